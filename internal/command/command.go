@@ -1,0 +1,216 @@
+// Package command carries a command out: load the stream, let the pure rules decide, append
+// what they answer. It makes commands safe to repeat and to run at the same time, and logs
+// each one from start to end. DESIGN.md section 5 is the specification.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/eventstore"
+	"gakushoku/internal/fault"
+	"gakushoku/internal/observe"
+)
+
+// maxAttempts bounds how often a command decides again after losing a race for its stream.
+const maxAttempts = 12
+
+// Streams is what the handler needs of the event store.
+type Streams interface {
+	eventstore.Appender
+	Load(ctx context.Context, stream string, after uint64) ([]event.Event, error)
+}
+
+// Handler carries commands out. It is safe for concurrent use.
+type Handler struct {
+	Streams Streams
+	Now     func() time.Time
+	NewID   func() string
+}
+
+// Decider is the pure rules of one kind of aggregate.
+type Decider[S, C any] struct {
+	Decide func(S, C) ([]event.Payload, error)
+	Evolve func(S, *event.Event) (S, error)
+}
+
+// Request is one command for one stream.
+type Request[C any] struct {
+	Name    string // the commandName of logs
+	Stream  string
+	Command C
+	ID      string // the client's Idempotency-Key; made up when empty
+	Hash    string // Hash of what the client sent, to notice a key that is used for something else
+}
+
+// Result is what came of a command.
+type Result[S any] struct {
+	State    S // right after the command's own events
+	Version  uint64
+	Events   []event.Event
+	Repeated bool // the command had been carried out before; nothing was appended
+}
+
+// ErrKeyReused says that an Idempotency-Key came with another command than the first time.
+var ErrKeyReused error = keyReused{}
+
+type keyReused struct{}
+
+func (keyReused) Error() string {
+	return "this Idempotency-Key was used for another command: use a new key for a new command"
+}
+
+// DomainCode makes the reuse of a key a refusal like those of the rules.
+func (keyReused) DomainCode() string { return "command/idempotency-key-reused" }
+
+// Execute carries one command out and logs it. The errors are the decider's refusals,
+// ErrKeyReused, and those of the store; after too many lost races, an infra error.
+func Execute[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Request[C]) (Result[S], error) {
+	started := h.Now()
+	logger := observe.Logger(ctx).With().Str(observe.FieldCommandName, r.Name).Str(observe.FieldStream, r.Stream).Logger()
+	logger.Info().Msg("command:start")
+	result, err := execute(ctx, h, d, r)
+	elapsed := float64(h.Now().Sub(started).Microseconds()) / 1000
+	if err != nil {
+		class := fault.ClassOf(err)
+		line := logger.Warn()
+		if class != fault.Domain {
+			line = logger.Error()
+		}
+		var refusal fault.DomainError
+		if errors.As(err, &refusal) {
+			line = line.Str("code", refusal.DomainCode())
+		}
+		line.Float64(observe.FieldDurationMs, elapsed).Str(observe.FieldResult, observe.ResultNG).
+			Str(observe.FieldErrorClass, string(class)).Err(err).Msg("command:failed")
+		return result, err
+	}
+	line := logger.Info().Float64(observe.FieldDurationMs, elapsed).Str(observe.FieldResult, observe.ResultOK).
+		Uint64(observe.FieldVersion, result.Version).Bool("repeated", result.Repeated)
+	if n := len(result.Events); n > 0 {
+		line = line.Str(observe.FieldEventID, result.Events[n-1].ID)
+	}
+	line.Msg("command:success")
+	return result, nil
+}
+
+func execute[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Request[C]) (Result[S], error) {
+	if r.ID == "" {
+		r.ID = h.NewID()
+	}
+	for attempt := range maxAttempts {
+		if attempt > 0 {
+			if err := backOff(ctx, attempt); err != nil {
+				return Result[S]{}, err
+			}
+		}
+		result, err := tryOnce(ctx, h, d, r)
+		if !errors.Is(err, eventstore.ErrConflict) {
+			return result, err
+		}
+		observe.Logger(ctx).Info().Str(observe.FieldCommandName, r.Name).Str(observe.FieldStream, r.Stream).Int("attempt", attempt+1).Msg("command:conflict")
+	}
+	return Result[S]{}, fault.UnavailableFor(fmt.Errorf("%s: others kept changing %s, %d tries were lost", r.Name, r.Stream, maxAttempts), time.Second)
+}
+
+func tryOnce[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Request[C]) (Result[S], error) {
+	history, err := h.Streams.Load(ctx, r.Stream, 0)
+	if err != nil {
+		return Result[S]{}, fmt.Errorf("loading %s: %w", r.Stream, err)
+	}
+	if first, ok, err := repeated(d, r, history); ok || err != nil {
+		return first, err
+	}
+	state, err := fold(d, history)
+	if err != nil {
+		return Result[S]{}, err
+	}
+	payloads, err := d.Decide(state, r.Command)
+	if err != nil {
+		return Result[S]{}, err
+	}
+	events, err := h.envelopes(ctx, r.Stream, r.ID, r.Hash, payloads)
+	if err != nil {
+		return Result[S]{}, err
+	}
+	expected := uint64(len(history))
+	if err := h.Streams.Append(ctx, r.Stream, expected, events); err != nil {
+		return Result[S]{}, fmt.Errorf("appending to %s: %w", r.Stream, err)
+	}
+	return outcome(d, append(history, events...), len(events), false)
+}
+
+// repeated answers the first outcome when the stream already holds events of this command.
+func repeated[S, C any](d Decider[S, C], r Request[C], history []event.Event) (Result[S], bool, error) {
+	last, count := 0, 0
+	for i := range history {
+		if history[i].CommandID == r.ID {
+			last, count = i, count+1
+		}
+	}
+	if count == 0 {
+		return Result[S]{}, false, nil
+	}
+	if history[last].CommandHash != r.Hash {
+		return Result[S]{}, true, ErrKeyReused
+	}
+	result, err := outcome(d, history[:last+1], count, true)
+	return result, true, err
+}
+
+// outcome is the result of a command whose events are the last count of history.
+func outcome[S, C any](d Decider[S, C], history []event.Event, count int, again bool) (Result[S], error) {
+	state, err := fold(d, history)
+	if err != nil {
+		return Result[S]{}, err
+	}
+	return Result[S]{State: state, Version: uint64(len(history)), Events: history[len(history)-count:], Repeated: again}, nil
+}
+
+func fold[S, C any](d Decider[S, C], history []event.Event) (S, error) {
+	var state S
+	for i := range history {
+		next, err := d.Evolve(state, &history[i])
+		if err != nil {
+			return state, fmt.Errorf("folding version %d of %s: %w", history[i].Version, history[i].Stream, err)
+		}
+		state = next
+	}
+	return state, nil
+}
+
+// envelopes puts payloads into envelopes with what the context knows of the operation.
+func (h *Handler) envelopes(ctx context.Context, stream, commandID, hash string, payloads []event.Payload) ([]event.Event, error) {
+	now := event.InstantOf(h.Now())
+	events := make([]event.Event, len(payloads))
+	for i, p := range payloads {
+		e, err := event.New(p)
+		if err != nil {
+			return nil, err
+		}
+		e.ID, e.OccurredAt, e.Stream = h.NewID(), now, stream
+		e.CorrelationID, e.CausationID = observe.CorrelationID(ctx), commandID
+		e.CommandID, e.CommandHash = commandID, hash
+		e.Actor, e.Traceparent = observe.CallerOf(ctx).Name, observe.Traceparent(ctx)
+		events[i] = e
+	}
+	return events, nil
+}
+
+// backOff waits a random time that grows with the tries, so that commands that met once do
+// not meet again ("full jitter").
+func backOff(ctx context.Context, attempt int) error {
+	limit := 2 * time.Millisecond << min(attempt, 7)
+	timer := time.NewTimer(rand.N(limit))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

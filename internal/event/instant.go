@@ -1,0 +1,120 @@
+package event
+
+import (
+	"fmt"
+	"time"
+)
+
+// Instant is a moment in UTC, in milliseconds since 1970. It is what events and rows carry:
+// comparable with ==, eight bytes, and written as RFC 3339 with three decimals.
+type Instant int64
+
+// instantLayout is RFC 3339 in UTC with milliseconds, as DESIGN.md section 4 fixes it.
+const instantLayout = "2006-01-02T15:04:05.000Z"
+
+// InstantOf is t, cut to the millisecond.
+func InstantOf(t time.Time) Instant { return Instant(t.UnixMilli()) }
+
+// Time is the instant as a time.Time in UTC.
+func (i Instant) Time() time.Time { return time.UnixMilli(int64(i)).UTC() }
+
+// String is the instant in RFC 3339 with milliseconds.
+func (i Instant) String() string { return i.Time().Format(instantLayout) }
+
+// IsZero reports whether the instant was never set. The first moment of 1970 counts as unset.
+func (i Instant) IsZero() bool { return i == 0 }
+
+// MarshalText writes RFC 3339 with milliseconds.
+func (i Instant) MarshalText() ([]byte, error) {
+	return i.Time().AppendFormat(make([]byte, 0, len(instantLayout)), instantLayout), nil
+}
+
+// UnmarshalText reads any RFC 3339 time and cuts it to the millisecond.
+func (i *Instant) UnmarshalText(text []byte) error {
+	parsed, err := ParseInstant(string(text))
+	if err != nil {
+		return err
+	}
+	*i = parsed
+	return nil
+}
+
+// ParseInstant reads any RFC 3339 time, in any zone, and cuts it to the millisecond.
+func ParseInstant(s string) (Instant, error) {
+	if i, ok := parseCanonical(s); ok {
+		return i, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not an RFC 3339 time such as 2026-01-24T00:00:00.000Z", s)
+	}
+	return InstantOf(t), nil
+}
+
+// parseCanonical reads exactly instantLayout, the form this system writes, without the cost
+// of time.Parse: a replay parses one or two of them an event.
+func parseCanonical(s string) (Instant, bool) {
+	if len(s) != len(instantLayout) || s[4] != '-' || s[7] != '-' || s[10] != 'T' ||
+		s[13] != ':' || s[16] != ':' || s[19] != '.' || s[23] != 'Z' {
+		return 0, false
+	}
+	year, ok1 := digits(s[0:4])
+	month, ok2 := digits(s[5:7])
+	day, ok3 := digits(s[8:10])
+	hour, ok4 := digits(s[11:13])
+	minute, ok5 := digits(s[14:16])
+	second, ok6 := digits(s[17:19])
+	milli, ok7 := digits(s[20:23])
+	if !(ok1 && ok2 && ok3 && ok4 && ok5 && ok6 && ok7) ||
+		month < 1 || month > 12 || day < 1 || day > daysIn(year, month) ||
+		hour > 23 || minute > 59 || second > 59 {
+		return 0, false
+	}
+	seconds := int64(daysSinceEpoch(year, month, day))*86400 + int64(hour*3600+minute*60+second)
+	return Instant(seconds*1000 + int64(milli)), true
+}
+
+func digits(s string) (int, bool) {
+	n := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i] - '0'
+		if c > 9 {
+			return 0, false
+		}
+		n = n*10 + int(c)
+	}
+	return n, true
+}
+
+func daysIn(year, month int) int {
+	switch month {
+	case 2:
+		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+			return 29
+		}
+		return 28
+	case 4, 6, 9, 11:
+		return 30
+	}
+	return 31
+}
+
+// daysSinceEpoch counts days in the proleptic Gregorian calendar from 1970-01-01, after
+// Howard Hinnant's "chrono-compatible low-level date algorithms" (days_from_civil).
+func daysSinceEpoch(year, month, day int) int {
+	if month <= 2 {
+		year--
+	}
+	era := year / 400
+	if year < 0 {
+		era = (year - 399) / 400
+	}
+	yearOfEra := year - era*400
+	shifted := month - 3
+	if month <= 2 {
+		shifted = month + 9
+	}
+	dayOfYear := (153*shifted+2)/5 + day - 1
+	dayOfEra := yearOfEra*365 + yearOfEra/4 - yearOfEra/100 + dayOfYear
+	return era*146097 + dayOfEra - 719468
+}

@@ -1,0 +1,69 @@
+// Package fault sorts errors by who has to act on them, because a log line, an HTTP
+// status and an alarm all need the same answer: the caller (domain), the platform
+// (infra, try again) or us (bug).
+package fault
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Class says who has to act on an error. Its values are the errorClass of log lines.
+type Class string
+
+// The three classes of DESIGN.md section 5.
+const (
+	Domain Class = "domain" // the rules said no: the caller must ask for something else
+	Infra  Class = "infra"  // a dependency failed or is busy: the same call may succeed later
+	Bug    Class = "bug"    // anything else: somebody has to change the code
+)
+
+// DomainError is what a decider answers when the rules refuse a command. Code is stable
+// and public, such as "order/already-paid".
+type DomainError interface {
+	error
+	DomainCode() string
+}
+
+type infra struct {
+	err        error
+	retryAfter time.Duration
+}
+
+func (e *infra) Error() string { return e.err.Error() }
+func (e *infra) Unwrap() error { return e.err }
+
+// Unavailable marks err as infra: trying again may help. It returns nil for nil.
+func Unavailable(err error) error { return UnavailableFor(err, 0) }
+
+// UnavailableFor is Unavailable with the time after which a new try makes sense.
+func UnavailableFor(err error, retryAfter time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &infra{err: err, retryAfter: retryAfter}
+}
+
+// ClassOf tells the class of err. A cancelled or expired context counts as infra:
+// the caller left or the time was used up, neither of which is a defect here.
+func ClassOf(err error) Class {
+	var domain DomainError
+	if errors.As(err, &domain) {
+		return Domain
+	}
+	var unavailable *infra
+	if errors.As(err, &unavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return Infra
+	}
+	return Bug
+}
+
+// RetryAfter is the time to wait before trying again, or 0 when err does not say.
+func RetryAfter(err error) time.Duration {
+	var unavailable *infra
+	if errors.As(err, &unavailable) {
+		return unavailable.retryAfter
+	}
+	return 0
+}

@@ -1,0 +1,52 @@
+// Package observe carries what belongs to one operation (correlation id, trace context,
+// caller) in the context, and makes the loggers that put it on every line. Nobody passes
+// these by hand, so nobody forgets them.
+package observe
+
+import (
+	"context"
+	"crypto/rand"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// HeaderCorrelationID is the HTTP header that brings and returns the correlation id.
+const HeaderCorrelationID = "x-correlation-id"
+
+// maxCorrelationID bounds a correlation id, so that one header cannot fill the log.
+const maxCorrelationID = 128
+
+type correlationKey struct{}
+
+// WithCorrelationID returns a context whose log lines carry id.
+func WithCorrelationID(ctx context.Context, id string) context.Context {
+	ctx = context.WithValue(ctx, correlationKey{}, id)
+	return withLoggerField(ctx, FieldCorrelationID, id)
+}
+
+// CorrelationID is the id of the operation that ctx belongs to, or "".
+func CorrelationID(ctx context.Context) string {
+	id, _ := ctx.Value(correlationKey{}).(string)
+	return id
+}
+
+// ValidCorrelationID reports whether id may be taken over from a caller: 1 to 128 of
+// [A-Za-z0-9._:-], which cannot break a log line or a header.
+func ValidCorrelationID(id string) bool {
+	if id == "" || len(id) > maxCorrelationID {
+		return false
+	}
+	for i := 0; i < len(id); i++ {
+		c := id[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case c == '.', c == '_', c == ':', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// NewID makes an id for an operation, an event or a command: a ULID, which sorts by time.
+func NewID() string { return ulid.MustNew(ulid.Now(), rand.Reader).String() }

@@ -1,0 +1,90 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// The fields of log lines (DESIGN.md section 10). People search for them: never rename one.
+const (
+	FieldService       = "service"
+	FieldFunction      = "function"
+	FieldCorrelationID = "correlationId"
+	FieldTraceID       = "trace_id"
+	FieldSpanID        = "span_id"
+	FieldCommandName   = "commandName"
+	FieldQueryName     = "queryName"
+	FieldOrderID       = "orderId"
+	FieldStream        = "stream"
+	FieldVersion       = "version"
+	FieldEventID       = "eventId"
+	FieldEventType     = "type"
+	FieldEventNumber   = "eventNumber"
+	FieldDurationMs    = "durationMs"
+	FieldResult        = "result"
+	FieldErrorClass    = "errorClass"
+	FieldProjection    = "projection"
+)
+
+// The values of FieldResult.
+const (
+	ResultOK = "OK"
+	ResultNG = "NG"
+)
+
+// timestampLayout is RFC 3339 in UTC with milliseconds, as events have it.
+const timestampLayout = "2006-01-02T15:04:05.000Z"
+
+func init() {
+	// zerolog keeps its field names in package variables; they are set once, here, before
+	// any logger exists.
+	zerolog.TimestampFieldName = "timestamp"
+	zerolog.MessageFieldName = "message"
+	zerolog.LevelFieldName = "level"
+	zerolog.ErrorFieldName = "error"
+	zerolog.TimeFieldFormat = timestampLayout
+	zerolog.TimestampFunc = func() time.Time { return time.Now().UTC() }
+}
+
+// NewLogger makes the logger of a process: JSON lines to w, from level up.
+func NewLogger(w io.Writer, level zerolog.Level, function string) zerolog.Logger {
+	return zerolog.New(w).Level(level).With().Timestamp().Str(FieldService, "gakushoku").Str(FieldFunction, function).Logger()
+}
+
+// ParseLevel reads a level such as "debug" or "info".
+func ParseLevel(s string) (zerolog.Level, error) {
+	if s == "" {
+		return zerolog.InfoLevel, nil
+	}
+	level, err := zerolog.ParseLevel(s)
+	if err != nil {
+		return zerolog.NoLevel, fmt.Errorf("log level %q: use trace, debug, info, warn or error", s)
+	}
+	return level, nil
+}
+
+// WithLogger puts the logger of the process into a context.
+func WithLogger(ctx context.Context, logger zerolog.Logger) context.Context {
+	return logger.WithContext(ctx)
+}
+
+// Logger is the logger of the operation that ctx belongs to; one that writes nothing when
+// there is none.
+func Logger(ctx context.Context) *zerolog.Logger { return zerolog.Ctx(ctx) }
+
+// WithOrderID returns a context whose log lines carry the order's id.
+func WithOrderID(ctx context.Context, id string) context.Context {
+	return withLoggerField(ctx, FieldOrderID, id)
+}
+
+func withLoggerField(ctx context.Context, key, value string) context.Context {
+	parent := zerolog.Ctx(ctx)
+	if parent.GetLevel() == zerolog.Disabled {
+		return ctx
+	}
+	return parent.With().Str(key, value).Logger().WithContext(ctx)
+}

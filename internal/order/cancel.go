@@ -1,0 +1,34 @@
+package order
+
+import (
+	"fmt"
+
+	"gakushoku/internal/event"
+)
+
+// CancelOrder calls an order off. Once the kitchen has begun, the food is made.
+type CancelOrder struct {
+	Reason string `json:"reason,omitempty"`
+}
+
+// CommandName is the name in logs.
+func (CancelOrder) CommandName() string { return "CancelOrder" }
+
+func (c CancelOrder) decide(s State) ([]event.Payload, error) {
+	if c.Reason != "" {
+		if err := checkText(c.Reason); err != nil {
+			return nil, &Error{CodeInvalidReason, "reason " + err.Error()}
+		}
+	}
+	cancelled := event.OrderCancelled{OrderID: s.OrderID, Reason: c.Reason}
+	switch s.Status {
+	case Ordered:
+		return []event.Payload{cancelled}, nil
+	case Paid:
+		refunded := event.OrderRefunded{OrderID: s.OrderID, Amount: s.Total, Method: s.Method}
+		return []event.Payload{cancelled, refunded}, nil
+	case Preparing, Ready:
+		return nil, &Error{CodeTooLateToCancel, fmt.Sprintf("order %s is %s: the kitchen has begun, it can no longer be cancelled", s.OrderID, s.Status)}
+	}
+	return nil, refuse(s)
+}

@@ -1,0 +1,139 @@
+package projection
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/fault"
+	"gakushoku/internal/observe"
+)
+
+// maxHealAttempts bounds the tries of one heal. Each lost try means that somebody else has
+// just written the row, so a few are enough; beyond that the delivery is repeated later.
+const maxHealAttempts = 10
+
+// Heal folds these streams from the event store and writes the rows that differ: those that
+// are behind, and those that are wrong. It is what makes delivery right when events come out
+// of order, and what an operator calls to repair rows and to try parked streams again.
+func (p *Projector) Heal(ctx context.Context, d Definition, t Table, streams []string) error {
+	for len(streams) > 0 {
+		part := streams[:min(len(streams), MaxWrite)]
+		streams = streams[len(part):]
+		if err := p.healPart(ctx, d, t, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Projector) healPart(ctx context.Context, d Definition, t Table, streams []string) error {
+	for attempt := range maxHealAttempts {
+		if attempt > 0 {
+			if err := pause(ctx, attempt); err != nil {
+				return err
+			}
+		}
+		late, err := p.healOnce(ctx, d, t, streams)
+		if err != nil {
+			return fmt.Errorf("healing: %w", err)
+		}
+		if len(late) == 0 {
+			return nil
+		}
+		streams = late
+	}
+	return fault.Unavailable(fmt.Errorf("healing %d streams of %s: others kept writing them", len(streams), t))
+}
+
+// pause waits a little longer each time, with jitter, so that writers of the same rows get
+// out of step.
+func pause(ctx context.Context, attempt int) error {
+	limit := time.Millisecond << min(attempt, 7)
+	timer := time.NewTimer(limit/2 + rand.N(limit/2+1))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// healOnce tries each stream once and returns those whose row was changed meanwhile.
+func (p *Projector) healOnce(ctx context.Context, d Definition, t Table, streams []string) ([]string, error) {
+	// The rows are read before the streams: whatever the rows hold, the streams hold too, so a
+	// row that is ahead of its stream is a wrong row and not a race.
+	records, err := p.Tables.Records(ctx, t, streams)
+	if err != nil {
+		return nil, err
+	}
+	histories, err := p.Streams.LoadMany(ctx, streams)
+	if err != nil {
+		return nil, err
+	}
+	var changes []Change
+	for _, stream := range streams {
+		record := records[stream]
+		record.Stream = stream
+		change, changed, err := p.refold(ctx, d, t, record, histories[stream])
+		if err != nil {
+			return nil, err
+		}
+		if changed {
+			changes = append(changes, change)
+		}
+	}
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	return p.Tables.Write(ctx, t, changes)
+}
+
+// refold folds a stream from its beginning and answers what has to be written.
+func (p *Projector) refold(ctx context.Context, d Definition, t Table, stored Record, history []event.Event) (Change, bool, error) {
+	f, err := StartFolding(d, stored)
+	if err != nil {
+		return p.setAsideUnreadable(ctx, t, stored, err)
+	}
+	f.Restart()
+	for i := range history {
+		e := &history[i]
+		step := f.Apply(e, event.InstantOf(p.Now()))
+		if step == SetAside {
+			logStep(ctx, t, e, step, f)
+			break
+		}
+		if step == Gap {
+			return Change{}, false, fmt.Errorf("stream %s lacks version %d in the event store", stored.Stream, f.Version()+1)
+		}
+	}
+	change, changed, err := f.Change()
+	if err == nil && changed {
+		observe.Logger(ctx).Info().Str(observe.FieldProjection, t.String()).Str(observe.FieldStream, stored.Stream).
+			Uint64("from", stored.Version).Uint64("to", change.Version).Msg("projection:heal")
+	}
+	return change, changed, err
+}
+
+// setAsideUnreadable parks a stream whose stored row cannot be decoded. What the row had
+// added to totals is not known any more, so writing it anew would make them wrong: only a
+// rebuild helps, and the reason says so.
+func (p *Projector) setAsideUnreadable(ctx context.Context, t Table, stored Record, cause error) (Change, bool, error) {
+	if stored.Parked != nil {
+		return Change{}, false, nil
+	}
+	changed := stored
+	changed.Writes++
+	changed.Parked = &Parked{
+		EventVersion: stored.Version,
+		Reason:       cause.Error() + ": rebuild the projection",
+		Since:        event.InstantOf(p.Now()),
+		Attempts:     1,
+	}
+	observe.Logger(ctx).Error().Str(observe.FieldErrorClass, string(fault.Bug)).Str(observe.FieldProjection, t.String()).
+		Str(observe.FieldStream, stored.Stream).Err(cause).Msg("projection:parked")
+	return Change{Record: changed, Expected: stored.Writes}, true, nil
+}

@@ -1,0 +1,245 @@
+package projection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/eventstore"
+	"gakushoku/internal/fault"
+	"gakushoku/internal/observe"
+)
+
+// Projector applies events to the table versions that have to be written. Several may run
+// at once, on the same events.
+type Projector struct {
+	Definitions []Definition // every revision that a table version may have
+	Pointers    *CachedPointers
+	Tables      Tables
+	Streams     eventstore.Loader
+	Now         func() time.Time
+}
+
+// Failures are the streams that could not be brought up to date, each with the infra error
+// that kept it; the events of all others are in.
+type Failures map[string]error
+
+// Err is all failures as one error, nil when there are none.
+func (f Failures) Err() error {
+	errs := make([]error, 0, len(f))
+	for stream, err := range f {
+		errs = append(errs, fmt.Errorf("%s: %w", stream, err))
+	}
+	return errors.Join(errs...)
+}
+
+// Apply brings the rows of these events' streams up to date in every table version of every
+// projection. The events may be old, repeated, out of order or incomplete. Only streams
+// kept back by the infrastructure fail; an event that cannot be applied parks its stream.
+func (p *Projector) Apply(ctx context.Context, events []event.Event) Failures {
+	failures := Failures{}
+	for _, name := range p.names() {
+		if err := p.applyProjection(ctx, name, events, failures); err != nil {
+			for i := range events {
+				failures[events[i].Stream] = err
+			}
+		}
+	}
+	return failures
+}
+
+// names are the projections, each once.
+func (p *Projector) names() []string {
+	var names []string
+	seen := map[string]bool{}
+	for _, d := range p.Definitions {
+		if !seen[d.Name] {
+			seen[d.Name] = true
+			names = append(names, d.Name)
+		}
+	}
+	return names
+}
+
+func (p *Projector) applyProjection(ctx context.Context, name string, events []event.Event, failures Failures) error {
+	pointer, err := p.Pointers.Pointer(ctx, name)
+	if err != nil {
+		return fmt.Errorf("reading the pointer of %s: %w", name, err)
+	}
+	for _, v := range pointer.Versions {
+		d, ok := p.definition(name, v.Revision)
+		if !ok {
+			// A newer deployment builds a version whose fold this one does not have. It waits for
+			// this one to end before it relies on that version being written.
+			observe.Logger(ctx).Warn().Str(observe.FieldProjection, name).Int("revision", v.Revision).Msg("projection:unknown-revision")
+			continue
+		}
+		err := p.applyTable(ctx, d, pointer.Table(v), events, failures)
+		if errors.Is(err, ErrNoTable) {
+			// The version was dropped after the pointer was read: nobody needs it any more.
+			p.Pointers.Forget(name)
+			if err = p.stillListed(ctx, name, v.Number); err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stillListed is an error when the pointer names a version whose table is gone.
+func (p *Projector) stillListed(ctx context.Context, name string, number int) error {
+	pointer, err := p.Pointers.Pointer(ctx, name)
+	if err != nil {
+		return fmt.Errorf("reading the pointer of %s: %w", name, err)
+	}
+	for _, v := range pointer.Versions {
+		if v.Number == number {
+			return fault.Unavailable(fmt.Errorf("%s is listed but its table is missing: rebuild the projection", pointer.Table(v)))
+		}
+	}
+	return nil
+}
+
+func (p *Projector) definition(name string, revision int) (Definition, bool) {
+	for _, d := range p.Definitions {
+		if d.Name == name && d.Revision == revision {
+			return d, true
+		}
+	}
+	return Definition{}, false
+}
+
+// applyTable applies events to one table version. It returns only ErrNoTable; everything
+// else fails the streams concerned.
+func (p *Projector) applyTable(ctx context.Context, d Definition, t Table, events []event.Event, failures Failures) error {
+	groups := groupByStream(events)
+	for len(groups) > 0 {
+		part := groups[:min(len(groups), MaxWrite)]
+		groups = groups[len(part):]
+		err := p.applyGroups(ctx, d, t, part)
+		if errors.Is(err, ErrNoTable) {
+			return err
+		}
+		if err != nil {
+			for _, g := range part {
+				failures[g.stream] = fmt.Errorf("projecting into %s: %w", t, err)
+			}
+		}
+	}
+	return nil
+}
+
+// group is the events of one stream in the order they came.
+type group struct {
+	stream string
+	events []*event.Event
+}
+
+func groupByStream(events []event.Event) []group {
+	var groups []group
+	index := make(map[string]int, len(events))
+	for i := range events {
+		e := &events[i]
+		at, ok := index[e.Stream]
+		if !ok {
+			at = len(groups)
+			index[e.Stream] = at
+			groups = append(groups, group{stream: e.Stream})
+		}
+		groups[at].events = append(groups[at].events, e)
+	}
+	return groups
+}
+
+// applyGroups applies the events of up to MaxWrite streams in one write, and heals the
+// streams for which that was not enough.
+func (p *Projector) applyGroups(ctx context.Context, d Definition, t Table, groups []group) error {
+	streams := make([]string, len(groups))
+	for i, g := range groups {
+		streams[i] = g.stream
+	}
+	records, err := p.Tables.Records(ctx, t, streams)
+	if err != nil {
+		return err
+	}
+	var changes []Change
+	var heal []string
+	for _, g := range groups {
+		change, outcome, err := p.foldGroup(ctx, d, t, g, records[g.stream])
+		switch {
+		case err != nil:
+			return err
+		case outcome == needsHeal:
+			heal = append(heal, g.stream)
+		case outcome == needsWrite:
+			changes = append(changes, change)
+		}
+	}
+	if len(changes) > 0 {
+		late, err := p.Tables.Write(ctx, t, changes)
+		if err != nil {
+			return err
+		}
+		heal = append(heal, late...)
+	}
+	return p.Heal(ctx, d, t, heal)
+}
+
+type groupOutcome int
+
+const (
+	upToDate groupOutcome = iota
+	needsWrite
+	needsHeal
+)
+
+func (p *Projector) foldGroup(ctx context.Context, d Definition, t Table, g group, stored Record) (Change, groupOutcome, error) {
+	stored.Stream = g.stream
+	f, err := StartFolding(d, stored)
+	if err != nil {
+		// Healing will say what is to be done about a row that cannot be read.
+		return Change{}, needsHeal, nil
+	}
+	for _, e := range g.events {
+		step := f.Apply(e, event.InstantOf(p.Now()))
+		logStep(ctx, t, e, step, f)
+		if step == Gap {
+			return Change{}, needsHeal, nil
+		}
+	}
+	change, changed, err := f.Change()
+	if err != nil || !changed {
+		return Change{}, upToDate, err
+	}
+	return change, needsWrite, nil
+}
+
+// logStep tells what came of an event, in the context of the operation that it belongs to.
+func logStep(ctx context.Context, t Table, e *event.Event, step Step, f *Folding) {
+	logger := observe.Logger(ctx)
+	line := logger.Debug()
+	message := "projection:apply"
+	switch step {
+	case Duplicate:
+		message = "projection:duplicate"
+	case Gap:
+		line, message = logger.Info(), "projection:gap"
+	case SetAside:
+		if parked := f.record.Parked; parked != nil && parked.EventVersion == e.Version {
+			line, message = logger.Error().Str(observe.FieldErrorClass, string(fault.Bug)).Str("error", parked.Reason), "projection:parked"
+		} else {
+			message = "projection:set-aside"
+		}
+	}
+	if !line.Enabled() {
+		return
+	}
+	line.Str(observe.FieldCorrelationID, e.CorrelationID).Str(observe.FieldProjection, t.String()).
+		Str(observe.FieldStream, e.Stream).Uint64(observe.FieldVersion, e.Version).
+		Str(observe.FieldEventID, e.ID).Str(observe.FieldEventType, e.Type).Msg(message)
+}

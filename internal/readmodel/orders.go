@@ -1,0 +1,165 @@
+package readmodel
+
+import (
+	"fmt"
+	"strings"
+
+	"gakushoku/internal/event"
+)
+
+// The orders projection: its name and the revision of its fold. A change of what Order.Apply,
+// Contributions or the JSON say for the same events needs a new revision (DESIGN.md
+// section 6); a golden test keeps watch.
+const (
+	OrdersName     = "orders"
+	OrdersRevision = 1
+)
+
+// The statuses that an order's row can show.
+const (
+	StatusOrdered   = "ORDERED"
+	StatusPaid      = "PAID"
+	StatusPreparing = "PREPARING"
+	StatusReady     = "READY"
+	StatusPickedUp  = "PICKED_UP"
+	StatusCancelled = "CANCELLED"
+)
+
+// Statuses are all of them, in the order of an order's life.
+var Statuses = []string{StatusOrdered, StatusPaid, StatusPreparing, StatusReady, StatusPickedUp, StatusCancelled}
+
+// The fields of a day's sales total. Money is in yen; a payment counts on the day it was
+// made, a refund on the day it was given.
+const (
+	FieldOrders        = "orders"
+	FieldPaid          = "paid"
+	FieldCancelled     = "cancelled"
+	FieldRefunded      = "refunded"
+	FieldRevenuePrefix = "revenue." // followed by the payment method
+	FieldRefundsPrefix = "refunds." // followed by the payment method
+)
+
+// Order is the row of one order.
+type Order struct {
+	OrderID       string              `json:"orderId"`
+	Total         int64               `json:"total"` // yen
+	Status        string              `json:"status"`
+	PaymentMethod event.PaymentMethod `json:"paymentMethod,omitempty"`
+	Lines         []event.Line        `json:"lines,omitempty"`
+	PlacedAt      event.Instant       `json:"placedAt"`
+	PaidAt        event.Instant       `json:"paidAt,omitzero"`
+	PreparingAt   event.Instant       `json:"preparingAt,omitzero"`
+	ReadyAt       event.Instant       `json:"readyAt,omitzero"`
+	PickedUpAt    event.Instant       `json:"pickedUpAt,omitzero"`
+	CancelledAt   event.Instant       `json:"cancelledAt,omitzero"`
+	RefundedAt    event.Instant       `json:"refundedAt,omitzero"`
+}
+
+// Apply changes the row by one event of the order.
+func (o *Order) Apply(e *event.Event) error {
+	switch e.Type {
+	case event.OrderPlacedType:
+		return o.placed(e)
+	case event.OrderPaidType:
+		return o.paid(e)
+	case event.OrderPreparationStartedType:
+		return o.step(e, StatusPreparing, &o.PreparingAt)
+	case event.OrderReadyType:
+		return o.step(e, StatusReady, &o.ReadyAt)
+	case event.OrderPickedUpType:
+		return o.step(e, StatusPickedUp, &o.PickedUpAt)
+	case event.OrderCancelledType:
+		return o.step(e, StatusCancelled, &o.CancelledAt)
+	case event.OrderRefundedType:
+		return o.step(e, o.Status, &o.RefundedAt)
+	}
+	return nil
+}
+
+func (o *Order) placed(e *event.Event) error {
+	if o.Status != "" {
+		return fmt.Errorf("order %s was placed before", o.OrderID)
+	}
+	var p event.OrderPlaced
+	if err := p.Decode(e); err != nil {
+		return err
+	}
+	lines := p.Lines
+	for i := range lines {
+		lines[i].Product = strings.Clone(lines[i].Product)
+	}
+	*o = Order{OrderID: strings.Clone(p.OrderID), Total: p.Total, Status: StatusOrdered, Lines: lines, PlacedAt: e.OccurredAt}
+	return nil
+}
+
+func (o *Order) paid(e *event.Event) error {
+	var p event.OrderPaid
+	if err := p.Decode(e); err != nil {
+		return err
+	}
+	at := p.PaidAt
+	if at.IsZero() {
+		at = e.OccurredAt
+	}
+	if err := o.known(e); err != nil {
+		return err
+	}
+	o.Status, o.PaidAt, o.PaymentMethod = StatusPaid, at, knownMethod(p.Method)
+	return nil
+}
+
+// knownMethod maps to the constants, so that the row does not hold on to the event.
+func knownMethod(m event.PaymentMethod) event.PaymentMethod {
+	switch m {
+	case event.MethodCard:
+		return event.MethodCard
+	case event.MethodCash:
+		return event.MethodCash
+	}
+	return event.MethodUnknown
+}
+
+func (o *Order) step(e *event.Event, status string, at *event.Instant) error {
+	if err := o.known(e); err != nil {
+		return err
+	}
+	o.Status, *at = status, e.OccurredAt
+	return nil
+}
+
+// known refuses an event of an order that was never placed: a row made of it would be a
+// guess.
+func (o *Order) known(e *event.Event) error {
+	if o.Status == "" {
+		return fmt.Errorf("%s for an unknown order (stream %s): it was never placed", e.Type, e.Stream)
+	}
+	return nil
+}
+
+// Contributions counts the order in the sales of the days on which something happened to it.
+func (o *Order) Contributions() []Contribution {
+	if o.Status == "" {
+		return nil
+	}
+	all := []Contribution{{BusinessDay(o.PlacedAt), FieldOrders, 1}}
+	if !o.PaidAt.IsZero() {
+		day := BusinessDay(o.PaidAt)
+		all = append(all, Contribution{day, FieldPaid, 1}, Contribution{day, FieldRevenuePrefix + string(o.PaymentMethod), o.Total})
+	}
+	if !o.CancelledAt.IsZero() {
+		all = append(all, Contribution{BusinessDay(o.CancelledAt), FieldCancelled, 1})
+	}
+	if !o.RefundedAt.IsZero() {
+		day := BusinessDay(o.RefundedAt)
+		all = append(all, Contribution{day, FieldRefunded, 1}, Contribution{day, FieldRefundsPrefix + string(o.PaymentMethod), o.Total})
+	}
+	return all
+}
+
+// Place lists an order under the day it was placed, newest first.
+func (o *Order) Place() Place {
+	if o.Status == "" {
+		return Place{}
+	}
+	return Place{Bucket: BusinessDay(o.PlacedAt), Sort: o.PlacedAt.String() + "#" + o.OrderID}
+}

@@ -1,0 +1,34 @@
+// Package readmodel holds the canteen's projections as pure folds: a row type for each read
+// model, what an event makes of a row, and what a row adds to totals. Tables, versions,
+// duplicates and replays are the engine's business (package projection).
+package readmodel
+
+import "gakushoku/internal/event"
+
+// Row is one stream's events folded into what a reader wants to see. Its zero value is a
+// stream without events; its JSON is what is stored and served.
+type Row interface {
+	// Apply changes the row by one event, the next of its stream. An event type that is not
+	// for this row leaves it as it is. An error says that the event cannot be applied, now or
+	// ever: the row is unchanged. A row outlives the event: strings that it keeps of one must
+	// be cloned, so that a replay does not hold on to whole pages of the log.
+	Apply(e *event.Event) error
+	// Contributions is what the row adds to totals.
+	Contributions() []Contribution
+	// Place says where lists show the row.
+	Place() Place
+}
+
+// Contribution is an amount that a row adds to one field of the total called Key.
+type Contribution struct {
+	Key    string // such as a business day, 2026-01-24
+	Field  string // such as orders
+	Amount int64
+}
+
+// Place orders rows in lists: all rows of a bucket (a business day), newest first by Sort.
+// Both are fixed by a stream's first event, so that an index over them costs one write a row.
+type Place struct {
+	Bucket string
+	Sort   string
+}
