@@ -4,6 +4,11 @@
 // the system and by every later version of it.
 package event
 
+import (
+	"bytes"
+	"strings"
+)
+
 // Event is one fact: an envelope around a payload. Payload holds the JSON object exactly as
 // it was stored, in the schema it was stored in; the typed payloads in this package decode
 // it and bring older schemas up to date. Stored events are never rewritten.
@@ -22,6 +27,16 @@ type Event struct {
 	CommandHash string // digest of the command, so that a key with another body is noticed
 	Actor       string // who asked, as the entrance identified them
 	Traceparent string // W3C trace context of the request that caused it
+}
+
+// Clone is a copy of e that shares no memory with the line it was decoded from.
+func (e *Event) Clone() Event {
+	c := *e
+	c.Payload = bytes.Clone(e.Payload)
+	for _, s := range []*string{&c.ID, &c.Type, &c.CorrelationID, &c.Stream, &c.CausationID, &c.CommandID, &c.CommandHash, &c.Actor, &c.Traceparent} {
+		*s = strings.Clone(*s)
+	}
+	return c
 }
 
 // The types of events. They are what is stored: never change one, add a new one.

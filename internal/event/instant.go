@@ -39,14 +39,24 @@ func (i *Instant) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// ParseInstant reads any RFC 3339 time, in any zone, and cuts it to the millisecond.
+// AppendText appends RFC 3339 with milliseconds.
+func (i Instant) AppendText(b []byte) ([]byte, error) {
+	return i.Time().AppendFormat(b, instantLayout), nil
+}
+
+// ParseInstant reads any RFC 3339 time, in any zone, and cuts it to the millisecond. In UTC
+// it must fall into the years 0000 to 9999, since others cannot be written again.
 func ParseInstant(s string) (Instant, error) {
 	if i, ok := parseCanonical(s); ok {
 		return i, nil
 	}
-	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
-		return 0, fmt.Errorf("%q is not an RFC 3339 time such as 2026-01-24T00:00:00.000Z", s)
+	// UnmarshalText is strict where time.Parse allows 7:05 for 07:05 and a comma for the point.
+	var t time.Time
+	if err := t.UnmarshalText([]byte(s)); err != nil {
+		return 0, fmt.Errorf("%.60q is not an RFC 3339 time such as 2026-01-24T00:00:00.000Z", s)
+	}
+	if year := t.UTC().Year(); year < 0 || year > 9999 {
+		return 0, fmt.Errorf("%.60q is outside the years 0000 to 9999 in UTC", s)
 	}
 	return InstantOf(t), nil
 }

@@ -55,15 +55,10 @@ const (
 
 // Apply applies the next event. now is recorded when the event has to be parked.
 func (f *Folding) Apply(e *event.Event, now event.Instant) Step {
-	switch {
-	case e.Version <= f.record.Version:
-		return Duplicate
-	case f.record.Parked != nil:
-		return SetAside
-	case e.Version != f.record.Version+1:
-		return Gap
+	if step := NextStep(f.record.Version, f.record.Parked != nil, e.Version); step != Applied {
+		return step
 	}
-	if err := applyRow(f.row, e); err != nil {
+	if err := ApplyRow(f.row, e); err != nil {
 		f.park(e, err, now)
 		return SetAside
 	}
@@ -71,9 +66,24 @@ func (f *Folding) Apply(e *event.Event, now event.Instant) Step {
 	return Applied
 }
 
-// applyRow turns a panic of a fold into an error: one event that a fold was not written for
-// must cost its own stream, not every stream behind it.
-func applyRow(row readmodel.Row, e *event.Event) (err error) {
+// NextStep says what an event of this version means to a row that stands at another: Applied
+// when it is the one to be applied next. It is the rule of Folding by itself, for a replay
+// that keeps rows in its own way.
+func NextStep(row uint64, parked bool, version uint64) Step {
+	switch {
+	case version <= row:
+		return Duplicate
+	case parked:
+		return SetAside
+	case version != row+1:
+		return Gap
+	}
+	return Applied
+}
+
+// ApplyRow applies the next event to a row. It turns a panic of the fold into an error: one
+// event that a fold was not written for must cost its own stream, not every stream behind it.
+func ApplyRow(row readmodel.Row, e *event.Event) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("the fold panicked: %v", r)

@@ -6,6 +6,7 @@ package projection
 
 import (
 	"fmt"
+	"strings"
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/readmodel"
@@ -15,14 +16,19 @@ import (
 type Definition struct {
 	Name     string // such as "orders"
 	Revision int    // of the fold; see DESIGN.md section 6
+	Streams  string // what the names of the streams it folds begin with; "" for all streams
 	NewRow   func() readmodel.Row
 }
+
+// Folds reports whether events of stream are for this projection.
+func (d Definition) Folds(stream string) bool { return strings.HasPrefix(stream, d.Streams) }
 
 // Orders is the projection of orders and sales.
 func Orders() Definition {
 	return Definition{
 		Name:     readmodel.OrdersName,
 		Revision: readmodel.OrdersRevision,
+		Streams:  event.OrderStreamPrefix,
 		NewRow:   func() readmodel.Row { return new(readmodel.Order) },
 	}
 }

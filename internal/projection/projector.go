@@ -117,7 +117,7 @@ func (p *Projector) definition(name string, revision int) (Definition, bool) {
 // applyTable applies events to one table version. It returns only ErrNoTable; everything
 // else fails the streams concerned.
 func (p *Projector) applyTable(ctx context.Context, d Definition, t Table, events []event.Event, failures Failures) error {
-	groups := groupByStream(events)
+	groups := groupByStream(d, events)
 	for len(groups) > 0 {
 		part := groups[:min(len(groups), MaxWrite)]
 		groups = groups[len(part):]
@@ -134,17 +134,20 @@ func (p *Projector) applyTable(ctx context.Context, d Definition, t Table, event
 	return nil
 }
 
-// group is the events of one stream in the order they came.
+// group is the events of one stream that the projection folds, in the order they came.
 type group struct {
 	stream string
 	events []*event.Event
 }
 
-func groupByStream(events []event.Event) []group {
+func groupByStream(d Definition, events []event.Event) []group {
 	var groups []group
 	index := make(map[string]int, len(events))
 	for i := range events {
 		e := &events[i]
+		if !d.Folds(e.Stream) {
+			continue
+		}
 		at, ok := index[e.Stream]
 		if !ok {
 			at = len(groups)

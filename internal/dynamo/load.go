@@ -1,0 +1,156 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"golang.org/x/sync/errgroup"
+
+	"gakushoku/internal/dynamo/eventitem"
+	"gakushoku/internal/event"
+)
+
+// parallel bounds the calls that one method has under way at once.
+const parallel = 16
+
+// Load is eventstore.Loader.
+func (s *Events) Load(ctx context.Context, stream string, after uint64) ([]event.Event, error) {
+	if stream == "" || after >= event.MaxVersion {
+		return nil, ctx.Err()
+	}
+	var events []event.Event
+	var from item
+	for {
+		out, err := s.client.Query(ctx, &dynamodb.QueryInput{
+			TableName:                 &s.table,
+			ConsistentRead:            aws.Bool(true),
+			KeyConditionExpression:    aws.String("#stream = :stream AND #version > :after"),
+			ExpressionAttributeNames:  map[string]string{"#stream": eventitem.Stream, "#version": eventitem.Version},
+			ExpressionAttributeValues: item{":stream": str(stream), ":after": num(after)},
+			ExclusiveStartKey:         from,
+		})
+		if err != nil {
+			return nil, wrap(ctx, fmt.Sprintf("loading %s from table %s", stream, s.table), err)
+		}
+		events = slices.Grow(events, len(out.Items))
+		for _, it := range out.Items {
+			e, err := eventOf(it)
+			if err != nil {
+				return nil, fmt.Errorf("loading from table %s: %w", s.table, err)
+			}
+			events = append(events, e)
+		}
+		if from = out.LastEvaluatedKey; len(from) == 0 {
+			return events, nil
+		}
+	}
+}
+
+// LoadMany is eventstore.Loader, with a bounded number of queries at once.
+func (s *Events) LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error) {
+	var mu sync.Mutex
+	all := make(map[string][]event.Event, len(streams))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for _, stream := range unique(streams) {
+		group.Go(func() error {
+			events, err := s.Load(groupCtx, stream, 0)
+			if err != nil || len(events) == 0 {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			all[stream] = events
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return all, ctx.Err()
+}
+
+// unique is names in order without repetitions, which the store refuses in a batch.
+func unique(names []string) []string {
+	sorted := slices.Sorted(slices.Values(names))
+	return slices.Compact(sorted)
+}
+
+// scanFactor is how many items a page of Streams looks at for each name it was asked for:
+// an order has about six events.
+const scanFactor = 8
+
+// Streams is eventstore.Lister: it walks over all items and keeps the first of each stream.
+func (s *Events) Streams(ctx context.Context, cursor string, limit int) ([]string, string, error) {
+	from, err := decodeCursor(cursor, eventitem.Stream)
+	if err != nil {
+		return nil, "", fmt.Errorf("listing streams: %w", err)
+	}
+	var start item
+	if from != nil {
+		start = firstOf(from[eventitem.Stream])
+	}
+	var names []string
+	for len(names) < limit {
+		out, err := s.client.Scan(ctx, &dynamodb.ScanInput{
+			TableName:                 &s.table,
+			ConsistentRead:            aws.Bool(true),
+			FilterExpression:          aws.String("#version = :first"),
+			ProjectionExpression:      aws.String("#stream"),
+			ExpressionAttributeNames:  map[string]string{"#stream": eventitem.Stream, "#version": eventitem.Version},
+			ExpressionAttributeValues: item{":first": num(1)},
+			ExclusiveStartKey:         start,
+			Limit:                     aws.Int32(int32(min(limit-len(names), 1<<16) * scanFactor)),
+		})
+		if err != nil {
+			return nil, "", wrap(ctx, "listing the streams of table "+s.table, err)
+		}
+		found := out.Items[:min(len(out.Items), limit-len(names))]
+		for _, it := range found {
+			names = append(names, text(it, eventitem.Stream))
+		}
+		if start = out.LastEvaluatedKey; len(start) == 0 && len(found) == len(out.Items) {
+			return names, "", nil
+		}
+	}
+	if len(names) == 0 {
+		return nil, cursor, nil
+	}
+	return names, encodeCursor(map[string]string{eventitem.Stream: names[len(names)-1]}), nil
+}
+
+// firstOf is the key of a stream's first event, after which a walk goes on: the later events
+// of that stream are passed over anyway.
+func firstOf(stream string) item {
+	return item{eventitem.Stream: str(stream), eventitem.Version: num(1)}
+}
+
+// itemAt reads the item that has the key of it.
+func (s *Events) itemAt(ctx context.Context, it item) (item, error) {
+	out, err := s.client.Query(ctx, &dynamodb.QueryInput{
+		TableName:                 &s.table,
+		ConsistentRead:            aws.Bool(true),
+		KeyConditionExpression:    aws.String("#stream = :stream AND #version = :version"),
+		ExpressionAttributeNames:  map[string]string{"#stream": eventitem.Stream, "#version": eventitem.Version},
+		ExpressionAttributeValues: item{":stream": it[eventitem.Stream], ":version": it[eventitem.Version]},
+	})
+	if err != nil {
+		return nil, wrap(ctx, "reading again what an append met in table "+s.table, err)
+	}
+	if len(out.Items) == 0 {
+		return nil, nil
+	}
+	return out.Items[0], nil
+}
+
+func eventOf(it item) (event.Event, error) {
+	fields := make(map[string]string, len(it))
+	for name := range it {
+		fields[name] = text(it, name)
+	}
+	return eventitem.Decode(fields)
+}

@@ -1,0 +1,330 @@
+package event
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"unicode/utf8"
+)
+
+// maxDepth bounds how deep values may nest, as encoding/json bounds it, so that no line can
+// exhaust the stack.
+const maxDepth = 10_000
+
+// scanner walks over one JSON text (RFC 8259, nothing more) from front to back. Each method
+// answers false, or a zero span, once the text has turned out to be wrong; err then says
+// where and why. It exists because a replay spends most of its time here: encoding/json is
+// five times slower.
+type scanner struct {
+	data []byte
+	at   int // the next byte to look at
+	err  error
+}
+
+// span is where a value stands in the text. The zero span is a value that is not there.
+type span struct {
+	start, end int  // data[start:end]; a string's quotes included
+	kind       byte // the value's first byte, but '0' for every number
+	escaped    bool // a string with backslashes
+}
+
+// absent reports whether the value is missing or null, which mean the same here.
+func (v span) absent() bool { return v.kind == 0 || v.kind == 'n' }
+
+// newScanner starts at the front of text and refuses what is not UTF-8, so that nothing else
+// has to check it.
+func newScanner(text []byte) scanner {
+	s := scanner{data: text}
+	if !utf8.Valid(text) {
+		s.failAt(firstInvalid(text), "the text is not valid UTF-8")
+	}
+	return s
+}
+
+func firstInvalid(text []byte) int {
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRune(text[i:])
+		if r == utf8.RuneError && size == 1 {
+			return i
+		}
+		i += size
+	}
+	return len(text)
+}
+
+// failAt records the first error only: those after it follow from it.
+func (s *scanner) failAt(at int, format string, args ...any) bool {
+	if s.err == nil {
+		s.err = fmt.Errorf("byte %d: "+format, append([]any{at + 1}, args...)...)
+	}
+	return false
+}
+
+// unexpected fails at the next byte.
+func (s *scanner) unexpected(wanted string) bool {
+	if s.at >= len(s.data) {
+		return s.failAt(s.at, "expected %s, found the end", wanted)
+	}
+	r, _ := utf8.DecodeRune(s.data[s.at:])
+	return s.failAt(s.at, "expected %s, found %q", wanted, r)
+}
+
+// peek is the next byte that is not white space, 0 at the end.
+func (s *scanner) peek() byte {
+	for s.at < len(s.data) {
+		switch c := s.data[s.at]; c {
+		case ' ', '\t', '\r', '\n':
+			s.at++
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+// open steps into an object or an array.
+func (s *scanner) open(bracket byte, wanted string) bool {
+	if s.err != nil {
+		return false
+	}
+	if s.peek() != bracket {
+		return s.unexpected(wanted)
+	}
+	s.at++
+	return true
+}
+
+// more steps to the next member or element, or out of the object or array when there is
+// none.
+func (s *scanner) more(first bool, closing byte) bool {
+	if s.err != nil {
+		return false
+	}
+	c := s.peek()
+	switch {
+	case c == closing && c != 0:
+		s.at++
+		return false
+	case first:
+		return true
+	case c != ',':
+		if closing == '}' {
+			return s.unexpected("',' or '}'")
+		}
+		return s.unexpected("',' or ']'")
+	}
+	s.at++
+	return true
+}
+
+// key reads a member's name and stops before its value.
+func (s *scanner) key() (span, bool) {
+	if s.peek() != '"' {
+		return span{}, s.unexpected("a key in double quotes")
+	}
+	name := s.string()
+	if s.err != nil {
+		return span{}, false
+	}
+	if s.peek() != ':' {
+		return span{}, s.unexpected("':' after the key")
+	}
+	s.at++
+	return name, true
+}
+
+// end refuses anything but white space in the rest of the text.
+func (s *scanner) end() bool {
+	if s.err != nil {
+		return false
+	}
+	if s.peek() != 0 || s.at < len(s.data) {
+		return s.unexpected("the end of the line")
+	}
+	return true
+}
+
+// value checks the next value, whatever it is, and steps over it. depth is how many objects
+// and arrays it stands in.
+func (s *scanner) value(depth int) span {
+	switch c := s.peek(); c {
+	case '"':
+		return s.string()
+	case '{':
+		return s.object(depth)
+	case '[':
+		return s.array(depth)
+	case 't':
+		return s.word("true")
+	case 'f':
+		return s.word("false")
+	case 'n':
+		return s.word("null")
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		return s.number()
+	}
+	s.unexpected("a value")
+	return span{}
+}
+
+func (s *scanner) object(depth int) span {
+	start := s.at
+	if !s.enter(depth) {
+		return span{}
+	}
+	for first := true; s.more(first, '}'); first = false {
+		if _, ok := s.key(); ok {
+			s.value(depth + 1)
+		}
+	}
+	return s.from(start, '{')
+}
+
+func (s *scanner) array(depth int) span {
+	start := s.at
+	if !s.enter(depth) {
+		return span{}
+	}
+	for first := true; s.more(first, ']'); first = false {
+		s.value(depth + 1)
+	}
+	return s.from(start, '[')
+}
+
+// enter steps over an opening bracket that peek has seen.
+func (s *scanner) enter(depth int) bool {
+	if depth >= maxDepth {
+		return s.failAt(s.at, "values nest deeper than %d", maxDepth)
+	}
+	s.at++
+	return true
+}
+
+func (s *scanner) from(start int, kind byte) span {
+	if s.err != nil {
+		return span{}
+	}
+	return span{start: start, end: s.at, kind: kind}
+}
+
+func (s *scanner) word(w string) span {
+	start := s.at
+	if len(s.data)-start < len(w) || string(s.data[start:start+len(w)]) != w {
+		s.unexpected("a value")
+		return span{}
+	}
+	s.at += len(w)
+	return span{start: start, end: s.at, kind: w[0]}
+}
+
+func (s *scanner) number() span {
+	start := s.at
+	if s.data[s.at] == '-' {
+		s.at++
+	}
+	if s.at < len(s.data) && s.data[s.at] == '0' {
+		s.at++
+	} else if !s.digits() {
+		return span{}
+	}
+	if s.at < len(s.data) && s.data[s.at] == '.' {
+		s.at++
+		if !s.digits() {
+			return span{}
+		}
+	}
+	if s.at < len(s.data) && (s.data[s.at] == 'e' || s.data[s.at] == 'E') {
+		s.at++
+		if s.at < len(s.data) && (s.data[s.at] == '+' || s.data[s.at] == '-') {
+			s.at++
+		}
+		if !s.digits() {
+			return span{}
+		}
+	}
+	return span{start: start, end: s.at, kind: '0'}
+}
+
+// digits steps over one digit or more.
+func (s *scanner) digits() bool {
+	start := s.at
+	for s.at < len(s.data) && s.data[s.at]-'0' <= 9 {
+		s.at++
+	}
+	if s.at == start {
+		return s.unexpected("a digit")
+	}
+	return true
+}
+
+// string steps over a string whose opening quote peek has seen.
+func (s *scanner) string() span {
+	start := s.at
+	escaped := false
+	at := start + 1
+	for {
+		at = plainEnd(s.data, at)
+		if at >= len(s.data) {
+			s.at = at
+			s.unexpected("the closing quote of a string")
+			return span{}
+		}
+		switch s.data[at] {
+		case '"':
+			s.at = at + 1
+			return span{start: start, end: s.at, kind: '"', escaped: escaped}
+		case '\\':
+			escaped = true
+			size := escapeSize(s.data[at:])
+			if size == 0 {
+				s.failAt(at, "expected an escape such as \\n or \\u00e9")
+				return span{}
+			}
+			at += size
+		default:
+			s.failAt(at, "control character %q in a string: write it as an escape", s.data[at])
+			return span{}
+		}
+	}
+}
+
+const (
+	eachByte = 0x0101010101010101
+	highBits = 0x8080808080808080
+)
+
+// plainEnd is the first index from at on of a quote, a backslash or a control character. It
+// looks at eight bytes a step.
+func plainEnd(data []byte, at int) int {
+	for ; at+8 <= len(data); at += 8 {
+		w := binary.LittleEndian.Uint64(data[at:])
+		quote := w ^ '"'*eachByte
+		slash := w ^ '\\'*eachByte
+		// A byte's high bit is set in x-eachByte&^x when the byte is 0, and in the last term when
+		// it is below a space; only bytes behind such a one can be set by mistake.
+		found := ((quote - eachByte) &^ quote) | ((slash - eachByte) &^ slash) | ((w - ' '*eachByte) &^ w)
+		if found &= highBits; found != 0 {
+			return at + bits.TrailingZeros64(found)/8
+		}
+	}
+	for at < len(data) && data[at] != '"' && data[at] != '\\' && data[at] >= ' ' {
+		at++
+	}
+	return at
+}
+
+// escapeSize is the length of the escape that text begins with, 0 when it is none.
+func escapeSize(text []byte) int {
+	if len(text) < 2 {
+		return 0
+	}
+	switch text[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		if _, ok := hex4(text[2:]); ok {
+			return 6
+		}
+	}
+	return 0
+}

@@ -1,0 +1,140 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"gakushoku/internal/fault"
+	"gakushoku/internal/observe"
+)
+
+// entrance is what every request passes: it gets its correlation id, trace, caller and
+// logger, is logged from start to end, and is answered even when a handler panics.
+func (s *server) entrance(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		started := s.Now()
+		ctx := r.Context()
+		if zerolog.Ctx(ctx).GetLevel() == zerolog.Disabled {
+			ctx = observe.WithLogger(ctx, s.Logger)
+		}
+		id, received := correlationID(r.Header)
+		r.Header.Set(observe.HeaderCorrelationID, id)
+		w.Header().Set(observe.HeaderCorrelationID, id)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		ctx = observe.WithRemoteTrace(observe.WithCorrelationID(ctx, id), r.Header)
+		if s.Identify != nil {
+			ctx = observe.WithCaller(ctx, s.Identify(r))
+		}
+		r = r.WithContext(ctx)
+		out := &recorder{ResponseWriter: w}
+		logger := observe.Logger(ctx).With().Str("method", clip(r.Method)).Str("path", clip(r.URL.Path)).Logger()
+		if received != "" {
+			logger.Warn().Str("received", received).Msg("request:correlation-id-replaced")
+		}
+		level := zerolog.InfoLevel
+		if strings.HasPrefix(r.URL.Path, "/health") {
+			level = zerolog.DebugLevel // somebody asks every few seconds
+		}
+		logger.WithLevel(level).Msg("request:start")
+		defer func() {
+			recovered := recover()
+			if recovered != nil && recovered != http.ErrAbortHandler {
+				out.panicked(&logger, r, recovered)
+			}
+			out.end(&logger, level, float64(s.Now().Sub(started).Microseconds())/1000)
+			if recovered == http.ErrAbortHandler {
+				panic(recovered)
+			}
+		}()
+		next.ServeHTTP(out, r)
+	})
+}
+
+// correlationID is the id that the caller brought, or a new one. When what the caller brought
+// cannot be used, received shows it in a form that is safe to log.
+func correlationID(h http.Header) (id, received string) {
+	values := h.Values(observe.HeaderCorrelationID)
+	switch {
+	case len(values) == 0:
+		return observe.NewID(), ""
+	case len(values) == 1 && observe.ValidCorrelationID(values[0]):
+		return values[0], ""
+	}
+	joined := strings.Join(values, ", ")
+	const shown = 64
+	return observe.NewID(), fmt.Sprintf("%s (%d bytes)", strconv.QuoteToASCII(joined[:min(len(joined), shown)]), len(joined))
+}
+
+// recorder is a ResponseWriter that remembers what the log line of the request needs.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	code   string // of the problem, "" when there was none
+	err    error
+}
+
+// WriteHeader is http.ResponseWriter.
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write is http.ResponseWriter.
+func (w *recorder) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap gives http.ResponseController the writer below.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// note tells the recorder what problem a response carries.
+func note(w http.ResponseWriter, code string, err error) {
+	if out, ok := w.(*recorder); ok {
+		out.code, out.err = code, err
+	}
+}
+
+// panicked answers for a handler that did not.
+func (w *recorder) panicked(logger *zerolog.Logger, r *http.Request, recovered any) {
+	err := fmt.Errorf("the handler panicked: %v", recovered)
+	logger.Error().Str(observe.FieldErrorClass, string(fault.Bug)).Err(err).Bytes("stack", debug.Stack()).Msg("request:panic")
+	if w.status == 0 {
+		writeError(w, r, err)
+		return
+	}
+	note(w, codeInternal, err)
+}
+
+// end writes request:end. An error's text is only there when it is ours to mend.
+func (w *recorder) end(logger *zerolog.Logger, level zerolog.Level, elapsed float64) {
+	if w.status == 0 {
+		w.status = http.StatusOK // what net/http sends for a handler that wrote nothing
+	}
+	result := observe.ResultOK
+	if w.status >= http.StatusBadRequest {
+		result = observe.ResultNG
+	}
+	if w.status >= http.StatusInternalServerError {
+		level = zerolog.ErrorLevel
+	}
+	line := logger.WithLevel(level).Int("status", w.status).Float64(observe.FieldDurationMs, elapsed).Str(observe.FieldResult, result)
+	if w.err != nil {
+		class := fault.ClassOf(w.err)
+		line = line.Str("code", w.code).Str(observe.FieldErrorClass, string(class))
+		if class != fault.Domain {
+			line = line.Err(w.err)
+		}
+	}
+	line.Msg("request:end")
+}

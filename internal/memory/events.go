@@ -1,0 +1,155 @@
+package memory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"unicode/utf8"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/eventstore"
+)
+
+// MaxEventBytes bounds the payload of one event, as the stores on disk have a bound.
+const MaxEventBytes = 400_000
+
+// Events is an event store with its feed. Its zero value is empty and ready for use.
+type Events struct {
+	mu      sync.RWMutex
+	streams map[string][]int // positions in log of each stream's events
+	log     []event.Event    // in the order of appends
+}
+
+var (
+	_ eventstore.Store = (*Events)(nil)
+	_ eventstore.Feed  = (*Events)(nil)
+)
+
+// NewEvents is an empty event store.
+func NewEvents() *Events { return &Events{} }
+
+// Append is eventstore.Appender. Expecting more events than there are is a conflict.
+func (s *Events) Append(ctx context.Context, stream string, expected uint64, events []event.Event) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := checkAppend(stream, events); err != nil {
+		return fmt.Errorf("appending to %q: %w", stream, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last := uint64(len(s.streams[stream])); last != expected {
+		return fmt.Errorf("%w: %s is at version %d, not %d", eventstore.ErrConflict, stream, last, expected)
+	}
+	if s.streams == nil {
+		s.streams = map[string][]int{}
+	}
+	for i := range events {
+		events[i].Stream, events[i].Version = stream, expected+uint64(i)+1
+		s.streams[stream] = append(s.streams[stream], len(s.log))
+		s.log = append(s.log, cloneEvent(events[i]))
+	}
+	return nil
+}
+
+func checkAppend(stream string, events []event.Event) error {
+	switch {
+	case stream == "" || !utf8.ValidString(stream):
+		return errors.New("the stream's name is empty or not UTF-8")
+	case len(events) == 0:
+		return errors.New("there are no events")
+	case len(events) > eventstore.MaxAppend:
+		return fmt.Errorf("%d events at once, at most %d are taken", len(events), eventstore.MaxAppend)
+	}
+	for i := range events {
+		e := &events[i]
+		if len(e.Payload) > MaxEventBytes {
+			return fmt.Errorf("%w: the payload of %s has %d bytes, %d is the limit", eventstore.ErrTooLarge, e.Type, len(e.Payload), MaxEventBytes)
+		}
+		if e.ID == "" || e.Type == "" {
+			return errors.New("an event has no id or no type")
+		}
+		for _, text := range [...]string{e.ID, e.Type, e.CorrelationID, string(e.Payload), e.CausationID, e.CommandID, e.CommandHash, e.Actor, e.Traceparent} {
+			if !utf8.ValidString(text) {
+				return fmt.Errorf("event %q has a field that is not UTF-8", e.ID)
+			}
+		}
+	}
+	return nil
+}
+
+// Load is eventstore.Loader.
+func (s *Events) Load(ctx context.Context, stream string, after uint64) ([]event.Event, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.load(stream, after), ctx.Err()
+}
+
+func (s *Events) load(stream string, after uint64) []event.Event {
+	positions := s.streams[stream]
+	if after >= uint64(len(positions)) {
+		return nil
+	}
+	events := make([]event.Event, 0, uint64(len(positions))-after)
+	for _, at := range positions[after:] {
+		events = append(events, cloneEvent(s.log[at]))
+	}
+	return events
+}
+
+// LoadMany is eventstore.Loader.
+func (s *Events) LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	found := make(map[string][]event.Event, len(streams))
+	for _, stream := range streams {
+		if events := s.load(stream, 0); len(events) > 0 {
+			found[stream] = events
+		}
+	}
+	return found, ctx.Err()
+}
+
+// Streams is eventstore.Lister, in the order of the names. The cursor is the last name.
+func (s *Events) Streams(ctx context.Context, cursor string, limit int) ([]string, string, error) {
+	if limit < 1 {
+		return nil, "", fmt.Errorf("listing streams: a page of %d makes no sense", limit)
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	names := after(slices.Sorted(maps.Keys(s.streams)), cursor)
+	if len(names) <= limit {
+		return names, "", ctx.Err()
+	}
+	return names[:limit], names[limit-1], ctx.Err()
+}
+
+// Read is eventstore.Feed. The cursor is how many events were read.
+func (s *Events) Read(ctx context.Context, cursor string, limit int) ([]event.Event, string, error) {
+	from := 0
+	if cursor != "" {
+		n, err := strconv.ParseUint(cursor, 10, 31)
+		if err != nil {
+			return nil, "", fmt.Errorf("cursor %q is not one of this feed", cursor)
+		}
+		from = int(n)
+	}
+	if limit < 1 {
+		return nil, "", fmt.Errorf("reading the feed: a page of %d makes no sense", limit)
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if from > len(s.log) {
+		return nil, "", fmt.Errorf("cursor %q is beyond the end of this feed", cursor)
+	}
+	to := min(from+limit, len(s.log))
+	events := make([]event.Event, 0, to-from)
+	for _, e := range s.log[from:to] {
+		events = append(events, cloneEvent(e))
+	}
+	return events, strconv.Itoa(to), ctx.Err()
+}

@@ -1,0 +1,54 @@
+package rowpack
+
+const (
+	unit       = 8       // records take a multiple of this, in bytes
+	blockUnits = 1 << 15 // of a block: 256 KiB
+	maxReused  = 64      // records of up to so many units are used again
+)
+
+// ref names a record: one more than its block times blockUnits plus its place therein. Four
+// bytes of it reach over 32 GiB.
+type ref uint32
+
+// arena hands out records from large blocks, and those given back before new ones. A record
+// too large for a block gets one of its own.
+type arena struct {
+	blocks [][]byte
+	used   int // units of the last block
+	free   [maxReused + 1][]ref
+}
+
+// units is the room that a record of size bytes takes.
+func units(size int) int { return (size + unit - 1) / unit }
+
+// from is the memory from a record on; how long the record is, it says itself.
+func (a *arena) from(r ref) []byte {
+	r--
+	return a.blocks[r/blockUnits][r%blockUnits*unit:]
+}
+
+// take is a record with room for size bytes, whose contents are anything.
+func (a *arena) take(size int) (ref, []byte) {
+	n := units(size)
+	if n <= maxReused {
+		if free := a.free[n]; len(free) > 0 {
+			r := free[len(free)-1]
+			a.free[n] = free[:len(free)-1]
+			return r, a.from(r)[:n*unit]
+		}
+	}
+	if len(a.blocks) == 0 || a.used+n > blockUnits {
+		a.blocks = append(a.blocks, make([]byte, max(blockUnits, n)*unit))
+		a.used = 0
+	}
+	r := ref((len(a.blocks)-1)*blockUnits+a.used) + 1
+	a.used += n
+	return r, a.from(r)[:n*unit]
+}
+
+// give takes back a record of size bytes.
+func (a *arena) give(r ref, size int) {
+	if n := units(size); n <= maxReused {
+		a.free[n] = append(a.free[n], r)
+	}
+}

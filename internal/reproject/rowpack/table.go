@@ -1,0 +1,135 @@
+package rowpack
+
+import (
+	"encoding/binary"
+	"iter"
+	"unsafe"
+)
+
+// Table keeps packed values under string keys: an index by hash over an arena of records. It
+// holds no pointers but those to its blocks. It is not safe for concurrent use.
+type Table struct {
+	slots []slot // a power of two, linear probing
+	count int
+	arena arena
+}
+
+// slot is one place of the index. Ref is 0 while it is empty.
+type slot struct {
+	hash uint32
+	ref  ref
+}
+
+// Entry is a place in the table, valid until the next Put.
+type Entry struct {
+	Key    string
+	Value  []byte // nil when the key is not there
+	at     int    // in slots
+	record []byte // all of it
+}
+
+// firstSlots is the size of an index that has just been made.
+const firstSlots = 64
+
+// Len is how many keys there are.
+func (t *Table) Len() int { return t.count }
+
+// Get looks key up. Hash is a good 32-bit hash of key, always the same one.
+func (t *Table) Get(key string, hash uint32) Entry {
+	if t.slots == nil {
+		t.slots = make([]slot, firstSlots)
+	}
+	mask := len(t.slots) - 1
+	for at := int(hash) & mask; ; at = (at + 1) & mask {
+		s := t.slots[at]
+		if s.ref == 0 {
+			return Entry{at: at}
+		}
+		if s.hash != hash {
+			continue
+		}
+		if e := t.entry(s.ref); e.Key == key {
+			e.at = at
+			return e
+		}
+	}
+}
+
+// entry reads a record: the lengths of key and value, then both. A record is as long as they
+// are, rounded up to units.
+func (t *Table) entry(r ref) Entry {
+	record := t.arena.from(r)
+	keySize, n := binary.Uvarint(record)
+	valueSize, m := binary.Uvarint(record[n:])
+	key, value := n+m, n+m+int(keySize)
+	end := value + int(valueSize)
+	return Entry{
+		Key:    unsafe.String(&record[key], int(keySize)),
+		Value:  record[value:end:end],
+		record: record[:units(end)*unit],
+	}
+}
+
+// Put stores value under key, in the place where Get has looked for it. Key and value must
+// not share memory with the entry.
+func (t *Table) Put(e Entry, key string, hash uint32, value []byte) {
+	var room [2 * binary.MaxVarintLen64]byte
+	head := binary.AppendUvarint(room[:0], uint64(len(key)))
+	head = binary.AppendUvarint(head, uint64(len(value)))
+	size := len(head) + len(key) + len(value)
+	if e.record != nil && units(size) == units(len(e.record)) {
+		fill(e.record, head, key, value)
+		return
+	}
+	r, record := t.arena.take(size)
+	fill(record, head, key, value)
+	if e.record != nil {
+		t.arena.give(t.slots[e.at].ref, len(e.record))
+		t.slots[e.at].ref = r
+		return
+	}
+	t.slots[e.at] = slot{hash, r}
+	t.count++
+	if t.count*4 > len(t.slots)*3 {
+		t.grow()
+	}
+}
+
+func fill(record, head []byte, key string, value []byte) {
+	n := copy(record, head)
+	n += copy(record[n:], key)
+	copy(record[n:], value)
+}
+
+func (t *Table) grow() {
+	old := t.slots
+	t.slots = make([]slot, 2*len(old))
+	mask := len(t.slots) - 1
+	for _, s := range old {
+		if s.ref == 0 {
+			continue
+		}
+		at := int(s.hash) & mask
+		for t.slots[at].ref != 0 {
+			at = (at + 1) & mask
+		}
+		t.slots[at] = s
+	}
+}
+
+// All is every entry and a reference to it, in no order. The table must not change meanwhile.
+func (t *Table) All() iter.Seq2[Ref, Entry] {
+	return func(yield func(Ref, Entry) bool) {
+		for _, s := range t.slots {
+			if s.ref != 0 && !yield(Ref(s.ref), t.entry(s.ref)) {
+				return
+			}
+		}
+	}
+}
+
+// Ref is a reference to an entry, valid until the next Put.
+type Ref uint32
+
+// At is the entry that All has named.
+func (t *Table) At(r Ref) Entry { return t.entry(ref(r)) }

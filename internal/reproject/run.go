@@ -1,0 +1,71 @@
+package reproject
+
+import (
+	"context"
+	"hash/maphash"
+	"io"
+	"sync"
+)
+
+// partitionCount is into how many parts the streams are divided, each with its own rows. It is
+// a power of two, and well above the number of workers, so that they seldom meet.
+const partitionCount = 16
+
+// The stages that chunks go through in the order of the log: the first counts lines, the
+// last writes what there is to tell, and each partition is one in between.
+const (
+	stageCount = iota
+	stageFold
+	stageTell = stageFold + partitionCount
+	stages    = stageTell + 1
+)
+
+// run is one replay. What is not constant is changed only by the worker whose turn it is.
+type run struct {
+	*Options
+	source     source
+	turns      *turns
+	seed       maphash.Seed
+	partitions []*partition
+
+	lines    int64    // before the chunk that is at stageCount
+	progress Progress // of the chunks that have passed stageTell
+	ignored  int64
+}
+
+func newRun(o *Options, r io.Reader) (*run, error) {
+	run := &run{Options: o, turns: newTurns(stages), seed: maphash.MakeSeed()}
+	run.source.reader, run.source.size = r, o.ChunkBytes
+	for range partitionCount {
+		p, err := newPartition(o.Definition)
+		if err != nil {
+			return nil, err
+		}
+		run.partitions = append(run.partitions, p)
+	}
+	return run, nil
+}
+
+// hash is where a stream belongs: its place in the index, and its partition.
+func (r *run) hash(stream string) (index, partition uint32) {
+	h := maphash.String(r.seed, stream)
+	return uint32(h), uint32(h>>32) % partitionCount
+}
+
+// work replays the log and returns when every worker has ended.
+func (r *run) work(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() { r.turns.fail(ctx.Err()) })
+	defer stop()
+	if err := ctx.Err(); err != nil {
+		r.turns.fail(err)
+	}
+	var workers sync.WaitGroup
+	for range r.Workers {
+		workers.Go(func() {
+			w := newWorker(r)
+			for w.chunk() {
+			}
+		})
+	}
+	workers.Wait()
+}

@@ -1,0 +1,157 @@
+package transfer
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"gakushoku/internal/event"
+)
+
+// streamsAtOnce bounds how many streams of the store are compared, and held, at a time.
+const streamsAtOnce = 256
+
+// group sorts the entries of each stream by version; those of one version stay in the order
+// of the file.
+func (p *plan) group() {
+	p.byID, p.byName = nil, nil
+	counts := make([]int32, len(p.streams)+1)
+	for i := range p.entries {
+		counts[p.entries[i].stream+1]++
+	}
+	for i := 1; i < len(counts); i++ {
+		counts[i] += counts[i-1]
+	}
+	all := make([]int32, len(p.entries))
+	p.byStream = make([][]int32, len(p.streams))
+	for s := range p.byStream {
+		p.byStream[s] = all[counts[s]:counts[s]:counts[s+1]]
+	}
+	for i := range p.entries {
+		s := p.entries[i].stream
+		p.byStream[s] = append(p.byStream[s], int32(i))
+	}
+	for _, entries := range p.byStream {
+		slices.SortStableFunc(entries, func(a, b int32) int { return cmp.Compare(p.entries[a].version, p.entries[b].version) })
+	}
+}
+
+// place compares every stream of the file with the store's, and decides what is new, what is
+// there, and what cannot stand where it wants to.
+func (p *plan) place(ctx context.Context, target Target) error {
+	for from := 0; from < len(p.streams); from += streamsAtOnce {
+		names := p.streams[from:min(from+streamsAtOnce, len(p.streams))]
+		stored, err := target.LoadMany(ctx, names)
+		if err != nil {
+			return fmt.Errorf("comparing with the event store: %w", err)
+		}
+		for i, name := range names {
+			if err := p.placeStream(name, p.byStream[from+i], stored[name]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// placing is one stream while its entries are placed, by version.
+type placing struct {
+	*plan
+	name   string
+	stored []event.Event
+	ids    map[uint64]uint64 // versions of the stored events by hash of their eventId
+	next   uint64            // the version that the next new event must have
+	first  *entry            // the entry that has the latest version
+	broken bool              // an event could not be placed: those after it neither
+}
+
+func (p *plan) placeStream(name string, entries []int32, stored []event.Event) error {
+	s := &placing{plan: p, name: name, stored: stored, next: uint64(len(stored)) + 1}
+	if len(stored) > 0 {
+		s.ids = make(map[uint64]uint64, len(stored))
+		for i := range stored {
+			s.ids[p.hash(stored[i].ID)] = stored[i].Version
+		}
+	}
+	for _, i := range entries {
+		if err := s.placeEntry(&p.entries[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *placing) placeEntry(e *entry) error {
+	if s.first != nil && s.first.version == e.version {
+		return s.placeRepeated(e)
+	}
+	s.first = e
+	if e.version < s.next {
+		return s.placeStored(e)
+	}
+	at, known := s.ids[e.id]
+	switch {
+	case known:
+		id, err := s.idOf(e)
+		if err != nil {
+			return err
+		}
+		s.spoil(e, "eventId %q is version %d of %s in the event store, and version %d here", id, at, s.name, e.version)
+		s.broken = true
+	case s.broken:
+		s.spoil(e, "version %d of %s follows an event that cannot be imported", e.version, s.name)
+	case e.version != s.next:
+		s.spoil(e, "version %d of %s is missing before version %d", s.next, s.name, e.version)
+		s.broken = true
+	default:
+		e.state = isNew
+		s.next++
+	}
+	return nil
+}
+
+// placeRepeated judges a second event for the version of s.first.
+func (s *placing) placeRepeated(e *entry) error {
+	if s.first.id == e.id {
+		if s.first.state == isBad {
+			s.spoil(e, "the same event as on line %d", s.first.line)
+		} else {
+			e.state = isThere
+		}
+		return nil
+	}
+	here, err := s.idOf(e)
+	if err != nil {
+		return err
+	}
+	there, err := s.idOf(s.first)
+	if err != nil {
+		return err
+	}
+	s.spoil(e, "version %d of %s is eventId %q here and eventId %q on line %d", e.version, s.name, here, there, s.first.line)
+	return nil
+}
+
+// placeStored judges an event whose version the store has.
+func (s *placing) placeStored(e *entry) error {
+	stored := &s.stored[e.version-1]
+	if s.hash(stored.ID) == e.id {
+		e.state = isThere
+		return nil
+	}
+	id, err := s.idOf(e)
+	if err != nil {
+		return err
+	}
+	s.broken = true
+	s.spoil(e, "version %d of %s is eventId %q here and eventId %q in the event store; events that continue a stored stream need their \"version\"",
+		e.version, s.name, id, stored.ID)
+	return nil
+}
+
+// idOf reads an entry's eventId again, for a message.
+func (p *plan) idOf(e *entry) (string, error) {
+	again, err := p.load(e)
+	return again.ID, err
+}

@@ -1,0 +1,195 @@
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"gakushoku/internal/event"
+)
+
+// state is what becomes of a line.
+type state uint8
+
+const (
+	isNew   state = iota // to be appended
+	isThere              // the store, or an earlier line, has it
+	isBad
+)
+
+// entry is one event of the file, in as few bytes as it takes: there are millions of them.
+type entry struct {
+	offset  int64
+	version uint64
+	id      uint64 // hash of the eventId
+	line    uint32
+	length  int32
+	stream  int32 // index into plan.streams
+	state   state
+}
+
+// plan is what an import is going to do, made from the first reading of the file.
+type plan struct {
+	src     *source
+	options Options
+	seed    maphash.Seed
+
+	lines    int
+	entries  []entry
+	streams  []string
+	last     []uint64 // by stream: the version of its latest event in the file
+	byName   map[string]int32
+	byID     map[uint64]int32 // the first entry with an eventId
+	byStream [][]int32        // the entries of a stream by version
+	bad      []badLine
+}
+
+type badLine struct {
+	span
+	reason string // of the first maxReported only
+}
+
+func newPlan(src *source, o Options) *plan {
+	return &plan{src: src, options: o, seed: maphash.MakeSeed(), byName: map[string]int32{}, byID: map[uint64]int32{}}
+}
+
+// read is the first reading: it checks each line by itself and notes where it is.
+func (p *plan) read(ctx context.Context) error {
+	s := newScanner(p.src)
+	for s.scan() {
+		if s.at.line%1024 == 1 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if s.at.line > math.MaxInt32 {
+			return fmt.Errorf("the file has more than %d lines: split it", math.MaxInt32)
+		}
+		if len(bytes.TrimSpace(s.text)) == 0 {
+			continue
+		}
+		if err := p.readLine(s); err != nil {
+			p.addBad(s.at, err.Error())
+		}
+	}
+	p.lines = s.at.line
+	if s.err != nil {
+		return fmt.Errorf("reading the input: %w", s.err)
+	}
+	return nil
+}
+
+// readLine notes one event; its error says why the line is bad.
+func (p *plan) readLine(s *scanner) error {
+	if s.at.length > MaxLineBytes {
+		return fmt.Errorf("the line has %d bytes, at most %d are allowed", s.at.length, MaxLineBytes)
+	}
+	var e event.Event
+	if err := event.Decode(s.text, &e); err != nil {
+		return err
+	}
+	if err := event.Check(&e); err != nil {
+		return err
+	}
+	if err := p.checkSize(&e, len(s.text)); err != nil {
+		return err
+	}
+	return p.note(&e, s.at)
+}
+
+// checkSize refuses what the store could not take. Only lines near the limit are measured:
+// what an import adds to an envelope is less than the slack.
+func (p *plan) checkSize(e *event.Event, length int) error {
+	const slack = 4096
+	limit := p.options.MaxEventBytes
+	if limit == 0 || length+slack < limit {
+		return nil
+	}
+	complete := *e
+	complete.Version = event.MaxVersion
+	if complete.CorrelationID == "" {
+		complete.CorrelationID = p.options.CorrelationID
+	}
+	if n := len(event.AppendJSON(nil, &complete)); n > limit {
+		return fmt.Errorf("the event has %d bytes, the event store takes at most %d", n, limit)
+	}
+	return nil
+}
+
+// note adds an event to the plan. An event without a version follows the one before it of
+// its stream.
+func (p *plan) note(e *event.Event, at span) error {
+	stream, ok := p.byName[e.Stream]
+	if !ok {
+		stream = int32(len(p.streams))
+		name := strings.Clone(e.Stream)
+		p.byName[name] = stream
+		p.streams, p.last = append(p.streams, name), append(p.last, 0)
+	}
+	n := entry{offset: at.offset, line: uint32(at.line), length: int32(at.length), stream: stream, version: e.Version, id: p.hash(e.ID)}
+	if n.version == 0 {
+		n.version = p.last[stream] + 1
+	}
+	first, known := p.byID[n.id]
+	if known {
+		if err := p.sameEvent(&p.entries[first], &n, e.ID); err != nil {
+			return err
+		}
+	} else {
+		p.byID[n.id] = int32(len(p.entries))
+	}
+	p.last[stream] = n.version
+	p.entries = append(p.entries, n)
+	return nil
+}
+
+// sameEvent accepts an event that comes twice in the file, as logs that were archived twice
+// have it, and refuses an eventId that stands for two.
+func (p *plan) sameEvent(first, again *entry, id string) error {
+	if first.stream == again.stream && first.version == again.version {
+		return nil
+	}
+	return fmt.Errorf("eventId %q is on line %d too, as version %d of %s; here it would be version %d of %s",
+		id, first.line, first.version, p.streams[first.stream], again.version, p.streams[again.stream])
+}
+
+func (p *plan) hash(id string) uint64 { return maphash.String(p.seed, id) }
+
+func (p *plan) addBad(at span, reason string) {
+	if len(p.bad) >= maxReported && !p.options.SkipBad {
+		reason = ""
+	}
+	p.bad = append(p.bad, badLine{at, reason})
+}
+
+// spoil makes an entry's line a bad one.
+func (p *plan) spoil(e *entry, format string, args ...any) {
+	e.state = isBad
+	p.addBad(span{int(e.line), e.offset, int64(e.length)}, fmt.Sprintf(format, args...))
+}
+
+// describeBad lists the first bad lines, by line.
+func (p *plan) describeBad() []BadLine {
+	slices.SortFunc(p.bad, func(a, b badLine) int { return a.line - b.line })
+	var all []BadLine
+	for _, b := range p.bad[:min(len(p.bad), maxReported)] {
+		all = append(all, BadLine{b.line, b.reason})
+	}
+	return all
+}
+
+// writeBad copies the bad lines as they stand in the file.
+func (p *plan) writeBad(w io.Writer) error {
+	for _, b := range p.bad {
+		if _, err := io.Copy(w, p.src.section(b.offset, b.length)); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(w, "\n"); err != nil {
+			return err
+		}
+	}
+	return nil
+}

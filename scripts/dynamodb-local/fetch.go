@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/xml"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+//go:embed pom.xml
+var pom []byte
+
+// fetch brings DynamoDB Local and what it needs into the cache, unless it is there, and
+// answers the folder of its jars.
+func fetch(ctx context.Context, cache string) (string, error) {
+	version, err := localVersion()
+	if err != nil {
+		return "", err
+	}
+	cache, err = filepath.Abs(cache)
+	if err != nil {
+		return "", err
+	}
+	jars := filepath.Join(cache, version)
+	if _, err := os.Stat(jars); err == nil {
+		return jars, nil
+	}
+	maven, err := exec.LookPath("mvn")
+	if err != nil {
+		return "", fmt.Errorf("mvn is not on the PATH: install Apache Maven 3 (and Java 17 or later), it fetches DynamoDB Local %s from Maven Central once", version)
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", fmt.Errorf("making the cache: %w", err)
+	}
+	// Everything goes into a folder of its own first: the final name appears only when all of
+	// it is there, also when two of us fetch at once.
+	work, err := os.MkdirTemp(cache, "fetching-")
+	if err != nil {
+		return "", fmt.Errorf("making the cache: %w", err)
+	}
+	defer os.RemoveAll(work)
+	if err := copyJars(ctx, maven, work, version); err != nil {
+		return "", err
+	}
+	if err := os.Rename(filepath.Join(work, "jars"), jars); err != nil {
+		if _, there := os.Stat(jars); there != nil {
+			return "", fmt.Errorf("keeping DynamoDB Local: %w", err)
+		}
+	}
+	return jars, nil
+}
+
+// copyJars has Maven put the jars into work/jars.
+func copyJars(ctx context.Context, maven, work, version string) error {
+	file := filepath.Join(work, "pom.xml")
+	if err := os.WriteFile(file, pom, 0o644); err != nil {
+		return fmt.Errorf("writing for Maven: %w", err)
+	}
+	fmt.Fprintf(os.Stderr, "dynamodb-local: fetching DynamoDB Local %s from Maven Central\n", version)
+	cmd := gently(exec.CommandContext(ctx, maven, "--batch-mode", "--quiet", "--file", file,
+		"dependency:copy-dependencies", "-DincludeScope=runtime", "-DincludeTypes=jar", "-DoutputDirectory="+filepath.Join(work, "jars")))
+	output, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("fetching DynamoDB Local %s with Maven: %w\n%s\nIs Maven Central, or the mirror in ~/.m2/settings.xml, within reach?", version, err, bytes.TrimSpace(output))
+	}
+	return nil
+}
+
+// localVersion is the version of DynamoDB Local that the pom names.
+func localVersion() (string, error) {
+	var project struct {
+		Version string `xml:"dependencies>dependency>version"`
+	}
+	if err := xml.Unmarshal(pom, &project); err != nil {
+		return "", fmt.Errorf("reading pom.xml: %w", err)
+	}
+	if project.Version == "" {
+		return "", fmt.Errorf("reading pom.xml: it names no version of DynamoDB Local")
+	}
+	return project.Version, nil
+}

@@ -1,0 +1,87 @@
+// Command dynamodb-local runs another command beside AWS's own DynamoDB Local, because its
+// conditions, transactions and limits are the real ones and the store contracts are to hold
+// on them:
+//
+//	dynamodb-local go test ./internal/dynamo/...
+//
+// It fetches DynamoDB Local from Maven Central once, starts it in memory on a free port,
+// tells the command where (DYNAMODB_ENDPOINT) and that it must be used (REQUIRE_DYNAMODB=1),
+// stops it whatever happens, and exits as the command did.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// exitUnable is the exit code when the command could not be run at all.
+const exitUnable = 125
+
+// stopLimit is how long a process may take to end after it was asked to, before it is killed.
+const stopLimit = 10 * time.Second
+
+func main() {
+	cache := flag.String("cache", filepath.Join(".cache", "dynamodb-local"), "folder to keep DynamoDB Local in")
+	heap := flag.String("heap", "512m", "the most memory that DynamoDB Local may use for data")
+	flag.Usage = func() {
+		fmt.Fprintf(flag.CommandLine.Output(), "usage: dynamodb-local [flags] command [arguments]\n\nRuns the command with DynamoDB Local at $DYNAMODB_ENDPOINT.\n\n")
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	if flag.NArg() == 0 {
+		flag.Usage()
+		os.Exit(exitUnable)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code, err := run(ctx, *cache, *heap, flag.Args())
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "dynamodb-local:", err)
+	}
+	os.Exit(code)
+}
+
+// run is all of it, and answers the exit code.
+func run(ctx context.Context, cache, heap string, command []string) (int, error) {
+	jars, err := fetch(ctx, cache)
+	if err != nil {
+		return exitUnable, err
+	}
+	local, err := start(ctx, jars, heap)
+	if err != nil {
+		return exitUnable, err
+	}
+	defer local.stop()
+	cmd := gently(exec.CommandContext(ctx, command[0], command[1:]...))
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), "DYNAMODB_ENDPOINT="+local.endpoint, "REQUIRE_DYNAMODB=1")
+	err = cmd.Run()
+	var exited *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return exitUnable, errors.New("interrupted")
+	case errors.As(err, &exited):
+		if !exited.Exited() {
+			return exitUnable, fmt.Errorf("%s: %w", command[0], err)
+		}
+		return exited.ExitCode(), nil
+	case err != nil:
+		return exitUnable, fmt.Errorf("running %s: %w", command[0], err)
+	}
+	return 0, nil
+}
+
+// gently makes the end of the context a request to stop; what does not heed it is killed.
+func gently(cmd *exec.Cmd) *exec.Cmd {
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = stopLimit
+	return cmd
+}
