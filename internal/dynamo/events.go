@@ -48,7 +48,7 @@ const (
 // Append is eventstore.Appender. That the versions before expected exist is not checked:
 // expected is what the caller has loaded, and events are never removed.
 func (s *Events) Append(ctx context.Context, stream string, expected uint64, events []event.Event) error {
-	if err := ctx.Err(); err != nil || len(events) == 0 {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	stored, items, err := s.encode(stream, expected, events)
@@ -65,8 +65,8 @@ func (s *Events) Append(ctx context.Context, stream string, expected uint64, eve
 // encode gives the events their places and makes their items, or says why the store cannot
 // take them.
 func (s *Events) encode(stream string, expected uint64, events []event.Event) ([]event.Event, []item, error) {
-	if len(events) > eventstore.MaxAppend {
-		return nil, nil, fmt.Errorf("appending %d events to %s: at most %d go into one append", len(events), stream, eventstore.MaxAppend)
+	if len(events) == 0 || len(events) > eventstore.MaxAppend {
+		return nil, nil, fmt.Errorf("appending %d events to %s: 1 to %d go into one append", len(events), stream, eventstore.MaxAppend)
 	}
 	if stream == "" || expected > event.MaxVersion-uint64(len(events)) {
 		return nil, nil, fmt.Errorf("appending to stream %q after version %d: there is no such place", stream, expected)
@@ -95,6 +95,9 @@ func (s *Events) encode(stream string, expected uint64, events []event.Event) ([
 // eventItem is the item of an event. The store's strings are UTF-8 and the SDK would repair
 // anything else without a word: what was stored would not be what was appended.
 func eventItem(e *event.Event) (item, error) {
+	if e.ID == "" || e.Type == "" {
+		return nil, fmt.Errorf("version %d of %q has no eventId or no type", e.Version, e.Stream)
+	}
 	attributes := eventitem.Encode(e)
 	it := make(item, len(attributes))
 	for _, a := range attributes {

@@ -75,7 +75,7 @@ func (f *Feed) Read(ctx context.Context, cursor string, limit int) ([]event.Even
 	if err != nil {
 		return nil, "", err
 	}
-	shards, err := f.shards(ctx, at.Stream)
+	shards, ended, err := f.shards(ctx, at.Stream)
 	if err != nil {
 		return nil, "", err
 	}
@@ -94,6 +94,9 @@ func (f *Feed) Read(ctx context.Context, cursor string, limit int) ([]event.Even
 		events = append(events, found...)
 		at.Last = aws.ToString(shard.ShardId)
 		visited[at.Last] = true
+	}
+	if ended && len(events) == 0 {
+		return nil, "", fmt.Errorf("stream %s has ended, and was read to its end: %w", at.Stream, ErrFeedCursor)
 	}
 	next, err := json.Marshal(at)
 	if err != nil {
@@ -128,21 +131,21 @@ func (f *Feed) decode(ctx context.Context, cursor string) (*feedCursor, error) {
 	return &at, nil
 }
 
-// shards lists the shards of the stream, the oldest first as the service has them.
-func (f *Feed) shards(ctx context.Context, stream string) ([]types.Shard, error) {
-	var all []types.Shard
+// shards lists the shards of the stream, and tells whether nothing more will come into it:
+// that of a table that was dropped can be read for a day.
+func (f *Feed) shards(ctx context.Context, stream string) (all []types.Shard, ended bool, err error) {
 	in := &dynamodbstreams.DescribeStreamInput{StreamArn: &stream}
 	for {
 		out, err := f.streams.DescribeStream(ctx, in)
 		if missing(err) {
-			return nil, fmt.Errorf("stream %s is gone: %w", stream, ErrFeedCursor)
+			return nil, false, fmt.Errorf("stream %s is gone: %w", stream, ErrFeedCursor)
 		}
 		if err != nil {
-			return nil, wrap(ctx, "listing the shards of table "+f.table, err)
+			return nil, false, wrap(ctx, "listing the shards of table "+f.table, err)
 		}
 		all = append(all, out.StreamDescription.Shards...)
 		if in.ExclusiveStartShardId = out.StreamDescription.LastEvaluatedShardId; in.ExclusiveStartShardId == nil {
-			return all, nil
+			return all, out.StreamDescription.StreamStatus == types.StreamStatusDisabled, nil
 		}
 	}
 }

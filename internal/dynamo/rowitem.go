@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -46,6 +47,9 @@ func listKey(bucket string, shard int) string { return bucket + "#" + strconv.It
 
 // rowItem is the item of a row.
 func rowItem(r *projection.Record, writes uint64, writeID string) (item, error) {
+	if r.Stream == "" {
+		return nil, errors.New("a row needs the name of its stream")
+	}
 	it := rowKey(r.Stream)
 	it[attrVersion], it[attrWrites], it[attrWriteID] = num(r.Version), num(writes), str(writeID)
 	if len(r.Data) > 0 {

@@ -20,6 +20,9 @@ const (
 	maxIterators = 1000
 )
 
+// trimmed is the code for records that are older than the stream keeps.
+const trimmed = "TrimmedDataAccessException"
+
 // position is a place in a shard: after a record, or before the first.
 type position struct{ stream, shard, sequence string }
 
@@ -73,8 +76,10 @@ func (f *Feed) page(ctx context.Context, p position, limit int) (*dynamodbstream
 		if err == nil {
 			return out, nil
 		}
-		if remembered && hasCode(err, "ExpiredIteratorException") {
-			remembered = false // it was kept for more than 15 minutes
+		// A remembered iterator may have expired, after 15 minutes, and DynamoDB Local takes one
+		// of an empty shard for trimmed. The position itself tells what is so.
+		if remembered && (hasCode(err, "ExpiredIteratorException") || hasCode(err, trimmed)) {
+			remembered = false
 			continue
 		}
 		return nil, f.wrap(ctx, err)
@@ -98,7 +103,7 @@ func (f *Feed) iterator(ctx context.Context, p position) (string, error) {
 }
 
 func (f *Feed) wrap(ctx context.Context, err error) error {
-	if ctx.Err() == nil && (hasCode(err, "TrimmedDataAccessException") || missing(err)) {
+	if ctx.Err() == nil && (hasCode(err, trimmed) || missing(err)) {
 		return fmt.Errorf("reading the feed of table %s: %w (%w)", f.table, ErrFeedCursor, err)
 	}
 	return wrap(ctx, "reading the feed of table "+f.table, err)

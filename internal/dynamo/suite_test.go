@@ -1,13 +1,17 @@
 package dynamo
 
 import (
+	"context"
 	"net/http"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
 	"gakushoku/internal/eventstore/eventstoretest"
+	"gakushoku/internal/projection"
+	"gakushoku/internal/projection/projectiontest"
 )
 
 func TestEventStoreContract(t *testing.T) {
@@ -37,4 +41,45 @@ func instance(t *testing.T, table string) eventstoretest.Instance {
 			return func() { throttled.Store(false) }
 		},
 	}
+}
+
+func TestTablesContract(t *testing.T) {
+	t.Parallel()
+	projectiontest.TestTables(t, projectiontest.Tables{
+		Open: func(t *testing.T) projectiontest.TablesInstance {
+			o := Options{Prefix: newName("p-") + "-"}
+			tables := NewTables(realClient(t), o)
+			t.Cleanup(func() { dropAll(t, tables) })
+			return projectiontest.TablesInstance{
+				Store:  tables,
+				Reopen: func(t *testing.T) projection.Store { return NewTables(realClient(t), o) },
+			}
+		},
+		MaxRowBytes: maxItemBytes - 1024,
+		ListsLag:    true,
+	})
+}
+
+// dropAll drops what a test of the suite may have made.
+func dropAll(t *testing.T, tables *Tables) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for _, table := range []projection.Table{ordersV1, {Projection: "orders", Version: 2}, {Projection: "orders-v1", Version: 1}} {
+		if err := tables.Drop(ctx, table); err != nil {
+			t.Errorf("dropping %s: %v", table, err)
+		}
+	}
+}
+
+func TestControlContract(t *testing.T) {
+	t.Parallel()
+	harness := projectiontest.Control{Open: func(t *testing.T) projectiontest.ControlInstance {
+		table := newControlTable(t)
+		return projectiontest.ControlInstance{
+			Store:  NewControl(realClient(t), table),
+			Reopen: func(t *testing.T) projectiontest.ControlStore { return NewControl(realClient(t), table) },
+		}
+	}}
+	projectiontest.TestPointers(t, harness)
+	projectiontest.TestCheckpoints(t, harness)
 }

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -14,12 +15,11 @@ import (
 // Check. Errors name the byte, counted from 1, or the field. The strings and the payload of e
 // share memory with line: the caller must not change line afterwards.
 func Decode(line []byte, e *Event) error {
-	var d Decoder
-	return d.Decode(line, e)
+	return (*Decoder)(nil).Decode(line, e)
 }
 
-// Decoder decodes many lines. Its zero value is ready for use and does what Decode does; one
-// from NewDecoder needs fewer allocations. It is not safe for concurrent use.
+// Decoder decodes many lines. Its zero value, or nil, does what Decode does; one from
+// NewDecoder needs fewer allocations. It is not safe for concurrent use.
 type Decoder struct {
 	shared bool   // strings that have to be made share blocks
 	block  []byte // the current one
@@ -49,43 +49,13 @@ const (
 	fieldActor
 	fieldTraceparent
 	fieldCount
-	fieldUnknown = -1
 )
 
-var fieldNames = [fieldCount]string{"eventId", "type", "occurredAt", "correlationId", "payload", "stream", "version",
-	"schema", "causationId", "commandId", "commandHash", "actor", "traceparent"}
+// fieldKeys is how the keys are usually written.
+var fieldKeys = [fieldCount]string{`"eventId":`, `"type":`, `"occurredAt":`, `"correlationId":`, `"payload":`, `"stream":`,
+	`"version":`, `"schema":`, `"causationId":`, `"commandId":`, `"commandHash":`, `"actor":`, `"traceparent":`}
 
-func fieldOf(key []byte) int {
-	switch string(key) {
-	case "eventId":
-		return fieldID
-	case "type":
-		return fieldType
-	case "occurredAt":
-		return fieldOccurredAt
-	case "correlationId":
-		return fieldCorrelationID
-	case "payload":
-		return fieldPayload
-	case "stream":
-		return fieldStream
-	case "version":
-		return fieldVersion
-	case "schema":
-		return fieldSchema
-	case "causationId":
-		return fieldCausationID
-	case "commandId":
-		return fieldCommandID
-	case "commandHash":
-		return fieldCommandHash
-	case "actor":
-		return fieldActor
-	case "traceparent":
-		return fieldTraceparent
-	}
-	return fieldUnknown
-}
+func fieldName(field int) string { return unquoted(fieldKeys[field]) }
 
 // envelope is where the fields of a line stand, and the payload's orderId, which is picked up
 // on the way.
@@ -102,13 +72,11 @@ func (d *Decoder) Decode(line []byte, e *Event) error {
 		return s.err
 	}
 	*e = Event{}
-	if err := d.required(line, &v, e); err != nil {
-		return err
-	}
-	if err := d.optional(line, &v, e); err != nil {
-		return err
-	}
-	return d.complete(line, &v, e)
+	r := reader{data: line, decoder: d}
+	r.required(&v, e)
+	r.optional(&v, e)
+	r.complete(&v, e)
+	return r.err
 }
 
 // envelope reads a whole line. Values are only looked at once the line has been read, since
@@ -117,12 +85,14 @@ func (s *scanner) envelope(v *envelope) bool {
 	if !s.open('{', "'{', the beginning of an event") {
 		return false
 	}
+	next := 0
 	for first := true; s.more(first, '}'); first = false {
-		key, ok := s.key()
+		field, ok := s.oneOf(fieldKeys[:], next)
 		if !ok {
 			return false
 		}
-		switch field := fieldOf(s.name(key)); {
+		next = field + 1
+		switch {
 		case field == fieldPayload && s.peek() == '{':
 			v.fields[fieldPayload] = s.payload(&v.orderID)
 		case field != fieldUnknown:
@@ -134,62 +104,43 @@ func (s *scanner) envelope(v *envelope) bool {
 	return s.end()
 }
 
-// name is a key's text.
-func (s *scanner) name(key span) []byte {
-	inner := s.data[key.start+1 : key.end-1]
-	if key.escaped {
-		return appendUnescaped(make([]byte, 0, len(inner)), inner)
-	}
-	return inner
-}
-
 // payload steps over an object and notes its orderId.
 func (s *scanner) payload(orderID *span) span {
 	start := s.at
 	s.at++
 	*orderID = span{}
 	for first := true; s.more(first, '}'); first = false {
-		key, ok := s.key()
+		field, ok := s.oneOf(payloadKeys[:1], 0)
 		if !ok {
 			return span{}
 		}
-		v := s.value(2)
-		if string(s.name(key)) == "orderId" {
+		if v := s.value(2); field == 0 {
 			*orderID = v
 		}
 	}
 	return s.from(start, '{')
 }
 
-func (d *Decoder) required(line []byte, v *envelope, e *Event) error {
+func (r *reader) required(v *envelope, e *Event) {
 	for _, field := range [...]int{fieldID, fieldType, fieldOccurredAt, fieldPayload} {
 		if v.fields[field].absent() {
-			return fmt.Errorf("%s is missing", fieldNames[field])
+			r.fail(fmt.Errorf("%s is missing", fieldName(field)))
+			return
 		}
 	}
-	payload := v.fields[fieldPayload]
-	if payload.kind != '{' {
-		return wrongKind("payload", payload, "an object")
+	e.ID = r.text("eventId", v.fields[fieldID])
+	e.Type = knownType(r.text("type", v.fields[fieldType]))
+	e.OccurredAt = r.instant("occurredAt", v.fields[fieldOccurredAt])
+	switch payload := v.fields[fieldPayload]; {
+	case payload.kind != '{':
+		r.fail(wrongKind("payload", payload, "an object"))
+	case e.ID == "":
+		r.fail(errors.New("eventId is empty"))
+	case e.Type == "":
+		r.fail(errors.New("type is empty"))
+	default:
+		e.Payload = r.data[payload.start:payload.end:payload.end]
 	}
-	e.Payload = line[payload.start:payload.end:payload.end]
-	var occurredAt string
-	for _, f := range [...]struct {
-		field int
-		into  *string
-	}{{fieldID, &e.ID}, {fieldType, &e.Type}, {fieldOccurredAt, &occurredAt}} {
-		if err := d.string(line, fieldNames[f.field], v.fields[f.field], f.into); err != nil {
-			return err
-		}
-		if *f.into == "" {
-			return fmt.Errorf("%s is empty", fieldNames[f.field])
-		}
-	}
-	e.Type = knownType(e.Type)
-	var err error
-	if e.OccurredAt, err = ParseInstant(occurredAt); err != nil {
-		return fmt.Errorf("occurredAt: %w", err)
-	}
-	return nil
 }
 
 // knownType maps to the constants, so that the types of many events are one string.
@@ -213,77 +164,30 @@ func knownType(t string) string {
 	return t
 }
 
-func (d *Decoder) optional(line []byte, v *envelope, e *Event) error {
-	for _, f := range [...]struct {
-		field int
-		into  *string
-	}{
-		{fieldCorrelationID, &e.CorrelationID}, {fieldStream, &e.Stream}, {fieldCausationID, &e.CausationID},
-		{fieldCommandID, &e.CommandID}, {fieldCommandHash, &e.CommandHash}, {fieldActor, &e.Actor}, {fieldTraceparent, &e.Traceparent},
-	} {
-		if err := d.string(line, fieldNames[f.field], v.fields[f.field], f.into); err != nil {
-			return err
-		}
-	}
-	version, err := integer(line, "version", v.fields[fieldVersion], 0, MaxVersion)
-	if err != nil {
-		return err
-	}
-	schema, err := integer(line, "schema", v.fields[fieldSchema], 0, math.MaxInt32)
-	if err != nil {
-		return err
-	}
-	e.Version, e.Schema = uint64(version), int(schema)
-	return nil
+func (r *reader) optional(v *envelope, e *Event) {
+	e.CorrelationID = r.text("correlationId", v.fields[fieldCorrelationID])
+	e.Stream = r.text("stream", v.fields[fieldStream])
+	e.Version = uint64(r.integer("version", v.fields[fieldVersion], 0, MaxVersion))
+	e.Schema = int(r.integer("schema", v.fields[fieldSchema], 0, math.MaxInt32))
+	e.CausationID = r.text("causationId", v.fields[fieldCausationID])
+	e.CommandID = r.text("commandId", v.fields[fieldCommandID])
+	e.CommandHash = r.text("commandHash", v.fields[fieldCommandHash])
+	e.Actor = r.text("actor", v.fields[fieldActor])
+	e.Traceparent = r.text("traceparent", v.fields[fieldTraceparent])
 }
 
 // complete fills in what an imported line may leave out.
-func (d *Decoder) complete(line []byte, v *envelope, e *Event) error {
+func (r *reader) complete(v *envelope, e *Event) {
 	if e.Schema == 0 {
 		e.Schema = 1
 	}
-	if e.Stream != "" || !strings.HasPrefix(e.Type, "Order") {
-		return nil
+	if r.err != nil || e.Stream != "" || !strings.HasPrefix(e.Type, "Order") {
+		return
 	}
-	var orderID string
-	if err := d.string(line, "payload.orderId", v.orderID, &orderID); err != nil {
-		return err
-	}
+	orderID := r.text("payload.orderId", v.orderID)
 	if orderID == "" {
-		return fmt.Errorf("%s has neither a stream nor payload.orderId", e.Type)
+		r.fail(fmt.Errorf("%s has neither a stream nor payload.orderId", e.Type))
+		return
 	}
-	e.Stream = d.joined(OrderStreamPrefix, orderID)
-	return nil
-}
-
-// string reads an optional string field.
-func (d *Decoder) string(data []byte, name string, v span, into *string) error {
-	switch {
-	case v.absent():
-		return nil
-	case v.kind != '"':
-		return wrongKind(name, v, "a string")
-	}
-	*into = d.text(data, v)
-	return nil
-}
-
-// integer reads an optional integer field; 0 when it is absent.
-func integer(data []byte, name string, v span, lowest, highest int64) (int64, error) {
-	switch {
-	case v.absent():
-		return 0, nil
-	case v.kind != '0':
-		return 0, wrongKind(name, v, "an integer")
-	}
-	n, ok := parseInt(data[v.start:v.end])
-	if !ok || n < lowest || n > highest {
-		return 0, fmt.Errorf("byte %d: %s must be an integer from %d to %d, not %.40s", v.start+1, name, lowest, highest, data[v.start:v.end])
-	}
-	return n, nil
-}
-
-func wrongKind(name string, v span, want string) error {
-	kinds := map[byte]string{'"': "a string", '{': "an object", '[': "an array", '0': "a number", 't': "true", 'f': "false", 'n': "null"}
-	return fmt.Errorf("byte %d: %s must be %s, not %s", v.start+1, name, want, kinds[v.kind])
+	e.Stream = r.decoder.joined(OrderStreamPrefix, orderID)
 }

@@ -1,10 +1,9 @@
 package event
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"math"
-	"slices"
 )
 
 // ErrUnknownType is the error of DecodePayload for a type this version does not know.
@@ -45,124 +44,72 @@ func decoded[T Payload, P interface {
 	return p, nil
 }
 
-// payloadReader is a payload whose fields have been found, and the first error in reading
-// them. Strings share memory with the event.
-type payloadReader struct {
-	data   []byte
-	fields payloadFields
-	err    error
-}
+// payload is a payload's fields, found and not yet read. Strings that are read share memory
+// with the event.
+type payload struct {
+	reader
+	orderIDAt, total, linesAt, paidAt, methodAt, reason, amountAt span
 
-// payloadFields is where the fields of all payload types stand.
-type payloadFields struct {
-	orderID, total, lines, paidAt, method, reason, amount span
-}
-
-func (f *payloadFields) field(key []byte) *span {
-	switch string(key) {
-	case "orderId":
-		return &f.orderID
-	case "total":
-		return &f.total
-	case "lines":
-		return &f.lines
-	case "paidAt":
-		return &f.paidAt
-	case "paymentMethod":
-		return &f.method
-	case "reason":
-		return &f.reason
-	case "amount":
-		return &f.amount
-	}
-	return nil
+	wantLines bool // whether the type has lines, which are read on the way
+	lines     []Line
+	linesErr  error
 }
 
 // readPayload finds the fields of e's payload; newest is the last schema that this program
 // knows.
-func readPayload(e *Event, newest int) (r payloadReader) {
-	r.data = e.Payload
+func readPayload(e *Event, newest int, wantLines bool) payload {
+	p := payload{reader: reader{data: e.Payload}, wantLines: wantLines}
 	if e.Schema > newest {
-		r.err = fmt.Errorf("schema %d is newer than this program knows (%d): use a newer gakushoku", e.Schema, newest)
-		return r
+		p.err = fmt.Errorf("schema %d is newer than this program knows (%d): use a newer gakushoku", e.Schema, newest)
+		return p
 	}
 	s := newScanner(e.Payload)
 	if s.open('{', "'{', the beginning of the payload") {
-		s.members(&r.fields)
+		p.members(&s)
 	}
-	if !s.end() {
-		r.err = s.err
-	}
-	return r
+	s.end()
+	p.err = s.err
+	return p
 }
 
-// members reads the rest of an object that was opened, noting values.
-func (s *scanner) members(f *payloadFields) {
+// payloadKeys is how the keys of payloads are usually written. Payloads begin with the first.
+var payloadKeys = [...]string{`"orderId":`, `"lines":`, `"total":`, `"paidAt":`, `"paymentMethod":`, `"reason":`, `"amount":`}
+
+// linesKey is the place of lines among payloadKeys.
+const linesKey = 1
+
+// members notes the values of a payload's object.
+func (p *payload) members(s *scanner) {
+	fields := [len(payloadKeys)]*span{&p.orderIDAt, nil, &p.total, &p.paidAt, &p.methodAt, &p.reason, &p.amountAt}
+	next := 0
 	for first := true; s.more(first, '}'); first = false {
-		key, ok := s.key()
-		if !ok {
+		field, ok := s.oneOf(payloadKeys[:], next)
+		switch {
+		case !ok:
 			return
+		case field == linesKey && p.wantLines:
+			p.readLines(s)
+		case field == linesKey || field == fieldUnknown:
+			s.value(1)
+		default:
+			*fields[field] = s.value(1)
 		}
-		v := s.value(1)
-		if at := f.field(s.name(key)); at != nil {
-			*at = v
-		}
+		next = field + 1
 	}
-}
-
-// fail keeps the first error.
-func (r *payloadReader) fail(err error) {
-	if r.err == nil {
-		r.err = err
-	}
-}
-
-func (r *payloadReader) text(name string, v span) (s string) {
-	var d Decoder
-	if r.err == nil {
-		r.err = d.string(r.data, name, v, &s)
-	}
-	return s
 }
 
 // orderID is required in every payload.
-func (r *payloadReader) orderID() string {
-	id := r.text("orderId", r.fields.orderID)
+func (p *payload) orderID() string {
+	id := p.text("orderId", p.orderIDAt)
 	if id == "" {
-		r.fail(errors.New("orderId is missing"))
+		p.fail(errors.New("orderId is missing"))
 	}
 	return id
 }
 
-// amount reads a required integer.
-func (r *payloadReader) amount(name string, v span) int64 {
-	if v.absent() {
-		r.fail(fmt.Errorf("%s is missing", name))
-		return 0
-	}
-	n, err := integer(r.data, name, v, math.MinInt64, math.MaxInt64)
-	if err != nil {
-		r.fail(err)
-	}
-	return n
-}
-
-// instant reads an optional time.
-func (r *payloadReader) instant(name string, v span) Instant {
-	text := r.text(name, v)
-	if r.err != nil || v.absent() {
-		return 0
-	}
-	i, err := ParseInstant(text)
-	if err != nil {
-		r.fail(fmt.Errorf("%s: %w", name, err))
-	}
-	return i
-}
-
 // method reads the payment method, "" when there is none.
-func (r *payloadReader) method() PaymentMethod {
-	switch text := r.text("paymentMethod", r.fields.method); PaymentMethod(text) {
+func (p *payload) method() PaymentMethod {
+	switch text := p.text("paymentMethod", p.methodAt); PaymentMethod(text) {
 	case "":
 		return ""
 	case MethodCard:
@@ -172,67 +119,79 @@ func (r *payloadReader) method() PaymentMethod {
 	case MethodUnknown:
 		return MethodUnknown
 	default:
-		r.fail(fmt.Errorf("paymentMethod is %.40q, not %s, %s or %s", text, MethodCard, MethodCash, MethodUnknown))
+		p.fail(fmt.Errorf("paymentMethod is %.40q, not %s, %s or %s", text, MethodCard, MethodCash, MethodUnknown))
 		return ""
 	}
 }
 
-// lines reads the lines of an order, nil when there are none. The slice is the only thing
-// allocated, once, at its size.
-func (r *payloadReader) lines() []Line {
-	v := r.fields.lines
-	if r.err != nil || v.absent() {
-		return nil
+// readLines reads the lines of an order. What is wrong with their fields counts only when they
+// turn out to be the last of repeated lines; what is wrong with the JSON stops the scanner.
+func (p *payload) readLines(s *scanner) {
+	p.lines, p.linesErr = nil, nil
+	if s.peek() != '[' {
+		if v := s.value(1); !v.absent() {
+			p.linesErr = wrongKind("lines", v, "an array")
+		}
+		return
 	}
-	if v.kind != '[' {
-		r.fail(wrongKind("lines", v, "an array"))
-		return nil
-	}
-	var room [8]Line
-	lines := room[:0]
-	s := scanner{data: r.data[:v.end], at: v.start + 1}
+	s.at++
+	// Every line has a brace, and usually the rest of the payload has no others: most often
+	// this allocates once and just enough. The bound is for payloads that play tricks.
+	lines := make([]Line, 0, min(bytes.Count(s.data[s.at:], []byte("{")), 64))
 	for first := true; s.more(first, ']'); first = false {
-		line, err := s.line(len(lines) + 1)
-		if err != nil {
-			r.fail(err)
-			return nil
+		line, err := s.line()
+		if err != nil && p.linesErr == nil {
+			p.linesErr = fmt.Errorf("line %d: %w", len(lines)+1, err)
 		}
 		lines = append(lines, line)
 	}
-	return slices.Clone(lines)
+	p.lines = lines
 }
 
-// line reads one element of an array that was checked before.
-func (s *scanner) line(number int) (l Line, err error) {
+// lineKeys is how the keys of a line are usually written, and in which order.
+var lineKeys = [...]string{`"product":`, `"quantity":`, `"unitPrice":`}
+
+// line reads one element of lines.
+func (s *scanner) line() (l Line, err error) {
 	if s.peek() != '{' {
-		return l, wrongKind(fmt.Sprintf("lines[%d]", number-1), s.value(2), "an object")
+		if v := s.value(2); s.err == nil {
+			err = wrongKind("it", v, "an object")
+		}
+		return l, err
 	}
 	s.at++
-	var product, quantity, unitPrice span
+	var fields [len(lineKeys)]span
+	next := 0
 	for first := true; s.more(first, '}'); first = false {
-		key, ok := s.key()
+		field, ok := s.oneOf(lineKeys[:], next)
 		if !ok {
-			break
+			return l, nil
 		}
 		v := s.value(3)
-		switch string(s.name(key)) {
-		case "product":
-			product = v
-		case "quantity":
-			quantity = v
-		case "unitPrice":
-			unitPrice = v
+		if field != fieldUnknown {
+			fields[field] = v
 		}
+		next = field + 1
 	}
-	r := payloadReader{data: s.data, err: s.err}
-	l.Product = r.text("product", product)
-	if l.Product == "" {
+	if s.err != nil {
+		return l, nil
+	}
+	r := reader{data: s.data}
+	if l.Product = r.text("product", fields[0]); l.Product == "" {
 		r.fail(errors.New("product is missing"))
 	}
-	l.Quantity = r.amount("quantity", quantity)
-	l.UnitPrice = r.amount("unitPrice", unitPrice)
-	if r.err != nil {
-		return l, fmt.Errorf("line %d: %w", number, r.err)
+	l.Quantity = r.amount("quantity", fields[1])
+	l.UnitPrice = r.amount("unitPrice", fields[2])
+	return l, r.err
+}
+
+// takeLines is the lines, nil when there are none.
+func (p *payload) takeLines() []Line {
+	if p.linesErr != nil {
+		p.fail(p.linesErr)
 	}
-	return l, nil
+	if p.err != nil || len(p.lines) == 0 {
+		return nil
+	}
+	return p.lines
 }

@@ -3,6 +3,7 @@ package event
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/bits"
 	"unicode/utf8"
 )
@@ -23,9 +24,9 @@ type scanner struct {
 
 // span is where a value stands in the text. The zero span is a value that is not there.
 type span struct {
-	start, end int  // data[start:end]; a string's quotes included
-	kind       byte // the value's first byte, but '0' for every number
-	escaped    bool // a string with backslashes
+	start, end int32 // data[start:end]; a string's quotes included
+	kind       byte  // the value's first byte, but '0' for every number
+	escaped    bool  // a string with backslashes
 }
 
 // absent reports whether the value is missing or null, which mean the same here.
@@ -35,7 +36,9 @@ func (v span) absent() bool { return v.kind == 0 || v.kind == 'n' }
 // has to check it.
 func newScanner(text []byte) scanner {
 	s := scanner{data: text}
-	if !utf8.Valid(text) {
+	if len(text) > math.MaxInt32 {
+		s.failAt(0, "the text is longer than 2 GiB")
+	} else if !utf8.Valid(text) {
 		s.failAt(firstInvalid(text), "the text is not valid UTF-8")
 	}
 	return s
@@ -102,7 +105,7 @@ func (s *scanner) more(first bool, closing byte) bool {
 	}
 	c := s.peek()
 	switch {
-	case c == closing && c != 0:
+	case c == closing:
 		s.at++
 		return false
 	case first:
@@ -117,19 +120,58 @@ func (s *scanner) more(first bool, closing byte) bool {
 	return true
 }
 
-// key reads a member's name and stops before its value.
-func (s *scanner) key() (span, bool) {
-	if s.peek() != '"' {
-		return span{}, s.unexpected("a key in double quotes")
+// fieldUnknown is the answer of oneOf for a key that is none of them.
+const fieldUnknown = -1
+
+// oneOf reads a member's name, stops before its value, and answers which of these keys it is.
+// They are written with quotes and colon; next is the most likely one: programs write the
+// same keys in the same order again and again, and guessing saves reading.
+func (s *scanner) oneOf(keys []string, next int) (int, bool) {
+	if next < len(keys) && s.expect(keys[next]) {
+		return next, true
 	}
-	name := s.string()
+	name, ok := s.key()
+	if !ok {
+		return 0, false
+	}
+	for i, key := range keys {
+		if string(name) == unquoted(key) {
+			return i, true
+		}
+	}
+	return fieldUnknown, true
+}
+
+// unquoted is a key without quotes and colon.
+func unquoted(key string) string { return key[1 : len(key)-2] }
+
+// expect steps over a key that is written just like this, or answers false without a step.
+func (s *scanner) expect(key string) bool {
+	end := s.at + len(key)
+	if end > len(s.data) || string(s.data[s.at:end]) != key {
+		return false
+	}
+	s.at = end
+	return true
+}
+
+// key reads a member's name and stops before its value.
+func (s *scanner) key() ([]byte, bool) {
+	if s.peek() != '"' {
+		return nil, s.unexpected("a key in double quotes")
+	}
+	v := s.string()
 	if s.err != nil {
-		return span{}, false
+		return nil, false
 	}
 	if s.peek() != ':' {
-		return span{}, s.unexpected("':' after the key")
+		return nil, s.unexpected("':' after the key")
 	}
 	s.at++
+	name := s.data[v.start+1 : v.end-1]
+	if v.escaped {
+		name = appendUnescaped(make([]byte, 0, len(name)), name)
+	}
 	return name, true
 }
 
@@ -204,7 +246,7 @@ func (s *scanner) from(start int, kind byte) span {
 	if s.err != nil {
 		return span{}
 	}
-	return span{start: start, end: s.at, kind: kind}
+	return span{start: int32(start), end: int32(s.at), kind: kind}
 }
 
 func (s *scanner) word(w string) span {
@@ -214,7 +256,7 @@ func (s *scanner) word(w string) span {
 		return span{}
 	}
 	s.at += len(w)
-	return span{start: start, end: s.at, kind: w[0]}
+	return span{start: int32(start), end: int32(s.at), kind: w[0]}
 }
 
 func (s *scanner) number() span {
@@ -242,7 +284,7 @@ func (s *scanner) number() span {
 			return span{}
 		}
 	}
-	return span{start: start, end: s.at, kind: '0'}
+	return span{start: int32(start), end: int32(s.at), kind: '0'}
 }
 
 // digits steps over one digit or more.
@@ -272,7 +314,7 @@ func (s *scanner) string() span {
 		switch s.data[at] {
 		case '"':
 			s.at = at + 1
-			return span{start: start, end: s.at, kind: '"', escaped: escaped}
+			return span{start: int32(start), end: int32(s.at), kind: '"', escaped: escaped}
 		case '\\':
 			escaped = true
 			size := escapeSize(s.data[at:])

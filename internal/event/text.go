@@ -28,7 +28,7 @@ func (d *Decoder) joined(prefix, s string) string {
 
 // reserve is an empty slice with room for n bytes.
 func (d *Decoder) reserve(n int) []byte {
-	if !d.shared {
+	if d == nil || !d.shared {
 		return make([]byte, 0, n)
 	}
 	if cap(d.block)-len(d.block) < n {
@@ -40,7 +40,7 @@ func (d *Decoder) reserve(n int) []byte {
 
 // keep makes a string of what was written into a reserved slice, at most once for each.
 func (d *Decoder) keep(b []byte) string {
-	if d.shared {
+	if d != nil && d.shared {
 		d.block = d.block[:len(d.block)+len(b)]
 	}
 	return alias(b)

@@ -161,7 +161,7 @@ func bodyViolations(request *openapi3filter.RequestError) []violation {
 	for _, cause := range causes[:min(len(causes), maxViolations)] {
 		var schema *openapi3.SchemaError
 		if errors.As(cause, &schema) {
-			found = append(found, violation{In: "body", Name: clip("/" + strings.Join(schema.JSONPointer(), "/")), Detail: clip(schema.Reason)})
+			found = append(found, violation{In: "body", Name: pointer(schema.JSONPointer()), Detail: schemaReason(schema)})
 			continue
 		}
 		found = append(found, violation{In: "body", Detail: reasonOf(request)})
@@ -179,11 +179,28 @@ func reasonOf(request *openapi3filter.RequestError) string {
 	case errors.Is(request.Err, openapi3filter.ErrInvalidEmptyValue):
 		return "it must not be empty"
 	case errors.As(request.Err, &schema):
-		return clip(schema.Reason)
-	case errors.As(request.Err, &parse):
-		return "it cannot be read as what it should be"
+		return schemaReason(schema)
+	case errors.As(request.Err, &parse) && request.Parameter != nil && request.Parameter.Schema.Value.Type.Is("integer"):
+		return "it must be a whole number in digits"
 	}
 	return "it does not keep to the contract"
+}
+
+// schemaReason is the library's reason, but for the one that speaks of Go.
+func schemaReason(schema *openapi3.SchemaError) string {
+	if strings.Contains(schema.Reason, "json.Number") {
+		return "the number is too large"
+	}
+	return clip(schema.Reason)
+}
+
+// pointer is a JSON pointer; the whole body is "".
+func pointer(path []string) string {
+	var b strings.Builder
+	for _, step := range path {
+		b.WriteString("/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(step))
+	}
+	return clip(b.String())
 }
 
 // maxEcho bounds what of a request is repeated in a response or a log line, in bytes.

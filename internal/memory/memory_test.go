@@ -5,6 +5,7 @@ import (
 
 	"gakushoku/internal/eventstore/eventstoretest"
 	"gakushoku/internal/memory"
+	"gakushoku/internal/projection/projectiontest"
 )
 
 func TestEvents(t *testing.T) {
@@ -17,4 +18,25 @@ func TestEvents(t *testing.T) {
 		MaxEventBytes: memory.MaxEventBytes,
 		Features:      eventstoretest.Features{DetectsGaps: true, SettlesCancelled: true},
 	})
+}
+
+func TestTables(t *testing.T) {
+	t.Parallel()
+	projectiontest.TestTables(t, projectiontest.Tables{
+		Open: func(*testing.T) projectiontest.TablesInstance {
+			return projectiontest.TablesInstance{Store: memory.NewTables()}
+		},
+		MaxRowBytes: 390_000,
+	})
+}
+
+func TestControl(t *testing.T) {
+	t.Parallel()
+	control := projectiontest.Control{
+		Open: func(*testing.T) projectiontest.ControlInstance {
+			return projectiontest.ControlInstance{Store: memory.NewControl()}
+		},
+	}
+	t.Run("pointers", func(t *testing.T) { t.Parallel(); projectiontest.TestPointers(t, control) })
+	t.Run("checkpoints", func(t *testing.T) { t.Parallel(); projectiontest.TestCheckpoints(t, control) })
 }

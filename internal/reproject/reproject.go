@@ -153,6 +153,7 @@ func (r *run) result() *Result {
 			res.Parked = append(res.Parked, *parked)
 		}
 		res.Gaps = append(res.Gaps, p.gaps(r.hash)...)
+		p.rows.closeAll()
 	}
 	slices.SortFunc(res.Parked, func(a, b Parked) int { return cmp.Compare(a.Line, b.Line) })
 	slices.SortFunc(res.Gaps, func(a, b Gap) int { return cmp.Compare(a.Stream, b.Stream) })

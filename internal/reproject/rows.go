@@ -40,7 +40,7 @@ func (r Row) Record() (projection.Record, error) {
 func (r *Result) Len() int {
 	n := 0
 	for _, p := range r.partitions {
-		n += p.table.Len()
+		n += p.rows.table.Len()
 	}
 	return n
 }
@@ -58,7 +58,7 @@ func (r *Result) Rows() iter.Seq[Row] {
 	return func(yield func(Row) bool) {
 		places := make([]place, 0, r.Len())
 		for i, p := range r.partitions {
-			for ref, entry := range p.table.All() {
+			for ref, entry := range p.rows.table.All() {
 				s, _ := readState(entry.Value)
 				places = append(places, place{s.first, ref, uint32(i)})
 			}
@@ -67,7 +67,7 @@ func (r *Result) Rows() iter.Seq[Row] {
 		row := r.newRow()
 		for _, at := range places {
 			p := r.partitions[at.partition]
-			if !yield(p.read(p.table.At(at.ref), row)) {
+			if !yield(p.read(p.rows.table.At(at.ref), row)) {
 				return
 			}
 		}
@@ -77,7 +77,7 @@ func (r *Result) Rows() iter.Seq[Row] {
 // read unpacks a row into memory of the caller's.
 func (p *partition) read(entry rowpack.Entry, row readmodel.Row) Row {
 	s, packed := readState(entry.Value)
-	p.packer.Unpack(packed, entry.Key, row)
+	p.rows.packer.Unpack(packed, entry.Key, row)
 	return Row{Stream: entry.Key, Version: s.version, Row: row, Parked: p.parked[entry.Key]}
 }
 
@@ -111,7 +111,7 @@ func (r *Result) Totals(ctx context.Context) (map[string]map[string]int64, error
 // totals sums by contributions without their amount.
 func (p *partition) totals(row readmodel.Row) map[readmodel.Contribution]int64 {
 	sums := map[readmodel.Contribution]int64{}
-	for _, entry := range p.table.All() {
+	for _, entry := range p.rows.table.All() {
 		for _, c := range p.read(entry, row).Row.Contributions() {
 			sums[readmodel.Contribution{Key: c.Key, Field: c.Field}] += c.Amount
 		}

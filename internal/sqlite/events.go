@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"unicode/utf8"
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventstore"
@@ -16,14 +17,16 @@ import (
 // that what was taken here can move to AWS.
 const MaxEventBytes = 400_000
 
-// eventsSchema keeps each event as its line of JSON. position is the event number: dense,
+// eventsSchema keeps each event as its envelope, a line of JSON with an empty payload, and its
+// payload byte for byte as it came. position is the event number: dense,
 // from 1, in the order of commits, because one transaction at a time takes the next ones.
 const eventsSchema = `
 CREATE TABLE events (
   position INTEGER PRIMARY KEY,
   stream   TEXT NOT NULL,
   version  INTEGER NOT NULL,
-  line     TEXT NOT NULL,
+  envelope TEXT NOT NULL,
+  payload  TEXT NOT NULL,
   UNIQUE (stream, version)
 ) STRICT;`
 
@@ -65,7 +68,7 @@ func (s *Events) Close() error {
 
 // Load returns the events of a stream above a version.
 func (s *Events) Load(ctx context.Context, stream string, after uint64) ([]event.Event, error) {
-	rows, err := s.db.read.QueryContext(ctx, "SELECT line FROM events WHERE stream = ? AND version > ? ORDER BY version", stream, int64(min(after, event.MaxVersion)))
+	rows, err := s.db.read.QueryContext(ctx, "SELECT envelope, payload FROM events WHERE stream = ? AND version > ? ORDER BY version", stream, int64(min(after, event.MaxVersion)))
 	events, err := collect(ctx, rows, err)
 	if err != nil {
 		return nil, fmt.Errorf("loading %s: %w", stream, err)
@@ -111,7 +114,7 @@ func (s *Events) Read(ctx context.Context, cursor string, limit int) ([]event.Ev
 		}
 		after = n
 	}
-	rows, err := s.db.read.QueryContext(ctx, "SELECT line FROM events WHERE position > ? ORDER BY position LIMIT ?", after, limit)
+	rows, err := s.db.read.QueryContext(ctx, "SELECT envelope, payload FROM events WHERE position > ? ORDER BY position LIMIT ?", after, limit)
 	events, err := collect(ctx, rows, err)
 	if err != nil {
 		return nil, "", fmt.Errorf("reading the feed: %w", err)
@@ -149,17 +152,24 @@ func (s *Events) wake() {
 }
 
 func collect(ctx context.Context, rows *sql.Rows, err error) ([]event.Event, error) {
-	lines, err := texts(ctx, rows, err)
 	if err != nil {
-		return nil, err
+		return nil, explain(ctx, err)
 	}
-	events := make([]event.Event, len(lines))
-	for i, line := range lines {
-		if err := event.Decode([]byte(line), &events[i]); err != nil {
+	defer rows.Close()
+	var events []event.Event
+	for rows.Next() {
+		var envelope, payload []byte
+		if err := rows.Scan(&envelope, &payload); err != nil {
+			return nil, explain(ctx, err)
+		}
+		var e event.Event
+		if err := event.Decode(envelope, &e); err != nil {
 			return nil, fmt.Errorf("a stored event cannot be read: %w", err)
 		}
+		e.Payload = payload
+		events = append(events, e)
 	}
-	return events, nil
+	return events, explain(ctx, rows.Err())
 }
 
 func texts(ctx context.Context, rows *sql.Rows, err error) ([]string, error) {
@@ -177,8 +187,11 @@ func texts(ctx context.Context, rows *sql.Rows, err error) ([]string, error) {
 	return all, explain(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
+// storedEvent is an event as the columns of its row.
+type storedEvent struct{ envelope, payload string }
+
 // checkAppend refuses what no store takes, before anything is queued, and encodes the rest.
-func checkAppend(stream string, expected uint64, events []event.Event) ([]string, error) {
+func checkAppend(stream string, expected uint64, events []event.Event) ([]storedEvent, error) {
 	switch {
 	case stream == "":
 		return nil, errors.New("append: the stream has no name")
@@ -189,14 +202,21 @@ func checkAppend(stream string, expected uint64, events []event.Event) ([]string
 	case expected > event.MaxVersion-eventstore.MaxAppend:
 		return nil, fmt.Errorf("append: version %d is too large", expected)
 	}
-	lines := make([]string, len(events))
+	stored := make([]storedEvent, len(events))
 	for i := range events {
 		e := events[i]
-		e.Stream, e.Version = stream, expected+uint64(i)+1
-		lines[i] = string(event.AppendJSON(nil, &e))
-		if len(lines[i]) > MaxEventBytes {
-			return nil, fmt.Errorf("append to %s: %w: %d bytes, the most are %d", stream, eventstore.ErrTooLarge, len(lines[i]), MaxEventBytes)
+		e.Stream, e.Version, e.Payload = stream, expected+uint64(i)+1, []byte("{}")
+		s := storedEvent{string(event.AppendJSON(nil, &e)), string(events[i].Payload)}
+		if !utf8.ValidString(stream) || !utf8.ValidString(e.ID) || !utf8.ValidString(s.envelope) || !utf8.ValidString(s.payload) {
+			return nil, fmt.Errorf("append to %q: every text of an event must be UTF-8", stream)
 		}
+		if size := len(s.envelope) + len(s.payload); size > MaxEventBytes {
+			return nil, fmt.Errorf("append to %s: %w: %d bytes, the most are %d", stream, eventstore.ErrTooLarge, size, MaxEventBytes)
+		}
+		stored[i] = s
 	}
-	return lines, nil
+	return stored, nil
 }
+
+// Path is the file that holds the events.
+func (s *Events) Path() string { return s.db.path }

@@ -22,18 +22,18 @@ type appending struct {
 	ctx      context.Context
 	stream   string
 	expected uint64
-	lines    []string
+	events   []storedEvent
 	done     chan error // buffered: the writer never waits for the caller
 }
 
 // Append adds events to a stream. Appends that wait at the same moment are written in one
 // transaction, so that they share the cost of the commit reaching the disk.
 func (s *Events) Append(ctx context.Context, stream string, expected uint64, events []event.Event) error {
-	lines, err := checkAppend(stream, expected, events)
+	stored, err := checkAppend(stream, expected, events)
 	if err != nil {
 		return err
 	}
-	a := &appending{ctx: ctx, stream: stream, expected: expected, lines: lines, done: make(chan error, 1)}
+	a := &appending{ctx: ctx, stream: stream, expected: expected, events: stored, done: make(chan error, 1)}
 	select {
 	case s.queue <- a:
 	case <-ctx.Done():
@@ -96,7 +96,7 @@ func (s *Events) commitGroup(group []*appending) {
 			if outcomes[i] = a.ctx.Err(); outcomes[i] != nil {
 				continue
 			}
-			err := w.append(a.stream, a.expected, a.lines)
+			err := w.append(a.stream, a.expected, a.events)
 			if err != nil && !errors.Is(err, eventstore.ErrConflict) {
 				return err
 			}
@@ -121,11 +121,11 @@ func (s *Events) AppendAll(ctx context.Context, f func(add func(stream string, e
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			lines, err := checkAppend(stream, expected, events)
+			stored, err := checkAppend(stream, expected, events)
 			if err != nil {
 				return err
 			}
-			return w.append(stream, expected, lines)
+			return w.append(stream, expected, stored)
 		})
 	})
 }
@@ -146,7 +146,7 @@ func (s *Events) inTransaction(ctx context.Context, f func(*eventWriter) error) 
 	}
 	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
 	w := &eventWriter{tx: tx}
-	if w.insert, err = tx.Prepare("INSERT INTO events (position, stream, version, line) VALUES (?, ?, ?, ?)"); err != nil {
+	if w.insert, err = tx.Prepare("INSERT INTO events (position, stream, version, envelope, payload) VALUES (?, ?, ?, ?, ?)"); err != nil {
 		return explain(ctx, err)
 	}
 	if w.last, err = tx.Prepare("SELECT coalesce(max(version), 0) FROM events WHERE stream = ?"); err != nil {
@@ -169,7 +169,7 @@ func (s *Events) inTransaction(ctx context.Context, f func(*eventWriter) error) 
 	return nil
 }
 
-func (w *eventWriter) append(stream string, expected uint64, lines []string) error {
+func (w *eventWriter) append(stream string, expected uint64, events []storedEvent) error {
 	var last int64
 	if err := w.last.QueryRow(stream).Scan(&last); err != nil {
 		return err
@@ -177,8 +177,8 @@ func (w *eventWriter) append(stream string, expected uint64, lines []string) err
 	if uint64(last) != expected {
 		return fmt.Errorf("%w: %s is at version %d, not %d", eventstore.ErrConflict, stream, last, expected)
 	}
-	for i, line := range lines {
-		if _, err := w.insert.Exec(w.position+1, stream, int64(expected)+int64(i)+1, line); err != nil {
+	for i, e := range events {
+		if _, err := w.insert.Exec(w.position+1, stream, int64(expected)+int64(i)+1, e.envelope, e.payload); err != nil {
 			return err
 		}
 		w.position++

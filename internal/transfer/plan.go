@@ -152,6 +152,9 @@ func (p *plan) sameEvent(first, again *entry, id string) error {
 	if first.stream == again.stream && first.version == again.version {
 		return nil
 	}
+	if known, err := p.load(first); err != nil || known.ID != id {
+		return err // two ids with the same hash are two events
+	}
 	return fmt.Errorf("eventId %q is on line %d too, as version %d of %s; here it would be version %d of %s",
 		id, first.line, first.version, p.streams[first.stream], again.version, p.streams[again.stream])
 }

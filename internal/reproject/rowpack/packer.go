@@ -80,7 +80,7 @@ func (p *plan) append(dst []byte, key string, row unsafe.Pointer) []byte {
 }
 
 func (f *field) appendText(dst []byte, key, s string) []byte {
-	if len(s) >= minShared && strings.HasSuffix(key, s) {
+	if len(s) >= minShared && len(s) <= len(key) && key[len(key)-1] == s[len(s)-1] && strings.HasSuffix(key, s) {
 		return binary.AppendUvarint(dst, uint64(len(s))<<textBits|endOfKey)
 	}
 	if index, ok := f.dict.index(s); ok {
@@ -162,31 +162,4 @@ func (f *field) unpackList(data []byte, key string, at unsafe.Pointer) []byte {
 		data = f.elem.unpack(data, key, unsafe.Add(s.data, uintptr(i)*f.elem.size))
 	}
 	return data
-}
-
-// maxWords bounds a dictionary: a field with more different values is not worth one.
-const maxWords = 256
-
-// dictionary numbers the first values of a field, for statuses, product names and the like.
-type dictionary struct {
-	words   []string
-	numbers map[string]int
-}
-
-func newDictionary() *dictionary { return &dictionary{numbers: map[string]int{}} }
-
-// index is the number of s. A field that turns out to have many values gets no new numbers,
-// and no look-ups either.
-func (d *dictionary) index(s string) (int, bool) {
-	if len(d.words) == maxWords {
-		return 0, false
-	}
-	n, ok := d.numbers[s]
-	if !ok {
-		n = len(d.words)
-		s = strings.Clone(s)
-		d.words = append(d.words, s)
-		d.numbers[s] = n
-	}
-	return n, true
 }

@@ -1,0 +1,128 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"gopkg.in/natefinch/lumberjack.v2"
+
+	"gakushoku/internal/httpapi"
+	"gakushoku/internal/observe"
+)
+
+// ServeOptions say how the embedded system runs.
+type ServeOptions struct {
+	Dir   string            // the data folder
+	Addr  string            // where to listen, such as 127.0.0.1:8080
+	Level zerolog.Level     // of the log
+	Keys  map[string]string // API key -> name of the caller; whoever brings none is anonymous
+	Log   io.Writer         // gets the log lines too, besides the log file; nil for none
+	Ready func(url string)  // called once requests are answered; may be nil
+}
+
+// shutdownLimit bounds how long requests under way may take after the stop signal.
+const shutdownLimit = 4 * time.Second
+
+// Logs are rotated at 100 MB and ten old files are kept (C2 of the requirements).
+const (
+	logMegabytes = 100
+	logFiles     = 10
+)
+
+// Serve runs the whole system in this process until ctx ends: HTTP, projector, health.
+func Serve(ctx context.Context, o ServeOptions) error {
+	folder, err := OpenFolder(ctx, o.Dir)
+	if err != nil {
+		return err
+	}
+	unlock, err := lockFolder(o.Dir)
+	if err != nil {
+		return errors.Join(err, folder.Close())
+	}
+	defer unlock()
+	logFile := &lumberjack.Logger{Filename: LogFile(o.Dir), MaxSize: logMegabytes, MaxBackups: logFiles}
+	var out io.Writer = logFile
+	if o.Log != nil {
+		out = io.MultiWriter(logFile, o.Log)
+	}
+	logger := observe.NewLogger(out, o.Level, "server")
+	err = serve(observe.WithLogger(ctx, logger), folder, o, logger)
+	return errors.Join(err, folder.Close(), logFile.Close())
+}
+
+func serve(ctx context.Context, folder *Folder, o ServeOptions, logger zerolog.Logger) error {
+	handler, err := httpapi.New(httpapi.Config{
+		Commands: folder.Commands(), Queries: folder.Queries(), Health: folder.Health(), Logger: logger, Identify: identify(o.Keys),
+	})
+	if err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Addr)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s (is another server running? choose another --addr): %w", o.Addr, err)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stop()
+	running.Go(func() {
+		projecting := observe.WithLogger(ctx, logger.With().Str(observe.FieldFunction, "projector").Logger())
+		if err := folder.Follower().Run(projecting); err != nil {
+			logger.Error().Err(err).Msg("projection:stopped")
+		}
+	})
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	ended := make(chan error, 1)
+	running.Go(func() { ended <- server.Serve(listener) })
+	logger.Info().Str("addr", listener.Addr().String()).Str("data", o.Dir).Msg("server:start")
+	if o.Ready != nil {
+		o.Ready("http://" + listener.Addr().String())
+	}
+	select {
+	case err := <-ended:
+		return fmt.Errorf("the server ended: %w", err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
+	defer cancel()
+	if err := server.Shutdown(drain); err != nil {
+		logger.Warn().Err(err).Msg("server:cut-off")
+		server.Close() //nolint:errcheck // the listener is closed already
+	}
+	logger.Info().Msg("server:stop")
+	return nil
+}
+
+// identify knows callers by the API key that they bring in x-api-key. Comparing digests keeps
+// the time it takes from telling how much of a key was right.
+func identify(keys map[string]string) func(*http.Request) observe.Caller {
+	names := make(map[[sha256.Size]byte]string, len(keys))
+	for key, name := range keys {
+		names[sha256.Sum256([]byte(key))] = name
+	}
+	return func(r *http.Request) observe.Caller {
+		return observe.Caller{Name: names[sha256.Sum256([]byte(r.Header.Get("x-api-key")))]}
+	}
+}
+
+// lockFolder keeps a second server off the folder: two would rotate each other's log away.
+func lockFolder(dir string) (unlock func(), err error) {
+	file, err := os.OpenFile(filepath.Join(dir, "serve.lock"), os.O_RDWR|os.O_CREATE, 0o640)
+	if err != nil {
+		return nil, fmt.Errorf("locking the data folder: %w", err)
+	}
+	if err := tryLock(file); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s is being served by another process: stop it first, or choose another --data folder", dir), file.Close())
+	}
+	return func() { file.Close() }, nil
+}

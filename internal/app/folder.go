@@ -1,0 +1,145 @@
+// Package app is the only place that knows both sides, the ports and their adapters: it
+// builds the whole system for AWS or for one embedded process, out of the same parts.
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"gakushoku/internal/command"
+	"gakushoku/internal/observe"
+	"gakushoku/internal/projection"
+	"gakushoku/internal/query"
+	"gakushoku/internal/sqlite"
+)
+
+// markerFile tells a data folder of this system from any other folder.
+const markerFile = "gakushoku.json"
+
+// folderFormat is the layout of the folder that this program writes.
+const folderFormat = 1
+
+// pointerTTL is how old an embedded reader's view of the version pointer may be.
+const pointerTTL = 500 * time.Millisecond
+
+// projectorName is the reader whose checkpoint says how far the embedded projector has come.
+const projectorName = "projector"
+
+// Folder is an opened data folder: the embedded system without its server.
+type Folder struct {
+	Dir      string
+	Events   *sqlite.Events
+	Tables   *sqlite.Tables
+	Control  *sqlite.Control
+	Pointers *projection.CachedPointers
+}
+
+type marker struct {
+	Format int `json:"gakushokuFormat"`
+}
+
+// LogFile is where the server of a data folder writes its log.
+func LogFile(dir string) string { return filepath.Join(dir, "logs", "gakushoku.log") }
+
+// OpenFolder opens a data folder, and makes it when it is missing or empty. A folder that
+// holds something else is refused. Several processes may have the same folder open.
+func OpenFolder(ctx context.Context, dir string) (*Folder, error) {
+	if err := prepareFolder(dir); err != nil {
+		return nil, err
+	}
+	events, err := sqlite.OpenEvents(ctx, filepath.Join(dir, "events.db"))
+	if err != nil {
+		return nil, err
+	}
+	control, err := sqlite.OpenControl(ctx, filepath.Join(dir, "control.db"))
+	if err != nil {
+		return nil, errors.Join(err, events.Close())
+	}
+	f := &Folder{
+		Dir:      dir,
+		Events:   events,
+		Control:  control,
+		Tables:   sqlite.OpenTables(filepath.Join(dir, "readmodels")),
+		Pointers: &projection.CachedPointers{Source: control, TTL: pointerTTL, Now: time.Now},
+	}
+	for _, d := range definitions() {
+		if err := projection.Ensure(ctx, f.Control, f.Tables, d); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+	}
+	return f, nil
+}
+
+// prepareFolder refuses a folder that is not ours and lays out a new one.
+func prepareFolder(dir string) error {
+	path := filepath.Join(dir, markerFile)
+	raw, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		var m marker
+		if err := json.Unmarshal(raw, &m); err != nil || m.Format < 1 {
+			return fmt.Errorf("%s is damaged: restore it, or choose another --data folder", path)
+		}
+		if m.Format > folderFormat {
+			return fmt.Errorf("%s was written by a newer gakushoku (format %d, this one knows %d)", dir, m.Format, folderFormat)
+		}
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("opening the data folder: %w", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("opening the data folder: %w", err)
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("%s is not a gakushoku data folder and not empty: choose another --data folder", dir)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "readmodels"), 0o750); err != nil {
+		return fmt.Errorf("making the data folder: %w", err)
+	}
+	encoded, err := json.Marshal(marker{folderFormat})
+	if err != nil {
+		return fmt.Errorf("encoding %s: %w", markerFile, err)
+	}
+	if err := os.WriteFile(path, append(encoded, '\n'), 0o640); err != nil {
+		return fmt.Errorf("making the data folder: %w", err)
+	}
+	return nil
+}
+
+// Close closes every file.
+func (f *Folder) Close() error {
+	return errors.Join(f.Events.Close(), f.Tables.Close(), f.Control.Close())
+}
+
+// definitions are the revisions of all projections that this program knows.
+func definitions() []projection.Definition { return []projection.Definition{projection.Orders()} }
+
+// Commands is the handler of commands on this folder.
+func (f *Folder) Commands() *command.Handler {
+	return &command.Handler{Streams: f.Events, Now: time.Now, NewID: observe.NewID}
+}
+
+// Queries is the service that answers queries on this folder.
+func (f *Folder) Queries() *query.Service {
+	return &query.Service{Pointers: f.Pointers, Browser: f.Tables, Streams: f.Events, Definitions: definitions(), Now: time.Now}
+}
+
+// Projector writes the read models of this folder.
+func (f *Folder) Projector() *projection.Projector {
+	return &projection.Projector{Definitions: definitions(), Pointers: f.Pointers, Tables: f.Tables, Streams: f.Events, Now: time.Now}
+}
+
+// Follower brings the read models up to date as events come.
+func (f *Folder) Follower() *projection.Follower {
+	return &projection.Follower{
+		Name: projectorName, Feed: f.Events, Appended: f.Events.Appended, Checkpoints: f.Control,
+		Projector: f.Projector(), Batch: 500, Poll: 200 * time.Millisecond,
+	}
+}

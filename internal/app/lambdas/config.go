@@ -1,0 +1,65 @@
+package lambdas
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"gakushoku/internal/observe"
+)
+
+// The environment variables of the functions; template.yaml sets them.
+const (
+	envEventTable      = "EVENT_TABLE"
+	envControlTable    = "CONTROL_TABLE"
+	envReadModelPrefix = "READ_MODEL_PREFIX"
+	envLogLevel        = "LOG_LEVEL"
+	envPointerTTL      = "POINTER_TTL"
+)
+
+// defaultPointerTTL is how old the knowledge of the active version may be. A switch waits at
+// least as long.
+const defaultPointerTTL = 5 * time.Second
+
+// maxPointerTTL bounds it: beyond, a switch or a roll-back would take long to be seen.
+const maxPointerTTL = time.Minute
+
+// Config is what a function has to be told.
+type Config struct {
+	EventTable      string        // DynamoDB table of events
+	ControlTable    string        // DynamoDB table of pointers and checkpoints
+	ReadModelPrefix string        // of the names of the read models' tables
+	LogLevel        zerolog.Level // info unless it is set
+	PointerTTL      time.Duration // how old the knowledge of the active version may be
+}
+
+// ReadConfig reads the configuration from the environment. Its error names every variable
+// that is missing or wrong.
+func ReadConfig(getenv func(string) string) (Config, error) {
+	var errs []error
+	required := func(name, what string) string {
+		value := getenv(name)
+		if value == "" {
+			errs = append(errs, fmt.Errorf("%s is not set: it names %s", name, what))
+		}
+		return value
+	}
+	c := Config{
+		EventTable:      required(envEventTable, "the DynamoDB table of events"),
+		ControlTable:    required(envControlTable, "the DynamoDB table of pointers and checkpoints"),
+		ReadModelPrefix: required(envReadModelPrefix, "what the names of the read models' tables begin with"),
+		PointerTTL:      defaultPointerTTL,
+	}
+	var err error
+	if c.LogLevel, err = observe.ParseLevel(getenv(envLogLevel)); err != nil {
+		errs = append(errs, fmt.Errorf("%s: %w", envLogLevel, err))
+	}
+	if ttl := getenv(envPointerTTL); ttl != "" {
+		if c.PointerTTL, err = time.ParseDuration(ttl); err != nil || c.PointerTTL < 0 || c.PointerTTL > maxPointerTTL {
+			errs = append(errs, fmt.Errorf("%s is %q: it must be a time from 0s to %s, such as 5s", envPointerTTL, ttl, maxPointerTTL))
+		}
+	}
+	return c, errors.Join(errs...)
+}

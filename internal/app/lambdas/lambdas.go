@@ -1,0 +1,110 @@
+// Package lambdas builds what each Lambda function is: the engine on DynamoDB behind API
+// Gateway and the event table's stream. It is the AWS half of package app, in a package of
+// its own so that the functions do not carry the embedded half, SQLite above all, with them.
+package lambdas
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/rs/zerolog"
+
+	"gakushoku/internal/command"
+	"gakushoku/internal/dynamo"
+	"gakushoku/internal/fault"
+	"gakushoku/internal/health"
+	"gakushoku/internal/httpapi"
+	"gakushoku/internal/lambdaevent"
+	"gakushoku/internal/observe"
+	"gakushoku/internal/projection"
+	"gakushoku/internal/query"
+	"gakushoku/internal/readmodel"
+)
+
+// HTTPHandler is a Lambda handler behind API Gateway.
+type HTTPHandler func(context.Context, events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error)
+
+// StreamHandler is a Lambda handler of the event table's stream.
+type StreamHandler func(context.Context, lambdaevent.StreamBatch) (events.DynamoDBEventResponse, error)
+
+// System is the stores on DynamoDB and what stands on them. Nothing is read or written
+// before the first invocation needs it.
+type System struct {
+	config  Config
+	logger  zerolog.Logger
+	events  *dynamo.Events
+	tables  *dynamo.Tables
+	control *dynamo.Control
+}
+
+// Open reads the configuration from the environment and prepares the clients, whose
+// credentials, region and endpoint (AWS_ENDPOINT_URL) come from where AWS's own tools find
+// them too. function is the name in log lines.
+func Open(ctx context.Context, function string, getenv func(string) string) (*System, error) {
+	c, err := ReadConfig(getenv)
+	if err != nil {
+		return nil, err
+	}
+	cloud, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the AWS configuration: %w", err)
+	}
+	client := dynamodb.NewFromConfig(cloud, dynamo.Bounded)
+	return &System{
+		config:  c,
+		logger:  observe.NewLogger(os.Stdout, c.LogLevel, function),
+		events:  dynamo.NewEvents(client, c.EventTable),
+		tables:  dynamo.NewTables(client, dynamo.Options{Prefix: c.ReadModelPrefix, Tags: map[string]string{"application": "gakushoku"}}),
+		control: dynamo.NewControl(client, c.ControlTable),
+	}, nil
+}
+
+// Exit ends a function that could not be built, with a log line that says why.
+func Exit(function string, err error) {
+	logger := observe.NewLogger(os.Stdout, zerolog.InfoLevel, function)
+	logger.Error().Str(observe.FieldErrorClass, string(fault.Bug)).Err(err).Msg("function:not-started")
+	os.Exit(1)
+}
+
+// definitions are all revisions of all projections.
+func definitions() []projection.Definition { return []projection.Definition{projection.Orders()} }
+
+// Command is the function that serves commands.
+func (s *System) Command() (HTTPHandler, error) {
+	return s.serve(httpapi.Config{Parts: httpapi.PartCommands, Commands: &command.Handler{Streams: s.events, Now: time.Now, NewID: observe.NewID}})
+}
+
+// Query is the function that serves queries. It writes nothing: a read model that was never
+// set up has no rows.
+func (s *System) Query() (HTTPHandler, error) {
+	return s.serve(httpapi.Config{Parts: httpapi.PartQueries, Queries: &query.Service{
+		Pointers: s.pointers(s.control), Browser: s.tables, Streams: s.events, Definitions: definitions(), Now: time.Now,
+	}})
+}
+
+// Health is the function that tells how the parts are.
+func (s *System) Health() (HTTPHandler, error) {
+	return s.serve(httpapi.Config{Parts: httpapi.PartHealth, Health: &health.Checker{Now: time.Now, Probes: []health.Probe{
+		health.EventStore(s.events),
+		health.ReadModel(s.control, s.tables, readmodel.OrdersName),
+		health.ProjectionLag(maxLag, s.lag),
+	}}})
+}
+
+func (s *System) serve(c httpapi.Config) (HTTPHandler, error) {
+	c.Logger = s.logger
+	h, err := httpapi.New(c)
+	if err != nil {
+		return nil, err
+	}
+	return lambdaevent.HTTP(h, s.logger), nil
+}
+
+func (s *System) pointers(source projection.Pointers) *projection.CachedPointers {
+	return &projection.CachedPointers{Source: source, TTL: s.config.PointerTTL, Now: time.Now}
+}

@@ -1,0 +1,121 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/health"
+	"gakushoku/internal/projection"
+)
+
+// Status is where a folder's events and read models stand.
+type Status struct {
+	Head        uint64             `json:"head"`    // number of the newest event
+	Applied     uint64             `json:"applied"` // number of the newest event the projector has applied
+	BehindMs    int64              `json:"behindMs"`
+	Projections []ProjectionStatus `json:"projections"`
+}
+
+// ProjectionStatus is one projection's pointer and what its active version holds.
+type ProjectionStatus struct {
+	Name     string               `json:"name"`
+	Versions []projection.Version `json:"versions"`
+	Rows     int                  `json:"rows"`
+	Parked   int                  `json:"parked"`
+}
+
+// Status looks at the folder. It counts rows one by one.
+func (f *Folder) Status(ctx context.Context) (Status, error) {
+	head, applied, lag, err := f.lag(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	status := Status{Head: head, Applied: applied, BehindMs: lag.Milliseconds()}
+	for _, d := range definitions() {
+		pointer, err := f.Control.Pointer(ctx, d.Name)
+		if err != nil {
+			return status, err
+		}
+		p := ProjectionStatus{Name: d.Name, Versions: pointer.Versions}
+		if v, ok := pointer.ActiveVersion(); ok {
+			if p.Rows, p.Parked, err = f.count(ctx, pointer.Table(v)); err != nil {
+				return status, err
+			}
+		}
+		status.Projections = append(status.Projections, p)
+	}
+	return status, nil
+}
+
+const scanPage = 500
+
+func (f *Folder) count(ctx context.Context, t projection.Table) (rows, parked int, err error) {
+	for cursor := ""; ; {
+		records, next, err := f.Tables.Scan(ctx, t, cursor, scanPage)
+		if err != nil {
+			return rows, parked, fmt.Errorf("counting rows: %w", err)
+		}
+		for i := range records {
+			if records[i].Visible() {
+				rows++
+			}
+			if records[i].Parked != nil {
+				parked++
+			}
+		}
+		if cursor = next; next == "" {
+			return rows, parked, nil
+		}
+	}
+}
+
+// lag compares the projector's checkpoint with the head. Behind is the age of the oldest
+// event that waits.
+func (f *Folder) lag(ctx context.Context) (head, applied uint64, behind time.Duration, err error) {
+	checkpoint, err := f.Control.Checkpoint(ctx, projectorName)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	if head, err = f.Events.Head(ctx); err != nil {
+		return 0, 0, 0, err
+	}
+	if checkpoint.Cursor != "" {
+		if applied, err = strconv.ParseUint(checkpoint.Cursor, 10, 64); err != nil {
+			return 0, 0, 0, fmt.Errorf("the checkpoint %q is damaged: %w", checkpoint.Cursor, err)
+		}
+	}
+	waiting, _, err := f.Events.Read(ctx, checkpoint.Cursor, 1)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	if len(waiting) > 0 {
+		behind = max(0, time.Duration(event.InstantOf(time.Now())-waiting[0].OccurredAt)*time.Millisecond)
+	}
+	return head, applied, behind, nil
+}
+
+// Limits of the embedded health: a projector that is this far behind has a problem, and so has
+// a disk with this little room.
+const (
+	maxLag      = 5 * time.Second
+	minDiskFree = 256 << 20
+)
+
+// Health looks at the folder's parts.
+func (f *Folder) Health() *health.Checker {
+	return &health.Checker{
+		Now: time.Now,
+		Probes: []health.Probe{
+			health.EventStore(f.Events),
+			health.ReadModel(f.Control, f.Tables, projection.Orders().Name),
+			health.ProjectionLag(maxLag, func(ctx context.Context) (health.Lag, error) {
+				head, applied, behind, err := f.lag(ctx)
+				return health.Lag{Behind: behind, Detail: fmt.Sprintf("event %d of %d applied", applied, head)}, err
+			}),
+			health.Disk(minDiskFree, func() (uint64, error) { return health.DiskFree(f.Dir) }),
+		},
+	}
+}

@@ -1,0 +1,111 @@
+package httpapi
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/query"
+	"gakushoku/internal/readmodel"
+)
+
+func TestContractIsAValidDocument(t *testing.T) {
+	t.Parallel()
+	c, err := loadContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.document.Validate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestContractAndRoutesAreTheSame(t *testing.T) {
+	t.Parallel()
+	c, err := loadContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var documented, served []string
+	for path, item := range c.document.Paths.Map() {
+		for method := range item.Operations() {
+			documented = append(documented, method+" "+path)
+		}
+	}
+	for _, r := range (&server{}).routes() {
+		served = append(served, r.method+" "+r.path)
+	}
+	slices.Sort(documented)
+	slices.Sort(served)
+	if diff := cmp.Diff(documented, served); diff != "" {
+		t.Error("documented (-) and served (+) differ:\n" + diff)
+	}
+}
+
+func TestContractKnowsWhatTheCodeKnows(t *testing.T) {
+	t.Parallel()
+	c, err := loadContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	enum := func(name string) []string {
+		var values []string
+		for _, v := range c.document.Components.Schemas[name].Value.Enum {
+			values = append(values, v.(string))
+		}
+		return values
+	}
+	if diff := cmp.Diff(readmodel.Statuses, enum("Status")); diff != "" {
+		t.Error("statuses:\n" + diff)
+	}
+	methods := []string{string(event.MethodCard), string(event.MethodCash), string(event.MethodUnknown)}
+	if diff := cmp.Diff(methods, enum("PaymentMethod")); diff != "" {
+		t.Error("payment methods:\n" + diff)
+	}
+	limit := c.document.Paths.Value("/orders").Get.Parameters.GetByInAndName("query", "limit").Schema.Value
+	if *limit.Max != query.MaxLimit || limit.Default != float64(query.DefaultLimit) {
+		t.Errorf("limit: the contract says %v by default and %v at most", limit.Default, *limit.Max)
+	}
+}
+
+// TestEveryCodeHasAStatus reads the codes out of the source, so that a new one cannot be
+// forgotten.
+func TestEveryCodeHasAStatus(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"../order/errors.go", "../query/query.go", "problem.go"} {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			spec, ok := n.(*ast.ValueSpec)
+			if !ok || len(spec.Values) != 1 || !strings.HasPrefix(strings.ToLower(spec.Names[0].Name), "code") {
+				return true
+			}
+			literal, ok := spec.Values[0].(*ast.BasicLit)
+			if !ok {
+				return true
+			}
+			code, err := strconv.Unquote(literal.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found++
+			if k, ok := kinds[code]; !ok || k.title == "" || k.status < 400 {
+				t.Errorf("%s: %s has no status", file, code)
+			}
+			return true
+		})
+		if found == 0 {
+			t.Errorf("%s: no codes found", file)
+		}
+	}
+}

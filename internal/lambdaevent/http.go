@@ -1,0 +1,179 @@
+package lambdaevent
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/rs/zerolog"
+
+	"gakushoku/internal/observe"
+)
+
+// ErrNoRequest says that a function for API Gateway was invoked with something else.
+var ErrNoRequest = errors.New("the event is not a request of an API Gateway REST API")
+
+// HTTP is the Lambda handler of a REST API's proxy integration around h. It fails, so that
+// API Gateway answers 502, only when the event is not a request at all.
+func HTTP(h http.Handler, logger zerolog.Logger) func(context.Context, events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
+	var all invocations
+	return func(ctx context.Context, e events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
+		ctx, cancel := all.begin(ctx, logger)
+		defer cancel()
+		r, prefix, err := request(ctx, e)
+		if err != nil {
+			observe.Logger(ctx).Error().Str(observe.FieldErrorClass, "bug").Err(err).Msg("request:unreadable")
+			return events.APIGatewayProxyResponse{}, err
+		}
+		w := &response{header: http.Header{}}
+		h.ServeHTTP(w, r)
+		return w.event(r.Method, prefix), nil
+	}
+}
+
+// request is the event as a request, and what stands before its path in the address that the
+// client has used: the stage, or the base path of a custom domain.
+func request(ctx context.Context, e events.APIGatewayProxyRequest) (*http.Request, string, error) {
+	if e.HTTPMethod == "" || !strings.HasPrefix(e.Path, "/") {
+		return nil, "", fmt.Errorf("%w: it has method %q and path %q", ErrNoRequest, e.HTTPMethod, e.Path)
+	}
+	body := []byte(e.Body)
+	if e.IsBase64Encoded {
+		var err error
+		if body, err = base64.StdEncoding.DecodeString(e.Body); err != nil {
+			return nil, "", fmt.Errorf("%w: its body is not base64: %w", ErrNoRequest, err)
+		}
+	}
+	path, prefix := split(e)
+	u := &url.URL{Path: path, RawPath: path, RawQuery: queryOf(e).Encode()}
+	if decoded, err := url.PathUnescape(path); err == nil {
+		u.Path = decoded
+	}
+	headers := headersOf(e)
+	if headers.Get("traceparent") == "" {
+		if parent := traceparent(ctx); parent != "" {
+			headers.Set("traceparent", parent)
+		}
+	}
+	r := &http.Request{
+		Method: e.HTTPMethod, URL: u, RequestURI: u.RequestURI(), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: headers, Host: headers.Get("Host"), RemoteAddr: e.RequestContext.Identity.SourceIP,
+		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+	}
+	return r.WithContext(observe.WithCaller(ctx, caller(e.RequestContext))), prefix, nil
+}
+
+// split takes what is not ours off the path. A custom domain with a base path leaves it in
+// the event's path; the resource says where our part begins.
+func split(e events.APIGatewayProxyRequest) (path, prefix string) {
+	resource := strings.Split(e.Resource, "/")[1:]
+	segments := strings.Split(e.Path, "/")[1:]
+	surplus := len(segments) - len(resource)
+	if e.Resource != "" && surplus > 0 && !strings.Contains(e.Resource, "+}") && sameShape(resource, segments[surplus:]) {
+		return "/" + strings.Join(segments[surplus:], "/"), "/" + strings.Join(segments[:surplus], "/")
+	}
+	prefix, ok := strings.CutSuffix(e.RequestContext.Path, e.Path)
+	if !ok {
+		return e.Path, ""
+	}
+	return e.Path, prefix
+}
+
+func sameShape(resource, segments []string) bool {
+	for i := range resource {
+		if !strings.HasPrefix(resource[i], "{") && resource[i] != segments[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func queryOf(e events.APIGatewayProxyRequest) url.Values {
+	if len(e.MultiValueQueryStringParameters) > 0 {
+		return e.MultiValueQueryStringParameters
+	}
+	values := url.Values{}
+	for name, value := range e.QueryStringParameters {
+		values.Set(name, value)
+	}
+	return values
+}
+
+func headersOf(e events.APIGatewayProxyRequest) http.Header {
+	headers := http.Header{}
+	for name, values := range e.MultiValueHeaders {
+		for _, value := range values {
+			headers.Add(name, value)
+		}
+	}
+	if len(headers) == 0 {
+		for name, value := range e.Headers {
+			headers.Set(name, value)
+		}
+	}
+	return headers
+}
+
+// caller is who API Gateway says is asking: its authorizer's principal, the subject of a
+// token, an IAM user, or an API key; all of them opaque names.
+func caller(rc events.APIGatewayProxyRequestContext) observe.Caller {
+	claims, _ := rc.Authorizer["claims"].(map[string]any)
+	principal, _ := rc.Authorizer["principalId"].(string)
+	subject, _ := claims["sub"].(string)
+	for _, name := range []string{principal, subject, rc.Identity.UserArn, rc.Identity.APIKeyID} {
+		if name != "" {
+			return observe.Caller{Name: name}
+		}
+	}
+	return observe.Caller{}
+}
+
+// response collects what a handler writes.
+type response struct {
+	header http.Header
+	sent   http.Header // the headers as they were when the status was written
+	status int
+	body   bytes.Buffer
+}
+
+// Header is http.ResponseWriter.
+func (w *response) Header() http.Header { return w.header }
+
+// WriteHeader is http.ResponseWriter.
+func (w *response) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status, w.sent = status, w.header.Clone()
+	}
+}
+
+// Write is http.ResponseWriter.
+func (w *response) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	return w.body.Write(p)
+}
+
+// event is the response as API Gateway takes it. Locations are brought back to the address
+// that the client has used.
+func (w *response) event(method, prefix string) events.APIGatewayProxyResponse {
+	w.WriteHeader(http.StatusOK)
+	if location := w.sent.Get("Location"); strings.HasPrefix(location, "/") {
+		w.sent.Set("Location", prefix+location)
+	}
+	out := events.APIGatewayProxyResponse{StatusCode: w.status, MultiValueHeaders: w.sent}
+	switch body := w.body.Bytes(); {
+	case method == http.MethodHead:
+	case utf8.Valid(body):
+		out.Body = string(body)
+	default:
+		out.Body, out.IsBase64Encoded = base64.StdEncoding.EncodeToString(body), true
+	}
+	return out
+}

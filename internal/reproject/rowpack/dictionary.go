@@ -1,0 +1,37 @@
+package rowpack
+
+import "strings"
+
+const (
+	maxWords = 256 // of a dictionary: a field with more different values is not worth one
+	fewWords = 8   // are compared one by one, which is quicker than a map
+)
+
+// dictionary numbers the first values of a field, for statuses, product names and the like.
+type dictionary struct {
+	words   []string
+	numbers map[string]int
+}
+
+func newDictionary() *dictionary { return &dictionary{numbers: map[string]int{}} }
+
+// index is the number of s. A field that turns out to have many values gets no new numbers,
+// and no look-ups either.
+func (d *dictionary) index(s string) (int, bool) {
+	for n, word := range d.words[:min(len(d.words), fewWords)] {
+		if word == s {
+			return n, true
+		}
+	}
+	if len(d.words) == maxWords {
+		return 0, false
+	}
+	n, ok := d.numbers[s]
+	if !ok {
+		n = len(d.words)
+		s = strings.Clone(s)
+		d.words = append(d.words, s)
+		d.numbers[s] = n
+	}
+	return n, true
+}

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"text/tabwriter"
+
+	"gakushoku/internal/app"
+	"gakushoku/internal/event"
+	"gakushoku/internal/sqlite"
+	"gakushoku/internal/transfer"
+)
+
+type eventsCommands struct {
+	Import importCommand `cmd:"" help:"Add the events of a JSONL file to the data folder, all or none."`
+	Export exportCommand `cmd:"" help:"Write events as JSONL to standard output, in the order of the log."`
+	Show   showCommand   `cmd:"" help:"Show the events of one stream."`
+}
+
+type importCommand struct {
+	File    string `arg:"" help:"JSONL file, one event a line; - is standard input."`
+	SkipBad bool   `help:"Import the good lines of a file that has bad ones, and keep the bad lines in a file."`
+	BadFile string `help:"Where --skip-bad keeps the bad lines; FILE.bad if not given." placeholder:"FILE"`
+	JSON    bool   `help:"Print the report as JSON." name:"json"`
+}
+
+func (importCommand) Help() string {
+	return `The whole file is checked before anything is imported. Events that are there already are left alone, so a file can be imported again. An event without a stream belongs to its payload's order; one without a version follows the event before it in the file. Read models follow while a server runs on the folder; otherwise "gakushoku projection rebuild" brings them up to date.
+
+Examples:
+
+    gakushoku events import orders.jsonl
+    zcat backup.jsonl.gz | gakushoku events import -
+    gakushoku events import orders.jsonl --skip-bad --bad-file bad.jsonl`
+}
+
+func (c *importCommand) Run(p *program) error {
+	report, err := p.importFile(c.File, c.SkipBad, c.BadFile)
+	if c.JSON && (err == nil || errors.Is(err, transfer.ErrBadLines)) {
+		return errors.Join(err, p.printJSON(report))
+	}
+	if err != nil {
+		return err
+	}
+	return p.printf("%s: %s of %s: %d imported, %d already there, %d bad\n", c.File,
+		plural(int64(report.Events), "event"), plural(int64(report.Streams), "stream"), report.Imported, report.AlreadyThere, report.BadLines)
+}
+
+// importFile imports a file into the data folder, and tells about bad lines on standard
+// error.
+func (p *program) importFile(path string, skipBad bool, badPath string) (transfer.Report, error) {
+	bad, err := newBadFile(path, skipBad, badPath)
+	if err != nil {
+		return transfer.Report{}, err
+	}
+	in, err := p.input(path)
+	if err != nil {
+		return transfer.Report{}, err
+	}
+	defer in.Close()
+	var report transfer.Report
+	err = p.withFolder(true, func(folder *app.Folder) (err error) {
+		options := transfer.Options{SkipBad: skipBad, MaxEventBytes: sqlite.MaxEventBytes}
+		if skipBad {
+			options.BadWriter = bad
+		}
+		report, err = transfer.Import(p.ctx, in, folder.Events, options)
+		return err
+	})
+	err = errors.Join(err, bad.Close())
+	p.tellBad(path, report.Bad, report.BadLines)
+	switch {
+	case errors.Is(err, transfer.ErrBadLines):
+		err = fmt.Errorf("%s: %w, nothing was imported: mend the file, or leave the bad lines out with --skip-bad", path, err)
+	case err != nil:
+		err = fmt.Errorf("importing %s: %w", path, err)
+	case bad.file != nil:
+		fmt.Fprintf(p.stderr, "The bad lines are in %s.\n", bad.path)
+	}
+	return report, err
+}
+
+// maxTold bounds the bad lines that are listed.
+const maxTold = 20
+
+func (p *program) tellBad(path string, bad []transfer.BadLine, count int) {
+	for _, b := range bad[:min(len(bad), maxTold)] {
+		fmt.Fprintf(p.stderr, "%s:%d: %s\n", path, b.Line, b.Reason)
+	}
+	if count > maxTold {
+		fmt.Fprintf(p.stderr, "... and %d more\n", count-maxTold)
+	}
+}
+
+// badFile is where bad lines are kept. It is made with the first of them.
+type badFile struct {
+	path string
+	file *os.File
+}
+
+func newBadFile(from string, skipBad bool, path string) (*badFile, error) {
+	switch {
+	case !skipBad && path != "":
+		return nil, usagef("--bad-file needs --skip-bad")
+	case skipBad && path == "" && from == "-":
+		return nil, usagef("--skip-bad with standard input needs --bad-file, to keep the bad lines")
+	case path == "":
+		path = from + ".bad"
+	case sameFile(path, from):
+		return nil, usagef("--bad-file %s is the file that is read", path)
+	}
+	return &badFile{path: path}, nil
+}
+
+func (b *badFile) Write(line []byte) (int, error) {
+	if b.file == nil {
+		file, err := os.Create(b.path)
+		if err != nil {
+			return 0, err
+		}
+		b.file = file
+	}
+	return b.file.Write(line)
+}
+
+// Close closes the file, if there is one.
+func (b *badFile) Close() error {
+	if b.file == nil {
+		return nil
+	}
+	return b.file.Close()
+}
+
+// sameFile reports whether two paths lead to one file that exists.
+func sameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}
+
+type exportCommand struct {
+	Stream string `help:"Only this stream, such as order-o1." placeholder:"STREAM"`
+	Since  moment `help:"Only what happened since then: a time, or how long ago, such as 24h." placeholder:"TIME"`
+}
+
+func (exportCommand) Help() string {
+	return `What is exported can be imported again, here or elsewhere, byte for byte.
+
+Examples:
+
+    gakushoku events export > backup.jsonl
+    gakushoku events export --since 2026-01-24T00:00:00+09:00 | wc -l
+    gakushoku events export --stream order-o1`
+}
+
+func (c *exportCommand) Run(p *program) error {
+	return p.withFolder(false, func(folder *app.Folder) error {
+		_, err := transfer.Export(p.ctx, folder.Events, p.stdout, transfer.ExportOptions{Stream: c.Stream, Since: c.Since.instant()})
+		return err
+	})
+}
+
+type showCommand struct {
+	Stream string `arg:"" help:"The stream, such as order-o1, or the order's id."`
+	JSON   bool   `help:"Print the events as JSONL." name:"json"`
+}
+
+func (showCommand) Help() string {
+	return `Examples:
+
+    gakushoku events show order-o1
+    gakushoku events show o1 --json`
+}
+
+func (c *showCommand) Run(p *program) error {
+	return p.withFolder(false, func(folder *app.Folder) error {
+		for _, stream := range []string{c.Stream, event.OrderStream(c.Stream)} {
+			events, err := folder.Events.Load(p.ctx, stream, 0)
+			if err != nil {
+				return err
+			}
+			if len(events) > 0 {
+				return p.showEvents(events, c.JSON)
+			}
+		}
+		return fmt.Errorf("%w: %s", transfer.ErrNoStream, c.Stream)
+	})
+}
+
+func (p *program) showEvents(events []event.Event, asJSON bool) error {
+	if asJSON {
+		var line []byte
+		for i := range events {
+			line = append(event.AppendJSON(line[:0], &events[i]), '\n')
+			if _, err := p.stdout.Write(line); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "VERSION\tOCCURRED AT\tTYPE\tCORRELATION ID\tACTOR\tPAYLOAD")
+	for i := range events {
+		e := &events[i]
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", e.Version, e.OccurredAt, e.Type, orDash(e.CorrelationID), orDash(e.Actor), shortPayload(e.Payload))
+	}
+	return table.Flush()
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// shortPayload is a payload on one line of the table.
+func shortPayload(payload []byte) string {
+	const limit = 120
+	text := []rune(string(compact(payload)))
+	if len(text) > limit {
+		return string(text[:limit]) + "..."
+	}
+	return string(text)
+}
+
+func compact(payload []byte) []byte {
+	again, err := json.Marshal(json.RawMessage(payload))
+	if err != nil {
+		return payload
+	}
+	return again
+}
+

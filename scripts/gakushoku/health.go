@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"gakushoku/internal/health"
+)
+
+type healthCommands struct {
+	Wait waitCommand `cmd:"" help:"Wait until a server is ready."`
+}
+
+type waitCommand struct {
+	URL     string        `arg:"" help:"The server, such as http://127.0.0.1:8080; its /health/ready is asked unless the URL has a path." name:"url"`
+	Timeout time.Duration `help:"How long to wait." default:"30s" env:"GAKUSHOKU_HEALTH_TIMEOUT" placeholder:"DURATION"`
+}
+
+func (waitCommand) Help() string {
+	return `Ends as soon as the server answers 200. Tells on standard error what is not ready, whenever that changes, and fails when the time is over.
+
+Examples:
+
+    gakushoku health wait http://127.0.0.1:8080
+    gakushoku health wait https://example.com/prod/health/ready --timeout 2m`
+}
+
+// How often a server is asked, and how long it may take to answer.
+const (
+	healthPause   = 200 * time.Millisecond
+	healthAnswer  = 5 * time.Second
+	healthMaxBody = 1 << 20
+)
+
+func (c *waitCommand) Run(p *program) error {
+	target, err := readyURL(c.URL)
+	if err != nil {
+		return err
+	}
+	if c.Timeout <= 0 {
+		return usagef("--timeout: %s is not above 0", c.Timeout)
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, c.Timeout)
+	defer cancel()
+	started, told := time.Now(), ""
+	for {
+		problem, ready := ask(ctx, target)
+		if ready {
+			return p.printf("%s is ready after %s\n", target, time.Since(started).Round(time.Millisecond))
+		}
+		if ctx.Err() == nil && problem != told {
+			told = problem
+			fmt.Fprintf(p.stderr, "%s: %s\n", target, problem)
+		}
+		if err := rest(ctx, healthPause); err != nil {
+			break
+		}
+	}
+	if p.ctx.Err() != nil {
+		return p.ctx.Err()
+	}
+	if told == "" {
+		told = "no answer"
+	}
+	return fmt.Errorf("%s is not ready after %s: %s", target, c.Timeout, told)
+}
+
+// readyURL completes what a person types.
+func readyURL(text string) (string, error) {
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return "", usagef("%q is not the address of a server, such as http://127.0.0.1:8080", text)
+	}
+	if u.Path == "" || u.Path == "/" {
+		u.Path = "/health/ready"
+	}
+	return u.String(), nil
+}
+
+// ask asks once. It tells what is wrong when the server is not ready.
+func ask(ctx context.Context, target string) (problem string, ready bool) {
+	ctx, cancel := context.WithTimeout(ctx, healthAnswer)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return err.Error(), false
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		var wrapped *url.Error
+		if errors.As(err, &wrapped) {
+			err = wrapped.Err
+		}
+		return err.Error(), false
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, healthMaxBody))
+	if response.StatusCode == http.StatusOK {
+		return "", true
+	}
+	if err != nil {
+		return err.Error(), false
+	}
+	return response.Status + notReady(body), false
+}
+
+// notReady lists the parts that a health report says are not well.
+func notReady(body []byte) string {
+	var report health.Report
+	if json.Unmarshal(body, &report) != nil {
+		return ""
+	}
+	var parts []string
+	for _, part := range report.Parts {
+		if part.Status == health.OK {
+			continue
+		}
+		if part.Detail != "" {
+			part.Name += ": " + part.Detail
+		}
+		parts = append(parts, part.Name)
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, "; ") + ")"
+}
+
+// rest waits, or returns the error of ctx when it ends first.
+func rest(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

@@ -1,0 +1,19 @@
+// Command gakushoku is the operator's tool and the local server of the canteen: it serves the
+// whole system from one data folder, moves events in and out, rebuilds read models and finds
+// what happened in the logs. The work is done in the packages under internal; here is what a
+// person types and reads.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the process at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}

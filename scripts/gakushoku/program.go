@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/rs/zerolog"
+
+	"gakushoku/internal/app"
+	"gakushoku/internal/event"
+	"gakushoku/internal/logsearch"
+)
+
+// program is what every command works with.
+type program struct {
+	ctx            context.Context
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	level          zerolog.Level
+	data           string // the data folder
+	dataGiven      bool   // it was typed
+}
+
+// isTerminal reports whether a person reads w.
+func isTerminal(w io.Writer) bool {
+	switch w := w.(type) {
+	case *os.File:
+		return isatty.IsTerminal(w.Fd()) || isatty.IsCygwinTerminal(w.Fd())
+	case interface{ IsTerminal() bool }:
+		return w.IsTerminal()
+	}
+	return false
+}
+
+// colour reports whether w may be written to in colour (see no-color.org).
+func colour(w io.Writer) bool {
+	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// logWriter is where log lines go: readable on a terminal, JSON for everything else.
+func (p *program) logWriter() io.Writer {
+	if !isTerminal(p.stderr) {
+		return p.stderr
+	}
+	return readableLog{logsearch.NewPrinter(p.stderr, false, colour(p.stderr))}
+}
+
+// readableLog writes each log line for a person. zerolog gives it whole lines.
+type readableLog struct{ printer *logsearch.Printer }
+
+func (r readableLog) Write(line []byte) (int, error) {
+	if err := r.printer.Line(bytes.TrimSuffix(line, []byte("\n"))); err != nil {
+		return 0, err
+	}
+	return len(line), r.printer.Flush()
+}
+
+// withFolder opens the data folder for f, and closes it. Without create it must exist: a
+// command that only reads makes no folders.
+func (p *program) withFolder(create bool, f func(*app.Folder) error) error {
+	if _, err := os.Stat(p.data); !create && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no data folder %s: choose another one with --data, or fill it with `gakushoku serve` or `gakushoku events import`", p.data)
+	}
+	folder, err := app.OpenFolder(p.ctx, p.data)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(folder), folder.Close())
+}
+
+// input opens the file to be read; "-" is standard input. Close it.
+func (p *program) input(path string) (io.ReadCloser, error) {
+	if path == "-" {
+		return p.standardInput(), nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a folder: name a file of events, one JSON object a line", path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+func (p *program) standardInput() io.ReadCloser {
+	if f, ok := p.stdin.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			return io.NopCloser(f)
+		}
+	}
+	return io.NopCloser(&interruptible{ctx: p.ctx, r: p.stdin})
+}
+
+// interruptible ends a read of standard input with the context. The read itself cannot be
+// ended: its goroutine is left behind, for the moment until the process is gone.
+type interruptible struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+type readResult struct {
+	n   int
+	err error
+}
+
+func (i *interruptible) Read(b []byte) (int, error) {
+	if err := i.ctx.Err(); err != nil {
+		return 0, err
+	}
+	own := make([]byte, min(len(b), 64<<10))
+	done := make(chan readResult, 1)
+	go func() {
+		n, err := i.r.Read(own)
+		done <- readResult{n, err}
+	}()
+	select {
+	case result := <-done:
+		return copy(b, own[:result.n]), result.err
+	case <-i.ctx.Done():
+		return 0, i.ctx.Err()
+	}
+}
+
+func (p *program) printf(format string, args ...any) error {
+	_, err := fmt.Fprintf(p.stdout, format, args...)
+	return err
+}
+
+// printJSON writes v for scripts.
+func (p *program) printJSON(v any) error {
+	encoder := json.NewEncoder(p.stdout)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
+}
+
+// moment is a flag that takes a time, or how long ago it was.
+type moment struct{ time.Time }
+
+// UnmarshalText reads RFC 3339, or a duration such as 90m.
+func (m *moment) UnmarshalText(text []byte) error {
+	if ago, err := time.ParseDuration(string(text)); err == nil && ago >= 0 {
+		m.Time = time.Now().Add(-ago)
+		return nil
+	}
+	at, err := event.ParseInstant(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is neither a time such as 2026-01-24T09:00:00+09:00 nor how long ago, such as 90m", text)
+	}
+	m.Time = at.Time()
+	return nil
+}
+
+// instant is the moment for comparing with events; 0 when it was not given.
+func (m moment) instant() event.Instant {
+	if m.IsZero() {
+		return 0
+	}
+	return event.InstantOf(m.Time)
+}
+
+// plural is "1 event" or "2 events".
+func plural(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"gakushoku/internal/app"
+	"gakushoku/internal/projection"
+)
+
+type projectionCommands struct {
+	Status  statusCommand  `cmd:"" help:"Show where the read models stand."`
+	Rebuild rebuildCommand `cmd:"" help:"Make a read model anew from the events, and switch readers to it."`
+}
+
+type statusCommand struct {
+	JSON bool `help:"Print JSON." name:"json"`
+}
+
+func (statusCommand) Help() string {
+	return `Shows the table versions of each projection, its rows, the streams that are set aside (parked), and how far the projector is behind the newest event.
+
+Examples:
+
+    gakushoku projection status
+    gakushoku projection status --json`
+}
+
+func (c *statusCommand) Run(p *program) error {
+	return p.withFolder(false, func(folder *app.Folder) error {
+		status, err := folder.Status(p.ctx)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return p.printJSON(status)
+		}
+		return p.showStatus(status)
+	})
+}
+
+func (p *program) showStatus(s app.Status) error {
+	behind := "up to date"
+	if s.Applied < s.Head {
+		behind = fmt.Sprintf("%s waiting, the oldest for %s: a running server brings the read models up to date", plural(int64(s.Head-s.Applied), "event"), time.Duration(s.BehindMs)*time.Millisecond)
+	}
+	if err := p.printf("%s, %d applied: %s\n\n", plural(int64(s.Head), "event"), s.Applied, behind); err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "PROJECTION\tVERSION\tSTATE\tREVISION\tROWS\tPARKED")
+	for _, projected := range s.Projections {
+		for _, v := range projected.Versions {
+			rows, parked := "-", "-"
+			if v.State == projection.Active {
+				rows, parked = fmt.Sprint(projected.Rows), fmt.Sprint(projected.Parked)
+			}
+			fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t%s\n", projected.Name, v.Number, v.State, v.Revision, rows, parked)
+		}
+	}
+	return table.Flush()
+}
+
+type rebuildCommand struct {
+	Name string `arg:"" help:"The projection, such as orders."`
+	JSON bool   `help:"Print what was done as JSON." name:"json"`
+}
+
+func (rebuildCommand) Help() string {
+	return `A server may go on running meanwhile: readers see the old rows until the new ones are complete.
+
+Example:
+
+    gakushoku projection rebuild orders`
+}
+
+func (c *rebuildCommand) Run(p *program) error {
+	return p.withFolder(false, func(folder *app.Folder) error {
+		rebuilt, err := p.rebuild(folder, c.Name)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return p.printJSON(rebuilt)
+		}
+		return p.printf("%s: %s in version %d, which replaces version %d, in %s\n", rebuilt.Projection,
+			plural(int64(rebuilt.Streams), "stream"), rebuilt.To, rebuilt.From, rebuilt.Duration.Round(time.Millisecond))
+	})
+}
+
+// rebuild rebuilds one projection. On a terminal it shows how many streams are done.
+func (p *program) rebuild(folder *app.Folder, name string) (app.Rebuilt, error) {
+	progress := func(int) {}
+	if isTerminal(p.stderr) {
+		progress = func(streams int) { fmt.Fprintf(p.stderr, "\r%s\x1b[K", plural(int64(streams), "stream")) }
+		defer fmt.Fprint(p.stderr, "\r\x1b[K")
+	}
+	return folder.Rebuild(p.ctx, name, progress)
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"gakushoku/internal/observe"
+)
+
+// The exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// commandLine is everything that can be typed.
+type commandLine struct {
+	Data     string `help:"Data folder: events, read models, logs." default:"gakushoku-data" env:"GAKUSHOKU_DATA" placeholder:"DIR" short:"d"`
+	LogLevel string `help:"Lowest level that is logged: trace, debug, info, warn or error." default:"info" env:"GAKUSHOKU_LOG_LEVEL" placeholder:"LEVEL"`
+
+	Serve      serveCommand       `cmd:"" help:"Run the whole system in this process: HTTP, projector, health."`
+	Events     eventsCommands     `cmd:"" help:"Bring events in and out, and look at them."`
+	Reproject  reprojectCommand   `cmd:"" help:"Make read models from a file of events."`
+	Projection projectionCommands `cmd:"" help:"Look at read models and rebuild them."`
+	Logs       logsCommand        `cmd:"" help:"Find lines in the server's log files, oldest first."`
+	Health     healthCommands     `cmd:"" help:"Ask a running server how it is."`
+	Demo       demoCommand        `cmd:"" help:"Break a read model and repair it, in a temporary folder."`
+	Version    versionCommand     `cmd:"" help:"Print the version of this program."`
+}
+
+// usageError is a mistake in what was typed that kong cannot see.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// exited is how kong's --help ends the parsing: kong wants to leave the process.
+type exited int
+
+// run is the whole program. It returns the exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			left, ok := r.(exited)
+			if !ok {
+				panic(r)
+			}
+			code = int(left)
+		}
+	}()
+	var line commandLine
+	parser, err := kong.New(&line, kong.Name("gakushoku"),
+		kong.Description("The canteen's orders as events: serve them, move them, repair what is made of them."),
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exited(code)) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}))
+	if err != nil {
+		return fail(stderr, err)
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return failUsage(stderr, err, helpCommand(err))
+	}
+	p, err := newProgram(ctx, &line, parsed, stdin, stdout, stderr)
+	if err == nil {
+		err = parsed.Run(p)
+	}
+	return p.ended(err, parsed.Command())
+}
+
+// ended turns the outcome of a command into the exit code, and tells about it.
+func (p *program) ended(err error, command string) int {
+	var usage *usageError
+	switch {
+	case err == nil, errors.Is(err, syscall.EPIPE):
+		return exitDone
+	case errors.As(err, &usage):
+		words := strings.FieldsFunc(command, func(r rune) bool { return r == ' ' })
+		return failUsage(p.stderr, err, "gakushoku "+strings.Join(words[:wordsBeforeArguments(words)], " ")+" --help")
+	case p.ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return fail(p.stderr, errors.New("interrupted"))
+	}
+	return fail(p.stderr, err)
+}
+
+func wordsBeforeArguments(words []string) int {
+	for i, w := range words {
+		if strings.HasPrefix(w, "<") {
+			return i
+		}
+	}
+	return len(words)
+}
+
+// helpCommand is where to read about the command whose arguments were wrong.
+func helpCommand(err error) string {
+	var parse *kong.ParseError
+	if errors.As(err, &parse) && parse.Context != nil {
+		if node := parse.Context.Selected(); node != nil {
+			return node.Path() + " --help"
+		}
+	}
+	return "gakushoku --help"
+}
+
+func fail(stderr io.Writer, err error) int {
+	fmt.Fprintf(stderr, "gakushoku: %s\n", oneLine(err))
+	return exitFailed
+}
+
+func failUsage(stderr io.Writer, err error, help string) int {
+	fmt.Fprintf(stderr, "gakushoku: %s\nTry: %s\n", oneLine(err), help)
+	return exitUsage
+}
+
+// oneLine is an error as one line, whatever was joined to it.
+func oneLine(err error) string {
+	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+}
+
+// newProgram makes what every command works with. It returns a program even with an error.
+func newProgram(ctx context.Context, line *commandLine, parsed *kong.Context, stdin io.Reader, stdout, stderr io.Writer) (*program, error) {
+	p := &program{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, data: line.Data, dataGiven: given(parsed, "data")}
+	level, err := observe.ParseLevel(line.LogLevel)
+	if err != nil {
+		return p, usagef("--log-level: %v", err)
+	}
+	p.level = level
+	logger := observe.NewLogger(p.logWriter(), level, "cli")
+	p.ctx = observe.WithCorrelationID(observe.WithLogger(ctx, logger), observe.NewID())
+	return p, nil
+}
+
+// given reports whether a flag was typed, and not only set by its default or the environment.
+func given(parsed *kong.Context, flag string) bool {
+	for _, element := range parsed.Path {
+		if element.Flag != nil && element.Flag.Name == flag && !element.Resolved {
+			return true
+		}
+	}
+	return false
+}

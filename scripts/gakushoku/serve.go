@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"gakushoku/internal/app"
+)
+
+type serveCommand struct {
+	Addr    string `help:"Where to listen, as HOST:PORT." default:"127.0.0.1:8080" env:"GAKUSHOKU_ADDR" placeholder:"ADDR"`
+	APIKeys string `help:"API keys and the names of their owners, as NAME=KEY,NAME=KEY. Give them in the environment: others can see arguments." env:"GAKUSHOKU_API_KEYS" placeholder:"KEYS" name:"api-keys"`
+}
+
+func (serveCommand) Help() string {
+	return `Log lines go to the data folder, where "gakushoku logs" finds them, and to standard error. SIGTERM or Ctrl-C stops the server: requests under way are answered first.
+
+Examples:
+
+    gakushoku serve
+    gakushoku serve --data /var/lib/gakushoku --addr 127.0.0.1:9000
+    GAKUSHOKU_API_KEYS=till=6f1c,kitchen=a8d2 gakushoku serve`
+}
+
+func (c *serveCommand) Run(p *program) error {
+	keys, err := parseKeys(c.APIKeys)
+	if err != nil {
+		return err
+	}
+	return app.Serve(p.ctx, app.ServeOptions{
+		Dir: p.data, Addr: c.Addr, Level: p.level, Keys: keys, Log: p.logWriter(),
+		Ready: func(url string) { fmt.Fprintf(p.stdout, "gakushoku serves %s from %s\n", url, p.data) },
+	})
+}
+
+// parseKeys reads NAME=KEY pairs into names by key. Its errors tell no key.
+func parseKeys(text string) (map[string]string, error) {
+	keys := map[string]string{}
+	for i, pair := range strings.Split(text, ",") {
+		if strings.TrimSpace(pair) == "" {
+			continue
+		}
+		name, key, ok := strings.Cut(strings.TrimSpace(pair), "=")
+		if !ok || name == "" || key == "" {
+			return nil, usagef("--api-keys: number %d is not NAME=KEY", i+1)
+		}
+		if other, taken := keys[key]; taken {
+			return nil, usagef("--api-keys: %s and %s have the same key", other, name)
+		}
+		keys[key] = name
+	}
+	return keys, nil
+}
