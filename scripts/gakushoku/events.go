@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"gakushoku/internal/app"
 	"gakushoku/internal/event"
@@ -44,7 +47,7 @@ func (c *importCommand) Run(p *program) error {
 	if err != nil {
 		return err
 	}
-	return p.printf("%s: %s of %s: %d imported, %d already there, %d bad\n", c.File,
+	return p.printf("%s: %s of %s: %d imported, %d already there, %d bad\n", inputName(c.File),
 		plural(int64(report.Events), "event"), plural(int64(report.Streams), "stream"), report.Imported, report.AlreadyThere, report.BadLines)
 }
 
@@ -70,12 +73,12 @@ func (p *program) importFile(path string, skipBad bool, badPath string) (transfe
 		return err
 	})
 	err = errors.Join(err, bad.Close())
-	p.tellBad(path, report.Bad, report.BadLines)
+	p.tellBad(inputName(path), report.Bad, report.BadLines)
 	switch {
 	case errors.Is(err, transfer.ErrBadLines):
-		err = fmt.Errorf("%s: %w, nothing was imported: mend the file, or leave the bad lines out with --skip-bad", path, err)
+		err = fmt.Errorf("%s: %w, nothing was imported: mend the file, or leave the bad lines out with --skip-bad", inputName(path), err)
 	case err != nil:
-		err = fmt.Errorf("importing %s: %w", path, err)
+		err = fmt.Errorf("importing %s: %w", inputName(path), err)
 	case bad.file != nil:
 		fmt.Fprintf(p.stderr, "The bad lines are in %s.\n", bad.path)
 	}
@@ -216,21 +219,22 @@ func orDash(s string) string {
 	return s
 }
 
-// shortPayload is a payload on one line of the table.
+// shortPayload is a payload on one line of the table, without control characters that would
+// reach the terminal.
 func shortPayload(payload []byte) string {
 	const limit = 120
-	text := []rune(string(compact(payload)))
+	var b bytes.Buffer
+	if err := json.Compact(&b, payload); err != nil {
+		b.Write(payload)
+	}
+	text := []rune(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, b.String()))
 	if len(text) > limit {
 		return string(text[:limit]) + "..."
 	}
 	return string(text)
 }
-
-func compact(payload []byte) []byte {
-	again, err := json.Marshal(json.RawMessage(payload))
-	if err != nil {
-		return payload
-	}
-	return again
-}
-

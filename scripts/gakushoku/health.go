@@ -20,7 +20,7 @@ type healthCommands struct {
 
 type waitCommand struct {
 	URL     string        `arg:"" help:"The server, such as http://127.0.0.1:8080; its /health/ready is asked unless the URL has a path." name:"url"`
-	Timeout time.Duration `help:"How long to wait." default:"30s" env:"GAKUSHOKU_HEALTH_TIMEOUT" placeholder:"DURATION"`
+	Timeout time.Duration `help:"How long to wait. Default: ${default}." default:"30s" env:"GAKUSHOKU_HEALTH_TIMEOUT" placeholder:"DURATION"`
 }
 
 func (waitCommand) Help() string {

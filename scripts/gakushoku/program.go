@@ -53,14 +53,16 @@ func (p *program) logWriter() io.Writer {
 	return readableLog{logsearch.NewPrinter(p.stderr, false, colour(p.stderr))}
 }
 
-// readableLog writes each log line for a person. zerolog gives it whole lines.
+// readableLog writes log lines for a person. It is given whole lines.
 type readableLog struct{ printer *logsearch.Printer }
 
-func (r readableLog) Write(line []byte) (int, error) {
-	if err := r.printer.Line(bytes.TrimSuffix(line, []byte("\n"))); err != nil {
-		return 0, err
+func (r readableLog) Write(lines []byte) (int, error) {
+	for line := range bytes.Lines(lines) {
+		if err := r.printer.Line(bytes.TrimSuffix(line, []byte("\n"))); err != nil {
+			return 0, err
+		}
 	}
-	return len(line), r.printer.Flush()
+	return len(lines), r.printer.Flush()
 }
 
 // withFolder opens the data folder for f, and closes it. Without create it must exist: a
@@ -93,6 +95,14 @@ func (p *program) input(path string) (io.ReadCloser, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// inputName is what messages call the input.
+func inputName(path string) string {
+	if path == "-" {
+		return "standard input"
+	}
+	return path
 }
 
 func (p *program) standardInput() io.ReadCloser {

@@ -43,7 +43,7 @@ func (c *statusCommand) Run(p *program) error {
 func (p *program) showStatus(s app.Status) error {
 	behind := "up to date"
 	if s.Applied < s.Head {
-		behind = fmt.Sprintf("%s waiting, the oldest for %s: a running server brings the read models up to date", plural(int64(s.Head-s.Applied), "event"), time.Duration(s.BehindMs)*time.Millisecond)
+		behind = fmt.Sprintf("%s waiting, the oldest for %s: a running server brings the read models up to date", plural(int64(s.Head-s.Applied), "event"), age(time.Duration(s.BehindMs)*time.Millisecond))
 	}
 	if err := p.printf("%s, %d applied: %s\n\n", plural(int64(s.Head), "event"), s.Applied, behind); err != nil {
 		return err
@@ -60,6 +60,15 @@ func (p *program) showStatus(s app.Status) error {
 		}
 	}
 	return table.Flush()
+}
+
+// age is a duration as one says it.
+func age(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d >= 2*day {
+		return fmt.Sprintf("%d days", d/day)
+	}
+	return d.Round(time.Second).String()
 }
 
 type rebuildCommand struct {

@@ -22,8 +22,8 @@ const (
 
 // commandLine is everything that can be typed.
 type commandLine struct {
-	Data     string `help:"Data folder: events, read models, logs." default:"gakushoku-data" env:"GAKUSHOKU_DATA" placeholder:"DIR" short:"d"`
-	LogLevel string `help:"Lowest level that is logged: trace, debug, info, warn or error." default:"info" env:"GAKUSHOKU_LOG_LEVEL" placeholder:"LEVEL"`
+	Data     string `help:"Data folder: events, read models, logs. Default: ${default}." default:"gakushoku-data" env:"GAKUSHOKU_DATA" placeholder:"DIR" short:"d"`
+	LogLevel string `help:"Lowest level that is logged: trace, debug, info, warn or error. Default: ${default}." default:"info" env:"GAKUSHOKU_LOG_LEVEL" placeholder:"LEVEL"`
 
 	Serve      serveCommand       `cmd:"" help:"Run the whole system in this process: HTTP, projector, health."`
 	Events     eventsCommands     `cmd:"" help:"Bring events in and out, and look at them."`
@@ -104,7 +104,7 @@ func helpCommand(err error) string {
 	var parse *kong.ParseError
 	if errors.As(err, &parse) && parse.Context != nil {
 		if node := parse.Context.Selected(); node != nil {
-			return node.Path() + " --help"
+			return "gakushoku " + node.Path() + " --help"
 		}
 	}
 	return "gakushoku --help"

@@ -8,7 +8,7 @@ import (
 )
 
 type serveCommand struct {
-	Addr    string `help:"Where to listen, as HOST:PORT." default:"127.0.0.1:8080" env:"GAKUSHOKU_ADDR" placeholder:"ADDR"`
+	Addr    string `help:"Where to listen, as HOST:PORT. Default: ${default}." default:"127.0.0.1:8080" env:"GAKUSHOKU_ADDR" placeholder:"ADDR"`
 	APIKeys string `help:"API keys and the names of their owners, as NAME=KEY,NAME=KEY. Give them in the environment: others can see arguments." env:"GAKUSHOKU_API_KEYS" placeholder:"KEYS" name:"api-keys"`
 }
 

@@ -1,0 +1,59 @@
+package app_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// layers lists the packages from the inside out; a package may import its own layer and
+// those before it (DESIGN.md section 3).
+var layers = []struct {
+	name     string
+	packages []string
+}{
+	{"domain", []string{"event", "order", "readmodel"}},
+	{"foundation", []string{"fault", "observe"}},
+	{"engine", []string{"command", "eventstore", "projection", "query", "health", "reproject", "transfer", "logsearch"}},
+	{"adapters", []string{"dynamo", "sqlite", "memory", "httpapi", "lambdaevent"}},
+	{"app", []string{"app", "demo"}},
+}
+
+func layerOf(path string) int {
+	name, inside := strings.CutPrefix(path, "gakushoku/internal/")
+	if !inside {
+		return -1
+	}
+	name, _, _ = strings.Cut(name, "/")
+	return slices.IndexFunc(layers, func(l struct {
+		name     string
+		packages []string
+	}) bool {
+		return slices.Contains(l.packages, name)
+	})
+}
+
+func TestImportsPointInwards(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "gakushoku/internal/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		from := layerOf(fields[0])
+		if from < 0 {
+			t.Errorf("%s belongs to no layer: say to which", fields[0])
+			continue
+		}
+		for _, imported := range fields[1:] {
+			if strings.HasPrefix(imported, "gakushoku/internal/") && layerOf(imported) > from {
+				t.Errorf("%s (%s) imports %s (%s)", fields[0], layers[from].name, imported, layers[layerOf(imported)].name)
+			}
+			if from == 0 && strings.Contains(imported, ".") || from == 0 && strings.HasPrefix(imported, "gakushoku/") && imported != "gakushoku/internal/event" {
+				t.Errorf("%s is domain and imports %s: only the standard library and event are allowed", fields[0], imported)
+			}
+		}
+	}
+}
