@@ -1,9 +1,66 @@
-# The functions, as `sam build` asks for them (BuildMethod: makefile). ARCHITECTURE is that of the
-# deployment's parameter: make build, or ARCHITECTURE=x86_64 sam build.
-ARCHITECTURE ?= arm64
-LAMBDA_GOARCH = $(if $(filter x86_64,$(ARCHITECTURE)),amd64,arm64)
-LAMBDA_BUILD = CGO_ENABLED=0 GOOS=linux GOARCH=$(LAMBDA_GOARCH) go build -tags lambda.norpc -trimpath -ldflags "-s -w"
+# The targets of gakushoku. Only Go is needed for demo, test, lint, build and bench; what the
+# others need they name when it is missing.
+SHELL := /usr/bin/env bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-race test-kill test-dynamodb lint build validate tools bench clean
 
+CACHE := .cache
+VENV := $(CACHE)/venv
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+demo: build ## break a read model and repair it, on the embedded system, in seconds
+	@bin/gakushoku demo
+
+test: ## run the tests (needs only Go)
+	go test ./...
+
+test-race: ## run the tests with the race detector, and more random interleavings
+	go test -race ./...
+	go test ./internal/projection -count=1 -interleavings=10000
+
+test-kill: ## kill -9 the server under load, 200 times
+	go test ./internal/app -count=1 -v -run TestNothingAcknowledgedIsLostToKill9 -crashes=200
+
+test-dynamodb: ## run the store contracts on AWS's DynamoDB Local (needs Java 17 and Maven)
+	go run ./scripts/dynamodb-local -- go test -race -count=1 ./internal/dynamo/...
+
+lint: ## gofmt, go vet and staticcheck
+	@unformatted=$$(gofmt -l functions internal scripts infra); \
+	  if [ -n "$$unformatted" ]; then echo "not gofmt-ed: $$unformatted"; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+
+build: ## build bin/gakushoku
+	@go build -trimpath -o bin/gakushoku ./scripts/gakushoku
+
+tools: $(VENV)/bin/sam ## install SAM and cfn-lint into .cache (needs Python 3)
+
+$(VENV)/bin/sam:
+	@command -v python3 >/dev/null || { echo "python3 is missing: install Python 3.11 or newer"; exit 1; }
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet aws-sam-cli==1.170.0 cfn-lint==1.58.0
+
+validate: $(VENV)/bin/sam ## check template.yaml with SAM and cfn-lint, and build it
+	SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam validate --lint --region us-east-1
+	$(VENV)/bin/cfn-lint template.yaml
+	SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam build
+
+bench: build ## measure, beside the baselines (Node and DuckDB where they are there)
+	go run ./scripts/bench reproject
+
+clean: ## remove what was built and fetched
+	rm -rf bin build .aws-sam $(CACHE)
+
+# The functions, as `sam build` asks for them (BuildMethod: makefile). ARCHITECTURE is that of
+# the deployment's parameter; for the other one: ARCHITECTURE=x86_64 sam build.
+ARCHITECTURE ?= arm64
+GOARCH_arm64 := arm64
+GOARCH_x86_64 := amd64
+LAMBDA_BUILD = CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH_$(ARCHITECTURE)) go build -tags lambda.norpc -trimpath -ldflags "-s -w"
+
+.PHONY: build-CommandFunction build-QueryFunction build-HealthFunction build-ProjectorFunction
 build-CommandFunction:
 	$(LAMBDA_BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/command
 build-QueryFunction:
@@ -12,5 +69,3 @@ build-HealthFunction:
 	$(LAMBDA_BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/health
 build-ProjectorFunction:
 	$(LAMBDA_BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/projector
-
-.PHONY: build-CommandFunction build-QueryFunction build-HealthFunction build-ProjectorFunction
