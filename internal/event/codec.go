@@ -62,6 +62,7 @@ func fieldName(field int) string { return unquoted(fieldKeys[field]) }
 type envelope struct {
 	fields  [fieldCount]span
 	orderID span
+	more    bool // there are others than the first five, which every log has
 }
 
 // Decode is the function Decode with this Decoder's memory.
@@ -74,7 +75,10 @@ func (d *Decoder) Decode(line []byte, e *Event) error {
 	*e = Event{}
 	r := reader{data: line, decoder: d}
 	r.required(&v, e)
-	r.optional(&v, e)
+	e.CorrelationID = r.text("correlationId", v.fields[fieldCorrelationID])
+	if v.more {
+		r.optional(&v, e)
+	}
 	r.complete(&v, e)
 	return r.err
 }
@@ -97,6 +101,7 @@ func (s *scanner) envelope(v *envelope) bool {
 			v.fields[fieldPayload] = s.payload(&v.orderID)
 		case field != fieldUnknown:
 			v.fields[field] = s.value(1)
+			v.more = v.more || field > fieldPayload
 		default:
 			s.value(1)
 		}
@@ -165,7 +170,6 @@ func knownType(t string) string {
 }
 
 func (r *reader) optional(v *envelope, e *Event) {
-	e.CorrelationID = r.text("correlationId", v.fields[fieldCorrelationID])
 	e.Stream = r.text("stream", v.fields[fieldStream])
 	e.Version = uint64(r.integer("version", v.fields[fieldVersion], 0, MaxVersion))
 	e.Schema = int(r.integer("schema", v.fields[fieldSchema], 0, math.MaxInt32))

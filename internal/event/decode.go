@@ -44,24 +44,37 @@ func decoded[T Payload, P interface {
 	return p, nil
 }
 
+// The fields of all payloads. Payloads usually begin with the first.
+const (
+	payloadOrderID = iota
+	payloadLines
+	payloadTotal
+	payloadPaidAt
+	payloadMethod
+	payloadReason
+	payloadAmount
+)
+
+// payloadKeys is how the keys are usually written.
+var payloadKeys = [...]string{`"orderId":`, `"lines":`, `"total":`, `"paidAt":`, `"paymentMethod":`, `"reason":`, `"amount":`}
+
 // payload is a payload's fields, found and not yet read. Strings that are read share memory
 // with the event.
 type payload struct {
 	reader
-	orderIDAt, total, linesAt, paidAt, methodAt, reason, amountAt span
+	fields [len(payloadKeys)]span
 
 	wantLines bool // whether the type has lines, which are read on the way
 	lines     []Line
 	linesErr  error
 }
 
-// readPayload finds the fields of e's payload; newest is the last schema that this program
-// knows.
-func readPayload(e *Event, newest int, wantLines bool) payload {
-	p := payload{reader: reader{data: e.Payload}, wantLines: wantLines}
+// find finds the fields of e's payload; newest is the last schema that this program knows.
+func (p *payload) find(e *Event, newest int) {
+	p.data = e.Payload
 	if e.Schema > newest {
 		p.err = fmt.Errorf("schema %d is newer than this program knows (%d): use a newer gakushoku", e.Schema, newest)
-		return p
+		return
 	}
 	s := newScanner(e.Payload)
 	if s.open('{', "'{', the beginning of the payload") {
@@ -69,30 +82,22 @@ func readPayload(e *Event, newest int, wantLines bool) payload {
 	}
 	s.end()
 	p.err = s.err
-	return p
 }
-
-// payloadKeys is how the keys of payloads are usually written. Payloads begin with the first.
-var payloadKeys = [...]string{`"orderId":`, `"lines":`, `"total":`, `"paidAt":`, `"paymentMethod":`, `"reason":`, `"amount":`}
-
-// linesKey is the place of lines among payloadKeys.
-const linesKey = 1
 
 // members notes the values of a payload's object.
 func (p *payload) members(s *scanner) {
-	fields := [len(payloadKeys)]*span{&p.orderIDAt, nil, &p.total, &p.paidAt, &p.methodAt, &p.reason, &p.amountAt}
 	next := 0
 	for first := true; s.more(first, '}'); first = false {
 		field, ok := s.oneOf(payloadKeys[:], next)
 		switch {
 		case !ok:
 			return
-		case field == linesKey && p.wantLines:
+		case field == payloadLines && p.wantLines:
 			p.readLines(s)
-		case field == linesKey || field == fieldUnknown:
+		case field == fieldUnknown:
 			s.value(1)
 		default:
-			*fields[field] = s.value(1)
+			p.fields[field] = s.value(1)
 		}
 		next = field + 1
 	}
@@ -100,7 +105,7 @@ func (p *payload) members(s *scanner) {
 
 // orderID is required in every payload.
 func (p *payload) orderID() string {
-	id := p.text("orderId", p.orderIDAt)
+	id := p.text("orderId", p.fields[payloadOrderID])
 	if id == "" {
 		p.fail(errors.New("orderId is missing"))
 	}
@@ -109,7 +114,7 @@ func (p *payload) orderID() string {
 
 // method reads the payment method, "" when there is none.
 func (p *payload) method() PaymentMethod {
-	switch text := p.text("paymentMethod", p.methodAt); PaymentMethod(text) {
+	switch text := p.text("paymentMethod", p.fields[payloadMethod]); PaymentMethod(text) {
 	case "":
 		return ""
 	case MethodCard:
@@ -155,7 +160,7 @@ var lineKeys = [...]string{`"product":`, `"quantity":`, `"unitPrice":`}
 func (s *scanner) line() (l Line, err error) {
 	if s.peek() != '{' {
 		if v := s.value(2); s.err == nil {
-			err = wrongKind("it", v, "an object")
+			err = wrongKind("a line", v, "an object")
 		}
 		return l, err
 	}

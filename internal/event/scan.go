@@ -75,12 +75,11 @@ func (s *scanner) unexpected(wanted string) bool {
 // peek is the next byte that is not white space, 0 at the end.
 func (s *scanner) peek() byte {
 	for s.at < len(s.data) {
-		switch c := s.data[s.at]; c {
-		case ' ', '\t', '\r', '\n':
-			s.at++
-		default:
+		c := s.data[s.at]
+		if c > ' ' || c != ' ' && c != '\t' && c != '\r' && c != '\n' {
 			return c
 		}
+		s.at++
 	}
 	return 0
 }

@@ -15,16 +15,18 @@ func (r *payload) done(e *Event) error {
 
 // Decode reads the payload of e. Schema 1 had no lines, so they may be missing.
 func (p *OrderPlaced) Decode(e *Event) error {
-	r := readPayload(e, p.EventSchema(), true)
-	*p = OrderPlaced{OrderID: r.orderID(), Total: r.amount("total", r.total), Lines: r.takeLines()}
+	r := payload{wantLines: true}
+	r.find(e, p.EventSchema())
+	*p = OrderPlaced{OrderID: r.orderID(), Total: r.amount("total", r.fields[payloadTotal]), Lines: r.takeLines()}
 	return r.done(e)
 }
 
 // Decode reads the payload of e. Schema 1 did not record the method: it becomes
 // MethodUnknown, unless a log that names no schema has one all the same.
 func (p *OrderPaid) Decode(e *Event) error {
-	r := readPayload(e, p.EventSchema(), false)
-	*p = OrderPaid{OrderID: r.orderID(), PaidAt: r.instant("paidAt", r.paidAt), Method: r.method()}
+	var r payload
+	r.find(e, p.EventSchema())
+	*p = OrderPaid{OrderID: r.orderID(), PaidAt: r.instant("paidAt", r.fields[payloadPaidAt]), Method: r.method()}
 	if p.Method == "" {
 		if e.Schema >= 2 {
 			r.fail(errMethodMissing)
@@ -38,36 +40,41 @@ var errMethodMissing = errors.New("paymentMethod is missing")
 
 // Decode reads the payload of e.
 func (p *OrderPreparationStarted) Decode(e *Event) error {
-	r := readPayload(e, p.EventSchema(), false)
+	var r payload
+	r.find(e, p.EventSchema())
 	p.OrderID = r.orderID()
 	return r.done(e)
 }
 
 // Decode reads the payload of e.
 func (p *OrderReady) Decode(e *Event) error {
-	r := readPayload(e, p.EventSchema(), false)
+	var r payload
+	r.find(e, p.EventSchema())
 	p.OrderID = r.orderID()
 	return r.done(e)
 }
 
 // Decode reads the payload of e.
 func (p *OrderPickedUp) Decode(e *Event) error {
-	r := readPayload(e, p.EventSchema(), false)
+	var r payload
+	r.find(e, p.EventSchema())
 	p.OrderID = r.orderID()
 	return r.done(e)
 }
 
 // Decode reads the payload of e.
 func (p *OrderCancelled) Decode(e *Event) error {
-	r := readPayload(e, p.EventSchema(), false)
-	*p = OrderCancelled{OrderID: r.orderID(), Reason: r.text("reason", r.reason)}
+	var r payload
+	r.find(e, p.EventSchema())
+	*p = OrderCancelled{OrderID: r.orderID(), Reason: r.text("reason", r.fields[payloadReason])}
 	return r.done(e)
 }
 
 // Decode reads the payload of e.
 func (p *OrderRefunded) Decode(e *Event) error {
-	r := readPayload(e, p.EventSchema(), false)
-	*p = OrderRefunded{OrderID: r.orderID(), Amount: r.amount("amount", r.amountAt), Method: r.method()}
+	var r payload
+	r.find(e, p.EventSchema())
+	*p = OrderRefunded{OrderID: r.orderID(), Amount: r.amount("amount", r.fields[payloadAmount]), Method: r.method()}
 	if p.Method == "" {
 		r.fail(errMethodMissing)
 	}

@@ -5,6 +5,7 @@ package health
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -108,7 +109,10 @@ func (c *Checker) run(ctx context.Context, p Probe, limit time.Duration) Part {
 	select {
 	case f = <-found:
 	case <-ctx.Done():
-		f.err = Problemf("no answer within %s", limit)
+		f.err = ctx.Err()
+	}
+	if errors.Is(f.err, context.DeadlineExceeded) {
+		f.err = fmt.Errorf("%w: %w", Problemf("no answer within %s", limit), f.err)
 	}
 	part := Part{Name: p.Name, Status: OK, Detail: f.detail, DurationMs: float64(c.Now().Sub(started).Microseconds()) / 1000}
 	if f.err != nil {

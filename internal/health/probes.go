@@ -24,11 +24,8 @@ const probeStream = event.OrderStreamPrefix
 // publicDetail is what a client may hear about err.
 func publicDetail(err error) string {
 	var told *Problem
-	switch {
-	case errors.As(err, &told):
+	if errors.As(err, &told) {
 		return told.Detail
-	case errors.Is(err, context.DeadlineExceeded):
-		return "no answer in time"
 	}
 	return "it cannot be reached or does not work: see the log"
 }

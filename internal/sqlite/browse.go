@@ -9,84 +9,70 @@ import (
 	"gakushoku/internal/projection"
 )
 
-// Record reads one row.
+// Record is projection.Browser.
 func (s *Tables) Record(ctx context.Context, t projection.Table, stream string) (projection.Record, error) {
-	db, err := s.table(ctx, t, false)
+	var r projection.Record
+	err := s.with(ctx, t, "reading a row of", func(v *tableVersion) (err error) {
+		r, err = readRecord(v.record.QueryRowContext(ctx, stream).Scan)
+		if errors.Is(err, sql.ErrNoRows) {
+			return fmt.Errorf("%w: %s", projection.ErrNoRecord, stream)
+		}
+		return err
+	})
 	if err != nil {
 		return projection.Record{}, err
-	}
-	r, err := scanRecord(db.read.QueryRowContext(ctx, selectRecord+" WHERE stream = ?", stream))
-	if errors.Is(err, sql.ErrNoRows) {
-		return r, fmt.Errorf("%s in %s: %w", stream, t, projection.ErrNoRecord)
-	}
-	if err != nil {
-		return r, fmt.Errorf("reading a row of %s: %w", t, explain(ctx, err))
 	}
 	return r, nil
 }
 
-// List pages through a bucket, newest first.
-func (s *Tables) List(ctx context.Context, t projection.Table, bucket, after string, limit int) ([]projection.Record, error) {
-	return s.records(ctx, t, " WHERE bucket = ?1 AND (?2 = '' OR sort < ?2) ORDER BY sort DESC LIMIT ?3", bucket, after, limit)
-}
-
-// Scan pages through all rows in the order of their streams.
-func (s *Tables) Scan(ctx context.Context, t projection.Table, cursor string, limit int) ([]projection.Record, string, error) {
-	records, err := s.records(ctx, t, " WHERE stream > ? ORDER BY stream LIMIT ?", cursor, limit)
-	return records, nextCursor(records, limit), err
-}
-
-// ParkedRecords pages through the parked rows in the order of their streams.
-func (s *Tables) ParkedRecords(ctx context.Context, t projection.Table, cursor string, limit int) ([]projection.Record, string, error) {
-	records, err := s.records(ctx, t, " WHERE parked IS NOT NULL AND stream > ? ORDER BY stream LIMIT ?", cursor, limit)
-	return records, nextCursor(records, limit), err
-}
-
-func nextCursor(records []projection.Record, limit int) string {
-	if len(records) < limit {
-		return ""
-	}
-	return records[len(records)-1].Stream
-}
-
-func (s *Tables) records(ctx context.Context, t projection.Table, where string, args ...any) ([]projection.Record, error) {
-	db, err := s.table(ctx, t, false)
+// rows reads rows by a statement of a table version.
+func (s *Tables) rows(ctx context.Context, t projection.Table, what string, query func(*tableVersion) (*sql.Rows, error)) ([]projection.Record, error) {
+	var records []projection.Record
+	err := s.with(ctx, t, what, func(v *tableVersion) error {
+		rows, err := query(v)
+		records, err = readRecords(rows, err)
+		return err
+	})
 	if err != nil {
 		return nil, err
-	}
-	rows, err := db.read.QueryContext(ctx, selectRecord+where, args...)
-	records, err := scanRecords(ctx, rows, err)
-	if err != nil {
-		return nil, fmt.Errorf("reading rows of %s: %w", t, err)
 	}
 	return records, nil
 }
 
-// Buckets pages through the buckets that have rows, newest first.
+// List is projection.Browser.
+func (s *Tables) List(ctx context.Context, t projection.Table, bucket, after string, limit int) ([]projection.Record, error) {
+	limit = max(limit, 0) // SQLite takes a negative one for none
+	return s.rows(ctx, t, "listing rows of", func(v *tableVersion) (*sql.Rows, error) {
+		if after == "" {
+			return v.first.QueryContext(ctx, bucket, limit)
+		}
+		return v.next.QueryContext(ctx, bucket, after, limit)
+	})
+}
+
+// Buckets is projection.Browser.
 func (s *Tables) Buckets(ctx context.Context, t projection.Table, before string, limit int) ([]string, error) {
-	db, err := s.table(ctx, t, false)
+	limit = max(limit, 0)
+	var buckets []string
+	err := s.with(ctx, t, "listing buckets of", func(v *tableVersion) (err error) {
+		var rows *sql.Rows
+		if before == "" {
+			rows, err = v.newest.QueryContext(ctx, limit)
+		} else {
+			rows, err = v.older.QueryContext(ctx, before, limit)
+		}
+		buckets, err = texts(rows, err)
+		return err
+	})
 	if err != nil {
 		return nil, err
-	}
-	// SQLite has no skip-scan without statistics, so each step asks the index for the next
-	// smaller bucket instead of reading every row.
-	rows, err := db.read.QueryContext(ctx, `
-		WITH RECURSIVE days(bucket) AS (
-		  SELECT max(bucket) FROM records WHERE bucket IS NOT NULL AND (?1 = '' OR bucket < ?1)
-		  UNION ALL
-		  SELECT (SELECT max(bucket) FROM records WHERE bucket IS NOT NULL AND bucket < days.bucket) FROM days WHERE days.bucket IS NOT NULL
-		)
-		SELECT bucket FROM days WHERE bucket IS NOT NULL LIMIT ?2`, before, limit)
-	buckets, err := texts(ctx, rows, err)
-	if err != nil {
-		return nil, fmt.Errorf("listing the days of %s: %w", t, err)
 	}
 	return buckets, nil
 }
 
-// Total reads one total.
+// Total is projection.Browser.
 func (s *Tables) Total(ctx context.Context, t projection.Table, key string) (map[string]int64, error) {
-	all, err := s.totals(ctx, t, " AND key = ?", key)
+	all, err := s.totals(ctx, t, func(v *tableVersion) (*sql.Rows, error) { return v.total.QueryContext(ctx, key) })
 	if err != nil {
 		return nil, err
 	}
@@ -96,32 +82,60 @@ func (s *Tables) Total(ctx context.Context, t projection.Table, key string) (map
 	return all[key], nil
 }
 
-// Totals reads every total.
-func (s *Tables) Totals(ctx context.Context, t projection.Table) (map[string]map[string]int64, error) {
-	return s.totals(ctx, t, "")
+// Scan is projection.Inspector, in the order of the streams. The cursor is the last stream.
+func (s *Tables) Scan(ctx context.Context, t projection.Table, cursor string, limit int) ([]projection.Record, string, error) {
+	return s.page(ctx, t, "scanning", limit, func(v *tableVersion) (*sql.Rows, error) {
+		return v.scan.QueryContext(ctx, cursor, limit)
+	})
 }
 
-func (s *Tables) totals(ctx context.Context, t projection.Table, where string, args ...any) (map[string]map[string]int64, error) {
-	db, err := s.table(ctx, t, false)
+// ParkedRecords is projection.Inspector, in the order of the streams. The cursor is the last
+// stream.
+func (s *Tables) ParkedRecords(ctx context.Context, t projection.Table, cursor string, limit int) ([]projection.Record, string, error) {
+	return s.page(ctx, t, "listing parked rows of", limit, func(v *tableVersion) (*sql.Rows, error) {
+		return v.parked.QueryContext(ctx, cursor, limit)
+	})
+}
+
+func (s *Tables) page(ctx context.Context, t projection.Table, what string, limit int, query func(*tableVersion) (*sql.Rows, error)) ([]projection.Record, string, error) {
+	if err := checkLimit(limit); err != nil {
+		return nil, "", fmt.Errorf("%s %s: %w", what, t, err)
+	}
+	records, err := s.rows(ctx, t, what, query)
+	if err != nil || len(records) < limit {
+		return records, "", err
+	}
+	return records, records[len(records)-1].Stream, nil
+}
+
+// Totals is projection.Inspector.
+func (s *Tables) Totals(ctx context.Context, t projection.Table) (map[string]map[string]int64, error) {
+	return s.totals(ctx, t, func(v *tableVersion) (*sql.Rows, error) { return v.totals.QueryContext(ctx) })
+}
+
+func (s *Tables) totals(ctx context.Context, t projection.Table, query func(*tableVersion) (*sql.Rows, error)) (map[string]map[string]int64, error) {
+	all := map[string]map[string]int64{}
+	err := s.with(ctx, t, "reading totals of", func(v *tableVersion) error {
+		rows, err := query(v)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var key, field string
+			var amount int64
+			if err := rows.Scan(&key, &field, &amount); err != nil {
+				return err
+			}
+			if all[key] == nil {
+				all[key] = map[string]int64{}
+			}
+			all[key][field] = amount
+		}
+		return errors.Join(rows.Err(), rows.Close())
+	})
 	if err != nil {
 		return nil, err
 	}
-	rows, err := db.read.QueryContext(ctx, "SELECT key, field, amount FROM totals WHERE amount <> 0"+where, args...)
-	if err != nil {
-		return nil, fmt.Errorf("reading totals of %s: %w", t, explain(ctx, err))
-	}
-	defer rows.Close()
-	all := map[string]map[string]int64{}
-	for rows.Next() {
-		var key, field string
-		var amount int64
-		if err := rows.Scan(&key, &field, &amount); err != nil {
-			return nil, fmt.Errorf("reading totals of %s: %w", t, explain(ctx, err))
-		}
-		if all[key] == nil {
-			all[key] = map[string]int64{}
-		}
-		all[key][field] = amount
-	}
-	return all, explain(ctx, rows.Err())
+	return all, nil
 }

@@ -15,85 +15,130 @@ CREATE TABLE pointers (projection TEXT PRIMARY KEY, changes INTEGER NOT NULL, va
 CREATE TABLE checkpoints (reader TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`
 
 // Control keeps the version pointers and the checkpoints.
-type Control struct{ db *database }
+type Control struct {
+	db *database
+
+	pointer, checkpoint                         *sql.Stmt // on readers
+	insertPointer, updatePointer, setCheckpoint *sql.Stmt // on the connection that writes
+}
+
+var (
+	_ projection.Pointers    = (*Control)(nil)
+	_ projection.Checkpoints = (*Control)(nil)
+)
 
 // OpenControl opens or creates the control records in the file at path. Close it.
 func OpenControl(ctx context.Context, path string) (*Control, error) {
-	db, err := open(ctx, path, controlFile, "NORMAL", controlSchema)
+	db, err := open(ctx, path, controlFile, controlSchema)
 	if err != nil {
 		return nil, err
 	}
-	return &Control{db}, nil
+	c := &Control{db: db}
+	if err := c.prepare(ctx); err != nil {
+		return nil, errors.Join(db.failed(ctx, "opening the control records", err), db.close())
+	}
+	return c, nil
 }
 
-// Close closes the file.
+func (c *Control) prepare(ctx context.Context) error {
+	for into, text := range map[**sql.Stmt]string{
+		&c.pointer:    "SELECT value FROM pointers WHERE projection = ?",
+		&c.checkpoint: "SELECT value FROM checkpoints WHERE reader = ?",
+	} {
+		if err := c.db.prepared(ctx, into, text); err != nil {
+			return err
+		}
+	}
+	for into, text := range map[**sql.Stmt]string{
+		&c.insertPointer: "INSERT INTO pointers (projection, value, changes) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+		&c.updatePointer: "UPDATE pointers SET value = ?2, changes = ?3 WHERE projection = ?1 AND changes = ?3 - 1",
+		&c.setCheckpoint: "INSERT INTO checkpoints (reader, value) VALUES (?, ?) ON CONFLICT (reader) DO UPDATE SET value = excluded.value",
+	} {
+		if err := c.db.preparedToWrite(ctx, into, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close closes the file. It may be called again.
 func (c *Control) Close() error { return c.db.close() }
 
-// Pointer reads the pointer of a projection.
+// Pointer is projection.Pointers.
 func (c *Control) Pointer(ctx context.Context, name string) (projection.Pointer, error) {
 	var p projection.Pointer
-	var value string
-	err := c.db.read.QueryRowContext(ctx, "SELECT value FROM pointers WHERE projection = ?", name).Scan(&value)
-	if errors.Is(err, sql.ErrNoRows) {
-		return p, fmt.Errorf("%s: %w", name, projection.ErrNoPointer)
+	found, err := c.read(ctx, c.pointer, name, &p)
+	if err == nil && !found {
+		err = projection.ErrNoPointer
 	}
 	if err != nil {
-		return p, fmt.Errorf("reading the pointer of %s: %w", name, explain(ctx, err))
-	}
-	if err := json.Unmarshal([]byte(value), &p); err != nil {
-		return p, fmt.Errorf("the stored pointer of %s cannot be read: %w", name, err)
+		return projection.Pointer{}, fmt.Errorf("reading the pointer of %s: %w", name, err)
 	}
 	return p, nil
 }
 
-// SetPointer stores a pointer by compare-and-set.
+// SetPointer is projection.Pointers.
 func (c *Control) SetPointer(ctx context.Context, p projection.Pointer) error {
-	before := int64(p.Changes)
+	what := "setting the pointer of " + p.Projection
+	statement := c.updatePointer
+	if p.Changes == 0 {
+		statement = c.insertPointer
+	}
 	p.Changes++
 	value, err := json.Marshal(p)
 	if err != nil {
-		return fmt.Errorf("encoding the pointer of %s: %w", p.Projection, err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
-	statement := "UPDATE pointers SET changes = ?2, value = ?3 WHERE projection = ?1 AND changes = ?4"
-	if before == 0 {
-		statement = "INSERT INTO pointers (projection, changes, value) SELECT ?1, ?2, ?3 WHERE ?4 = 0 ON CONFLICT DO NOTHING"
+	var written int64
+	err = c.db.transact(ctx, func() error {
+		result, err := statement.Exec(p.Projection, string(value), int64(p.Changes))
+		if err != nil {
+			return err
+		}
+		written, err = result.RowsAffected()
+		return err
+	})
+	if err == nil && written == 0 {
+		return fmt.Errorf("%s: %w", what, projection.ErrPointerChanged)
 	}
-	result, err := c.db.write.ExecContext(ctx, statement, p.Projection, int64(p.Changes), string(value), before)
-	if err != nil {
-		return fmt.Errorf("setting the pointer of %s: %w", p.Projection, explain(ctx, err))
-	}
-	if n, err := result.RowsAffected(); err != nil || n == 0 {
-		return errors.Join(fmt.Errorf("%s: %w", p.Projection, projection.ErrPointerChanged), err)
-	}
-	return nil
+	return c.db.failed(ctx, what, err)
 }
 
-// Checkpoint reads the checkpoint of a reader.
+// Checkpoint is projection.Checkpoints.
 func (c *Control) Checkpoint(ctx context.Context, reader string) (projection.Checkpoint, error) {
 	var checkpoint projection.Checkpoint
-	var value string
-	err := c.db.read.QueryRowContext(ctx, "SELECT value FROM checkpoints WHERE reader = ?", reader).Scan(&value)
-	if errors.Is(err, sql.ErrNoRows) {
-		return checkpoint, nil
-	}
-	if err != nil {
-		return checkpoint, fmt.Errorf("reading the checkpoint of %s: %w", reader, explain(ctx, err))
-	}
-	if err := json.Unmarshal([]byte(value), &checkpoint); err != nil {
-		return checkpoint, fmt.Errorf("the stored checkpoint of %s cannot be read: %w", reader, err)
+	if _, err := c.read(ctx, c.checkpoint, reader, &checkpoint); err != nil {
+		return projection.Checkpoint{}, fmt.Errorf("reading the checkpoint of %s: %w", reader, err)
 	}
 	return checkpoint, nil
 }
 
-// SetCheckpoint stores the checkpoint of a reader.
+// SetCheckpoint is projection.Checkpoints.
 func (c *Control) SetCheckpoint(ctx context.Context, reader string, checkpoint projection.Checkpoint) error {
+	what := "setting the checkpoint of " + reader
 	value, err := json.Marshal(checkpoint)
 	if err != nil {
-		return fmt.Errorf("encoding the checkpoint of %s: %w", reader, err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
-	_, err = c.db.write.ExecContext(ctx, "INSERT INTO checkpoints (reader, value) VALUES (?, ?) ON CONFLICT (reader) DO UPDATE SET value = excluded.value", reader, string(value))
+	err = c.db.transact(ctx, func() error {
+		_, err := c.setCheckpoint.Exec(reader, string(value))
+		return err
+	})
+	return c.db.failed(ctx, what, err)
+}
+
+// read decodes the value of a key; false when there is none.
+func (c *Control) read(ctx context.Context, statement *sql.Stmt, key string, into any) (bool, error) {
+	var value string
+	err := statement.QueryRowContext(ctx, key).Scan(&value)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, ctx.Err()
+	}
 	if err != nil {
-		return fmt.Errorf("setting the checkpoint of %s: %w", reader, explain(ctx, err))
+		return false, c.db.failed(ctx, "reading "+key, err)
 	}
-	return nil
+	if err := json.Unmarshal([]byte(value), into); err != nil {
+		return false, fmt.Errorf("%s: the stored value cannot be read, restore the file from a backup: %w", c.db.path, err)
+	}
+	return true, nil
 }

@@ -3,23 +3,19 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"sync"
-	"unicode/utf8"
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventstore"
 )
 
-// MaxEventBytes bounds one event as a line of JSON. It is what a DynamoDB item may hold, so
-// that what was taken here can move to AWS.
-const MaxEventBytes = 400_000
-
 // eventsSchema keeps each event as its envelope, a line of JSON with an empty payload, and its
-// payload byte for byte as it came. position is the event number: dense,
-// from 1, in the order of commits, because one transaction at a time takes the next ones.
+// payload byte for byte as it came. position is the event number: dense, from 1, in the order
+// of commits, because one transaction at a time takes the next ones.
 const eventsSchema = `
 CREATE TABLE events (
   position INTEGER PRIMARY KEY,
@@ -34,28 +30,68 @@ CREATE TABLE events (
 type Events struct {
 	db     *database
 	queue  chan *appending
-	stop   chan struct{}
-	ended  chan struct{}
+	stop   chan struct{} // closed by Close
+	ended  chan struct{} // closed when the writer has ended
 	closed sync.Once
 
 	mu    sync.Mutex
 	awake chan struct{} // closed and replaced at every commit
+
+	load, loadMany, streams, since, head *sql.Stmt // on readers
+	lastVersion, lastPosition, insert    *sql.Stmt // on the connection that writes
 }
+
+var (
+	_ eventstore.Store = (*Events)(nil)
+	_ eventstore.Feed  = (*Events)(nil)
+)
 
 // OpenEvents opens or creates the event store in the file at path. Close it.
 func OpenEvents(ctx context.Context, path string) (*Events, error) {
-	// FULL: the commit waits for the disk, so that an acknowledged append survives the loss of
-	// power, not only the end of the process. Appends share commits (see writer.go).
-	db, err := open(ctx, path, eventsFile, "FULL", eventsSchema)
+	db, err := open(ctx, path, eventsFile, eventsSchema)
 	if err != nil {
 		return nil, err
 	}
-	s := &Events{db: db, queue: make(chan *appending, maxGroup), stop: make(chan struct{}), ended: make(chan struct{}), awake: make(chan struct{})}
+	s := &Events{
+		db: db, awake: make(chan struct{}),
+		queue: make(chan *appending, maxGroup), stop: make(chan struct{}), ended: make(chan struct{}),
+	}
+	if err := s.prepare(ctx); err != nil {
+		return nil, errors.Join(db.failed(ctx, "opening the event store", err), db.close())
+	}
 	go s.writer()
 	return s, nil
 }
 
-// Close ends the writer and closes the file. Appends under way fail or succeed as they say.
+func (s *Events) prepare(ctx context.Context) error {
+	for into, text := range map[**sql.Stmt]string{
+		&s.load:     "SELECT envelope, payload FROM events WHERE stream = ? AND version > ? ORDER BY version",
+		&s.loadMany: "SELECT envelope, payload FROM events WHERE stream IN (SELECT value FROM json_each(?)) ORDER BY stream, version",
+		&s.streams:  "SELECT stream FROM events WHERE stream > ? AND version = 1 ORDER BY stream LIMIT ?",
+		&s.since:    "SELECT envelope, payload FROM events WHERE position > ? ORDER BY position LIMIT ?",
+		&s.head:     "SELECT coalesce(max(position), 0) FROM events",
+	} {
+		if err := s.db.prepared(ctx, into, text); err != nil {
+			return err
+		}
+	}
+	for into, text := range map[**sql.Stmt]string{
+		&s.lastVersion:  "SELECT coalesce(max(version), 0) FROM events WHERE stream = ?",
+		&s.lastPosition: "SELECT coalesce(max(position), 0) FROM events",
+		&s.insert:       "INSERT INTO events (position, stream, version, envelope, payload) VALUES (?, ?, ?, ?, ?)",
+	} {
+		if err := s.db.preparedToWrite(ctx, into, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Path is the file that holds the events.
+func (s *Events) Path() string { return s.db.path }
+
+// Close ends the writer, after the commit under way, and closes the file. Appends that wait
+// are refused. It may be called again.
 func (s *Events) Close() error {
 	var err error
 	s.closed.Do(func() {
@@ -66,37 +102,45 @@ func (s *Events) Close() error {
 	return err
 }
 
-// Load returns the events of a stream above a version.
+// Load is eventstore.Loader.
 func (s *Events) Load(ctx context.Context, stream string, after uint64) ([]event.Event, error) {
-	rows, err := s.db.read.QueryContext(ctx, "SELECT envelope, payload FROM events WHERE stream = ? AND version > ? ORDER BY version", stream, int64(min(after, event.MaxVersion)))
-	events, err := collect(ctx, rows, err)
-	if err != nil {
-		return nil, fmt.Errorf("loading %s: %w", stream, err)
-	}
-	return events, nil
+	rows, err := s.load.QueryContext(ctx, stream, int64(min(after, event.MaxVersion)))
+	events, err := readEvents(rows, err)
+	return events, s.db.failed(ctx, "loading "+stream, err)
 }
 
-// LoadMany returns whole streams.
+// LoadMany is eventstore.Loader. All streams are read as of one moment.
 func (s *Events) LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error) {
+	names, err := json.Marshal(streams)
+	if err != nil {
+		return nil, fmt.Errorf("loading %d streams: %w", len(streams), err)
+	}
+	rows, err := s.loadMany.QueryContext(ctx, string(names))
+	events, err := readEvents(rows, err)
+	if err != nil {
+		return nil, s.db.failed(ctx, fmt.Sprintf("loading %d streams", len(streams)), err)
+	}
 	found := make(map[string][]event.Event, len(streams))
-	for _, stream := range streams {
-		events, err := s.Load(ctx, stream, 0)
-		if err != nil {
-			return nil, err
+	for start := 0; start < len(events); {
+		end := start + 1
+		for end < len(events) && events[end].Stream == events[start].Stream {
+			end++
 		}
-		if len(events) > 0 {
-			found[stream] = events
-		}
+		found[events[start].Stream] = events[start:end:end]
+		start = end
 	}
 	return found, nil
 }
 
-// Streams pages over the names of all streams, in the order of their names.
+// Streams is eventstore.Lister, in the order of the names. The cursor is the last name.
 func (s *Events) Streams(ctx context.Context, cursor string, limit int) ([]string, string, error) {
-	rows, err := s.db.read.QueryContext(ctx, "SELECT stream FROM events WHERE stream > ? AND version = 1 ORDER BY stream LIMIT ?", cursor, limit)
-	names, err := texts(ctx, rows, err)
-	if err != nil {
+	if err := checkLimit(limit); err != nil {
 		return nil, "", fmt.Errorf("listing streams: %w", err)
+	}
+	rows, err := s.streams.QueryContext(ctx, cursor, limit)
+	names, err := texts(rows, err)
+	if err != nil {
+		return nil, "", s.db.failed(ctx, "listing streams", err)
 	}
 	if len(names) < limit {
 		return names, "", nil
@@ -104,46 +148,59 @@ func (s *Events) Streams(ctx context.Context, cursor string, limit int) ([]strin
 	return names, names[len(names)-1], nil
 }
 
-// Read is the feed: events in the order of their numbers. The cursor is the last number read.
+// Read is eventstore.Feed: events in the order of their numbers. The cursor is the number of
+// the last event read, in decimal.
 func (s *Events) Read(ctx context.Context, cursor string, limit int) ([]event.Event, string, error) {
-	var after int64
+	var after uint64
 	if cursor != "" {
-		n, err := strconv.ParseInt(cursor, 10, 64)
-		if err != nil || n < 0 {
-			return nil, "", fmt.Errorf("%q is not a cursor of this feed", cursor)
+		var err error
+		if after, err = strconv.ParseUint(cursor, 10, 63); err != nil {
+			return nil, "", fmt.Errorf("reading the feed: %q is not a cursor of it", cursor)
 		}
-		after = n
 	}
-	rows, err := s.db.read.QueryContext(ctx, "SELECT envelope, payload FROM events WHERE position > ? ORDER BY position LIMIT ?", after, limit)
-	events, err := collect(ctx, rows, err)
+	events, err := s.Since(ctx, after, limit)
 	if err != nil {
-		return nil, "", fmt.Errorf("reading the feed: %w", err)
+		return nil, "", err
 	}
-	if len(events) == 0 {
-		return nil, cursor, nil
+	if len(events) == 0 && after > 0 {
+		// A reader that is ahead of the store would wait for ever and miss what comes.
+		head, err := s.Head(ctx)
+		if err == nil && head < after {
+			err = fmt.Errorf("reading the feed: the cursor is at event %d but %s ends at %d: it is not the file that was read before; rebuild the read models", after, s.db.path, head)
+		}
+		return nil, cursor, err
 	}
-	// Positions are dense, so the last one follows from the count.
-	return events, strconv.FormatInt(after+int64(len(events)), 10), nil
+	return events, strconv.FormatUint(after+uint64(len(events)), 10), nil
+}
+
+// Since returns the events after the one with the given number (0: from the first), in the
+// order of their numbers, which are dense: after+1, after+2... At most limit of them.
+func (s *Events) Since(ctx context.Context, after uint64, limit int) ([]event.Event, error) {
+	if err := checkLimit(limit); err != nil {
+		return nil, fmt.Errorf("reading events: %w", err)
+	}
+	rows, err := s.since.QueryContext(ctx, int64(min(after, event.MaxVersion)), limit)
+	events, err := readEvents(rows, err)
+	return events, s.db.failed(ctx, "reading events", err)
 }
 
 // Head is the number of the newest event, 0 when there is none.
 func (s *Events) Head(ctx context.Context) (uint64, error) {
-	var head sql.NullInt64
-	err := s.db.read.QueryRowContext(ctx, "SELECT max(position) FROM events").Scan(&head)
-	if err != nil {
-		return 0, fmt.Errorf("reading the head: %w", explain(ctx, err))
-	}
-	return uint64(head.Int64), nil
+	var head int64
+	err := s.head.QueryRowContext(ctx).Scan(&head)
+	return uint64(head), s.db.failed(ctx, "reading the number of the newest event", err)
 }
 
 // Appended returns a channel that is closed at the next commit of this process. Take it
-// before reading the feed, and wait for it after: then no event is missed.
+// before reading the feed, and wait for it after: then no event is missed. Appends of other
+// processes do not show here.
 func (s *Events) Appended() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.awake
 }
 
+// wake tells everybody who waits for Appended.
 func (s *Events) wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,72 +208,9 @@ func (s *Events) wake() {
 	s.awake = make(chan struct{})
 }
 
-func collect(ctx context.Context, rows *sql.Rows, err error) ([]event.Event, error) {
-	if err != nil {
-		return nil, explain(ctx, err)
+func checkLimit(limit int) error {
+	if limit < 1 {
+		return fmt.Errorf("a page of %d makes no sense", limit)
 	}
-	defer rows.Close()
-	var events []event.Event
-	for rows.Next() {
-		var envelope, payload []byte
-		if err := rows.Scan(&envelope, &payload); err != nil {
-			return nil, explain(ctx, err)
-		}
-		var e event.Event
-		if err := event.Decode(envelope, &e); err != nil {
-			return nil, fmt.Errorf("a stored event cannot be read: %w", err)
-		}
-		e.Payload = payload
-		events = append(events, e)
-	}
-	return events, explain(ctx, rows.Err())
+	return nil
 }
-
-func texts(ctx context.Context, rows *sql.Rows, err error) ([]string, error) {
-	if err != nil {
-		return nil, explain(ctx, err)
-	}
-	var all []string
-	for rows.Next() {
-		var text string
-		if err := rows.Scan(&text); err != nil {
-			return nil, errors.Join(explain(ctx, err), rows.Close())
-		}
-		all = append(all, text)
-	}
-	return all, explain(ctx, errors.Join(rows.Err(), rows.Close()))
-}
-
-// storedEvent is an event as the columns of its row.
-type storedEvent struct{ envelope, payload string }
-
-// checkAppend refuses what no store takes, before anything is queued, and encodes the rest.
-func checkAppend(stream string, expected uint64, events []event.Event) ([]storedEvent, error) {
-	switch {
-	case stream == "":
-		return nil, errors.New("append: the stream has no name")
-	case len(events) == 0:
-		return nil, errors.New("append: there are no events")
-	case len(events) > eventstore.MaxAppend:
-		return nil, fmt.Errorf("append: %d events at once, the most are %d", len(events), eventstore.MaxAppend)
-	case expected > event.MaxVersion-eventstore.MaxAppend:
-		return nil, fmt.Errorf("append: version %d is too large", expected)
-	}
-	stored := make([]storedEvent, len(events))
-	for i := range events {
-		e := events[i]
-		e.Stream, e.Version, e.Payload = stream, expected+uint64(i)+1, []byte("{}")
-		s := storedEvent{string(event.AppendJSON(nil, &e)), string(events[i].Payload)}
-		if !utf8.ValidString(stream) || !utf8.ValidString(e.ID) || !utf8.ValidString(s.envelope) || !utf8.ValidString(s.payload) {
-			return nil, fmt.Errorf("append to %q: every text of an event must be UTF-8", stream)
-		}
-		if size := len(s.envelope) + len(s.payload); size > MaxEventBytes {
-			return nil, fmt.Errorf("append to %s: %w: %d bytes, the most are %d", stream, eventstore.ErrTooLarge, size, MaxEventBytes)
-		}
-		stored[i] = s
-	}
-	return stored, nil
-}
-
-// Path is the file that holds the events.
-func (s *Events) Path() string { return s.db.path }

@@ -2,6 +2,11 @@
 // system runs in one process and one folder. It is the embedded twin of package dynamo and
 // passes the same contract suites. Several processes may open the same files at once: what
 // is right never depends on a lock inside this process, only on SQLite's own.
+//
+// Every file is in WAL mode with synchronous=FULL: readers never wait for the writer, and
+// what was acknowledged survives the loss of power. That goes for rows too, although they
+// could be rebuilt: the projector's checkpoint promises that events before it are in the rows,
+// and nobody would come back to rows that were lost behind it.
 package sqlite
 
 import (
@@ -10,135 +15,236 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
+	"sync/atomic"
 	"time"
 
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
-
-	"gakushoku/internal/fault"
+	_ "modernc.org/sqlite" // the driver
 )
 
-// The kinds of files, as SQLite's application_id: a file of another kind is refused.
+// A kind of file is its application_id; a file of another kind is refused.
+type kind int32
+
 const (
-	eventsFile  = 0x67616b01
-	tableFile   = 0x67616b02
-	controlFile = 0x67616b03
+	eventsFile  kind = 0x67616b01 // "gak", and a number
+	tableFile   kind = 0x67616b02
+	controlFile kind = 0x67616b03
 )
 
 // formatVersion is the user_version of the files that this program writes.
 const formatVersion = 1
 
-// busyTimeout is how long a statement waits for another process's transaction.
-const busyTimeout = 5 * time.Second
+const (
+	busyTimeout = 5 * time.Second // how long to wait for another process's transaction
+	readers     = 4               // connections that read
+)
 
-// database is one SQLite file: a single connection that writes, so that writers queue here
-// instead of failing inside SQLite, and a pool of connections that only read.
+// database is one SQLite file: one connection that writes, so that writers queue here instead
+// of failing inside SQLite, and a pool of connections that only read.
 type database struct {
-	path  string
-	write *sql.DB
-	read  *sql.DB
+	path   string
+	info   os.FileInfo // of the file that was opened: its name may come to mean another
+	read   *sql.DB
+	pool   *sql.DB       // of the one connection that writes
+	write  *sql.Conn     // held until close; used under lock only
+	lock   chan struct{} // full while somebody writes
+	closed atomic.Bool
+
+	begin, commit, rollback *sql.Stmt
+	written                 []*sql.Stmt // all that are prepared on write
 }
 
-// open opens or creates the file at path and makes its tables.
-func open(ctx context.Context, path string, kind int, synchronous, schema string) (*database, error) {
-	write, err := connect(path, synchronous, 1, false)
+// open opens or creates the file at path, with the tables of schema.
+func open(ctx context.Context, path string, k kind, schema string) (*database, error) {
+	d := &database{path: path, lock: make(chan struct{}, 1)}
+	err := identify(ctx, path, k)
+	if err == nil {
+		err = d.connect(ctx)
+	}
+	if err == nil {
+		err = d.transact(ctx, func() error { return d.prepareSchema(k, schema) })
+	}
+	if err == nil {
+		d.info, err = os.Stat(path)
+	}
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(fmt.Errorf("opening %w", explain(ctx, path, err)), d.close())
 	}
-	if err := prepare(ctx, write, kind, schema); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, explain(ctx, err)), write.Close())
-	}
-	read, err := connect(path, synchronous, 4, true)
-	if err != nil {
-		return nil, errors.Join(err, write.Close())
-	}
-	return &database{path: path, write: write, read: read}, nil
+	return d, nil
 }
 
-func connect(path, synchronous string, connections int, readOnly bool) (*sql.DB, error) {
-	dsn := fmt.Sprintf("file:%s?_pragma=busy_timeout(%d)&_pragma=journal_mode(WAL)&_pragma=synchronous(%s)&_pragma=cache_size(-16000)&_txlock=immediate",
-		escapePath(path), busyTimeout.Milliseconds(), synchronous)
-	if readOnly {
-		dsn += "&_pragma=query_only(1)"
+// identify refuses a file that is not ours before anything is changed in it.
+func identify(ctx context.Context, path string, k kind) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0:
+		return nil // a new one
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return errors.New("this is no file: choose another path")
 	}
-	db, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", path, err)
-	}
-	db.SetMaxOpenConns(connections)
-	db.SetMaxIdleConns(connections)
-	return db, nil
-}
-
-// escapePath keeps characters that mean something in a file: URI out of it.
-func escapePath(path string) string {
-	escaped := make([]byte, 0, len(path))
-	for i := 0; i < len(path); i++ {
-		switch c := path[i]; c {
-		case '?', '#', '%':
-			escaped = fmt.Appendf(escaped, "%%%02X", c)
-		default:
-			escaped = append(escaped, c)
-		}
-	}
-	return string(escaped)
-}
-
-// prepare refuses a file that is not ours and makes the tables of a new one.
-func prepare(ctx context.Context, db *sql.DB, kind int, schema string) error {
-	tx, err := db.BeginTx(ctx, nil)
+	db, err := sql.Open("sqlite", dsn(path, "mode=rw"))
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
-	var application, version, objects int
-	if err := tx.QueryRowContext(ctx, "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_master)").Scan(&application, &version, &objects); err != nil {
-		return err
+	defer db.Close()
+	_, err = checkIdentity(func(query string) *sql.Row { return db.QueryRowContext(ctx, query) }, k)
+	return err
+}
+
+// checkIdentity reports whether the file has our tables; a foreign or newer one is an error.
+func checkIdentity(query func(string) *sql.Row, k kind) (ours bool, err error) {
+	var application, version, objects int64
+	row := query("SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_master)")
+	if err := row.Scan(&application, &version, &objects); err != nil {
+		return false, err
 	}
 	switch {
-	case application == kind && version > formatVersion:
-		return fmt.Errorf("the file has format %d, this program knows %d: use a newer gakushoku", version, formatVersion)
-	case application == kind:
-		return nil
-	case application != 0 || objects > 0:
-		return errors.New("the file is a database of another program: choose another folder")
+	case application == 0 && version == 0 && objects == 0:
+		return false, nil
+	case application != int64(k):
+		return false, errors.New("this is a database of another kind or program: choose another folder")
+	case version > formatVersion:
+		return false, fmt.Errorf("the file has format %d, this program knows %d: use a newer gakushoku", version, formatVersion)
 	}
-	setup := fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d; %s", kind, formatVersion, schema)
-	if _, err := tx.ExecContext(ctx, setup); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return true, nil
 }
 
-func (d *database) close() error { return errors.Join(d.read.Close(), d.write.Close()) }
-
-// explain sorts SQLite's errors: what a new try may cure is infra, and what an operator has
-// to mend says how.
-func explain(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	var lite *sqlite.Error
-	if !errors.As(err, &lite) {
-		if errors.Is(err, os.ErrPermission) {
-			return fault.Unavailable(err)
-		}
+// connect opens the connections.
+func (d *database) connect(ctx context.Context) error {
+	const settings = "_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-16000)&_pragma=journal_size_limit(67108864)"
+	var err error
+	if d.pool, err = sql.Open("sqlite", dsn(d.path, settings)); err != nil {
 		return err
 	}
-	switch lite.Code() & 0xff {
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
-		return fault.UnavailableFor(fmt.Errorf("the database is busy: %w", err), time.Second)
-	case sqlite3.SQLITE_FULL:
-		return fault.Unavailable(fmt.Errorf("the disk is full, free some space: %w", err))
-	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN:
-		return fault.Unavailable(fmt.Errorf("the folder or file cannot be written, check its permissions: %w", err))
-	case sqlite3.SQLITE_IOERR:
-		return fault.Unavailable(fmt.Errorf("reading or writing the disk failed: %w", err))
-	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
-		return fmt.Errorf("the file is damaged or not a database, restore it from a backup: %w", err)
+	if d.write, err = d.firstConn(ctx); err != nil {
+		return err
+	}
+	var mode string
+	if err := d.write.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
+		return err
+	}
+	if mode != "wal" {
+		return fmt.Errorf("the file system cannot share memory between processes (journal mode is %s, not wal): choose a local disk", mode)
+	}
+	for into, text := range map[**sql.Stmt]string{&d.begin: "BEGIN IMMEDIATE", &d.commit: "COMMIT", &d.rollback: "ROLLBACK"} {
+		if err := d.preparedToWrite(ctx, into, text); err != nil {
+			return err
+		}
+	}
+	if d.read, err = sql.Open("sqlite", dsn(d.path, settings+"&_pragma=query_only(1)")); err != nil {
+		return err
+	}
+	d.read.SetMaxOpenConns(readers)
+	d.read.SetMaxIdleConns(readers)
+	return nil
+}
+
+// firstConn connects. Turning WAL on needs the file alone, and SQLite does not wait for that
+// when two processes create it at once.
+func (d *database) firstConn(ctx context.Context) (*sql.Conn, error) {
+	const tries = 50
+	for try := 1; ; try++ {
+		conn, err := d.pool.Conn(ctx)
+		if err == nil || try == tries || !isBusy(err) {
+			return conn, err
+		}
+		timer := time.NewTimer(busyTimeout / tries)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		case <-timer.C:
+		}
+	}
+}
+
+// prepareSchema makes the tables of a new file. It runs in a transaction: another process may
+// be making them too.
+func (d *database) prepareSchema(k kind, schema string) error {
+	ctx := context.Background()
+	ours, err := checkIdentity(func(query string) *sql.Row { return d.write.QueryRowContext(ctx, query) }, k)
+	if ours || err != nil {
+		return err
+	}
+	_, err = d.write.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d; %s", k, formatVersion, schema))
+	return err
+}
+
+// dsn is the name of a file for the driver, with settings as URI parameters.
+func dsn(path, settings string) string {
+	escaped := strings.NewReplacer("%", "%25", "?", "%3F", "#", "%23").Replace(path)
+	return fmt.Sprintf("file:%s?_busy_timeout=%d&%s", escaped, busyTimeout.Milliseconds(), settings)
+}
+
+// transact runs f in a transaction that holds the file's write lock from its beginning, so
+// that what f reads stays true until the commit. When ctx ends before the transaction has
+// begun, it is not begun; later ctx is not looked at, so that the outcome is never in doubt.
+// f uses d.write or statements prepared on it, and nobody else does.
+func (d *database) transact(ctx context.Context, f func() error) error {
+	select {
+	case d.lock <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-d.lock }()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	committed := false
+	defer func() {
+		if !committed {
+			// Without a transaction this fails, which is as good.
+			d.rollback.Exec() //nolint:errcheck
+		}
+	}()
+	if _, err := d.begin.ExecContext(ctx); err != nil {
+		return err
+	}
+	if err := f(); err != nil {
+		return err
+	}
+	_, err := d.commit.Exec()
+	committed = err == nil
+	return err
+}
+
+// prepared is a statement for reading.
+func (d *database) prepared(ctx context.Context, into **sql.Stmt, text string) (err error) {
+	*into, err = d.read.PrepareContext(ctx, text)
+	return err
+}
+
+// preparedToWrite is a statement for use in transact. It is closed with d: database/sql does
+// not do that for a connection of its own, and SQLite keeps a file open that has statements.
+func (d *database) preparedToWrite(ctx context.Context, into **sql.Stmt, text string) (err error) {
+	if *into, err = d.write.PrepareContext(ctx, text); err == nil {
+		d.written = append(d.written, *into)
 	}
 	return err
+}
+
+// close closes the connections, after the transaction under way. It may be called again, and
+// on a database that was not opened entirely.
+func (d *database) close() error {
+	if d.closed.Swap(true) {
+		return nil
+	}
+	d.lock <- struct{}{}
+	defer func() { <-d.lock }()
+	var errs []error
+	if d.read != nil {
+		errs = append(errs, d.read.Close())
+	}
+	for _, statement := range d.written {
+		errs = append(errs, statement.Close())
+	}
+	if d.write != nil {
+		errs = append(errs, d.write.Close())
+	}
+	if d.pool != nil {
+		errs = append(errs, d.pool.Close())
+	}
+	return errors.Join(errs...)
 }

@@ -2,8 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,49 +10,34 @@ import (
 	"sync"
 
 	"gakushoku/internal/projection"
-	"gakushoku/internal/readmodel"
 )
 
-const tableSchema = `
-CREATE TABLE records (
-  stream  TEXT PRIMARY KEY,
-  version INTEGER NOT NULL,
-  writes  INTEGER NOT NULL,
-  data    TEXT,
-  bucket  TEXT,
-  sort    TEXT,
-  parked  TEXT
-) STRICT, WITHOUT ROWID;
-CREATE INDEX records_by_place ON records (bucket, sort) WHERE bucket IS NOT NULL;
-CREATE INDEX records_parked ON records (stream) WHERE parked IS NOT NULL;
-CREATE TABLE totals (
-  key    TEXT NOT NULL,
-  field  TEXT NOT NULL,
-  amount INTEGER NOT NULL,
-  PRIMARY KEY (key, field)
-) STRICT, WITHOUT ROWID;`
-
-// Tables keeps each table version in a file of its own: dropping one is removing a file, and
-// a version that is being built never waits for one that is being served.
+// Tables keeps each table version in a file of its own, such as orders-v1.db: dropping one is
+// removing a file, and a version that is being built never waits for one that is served.
 type Tables struct {
 	dir string
 
-	mu   sync.Mutex
-	open map[projection.Table]*database
+	mu     sync.Mutex
+	open   map[projection.Table]*tableVersion
+	closed bool
 }
 
-// OpenTables keeps table versions in a folder, which must exist. Close it.
+var _ projection.Store = (*Tables)(nil)
+
+// OpenTables keeps table versions in a folder, which must exist. Files are opened when they
+// are needed. Close it.
 func OpenTables(dir string) *Tables {
-	return &Tables{dir: dir, open: map[projection.Table]*database{}}
+	return &Tables{dir: dir, open: map[projection.Table]*tableVersion{}}
 }
 
 // Close closes every file.
 func (s *Tables) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.closed = true
 	var errs []error
-	for t, db := range s.open {
-		errs = append(errs, db.close())
+	for t, v := range s.open {
+		errs = append(errs, v.db.close())
 		delete(s.open, t)
 	}
 	return errors.Join(errs...)
@@ -62,24 +45,45 @@ func (s *Tables) Close() error {
 
 func (s *Tables) path(t projection.Table) string { return filepath.Join(s.dir, t.String()+".db") }
 
-// Create makes the file of a table version.
-func (s *Tables) Create(ctx context.Context, t projection.Table) error {
-	_, err := s.table(ctx, t, true)
-	return err
+// check refuses what cannot be used: a name that would lead out of the folder.
+func (s *Tables) check(ctx context.Context, t projection.Table) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case s.closed:
+		return errClosed
+	case !filepath.IsLocal(t.String()) || filepath.Base(t.String()) != t.String():
+		return errors.New("a projection's name must be good for a file")
+	}
+	return nil
 }
 
-// Drop removes the files of a table version.
-func (s *Tables) Drop(_ context.Context, t projection.Table) error {
+// Create is projection.Tables.
+func (s *Tables) Create(ctx context.Context, t projection.Table) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var errs []error
-	if db, ok := s.open[t]; ok {
-		errs = append(errs, db.close())
-		delete(s.open, t)
+	err := s.check(ctx, t)
+	if err == nil {
+		_, err = s.opened(ctx, t, true)
 	}
+	if err != nil {
+		return fmt.Errorf("creating %s: %w", t, err)
+	}
+	return nil
+}
+
+// Drop is projection.Tables. The file goes first: from then on the table is not there,
+// whatever becomes of the files beside it.
+func (s *Tables) Drop(ctx context.Context, t projection.Table) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.check(ctx, t); err != nil {
+		return fmt.Errorf("dropping %s: %w", t, err)
+	}
+	errs := []error{s.forget(t)}
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		if err := os.Remove(s.path(t) + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, err)
+			errs = append(errs, explain(ctx, s.path(t), err))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -88,167 +92,68 @@ func (s *Tables) Drop(_ context.Context, t projection.Table) error {
 	return nil
 }
 
-// table is the open file of a table version. Another process may have dropped the file: an
-// open one whose name is gone is closed and counts as not there.
-func (s *Tables) table(ctx context.Context, t projection.Table, create bool) (*database, error) {
+// forget closes the file of a table version, if it is open. The caller holds mu.
+func (s *Tables) forget(t projection.Table) error {
+	v, ok := s.open[t]
+	if !ok {
+		return nil
+	}
+	delete(s.open, t)
+	return v.db.close()
+}
+
+// opened is the open file of a table version. Another process may have dropped the file, or
+// made it anew: an open one that its name no longer leads to counts as not there. The caller
+// holds mu.
+func (s *Tables) opened(ctx context.Context, t projection.Table, create bool) (*tableVersion, error) {
+	info, err := os.Stat(s.path(t))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, explain(ctx, s.path(t), err)
+	}
+	if v, ok := s.open[t]; ok {
+		if err == nil && os.SameFile(info, v.db.info) {
+			return v, nil
+		}
+		if err := s.forget(t); err != nil {
+			return nil, explain(ctx, s.path(t), err)
+		}
+	}
+	if err != nil && !create {
+		return nil, projection.ErrNoTable
+	}
+	v, err := openTableVersion(ctx, s.path(t))
+	if err == nil {
+		s.open[t] = v
+	}
+	return v, err
+}
+
+// with calls f with the file of a table version. What f returns is put into words; when the
+// table was dropped meanwhile, that is ErrNoTable.
+func (s *Tables) with(ctx context.Context, t projection.Table, what string, f func(*tableVersion) error) error {
+	v, err := s.get(ctx, t)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", what, t, err)
+	}
+	if err = f(v); err == nil {
+		return nil
+	}
+	if ctx.Err() == nil && !errors.Is(err, projection.ErrNoRecord) {
+		if _, again := s.get(ctx, t); errors.Is(again, projection.ErrNoTable) {
+			err = again
+		}
+	}
+	if errors.Is(err, projection.ErrNoTable) || errors.Is(err, projection.ErrNoRecord) {
+		return fmt.Errorf("%s %s: %w", what, t, err)
+	}
+	return v.db.failed(ctx, fmt.Sprintf("%s %s", what, t), err)
+}
+
+func (s *Tables) get(ctx context.Context, t projection.Table) (*tableVersion, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, err := os.Stat(s.path(t))
-	missing := errors.Is(err, fs.ErrNotExist)
-	db, ok := s.open[t]
-	if ok && !missing {
-		return db, nil
-	}
-	if ok {
-		delete(s.open, t)
-		if err := db.close(); err != nil {
-			return nil, fmt.Errorf("closing %s: %w", t, err)
-		}
-	}
-	if missing && !create {
-		return nil, fmt.Errorf("%s: %w", t, projection.ErrNoTable)
-	}
-	// NORMAL: a row that is lost with the power is healed from the event store, so rows need
-	// not wait for the disk.
-	db, err = open(ctx, s.path(t), tableFile, "NORMAL", tableSchema)
-	if err != nil {
+	if err := s.check(ctx, t); err != nil {
 		return nil, err
 	}
-	s.open[t] = db
-	return db, nil
-}
-
-// Records reads rows by their streams.
-func (s *Tables) Records(ctx context.Context, t projection.Table, streams []string) (map[string]projection.Record, error) {
-	db, err := s.table(ctx, t, false)
-	if err != nil {
-		return nil, err
-	}
-	names, err := json.Marshal(streams)
-	if err != nil {
-		return nil, fmt.Errorf("encoding streams: %w", err)
-	}
-	rows, err := db.read.QueryContext(ctx, selectRecord+" WHERE stream IN (SELECT value FROM json_each(?))", string(names))
-	records, err := scanRecords(ctx, rows, err)
-	if err != nil {
-		return nil, fmt.Errorf("reading rows of %s: %w", t, err)
-	}
-	found := make(map[string]projection.Record, len(records))
-	for _, r := range records {
-		found[r.Stream] = r
-	}
-	return found, nil
-}
-
-// Write stores changes, each on condition of its row's writes, with their totals.
-func (s *Tables) Write(ctx context.Context, t projection.Table, changes []projection.Change) ([]string, error) {
-	if len(changes) > projection.MaxWrite {
-		return nil, fmt.Errorf("write to %s: %d changes at once, the most are %d", t, len(changes), projection.MaxWrite)
-	}
-	db, err := s.table(ctx, t, false)
-	if err != nil {
-		return nil, err
-	}
-	tx, err := db.write.BeginTx(ctx, nil)
-	if err != nil {
-		return nil, fmt.Errorf("write to %s: %w", t, explain(ctx, err))
-	}
-	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
-	var late []string
-	for i := range changes {
-		written, err := writeChange(ctx, tx, &changes[i])
-		if err != nil {
-			return nil, fmt.Errorf("write to %s: %w", t, explain(ctx, err))
-		}
-		if !written {
-			late = append(late, changes[i].Stream)
-		}
-	}
-	if err := tx.Commit(); err != nil {
-		return nil, fmt.Errorf("write to %s: %w", t, explain(ctx, err))
-	}
-	return late, nil
-}
-
-const (
-	insertRecord = `INSERT INTO records (stream, version, writes, data, bucket, sort, parked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING`
-	updateRecord = `UPDATE records SET version = ?2, writes = ?3, data = ?4, bucket = ?5, sort = ?6, parked = ?7 WHERE stream = ?1 AND writes = ?8`
-	addTotal     = `INSERT INTO totals (key, field, amount) VALUES (?, ?, ?) ON CONFLICT (key, field) DO UPDATE SET amount = amount + excluded.amount`
-)
-
-// writeChange writes one row, unless somebody was faster.
-func writeChange(ctx context.Context, tx *sql.Tx, c *projection.Change) (bool, error) {
-	parked, err := encodeParked(c.Parked)
-	if err != nil {
-		return false, err
-	}
-	statement := updateRecord
-	args := []any{c.Stream, int64(c.Version), int64(c.Expected + 1), text(string(c.Data)), text(c.Place.Bucket), text(c.Place.Sort), parked}
-	if c.Expected == 0 {
-		statement = insertRecord
-	} else {
-		args = append(args, int64(c.Expected))
-	}
-	result, err := tx.ExecContext(ctx, statement, args...)
-	if err != nil {
-		return false, err
-	}
-	if n, err := result.RowsAffected(); err != nil || n == 0 {
-		return false, err
-	}
-	for _, d := range c.Totals {
-		if _, err := tx.ExecContext(ctx, addTotal, d.Key, d.Field, d.Amount); err != nil {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-func encodeParked(p *projection.Parked) (sql.NullString, error) {
-	if p == nil {
-		return sql.NullString{}, nil
-	}
-	encoded, err := json.Marshal(p)
-	return sql.NullString{String: string(encoded), Valid: true}, err
-}
-
-// text stores "" as NULL, so that rows without a place stay out of the index.
-func text(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }
-
-const selectRecord = "SELECT stream, version, writes, data, bucket, sort, parked FROM records"
-
-func scanRecords(ctx context.Context, rows *sql.Rows, err error) ([]projection.Record, error) {
-	if err != nil {
-		return nil, explain(ctx, err)
-	}
-	var records []projection.Record
-	for rows.Next() {
-		r, err := scanRecord(rows)
-		if err != nil {
-			return nil, errors.Join(explain(ctx, err), rows.Close())
-		}
-		records = append(records, r)
-	}
-	return records, explain(ctx, errors.Join(rows.Err(), rows.Close()))
-}
-
-func scanRecord(row interface{ Scan(...any) error }) (projection.Record, error) {
-	var r projection.Record
-	var version, writes int64
-	var data, bucket, sort, parked sql.NullString
-	if err := row.Scan(&r.Stream, &version, &writes, &data, &bucket, &sort, &parked); err != nil {
-		return r, err
-	}
-	r.Version, r.Writes = uint64(version), uint64(writes)
-	r.Place = readmodel.Place{Bucket: bucket.String, Sort: sort.String}
-	if data.Valid {
-		r.Data = []byte(data.String)
-	}
-	if parked.Valid {
-		r.Parked = new(projection.Parked)
-		if err := json.Unmarshal([]byte(parked.String), r.Parked); err != nil {
-			return r, fmt.Errorf("the stored reason why %s is parked cannot be read: %w", r.Stream, err)
-		}
-	}
-	return r, nil
+	return s.opened(ctx, t, false)
 }

@@ -2,58 +2,43 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventstore"
-	"gakushoku/internal/fault"
 )
 
 // maxGroup bounds the appends that share one commit.
 const maxGroup = 256
 
-// errClosed is the answer to appends after Close.
-var errClosed = fault.Unavailable(errors.New("the event store is closed"))
-
 // appending is one append on its way through the writer.
 type appending struct {
-	ctx      context.Context
 	stream   string
 	expected uint64
 	events   []storedEvent
-	done     chan error // buffered: the writer never waits for the caller
+	settled  atomic.Bool // by the writer, which takes it, or by the caller, who gives up
+	done     chan error  // buffered: the writer never waits for the caller
 }
 
-// Append adds events to a stream. Appends that wait at the same moment are written in one
-// transaction, so that they share the cost of the commit reaching the disk.
+// claim settles who decides about the append; true for the first to ask.
+func (a *appending) claim() bool { return a.settled.CompareAndSwap(false, true) }
+
+// Append is eventstore.Appender. Appends that wait at the same moment are written in one
+// transaction, so that they share the cost of the commit reaching the disk. When ctx ends
+// while the append waits, it is not done; once it has its turn, its outcome is awaited.
 func (s *Events) Append(ctx context.Context, stream string, expected uint64, events []event.Event) error {
-	stored, err := checkAppend(stream, expected, events)
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("append to %s: %w", stream, err)
+	}
+	stored, err := encodeAppend(stream, expected, events)
 	if err != nil {
 		return err
 	}
-	a := &appending{ctx: ctx, stream: stream, expected: expected, events: stored, done: make(chan error, 1)}
-	select {
-	case s.queue <- a:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-s.stop:
-		return errClosed
-	}
-	// Once queued the outcome is awaited even when ctx ends: the writer drops what was
-	// cancelled before its turn, and what it has begun is not left in doubt.
-	select {
-	case err = <-a.done:
-	case <-s.ended:
-		select {
-		case err = <-a.done:
-		default:
-			err = errClosed
-		}
-	}
-	if err != nil {
-		return err
+	a := &appending{stream: stream, expected: expected, events: stored, done: make(chan error, 1)}
+	if err := s.settle(ctx, a); err != nil {
+		return fmt.Errorf("append to %s: %w", stream, err)
 	}
 	for i := range events {
 		events[i].Stream, events[i].Version = stream, expected+uint64(i)+1
@@ -61,41 +46,58 @@ func (s *Events) Append(ctx context.Context, stream string, expected uint64, eve
 	return nil
 }
 
-// writer is the only goroutine that writes this file: it takes all appends that wait and
-// commits them together.
+// settle hands an append to the writer and waits for its outcome.
+func (s *Events) settle(ctx context.Context, a *appending) error {
+	select {
+	case s.queue <- a:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.stop:
+		return errClosed
+	}
+	var gaveUp error
+	select {
+	case err := <-a.done:
+		return err
+	case <-ctx.Done():
+		gaveUp = ctx.Err()
+	case <-s.ended:
+		gaveUp = errClosed
+	}
+	if a.claim() {
+		return gaveUp
+	}
+	return <-a.done
+}
+
+// writer is the goroutine that appends: it takes all appends that wait and commits them
+// together.
 func (s *Events) writer() {
 	defer close(s.ended)
 	for {
 		select {
 		case <-s.stop:
 			return
-		case first := <-s.queue:
-			s.commitGroup(s.takeGroup(first))
-		}
-	}
-}
-
-func (s *Events) takeGroup(first *appending) []*appending {
-	group := []*appending{first}
-	for len(group) < maxGroup {
-		select {
-		case a := <-s.queue:
-			group = append(group, a)
 		default:
-			return group
+		}
+		select {
+		case <-s.stop:
+			return
+		case first := <-s.queue:
+			s.commitGroup(first)
 		}
 	}
-	return group
 }
 
-// commitGroup writes a group and answers each append. A conflict spoils only its own append.
-func (s *Events) commitGroup(group []*appending) {
-	outcomes := make([]error, len(group))
-	err := s.inTransaction(context.Background(), func(w *eventWriter) error {
+// commitGroup writes all appends that wait and answers each. A conflict spoils only its own.
+func (s *Events) commitGroup(first *appending) {
+	var group []*appending
+	var outcomes []error
+	err := s.transact(context.Background(), func(w *eventWriter) error {
+		// Taken only now: whoever gave up while another process held the lock is not in it.
+		group = s.takeGroup(first)
+		outcomes = make([]error, len(group))
 		for i, a := range group {
-			if outcomes[i] = a.ctx.Err(); outcomes[i] != nil {
-				continue
-			}
 			err := w.append(a.stream, a.expected, a.events)
 			if err != nil && !errors.Is(err, eventstore.ErrConflict) {
 				return err
@@ -104,84 +106,119 @@ func (s *Events) commitGroup(group []*appending) {
 		}
 		return nil
 	})
+	if group == nil {
+		group = s.takeGroup(first)
+	}
 	for i, a := range group {
 		if err != nil {
-			a.done <- fmt.Errorf("append to %s: %w", a.stream, err)
+			a.done <- err
 		} else {
 			a.done <- outcomes[i]
 		}
 	}
 }
 
+// takeGroup claims first and the appends that wait.
+func (s *Events) takeGroup(first *appending) []*appending {
+	group := make([]*appending, 0, maxGroup)
+	for a := first; ; {
+		if a.claim() {
+			group = append(group, a)
+		}
+		if len(group) == maxGroup {
+			return group
+		}
+		select {
+		case a = <-s.queue:
+		default:
+			return group
+		}
+	}
+}
+
 // AppendAll appends to many streams in one transaction: all, or nothing when f fails or ctx
-// ends. f must not use the store otherwise.
+// ends before f has returned. add is Append, except that what it has added is seen by nobody
+// before the end. Other appends wait meanwhile; f must not use the store otherwise.
 func (s *Events) AppendAll(ctx context.Context, f func(add func(stream string, expected uint64, events []event.Event) error) error) error {
-	return s.inTransaction(ctx, func(w *eventWriter) error {
-		return f(func(stream string, expected uint64, events []event.Event) error {
+	return s.transact(ctx, func(w *eventWriter) error {
+		err := f(func(stream string, expected uint64, events []event.Event) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			stored, err := checkAppend(stream, expected, events)
+			stored, err := encodeAppend(stream, expected, events)
 			if err != nil {
 				return err
 			}
-			return w.append(stream, expected, stored)
+			if err := w.append(stream, expected, stored); err != nil {
+				return err
+			}
+			for i := range events {
+				events[i].Stream, events[i].Version = stream, expected+uint64(i)+1
+			}
+			return nil
 		})
+		switch {
+		case err != nil:
+			return err
+		case w.broken != nil:
+			return w.broken // f may have passed over it
+		}
+		return ctx.Err()
 	})
 }
 
-// eventWriter appends inside one transaction. Since the transaction holds the write lock, the
-// next position is known and nobody else can take a version.
+// eventWriter appends inside one transaction. Since that holds the write lock, the next
+// position is known and nobody else can take a version.
 type eventWriter struct {
-	tx       *sql.Tx
-	insert   *sql.Stmt
-	last     *sql.Stmt
+	store    *Events
 	position int64
+	broken   error // what kept an append from being written entirely
 }
 
-func (s *Events) inTransaction(ctx context.Context, f func(*eventWriter) error) error {
-	tx, err := s.db.write.BeginTx(ctx, nil)
-	if err != nil {
-		return explain(ctx, err)
+func (s *Events) transact(ctx context.Context, f func(*eventWriter) error) error {
+	var theirs error // of f, which speaks for itself
+	appended := false
+	err := s.db.transact(ctx, func() error {
+		w := &eventWriter{store: s}
+		if err := s.lastPosition.QueryRow().Scan(&w.position); err != nil {
+			return err
+		}
+		before := w.position
+		theirs = f(w)
+		appended = w.position > before
+		return theirs
+	})
+	switch {
+	case theirs != nil:
+		return theirs
+	case err != nil:
+		return s.db.failed(ctx, "writing events", err)
+	case appended:
+		s.wake()
 	}
-	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
-	w := &eventWriter{tx: tx}
-	if w.insert, err = tx.Prepare("INSERT INTO events (position, stream, version, envelope, payload) VALUES (?, ?, ?, ?, ?)"); err != nil {
-		return explain(ctx, err)
-	}
-	if w.last, err = tx.Prepare("SELECT coalesce(max(version), 0) FROM events WHERE stream = ?"); err != nil {
-		return explain(ctx, err)
-	}
-	if err := tx.QueryRow("SELECT coalesce(max(position), 0) FROM events").Scan(&w.position); err != nil {
-		return explain(ctx, err)
-	}
-	before := w.position
-	if err := f(w); err != nil {
-		return explain(ctx, err)
-	}
-	if w.position == before {
-		return nil
-	}
-	if err := tx.Commit(); err != nil {
-		return explain(ctx, err)
-	}
-	s.wake()
 	return nil
 }
 
+// append writes one append, or nothing of it and the error is ErrConflict; after any other
+// error the transaction must not be committed.
 func (w *eventWriter) append(stream string, expected uint64, events []storedEvent) error {
 	var last int64
-	if err := w.last.QueryRow(stream).Scan(&last); err != nil {
-		return err
+	if err := w.store.lastVersion.QueryRow(stream).Scan(&last); err != nil {
+		return w.fail(err)
 	}
 	if uint64(last) != expected {
 		return fmt.Errorf("%w: %s is at version %d, not %d", eventstore.ErrConflict, stream, last, expected)
 	}
 	for i, e := range events {
-		if _, err := w.insert.Exec(w.position+1, stream, int64(expected)+int64(i)+1, e.envelope, e.payload); err != nil {
-			return err
+		if _, err := w.store.insert.Exec(w.position+1, stream, int64(expected)+int64(i)+1, e.envelope, e.payload); err != nil {
+			return w.fail(err)
 		}
 		w.position++
 	}
 	return nil
+}
+
+func (w *eventWriter) fail(err error) error {
+	w.broken = w.store.db.failed(context.Background(), "writing events", err)
+	return w.broken
 }

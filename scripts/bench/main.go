@@ -26,6 +26,10 @@ type suite struct {
 func suites() []suite {
 	return []suite{
 		{"gen", "write a log of made-up events", runGen},
+		{"http", "commands over HTTP and projection lag, embedded", runHTTP},
+		{"appends", "durable appends, embedded and on DynamoDB Local", runAppends},
+		{"units", "write units of an order's life on DynamoDB Local", runUnits},
+		{"coldstart", "start and size of each function beside a bare handler", runColdStart},
 		{"replay", "", runReplay},
 	}
 }

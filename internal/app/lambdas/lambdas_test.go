@@ -1,0 +1,144 @@
+package lambdas
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/memory"
+	"gakushoku/internal/projection"
+)
+
+func environment(pairs ...string) func(string) string {
+	return func(name string) string {
+		for i := 0; i < len(pairs); i += 2 {
+			if pairs[i] == name {
+				return pairs[i+1]
+			}
+		}
+		return ""
+	}
+}
+
+func TestConfigurationIsRead(t *testing.T) {
+	t.Parallel()
+	c, err := ReadConfig(environment(envEventTable, "e", envControlTable, "c", envReadModelPrefix, "p-", envLogLevel, "debug", envPointerTTL, "250ms"))
+	want := Config{EventTable: "e", ControlTable: "c", ReadModelPrefix: "p-", LogLevel: zerolog.DebugLevel, PointerTTL: 250 * time.Millisecond}
+	if diff := cmp.Diff(want, c); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+	c, err = ReadConfig(environment(envEventTable, "e", envControlTable, "c", envReadModelPrefix, "p-"))
+	if err != nil || c.PointerTTL != defaultPointerTTL || c.LogLevel != zerolog.InfoLevel {
+		t.Errorf("%+v %v", c, err)
+	}
+}
+
+func TestEveryFaultOfTheConfigurationIsNamed(t *testing.T) {
+	t.Parallel()
+	_, err := ReadConfig(environment(envControlTable, "c", envLogLevel, "loud", envPointerTTL, "an hour"))
+	for _, name := range []string{envEventTable, envReadModelPrefix, envLogLevel, envPointerTTL} {
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%v does not name %s", err, name)
+		}
+	}
+	if err != nil && strings.Contains(err.Error(), envControlTable) {
+		t.Errorf("%v names %s, which is set", err, envControlTable)
+	}
+	for _, ttl := range []string{"-1s", "2m", "5"} {
+		if _, err := ReadConfig(environment(envEventTable, "e", envControlTable, "c", envReadModelPrefix, "p", envPointerTTL, ttl)); err == nil {
+			t.Errorf("%s was accepted", ttl)
+		}
+	}
+	if _, err := Open(t.Context(), "command", environment()); err == nil {
+		t.Error("a function without configuration was opened")
+	}
+}
+
+func TestTheFirstUseSetsAProjectionUpOnce(t *testing.T) {
+	t.Parallel()
+	control, tables := memory.NewControl(), memory.NewTables()
+	var running sync.WaitGroup
+	for range 8 {
+		running.Go(func() {
+			s := &selfSetup{Pointers: control, tables: tables}
+			p, err := s.Pointer(t.Context(), "orders")
+			if v, ok := p.ActiveVersion(); err != nil || !ok || v.Number != 1 {
+				t.Errorf("%+v %v", p, err)
+			}
+		})
+	}
+	running.Wait()
+	if p, err := control.Pointer(t.Context(), "orders"); err != nil || p.Changes != 1 {
+		t.Errorf("%+v %v", p, err)
+	}
+	if _, err := (&selfSetup{Pointers: control, tables: tables}).Pointer(t.Context(), "menu"); err == nil {
+		t.Error("a projection that nobody knows was set up")
+	}
+}
+
+func TestTheCheckpointIsWrittenNowAndThen(t *testing.T) {
+	t.Parallel()
+	control := memory.NewControl()
+	now := time.Date(2026, 1, 24, 3, 0, 0, 0, time.UTC)
+	m := &marker{checkpoints: control, now: func() time.Time { return now }}
+	for _, step := range []struct{ later, want time.Duration }{{0, 0}, {500 * time.Millisecond, 0}, {600 * time.Millisecond, 1100 * time.Millisecond}} {
+		now = now.Add(step.later)
+		m.applied(t.Context(), now.Add(-40*time.Millisecond))
+		c, err := control.Checkpoint(t.Context(), reader)
+		if want := event.InstantOf(time.Date(2026, 1, 24, 3, 0, 0, 0, time.UTC).Add(step.want)); err != nil || c.AppliedAt != want || c.AppliedAt-c.OccurredAt != 40 {
+			t.Errorf("%+v %v, want it written at %s", c, err, want)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	now = now.Add(time.Hour)
+	m.applied(ctx, now) // cannot be written, and that is all
+}
+
+func TestLag(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 24, 3, 0, 0, 0, time.UTC)
+	at := func(ago time.Duration) event.Instant { return event.InstantOf(now.Add(-ago)) }
+	for name, test := range map[string]struct {
+		c    projection.Checkpoint
+		want time.Duration
+	}{
+		"nothing yet":     {projection.Checkpoint{}, 0},
+		"in time":         {projection.Checkpoint{AppliedAt: at(time.Second), OccurredAt: at(1050 * time.Millisecond)}, 50 * time.Millisecond},
+		"late just now":   {projection.Checkpoint{AppliedAt: at(time.Second), OccurredAt: at(301 * time.Second)}, 5 * time.Minute},
+		"late, long ago":  {projection.Checkpoint{AppliedAt: at(time.Hour), OccurredAt: at(2 * time.Hour)}, 0},
+		"clocks disagree": {projection.Checkpoint{AppliedAt: at(time.Second), OccurredAt: at(0)}, 0},
+	} {
+		if l := lagOf(test.c, now); l.Behind != test.want || l.Detail == "" {
+			t.Errorf("%s: %+v, want %s", name, l, test.want)
+		}
+	}
+}
+
+// TestEveryFunctionCanBeBuilt opens the functions as their mains do. No call leaves the
+// process: liveness looks at nothing, and an empty batch has nothing to apply.
+func TestEveryFunctionCanBeBuilt(t *testing.T) {
+	t.Setenv("AWS_REGION", "us-east-1")
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	s, err := Open(t.Context(), "test", environment(envEventTable, "e", envControlTable, "c", envReadModelPrefix, "p-", envLogLevel, "error"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, build := range map[string]func() (HTTPHandler, error){"/sales": s.Command, "/menu": s.Query, "/health/live": s.Health} {
+		handler, err := build()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := handler(t.Context(), events.APIGatewayProxyRequest{HTTPMethod: "GET", Path: path})
+		if want := map[bool]int{true: 200, false: 404}[path == "/health/live"]; err != nil || out.StatusCode != want {
+			t.Errorf("%s: %d %v", path, out.StatusCode, err)
+		}
+	}
+}

@@ -1,0 +1,283 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/fault"
+	"gakushoku/internal/projection"
+)
+
+// wantClear wants an error that names the file and says what to do.
+func wantClear(t *testing.T, err error, path, advice string, class fault.Class) {
+	t.Helper()
+	if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), advice) {
+		t.Errorf("got %v; want it to name %s and to say %q", err, path, advice)
+	}
+	if got := fault.ClassOf(err); got != class {
+		t.Errorf("%v is %s, want %s", err, got, class)
+	}
+}
+
+// openEach opens a file as each kind that is not k.
+func openEach(ctx context.Context, path string, k kind) map[string]error {
+	errs := map[string]error{}
+	if k != eventsFile {
+		_, errs["events"] = OpenEvents(ctx, path)
+	}
+	if k != controlFile {
+		_, errs["control"] = OpenControl(ctx, path)
+	}
+	if k != tableFile {
+		_, errs["table"] = openTableVersion(ctx, path)
+	}
+	return errs
+}
+
+func TestFilesOfOthersAreRefusedAndLeftAsTheyAre(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	foreign := filepath.Join(dir, "foreign.db")
+	db, err := sql.Open("sqlite", "file:"+foreign)
+	if err == nil {
+		_, err = db.Exec("CREATE TABLE secrets (x); INSERT INTO secrets VALUES (1)")
+	}
+	if err = errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	text := filepath.Join(dir, "notes.txt")
+	if err := os.WriteFile(text, []byte(strings.Repeat("not a database\n", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, advice := range map[string]string{foreign: "another kind or program", text: "not a database"} {
+		before, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for kind, err := range openEach(t.Context(), path, 0) {
+			if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), advice) {
+				t.Errorf("%s as %s: got %v; want it to say %q", path, kind, err, advice)
+			}
+		}
+		after, err := os.ReadFile(path)
+		if err != nil || string(before) != string(after) {
+			t.Errorf("%s was changed: %v", path, err)
+		}
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 2 {
+		t.Errorf("files were left behind: %v, %v", entries, err)
+	}
+}
+
+func TestOurOtherFilesAndNewerOnesAreRefused(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "control.db")
+	c, err := OpenControl(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, err := range openEach(t.Context(), path, controlFile) {
+		if err == nil || !strings.Contains(err.Error(), "another kind") {
+			t.Errorf("control records opened as %s: %v", kind, err)
+		}
+	}
+	if _, err := c.db.write.ExecContext(t.Context(), "PRAGMA user_version=99"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = OpenControl(t.Context(), path)
+	wantClear(t, err, path, "use a newer gakushoku", fault.Bug)
+}
+
+func TestFoldersThatCannotBeUsedAreNamed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, advice := range map[string]string{
+		filepath.Join(dir, "missing", "events.db"): "check that its folder is there",
+		filepath.Join(file, "events.db"):           "not a directory",
+		dir:                                        "this is no file",
+	} {
+		for kind, err := range openEach(t.Context(), path, 0) {
+			if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), advice) {
+				t.Errorf("%s: got %v; want it to name %s and to say %q", kind, err, path, advice)
+			}
+		}
+	}
+}
+
+func TestADamagedFileIsNamedAndNotAnswered(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	for i := range 200 {
+		if err := s.Append(t.Context(), fmt.Sprintf("order-%d", i), 0, []event.Event{newEvent()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(s.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := append([]byte(nil), whole...)
+	for i := 4096; i < len(damaged); i++ { // all but the first page
+		damaged[i] = 0xa5
+	}
+	if err := os.WriteFile(s.Path(), damaged, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again, err := OpenEvents(t.Context(), s.Path())
+	if err == nil {
+		_, err = again.Load(t.Context(), "order-1", 0)
+		defer again.Close()
+	}
+	wantClear(t, err, s.Path(), "restore it from a backup", fault.Infra)
+
+	if err := os.WriteFile(s.Path(), append([]byte("garbage"), whole[7:]...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = OpenEvents(t.Context(), s.Path())
+	wantClear(t, err, s.Path(), "restore it from a backup", fault.Infra)
+}
+
+func TestAFullDiskIsNamedAndLeavesTheStoreUsable(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	limit := func(pages int) {
+		t.Helper()
+		s.db.lock <- struct{}{}
+		defer func() { <-s.db.lock }()
+		if _, err := s.db.write.ExecContext(t.Context(), fmt.Sprintf("PRAGMA max_page_count=%d", pages)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(20)
+	large := newEvent()
+	large.Payload = []byte(`{"text":"` + strings.Repeat("x", 20_000) + `"}`)
+	var failed error
+	n := uint64(0)
+	for ; n < 50 && failed == nil; n++ {
+		failed = s.Append(t.Context(), "order-1", n, []event.Event{large})
+	}
+	wantClear(t, failed, s.Path(), "free some space", fault.Infra)
+	if events, err := s.Load(t.Context(), "order-1", 0); err != nil || uint64(len(events)) != n-1 {
+		t.Errorf("%d events are there, %d were acknowledged: %v", len(events), n-1, err)
+	}
+	limit(1 << 30)
+	if err := s.Append(t.Context(), "order-1", n-1, []event.Event{large}); err != nil {
+		t.Errorf("with space again: %v", err)
+	}
+}
+
+func TestManyOpenANewFileAtOnce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a ?strange#100% folder 学食.db")
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			s, err := OpenEvents(t.Context(), path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer s.Close()
+			if err := s.Append(t.Context(), fmt.Sprintf("order-%d", i), 0, []event.Event{newEvent()}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	s, err := OpenEvents(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if head, err := s.Head(t.Context()); err != nil || head != 8 {
+		t.Errorf("%d events are there: %v", head, err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("the file has another name: %v", err)
+	}
+}
+
+// openFiles are the files below a folder that this process has open.
+func openFiles(t *testing.T, dir string) []string {
+	t.Helper()
+	descriptors, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("needs /proc")
+	}
+	var files []string
+	for _, d := range descriptors {
+		if name, err := os.Readlink("/proc/self/fd/" + d.Name()); err == nil && strings.HasPrefix(name, dir) {
+			files = append(files, name)
+		}
+	}
+	return files
+}
+
+func TestCloseLeavesNothingOpen(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, err := OpenEvents(t.Context(), filepath.Join(dir, "events.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := OpenControl(t.Context(), filepath.Join(dir, "control.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := OpenTables(dir)
+	mustCreate(t, tables)
+	_, err = tables.Write(t.Context(), ordersV1, []projection.Change{row("order-1")})
+	err = errors.Join(err,
+		s.Append(t.Context(), "order-1", 0, []event.Event{newEvent()}),
+		c.SetCheckpoint(t.Context(), "projector", projection.Checkpoint{Cursor: "1"}))
+	for range 20 { // on several connections
+		_, loadErr := s.Load(t.Context(), "order-1", 0)
+		_, listErr := tables.List(t.Context(), ordersV1, "2026-01-24", "", 10)
+		err = errors.Join(err, loadErr, listErr)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(openFiles(t, dir)) == 0 {
+		t.Fatal("the test does not see open files")
+	}
+	if err := errors.Join(s.Close(), c.Close(), tables.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if files := openFiles(t, dir); len(files) > 0 {
+		t.Errorf("still open: %v", files)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 3 {
+		t.Errorf("write-ahead logs were not folded in: %v, %v", entries, err)
+	}
+}
+
+func TestOpeningWithACancelledContextFails(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for kind, err := range openEach(ctx, filepath.Join(t.TempDir(), "x.db"), 0) {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}

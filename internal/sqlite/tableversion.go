@@ -1,0 +1,159 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"gakushoku/internal/projection"
+	"gakushoku/internal/readmodel"
+)
+
+// tableSchema keeps a row's place only while readers may see the row, so that the index over
+// places holds just those.
+const tableSchema = `
+CREATE TABLE records (
+  stream  TEXT PRIMARY KEY,
+  version INTEGER NOT NULL,
+  writes  INTEGER NOT NULL,
+  data    TEXT,
+  bucket  TEXT,
+  sort    TEXT,
+  parked  TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX records_by_place ON records (bucket, sort) WHERE bucket IS NOT NULL;
+CREATE INDEX records_parked ON records (stream) WHERE parked IS NOT NULL;
+CREATE TABLE totals (
+  key    TEXT NOT NULL,
+  field  TEXT NOT NULL,
+  amount INTEGER NOT NULL,
+  PRIMARY KEY (key, field)
+) STRICT, WITHOUT ROWID;`
+
+// tableVersion is the open file of a table version with its statements.
+type tableVersion struct {
+	db *database
+
+	record, records, first, next, scan, parked *sql.Stmt // rows
+	newest, older, total, totals               *sql.Stmt // buckets and totals
+	insertRecord, updateRecord, addTotal       *sql.Stmt // on the connection that writes
+}
+
+const columns = "SELECT stream, version, writes, data, bucket, sort, parked FROM records "
+
+// buckets asks the index for one bucket after the other: SQLite would otherwise look at each
+// row to find the few buckets.
+const buckets = `
+WITH RECURSIVE found(bucket) AS (
+  SELECT max(bucket) FROM records WHERE bucket IS NOT NULL %s
+  UNION ALL
+  SELECT (SELECT max(bucket) FROM records WHERE bucket IS NOT NULL AND bucket < found.bucket) FROM found WHERE found.bucket IS NOT NULL
+)
+SELECT bucket FROM found WHERE bucket IS NOT NULL LIMIT ?`
+
+func openTableVersion(ctx context.Context, path string) (*tableVersion, error) {
+	db, err := open(ctx, path, tableFile, tableSchema)
+	if err != nil {
+		return nil, err
+	}
+	v := &tableVersion{db: db}
+	if err := v.prepare(ctx); err != nil {
+		return nil, errors.Join(explain(ctx, path, err), db.close())
+	}
+	return v, nil
+}
+
+func (v *tableVersion) prepare(ctx context.Context) error {
+	for into, text := range map[**sql.Stmt]string{
+		&v.record:  columns + "WHERE stream = ?",
+		&v.records: columns + "WHERE stream IN (SELECT value FROM json_each(?))",
+		&v.first:   columns + "WHERE bucket = ? ORDER BY sort DESC LIMIT ?",
+		&v.next:    columns + "WHERE bucket = ? AND sort < ? ORDER BY sort DESC LIMIT ?",
+		&v.scan:    columns + "WHERE stream > ? ORDER BY stream LIMIT ?",
+		&v.parked:  columns + "INDEXED BY records_parked WHERE parked IS NOT NULL AND stream > ? ORDER BY stream LIMIT ?",
+		&v.newest:  fmt.Sprintf(buckets, ""),
+		&v.older:   fmt.Sprintf(buckets, "AND bucket < ?"),
+		&v.total:   "SELECT key, field, amount FROM totals WHERE key = ? AND amount <> 0",
+		&v.totals:  "SELECT key, field, amount FROM totals WHERE amount <> 0",
+	} {
+		if err := v.db.prepared(ctx, into, text); err != nil {
+			return err
+		}
+	}
+	for into, text := range map[**sql.Stmt]string{
+		&v.insertRecord: "INSERT INTO records (stream, version, writes, data, bucket, sort, parked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+		&v.updateRecord: "UPDATE records SET version = ?2, writes = ?3, data = ?4, bucket = ?5, sort = ?6, parked = ?7 WHERE stream = ?1 AND writes = ?3 - 1",
+		&v.addTotal:     "INSERT INTO totals (key, field, amount) VALUES (?, ?, ?) ON CONFLICT (key, field) DO UPDATE SET amount = amount + excluded.amount",
+	} {
+		if err := v.db.preparedToWrite(ctx, into, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeRecord writes one row, unless somebody was faster.
+func (v *tableVersion) writeRecord(c *projection.Change) (written bool, err error) {
+	var data, bucket, sort, parked sql.NullString
+	if c.Data != nil {
+		data = sql.NullString{String: string(c.Data), Valid: true}
+	}
+	if c.Visible() && c.Place.Bucket != "" {
+		bucket = sql.NullString{String: c.Place.Bucket, Valid: true}
+		sort = sql.NullString{String: c.Place.Sort, Valid: true}
+	}
+	if c.Parked != nil {
+		encoded, err := json.Marshal(c.Parked)
+		if err != nil {
+			return false, fmt.Errorf("encoding why %s is parked: %w", c.Stream, err)
+		}
+		parked = sql.NullString{String: string(encoded), Valid: true}
+	}
+	statement := v.updateRecord
+	if c.Expected == 0 {
+		statement = v.insertRecord
+	}
+	result, err := statement.Exec(c.Stream, int64(c.Version), int64(c.Expected+1), data, bucket, sort, parked)
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	return n > 0, err
+}
+
+// readRecords reads rows of columns to their end.
+func readRecords(rows *sql.Rows, err error) ([]projection.Record, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var records []projection.Record
+	for rows.Next() {
+		r, err := readRecord(rows.Scan)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, r)
+	}
+	return records, errors.Join(rows.Err(), rows.Close())
+}
+
+func readRecord(scan func(...any) error) (projection.Record, error) {
+	var r projection.Record
+	var version, writes int64
+	var bucket, sort, parked sql.NullString
+	if err := scan(&r.Stream, &version, &writes, &r.Data, &bucket, &sort, &parked); err != nil {
+		return r, err
+	}
+	r.Version, r.Writes = uint64(version), uint64(writes)
+	r.Place = readmodel.Place{Bucket: bucket.String, Sort: sort.String}
+	if parked.Valid {
+		r.Parked = new(projection.Parked)
+		if err := json.Unmarshal([]byte(parked.String), r.Parked); err != nil {
+			return r, fmt.Errorf("the stored reason why %s is parked cannot be read: %w", r.Stream, err)
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// startLimit bounds the wait for a function's first request for work.
+const startLimit = 20 * time.Second
+
+// runColdStart measures how long each function takes from its start to the first time it asks
+// the Lambda runtime for work, and how large its binary is, beside a bare handler.
+func runColdStart(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("coldstart", flag.ContinueOnError)
+	rounds := flags.Int("rounds", 15, "starts of each function")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "gakushoku-coldstart-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	packages := []string{"./scripts/bench/bare", "./functions/command", "./functions/query", "./functions/health", "./functions/projector"}
+	times := map[string][]float64{}
+	for _, p := range packages {
+		if err := buildFunction(ctx, p, binary(dir, p)); err != nil {
+			return err
+		}
+	}
+	for range *rounds { // interleaved, so that a slow moment of the machine meets all of them
+		for _, p := range packages {
+			took, err := timeToNext(ctx, binary(dir, p))
+			if err != nil {
+				return fmt.Errorf("starting %s: %w", p, err)
+			}
+			times[p] = append(times[p], took.Seconds()*1000)
+		}
+	}
+	fmt.Printf("%-24s %14s %14s %12s\n", "function", "start ms p50", "start ms p95", "binary MB")
+	for _, p := range packages {
+		info, err := os.Stat(binary(dir, p))
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%-24s %14.1f %14.1f %12.1f\n", filepath.Base(p), percentile(times[p], 50), percentile(times[p], 95), float64(info.Size())/1e6)
+	}
+	return nil
+}
+
+func binary(dir, pkg string) string { return filepath.Join(dir, filepath.Base(pkg)) }
+
+// buildFunction builds as the Makefile does for Lambda, for this machine.
+func buildFunction(ctx context.Context, pkg, out string) error {
+	build := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", out, pkg)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building %s: %w\n%s", pkg, err, output)
+	}
+	return nil
+}
+
+// timeToNext starts a function beside a stand-in for the runtime interface and waits for its
+// first GET .../invocation/next.
+func timeToNext(ctx context.Context, path string) (time.Duration, error) {
+	asked := make(chan time.Time, 1)
+	gone := make(chan struct{})
+	runtime := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/next") {
+			select {
+			case asked <- time.Now():
+			default:
+			}
+			<-gone
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	defer runtime.Close()
+	defer close(gone)
+	function := exec.CommandContext(ctx, path)
+	function.Env = append(os.Environ(),
+		"AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(runtime.URL, "http://"), "AWS_REGION=us-east-1",
+		"AWS_ACCESS_KEY_ID=none", "AWS_SECRET_ACCESS_KEY=none", "AWS_LAMBDA_FUNCTION_NAME=bench",
+		"EVENT_TABLE=events", "CONTROL_TABLE=control", "READ_MODEL_PREFIX=bench-", "FAILURE_BUCKET=failures")
+	started := time.Now()
+	if err := function.Start(); err != nil {
+		return 0, err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- function.Wait() }()
+	defer func() {
+		function.Process.Kill() //nolint:errcheck // it may have ended
+		<-ended
+	}()
+	select {
+	case at := <-asked:
+		return at.Sub(started), nil
+	case err := <-ended:
+		ended <- err
+		return 0, fmt.Errorf("it ended before it asked for work: %w", err)
+	case <-time.After(startLimit):
+		return 0, fmt.Errorf("it did not ask for work within %s", startLimit)
+	}
+}
