@@ -2,10 +2,13 @@ package event
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math/bits"
 	"strconv"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // New makes an event of a payload, in the schema written today. The envelope's other fields
@@ -73,30 +76,43 @@ func appendOptional(dst []byte, key, s string) []byte {
 // appendString appends s as a JSON string, escaping what has to be escaped and nothing else.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-	done := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if ' ' <= c && c < utf8.RuneSelf && c != '"' && c != '\\' {
-			i++
-			continue
+	for {
+		n := asciiEnd(s)
+		dst = append(dst, s[:n]...)
+		if s = s[n:]; s == "" {
+			return append(dst, '"')
 		}
-		size := 1
-		if c >= utf8.RuneSelf {
-			var r rune
-			if r, size = utf8.DecodeRuneInString(s[i:]); r != utf8.RuneError || size > 1 {
-				i += size
-				continue
-			}
+		r, size := utf8.DecodeRuneInString(s)
+		switch {
+		case size > 1:
+			dst = append(dst, s[:size]...)
+		case r == utf8.RuneError:
+			dst = utf8.AppendRune(dst, r)
+		default:
+			dst = appendEscape(dst, s[0])
 		}
-		dst = appendEscape(append(dst, s[done:i]...), c)
-		i += size
-		done = i
+		s = s[size:]
 	}
-	return append(append(dst, s[done:]...), '"')
 }
 
-// appendEscape appends the escape of a quote, a backslash, a control character or a byte that
-// is not UTF-8.
+// asciiEnd is the first index of what cannot simply be copied: what plainEnd finds, and
+// anything beyond ASCII.
+func asciiEnd(s string) int {
+	data := unsafe.Slice(unsafe.StringData(s), len(s))
+	at := 0
+	for ; at+8 <= len(data); at += 8 {
+		w := binary.LittleEndian.Uint64(data[at:])
+		if found := (special(w) | w) & highBits; found != 0 {
+			return at + bits.TrailingZeros64(found)/8
+		}
+	}
+	for at < len(data) && data[at] != '"' && data[at] != '\\' && data[at] >= ' ' && data[at] < utf8.RuneSelf {
+		at++
+	}
+	return at
+}
+
+// appendEscape appends the escape of a quote, a backslash or a control character.
 func appendEscape(dst []byte, c byte) []byte {
 	const hex = "0123456789abcdef"
 	switch c {
@@ -109,8 +125,5 @@ func appendEscape(dst []byte, c byte) []byte {
 	case '\t':
 		return append(dst, '\\', 't')
 	}
-	if c < ' ' {
-		return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-	}
-	return utf8.AppendRune(dst, utf8.RuneError)
+	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 }

@@ -339,12 +339,7 @@ const (
 func plainEnd(data []byte, at int) int {
 	for ; at+8 <= len(data); at += 8 {
 		w := binary.LittleEndian.Uint64(data[at:])
-		quote := w ^ '"'*eachByte
-		slash := w ^ '\\'*eachByte
-		// A byte's high bit is set in x-eachByte&^x when the byte is 0, and in the last term when
-		// it is below a space; only bytes behind such a one can be set by mistake.
-		found := ((quote - eachByte) &^ quote) | ((slash - eachByte) &^ slash) | ((w - ' '*eachByte) &^ w)
-		if found &= highBits; found != 0 {
+		if found := special(w) & highBits; found != 0 {
 			return at + bits.TrailingZeros64(found)/8
 		}
 	}
@@ -352,6 +347,16 @@ func plainEnd(data []byte, at int) int {
 		at++
 	}
 	return at
+}
+
+// special marks a quote, a backslash or a control character among eight bytes: the lowest
+// byte whose high bit is set is the first of them. Bytes above that may be set by mistake.
+func special(w uint64) uint64 {
+	quote := w ^ '"'*eachByte
+	slash := w ^ '\\'*eachByte
+	// A byte of x-eachByte&^x has its high bit when that of x is 0; the last term does the
+	// same for bytes below a space. Borrows only go upwards.
+	return (quote-eachByte)&^quote | (slash-eachByte)&^slash | (w-' '*eachByte)&^w
 }
 
 // escapeSize is the length of the escape that text begins with, 0 when it is none.

@@ -13,7 +13,6 @@ import (
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
-	"gakushoku/internal/projection"
 )
 
 // wantClear wants an error that names the file and says what to do.
@@ -212,62 +211,6 @@ func TestManyOpenANewFileAtOnce(t *testing.T) {
 	}
 	if _, err := os.Stat(path); err != nil {
 		t.Errorf("the file has another name: %v", err)
-	}
-}
-
-// openFiles are the files below a folder that this process has open.
-func openFiles(t *testing.T, dir string) []string {
-	t.Helper()
-	descriptors, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Skip("needs /proc")
-	}
-	var files []string
-	for _, d := range descriptors {
-		if name, err := os.Readlink("/proc/self/fd/" + d.Name()); err == nil && strings.HasPrefix(name, dir) {
-			files = append(files, name)
-		}
-	}
-	return files
-}
-
-func TestCloseLeavesNothingOpen(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	s, err := OpenEvents(t.Context(), filepath.Join(dir, "events.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := OpenControl(t.Context(), filepath.Join(dir, "control.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tables := OpenTables(dir)
-	mustCreate(t, tables)
-	_, err = tables.Write(t.Context(), ordersV1, []projection.Change{row("order-1")})
-	err = errors.Join(err,
-		s.Append(t.Context(), "order-1", 0, []event.Event{newEvent()}),
-		c.SetCheckpoint(t.Context(), "projector", projection.Checkpoint{Cursor: "1"}))
-	for range 20 { // on several connections
-		_, loadErr := s.Load(t.Context(), "order-1", 0)
-		_, listErr := tables.List(t.Context(), ordersV1, "2026-01-24", "", 10)
-		err = errors.Join(err, loadErr, listErr)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(openFiles(t, dir)) == 0 {
-		t.Fatal("the test does not see open files")
-	}
-	if err := errors.Join(s.Close(), c.Close(), tables.Close()); err != nil {
-		t.Fatal(err)
-	}
-	if files := openFiles(t, dir); len(files) > 0 {
-		t.Errorf("still open: %v", files)
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 3 {
-		t.Errorf("write-ahead logs were not folded in: %v, %v", entries, err)
 	}
 }
 

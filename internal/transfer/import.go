@@ -71,7 +71,7 @@ var (
 // the file. The file is checked first, alone and against the store; a bad line is one that
 // does not decode, or whose place in its stream is taken by another event, or missing the
 // event before it. Events that the store has already are left alone, so that importing a
-// file again does nothing. The number of events is bounded by memory (about 100 bytes each),
+// file again does nothing. The number of events is bounded by memory (about 200 bytes each),
 // their size is not; r is copied to a temporary file unless it is a file itself.
 func Import(ctx context.Context, r io.Reader, target Target, o Options) (Report, error) {
 	if o.CorrelationID == "" {

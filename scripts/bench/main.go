@@ -30,7 +30,7 @@ func suites() []suite {
 		{"appends", "durable appends, embedded and on DynamoDB Local", runAppends},
 		{"units", "write units of an order's life on DynamoDB Local", runUnits},
 		{"coldstart", "start and size of each function beside a bare handler", runColdStart},
-		{"replay", "", runReplay},
+		{"reproject", "replay a log into the orders read model, beside Node and DuckDB", runReproject},
 	}
 }
 

@@ -52,11 +52,11 @@ func (g *progress) start(ctx context.Context) {
 	g.bars = mpb.New(mpb.WithOutput(g.out), mpb.WithWidth(60), mpb.WithAutoRefresh())
 	left := decor.Name("")
 	if g.size > 0 {
-		left = decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace)
+		left = decor.OnComplete(decor.Meta(decor.AverageETA(decor.ET_STYLE_GO), func(s string) string { return ", " + s + " left" }), "")
 	}
 	g.bar = g.bars.AddBar(g.size,
 		mpb.PrependDecorators(decor.Name("reproject", decor.WCSyncSpaceR), decor.Percentage(decor.WCSyncSpace)),
-		mpb.AppendDecorators(decor.Any(g.rate), decor.OnComplete(decor.Name(" left"), ""), left))
+		mpb.AppendDecorators(decor.Any(g.rate), left))
 }
 
 // rate is "1234567 events, 987654/s".

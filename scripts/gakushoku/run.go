@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"github.com/rs/zerolog"
 
 	"gakushoku/internal/observe"
 )
@@ -133,6 +134,10 @@ func newProgram(ctx context.Context, line *commandLine, parsed *kong.Context, st
 		return p, usagef("--log-level: %v", err)
 	}
 	p.level = level
+	if isTerminal(stderr) && level == zerolog.InfoLevel {
+		// A person is told by the commands themselves how they get on.
+		level = zerolog.WarnLevel
+	}
 	logger := observe.NewLogger(p.logWriter(), level, "cli")
 	p.ctx = observe.WithCorrelationID(observe.WithLogger(ctx, logger), observe.NewID())
 	return p, nil

@@ -58,6 +58,8 @@ const (
 	textBits = 2
 )
 
+func textHead(n int, how uint64) uint64 { return uint64(n)<<textBits | how }
+
 // minShared is the length from which a string is looked for at the end of the key.
 const minShared = 4
 
@@ -81,12 +83,12 @@ func (p *plan) append(dst []byte, key string, row unsafe.Pointer) []byte {
 
 func (f *field) appendText(dst []byte, key, s string) []byte {
 	if len(s) >= minShared && len(s) <= len(key) && key[len(key)-1] == s[len(s)-1] && strings.HasSuffix(key, s) {
-		return binary.AppendUvarint(dst, uint64(len(s))<<textBits|endOfKey)
+		return binary.AppendUvarint(dst, textHead(len(s), endOfKey))
 	}
 	if index, ok := f.dict.index(s); ok {
-		return binary.AppendUvarint(dst, uint64(index)<<textBits|known)
+		return binary.AppendUvarint(dst, textHead(index, known))
 	}
-	dst = binary.AppendUvarint(dst, uint64(len(s))<<textBits|literal)
+	dst = binary.AppendUvarint(dst, textHead(len(s), literal))
 	return append(dst, s...)
 }
 

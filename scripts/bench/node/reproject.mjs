@@ -2,22 +2,22 @@
 // the way a careful Node program does it. readline splits the lines, JSON.parse reads them,
 // AsyncLocalStorage carries the correlation id, pino writes a line an event.
 //
-//   node reproject.mjs FILE [--log-apply]
+//   node reproject.mjs FILE [--log-apply | --log-apply-buffered]
 //
-// Log lines go to standard output, the outcome as one JSON object to standard error.
+// --log-apply logs as the course's script does: pino as it comes, which writes each line at
+// once. --log-apply-buffered lets pino collect lines, as far as it goes. Log lines go to standard
+// output, the outcome as one JSON object to standard error.
 import { AsyncLocalStorage } from "node:async_hooks";
 import { createReadStream } from "node:fs";
 import readline from "node:readline";
 import pino from "pino";
 
 const [file, flag] = process.argv.slice(2);
-const logApply = flag === "--log-apply";
-
-const contexts = new AsyncLocalStorage();
-// Buffered as far as pino goes: the program under comparison buffers its lines too.
-const destination = pino.destination({ fd: 1, sync: true, minLength: 8 * 1024 });
+const logApply = flag?.startsWith("--log-apply") ?? false;
+const destination = pino.destination({ fd: 1, sync: true, minLength: flag === "--log-apply-buffered" ? 8 * 1024 : 0 });
 const base = pino({ level: "info" }, destination);
 
+const contexts = new AsyncLocalStorage();
 function log() {
   const context = contexts.getStore();
   return context ? base.child({ correlationId: context.correlationId }) : base;

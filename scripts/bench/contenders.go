@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+)
+
+// programs are the baselines.
+//
+//go:embed node/package.json node/reproject.mjs duckdb/reproject.py
+var programs embed.FS
+
+// findContenders prepares all programs; baselines that cannot run here are left out, with a
+// word about what is missing.
+func findContenders(ctx context.Context, bin, python string) ([]contender, error) {
+	ours, err := ourContenders(ctx, bin)
+	if err != nil {
+		return nil, err
+	}
+	node, err := nodeContenders(ctx)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "without node: %v\n", err)
+	}
+	duckdb, err := duckdbContenders(ctx, python)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "without duckdb: %v\n", err)
+	}
+	return slices.Concat(ours, node, duckdb), ctx.Err()
+}
+
+func ourContenders(ctx context.Context, bin string) ([]contender, error) {
+	if bin == "" {
+		dir, err := cacheDir("bin")
+		if err != nil {
+			return nil, err
+		}
+		bin = filepath.Join(dir, "gakushoku")
+		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", bin, "./scripts/gakushoku")
+		build.Stderr = os.Stderr
+		if err := build.Run(); err != nil {
+			return nil, fmt.Errorf("building gakushoku: %w", err)
+		}
+	}
+	own := contender{ours: true, rows: regexp.MustCompile(`size (\d+) row`)}
+	own.streams = func(cmd *exec.Cmd, outcome, log io.Writer) { cmd.Stdout, cmd.Stderr = outcome, log }
+	quiet, logging := own, own
+	quiet.name, quiet.command = "gakushoku", program(bin, "reproject", "--from")
+	logging.name, logging.logs, logging.command = "gakushoku, a line an event", true, program(bin, "reproject", "--log-apply", "--from")
+	return []contender{quiet, logging}, nil
+}
+
+// program runs a program with the log's name behind args.
+func program(name string, args ...string) func(context.Context, string) *exec.Cmd {
+	return func(ctx context.Context, file string) *exec.Cmd {
+		return exec.CommandContext(ctx, name, append(append([]string{}, args...), file)...)
+	}
+}
+
+func nodeContenders(ctx context.Context) ([]contender, error) {
+	for _, tool := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return nil, fmt.Errorf("%s is missing: install Node.js 20 or newer", tool)
+		}
+	}
+	dir, err := unpack("node", "package.json", "reproject.mjs")
+	if err != nil {
+		return nil, err
+	}
+	install := exec.CommandContext(ctx, "npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error")
+	install.Dir = dir
+	if text, err := install.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("npm install in %s: %w: %s", dir, err, text)
+	}
+	node := contender{rows: regexp.MustCompile(`"size":(\d+)`)}
+	node.streams = func(cmd *exec.Cmd, outcome, log io.Writer) { cmd.Stdout, cmd.Stderr = log, outcome }
+	script := filepath.Join(dir, "reproject.mjs")
+	quiet, logging, buffered := node, node, node
+	quiet.name, quiet.command = "node", nodeCommand(script, "")
+	logging.name, logging.logs, logging.command = "node, a pino line an event", true, nodeCommand(script, "--log-apply")
+	buffered.name, buffered.logs, buffered.command = "node, pino lines buffered", true, nodeCommand(script, "--log-apply-buffered")
+	return []contender{quiet, logging, buffered}, nil
+}
+
+func nodeCommand(script, flag string) func(context.Context, string) *exec.Cmd {
+	return func(ctx context.Context, file string) *exec.Cmd {
+		return exec.CommandContext(ctx, "node", script, file, flag)
+	}
+}
+
+func duckdbContenders(ctx context.Context, python string) ([]contender, error) {
+	dir, err := unpack("duckdb", "reproject.py")
+	if err != nil {
+		return nil, err
+	}
+	if python == "" {
+		python = "python3"
+		if own := filepath.Join(dir, "venv", "bin", "python"); exec.Command(own, "--version").Run() == nil {
+			python = own
+		}
+	}
+	if exec.CommandContext(ctx, python, "-c", "import duckdb").Run() != nil {
+		return nil, fmt.Errorf("%s has no duckdb: python3 -m venv %s/venv && %s/venv/bin/pip install duckdb", python, dir, dir)
+	}
+	duckdb := contender{name: "duckdb", rows: regexp.MustCompile(`"size": (\d+)`)}
+	duckdb.streams = func(cmd *exec.Cmd, outcome, _ io.Writer) { cmd.Stdout = outcome }
+	duckdb.command = program(python, filepath.Join(dir, "reproject.py"))
+	return []contender{duckdb}, nil
+}
+
+// unpack writes the files of a baseline into the cache.
+func unpack(name string, files ...string) (string, error) {
+	dir, err := cacheDir(name)
+	if err != nil {
+		return "", err
+	}
+	for _, file := range files {
+		data, err := programs.ReadFile(name + "/" + file)
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(dir, file), data, 0o644); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}

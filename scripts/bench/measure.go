@@ -1,0 +1,66 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"time"
+)
+
+// measurement is what one run of a program took.
+type measurement struct {
+	wall time.Duration
+	cpu  time.Duration // user and system, all cores
+	peak int64         // resident memory at its highest, in bytes; 0 when the system does not tell
+}
+
+// measure runs a program to its end. Its standard output and error are the caller's to set; a
+// failure carries the end of what it wrote to standard error, when that went nowhere else.
+func measure(ctx context.Context, name string, cmd *exec.Cmd) (measurement, error) {
+	var complaint bytes.Buffer
+	if cmd.Stderr == nil {
+		cmd.Stderr = &complaint
+	}
+	started := time.Now()
+	err := cmd.Run()
+	wall := time.Since(started)
+	if ctx.Err() != nil {
+		return measurement{}, ctx.Err()
+	}
+	if err != nil {
+		text := bytes.TrimSpace(complaint.Bytes())
+		return measurement{}, fmt.Errorf("%s: %w: %s", name, err, text[max(0, len(text)-500):])
+	}
+	state := cmd.ProcessState
+	return measurement{wall: wall, cpu: state.UserTime() + state.SystemTime(), peak: peakMemory(state)}, nil
+}
+
+// median takes each figure by itself; all is not empty.
+func median(all []measurement) measurement {
+	return measurement{
+		wall: middle(all, func(m measurement) time.Duration { return m.wall }),
+		cpu:  middle(all, func(m measurement) time.Duration { return m.cpu }),
+		peak: middle(all, func(m measurement) int64 { return m.peak }),
+	}
+}
+
+func middle[T ~int64](all []measurement, figure func(measurement) T) T {
+	var figures []T
+	for _, m := range all {
+		figures = append(figures, figure(m))
+	}
+	slices.Sort(figures)
+	return figures[len(figures)/2]
+}
+
+// cacheDir is where suites keep what they make and fetch; .gitignore knows it.
+func cacheDir(name string) (string, error) {
+	if _, err := os.Stat("go.mod"); err != nil {
+		return "", fmt.Errorf("run this in the folder of go.mod: %w", err)
+	}
+	dir := ".cache/bench/" + name
+	return dir, os.MkdirAll(dir, 0o755)
+}

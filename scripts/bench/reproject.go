@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// runReproject measures the replay of a log into the orders read model, beside programs that
+// compute the same rows. Rounds go through all programs in turn, so that what else happens on
+// the machine meets all of them.
+func runReproject(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("reproject", flag.ContinueOnError)
+	sizes := flags.String("events", "1000000,5000000", "sizes of the logs, separated by commas")
+	rounds := flags.Int("rounds", 3, "how often each program runs; the median counts")
+	logTo := flags.String("log-to", os.DevNull, "the file that takes the log lines of all programs")
+	bin := flags.String("bin", "", "the gakushoku to measure; built from the source when empty")
+	python := flags.String("python", "", "a Python that has duckdb; looked for when empty")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *rounds < 1 {
+		return fmt.Errorf("-rounds %d: at least 1 is needed", *rounds)
+	}
+	contenders, err := findContenders(ctx, *bin, *python)
+	if err != nil {
+		return err
+	}
+	for size := range strings.SplitSeq(*sizes, ",") {
+		events, err := strconv.Atoi(size)
+		if err != nil || events < 1 {
+			return fmt.Errorf("-events %s: %q is not a number of events", *sizes, size)
+		}
+		if err := race(ctx, contenders, events, *rounds, *logTo); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// contender is one program, run in one way.
+type contender struct {
+	name    string
+	logs    bool // it writes a log line an event
+	ours    bool
+	command func(ctx context.Context, file string) *exec.Cmd
+	// streams connects the program: where the outcome goes, where log lines go.
+	streams func(cmd *exec.Cmd, outcome, log io.Writer)
+	rows    *regexp.Regexp // finds the number of rows in the outcome
+}
+
+// race lets every contender replay one log in every round, and prints the medians.
+func race(ctx context.Context, contenders []contender, events, rounds int, logTo string) error {
+	file, err := logOf(ctx, events)
+	if err != nil {
+		return err
+	}
+	runs := make([][]measurement, len(contenders))
+	rows := ""
+	for round := range rounds {
+		for i, c := range contenders {
+			fmt.Fprintf(os.Stderr, "%d events, round %d of %d: %s\n", events, round+1, rounds, c.name)
+			m, got, err := c.run(ctx, file, logTo)
+			if err != nil {
+				return err
+			}
+			if rows == "" {
+				rows = got
+			}
+			if got != rows {
+				return fmt.Errorf("%s made %s rows, %s made %s", c.name, got, contenders[0].name, rows)
+			}
+			runs[i] = append(runs[i], m)
+		}
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\n%d events (%d bytes each), %s rows, median of %d\n\n", events, info.Size()/int64(events), rows, rounds)
+	printRace(os.Stdout, contenders, runs, events)
+	return nil
+}
+
+// logOf is a generated log of so many events; it is made once.
+func logOf(ctx context.Context, events int) (string, error) {
+	dir, err := cacheDir("logs")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, fmt.Sprintf("events-%d.jsonl", events))
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	fmt.Fprintf(os.Stderr, "writing %s\n", path)
+	return path, writeLogFile(ctx, path, events, 1)
+}
+
+// run measures one run and answers the number of rows that came of it.
+func (c contender) run(ctx context.Context, file, logTo string) (measurement, string, error) {
+	log, err := os.Create(logTo)
+	if err != nil {
+		return measurement{}, "", fmt.Errorf("the file for log lines: %w", err)
+	}
+	defer log.Close()
+	var outcome bytes.Buffer
+	cmd := c.command(ctx, file)
+	c.streams(cmd, &outcome, log)
+	m, err := measure(ctx, c.name, cmd)
+	if err != nil {
+		return m, "", fmt.Errorf("%w %s", err, strings.TrimSpace(outcome.String()))
+	}
+	found := c.rows.FindStringSubmatch(outcome.String())
+	if found == nil {
+		return m, "", fmt.Errorf("%s did not say how many rows it made: %.300s", c.name, outcome.String())
+	}
+	return m, found[1], nil
+}
+
+// printRace prints a line a contender: how fast it was, and how many times faster ours was
+// that logs as much.
+func printRace(w io.Writer, contenders []contender, runs [][]measurement, events int) {
+	ours := map[bool]measurement{}
+	for i, c := range contenders {
+		if c.ours {
+			ours[c.logs] = median(runs[i])
+		}
+	}
+	fmt.Fprintf(w, "| %-32s | %10s | %9s | %9s | %10s | %9s |\n", "program", "events/s", "CPU s", "peak MB", "ours: rate", "memory")
+	fmt.Fprintf(w, "|%s|%s:|%s:|%s:|%s:|%s:|\n", strings.Repeat("-", 34), strings.Repeat("-", 11), strings.Repeat("-", 10), strings.Repeat("-", 10), strings.Repeat("-", 11), strings.Repeat("-", 10))
+	for i, c := range contenders {
+		m := median(runs[i])
+		rate, memory := "", ""
+		if own, ok := ours[c.logs]; ok && !c.ours {
+			rate = fmt.Sprintf("%.1f x", m.wall.Seconds()/own.wall.Seconds())
+			memory = fmt.Sprintf("%.2f x", float64(own.peak)/float64(max(m.peak, 1)))
+		}
+		fmt.Fprintf(w, "| %-32s | %10.0f | %9.2f | %9.0f | %10s | %9s |\n", c.name, float64(events)/m.wall.Seconds(), m.cpu.Seconds(), float64(m.peak)/1e6, rate, memory)
+	}
+}
