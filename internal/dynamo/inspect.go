@@ -19,10 +19,9 @@ func (s *Tables) Scan(ctx context.Context, t projection.Table, cursor string, li
 		return nil, "", fmt.Errorf("scanning table %s: %w", s.name(t), err)
 	}
 	in := &dynamodb.ScanInput{
-		TableName:                 aws.String(s.name(t)),
-		ConsistentRead:            aws.Bool(true),
-		FilterExpression:          aws.String(attrSK + " = :row AND begins_with(" + attrPK + ", :prefix)"),
-		ExpressionAttributeValues: item{":row": str(rowSort), ":prefix": str(rowPrefix)},
+		TableName:        aws.String(s.name(t)),
+		ConsistentRead:   aws.Bool(true),
+		FilterExpression: aws.String("attribute_exists(" + attrWrites + ")"), // of rows only
 	}
 	if from != nil {
 		in.ExclusiveStartKey = rowKey(from[attrPK])

@@ -1,0 +1,196 @@
+package event
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// value checks the next value, whatever it is, and steps over it. depth is how many objects
+// and arrays it stands in.
+func (s *scanner) value(depth int) span {
+	switch c := s.peek(); c {
+	case '"':
+		return s.string()
+	case '{':
+		return s.object(depth)
+	case '[':
+		return s.array(depth)
+	case 't':
+		return s.word("true")
+	case 'f':
+		return s.word("false")
+	case 'n':
+		return s.word("null")
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		return s.number()
+	}
+	s.unexpected("a value")
+	return span{}
+}
+
+func (s *scanner) object(depth int) span {
+	start := s.at
+	if !s.enter(depth) {
+		return span{}
+	}
+	for first := true; s.more(first, '}'); first = false {
+		if _, ok := s.key(); ok {
+			s.value(depth + 1)
+		}
+	}
+	return s.from(start, '{')
+}
+
+func (s *scanner) array(depth int) span {
+	start := s.at
+	if !s.enter(depth) {
+		return span{}
+	}
+	for first := true; s.more(first, ']'); first = false {
+		s.value(depth + 1)
+	}
+	return s.from(start, '[')
+}
+
+// enter steps over an opening bracket that peek has seen.
+func (s *scanner) enter(depth int) bool {
+	if depth >= maxDepth {
+		return s.failAt(s.at, "values nest deeper than %d", maxDepth)
+	}
+	s.at++
+	return true
+}
+
+func (s *scanner) from(start int, kind byte) span {
+	if s.err != nil {
+		return span{}
+	}
+	return span{start: int32(start), end: int32(s.at), kind: kind}
+}
+
+func (s *scanner) word(w string) span {
+	start := s.at
+	if len(s.data)-start < len(w) || string(s.data[start:start+len(w)]) != w {
+		s.unexpected("a value")
+		return span{}
+	}
+	s.at += len(w)
+	return span{start: int32(start), end: int32(s.at), kind: w[0]}
+}
+
+func (s *scanner) number() span {
+	start := s.at
+	if s.data[s.at] == '-' {
+		s.at++
+	}
+	if s.at < len(s.data) && s.data[s.at] == '0' {
+		s.at++
+	} else if !s.digits() {
+		return span{}
+	}
+	if s.at < len(s.data) && s.data[s.at] == '.' {
+		s.at++
+		if !s.digits() {
+			return span{}
+		}
+	}
+	if s.at < len(s.data) && (s.data[s.at] == 'e' || s.data[s.at] == 'E') {
+		s.at++
+		if s.at < len(s.data) && (s.data[s.at] == '+' || s.data[s.at] == '-') {
+			s.at++
+		}
+		if !s.digits() {
+			return span{}
+		}
+	}
+	return span{start: int32(start), end: int32(s.at), kind: '0'}
+}
+
+// digits steps over one digit or more.
+func (s *scanner) digits() bool {
+	start := s.at
+	for s.at < len(s.data) && s.data[s.at]-'0' <= 9 {
+		s.at++
+	}
+	if s.at == start {
+		return s.unexpected("a digit")
+	}
+	return true
+}
+
+// string steps over a string whose opening quote peek has seen.
+func (s *scanner) string() span {
+	start := s.at
+	escaped := false
+	at := start + 1
+	for {
+		at = plainEnd(s.data, at)
+		if at >= len(s.data) {
+			s.at = at
+			s.unexpected("the closing quote of a string")
+			return span{}
+		}
+		switch s.data[at] {
+		case '"':
+			s.at = at + 1
+			return span{start: int32(start), end: int32(s.at), kind: '"', escaped: escaped}
+		case '\\':
+			escaped = true
+			size := escapeSize(s.data[at:])
+			if size == 0 {
+				s.failAt(at, "expected an escape such as \\n or \\u00e9")
+				return span{}
+			}
+			at += size
+		default:
+			s.failAt(at, "control character %q in a string: write it as an escape", s.data[at])
+			return span{}
+		}
+	}
+}
+
+const (
+	eachByte = 0x0101010101010101
+	highBits = 0x8080808080808080
+)
+
+// plainEnd is the first index from at on of a quote, a backslash or a control character. It
+// looks at eight bytes a step.
+func plainEnd(data []byte, at int) int {
+	for ; at+8 <= len(data); at += 8 {
+		w := binary.LittleEndian.Uint64(data[at:])
+		if found := special(w) & highBits; found != 0 {
+			return at + bits.TrailingZeros64(found)/8
+		}
+	}
+	for at < len(data) && data[at] != '"' && data[at] != '\\' && data[at] >= ' ' {
+		at++
+	}
+	return at
+}
+
+// special marks a quote, a backslash or a control character among eight bytes: the lowest
+// byte whose high bit is set is the first of them. Bytes above that may be set by mistake.
+func special(w uint64) uint64 {
+	quote := w ^ '"'*eachByte
+	slash := w ^ '\\'*eachByte
+	// A byte of x-eachByte&^x has its high bit when that of x is 0; the last term does the
+	// same for bytes below a space. Borrows only go upwards.
+	return (quote-eachByte)&^quote | (slash-eachByte)&^slash | (w-' '*eachByte)&^w
+}
+
+// escapeSize is the length of the escape that text begins with, 0 when it is none.
+func escapeSize(text []byte) int {
+	if len(text) < 2 {
+		return 0
+	}
+	switch text[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		if _, ok := hex4(text[2:]); ok {
+			return 6
+		}
+	}
+	return 0
+}

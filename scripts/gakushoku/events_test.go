@@ -1,0 +1,118 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestImportIsSafeToRepeatAndExportsWhatItTook(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	file := put(t, "seed.jsonl", seed)
+	contains(t, ok(t, "events", "import", file, "-d", dir), "2 events of 1 stream: 2 imported, 0 already there, 0 bad")
+	contains(t, ok(t, "events", "import", file, "-d", dir), "0 imported, 2 already there")
+	callWith(t, seed, false, "events", "import", "-", "-d", dir, "--json").wants(t, exitDone, `"alreadyThere": 2`)
+	exported := ok(t, "events", "export", "-d", dir)
+	if lines := strings.Count(exported, "\n"); lines != 2 {
+		t.Errorf("%d lines exported", lines)
+	}
+	again := filepath.Join(t.TempDir(), "again")
+	callWith(t, exported, false, "events", "import", "-", "-d", again).wants(t, exitDone, "standard input: 2 events")
+	if twice := ok(t, "events", "export", "-d", again); twice != exported {
+		t.Errorf("differs:\n%s\n%s", exported, twice)
+	}
+}
+
+func TestImportRefusesAFileWithABadLine(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	file := put(t, "log.jsonl", seed+"not an event\n")
+	call(t, "events", "import", file, "-d", dir).wants(t, exitFailed, file+":3: ", "nothing was imported", "--skip-bad")
+	call(t, "events", "import", file, "-d", dir, "--json").wants(t, exitFailed, `"line": 3`)
+	if out := ok(t, "events", "export", "-d", dir); out != "" {
+		t.Errorf("imported: %s", out)
+	}
+	call(t, "events", "import", file, "-d", dir, "--skip-bad").wants(t, exitDone, "2 imported, 0 already there, 1 bad", file+".bad")
+	if bad := read(t, file+".bad"); bad != "not an event\n" {
+		t.Errorf("bad lines: %q", bad)
+	}
+	other := filepath.Join(t.TempDir(), "other.bad")
+	callWith(t, "x\n"+seed, false, "events", "import", "-", "-d", dir, "--skip-bad", "--bad-file", other).wants(t, exitDone, "standard input:1: ", other)
+	if bad := read(t, other); bad != "x\n" {
+		t.Errorf("bad lines: %q", bad)
+	}
+}
+
+func TestImportListsOnlySoManyBadLines(t *testing.T) {
+	t.Parallel()
+	file := put(t, "log.jsonl", strings.Repeat("x\n", 50))
+	got := call(t, "events", "import", file, "-d", filepath.Join(t.TempDir(), "data"))
+	got.wants(t, exitFailed, "... and 30 more", "50 bad lines")
+	if lines := strings.Count(got.err, "\n"); lines != maxTold+2 {
+		t.Errorf("%d lines", lines)
+	}
+}
+
+func TestImportMakesNoBadFileWithoutBadLines(t *testing.T) {
+	t.Parallel()
+	file := put(t, "log.jsonl", seed)
+	ok(t, "events", "import", file, "-d", filepath.Join(t.TempDir(), "data"), "--skip-bad")
+	if _, err := os.Stat(file + ".bad"); err == nil {
+		t.Error("there is a file of bad lines")
+	}
+}
+
+func TestExportChooses(t *testing.T) {
+	t.Parallel()
+	dir := seeded(t)
+	for flag, want := range map[string]int{"--stream=order-o1": 2, "--since=2026-01-24T09:00:01+09:00": 1, "--since=1h": 0} {
+		if lines := strings.Count(ok(t, "events", "export", "-d", dir, flag), "\n"); lines != want {
+			t.Errorf("%s: %d lines, want %d", flag, lines, want)
+		}
+	}
+}
+
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, syscall.EPIPE }
+
+func TestReadersThatLeaveAreNoFailure(t *testing.T) {
+	t.Parallel()
+	dir, file := seeded(t), put(t, "seed.jsonl", seed)
+	for _, args := range [][]string{
+		{"events", "export", "-d", dir}, {"events", "show", "o1", "-d", dir}, {"projection", "status", "-d", dir}, {"reproject", "--from", file, "--out", "-"},
+	} {
+		stderr := &output{}
+		if code := run(t.Context(), args, strings.NewReader(""), brokenPipe{}, stderr); code != exitDone || strings.Contains(stderr.String(), "pipe") {
+			t.Errorf("%v: exit %d: %s", args, code, stderr.String())
+		}
+	}
+}
+
+func TestShowFindsAStreamByItsNameOrItsOrder(t *testing.T) {
+	t.Parallel()
+	dir := seeded(t)
+	for _, name := range []string{"order-o1", "o1"} {
+		table := ok(t, "events", "show", name, "-d", dir)
+		contains(t, table, "VERSION", "OrderPlaced", "OrderPaid", "c2", `{"orderId":"o1","total":780}`)
+		if strings.Count(table, "\n") != 3 {
+			t.Errorf("the table is\n%s", table)
+		}
+	}
+	if lines := strings.Count(ok(t, "events", "show", "o1", "-d", dir, "--json"), `"eventId"`); lines != 2 {
+		t.Errorf("%d events", lines)
+	}
+}
+
+func TestShowKeepsControlCharactersFromTheTerminal(t *testing.T) {
+	t.Parallel()
+	if got := shortPayload([]byte("{\"a\": \"\u009b2J\"}")); got != "{\"a\":\"\ufffd2J\"}" {
+		t.Errorf("%q", got)
+	}
+	if got := shortPayload([]byte(`"` + strings.Repeat("学", 300) + `"`)); len([]rune(got)) != 123 {
+		t.Errorf("%d characters", len([]rune(got)))
+	}
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestMistakesInWhatIsTypedExitWith2(t *testing.T) {
+	t.Parallel()
+	file := put(t, "seed.jsonl", seed)
+	cases := map[string][]string{
+		"nothing":                          {},
+		"an unknown command":               {"sevre"},
+		"half a command":                   {"events"},
+		"an unknown flag":                  {"serve", "--port", "1"},
+		"no file":                          {"events", "import"},
+		"too many files":                   {"events", "import", "a", "b"},
+		"a level that is none":             {"version", "--log-level", "loud"},
+		"a time that is none":              {"events", "export", "--since", "yesterday"},
+		"a level to search that is none":   {"logs", "--level", "loud"},
+		"a number of lines that is none":   {"logs", "--last", "many"},
+		"a negative number of lines":       {"logs", "--last=-1"},
+		"a bad file without skipping":      {"events", "import", file, "--bad-file", "x"},
+		"skipping in standard input":       {"events", "import", "-", "--skip-bad"},
+		"the file itself as the bad file":  {"events", "import", file, "--skip-bad", "--bad-file", file},
+		"reprojecting nothing":             {"reproject"},
+		"reprojecting to two places":       {"reproject", "--from", file, "--out", "x", "--data", "y"},
+		"reprojecting a file into itself":  {"reproject", "--from", file, "--out", file},
+		"an address that is none":          {"health", "wait", "ftp://x"},
+		"an address without a host":        {"health", "wait", "http://"},
+		"a timeout that is none":           {"health", "wait", "http://x", "--timeout", "soon"},
+		"no time at all":                   {"health", "wait", "http://x", "--timeout", "0s"},
+		"an API key without a name":        {"serve", "--api-keys", "secret"},
+		"one API key for two callers":      {"serve", "--api-keys", "a=k,b=k"},
+		"a projection that is not named":   {"projection", "rebuild"},
+		"a flag that needs a value at end": {"events", "export", "--stream"},
+	}
+	for name, args := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := call(t, args...)
+			got.wants(t, exitUsage, "gakushoku: ", "Try: gakushoku", "--help")
+			if strings.Contains(got.err, "secret") || got.out != "" {
+				t.Errorf("out %q err %q", got.out, got.err)
+			}
+		})
+	}
+}
+
+func TestHelpIsThereForEveryCommand(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"serve", "events import", "events export", "events show", "reproject", "projection status", "projection rebuild", "logs", "health wait"} {
+		got := call(t, append(strings.Fields(command), "--help")...)
+		got.wants(t, exitDone, "Example", "Usage: gakushoku "+command, "$GAKUSHOKU_DATA", "Default: gakushoku-data")
+	}
+	call(t, "--help").wants(t, exitDone, "events import", "demo", "version")
+	call(t, "demo", "--help").wants(t, exitDone, "every step")
+}
+
+func TestFailuresExitWith1AndOneLine(t *testing.T) {
+	t.Parallel()
+	file, folder := put(t, "seed.jsonl", seed), t.TempDir()
+	foreign := filepath.Dir(put(t, "notes.txt", "mine"))
+	loop := filepath.Join(t.TempDir(), "loop")
+	if err := os.Symlink(loop, loop); err != nil {
+		t.Fatal(err)
+	}
+	missing := filepath.Join(folder, "missing")
+	data := seeded(t)
+	cases := []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"importing a file that is not there", []string{"events", "import", missing, "-d", data}, "no such file"},
+		{"importing a folder", []string{"events", "import", folder, "-d", data}, "is a folder"},
+		{"importing what cannot be read", []string{"events", "import", loop, "-d", data}, loop},
+		{"importing into a foreign folder", []string{"events", "import", file, "-d", foreign}, "not a gakushoku data folder"},
+		{"importing into a file", []string{"events", "import", file, "-d", file}, file},
+		{"exporting from nowhere", []string{"events", "export", "-d", missing}, "there is no data folder"},
+		{"exporting an unknown stream", []string{"events", "export", "--stream", "order-x", "-d", data}, "no such stream: order-x"},
+		{"showing an unknown stream", []string{"events", "show", "x", "-d", data}, "no such stream: x"},
+		{"serving a foreign folder", []string{"serve", "-d", foreign, "--addr", "127.0.0.1:0"}, "not a gakushoku data folder"},
+		{"serving at an address that is none", []string{"serve", "-d", data, "--addr", "nowhere"}, "nowhere"},
+		{"rebuilding an unknown projection", []string{"projection", "rebuild", "meals", "-d", data}, "orders"},
+		{"the status of nothing", []string{"projection", "status", "-d", missing}, "there is no data folder"},
+		{"logs of a folder without", []string{"logs", "-d", data}, "has `gakushoku serve` run"},
+		{"reprojecting a file that is not there", []string{"reproject", "--from", missing}, "no such file"},
+		{"reprojecting a folder", []string{"reproject", "--from", folder}, "is a folder"},
+		{"reprojecting onto a folder", []string{"reproject", "--from", file, "--out", folder}, "is a folder"},
+		{"reprojecting to a place that is not there", []string{"reproject", "--from", file, "--out", filepath.Join(missing, "x")}, "no such file"},
+		{"reprojecting into a foreign folder", []string{"reproject", "--from", file, "--data", foreign}, "not a gakushoku data folder"},
+		{"waiting for nobody", []string{"health", "wait", "127.0.0.1:1", "--timeout", "10ms"}, "is not ready after 10ms"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			got := call(t, c.args...)
+			got.wants(t, exitFailed, c.want)
+			lines := strings.Split(strings.TrimSpace(got.err), "\n")
+			if last := lines[len(lines)-1]; !strings.HasPrefix(last, "gakushoku: ") || !strings.Contains(last, c.want) {
+				t.Errorf("the last line is %q", last)
+			}
+		})
+	}
+	if _, err := os.Stat(missing); err == nil {
+		t.Error("a command that only reads has made a folder")
+	}
+}
+
+func TestAnInterruptedCommandFails(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	stdin := &blockingReader{cancel: cancel, until: make(chan struct{})}
+	defer close(stdin.until)
+	stderr := &output{}
+	dir := filepath.Join(t.TempDir(), "data")
+	code := run(ctx, []string{"events", "import", "-", "-d", dir}, stdin, &output{}, stderr)
+	outcome{code, "", stderr.String()}.wants(t, exitFailed, "gakushoku: interrupted")
+}
+
+// blockingReader is a terminal at which the user presses Ctrl-C and nothing else.
+type blockingReader struct {
+	cancel context.CancelFunc
+	until  chan struct{}
+}
+
+func (b *blockingReader) Read([]byte) (int, error) {
+	b.cancel()
+	<-b.until
+	return 0, os.ErrClosed
+}
+
+func TestVersionTellsWhatWasBuilt(t *testing.T) {
+	t.Parallel()
+	contains(t, ok(t, "version"), "gakushoku ", "go1.")
+	contains(t, ok(t, "version", "--json"), `"platform"`)
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// eventually waits for a text in what a program writes.
+func (r *running) eventually(t *testing.T, o *output, text string) string {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if strings.Contains(o.String(), text) {
+			return o.String()
+		}
+		select {
+		case code := <-r.ended:
+			t.Fatalf("ended with %d: %s%s", code, r.out.String(), r.err.String())
+		default:
+		}
+	}
+	t.Fatalf("%q never came in %q", text, o.String())
+	return ""
+}
+
+func TestServeAnswersUntilItIsStopped(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	server := start(t, "serve", "-d", dir, "--addr", "127.0.0.1:0", "--api-keys", "till=k1")
+	url := strings.Fields(server.eventually(t, server.out, " from "))[2]
+	contains(t, ok(t, "health", "wait", url, "--timeout", "30s"), url+"/health/ready is ready after")
+
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/orders", strings.NewReader(`{"orderId":"o1","total":780}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for header, value := range map[string]string{"content-type": "application/json", "x-api-key": "k1", "x-correlation-id": "cid-7"} {
+		request.Header.Set(header, value)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusCreated {
+		t.Errorf("POST /orders: %s", response.Status)
+	}
+	contains(t, ok(t, "events", "show", "o1", "-d", dir), "OrderPlaced", "cid-7", "till")
+	logs := ok(t, "logs", "-d", dir, "--correlation-id", "cid-7")
+	contains(t, logs, "request:start", "command:success", "request:end", "INFO")
+	for line := range strings.Lines(logs) {
+		contains(t, line, "cid-7")
+	}
+	call(t, "serve", "-d", dir, "--addr", "127.0.0.1:0").wants(t, exitFailed, "being served by another process")
+	call(t, "serve", "-d", filepath.Join(t.TempDir(), "other"), "--addr", strings.TrimPrefix(url, "http://")).wants(t, exitFailed, "cannot listen", "--addr")
+	server.stop()
+	if code := <-server.ended; code != exitDone {
+		t.Errorf("exit %d: %s", code, server.err.String())
+	}
+	contains(t, server.err.String(), `"message":"server:start"`)
+}
+
+func TestHealthWaitTellsWhatIsNotReady(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path != "/health/ready" && r.URL.Path != "/prod/up":
+			http.NotFound(w, r)
+		case asked.Add(1) < 3:
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprint(w, `{"status":"failing","parts":[{"name":"store","status":"ok"},{"name":"disk","status":"failing","detail":"full"},{"name":"x","status":"failing"}]}`)
+		}
+	}))
+	defer server.Close()
+	got := call(t, "health", "wait", strings.TrimPrefix(server.URL, "http://"))
+	got.wants(t, exitDone, "503 Service Unavailable (disk: full; x)\n", "is ready after")
+	if n := strings.Count(got.err, "disk"); n != 1 {
+		t.Errorf("told %d times: %s", n, got.err)
+	}
+	call(t, "health", "wait", server.URL+"/prod/up").wants(t, exitDone, "/prod/up is ready")
+	call(t, "health", "wait", server.URL+"/elsewhere", "--timeout", "50ms").wants(t, exitFailed, "404 Not Found")
+}
+
+func TestHealthWaitGivesUpOnASilentServer(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer server.Close()
+	call(t, "health", "wait", server.URL, "--timeout", "50ms").wants(t, exitFailed, "is not ready after 50ms: no answer")
+}
+
+// logged is a data folder with a current log and a rotated one.
+func logged(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "logs"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{
+		"gakushoku-2026-01-23T00-00-00.000.log": `{"level":"info","correlationId":"c1","timestamp":"2026-01-23T00:00:00.000Z","message":"old"}`,
+		"gakushoku.log": `{"level":"error","correlationId":"c1","timestamp":"2026-01-24T00:00:00.000Z","message":"new"}` + "\n" +
+			`{"level":"info","correlationId":"c2","timestamp":"2026-01-24T00:00:01.000Z","message":"other"}`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "logs", name), []byte(content+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestLogsChoosesLines(t *testing.T) {
+	t.Parallel()
+	dir := logged(t)
+	cases := map[string][]string{
+		"":                             {"old", "new", "other"},
+		"--correlation-id=c1":          {"old", "new"},
+		"--level=error":                {"new"},
+		"--text=oth":                   {"other"},
+		"--last=2":                     {"new", "other"},
+		"--since=2026-01-24T00:00:00Z": {"new", "other"},
+		"-c c1 -l info -n 1":           {"new"},
+		"-c absent":                    nil,
+	}
+	for flags, want := range cases {
+		var got []string
+		for line := range strings.Lines(ok(t, append([]string{"logs", "-d", dir}, strings.Fields(flags)...)...)) {
+			got = append(got, strings.Fields(line)[2])
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: %v, want %v", flags, got, want)
+		}
+	}
+	contains(t, ok(t, "logs", "-d", dir, "--json", "-n1"), `{"level":"info","correlationId":"c2"`)
+	if got := callWith(t, "", true, "logs", "-d", dir, "-l", "error"); os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" {
+		got.wants(t, exitDone, "\x1b[31mERROR")
+	}
+}
+
+func TestLogsFollowsUntilItIsStopped(t *testing.T) {
+	t.Parallel()
+	dir := logged(t)
+	follow := start(t, "logs", "-d", dir, "--follow", "-c", "c1")
+	contains(t, follow.eventually(t, follow.out, "new"), "old")
+	log, err := os.OpenFile(filepath.Join(dir, "logs", "gakushoku.log"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	fmt.Fprintln(log, `{"level":"info","correlationId":"c2","message":"unwanted"}`)
+	fmt.Fprintln(log, `{"level":"info","correlationId":"c1","message":"latest"}`)
+	if out := follow.eventually(t, follow.out, "latest"); strings.Contains(out, "unwanted") {
+		t.Errorf("not asked for: %s", out)
+	}
+	follow.stop()
+	if code := <-follow.ended; code != exitDone {
+		t.Errorf("exit %d: %s", code, follow.err.String())
+	}
+}
+
+func TestDemoChecksEveryStep(t *testing.T) {
+	t.Parallel()
+	if out := ok(t, "demo"); strings.Contains(out, "\x1b[") {
+		t.Errorf("colour without a terminal: %s", out)
+	}
+}

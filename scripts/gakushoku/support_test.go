@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+const seed = `{"eventId":"e1","type":"OrderPlaced","occurredAt":"2026-01-24T00:00:00.000Z","correlationId":"c1","payload":{"orderId":"o1","total":780}}
+{"eventId":"e2","type":"OrderPaid","occurredAt":"2026-01-24T00:00:01.000Z","correlationId":"c2","payload":{"orderId":"o1","paidAt":"2026-01-24T00:00:01.000Z"}}
+`
+
+// output takes what a program writes, from several goroutines.
+type output struct {
+	mu       sync.Mutex
+	b        bytes.Buffer
+	terminal bool
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+func (o *output) IsTerminal() bool { return o.terminal }
+
+// outcome is what a call of the program did.
+type outcome struct {
+	code     int
+	out, err string
+}
+
+// call runs the program to its end.
+func call(t *testing.T, args ...string) outcome {
+	t.Helper()
+	return callWith(t, "", false, args...)
+}
+
+func callWith(t *testing.T, stdin string, terminal bool, args ...string) outcome {
+	t.Helper()
+	stdout, stderr := &output{terminal: terminal}, &output{terminal: terminal}
+	code := run(t.Context(), args, strings.NewReader(stdin), stdout, stderr)
+	return outcome{code, stdout.String(), stderr.String()}
+}
+
+// ok is call for what must succeed; it returns the standard output.
+func ok(t *testing.T, args ...string) string {
+	t.Helper()
+	got := call(t, args...)
+	if got.code != exitDone {
+		t.Fatalf("%v: exit %d\n%s%s", args, got.code, got.out, got.err)
+	}
+	return got.out
+}
+
+// wants checks the exit code, and that the texts are in what was written.
+func (o outcome) wants(t *testing.T, code int, texts ...string) {
+	t.Helper()
+	if o.code != code {
+		t.Errorf("exit %d, want %d\nout: %s\nerr: %s", o.code, code, o.out, o.err)
+	}
+	for _, text := range texts {
+		if !strings.Contains(o.out+o.err, text) {
+			t.Errorf("%q is not in\nout: %s\nerr: %s", text, o.out, o.err)
+		}
+	}
+}
+
+func contains(t *testing.T, got string, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if !strings.Contains(got, text) {
+			t.Errorf("%q is not in\n%s", text, got)
+		}
+	}
+}
+
+// put writes a file into a new temporary folder and returns its path.
+func put(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+// seeded is a data folder with the seed's two events.
+func seeded(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "data")
+	ok(t, "events", "import", put(t, "seed.jsonl", seed), "--data", dir)
+	return dir
+}
+
+// running is a program in the background.
+type running struct {
+	out, err *output
+	stop     context.CancelFunc
+	ended    chan int
+}
+
+func start(t *testing.T, args ...string) *running {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	r := &running{out: &output{}, err: &output{}, stop: stop, ended: make(chan int, 1)}
+	go func() { r.ended <- run(ctx, args, strings.NewReader(""), r.out, r.err) }()
+	return r
+}
