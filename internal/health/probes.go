@@ -83,7 +83,7 @@ func ProjectionLag(limit time.Duration, lag func(context.Context) (Lag, error)) 
 			return "", err
 		}
 		if l.Behind > limit {
-			return "", Problemf("events wait since %s to be applied, %s is the limit", l.Behind.Round(time.Millisecond), limit)
+			return "", Problemf("events are applied %s late, %s is the limit", l.Behind.Round(time.Millisecond), limit)
 		}
 		if l.Detail != "" {
 			return l.Detail, nil

@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -125,7 +127,10 @@ func (w *recorder) end(logger *zerolog.Logger, level zerolog.Level, elapsed floa
 	if w.status >= http.StatusBadRequest {
 		result = observe.ResultNG
 	}
-	if w.status >= http.StatusInternalServerError {
+	switch {
+	case errors.Is(w.err, context.Canceled):
+		level = zerolog.WarnLevel // the client has left: nobody waits for the answer
+	case w.status >= http.StatusInternalServerError:
 		level = zerolog.ErrorLevel
 	}
 	line := logger.WithLevel(level).Int("status", w.status).Float64(observe.FieldDurationMs, elapsed).Str(observe.FieldResult, result)

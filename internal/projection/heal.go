@@ -112,7 +112,11 @@ func (p *Projector) refold(ctx context.Context, d Definition, t Table, stored Re
 	}
 	change, changed, err := f.Change()
 	if err == nil && changed {
-		observe.Logger(ctx).Info().Str(observe.FieldProjection, t.String()).Str(observe.FieldStream, stored.Stream).
+		line := observe.Logger(ctx).Info()
+		if stored.Writes == 0 {
+			line = observe.Logger(ctx).Debug() // a first row is no repair: a rebuild makes one a stream
+		}
+		line.Str(observe.FieldProjection, t.String()).Str(observe.FieldStream, stored.Stream).
 			Uint64("from", stored.Version).Uint64("to", change.Version).Msg("projection:heal")
 	}
 	return change, changed, err

@@ -30,7 +30,7 @@ type importCommand struct {
 }
 
 func (importCommand) Help() string {
-	return `The whole file is checked before anything is imported. Events that are there already are left alone, so a file can be imported again. An event without a stream belongs to its payload's order; one without a version follows the event before it in the file. Read models follow while a server runs on the folder; otherwise "gakushoku projection rebuild" brings them up to date.
+	return `The whole file is checked before anything is imported. Events that are there already are left alone, so a file can be imported again. An event without a stream belongs to its payload's order; one without a version follows the event before it in the file. Read models follow while a server runs on the folder; otherwise "gakushoku projection rebuild" brings them up to date. All events are added in one transaction: commands of a running server wait for it, and beyond a few seconds (some 200,000 events) are told to try again.
 
 Examples:
 

@@ -54,10 +54,11 @@ func TestHelpIsThereForEveryCommand(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{"serve", "events import", "events export", "events show", "reproject", "projection status", "projection rebuild", "logs", "health wait"} {
 		got := call(t, append(strings.Fields(command), "--help")...)
+		got.out = strings.Join(strings.Fields(got.out), " ") // however it was wrapped
 		got.wants(t, exitDone, "Example", "Usage: gakushoku "+command, "$GAKUSHOKU_DATA", "Default: gakushoku-data")
 	}
 	call(t, "--help").wants(t, exitDone, "events import", "demo", "version")
-	call(t, "demo", "--help").wants(t, exitDone, "every step")
+	call(t, "demo", "--help").wants(t, exitDone, "Nothing is left behind")
 }
 
 func TestFailuresExitWith1AndOneLine(t *testing.T) {

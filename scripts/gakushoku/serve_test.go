@@ -85,7 +85,7 @@ func TestHealthWaitTellsWhatIsNotReady(t *testing.T) {
 		t.Errorf("told %d times: %s", n, got.err)
 	}
 	call(t, "health", "wait", server.URL+"/prod/up").wants(t, exitDone, "/prod/up is ready")
-	call(t, "health", "wait", server.URL+"/elsewhere", "--timeout", "50ms").wants(t, exitFailed, "404 Not Found")
+	call(t, "health", "wait", server.URL+"/elsewhere", "--timeout", "2s").wants(t, exitFailed, "404 Not Found")
 }
 
 func TestHealthWaitGivesUpOnASilentServer(t *testing.T) {
@@ -137,9 +137,7 @@ func TestLogsChoosesLines(t *testing.T) {
 		}
 	}
 	contains(t, ok(t, "logs", "-d", dir, "--json", "-n1"), `{"level":"info","correlationId":"c2"`)
-	if got := callWith(t, "", true, "logs", "-d", dir, "-l", "error"); os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" {
-		got.wants(t, exitDone, "\x1b[31mERROR")
-	}
+	callWith(t, "", true, "logs", "-d", dir, "-l", "error").wants(t, exitDone, "\x1b[31mERROR")
 }
 
 func TestLogsFollowsUntilItIsStopped(t *testing.T) {
