@@ -13,6 +13,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"gakushoku/internal/fault"
 )
@@ -53,6 +54,12 @@ func wrap(ctx context.Context, doing string, err error) error {
 // isPassing reports whether the same call may succeed later.
 func isPassing(err error) bool {
 	if retryables.IsErrorRetryable(err) == aws.TrueTernary {
+		return true
+	}
+	// The SDK does not retry a name that is not found or a connection that is refused for good;
+	// for a caller the store is down all the same, and no defect of ours.
+	var unsent *smithyhttp.RequestSendError
+	if errors.As(err, &unsent) {
 		return true
 	}
 	var response *awshttp.ResponseError

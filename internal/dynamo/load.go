@@ -80,8 +80,8 @@ func unique(names []string) []string {
 	return slices.Compact(sorted)
 }
 
-// scanFactor is how many items a page of Streams looks at for each name it was asked for:
-// an order has about six events.
+// scanFactor is how many items Streams looks at at once for each name it was asked for: an
+// order has about six events.
 const scanFactor = 8
 
 // Streams is eventstore.Lister: it walks over all items and keeps the first of each stream.
@@ -95,6 +95,7 @@ func (s *Events) Streams(ctx context.Context, cursor string, limit int) ([]strin
 		start = firstOf(from[eventitem.Stream])
 	}
 	var names []string
+	look := min(limit, 1<<16) * scanFactor
 	for len(names) < limit {
 		// A filter would save bytes on the wire only, the store charges for all that it looks
 		// at; and emulators refuse one on a key.
@@ -104,7 +105,7 @@ func (s *Events) Streams(ctx context.Context, cursor string, limit int) ([]strin
 			ProjectionExpression:     aws.String("#stream, #version"),
 			ExpressionAttributeNames: map[string]string{"#stream": eventitem.Stream, "#version": eventitem.Version},
 			ExclusiveStartKey:        start,
-			Limit:                    aws.Int32(int32(min(limit-len(names), 1<<16) * scanFactor)),
+			Limit:                    aws.Int32(int32(look)),
 		})
 		if err != nil {
 			return nil, "", wrap(ctx, "listing the streams of table "+s.table, err)
@@ -112,6 +113,9 @@ func (s *Events) Streams(ctx context.Context, cursor string, limit int) ([]strin
 		found := firsts(out.Items)
 		taken := min(len(found), limit-len(names))
 		names = append(names, found[:taken]...)
+		if taken == 0 {
+			look = min(2*look, 1<<20) // within a long stream
+		}
 		if start = out.LastEvaluatedKey; len(start) == 0 && taken == len(found) {
 			return names, "", nil
 		}

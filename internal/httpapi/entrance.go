@@ -20,30 +20,13 @@ import (
 func (s *server) entrance(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := s.Now()
-		ctx := r.Context()
-		if zerolog.Ctx(ctx).GetLevel() == zerolog.Disabled {
-			ctx = observe.WithLogger(ctx, s.Logger)
-		}
-		id, received := correlationID(r.Header)
-		r.Header.Set(observe.HeaderCorrelationID, id)
-		w.Header().Set(observe.HeaderCorrelationID, id)
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Cache-Control", "no-store")
-		ctx = observe.WithRemoteTrace(observe.WithCorrelationID(ctx, id), r.Header)
-		if s.Identify != nil {
-			ctx = observe.WithCaller(ctx, s.Identify(r))
-		}
-		r = r.WithContext(ctx)
-		out := &recorder{ResponseWriter: w}
-		logger := observe.Logger(ctx).With().Str("method", clip(r.Method)).Str("path", clip(r.URL.Path)).Logger()
-		if received != "" {
-			logger.Warn().Str("received", received).Msg("request:correlation-id-replaced")
-		}
+		r, logger := s.admit(w, r)
 		level := zerolog.InfoLevel
 		if strings.HasPrefix(r.URL.Path, "/health") {
 			level = zerolog.DebugLevel // somebody asks every few seconds
 		}
 		logger.WithLevel(level).Msg("request:start")
+		out := &recorder{ResponseWriter: w}
 		defer func() {
 			recovered := recover()
 			if recovered != nil && recovered != http.ErrAbortHandler {
@@ -56,6 +39,29 @@ func (s *server) entrance(next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(out, r)
 	})
+}
+
+// admit is the request in the context of its operation, with the logger of its own lines. The
+// headers of every response are set here.
+func (s *server) admit(w http.ResponseWriter, r *http.Request) (*http.Request, zerolog.Logger) {
+	ctx := r.Context()
+	if zerolog.Ctx(ctx).GetLevel() == zerolog.Disabled {
+		ctx = observe.WithLogger(ctx, s.Logger)
+	}
+	id, received := correlationID(r.Header)
+	ctx = observe.WithRemoteTrace(observe.WithCorrelationID(ctx, id), r.Header)
+	if s.Identify != nil {
+		ctx = observe.WithCaller(ctx, s.Identify(r))
+	}
+	r = r.WithContext(ctx)
+	w.Header().Set(observe.HeaderCorrelationID, id)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	logger := observe.Logger(ctx).With().Str("method", clip(r.Method)).Str("path", clip(r.URL.Path)).Logger()
+	if received != "" {
+		logger.Warn().Str("received", received).Msg("request:correlation-id-replaced")
+	}
+	return r, logger
 }
 
 // correlationID is the id that the caller brought, or a new one. When what the caller brought

@@ -177,6 +177,20 @@ func TestAFullDiskIsNamedAndLeavesTheStoreUsable(t *testing.T) {
 	if events, err := s.Load(t.Context(), "order-1", 0); err != nil || uint64(len(events)) != n-1 {
 		t.Errorf("%d events are there, %d were acknowledged: %v", len(events), n-1, err)
 	}
+	head, err := s.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	careless := s.AppendAll(t.Context(), func(add func(string, uint64, []event.Event) error) error {
+		for i := range 20 {
+			add(fmt.Sprintf("order-small-%d", i), 0, []event.Event{newEvent(), large}) //nolint:errcheck // it must not matter
+		}
+		return nil
+	})
+	wantClear(t, careless, s.Path(), "free some space", fault.Infra)
+	if after, err := s.Head(t.Context()); err != nil || after != head {
+		t.Errorf("half an import is there: the head went from %d to %d: %v", head, after, err)
+	}
 	limit(1 << 30)
 	if err := s.Append(t.Context(), "order-1", n-1, []event.Event{large}); err != nil {
 		t.Errorf("with space again: %v", err)

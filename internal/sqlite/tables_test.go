@@ -99,33 +99,57 @@ func TestATableMadeAnewDoesNotInheritFromLeftovers(t *testing.T) {
 func TestDroppingUnderLoadIsNoDefect(t *testing.T) {
 	t.Parallel()
 	s := newTables(t, t.TempDir())
+	for round := range 25 {
+		table := projection.Table{Projection: "orders", Version: round + 1}
+		if err := s.Create(t.Context(), table); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		written := make(chan struct{}, 1000)
+		for w := range 6 {
+			wg.Go(func() {
+				for i := range 1000 {
+					_, err := s.Write(t.Context(), table, []projection.Change{row(fmt.Sprintf("order-%d-%d", w, i))})
+					if err == nil {
+						_, err = s.List(t.Context(), table, "2026-01-24", "", 10)
+					}
+					if errors.Is(err, projection.ErrNoTable) {
+						return
+					}
+					if err != nil {
+						t.Errorf("got %v, want ErrNoTable", err)
+						return
+					}
+					select {
+					case written <- struct{}{}:
+					default:
+					}
+				}
+			})
+		}
+		for range 1 + round%7 {
+			<-written
+		}
+		if err := s.Drop(t.Context(), table); err != nil {
+			t.Fatal(err)
+		}
+		wg.Wait()
+	}
+}
+
+func TestADropBetweenFindingATableAndUsingItIsErrNoTable(t *testing.T) {
+	t.Parallel()
+	s := newTables(t, t.TempDir())
 	mustCreate(t, s)
-	var wg sync.WaitGroup
-	for w := range 6 {
-		wg.Go(func() {
-			for i := 0; ; i++ {
-				_, err := s.Write(t.Context(), ordersV1, []projection.Change{row(fmt.Sprintf("order-%d-%d", w, i))})
-				if err == nil {
-					_, err = s.List(t.Context(), ordersV1, "2026-01-24", "", 10)
-				}
-				if errors.Is(err, projection.ErrNoTable) {
-					return
-				}
-				if err != nil {
-					t.Errorf("got %v, want ErrNoTable", err)
-					return
-				}
-			}
-		})
-	}
-	await(t, "rows come", func() bool {
-		records, _, err := s.Scan(t.Context(), ordersV1, "", 50)
-		return err == nil && len(records) == 50
+	err := s.with(t.Context(), ordersV1, "writing to", func(v *tableVersion) error {
+		if err := s.Drop(t.Context(), ordersV1); err != nil {
+			t.Fatal(err)
+		}
+		return v.db.transact(t.Context(), func() error { return nil })
 	})
-	if err := s.Drop(t.Context(), ordersV1); err != nil {
-		t.Fatal(err)
+	if !errors.Is(err, projection.ErrNoTable) {
+		t.Errorf("got %v, want ErrNoTable", err)
 	}
-	wg.Wait()
 }
 
 func TestAWriteThatWaitsForAnotherProcessEndsWithItsContext(t *testing.T) {

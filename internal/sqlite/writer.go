@@ -202,6 +202,10 @@ func (s *Events) transact(ctx context.Context, f func(*eventWriter) error) error
 // append writes one append, or nothing of it and the error is ErrConflict; after any other
 // error the transaction must not be committed.
 func (w *eventWriter) append(stream string, expected uint64, events []storedEvent) error {
+	if w.broken != nil {
+		// SQLite may have ended the transaction: more would be written outside of any.
+		return w.broken
+	}
 	var last int64
 	if err := w.store.lastVersion.QueryRow(stream).Scan(&last); err != nil {
 		return w.fail(err)
