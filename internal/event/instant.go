@@ -68,32 +68,28 @@ func parseCanonical(s string) (Instant, bool) {
 		s[13] != ':' || s[16] != ':' || s[19] != '.' || s[23] != 'Z' {
 		return 0, false
 	}
-	year, ok1 := digits(s[0:4])
-	month, ok2 := digits(s[5:7])
-	day, ok3 := digits(s[8:10])
-	hour, ok4 := digits(s[11:13])
-	minute, ok5 := digits(s[14:16])
-	second, ok6 := digits(s[17:19])
-	milli, ok7 := digits(s[20:23])
-	if !(ok1 && ok2 && ok3 && ok4 && ok5 && ok6 && ok7) ||
-		month < 1 || month > 12 || day < 1 || day > daysIn(year, month) ||
-		hour > 23 || minute > 59 || second > 59 {
+	century, ofCentury, month, day := twoDigits(s, 0), twoDigits(s, 2), twoDigits(s, 5), twoDigits(s, 8)
+	hour, minute, second := twoDigits(s, 11), twoDigits(s, 14), twoDigits(s, 17)
+	centi, milli := twoDigits(s, 20), int(s[22]-'0')
+	year := century*100 + ofCentury
+	if century > 99 || ofCentury > 99 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) ||
+		hour > 23 || minute > 59 || second > 59 || centi > 99 || milli > 9 {
 		return 0, false
 	}
 	seconds := int64(daysSinceEpoch(year, month, day))*86400 + int64(hour*3600+minute*60+second)
-	return Instant(seconds*1000 + int64(milli)), true
+	return Instant(seconds*1000 + int64(centi*10+milli)), true
 }
 
-func digits(s string) (int, bool) {
-	n := 0
-	for i := 0; i < len(s); i++ {
-		c := s[i] - '0'
-		if c > 9 {
-			return 0, false
-		}
-		n = n*10 + int(c)
+// notDigits is the answer of twoDigits for anything else; it is beyond every bound.
+const notDigits = 1000
+
+// twoDigits reads s[at:at+2].
+func twoDigits(s string, at int) int {
+	tens, ones := s[at]-'0', s[at+1]-'0'
+	if tens > 9 || ones > 9 {
+		return notDigits
 	}
-	return n, true
+	return int(tens)*10 + int(ones)
 }
 
 func daysIn(year, month int) int {

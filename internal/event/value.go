@@ -8,7 +8,7 @@ import (
 // value checks the next value, whatever it is, and steps over it. depth is how many objects
 // and arrays it stands in.
 func (s *scanner) value(depth int) span {
-	switch c := s.peek(); c {
+	switch s.peek() {
 	case '"':
 		return s.string()
 	case '{':

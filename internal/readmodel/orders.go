@@ -3,6 +3,7 @@ package readmodel
 import (
 	"fmt"
 	"strings"
+	"unique"
 
 	"gakushoku/internal/event"
 )
@@ -86,7 +87,8 @@ func (o *Order) placed(e *event.Event) error {
 	}
 	lines := p.Lines
 	for i := range lines {
-		lines[i].Product = strings.Clone(lines[i].Product)
+		// The menu is short: orders share the names on it.
+		lines[i].Product = unique.Make(lines[i].Product).Value()
 	}
 	*o = Order{OrderID: strings.Clone(p.OrderID), Total: p.Total, Status: StatusOrdered, Lines: lines, PlacedAt: e.OccurredAt}
 	return nil

@@ -76,8 +76,8 @@ func measureHTTP(ctx context.Context, url string, clients int, d time.Duration) 
 		group.Go(func() {
 			for i := 0; time.Now().Before(until) && ctx.Err() == nil; i++ {
 				id := fmt.Sprintf("b%d-%d-%d", clients, c, i)
-				// One order in a hundred is watched until it is visible: watching costs requests too.
-				if err := m.order(client, url, id, i%100 == 0); err != nil {
+				// One order in twenty is watched until it is visible: watching costs requests too.
+				if err := m.order(client, url, id, i%20 == 0); err != nil {
 					m.fail(err)
 					return
 				}

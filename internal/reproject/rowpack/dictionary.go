@@ -1,7 +1,5 @@
 package rowpack
 
-import "strings"
-
 const (
 	maxWords = 256 // of a dictionary: a field with more different values is not worth one
 	fewWords = 8   // are compared one by one, which is quicker than a map
@@ -29,7 +27,9 @@ func (d *dictionary) index(s string) (int, bool) {
 	n, ok := d.numbers[s]
 	if !ok {
 		n = len(d.words)
-		s = strings.Clone(s)
+		// Not cloned: rows own their strings, and equal pointers make the search above quick.
+		// Strings of unpacked rows, which share memory with records, do not come here: they are
+		// in the dictionary already, or it is full.
 		d.words = append(d.words, s)
 		d.numbers[s] = n
 	}

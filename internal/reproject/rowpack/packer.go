@@ -38,7 +38,8 @@ func (p *Packer) pointer(row any) unsafe.Pointer {
 }
 
 // Append appends row in packed form. A string at the end of key, such as an id, takes a byte
-// or two only; the same key is needed to unpack.
+// or two only; the same key is needed to unpack. The row must own its strings, or have them
+// from Unpack: some are kept.
 func (p *Packer) Append(dst []byte, key string, row any) []byte {
 	return p.plan.append(dst, key, p.pointer(row))
 }
