@@ -24,7 +24,8 @@ test-kill: ## kill -9 the server under load, 200 times
 	go test ./internal/app -count=1 -v -run TestNothingAcknowledgedIsLostToKill9 -crashes=200
 
 test-dynamodb: ## run the store contracts on AWS's DynamoDB Local (needs Java 17 and Maven)
-	go run ./scripts/dynamodb-local -- go test -race -count=1 ./internal/dynamo/...
+	@go build -o bin/dynamodb-local ./scripts/dynamodb-local # go run would leave Java behind when it is stopped
+	bin/dynamodb-local go test -race -count=1 ./internal/dynamo/...
 
 lint: ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l functions internal scripts infra); \

@@ -88,10 +88,11 @@ func TestManyWritersOfOneTotalLoseNothing(t *testing.T) {
 	for w := range writers {
 		wg.Go(func() {
 			stream := fmt.Sprintf("order-%d", w)
-			for n := uint64(1); n <= writes; {
+			for n, unlucky := uint64(1), 0; n <= writes; {
 				late, err := tables.Write(t.Context(), ordersV1, []projection.Change{testChange(stream, n, oneOrder())})
 				switch {
-				case fault.ClassOf(err) == fault.Infra && err != nil:
+				case err != nil && fault.ClassOf(err) == fault.Infra && unlucky < 10:
+					unlucky++
 					continue
 				case err != nil || len(late) > 0:
 					t.Errorf("write %d of %s: late %v, %v", n, stream, late, err)
@@ -164,34 +165,6 @@ func TestFullWriteOfRowsInManyTotalsAndBuckets(t *testing.T) {
 	buckets, err := tables.Buckets(t.Context(), ordersV1, "bucket-40", 100)
 	if err != nil || len(buckets) != 40 || buckets[0] != "bucket-39" {
 		t.Errorf("buckets before bucket-40: %v, %v", buckets, err)
-	}
-}
-
-func TestMarkerComesWithTheRow(t *testing.T) {
-	t.Parallel()
-	tables := newTables(t)
-	buckets := func() []string {
-		t.Helper()
-		got, err := tables.Buckets(t.Context(), ordersV1, "", 10)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return got
-	}
-	late := testChange("order-1", 3)
-	late.Place.Bucket = "2026-01-25"
-	if len(write(t, tables, late)) != 1 || len(buckets()) != 0 {
-		t.Errorf("a row that was not written left the buckets %v", buckets())
-	}
-	parked := projection.Change{Record: projection.Record{Stream: "order-2", Writes: 1, Parked: &projection.Parked{EventID: "e", Reason: "poison"}}}
-	if write(t, tables, parked); len(buckets()) != 0 {
-		t.Errorf("an invisible row left the buckets %v", buckets())
-	}
-	first := testChange("order-1", 1)
-	late.Expected, late.Writes = 1, 2
-	write(t, tables, first)
-	if write(t, tables, late); !cmp.Equal(buckets(), []string{"2026-01-25", "2026-01-24"}) {
-		t.Errorf("got buckets %v", buckets())
 	}
 }
 

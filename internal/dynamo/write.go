@@ -39,30 +39,22 @@ func (s *Tables) Write(ctx context.Context, t projection.Table, changes []projec
 	if err != nil {
 		return nil, fmt.Errorf("writing to table %s: %w", s.name(t), err)
 	}
-	var mu sync.Mutex
-	isLate := map[string]bool{}
-	collect := func(streams ...string) {
-		mu.Lock()
-		defer mu.Unlock()
-		for _, stream := range streams {
-			isLate[stream] = true
-		}
-	}
+	var late lateStreams
 	plain, grouped := s.sortOut(t, all)
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for _, g := range pack(grouped) {
 		group.Go(func() error {
-			late, err := s.writeGroup(groupCtx, t, g)
-			collect(late...)
+			streams, err := s.writeGroup(groupCtx, t, g)
+			late.add(streams...)
 			return err
 		})
 	}
 	for _, p := range plain {
 		group.Go(func() error {
-			late, err := s.writeRow(groupCtx, t, p)
-			if late {
-				collect(p.change.Stream)
+			isLate, err := s.writeRow(groupCtx, t, p)
+			if isLate {
+				late.add(p.change.Stream)
 			}
 			return err
 		})
@@ -70,13 +62,19 @@ func (s *Tables) Write(ctx context.Context, t projection.Table, changes []projec
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	var late []string
-	for i := range changes {
-		if isLate[changes[i].Stream] {
-			late = append(late, changes[i].Stream)
-		}
-	}
-	return late, nil
+	return late.streams, nil
+}
+
+// lateStreams collects the streams of changes that came too late.
+type lateStreams struct {
+	mu      sync.Mutex
+	streams []string
+}
+
+func (l *lateStreams) add(streams ...string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.streams = append(l.streams, streams...)
 }
 
 // prepare makes the items of changes. They share the id of this write, by which a call that
