@@ -14,7 +14,7 @@ var layers = []struct {
 	packages []string
 }{
 	{"domain", []string{"event", "order", "readmodel"}},
-	{"foundation", []string{"fault", "observe"}},
+	{"foundation", []string{"fault", "observe", "wait"}},
 	{"engine", []string{"command", "eventstore", "projection", "query", "health", "reproject", "transfer", "logsearch"}},
 	{"adapters", []string{"dynamo", "sqlite", "memory", "httpapi", "lambdaevent"}},
 	{"app", []string{"app", "demo"}},

@@ -8,6 +8,7 @@ import (
 
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
+	"gakushoku/internal/wait"
 )
 
 // Rebuilt is what a rebuild did.
@@ -100,14 +101,7 @@ func (f *Folder) announce(ctx context.Context, d projection.Definition) (active 
 
 // settle waits until every process has read the pointer again.
 func settle(ctx context.Context) error {
-	timer := time.NewTimer(2 * pointerTTL)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	return wait.For(ctx, 2*pointerTTL)
 }
 
 // fill folds every stream into the table.

@@ -14,6 +14,7 @@ import (
 	"gakushoku/internal/eventstore"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/observe"
+	"gakushoku/internal/wait"
 )
 
 // maxAttempts bounds how often a command decides again after losing a race for its stream.
@@ -205,12 +206,5 @@ func (h *Handler) envelopes(ctx context.Context, stream, commandID, hash string,
 // not meet again ("full jitter").
 func backOff(ctx context.Context, attempt int) error {
 	limit := 2 * time.Millisecond << min(attempt, 7)
-	timer := time.NewTimer(rand.N(limit))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	return wait.For(ctx, rand.N(limit))
 }

@@ -10,6 +10,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/smithy-go/middleware"
+
+	"gakushoku/internal/wait"
 )
 
 // How one call of the SDK is bounded: a caller waits for a busy or silent table no longer
@@ -58,12 +60,5 @@ func untokened(o *dynamodb.Options) { o.IdempotencyTokenProvider = nil }
 // pause waits a random time that doubles with each attempt ("full jitter"), from base up to
 // limit, so that writers that met once do not meet again.
 func pause(ctx context.Context, attempt int, base, limit time.Duration) error {
-	timer := time.NewTimer(rand.N(min(base<<min(attempt, 16), limit)) + 1)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	return wait.For(ctx, rand.N(min(base<<min(attempt, 16), limit))+1)
 }

@@ -9,6 +9,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"gakushoku/internal/wait"
 )
 
 // DefaultPoll is how often Follow looks for new lines when it is told nothing else.
@@ -132,12 +134,5 @@ func (f *follower) startAgainIfCut() error {
 }
 
 func (f *follower) wait(ctx context.Context) error {
-	timer := time.NewTimer(f.poll)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	return wait.For(ctx, f.poll)
 }

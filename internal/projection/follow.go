@@ -40,17 +40,18 @@ func (f *Follower) Run(ctx context.Context) error {
 			pause = min(max(2*pause, 50*time.Millisecond), maxFollowPause)
 			observe.Logger(ctx).Error().Err(err).Str(observe.FieldErrorClass, string(fault.ClassOf(err))).
 				Dur("retryMs", pause).Msg("projection:delayed")
-			wait(ctx, nil, pause)
+			await(ctx, nil, pause)
 		case !more:
 			pause = 0
-			wait(ctx, appended, f.Poll)
+			await(ctx, appended, f.Poll)
 		default:
 			pause = 0
 		}
 	}
 }
 
-func wait(ctx context.Context, wake <-chan struct{}, limit time.Duration) {
+// await waits for a wake-up, no longer than limit.
+func await(ctx context.Context, wake <-chan struct{}, limit time.Duration) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {

@@ -9,6 +9,7 @@ import (
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/observe"
+	"gakushoku/internal/wait"
 )
 
 // maxHealAttempts bounds the tries of one heal. Each lost try means that somebody else has
@@ -52,14 +53,7 @@ func (p *Projector) healPart(ctx context.Context, d Definition, t Table, streams
 // out of step.
 func pause(ctx context.Context, attempt int) error {
 	limit := time.Millisecond << min(attempt, 7)
-	timer := time.NewTimer(limit/2 + rand.N(limit/2+1))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	return wait.For(ctx, limit/2+rand.N(limit/2+1))
 }
 
 // healOnce tries each stream once and returns those whose row was changed meanwhile.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gakushoku/internal/health"
+	"gakushoku/internal/wait"
 )
 
 type healthCommands struct {
@@ -59,7 +60,7 @@ func (c *waitCommand) Run(p *program) error {
 			told = problem
 			fmt.Fprintf(p.stderr, "%s: %s\n", target, problem)
 		}
-		if err := rest(ctx, healthPause); err != nil {
+		if err := wait.For(ctx, healthPause); err != nil {
 			break
 		}
 	}
@@ -134,16 +135,4 @@ func notReady(body []byte) string {
 		return ""
 	}
 	return " (" + strings.Join(parts, "; ") + ")"
-}
-
-// rest waits, or returns the error of ctx when it ends first.
-func rest(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -1,0 +1,20 @@
+// Package wait pauses without losing sight of the caller: every pause of the system ends with
+// its context, so that nothing waits for what nobody wants any more.
+package wait
+
+import (
+	"context"
+	"time"
+)
+
+// For waits for d, or returns ctx.Err() when ctx ends first.
+func For(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
