@@ -1,4 +1,4 @@
-// Function command serves what changes orders, behind API Gateway.
+// Command command serves what changes orders, behind API Gateway.
 package main
 
 import (

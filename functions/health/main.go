@@ -1,4 +1,4 @@
-// Function health tells how the parts of the system are, behind API Gateway.
+// Command health tells how the parts of the system are, behind API Gateway.
 package main
 
 import (

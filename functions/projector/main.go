@@ -1,4 +1,4 @@
-// Function projector brings the read models up to date with the event table's stream.
+// Command projector brings the read models up to date with the event table's stream.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Function query serves what shows orders and sales, behind API Gateway.
+// Command query serves what shows orders and sales, behind API Gateway.
 package main
 
 import (

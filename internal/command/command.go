@@ -77,17 +77,11 @@ func Execute[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Reque
 	result, err := execute(ctx, h, d, r)
 	elapsed := float64(h.Now().Sub(started).Microseconds()) / 1000
 	if err != nil {
-		class := fault.ClassOf(err)
 		line := logger.Warn()
-		if class != fault.Domain {
+		if fault.ClassOf(err) != fault.Domain {
 			line = logger.Error()
 		}
-		var refusal fault.DomainError
-		if errors.As(err, &refusal) {
-			line = line.Str("code", refusal.DomainCode())
-		}
-		line.Float64(observe.FieldDurationMs, elapsed).Str(observe.FieldResult, observe.ResultNG).
-			Str(observe.FieldErrorClass, string(class)).Err(err).Msg("command:failed")
+		observe.Failed(line, elapsed, err).Msg("command:failed")
 		return result, err
 	}
 	line := logger.Info().Float64(observe.FieldDurationMs, elapsed).Str(observe.FieldResult, observe.ResultOK).

@@ -2,11 +2,14 @@ package observe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"gakushoku/internal/fault"
 )
 
 // The fields of log lines (DESIGN.md section 10). People search for them: never rename one.
@@ -75,6 +78,17 @@ func WithLogger(ctx context.Context, logger zerolog.Logger) context.Context {
 // Logger is the logger of the operation that ctx belongs to; one that writes nothing when
 // there is none.
 func Logger(ctx context.Context) *zerolog.Logger { return zerolog.Ctx(ctx) }
+
+// Failed adds to a line what every line of a failed operation says: how long it took, its
+// result, the class of the error, the code of a refusal, and the error.
+func Failed(line *zerolog.Event, elapsedMs float64, err error) *zerolog.Event {
+	var refusal fault.DomainError
+	if errors.As(err, &refusal) {
+		line = line.Str("code", refusal.DomainCode())
+	}
+	return line.Float64(FieldDurationMs, elapsedMs).Str(FieldResult, ResultNG).
+		Str(FieldErrorClass, string(fault.ClassOf(err))).Err(err)
+}
 
 // WithOrderID returns a context whose log lines carry the order's id.
 func WithOrderID(ctx context.Context, id string) context.Context {

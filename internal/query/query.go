@@ -120,16 +120,10 @@ func answer[T any](ctx context.Context, s *Service, name string, f func(context.
 		logger.Info().Float64(observe.FieldDurationMs, elapsed).Str(observe.FieldResult, observe.ResultOK).Msg("query:success")
 		return result, nil
 	}
-	class := fault.ClassOf(err)
 	line := logger.Info() // a reader who asks for what is not there is nobody's alarm
-	if class != fault.Domain {
+	if fault.ClassOf(err) != fault.Domain {
 		line = logger.Error()
 	}
-	var refusal fault.DomainError
-	if errors.As(err, &refusal) {
-		line = line.Str("code", refusal.DomainCode())
-	}
-	line.Float64(observe.FieldDurationMs, elapsed).Str(observe.FieldResult, observe.ResultNG).
-		Str(observe.FieldErrorClass, string(class)).Err(err).Msg("query:failed")
+	observe.Failed(line, elapsed, err).Msg("query:failed")
 	return result, err
 }

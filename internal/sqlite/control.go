@@ -41,24 +41,14 @@ func OpenControl(ctx context.Context, path string) (*Control, error) {
 }
 
 func (c *Control) prepare(ctx context.Context) error {
-	for into, text := range map[**sql.Stmt]string{
+	return c.db.prepare(ctx, statements{
 		&c.pointer:    "SELECT value FROM pointers WHERE projection = ?",
 		&c.checkpoint: "SELECT value FROM checkpoints WHERE reader = ?",
-	} {
-		if err := c.db.prepared(ctx, into, text); err != nil {
-			return err
-		}
-	}
-	for into, text := range map[**sql.Stmt]string{
+	}, statements{
 		&c.insertPointer: "INSERT INTO pointers (projection, value, changes) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
 		&c.updatePointer: "UPDATE pointers SET value = ?2, changes = ?3 WHERE projection = ?1 AND changes = ?3 - 1",
 		&c.setCheckpoint: "INSERT INTO checkpoints (reader, value) VALUES (?, ?) ON CONFLICT (reader) DO UPDATE SET value = excluded.value",
-	} {
-		if err := c.db.preparedToWrite(ctx, into, text); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 // Close closes the file. It may be called again.

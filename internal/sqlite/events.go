@@ -64,27 +64,17 @@ func OpenEvents(ctx context.Context, path string) (*Events, error) {
 }
 
 func (s *Events) prepare(ctx context.Context) error {
-	for into, text := range map[**sql.Stmt]string{
+	return s.db.prepare(ctx, statements{
 		&s.load:     "SELECT envelope, payload FROM events WHERE stream = ? AND version > ? ORDER BY version",
 		&s.loadMany: "SELECT envelope, payload FROM events WHERE stream IN (SELECT value FROM json_each(?)) ORDER BY stream, version",
 		&s.streams:  "SELECT stream FROM events WHERE stream > ? AND version = 1 ORDER BY stream LIMIT ?",
 		&s.since:    "SELECT envelope, payload FROM events WHERE position > ? ORDER BY position LIMIT ?",
 		&s.head:     "SELECT coalesce(max(position), 0) FROM events",
-	} {
-		if err := s.db.prepared(ctx, into, text); err != nil {
-			return err
-		}
-	}
-	for into, text := range map[**sql.Stmt]string{
+	}, statements{
 		&s.lastVersion:  "SELECT coalesce(max(version), 0) FROM events WHERE stream = ?",
 		&s.lastPosition: "SELECT coalesce(max(position), 0) FROM events",
 		&s.insert:       "INSERT INTO events (position, stream, version, envelope, payload) VALUES (?, ?, ?, ?, ?)",
-	} {
-		if err := s.db.preparedToWrite(ctx, into, text); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 // Path is the file that holds the events.

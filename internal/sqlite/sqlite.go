@@ -210,10 +210,22 @@ func (d *database) transact(ctx context.Context, f func() error) error {
 	return err
 }
 
-// prepared is a statement for reading.
-func (d *database) prepared(ctx context.Context, into **sql.Stmt, text string) (err error) {
-	*into, err = d.read.PrepareContext(ctx, text)
-	return err
+// statements are texts of SQL and where each is kept once it is prepared.
+type statements map[**sql.Stmt]string
+
+// prepare makes statements, those for reading and those for use in transact.
+func (d *database) prepare(ctx context.Context, reads, writes statements) (err error) {
+	for into, text := range reads {
+		if *into, err = d.read.PrepareContext(ctx, text); err != nil {
+			return err
+		}
+	}
+	for into, text := range writes {
+		if err := d.preparedToWrite(ctx, into, text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // preparedToWrite is a statement for use in transact. It is closed with d: database/sql does

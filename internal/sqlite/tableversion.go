@@ -66,7 +66,7 @@ func openTableVersion(ctx context.Context, path string) (*tableVersion, error) {
 }
 
 func (v *tableVersion) prepare(ctx context.Context) error {
-	for into, text := range map[**sql.Stmt]string{
+	return v.db.prepare(ctx, statements{
 		&v.record:  columns + "WHERE stream = ?",
 		&v.records: columns + "WHERE stream IN (SELECT value FROM json_each(?))",
 		&v.first:   columns + "WHERE bucket = ? ORDER BY sort DESC LIMIT ?",
@@ -77,21 +77,11 @@ func (v *tableVersion) prepare(ctx context.Context) error {
 		&v.older:   fmt.Sprintf(buckets, "AND bucket < ?"),
 		&v.total:   "SELECT key, field, amount FROM totals WHERE key = ? AND amount <> 0",
 		&v.totals:  "SELECT key, field, amount FROM totals WHERE amount <> 0",
-	} {
-		if err := v.db.prepared(ctx, into, text); err != nil {
-			return err
-		}
-	}
-	for into, text := range map[**sql.Stmt]string{
+	}, statements{
 		&v.insertRecord: "INSERT INTO records (stream, version, writes, data, bucket, sort, parked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
 		&v.updateRecord: "UPDATE records SET version = ?2, writes = ?3, data = ?4, bucket = ?5, sort = ?6, parked = ?7 WHERE stream = ?1 AND writes = ?3 - 1",
 		&v.addTotal:     "INSERT INTO totals (key, field, amount) VALUES (?, ?, ?) ON CONFLICT (key, field) DO UPDATE SET amount = amount + excluded.amount",
-	} {
-		if err := v.db.preparedToWrite(ctx, into, text); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 // writeRecord writes one row, unless somebody was faster.
