@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"gakushoku/internal/event"
@@ -18,8 +19,10 @@ const maxHealAttempts = 10
 
 // Heal folds these streams from the event store and writes the rows that differ: those that
 // are behind, and those that are wrong. It is what makes delivery right when events come out
-// of order, and what an operator calls to repair rows and to try parked streams again.
+// of order, and what an operator calls to repair rows and to try parked streams again. Streams
+// that the projection does not fold are passed over, so a caller may name all there are.
 func (p *Projector) Heal(ctx context.Context, d Definition, t Table, streams []string) error {
+	streams = slices.DeleteFunc(slices.Clone(streams), func(s string) bool { return !d.Folds(s) })
 	for len(streams) > 0 {
 		part := streams[:min(len(streams), MaxWrite)]
 		streams = streams[len(part):]
