@@ -23,6 +23,7 @@ import (
 
 	"gakushoku/internal/app"
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
 )
@@ -174,7 +175,7 @@ func compareWithFold(t *testing.T, folder *app.Folder) {
 	table := pointer.Table(active)
 	want := map[string]map[string]int64{}
 	for cursor := ""; ; {
-		streams, next, err := folder.Events.Streams(t.Context(), cursor, 500)
+		streams, next, err := folder.Events.Streams(t.Context(), eventstore.All, cursor, 500)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,8 +15,8 @@ var layers = []struct {
 }{
 	{"domain", []string{"event", "order", "readmodel"}},
 	{"foundation", []string{"fault", "observe", "wait"}},
-	{"engine", []string{"command", "eventstore", "projection", "query", "health", "reproject", "transfer", "logsearch"}},
-	{"adapters", []string{"dynamo", "sqlite", "memory", "httpapi", "lambdaevent"}},
+	{"engine", []string{"command", "eventstore", "eventlog", "projection", "query", "health", "reproject", "transfer", "logsearch"}},
+	{"adapters", []string{"dynamo", "sqlite", "memory", "s3", "files", "httpapi", "lambdaevent"}},
 	{"app", []string{"app", "demo"}},
 }
 

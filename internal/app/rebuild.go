@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/wait"
@@ -86,7 +87,7 @@ func (f *Folder) announce(ctx context.Context, d projection.Definition) (active 
 			return f.announce(ctx, d)
 		}
 	}
-	v := projection.Version{Number: p.Next, Revision: d.Revision, State: projection.Building, RunID: observe.NewID()}
+	v := projection.Version{Number: p.Next, Revision: d.Revision, State: projection.Building, Joined: true, RunID: observe.NewID()}
 	t = p.Table(v)
 	if err := f.Tables.Create(ctx, t); err != nil {
 		return active, t, fmt.Errorf("creating %s: %w", t, err)
@@ -109,7 +110,7 @@ func (f *Folder) fill(ctx context.Context, d projection.Definition, t projection
 	projector := f.Projector()
 	done := 0
 	for cursor := ""; ; {
-		streams, next, err := f.Events.Streams(ctx, cursor, rebuildPage)
+		streams, next, err := f.Events.Streams(ctx, eventstore.All, cursor, rebuildPage)
 		if err != nil {
 			return done, err
 		}

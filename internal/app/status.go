@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/health"
 	"gakushoku/internal/projection"
 )
@@ -54,7 +55,7 @@ const scanPage = 500
 
 func (f *Folder) count(ctx context.Context, t projection.Table) (rows, parked int, err error) {
 	for cursor := ""; ; {
-		records, next, err := f.Tables.Scan(ctx, t, cursor, scanPage)
+		records, next, err := f.Tables.Scan(ctx, t, eventstore.All, cursor, scanPage)
 		if err != nil {
 			return rows, parked, fmt.Errorf("counting rows: %w", err)
 		}

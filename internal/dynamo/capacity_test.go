@@ -11,6 +11,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/projection"
 )
 
@@ -137,7 +138,7 @@ func TestObservedCapacity(t *testing.T) {
 	for name, read := range map[string]func() error{
 		"Record": func() error { _, err := tables.Record(t.Context(), ordersV1, "order-1"); return err },
 		"List":   func() error { _, err := tables.List(t.Context(), ordersV1, "2026-01-24", "", 10); return err },
-		"Scan":   func() error { _, _, err := tables.Scan(t.Context(), ordersV1, "", 10); return err },
+		"Scan":   func() error { _, _, err := tables.Scan(t.Context(), ordersV1, eventstore.All, "", 10); return err },
 	} {
 		used.reset()
 		if err := read(); err != nil || used.rowsRead == 0 {

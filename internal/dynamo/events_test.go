@@ -189,7 +189,7 @@ func TestStreamsComeOnceEachWhateverThePages(t *testing.T) {
 	for _, limit := range []int{1, 3, 40, 1000} {
 		got := map[string]int{}
 		for cursor := ""; ; {
-			names, next, err := store.Streams(t.Context(), cursor, limit)
+			names, next, err := store.Streams(t.Context(), eventstore.All, cursor, limit)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -214,10 +214,10 @@ func TestForeignCursorsAreRefused(t *testing.T) {
 	var sent atomic.Int64
 	client := fakeClient(answer(200, "{}", &sent))
 	for _, cursor := range []string{"x", "{}", "e30", "AAAA", "bnVsbA"} {
-		if _, _, err := NewEvents(client, "events").Streams(context.Background(), cursor, 10); err == nil {
+		if _, _, err := NewEvents(client, "events").Streams(context.Background(), eventstore.All, cursor, 10); err == nil {
 			t.Errorf("Streams took %q", cursor)
 		}
-		if _, _, err := NewTables(client, Options{}).Scan(context.Background(), ordersV1, cursor, 10); err == nil {
+		if _, _, err := NewTables(client, Options{}).Scan(context.Background(), ordersV1, eventstore.All, cursor, 10); err == nil {
 			t.Errorf("Scan took %q", cursor)
 		}
 		if _, _, err := NewTables(client, Options{}).ParkedRecords(context.Background(), ordersV1, cursor, 10); err == nil {

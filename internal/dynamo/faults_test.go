@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/projection"
 )
@@ -30,7 +31,7 @@ func calls(client *dynamodb.Client) map[string]func(context.Context) error {
 			_, err := events.LoadMany(ctx, []string{"order-o1", "order-o2"})
 			return err
 		},
-		"Streams": func(ctx context.Context) error { _, _, err := events.Streams(ctx, "", 10); return err },
+		"Streams": func(ctx context.Context) error { _, _, err := events.Streams(ctx, eventstore.All, "", 10); return err },
 		"Read": func(ctx context.Context) error {
 			_, _, err := NewFeed(client, nil, "events").Read(ctx, "", 10)
 			return err
@@ -56,10 +57,13 @@ func calls(client *dynamodb.Client) map[string]func(context.Context) error {
 			_, err := tables.List(ctx, ordersV1, "2026-01-24", "", 10)
 			return err
 		},
-		"Buckets":       func(ctx context.Context) error { _, err := tables.Buckets(ctx, ordersV1, "", 10); return err },
-		"Total":         func(ctx context.Context) error { _, err := tables.Total(ctx, ordersV1, "2026-01-24"); return err },
-		"Totals":        func(ctx context.Context) error { _, err := tables.Totals(ctx, ordersV1); return err },
-		"Scan":          func(ctx context.Context) error { _, _, err := tables.Scan(ctx, ordersV1, "", 10); return err },
+		"Buckets": func(ctx context.Context) error { _, err := tables.Buckets(ctx, ordersV1, "", 10); return err },
+		"Total":   func(ctx context.Context) error { _, err := tables.Total(ctx, ordersV1, "2026-01-24"); return err },
+		"Totals":  func(ctx context.Context) error { _, err := tables.Totals(ctx, ordersV1); return err },
+		"Scan": func(ctx context.Context) error {
+			_, _, err := tables.Scan(ctx, ordersV1, eventstore.All, "", 10)
+			return err
+		},
 		"ParkedRecords": func(ctx context.Context) error { _, _, err := tables.ParkedRecords(ctx, ordersV1, "", 10); return err },
 		"Pointer":       func(ctx context.Context) error { _, err := control.Pointer(ctx, "orders"); return err },
 		"SetPointer": func(ctx context.Context) error {

@@ -9,11 +9,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/projection"
 )
 
 // Scan is projection.Inspector.
-func (s *Tables) Scan(ctx context.Context, t projection.Table, cursor string, limit int) ([]projection.Record, string, error) {
+func (s *Tables) Scan(ctx context.Context, t projection.Table, part eventstore.Part, cursor string, limit int) ([]projection.Record, string, error) {
 	from, err := decodeCursor(cursor, attrPK)
 	if err != nil {
 		return nil, "", fmt.Errorf("scanning table %s: %w", s.name(t), err)
@@ -23,6 +24,7 @@ func (s *Tables) Scan(ctx context.Context, t projection.Table, cursor string, li
 		ConsistentRead:   aws.Bool(true),
 		FilterExpression: aws.String("attribute_exists(" + attrWrites + ")"), // of rows only
 	}
+	in.Segment, in.TotalSegments = segmentOf(part)
 	if from != nil {
 		in.ExclusiveStartKey = rowKey(from[attrPK])
 	}

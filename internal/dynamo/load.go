@@ -12,6 +12,7 @@ import (
 
 	"gakushoku/internal/dynamo/eventitem"
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventstore"
 )
 
 // parallel bounds the calls that one method has under way at once.
@@ -85,7 +86,7 @@ func unique(names []string) []string {
 const scanFactor = 8
 
 // Streams is eventstore.Lister: it walks over all items and keeps the first of each stream.
-func (s *Events) Streams(ctx context.Context, cursor string, limit int) ([]string, string, error) {
+func (s *Events) Streams(ctx context.Context, part eventstore.Part, cursor string, limit int) ([]string, string, error) {
 	from, err := decodeCursor(cursor, eventitem.Stream)
 	if err != nil {
 		return nil, "", fmt.Errorf("listing streams: %w", err)
@@ -94,6 +95,7 @@ func (s *Events) Streams(ctx context.Context, cursor string, limit int) ([]strin
 	if from != nil {
 		start = firstOf(from[eventitem.Stream])
 	}
+	segment, segments := segmentOf(part)
 	var names []string
 	look := min(limit, 1<<16) * scanFactor
 	for len(names) < limit {
@@ -106,6 +108,8 @@ func (s *Events) Streams(ctx context.Context, cursor string, limit int) ([]strin
 			ExpressionAttributeNames: map[string]string{"#stream": eventitem.Stream, "#version": eventitem.Version},
 			ExclusiveStartKey:        start,
 			Limit:                    aws.Int32(int32(look)),
+			Segment:                  segment,
+			TotalSegments:            segments,
 		})
 		if err != nil {
 			return nil, "", wrap(ctx, "listing the streams of table "+s.table, err)
@@ -124,6 +128,14 @@ func (s *Events) Streams(ctx context.Context, cursor string, limit int) ([]strin
 		return nil, cursor, nil
 	}
 	return names, encodeCursor(map[string]string{eventitem.Stream: names[len(names)-1]}), nil
+}
+
+// segmentOf is a part as a parallel scan asks for it; nothing for everything.
+func segmentOf(part eventstore.Part) (segment, segments *int32) {
+	if part.Count <= 1 {
+		return nil, nil
+	}
+	return aws.Int32(int32(part.Index)), aws.Int32(int32(part.Count))
 }
 
 // firsts names the streams whose first event is among items.

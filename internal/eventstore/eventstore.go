@@ -6,6 +6,7 @@ package eventstore
 import (
 	"context"
 	"errors"
+	"hash/fnv"
 
 	"gakushoku/internal/event"
 )
@@ -42,12 +43,30 @@ type Loader interface {
 	LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error)
 }
 
+// Part is one of Count parts into which something is divided so that several can walk over
+// it at once: Index is from 0. The zero Part is everything. How a store divides is its own
+// affair, but the parts of one Count cover everything, each thing once.
+type Part struct{ Index, Count int }
+
+// All is everything.
+var All = Part{}
+
+// Has divides by a hash of names: for a store that has no way of its own to divide.
+func (p Part) Has(name string) bool {
+	if p.Count <= 1 {
+		return true
+	}
+	h := fnv.New32a()
+	h.Write([]byte(name)) //nolint:errcheck // it cannot fail
+	return int(h.Sum32()%uint32(p.Count)) == p.Index
+}
+
 // Lister walks over all streams.
 type Lister interface {
-	// Streams returns names of streams, at most limit of them, and the cursor of the next
-	// page, "" after the last. Start with "". Every stream that existed at the start comes
-	// exactly once; the order is the store's own.
-	Streams(ctx context.Context, cursor string, limit int) (names []string, next string, err error)
+	// Streams returns names of streams of a part, at most limit of them, and the cursor of the
+	// next page, "" after the last; a page may be empty before that. Start with "". Every
+	// stream that existed at the start comes exactly once; the order is the store's own.
+	Streams(ctx context.Context, part Part, cursor string, limit int) (names []string, next string, err error)
 }
 
 // Feed tells what was appended: each event at least once, those of one stream in any order

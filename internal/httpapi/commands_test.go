@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventstore"
 )
 
 func TestAnOrderGoesThroughItsLife(t *testing.T) {
@@ -134,7 +135,7 @@ func TestTheSameKeyAtOnceIsOneEvent(t *testing.T) {
 	if replayed != clients-1 {
 		t.Errorf("%d were replayed, want %d", replayed, clients-1)
 	}
-	if names, _, _ := c.events.Streams(t.Context(), "", 10); len(names) != 1 {
+	if names, _, _ := c.events.Streams(t.Context(), eventstore.All, "", 10); len(names) != 1 {
 		t.Errorf("%d streams, want 1", len(names))
 	}
 }

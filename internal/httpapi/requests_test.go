@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"gakushoku/internal/eventstore"
 )
 
 func TestRequestsThatDoNotKeepToTheContract(t *testing.T) {
@@ -88,7 +90,7 @@ func TestRequestsThatDoNotKeepToTheContract(t *testing.T) {
 			}
 		})
 	}
-	if names, _, _ := c.events.Streams(t.Context(), "", 10); len(names) != 1 {
+	if names, _, _ := c.events.Streams(t.Context(), eventstore.All, "", 10); len(names) != 1 {
 		t.Errorf("a refused request has left an event: %q", names)
 	}
 }

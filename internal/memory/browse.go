@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/projection"
 )
 
@@ -75,8 +76,8 @@ func (s *Tables) Total(ctx context.Context, t projection.Table, key string) (map
 }
 
 // Scan is projection.Inspector, in the order of the streams.
-func (s *Tables) Scan(ctx context.Context, t projection.Table, cursor string, limit int) ([]projection.Record, string, error) {
-	return s.scan(ctx, t, cursor, limit, func(projection.Record) bool { return true })
+func (s *Tables) Scan(ctx context.Context, t projection.Table, part eventstore.Part, cursor string, limit int) ([]projection.Record, string, error) {
+	return s.scan(ctx, t, cursor, limit, func(r projection.Record) bool { return part.Has(r.Stream) })
 }
 
 // ParkedRecords is projection.Inspector, in the order of the streams.

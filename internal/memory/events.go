@@ -115,13 +115,13 @@ func (s *Events) LoadMany(ctx context.Context, streams []string) (map[string][]e
 }
 
 // Streams is eventstore.Lister, in the order of the names. The cursor is the last name.
-func (s *Events) Streams(ctx context.Context, cursor string, limit int) ([]string, string, error) {
+func (s *Events) Streams(ctx context.Context, part eventstore.Part, cursor string, limit int) ([]string, string, error) {
 	if limit < 1 {
 		return nil, "", fmt.Errorf("listing streams: a page of %d makes no sense", limit)
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	names := after(slices.Sorted(maps.Keys(s.streams)), cursor)
+	names := slices.DeleteFunc(after(slices.Sorted(maps.Keys(s.streams)), cursor), func(name string) bool { return !part.Has(name) })
 	if len(names) <= limit {
 		return names, "", ctx.Err()
 	}

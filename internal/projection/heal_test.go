@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/projection"
 )
 
@@ -19,7 +20,7 @@ func TestHealLeavesOtherProjectionsStreamsAlone(t *testing.T) {
 	if err := w.engines[0].Heal(t.Context(), projection.Orders(), table, []string{"product-p1"}); err != nil {
 		t.Fatal(err)
 	}
-	records, _, err := w.tables.Scan(t.Context(), table, "", 10)
+	records, _, err := w.tables.Scan(t.Context(), table, eventstore.All, "", 10)
 	if err != nil || len(records) != 0 {
 		t.Errorf("%d rows of streams that orders does not fold (%v)", len(records), err)
 	}

@@ -182,7 +182,7 @@ type seen struct {
 func (w *world) compare(t testing.TB) string {
 	want, wantTotals := w.fold(t)
 	got := map[string]seen{}
-	records, _, err := w.tables.Scan(t.Context(), table, "", 100)
+	records, _, err := w.tables.Scan(t.Context(), table, eventstore.All, "", 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +203,7 @@ func (w *world) compare(t testing.TB) string {
 // fold is the truth: each stream folded alone, as simply as can be, without the engine.
 func (w *world) fold(t testing.TB) (map[string]seen, map[string]map[string]int64) {
 	rows, totals := map[string]seen{}, map[string]map[string]int64{}
-	streams, _, err := w.events.Streams(t.Context(), "", 100)
+	streams, _, err := w.events.Streams(t.Context(), eventstore.All, "", 100)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,25 +7,36 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"gakushoku/internal/event"
 )
 
 // State is what a table version is for.
 type State string
 
 // A version is building until it is switched to, active while readers see it, previous while
-// it can be rolled back to, and dropped once its table is gone.
+// it can be rolled back to, and dropped once its table is gone. A scratch version shows a past
+// moment: nobody writes it after it was filled, and nobody is switched to it.
 const (
 	Building State = "building"
 	Active   State = "active"
 	Previous State = "previous"
+	Scratch  State = "scratch"
 )
 
 // Version is one table version of a projection as the pointer knows it.
 type Version struct {
-	Number   int    `json:"number"`
-	Revision int    `json:"revision"` // of the fold that fills it
-	State    State  `json:"state"`
-	RunID    string `json:"runId,omitempty"` // of the rebuild that made it
+	Number   int           `json:"number"`
+	Revision int           `json:"revision"` // of the fold that fills it
+	State    State         `json:"state"`
+	RunID    string        `json:"runId,omitempty"`  // of the rebuild that made it
+	Joined   bool          `json:"joined,omitempty"` // a building one that live delivery writes too
+	Since    event.Instant `json:"since,omitzero"`   // when it came into its state
+}
+
+// Live reports whether live delivery writes the version.
+func (v Version) Live() bool {
+	return v.State == Active || v.State == Previous || v.State == Building && v.Joined
 }
 
 // Pointer says which table versions of a projection exist and which one readers see. It is

@@ -69,6 +69,9 @@ func (p *Projector) applyProjection(ctx context.Context, name string, events []e
 		return fmt.Errorf("reading the pointer of %s: %w", name, err)
 	}
 	for _, v := range pointer.Versions {
+		if !v.Live() {
+			continue
+		}
 		d, ok := p.definition(name, v.Revision)
 		if !ok {
 			// A newer deployment builds a version whose fold this one does not have. It waits for

@@ -3,6 +3,8 @@ package projection
 import (
 	"context"
 	"errors"
+
+	"gakushoku/internal/eventstore"
 )
 
 // ErrNoTable says that a table version does not exist, or no longer.
@@ -51,9 +53,9 @@ var ErrNoRecord = errors.New("there is no such row")
 // Inspector is the port through which operators look at a whole table. Its contract is part
 // of projectiontest.TestTables.
 type Inspector interface {
-	// Scan returns rows, parked and invisible ones too, in the store's own order, each once,
-	// and the cursor of the next page, "" after the last.
-	Scan(ctx context.Context, t Table, cursor string, limit int) (records []Record, next string, err error)
+	// Scan returns rows of a part, parked and invisible ones too, in the store's own order, each
+	// once, and the cursor of the next page, "" after the last; a page may be empty before that.
+	Scan(ctx context.Context, t Table, part eventstore.Part, cursor string, limit int) (records []Record, next string, err error)
 	// ParkedRecords is Scan over the parked rows only, without reading the others.
 	ParkedRecords(ctx context.Context, t Table, cursor string, limit int) (records []Record, next string, err error)
 	// Totals returns every total, summed, keyed by key and field, without fields that are 0.

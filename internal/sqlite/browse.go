@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/projection"
 )
 
@@ -83,10 +85,11 @@ func (s *Tables) Total(ctx context.Context, t projection.Table, key string) (map
 }
 
 // Scan is projection.Inspector, in the order of the streams. The cursor is the last stream.
-func (s *Tables) Scan(ctx context.Context, t projection.Table, cursor string, limit int) ([]projection.Record, string, error) {
-	return s.page(ctx, t, "scanning", limit, func(v *tableVersion) (*sql.Rows, error) {
+func (s *Tables) Scan(ctx context.Context, t projection.Table, part eventstore.Part, cursor string, limit int) ([]projection.Record, string, error) {
+	records, next, err := s.page(ctx, t, "scanning", limit, func(v *tableVersion) (*sql.Rows, error) {
 		return v.scan.QueryContext(ctx, cursor, limit)
 	})
+	return slices.DeleteFunc(records, func(r projection.Record) bool { return !part.Has(r.Stream) }), next, err
 }
 
 // ParkedRecords is projection.Inspector, in the order of the streams. The cursor is the last

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -123,7 +124,7 @@ func (s *Events) LoadMany(ctx context.Context, streams []string) (map[string][]e
 }
 
 // Streams is eventstore.Lister, in the order of the names. The cursor is the last name.
-func (s *Events) Streams(ctx context.Context, cursor string, limit int) ([]string, string, error) {
+func (s *Events) Streams(ctx context.Context, part eventstore.Part, cursor string, limit int) ([]string, string, error) {
 	if err := checkLimit(limit); err != nil {
 		return nil, "", fmt.Errorf("listing streams: %w", err)
 	}
@@ -132,10 +133,11 @@ func (s *Events) Streams(ctx context.Context, cursor string, limit int) ([]strin
 	if err != nil {
 		return nil, "", s.db.failed(ctx, "listing streams", err)
 	}
-	if len(names) < limit {
-		return names, "", nil
+	next := ""
+	if len(names) == limit {
+		next = names[limit-1]
 	}
-	return names, names[len(names)-1], nil
+	return slices.DeleteFunc(names, func(name string) bool { return !part.Has(name) }), next, nil
 }
 
 // Read is eventstore.Feed: events in the order of their numbers. The cursor is the number of

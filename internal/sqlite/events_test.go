@@ -108,7 +108,7 @@ func TestAnAppendThatIsCancelledWhileItWaitsIsNotDone(t *testing.T) {
 	if err := s.Append(t.Context(), "order-after", 0, []event.Event{newEvent()}); err != nil {
 		t.Fatal(err)
 	}
-	if names, _, err := s.Streams(t.Context(), "", 10); err != nil || len(names) != 1 {
+	if names, _, err := s.Streams(t.Context(), eventstore.All, "", 10); err != nil || len(names) != 1 {
 		t.Errorf("streams are %q, %v", names, err)
 	}
 }
@@ -279,7 +279,7 @@ func TestPagesOfNothingAreRefused(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	for _, limit := range []int{0, -1} {
-		if _, _, err := s.Streams(t.Context(), "", limit); err == nil {
+		if _, _, err := s.Streams(t.Context(), eventstore.All, "", limit); err == nil {
 			t.Errorf("Streams took a limit of %d", limit)
 		}
 		if _, _, err := s.Read(t.Context(), "", limit); err == nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
@@ -62,7 +63,7 @@ func TestATableThatAnotherProcessDropsIsGone(t *testing.T) {
 	if err := errors.Join(write(theirs, "order-4"), write(ours, "order-5")); err != nil {
 		t.Fatal(err)
 	}
-	records, _, err := ours.Scan(t.Context(), ordersV1, "", 10)
+	records, _, err := ours.Scan(t.Context(), ordersV1, eventstore.All, "", 10)
 	if err != nil || len(records) != 2 {
 		t.Errorf("the new table has %d rows: %v", len(records), err)
 	}
@@ -91,7 +92,7 @@ func TestATableMadeAnewDoesNotInheritFromLeftovers(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustCreate(t, s)
-	if records, _, err := s.Scan(t.Context(), ordersV1, "", 10); err != nil || len(records) != 0 {
+	if records, _, err := s.Scan(t.Context(), ordersV1, eventstore.All, "", 10); err != nil || len(records) != 0 {
 		t.Errorf("rows of the dropped table are back: %d, %v", len(records), err)
 	}
 }

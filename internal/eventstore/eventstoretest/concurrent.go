@@ -139,7 +139,7 @@ func testCancelled(t *testing.T, h Harness) {
 	wantErr(t, "load", err, context.Canceled)
 	_, err = s.LoadMany(ctx, []string{"order-o1", "order-o2"})
 	wantErr(t, "load many", err, context.Canceled)
-	_, _, err = s.Streams(ctx, "", 10)
+	_, _, err = s.Streams(ctx, eventstore.All, "", 10)
 	wantErr(t, "streams", err, context.Canceled)
 	_, _, err = opened.Feed.Read(ctx, "", 10)
 	wantErr(t, "feed", err, context.Canceled)

@@ -109,7 +109,7 @@ func streamsWhileAppending(t *testing.T, s eventstore.Store, before []string) {
 	seen := map[string]int{}
 	cursor := ""
 	for page := range 1000 {
-		names, next, err := s.Streams(t.Context(), cursor, 9)
+		names, next, err := s.Streams(t.Context(), eventstore.All, cursor, 9)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -135,7 +135,7 @@ func allStreams(t *testing.T, s eventstore.Lister, limit int) []string {
 	var all []string
 	cursor := ""
 	for range maxPages {
-		names, next, err := s.Streams(t.Context(), cursor, limit)
+		names, next, err := s.Streams(t.Context(), eventstore.All, cursor, limit)
 		if err != nil {
 			t.Fatalf("streams after %q: %v", cursor, err)
 		}

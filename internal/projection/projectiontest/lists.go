@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
 )
@@ -85,7 +86,7 @@ func testInvisible(t *testing.T, h Tables) {
 	hidden.Expected, hidden.Writes = 3, 4
 	mustWrite(t, s, []projection.Change{hidden})
 	wantListed(t, h, "list of a row that a heal has made invisible", nil, list)
-	all, err := scanAll(t.Context(), s.Scan, 10)
+	all, err := scanAll(t.Context(), scanOf(s, eventstore.All), 10)
 	if err != nil || len(all) != 2 {
 		t.Errorf("a scan brings %d rows, want 2: %v", len(all), err)
 	}
@@ -139,7 +140,7 @@ func testBuckets(t *testing.T, h Tables) {
 
 func testScan(t *testing.T, h Tables) {
 	s := newStore(t, h)
-	empty, err := scanAll(t.Context(), s.Scan, 10)
+	empty, err := scanAll(t.Context(), scanOf(s, eventstore.All), 10)
 	if err != nil || len(empty) != 0 {
 		t.Errorf("an empty table: %v, %v", empty, err)
 	}
@@ -157,7 +158,7 @@ func testScan(t *testing.T, h Tables) {
 		mustWrite(t, s, changes)
 	}
 	for _, limit := range []int{1, 35, 140, 1000} {
-		got, err := scanAll(t.Context(), s.Scan, limit)
+		got, err := scanAll(t.Context(), scanOf(s, eventstore.All), limit)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
 )
@@ -72,7 +73,7 @@ func testOddKeys(t *testing.T, h Tables) {
 		})
 	}
 	wantTotals(t, s, want)
-	all, err := scanAll(t.Context(), s.Scan, 3)
+	all, err := scanAll(t.Context(), scanOf(s, eventstore.All), 3)
 	if err != nil || len(all) != len(odd) {
 		t.Errorf("a scan brings %d rows, want %d: %v", len(all), len(odd), err)
 	}
@@ -96,7 +97,7 @@ func testLargeRows(t *testing.T, h Tables) {
 		}
 	}
 	wantTotals(t, s, map[string]map[string]int64{day: {"orders": 4}})
-	all, err := scanAll(t.Context(), s.Scan, 100)
+	all, err := scanAll(t.Context(), scanOf(s, eventstore.All), 100)
 	if err != nil || len(all) != len(changes) {
 		t.Errorf("a scan brings %d rows: %v", len(all), err)
 	}

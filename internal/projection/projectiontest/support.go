@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
 )
@@ -146,6 +147,13 @@ func names(records []projection.Record) []string {
 }
 
 type scan func(ctx context.Context, t projection.Table, cursor string, limit int) ([]projection.Record, string, error)
+
+// scanOf is Scan of one part.
+func scanOf(s projection.Inspector, part eventstore.Part) scan {
+	return func(ctx context.Context, t projection.Table, cursor string, limit int) ([]projection.Record, string, error) {
+		return s.Scan(ctx, t, part, cursor, limit)
+	}
+}
 
 // scanAll walks over all pages and checks their bounds.
 func scanAll(ctx context.Context, page scan, limit int) (map[string]projection.Record, error) {

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
 )
@@ -47,7 +48,7 @@ func eachCall(ctx context.Context, s projection.Store) map[string]error {
 	_, errs["List"] = s.List(ctx, v1, day, "", 10)
 	_, errs["Buckets"] = s.Buckets(ctx, v1, "", 10)
 	_, errs["Total"] = s.Total(ctx, v1, day)
-	_, _, errs["Scan"] = s.Scan(ctx, v1, "", 10)
+	_, _, errs["Scan"] = s.Scan(ctx, v1, eventstore.All, "", 10)
 	_, _, errs["ParkedRecords"] = s.ParkedRecords(ctx, v1, "", 10)
 	_, errs["Totals"] = s.Totals(ctx, v1)
 	return errs

@@ -1,0 +1,140 @@
+// Package eventlog is the numbered, immutable log of everything that was ever appended: what
+// replays, backups and audits read. The archiver cuts the event store's feed into segments,
+// gives every event its number (dense, from 1), and commits each segment by compare-and-set.
+// DESIGN.md section 7 is the specification; package eventlogtest holds the contracts of the
+// ports.
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"time"
+
+	"gakushoku/internal/event"
+)
+
+// Partitions is into how many parts the streams of every segment are divided. It is part of
+// what is stored: each manifest records it, and one with another number is refused.
+const Partitions = 16
+
+// HashOf places a stream: HashOf % Partitions is its partition, and HashOf / Partitions cuts
+// a partition finer. It is stored in every segment's order, so it never changes: FNV-1a of 64
+// bits, with its halves mixed so that the low bits depend on all of the name.
+func HashOf(stream string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(stream)) //nolint:errcheck // it cannot fail
+	sum := h.Sum64()
+	return sum ^ sum>>32
+}
+
+// PartitionOf is the partition of a stream, from 0.
+func PartitionOf(stream string) int { return int(HashOf(stream) % Partitions) }
+
+// Manifest describes one committed segment: which events it holds, and where. The order of
+// its lines is the order of the log: the number of an event is First plus its line, from 0.
+type Manifest struct {
+	First      uint64        `json:"first"` // number of the first event
+	Last       uint64        `json:"last"`  // of the last
+	Key        string        `json:"key"`   // of the object
+	Bytes      int64         `json:"bytes"` // of the object
+	RawBytes   int64         `json:"rawBytes"`
+	SHA256     string        `json:"sha256"` // of the object, in hexadecimal
+	Partitions int           `json:"partitions"`
+	Frames     []Frame       `json:"frames"`   // in the order of the object; partitions without events have none
+	OldestAt   event.Instant `json:"oldestAt"` // smallest occurredAt
+	NewestAt   event.Instant `json:"newestAt"` // largest occurredAt
+	CreatedAt  event.Instant `json:"createdAt"`
+}
+
+// Count is the number of events.
+func (m *Manifest) Count() int { return int(m.Last - m.First + 1) }
+
+// Frame is the part of a segment that holds one partition's events: a zstd frame of its own.
+type Frame struct {
+	Partition int    `json:"partition"`
+	Offset    int64  `json:"offset"` // in the object
+	Length    int64  `json:"length"` // in the object
+	First     uint64 `json:"first"`  // number of its first event
+	Count     int    `json:"count"`
+}
+
+// Head is the end of the log.
+type Head struct {
+	Number      uint64        `json:"number"`   // of the last event; 0: the log is empty
+	Segments    uint64        `json:"segments"` // how many there are
+	CommittedAt event.Instant `json:"committedAt"`
+}
+
+// Commit is a segment on its way into the log.
+type Commit struct {
+	Manifest Manifest
+	Source   string // the first record of the batch, as its source names it, such as a stream's sequence number
+	Records  int    // of the source that the segment covers, from Source on
+}
+
+// Errors of Ledger.
+var (
+	// ErrHeadMoved says that another segment was committed meanwhile: read the head, number
+	// the segment anew, try again.
+	ErrHeadMoved = errors.New("the head of the log has moved since it was read")
+	// ErrClaimed says that the batch, or its beginning, is in the log already.
+	ErrClaimed = errors.New("the batch was committed before")
+)
+
+// Ledger is the port to the log's control records. Reads are strongly consistent. What a new
+// try may cure is marked with fault.Unavailable.
+type Ledger interface {
+	// Head reads the head; the zero one of an empty log.
+	Head(ctx context.Context) (Head, error)
+	// Claimed answers how many records, from source on, a commit has covered: 0 when none
+	// has. Claims are kept for at least ClaimsKept.
+	Claimed(ctx context.Context, source string) (records int, err error)
+	// Commit moves the head from Manifest.First-1 to Manifest.Last, adds the manifest and
+	// claims the source, all or nothing. It fails with ErrClaimed, or else ErrHeadMoved, and
+	// is safe to repeat: a commit whose answer was lost is ErrClaimed the second time.
+	Commit(ctx context.Context, c Commit) error
+	// Manifests returns those whose Last is above after, in the order of the log, at most
+	// limit; none at the end.
+	Manifests(ctx context.Context, after uint64, limit int) ([]Manifest, error)
+	// Restore puts manifests into an empty or shorter ledger, in the order of the log, and
+	// moves the head behind the last: for a ledger that was lost. Those that are there already
+	// must be the same. It is safe to repeat.
+	Restore(ctx context.Context, manifests []Manifest) error
+}
+
+// ClaimsKept is how long a claim must be remembered: a batch of a DynamoDB stream, whose
+// records live for 24 hours, may be delivered again for as long as that.
+const ClaimsKept = 7 * 24 * time.Hour
+
+// ErrNoBlob says that there is no object of that key.
+var ErrNoBlob = errors.New("there is no such object")
+
+// Blobs is the port to objects: segments, manifests, work lists and reports. Keys are paths
+// of letters, digits and -_.= with / between. An object that was put survives a crash, is seen
+// by every read after, and is never seen in part.
+type Blobs interface {
+	BlobReader
+	// Put stores an object, in place of one that is there.
+	Put(ctx context.Context, key string, data []byte) error
+	// Delete removes an object; it does nothing when there is none.
+	Delete(ctx context.Context, key string) error
+}
+
+// BlobReader is the half of Blobs that changes nothing.
+type BlobReader interface {
+	// Get reads an object, or ErrNoBlob.
+	Get(ctx context.Context, key string) ([]byte, error)
+	// GetRange reads length bytes from offset on; fewer is an error. Or ErrNoBlob.
+	GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error)
+	// List returns objects whose key begins with prefix, in the order of keys, after the key
+	// after ("" starts), at most limit; fewer only at the end.
+	List(ctx context.Context, prefix, after string, limit int) ([]Blob, error)
+}
+
+// Blob is an object as a list shows it.
+type Blob struct {
+	Key     string
+	Bytes   int64
+	Changed time.Time
+}
