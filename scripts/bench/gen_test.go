@@ -10,7 +10,7 @@ import (
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/projection"
-	"gakushoku/internal/reproject"
+	"gakushoku/internal/replay"
 )
 
 func madeUp(t *testing.T, events int, seed uint64) []byte {
@@ -51,7 +51,7 @@ func TestALogIsOneThatACanteenCouldHave(t *testing.T) {
 		}
 		last = e.OccurredAt
 	}
-	r, err := reproject.FromReader(t.Context(), bytes.NewReader(log), reproject.Options{Definition: projection.Orders()})
+	r, err := replay.FromReader(t.Context(), bytes.NewReader(log), replay.Options{Definition: projection.Orders()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"gakushoku/internal/observe"
-	"gakushoku/internal/reproject"
+	"gakushoku/internal/replay"
 )
 
 // progress tells how far a replay has come: as a bar to a person, as log lines to everything
@@ -65,14 +65,14 @@ func (g *progress) rate(decor.Statistics) string {
 	return fmt.Sprintf("%d events, %.0f/s", n, float64(n)/max(time.Since(g.begun).Seconds(), 1e-9))
 }
 
-func (g *progress) update(p reproject.Progress) {
+func (g *progress) update(p replay.Progress) {
 	g.events.Store(p.Events)
 	if g.bar != nil {
 		g.bar.SetCurrent(p.Bytes)
 	}
 }
 
-func (g *progress) end(ctx context.Context, result *reproject.Result, took time.Duration, err error) {
+func (g *progress) end(ctx context.Context, result *replay.Result, took time.Duration, err error) {
 	if g.bars != nil {
 		if err != nil {
 			g.bar.Abort(false)

@@ -14,7 +14,7 @@ import (
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
-	"gakushoku/internal/reproject"
+	"gakushoku/internal/replay"
 	"gakushoku/internal/transfer"
 )
 
@@ -77,7 +77,7 @@ func (c *reprojectCommand) intoFolder(p *program) error {
 const maxWarnings = 100
 
 // replay makes the rows.
-func (c *reprojectCommand) replay(p *program) (*reproject.Result, time.Duration, error) {
+func (c *reprojectCommand) replay(p *program) (*replay.Result, time.Duration, error) {
 	bad, err := newBadFile(c.From, c.SkipBad, c.BadFile)
 	if err != nil {
 		return nil, 0, err
@@ -90,20 +90,20 @@ func (c *reprojectCommand) replay(p *program) (*reproject.Result, time.Duration,
 	logApply := c.LogApply || p.level <= zerolog.DebugLevel
 	show := newProgress(p, inputName(c.From), in, !logApply)
 	list := &badList{program: p, name: inputName(c.From), file: bad}
-	options := reproject.Options{Definition: projection.Orders(), Name: inputName(c.From), Progress: show.update}
+	options := replay.Options{Definition: projection.Orders(), Name: inputName(c.From), Progress: show.update}
 	if c.SkipBad {
 		options.OnBad = list.add
 	}
 	if logApply {
-		options.EventLog = reproject.NewEventLog(p.logWriter(), zerolog.DebugLevel, "cli")
+		options.EventLog = replay.NewEventLog(p.logWriter(), zerolog.DebugLevel, "cli")
 	}
 	started := time.Now()
 	show.start(p.ctx)
-	result, err := reproject.FromReader(p.ctx, in, options)
+	result, err := replay.FromReader(p.ctx, in, options)
 	took := time.Since(started)
 	show.end(p.ctx, result, took, err)
 	if err = errors.Join(err, bad.Close()); err != nil {
-		var line *reproject.BadLine
+		var line *replay.BadLine
 		if errors.As(err, &line) && !c.SkipBad {
 			err = fmt.Errorf("%w: mend the line, or leave bad lines out with --skip-bad", err)
 		}
@@ -117,7 +117,7 @@ func (c *reprojectCommand) replay(p *program) (*reproject.Result, time.Duration,
 }
 
 // warn logs what is not in the rows, for whoever has no line for every event.
-func warn(ctx context.Context, result *reproject.Result) {
+func warn(ctx context.Context, result *replay.Result) {
 	log := observe.Logger(ctx)
 	for _, s := range result.Parked[:min(len(result.Parked), maxWarnings)] {
 		log.Warn().Str(observe.FieldStream, s.Stream).Str(observe.FieldEventID, s.EventID).Uint64(observe.FieldVersion, s.EventVersion).
@@ -137,7 +137,7 @@ type badList struct {
 	count   int
 }
 
-func (l *badList) add(b *reproject.BadLine) error {
+func (l *badList) add(b *replay.BadLine) error {
 	if l.count++; l.count <= maxTold {
 		l.first = append(l.first, transfer.BadLine{Line: int(b.Line), Reason: b.Err.Error()})
 	}
@@ -160,7 +160,7 @@ func (l *badList) tell() {
 const maxPrinted = 20
 
 // deliver tells what came of the replay and puts the rows where they belong.
-func (c *reprojectCommand) deliver(p *program, result *reproject.Result, took time.Duration) error {
+func (c *reprojectCommand) deliver(p *program, result *replay.Result, took time.Duration) error {
 	text := c.summary(result, took)
 	switch {
 	case c.Out == "-":
@@ -186,14 +186,14 @@ func (c *reprojectCommand) deliver(p *program, result *reproject.Result, took ti
 }
 
 // summary is the line that every replay ends with.
-func (c *reprojectCommand) summary(r *reproject.Result, took time.Duration) string {
+func (c *reprojectCommand) summary(r *replay.Result, took time.Duration) string {
 	text := fmt.Sprintf("%s: count %s, size %s, in %s (%.0f events/s)", inputName(c.From), plural(r.Events, "event"), plural(int64(r.Len()), "row"),
 		took.Round(time.Millisecond), float64(r.Events)/max(took.Seconds(), 1e-9))
 	return text + leftOut(r) + "\n"
 }
 
 // leftOut tells what is not in the rows; nothing when all is.
-func leftOut(r *reproject.Result) string {
+func leftOut(r *replay.Result) string {
 	text := ""
 	add := func(n int64, what, why string) {
 		if n > 0 {

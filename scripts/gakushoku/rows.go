@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 
-	"gakushoku/internal/reproject"
+	"gakushoku/internal/replay"
 )
 
 // counted counts the bytes that pass.
@@ -24,7 +24,7 @@ func (c *counted) Write(b []byte) (int, error) {
 
 // writeRows writes rows as JSONL, in the order in which their streams began, and returns how
 // many bytes they are.
-func writeRows(ctx context.Context, w io.Writer, result *reproject.Result) (int64, error) {
+func writeRows(ctx context.Context, w io.Writer, result *replay.Result) (int64, error) {
 	bytes := &counted{w: w}
 	out := bufio.NewWriterSize(bytes, 1<<20)
 	encoder := json.NewEncoder(out)

@@ -1,8 +1,8 @@
-// Package reproject rebuilds read models from logs of events. FromReader does it in memory
-// from a JSONL log, on all cores; it is the operator's quickest way to see what the rows
+// Package replay folds whole logs of events into rows. FromReader does it in memory from a
+// JSONL log, on all cores; it is the operator's quickest way to see what the rows
 // should be, and holds millions of them in less memory than most laptops spend on a browser
 // tab.
-package reproject
+package replay
 
 import (
 	"cmp"

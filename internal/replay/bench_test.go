@@ -1,4 +1,4 @@
-package reproject_test
+package replay_test
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"gakushoku/internal/reproject"
+	"gakushoku/internal/replay"
 )
 
 // canteenLog is the log of orders that go through the kitchen, ten at a time.
@@ -35,9 +35,9 @@ func canteenLog(orders int) []byte {
 func BenchmarkFromReader(b *testing.B) {
 	const orders = 100_000
 	log := canteenLog(orders)
-	for name, eventLog := range map[string]*reproject.EventLog{
+	for name, eventLog := range map[string]*replay.EventLog{
 		"quiet":           nil,
-		"a line an event": reproject.NewEventLog(io.Discard, zerolog.InfoLevel, "reproject"),
+		"a line an event": replay.NewEventLog(io.Discard, zerolog.InfoLevel, "reproject"),
 	} {
 		b.Run(name, func(b *testing.B) {
 			o := options()
@@ -45,7 +45,7 @@ func BenchmarkFromReader(b *testing.B) {
 			b.SetBytes(int64(len(log)))
 			b.ReportAllocs()
 			for b.Loop() {
-				r, err := reproject.FromReader(b.Context(), bytes.NewReader(log), o)
+				r, err := replay.FromReader(b.Context(), bytes.NewReader(log), o)
 				if err != nil || r.Len() != orders {
 					b.Fatal(r.Len(), err)
 				}

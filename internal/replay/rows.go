@@ -1,4 +1,4 @@
-package reproject
+package replay
 
 import (
 	"cmp"
@@ -11,7 +11,7 @@ import (
 
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
-	"gakushoku/internal/reproject/rowpack"
+	"gakushoku/internal/replay/rowpack"
 )
 
 // Row is one row of a Result.

@@ -1,4 +1,4 @@
-package reproject_test
+package replay_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gakushoku/internal/reproject"
+	"gakushoku/internal/replay"
 )
 
 func TestTheFirstBadLineEndsTheReplay(t *testing.T) {
@@ -29,8 +29,8 @@ func TestTheFirstBadLineEndsTheReplay(t *testing.T) {
 				t.Parallel()
 				o := options()
 				o.ChunkBytes = chunk
-				_, err := reproject.FromReader(t.Context(), strings.NewReader(tc.log), o)
-				var bad *reproject.BadLine
+				_, err := replay.FromReader(t.Context(), strings.NewReader(tc.log), o)
+				var bad *replay.BadLine
 				if !errors.As(err, &bad) || err.Error() != tc.want {
 					t.Errorf("FromReader = %v\nwant %s", err, tc.want)
 				}
@@ -45,11 +45,11 @@ func TestBadLinesCanBeLeftOut(t *testing.T) {
 	var got []string
 	o := options()
 	o.ChunkBytes = 50
-	o.OnBad = func(b *reproject.BadLine) error {
+	o.OnBad = func(b *replay.BadLine) error {
 		got = append(got, fmt.Sprintf("%d %s", b.Line, b.Text))
 		return nil
 	}
-	r, err := reproject.FromReader(t.Context(), strings.NewReader(log), o)
+	r, err := replay.FromReader(t.Context(), strings.NewReader(log), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestBadLinesCanBeLeftOut(t *testing.T) {
 		t.Error(diff)
 	}
 	wantStatuses(t, r, "o1 780 PAID @2", "o2 780 PAID @2")
-	if diff := cmp.Diff(reproject.Progress{Bytes: int64(len(log)), Lines: 8, Blank: 1, Bad: 3, Events: 4}, r.Progress); diff != "" {
+	if diff := cmp.Diff(replay.Progress{Bytes: int64(len(log)), Lines: 8, Blank: 1, Bad: 3, Events: 4}, r.Progress); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -66,8 +66,8 @@ func TestWhatOnBadAnswersEndsTheReplay(t *testing.T) {
 	t.Parallel()
 	full := errors.New("disk full")
 	o := options()
-	o.OnBad = func(*reproject.BadLine) error { return full }
-	if _, err := reproject.FromReader(t.Context(), strings.NewReader("x\n"), o); !errors.Is(err, full) {
+	o.OnBad = func(*replay.BadLine) error { return full }
+	if _, err := replay.FromReader(t.Context(), strings.NewReader("x\n"), o); !errors.Is(err, full) {
 		t.Errorf("FromReader = %v", err)
 	}
 }
@@ -79,11 +79,11 @@ func TestHugeLines(t *testing.T) {
 	}
 	t.Run("of some megabytes are read", func(t *testing.T) {
 		t.Parallel()
-		wantStatuses(t, replay(t, seed+padded(5<<20)+"\n"), "o1 780 PAID @2", "big 1 ORDERED @1")
+		wantStatuses(t, replayed(t, seed+padded(5<<20)+"\n"), "o1 780 PAID @2", "big 1 ORDERED @1")
 	})
 	t.Run("are refused beyond the limit", func(t *testing.T) {
 		t.Parallel()
-		_, err := reproject.FromReader(t.Context(), strings.NewReader(seed+padded(reproject.MaxLineBytes)+"\n"), options())
+		_, err := replay.FromReader(t.Context(), strings.NewReader(seed+padded(replay.MaxLineBytes)+"\n"), options())
 		if want := "test.jsonl:3: the line is longer than 16 MiB: is this a log of one JSON object a line?"; err == nil || err.Error() != want {
 			t.Errorf("FromReader = %v", err)
 		}
@@ -91,11 +91,11 @@ func TestHugeLines(t *testing.T) {
 	t.Run("without an end are not read to the end", func(t *testing.T) {
 		t.Parallel()
 		zeros := &endless{}
-		_, err := reproject.FromReader(t.Context(), io.MultiReader(strings.NewReader(seed), zeros), options())
+		_, err := replay.FromReader(t.Context(), io.MultiReader(strings.NewReader(seed), zeros), options())
 		if err == nil || !strings.Contains(err.Error(), "test.jsonl:3: the line is longer than 16 MiB") {
 			t.Errorf("FromReader = %v", err)
 		}
-		if zeros.read > 4*reproject.MaxLineBytes {
+		if zeros.read > 4*replay.MaxLineBytes {
 			t.Errorf("%d bytes were read", zeros.read)
 		}
 	})
@@ -117,14 +117,14 @@ func TestReadersThatFailOrDawdle(t *testing.T) {
 	t.Run("a failure is told with the name", func(t *testing.T) {
 		t.Parallel()
 		broken := errors.New("input/output error")
-		_, err := reproject.FromReader(t.Context(), io.MultiReader(strings.NewReader(seed), iotest.ErrReader(broken)), options())
+		_, err := replay.FromReader(t.Context(), io.MultiReader(strings.NewReader(seed), iotest.ErrReader(broken)), options())
 		if !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), "test.jsonl: reading: ") {
 			t.Errorf("FromReader = %v", err)
 		}
 	})
 	t.Run("one byte at a time is enough", func(t *testing.T) {
 		t.Parallel()
-		r, err := reproject.FromReader(t.Context(), iotest.DataErrReader(iotest.OneByteReader(strings.NewReader(seed))), options())
+		r, err := replay.FromReader(t.Context(), iotest.DataErrReader(iotest.OneByteReader(strings.NewReader(seed))), options())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +138,7 @@ func TestACancelledReplayStops(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := reproject.FromReader(ctx, strings.NewReader(seed), options()); !errors.Is(err, context.Canceled) {
+		if _, err := replay.FromReader(ctx, strings.NewReader(seed), options()); !errors.Is(err, context.Canceled) {
 			t.Errorf("FromReader = %v", err)
 		}
 	})
@@ -146,12 +146,12 @@ func TestACancelledReplayStops(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(t.Context())
 		o := options()
-		o.Progress = func(p reproject.Progress) {
+		o.Progress = func(p replay.Progress) {
 			if p.Events > 1000 {
 				cancel()
 			}
 		}
-		if _, err := reproject.FromReader(ctx, &repeated{text: []byte(seed)}, o); !errors.Is(err, context.Canceled) {
+		if _, err := replay.FromReader(ctx, &repeated{text: []byte(seed)}, o); !errors.Is(err, context.Canceled) {
 			t.Errorf("FromReader = %v", err)
 		}
 	})

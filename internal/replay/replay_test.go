@@ -1,4 +1,4 @@
-package reproject_test
+package replay_test
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
-	"gakushoku/internal/reproject"
+	"gakushoku/internal/replay"
 )
 
 const seed = `{"eventId":"e1","type":"OrderPlaced","occurredAt":"2026-01-24T00:00:00.000Z","correlationId":"c1","payload":{"orderId":"o1","total":780}}
@@ -31,13 +31,13 @@ func versioned(version int, id, kind, order, more string) string {
 	return strings.Replace(line(id, kind, order, more), `"payload"`, fmt.Sprintf(`"version":%d,"payload"`, version), 1)
 }
 
-func options() reproject.Options {
-	return reproject.Options{Definition: projection.Orders(), Name: "test.jsonl", Workers: 2}
+func options() replay.Options {
+	return replay.Options{Definition: projection.Orders(), Name: "test.jsonl", Workers: 2}
 }
 
-func replay(t *testing.T, log string) *reproject.Result {
+func replayed(t *testing.T, log string) *replay.Result {
 	t.Helper()
-	result, err := reproject.FromReader(t.Context(), strings.NewReader(log), options())
+	result, err := replay.FromReader(t.Context(), strings.NewReader(log), options())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func replay(t *testing.T, log string) *reproject.Result {
 }
 
 // statuses is each row as "orderId total status @version".
-func statuses(r *reproject.Result) []string {
+func statuses(r *replay.Result) []string {
 	var all []string
 	for row := range r.Rows() {
 		o := row.Row.(*readmodel.Order)
@@ -54,7 +54,7 @@ func statuses(r *reproject.Result) []string {
 	return all
 }
 
-func wantStatuses(t *testing.T, r *reproject.Result, want ...string) {
+func wantStatuses(t *testing.T, r *replay.Result, want ...string) {
 	t.Helper()
 	if diff := cmp.Diff(want, statuses(r)); diff != "" {
 		t.Error(diff)
@@ -66,9 +66,9 @@ func wantStatuses(t *testing.T, r *reproject.Result, want ...string) {
 
 func TestTheSeedsLogGivesOnePaidOrder(t *testing.T) {
 	t.Parallel()
-	r := replay(t, seed)
+	r := replayed(t, seed)
 	wantStatuses(t, r, "o1 780 PAID @2")
-	if diff := cmp.Diff(reproject.Progress{Bytes: int64(len(seed)), Lines: 2, Events: 2}, r.Progress); diff != "" {
+	if diff := cmp.Diff(replay.Progress{Bytes: int64(len(seed)), Lines: 2, Events: 2}, r.Progress); diff != "" {
 		t.Error(diff)
 	}
 	totals, err := r.Totals(t.Context())
@@ -90,7 +90,7 @@ func TestLinesMayEndAndBeginAsTheyLike(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			wantStatuses(t, replay(t, log), "o1 780 PAID @2")
+			wantStatuses(t, replayed(t, log), "o1 780 PAID @2")
 		})
 	}
 }
@@ -100,7 +100,7 @@ func TestAnEmptyLogGivesNoRows(t *testing.T) {
 	for name, log := range map[string]string{"nothing at all": "", "one newline": "\n", "only blank lines": "\n\r\n  \n"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := replay(t, log)
+			r := replayed(t, log)
 			wantStatuses(t, r)
 			if totals, err := r.Totals(t.Context()); len(totals) > 0 || err != nil {
 				t.Errorf("Totals = %v, %v", totals, err)
@@ -123,7 +123,7 @@ func TestRowsComeInTheOrderOfTheLog(t *testing.T) {
 	}
 	o := options()
 	o.ChunkBytes = 300
-	r, err := reproject.FromReader(t.Context(), strings.NewReader(log.String()), o)
+	r, err := replay.FromReader(t.Context(), strings.NewReader(log.String()), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestAnEventThatCannotBeAppliedParksItsStreamOnly(t *testing.T) {
 		line("d1", "OrderPlaced", "d", `,"total":4`),
 		line("d2", "OrderPaid", "d", ""),
 	}, "\n")
-	r := replay(t, log)
+	r := replayed(t, log)
 	wantStatuses(t, r, "b 1 ORDERED @1", "d 4 PAID @2")
 	var got []string
 	for _, p := range r.Parked {
@@ -187,14 +187,14 @@ func TestEventsThatComeTooEarlyWait(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := replay(t, strings.Join(tc.log, "\n"))
+			r := replayed(t, strings.Join(tc.log, "\n"))
 			wantStatuses(t, r, tc.want)
 			if r.Duplicates != int64(tc.duplicates) {
 				t.Errorf("%d duplicates, want %d", r.Duplicates, tc.duplicates)
 			}
-			var want []reproject.Gap
+			var want []replay.Gap
 			if tc.held > 0 {
-				want = []reproject.Gap{{Stream: "order-o", Missing: 2, Held: tc.held}}
+				want = []replay.Gap{{Stream: "order-o", Missing: 2, Held: tc.held}}
 			}
 			if diff := cmp.Diff(want, r.Gaps); diff != "" {
 				t.Error(diff)
@@ -205,7 +205,7 @@ func TestEventsThatComeTooEarlyWait(t *testing.T) {
 
 func TestAHeldEventThatCannotBeAppliedIsNamedByItsOwnLine(t *testing.T) {
 	t.Parallel()
-	r := replay(t, strings.Join([]string{
+	r := replayed(t, strings.Join([]string{
 		versioned(3, "e3", "OrderPaid", "o", ""),
 		versioned(2, "e2", "OrderPlaced", "o", `,"total":2`),
 		versioned(1, "e1", "OrderPlaced", "o", `,"total":1`),
@@ -219,7 +219,7 @@ func TestAHeldEventThatCannotBeAppliedIsNamedByItsOwnLine(t *testing.T) {
 func TestStreamsOfOtherProjectionsAreIgnored(t *testing.T) {
 	t.Parallel()
 	other := `{"eventId":"p1","type":"ProductAdded","occurredAt":"2026-01-24T00:00:00.000Z","stream":"product-1","payload":{}}` + "\n"
-	r := replay(t, other+seed+other)
+	r := replayed(t, other+seed+other)
 	wantStatuses(t, r, "o1 780 PAID @2")
 	if r.Ignored != 2 || r.Events != 4 {
 		t.Errorf("ignored %d of %d", r.Ignored, r.Events)
@@ -229,16 +229,16 @@ func TestStreamsOfOtherProjectionsAreIgnored(t *testing.T) {
 func TestProgressGrowsToTheEnd(t *testing.T) {
 	t.Parallel()
 	log := bytes.Repeat([]byte(seed), 200)
-	var last reproject.Progress
+	var last replay.Progress
 	o := options()
 	o.ChunkBytes = 1000
-	o.Progress = func(p reproject.Progress) {
+	o.Progress = func(p replay.Progress) {
 		if p.Bytes <= last.Bytes || p.Events <= last.Events {
 			t.Errorf("%+v after %+v", p, last)
 		}
 		last = p
 	}
-	r, err := reproject.FromReader(t.Context(), bytes.NewReader(log), o)
+	r, err := replay.FromReader(t.Context(), bytes.NewReader(log), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,21 +254,21 @@ func TestFromFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte(seed+"oops"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o := reproject.Options{Definition: projection.Orders()}
-	if _, err := reproject.FromFile(t.Context(), path, o); err == nil || !strings.HasPrefix(err.Error(), path+":3: ") {
+	o := replay.Options{Definition: projection.Orders()}
+	if _, err := replay.FromFile(t.Context(), path, o); err == nil || !strings.HasPrefix(err.Error(), path+":3: ") {
 		t.Errorf("a bad line: %v", err)
 	}
-	if _, err := reproject.FromFile(t.Context(), filepath.Join(dir, "none"), o); !errors.Is(err, os.ErrNotExist) {
+	if _, err := replay.FromFile(t.Context(), filepath.Join(dir, "none"), o); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
-	if _, err := reproject.FromFile(t.Context(), dir, o); err == nil || !strings.Contains(err.Error(), "is a folder") {
+	if _, err := replay.FromFile(t.Context(), dir, o); err == nil || !strings.Contains(err.Error(), "is a folder") {
 		t.Errorf("a folder: %v", err)
 	}
 }
 
 func TestARecordIsWhatATableStores(t *testing.T) {
 	t.Parallel()
-	for row := range replay(t, seed).Rows() {
+	for row := range replayed(t, seed).Rows() {
 		got, err := row.Record()
 		if err != nil {
 			t.Fatal(err)

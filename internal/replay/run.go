@@ -1,4 +1,4 @@
-package reproject
+package replay
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package reproject
+package replay
 
 import (
 	"encoding/binary"
@@ -7,7 +7,7 @@ import (
 
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
-	"gakushoku/internal/reproject/rowpack"
+	"gakushoku/internal/replay/rowpack"
 )
 
 // openRows is how many rows of a partition are kept unpacked. The events of one order are

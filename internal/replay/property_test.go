@@ -1,4 +1,4 @@
-package reproject_test
+package replay_test
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
-	"gakushoku/internal/reproject"
+	"gakushoku/internal/replay"
 )
 
 // naive is a replay as one would write it first: one event after the other, rows in a map,
@@ -135,7 +135,7 @@ func TestAReplayIsASequentialFold(t *testing.T) {
 		log := anyLog(t)
 		want := foldNaively(t, log)
 		text := strings.Join(log, rapid.SampledFrom([]string{"\n", "\r\n", "\n\n"}).Draw(t, "newline"))
-		got, err := reproject.FromReader(t.Context(), strings.NewReader(text), reproject.Options{
+		got, err := replay.FromReader(t.Context(), strings.NewReader(text), replay.Options{
 			Definition: projection.Orders(),
 			Workers:    rapid.IntRange(1, 5).Draw(t, "workers"),
 			ChunkBytes: rapid.SampledFrom([]int{1, 200, 1000, 1 << 20}).Draw(t, "chunk"),
@@ -158,7 +158,7 @@ func TestAReplayIsASequentialFold(t *testing.T) {
 }
 
 // checkCounts: every event is accounted for, and so is every stream that is not whole.
-func checkCounts(t *rapid.T, want *naive, got *reproject.Result) {
+func checkCounts(t *rapid.T, want *naive, got *replay.Result) {
 	held := 0
 	for _, g := range got.Gaps {
 		held += g.Held
@@ -174,7 +174,7 @@ func checkCounts(t *rapid.T, want *naive, got *reproject.Result) {
 	}
 }
 
-func records(t *rapid.T, r *reproject.Result) []string {
+func records(t *rapid.T, r *replay.Result) []string {
 	var all []string
 	for row := range r.Rows() {
 		record, err := row.Record()
@@ -197,7 +197,7 @@ func TestManyOrdersInterleaved(t *testing.T) {
 				fmt.Sprintf(`,"total":%d,"lines":[{"product":"dish %d","quantity":1,"unitPrice":%d}]`, i, i%700, i)))
 		}
 	}
-	r, err := reproject.FromReader(t.Context(), &log, reproject.Options{Definition: projection.Orders(), Workers: 4, ChunkBytes: 10_000})
+	r, err := replay.FromReader(t.Context(), &log, replay.Options{Definition: projection.Orders(), Workers: 4, ChunkBytes: 10_000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,8 +246,8 @@ func TestTheEventLogHasTheLinesOfTheLogger(t *testing.T) {
 	for _, chunk := range []int{1, 1 << 20} {
 		got.Reset()
 		o := options()
-		o.ChunkBytes, o.EventLog = chunk, reproject.NewEventLog(&got, zerolog.InfoLevel, "reproject")
-		if _, err := reproject.FromReader(t.Context(), strings.NewReader(log), o); err != nil {
+		o.ChunkBytes, o.EventLog = chunk, replay.NewEventLog(&got, zerolog.InfoLevel, "reproject")
+		if _, err := replay.FromReader(t.Context(), strings.NewReader(log), o); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(withoutTime(t, want.String()), withoutTime(t, got.String())); diff != "" {
@@ -278,8 +278,8 @@ func (r refusing) Write([]byte) (int, error) { return 0, r.error }
 func TestAnEventLogThatCannotBeWrittenEndsTheReplay(t *testing.T) {
 	t.Parallel()
 	o := options()
-	o.EventLog = reproject.NewEventLog(refusing{fmt.Errorf("disk full")}, zerolog.InfoLevel, "reproject")
-	_, err := reproject.FromReader(t.Context(), strings.NewReader(seed), o)
+	o.EventLog = replay.NewEventLog(refusing{fmt.Errorf("disk full")}, zerolog.InfoLevel, "reproject")
+	_, err := replay.FromReader(t.Context(), strings.NewReader(seed), o)
 	if err == nil || err.Error() != "writing the event log: disk full" {
 		t.Errorf("FromReader = %v", err)
 	}

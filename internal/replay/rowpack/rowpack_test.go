@@ -11,7 +11,7 @@ import (
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/readmodel"
-	"gakushoku/internal/reproject/rowpack"
+	"gakushoku/internal/replay/rowpack"
 )
 
 type inner struct {
