@@ -28,7 +28,7 @@ func (r Row) Record() (projection.Record, error) {
 	if err != nil {
 		return projection.Record{}, fmt.Errorf("encoding the row of %s: %w", r.Stream, err)
 	}
-	record := projection.Record{Stream: r.Stream, Version: r.Version, Data: data, Place: r.Row.Place()}
+	record := projection.Record{Stream: r.Stream, Version: r.Version, Writes: 1, Data: data, Place: r.Row.Place()}
 	if r.Parked != nil {
 		parked := r.Parked.Parked
 		record.Parked = &parked
@@ -58,12 +58,9 @@ func (r *Result) Rows() iter.Seq[Row] {
 	return func(yield func(Row) bool) {
 		places := make([]place, 0, r.Len())
 		for i, p := range r.partitions {
-			for ref, entry := range p.rows.table.All() {
-				s, _ := readState(entry.Value)
-				places = append(places, place{s.first, ref, uint32(i)})
-			}
+			places = append(places, p.places(uint32(i))...)
 		}
-		slices.SortFunc(places, func(a, b place) int { return cmp.Compare(a.first, b.first) })
+		slices.SortFunc(places, byFirst)
 		row := r.newRow()
 		for _, at := range places {
 			p := r.partitions[at.partition]
@@ -72,6 +69,19 @@ func (r *Result) Rows() iter.Seq[Row] {
 			}
 		}
 	}
+}
+
+func byFirst(a, b place) int { return cmp.Compare(a.first, b.first) }
+
+// places are the rows of the partition in the order of their first events.
+func (p *partition) places(index uint32) []place {
+	places := make([]place, 0, p.rows.table.Len())
+	for ref, entry := range p.rows.table.All() {
+		s, _ := readState(entry.Value)
+		places = append(places, place{s.first, ref, index})
+	}
+	slices.SortFunc(places, byFirst)
+	return places
 }
 
 // read unpacks a row into memory of the caller's.
@@ -112,9 +122,7 @@ func (r *Result) Totals(ctx context.Context) (map[string]map[string]int64, error
 func (p *partition) totals(row readmodel.Row) map[readmodel.Contribution]int64 {
 	sums := map[readmodel.Contribution]int64{}
 	for _, entry := range p.rows.table.All() {
-		for _, c := range p.read(entry, row).Row.Contributions() {
-			sums[readmodel.Contribution{Key: c.Key, Field: c.Field}] += c.Amount
-		}
+		addContributions(sums, p.read(entry, row).Row)
 	}
 	return sums
 }

@@ -34,6 +34,16 @@ const firstSlots = 64
 // Len is how many keys there are.
 func (t *Table) Len() int { return t.count }
 
+// Bytes is how much memory the table has taken.
+func (t *Table) Bytes() int64 {
+	const slotBytes = 8
+	total := int64(len(t.slots)) * slotBytes
+	for _, block := range t.arena.blocks {
+		total += int64(len(block))
+	}
+	return total
+}
+
 // Get looks key up. Hash is a good 32-bit hash of key, always the same one.
 func (t *Table) Get(key string, hash uint32) Entry {
 	if t.slots == nil {
