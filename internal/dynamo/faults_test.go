@@ -13,6 +13,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"gakushoku/internal/awsfault"
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventstore"
 	"gakushoku/internal/fault"
@@ -83,9 +84,9 @@ func TestPassingFaultsAreUnavailable(t *testing.T) {
 		body       string
 		retryAfter time.Duration
 	}{
-		"a throttled table":       {http.StatusBadRequest, refusal("ProvisionedThroughputExceededException"), throttledFor},
-		"a throttled account":     {http.StatusBadRequest, refusal("ThrottlingException"), throttledFor},
-		"a request limit":         {http.StatusBadRequest, refusal("RequestLimitExceeded"), throttledFor},
+		"a throttled table":       {http.StatusBadRequest, refusal("ProvisionedThroughputExceededException"), awsfault.ThrottledFor},
+		"a throttled account":     {http.StatusBadRequest, refusal("ThrottlingException"), awsfault.ThrottledFor},
+		"a request limit":         {http.StatusBadRequest, refusal("RequestLimitExceeded"), awsfault.ThrottledFor},
 		"an internal error":       {http.StatusInternalServerError, refusal("InternalServerError"), 0},
 		"a 503 without a code":    {http.StatusServiceUnavailable, "busy", 0},
 		"a gateway's HTML answer": {http.StatusBadGateway, "<html>bad gateway</html>", 0},

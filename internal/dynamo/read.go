@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"golang.org/x/sync/errgroup"
 
+	"gakushoku/internal/awsfault"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/projection"
 )
@@ -157,7 +158,7 @@ func (s *Tables) batchGetPart(ctx context.Context, t projection.Table, wanted []
 			continue
 		}
 		if idle++; idle == batchTries {
-			return nil, fault.UnavailableFor(fmt.Errorf("reading table %s: it kept leaving %d rows unanswered", name, len(wanted)), throttledFor)
+			return nil, fault.UnavailableFor(fmt.Errorf("reading table %s: it kept leaving %d rows unanswered", name, len(wanted)), awsfault.ThrottledFor)
 		}
 		if err := pause(ctx, idle, batchWaitMin, batchWaitMax); err != nil {
 			return nil, err

@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 
+	"gakushoku/internal/awsfault"
 	"gakushoku/internal/dynamo/eventitem"
 	"gakushoku/internal/event"
 )
@@ -78,7 +79,7 @@ func (f *Feed) page(ctx context.Context, p position, limit int) (*dynamodbstream
 		}
 		// A remembered iterator may have expired, after 15 minutes, and DynamoDB Local takes one
 		// of an empty shard for trimmed. The position itself tells what is so.
-		if remembered && (hasCode(err, "ExpiredIteratorException") || hasCode(err, trimmed)) {
+		if remembered && (awsfault.HasCode(err, "ExpiredIteratorException") || awsfault.HasCode(err, trimmed)) {
 			remembered = false
 			continue
 		}
@@ -103,7 +104,7 @@ func (f *Feed) iterator(ctx context.Context, p position) (string, error) {
 }
 
 func (f *Feed) wrap(ctx context.Context, err error) error {
-	if ctx.Err() == nil && (hasCode(err, trimmed) || missing(err)) {
+	if ctx.Err() == nil && (awsfault.HasCode(err, trimmed) || missing(err)) {
 		return fmt.Errorf("reading the feed of table %s: %w (%w)", f.table, ErrFeedCursor, err)
 	}
 	return wrap(ctx, "reading the feed of table "+f.table, err)

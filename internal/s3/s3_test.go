@@ -1,0 +1,273 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/google/go-cmp/cmp"
+
+	"gakushoku/internal/awsfault"
+	"gakushoku/internal/eventlog"
+	"gakushoku/internal/fault"
+)
+
+// hurried keeps the number of tries of Bounded but hardly waits between them.
+func hurried(o *s3.Options) {
+	o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
+		r.MaxAttempts, r.MaxBackoff = maxAttempts, time.Millisecond
+	})
+}
+
+// blobsAt is the adapter on a bucket at an endpoint.
+func blobsAt(endpoint, bucket string) *Blobs {
+	return NewBlobs(s3.New(s3.Options{
+		Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("k", "s", ""),
+	}, Bounded, hurried), bucket)
+}
+
+// filled is a bucket with one object, and the adapter on it.
+func filled(t *testing.T) (*fakeBucket, *Blobs) {
+	t.Helper()
+	bucket := &fakeBucket{name: "log", page: 3}
+	blobs := blobsAt(bucket.serve(t), "log")
+	if err := blobs.Put(t.Context(), "segments/1", []byte("0123456789")); err != nil {
+		t.Fatal(err)
+	}
+	return bucket, blobs
+}
+
+// calls is every method of the port, by name.
+func calls(b *Blobs) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"Put":                 func(ctx context.Context) error { return b.Put(ctx, "segments/2", []byte("x")) },
+		"Delete":              func(ctx context.Context) error { return b.Delete(ctx, "segments/1") },
+		"Get":                 func(ctx context.Context) error { _, err := b.Get(ctx, "segments/1"); return err },
+		"GetRange":            func(ctx context.Context) error { _, err := b.GetRange(ctx, "segments/1", 2, 3); return err },
+		"GetRange of nothing": func(ctx context.Context) error { _, err := b.GetRange(ctx, "segments/1", 2, 0); return err },
+		"List":                func(ctx context.Context) error { _, err := b.List(ctx, "segments/", "", 10); return err },
+	}
+}
+
+func TestPassingFaultsAreUnavailableAfterAFewTries(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		status int
+		code   string
+		after  time.Duration
+	}{
+		"a busy bucket":     {http.StatusServiceUnavailable, "SlowDown", awsfault.ThrottledFor},
+		"an internal error": {http.StatusInternalServerError, "InternalError", 0},
+		"a broken gateway":  {http.StatusBadGateway, "", 0},
+	} {
+		for call := range calls(nil) {
+			t.Run(name+" to "+call, func(t *testing.T) {
+				t.Parallel()
+				bucket, blobs := filled(t)
+				bucket.sent()
+				bucket.upsetBy(func(w http.ResponseWriter, r *http.Request) bool {
+					refuse(w, r, test.status, test.code)
+					return true
+				})
+				err := calls(blobs)[call](t.Context())
+				// An answer to HEAD has no body, so nothing says what it was but its status.
+				after := test.after
+				if call == "GetRange of nothing" {
+					after = fault.RetryAfter(err)
+				}
+				if fault.ClassOf(err) != fault.Infra || fault.RetryAfter(err) != after || bucket.sent() != maxAttempts {
+					t.Errorf("class %s, retry after %s: %v", fault.ClassOf(err), fault.RetryAfter(err), err)
+				}
+			})
+		}
+	}
+}
+
+func TestWhatPassesBetweenTwoTriesIsNotSeen(t *testing.T) {
+	t.Parallel()
+	for call := range calls(nil) {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			bucket, blobs := filled(t)
+			var upset atomic.Bool
+			bucket.upsetBy(func(w http.ResponseWriter, r *http.Request) bool {
+				if upset.Swap(true) {
+					return false
+				}
+				refuse(w, r, http.StatusServiceUnavailable, "SlowDown")
+				return true
+			})
+			if err := calls(blobs)[call](t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestRefusalsThatNobodyWaitsOutAreBugs(t *testing.T) {
+	t.Parallel()
+	for call := range calls(nil) {
+		t.Run(call+" to a bucket that is not there", func(t *testing.T) {
+			t.Parallel()
+			bucket := &fakeBucket{name: "log"}
+			err := calls(blobsAt(bucket.serve(t), "other"))[call](t.Context())
+			// Of HEAD only the status is known: it takes the missing bucket for a missing object.
+			if headed := call == "GetRange of nothing"; err == nil || fault.ClassOf(err) != fault.Bug || errors.Is(err, eventlog.ErrNoBlob) && !headed {
+				t.Errorf("class %s: %v", fault.ClassOf(err), err)
+			}
+		})
+		t.Run(call+" without permission", func(t *testing.T) {
+			t.Parallel()
+			bucket, blobs := filled(t)
+			bucket.sent()
+			bucket.upsetBy(func(w http.ResponseWriter, r *http.Request) bool {
+				refuse(w, r, http.StatusForbidden, "AccessDenied")
+				return true
+			})
+			if err := calls(blobs)[call](t.Context()); err == nil || fault.ClassOf(err) != fault.Bug || errors.Is(err, eventlog.ErrNoBlob) || bucket.sent() != 1 {
+				t.Errorf("class %s: %v", fault.ClassOf(err), err)
+			}
+		})
+	}
+}
+
+func TestEndedContextComesBackAsItIs(t *testing.T) {
+	t.Parallel()
+	for call := range calls(nil) {
+		t.Run(call+" before it began", func(t *testing.T) {
+			t.Parallel()
+			_, blobs := filled(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			if err := calls(blobs)[call](ctx); err != context.Canceled {
+				t.Errorf("got %v", err)
+			}
+		})
+		t.Run(call+" while it waits", func(t *testing.T) {
+			t.Parallel()
+			bucket, blobs := filled(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			bucket.upsetBy(func(w http.ResponseWriter, r *http.Request) bool {
+				cancel()
+				<-r.Context().Done()
+				return true
+			})
+			if err := calls(blobs)[call](ctx); err != context.Canceled {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// breakingOff sends the beginning of an object and then closes the connection, times times.
+func breakingOff(times int) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, _ *http.Request) bool {
+		if times--; times < 0 {
+			return false
+		}
+		w.Header().Set("Content-Length", "10")
+		io.WriteString(w, "0123")
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func TestABodyThatBreaksOffIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	bucket, blobs := filled(t)
+	bucket.upsetBy(breakingOff(bodyTries - 1))
+	if got, err := blobs.Get(t.Context(), "segments/1"); err != nil || string(got) != "0123456789" {
+		t.Errorf("%q %v", got, err)
+	}
+	bucket.upsetBy(breakingOff(bodyTries))
+	if got, err := blobs.Get(t.Context(), "segments/1"); fault.ClassOf(err) != fault.Infra || got != nil {
+		t.Errorf("%q, class %s: %v", got, fault.ClassOf(err), err)
+	}
+}
+
+func TestADamagedObjectIsNotHandedOut(t *testing.T) {
+	t.Parallel()
+	bucket, blobs := filled(t)
+	bucket.upsetBy(func(w http.ResponseWriter, _ *http.Request) bool {
+		w.Header().Set("X-Amz-Checksum-Crc32", crc([]byte("0123456789")))
+		io.WriteString(w, "0123456780")
+		return true
+	})
+	if got, err := blobs.Get(t.Context(), "segments/1"); err == nil {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestRanges(t *testing.T) {
+	t.Parallel()
+	_, blobs := filled(t)
+	for _, test := range []struct {
+		offset, length int64
+		want           string
+		fails          bool
+	}{
+		{0, 10, "0123456789", false}, {3, 4, "3456", false}, {9, 1, "9", false}, {0, 0, "", false}, {10, 0, "", false},
+		{9, 2, "", true}, {10, 1, "", true}, {11, 0, "", true}, {-1, 2, "", true}, {0, -1, "", true},
+	} {
+		got, err := blobs.GetRange(t.Context(), "segments/1", test.offset, test.length)
+		if (err != nil) != test.fails || string(got) != test.want || errors.Is(err, eventlog.ErrNoBlob) {
+			t.Errorf("%d bytes from %d: %q %v", test.length, test.offset, got, err)
+		}
+	}
+}
+
+func TestListsAreReadOverAllTheirPages(t *testing.T) {
+	t.Parallel()
+	bucket := &fakeBucket{name: "log", page: 3}
+	blobs := blobsAt(bucket.serve(t), "log")
+	var want []string
+	for i := range 11 {
+		key := fmt.Sprintf("manifests/%02d", i)
+		want = append(want, key)
+		if err := blobs.Put(t.Context(), key, bytes.Repeat([]byte("x"), i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := blobs.Put(t.Context(), "manifests-of-others/1", nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		after string
+		limit int
+		want  []string
+		calls int
+	}{
+		{"", 100, want, 4}, {"", 11, want, 4}, {"", 5, want[:5], 2}, {"manifests/04", 4, want[5:9], 2}, {"manifests/10", 4, nil, 1}, {"a", 3, want[:3], 1},
+	} {
+		t.Run(test.after+" "+strconv.Itoa(test.limit), func(t *testing.T) {
+			bucket.sent()
+			found, err := blobs.List(t.Context(), "manifests/", test.after, test.limit)
+			var got []string
+			for _, o := range found {
+				got = append(got, o.Key)
+				if n, _ := strconv.Atoi(o.Key[len(o.Key)-2:]); o.Bytes != int64(n) || time.Since(o.Changed).Abs() > time.Minute {
+					t.Errorf("%+v", o)
+				}
+			}
+			if diff := cmp.Diff(test.want, got); err != nil || diff != "" {
+				t.Error(err, diff)
+			}
+			if n := bucket.sent(); n != test.calls {
+				t.Errorf("%d calls, want %d", n, test.calls)
+			}
+		})
+	}
+	if _, err := blobs.List(t.Context(), "manifests/", "", 0); err == nil {
+		t.Error("a page of nothing was listed")
+	}
+}
