@@ -22,12 +22,14 @@ func TestEvents(t *testing.T) {
 
 func TestTables(t *testing.T) {
 	t.Parallel()
-	projectiontest.TestTables(t, projectiontest.Tables{
+	tables := projectiontest.Tables{
 		Open: func(*testing.T) projectiontest.TablesInstance {
 			return projectiontest.TablesInstance{Store: memory.NewTables()}
 		},
 		MaxRowBytes: 390_000,
-	})
+	}
+	t.Run("tables", func(t *testing.T) { t.Parallel(); projectiontest.TestTables(t, tables) })
+	t.Run("sink", func(t *testing.T) { t.Parallel(); projectiontest.TestSink(t, tables) })
 }
 
 func TestControl(t *testing.T) {

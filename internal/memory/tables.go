@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"gakushoku/internal/projection"
+	"gakushoku/internal/readmodel"
 )
 
 // Tables keeps table versions. Its zero value is empty and ready for use.
@@ -18,6 +19,21 @@ type Tables struct {
 type table struct {
 	records map[string]projection.Record
 	totals  map[string]map[string]int64
+	parts   map[string]int // the rows of each part of a bulk replay that is in
+}
+
+func newTable() *table {
+	return &table{map[string]projection.Record{}, map[string]map[string]int64{}, map[string]int{}}
+}
+
+// add adds to totals.
+func (t *table) add(differences []readmodel.Contribution) {
+	for _, d := range differences {
+		if t.totals[d.Key] == nil {
+			t.totals[d.Key] = map[string]int64{}
+		}
+		t.totals[d.Key][d.Field] += d.Amount
+	}
 }
 
 var _ projection.Store = (*Tables)(nil)
@@ -36,7 +52,7 @@ func (s *Tables) Create(ctx context.Context, t projection.Table) error {
 		s.tables = map[projection.Table]*table{}
 	}
 	if s.tables[t] == nil {
-		s.tables[t] = &table{map[string]projection.Record{}, map[string]map[string]int64{}}
+		s.tables[t] = newTable()
 	}
 	return nil
 }
@@ -100,12 +116,7 @@ func (s *Tables) Write(ctx context.Context, t projection.Table, changes []projec
 		r := cloneRecord(c.Record)
 		r.Writes = c.Expected + 1
 		stored.records[c.Stream] = r
-		for _, d := range c.Totals {
-			if stored.totals[d.Key] == nil {
-				stored.totals[d.Key] = map[string]int64{}
-			}
-			stored.totals[d.Key][d.Field] += d.Amount
-		}
+		stored.add(c.Totals)
 	}
 	return late, nil
 }

@@ -103,6 +103,28 @@ func testStreams(t *testing.T, h Harness) {
 	streamsWhileAppending(t, s, want)
 }
 
+func testStreamParts(t *testing.T, h Harness) {
+	s := h.Open(t).Store
+	var want []string
+	for i := range 60 {
+		stream := fmt.Sprintf("order-%03d", i)
+		mustAppend(t, s, stream, 0, newEvents(1+i%3)...)
+		want = append(want, stream)
+	}
+	for _, parts := range []int{1, 2, 3, 7} {
+		for _, limit := range []int{1, 9, 1000} {
+			var got []string
+			for index := range parts {
+				got = append(got, streamsOf(t, s, eventstore.Part{Index: index, Count: parts}, limit)...)
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
+				t.Errorf("%d parts in pages of %d: got %q, want %q", parts, limit, got, want)
+			}
+		}
+	}
+}
+
 // streamsWhileAppending adds streams between pages: those of the start still come once.
 func streamsWhileAppending(t *testing.T, s eventstore.Store, before []string) {
 	t.Helper()

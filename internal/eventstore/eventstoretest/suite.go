@@ -72,6 +72,7 @@ func TestStore(t *testing.T, h Harness) {
 		{"load many finds the streams that exist", testLoadMany},
 		{"long streams come whole", testLongStream},
 		{"streams are listed once each", testStreams},
+		{"the parts of a list bring every stream once", testStreamParts},
 		{"an empty store answers with nothing", testEmpty},
 		{"large events are kept and larger ones refused", testLargeEvents},
 		{"a cancelled call says so and appends nothing", testCancelled},

@@ -128,14 +128,19 @@ func appendNext(ctx context.Context, s eventstore.Store, stream string, e event.
 	return 0, fmt.Errorf("%d tries to append to %s failed", tries, stream)
 }
 
-// allStreams pages over all streams and checks the bounds of pages.
 func allStreams(t *testing.T, s eventstore.Lister, limit int) []string {
+	t.Helper()
+	return streamsOf(t, s, eventstore.All, limit)
+}
+
+// streamsOf pages over the streams of a part and checks the bounds of pages.
+func streamsOf(t *testing.T, s eventstore.Lister, part eventstore.Part, limit int) []string {
 	t.Helper()
 	const maxPages = 10_000
 	var all []string
 	cursor := ""
 	for range maxPages {
-		names, next, err := s.Streams(t.Context(), eventstore.All, cursor, limit)
+		names, next, err := s.Streams(t.Context(), part, cursor, limit)
 		if err != nil {
 			t.Fatalf("streams after %q: %v", cursor, err)
 		}

@@ -166,6 +166,41 @@ func testScan(t *testing.T, h Tables) {
 	}
 }
 
+func testScanParts(t *testing.T, h Tables) {
+	s := newStore(t, h)
+	want := map[string]projection.Record{}
+	for page := range 3 {
+		var changes []projection.Change
+		for i := range projection.MaxWrite {
+			c := change(fmt.Sprintf("order-%d-%02d", page, i), 1)
+			if i%10 == 3 {
+				c = parkedChange(c.Stream, 1, "poison")
+			}
+			changes = append(changes, c)
+			want[c.Stream] = c.Record
+		}
+		mustWrite(t, s, changes)
+	}
+	for _, parts := range []int{1, 2, 3, 7} {
+		for _, limit := range []int{1, 40, 1000} {
+			all := map[string]projection.Record{}
+			for index := range parts {
+				rows, err := scanAll(t.Context(), scanOf(s, eventstore.Part{Index: index, Count: parts}), limit)
+				if err != nil {
+					t.Fatalf("part %d of %d: %v", index, parts, err)
+				}
+				for stream, r := range rows {
+					if _, twice := all[stream]; twice {
+						t.Errorf("%s is in two parts of %d", stream, parts)
+					}
+					all[stream] = r
+				}
+			}
+			wantSame(t, fmt.Sprintf("%d parts in pages of %d", parts, limit), want, all)
+		}
+	}
+}
+
 func testParked(t *testing.T, h Tables) {
 	s := newStore(t, h)
 	want := map[string]projection.Record{}

@@ -1,6 +1,6 @@
 // Package projectiontest is the contract of the stores behind package projection as tests,
 // so that every adapter is held to the same promises: an adapter's tests are one call each of
-// TestTables, TestPointers and TestCheckpoints.
+// TestTables, TestSink, TestPointers and TestCheckpoints.
 package projectiontest
 
 import (
@@ -74,6 +74,7 @@ func TestTables(t *testing.T, h Tables) {
 		"a row is listed where it is now":                 testMoved,
 		"buckets are newest first and paged":              testBuckets,
 		"a scan brings every row once":                    testScan,
+		"the parts of a scan bring every row once":        testScanParts,
 		"parked rows are listed until they are cleared":   testParked,
 		"a cancelled call says so and changes nothing":    testCancelled,
 		"what a store keeps is there when it is reopened": testReopen,
