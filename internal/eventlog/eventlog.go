@@ -80,6 +80,8 @@ var (
 	ErrHeadMoved = errors.New("the head of the log has moved since it was read")
 	// ErrClaimed says that the batch, or its beginning, is in the log already.
 	ErrClaimed = errors.New("the batch was committed before")
+	// ErrNoFit says that manifests to be restored are not those of this log, or leave a hole.
+	ErrNoFit = errors.New("the manifests do not fit the log")
 )
 
 // Ledger is the port to the log's control records. Reads are strongly consistent. What a new
@@ -87,20 +89,30 @@ var (
 type Ledger interface {
 	// Head reads the head; the zero one of an empty log.
 	Head(ctx context.Context) (Head, error)
-	// Claimed answers how many records, from source on, a commit has covered: 0 when none
-	// has. Claims are kept for at least ClaimsKept.
-	Claimed(ctx context.Context, source string) (records int, err error)
+	// Claimed tells which commit has covered the record source; the zero Claim when none has.
+	// Only the first record of a batch is found. Claims are kept for at least ClaimsKept.
+	Claimed(ctx context.Context, source string) (Claim, error)
 	// Commit moves the head from Manifest.First-1 to Manifest.Last, adds the manifest and
-	// claims the source, all or nothing. It fails with ErrClaimed, or else ErrHeadMoved, and
-	// is safe to repeat: a commit whose answer was lost is ErrClaimed the second time.
+	// claims the source, all or nothing. The head's time becomes Manifest.CreatedAt. It fails
+	// with ErrClaimed, or else ErrHeadMoved, and is safe to repeat: a commit whose answer was
+	// lost is ErrClaimed the second time. What Commit.Check refuses is refused.
 	Commit(ctx context.Context, c Commit) error
 	// Manifests returns those whose Last is above after, in the order of the log, at most
-	// limit; none at the end.
+	// limit, which is above 0; fewer only at the end, none when there is nothing above after.
 	Manifests(ctx context.Context, after uint64, limit int) ([]Manifest, error)
-	// Restore puts manifests into an empty or shorter ledger, in the order of the log, and
-	// moves the head behind the last: for a ledger that was lost. Those that are there already
-	// must be the same. It is safe to repeat.
+	// Restore puts manifests, in the order of the log, into an empty or shorter ledger and
+	// moves the head behind the last: for a ledger that was lost. Those at or below the head
+	// must be there already and be the same, the others must follow on the head without a
+	// hole: or else it fails with ErrNoFit and has changed nothing. It is safe to repeat, also
+	// with more manifests, and after a failure half-way. When somebody else moves the head
+	// meanwhile it may fail with ErrHeadMoved. No claims are restored.
 	Restore(ctx context.Context, manifests []Manifest) error
+}
+
+// Claim is what a commit has covered of its source. Its zero value says: nothing.
+type Claim struct {
+	Records int    // how many, from the claimed one on
+	First   uint64 // Manifest.First of the segment they are in
 }
 
 // ClaimsKept is how long a claim must be remembered: a batch of a DynamoDB stream, whose
@@ -110,9 +122,11 @@ const ClaimsKept = 7 * 24 * time.Hour
 // ErrNoBlob says that there is no object of that key.
 var ErrNoBlob = errors.New("there is no such object")
 
-// Blobs is the port to objects: segments, manifests, work lists and reports. Keys are paths
-// of letters, digits and -_.= with / between. An object that was put survives a crash, is seen
-// by every read after, and is never seen in part.
+// Blobs is the port to objects: segments, manifests, work lists and reports. Keys are what
+// CheckKey allows; any other is refused, by all methods. No key is the folder of another. An
+// object that was put survives a crash, is seen by every read after, and is never seen in part:
+// not even after a Put that failed. Data handed in or out is not shared. What a new try may
+// cure is marked with fault.Unavailable.
 type Blobs interface {
 	BlobReader
 	// Put stores an object, in place of one that is there.
@@ -125,10 +139,12 @@ type Blobs interface {
 type BlobReader interface {
 	// Get reads an object, or ErrNoBlob.
 	Get(ctx context.Context, key string) ([]byte, error)
-	// GetRange reads length bytes from offset on; fewer is an error. Or ErrNoBlob.
+	// GetRange reads length bytes, at least one, from offset on; that there are fewer is an
+	// error. Or ErrNoBlob.
 	GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error)
-	// List returns objects whose key begins with prefix, in the order of keys, after the key
-	// after ("" starts), at most limit; fewer only at the end.
+	// List returns objects whose key begins with prefix, which may end within a name, in the
+	// order of the bytes of their keys, those above after ("" starts; it need not exist), at
+	// most limit, which is above 0; fewer only at the end.
 	List(ctx context.Context, prefix, after string, limit int) ([]Blob, error)
 }
 

@@ -1,0 +1,109 @@
+package eventlog
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// MaxKeyBytes bounds the key of an object: every store has room for it.
+const MaxKeyBytes = 200
+
+// CheckKey refuses what is no key of an object: a key is one or more names with / between, a
+// name is letters, digits and -_.= and does not begin with a point. So no key can leave the
+// folder it is in.
+func CheckKey(key string) error {
+	if len(key) == 0 || len(key) > MaxKeyBytes {
+		return fmt.Errorf("the key %.60q has %d bytes, 1 to %d are allowed", key, len(key), MaxKeyBytes)
+	}
+	begins := true
+	for i := range len(key) {
+		c := key[i]
+		if !isKeyByte(c) || begins && (c == '.' || c == '/') {
+			return fmt.Errorf("the key %q cannot have %q there", key, c)
+		}
+		begins = c == '/'
+	}
+	if begins {
+		return fmt.Errorf("the key %q ends with /", key)
+	}
+	return nil
+}
+
+func isKeyByte(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		return true
+	}
+	return c == '/' || c == '-' || c == '_' || c == '.' || c == '='
+}
+
+// CheckPrefix refuses what no key can begin with; "" is the beginning of all.
+func CheckPrefix(prefix string) error {
+	if prefix == "" {
+		return nil
+	}
+	return CheckKey(strings.TrimSuffix(prefix, "/"))
+}
+
+// Check refuses a commit that no ledger may take.
+func (c *Commit) Check() error {
+	switch {
+	case c.Source == "":
+		return errors.New("a commit without a source")
+	case c.Records < 1:
+		return fmt.Errorf("a commit of %d records", c.Records)
+	}
+	return c.Manifest.Check()
+}
+
+// Check refuses a manifest that contradicts itself, and one of a log that is divided into
+// another number of partitions than this program's.
+func (m *Manifest) Check() error {
+	if m.Partitions != Partitions {
+		return fmt.Errorf("segment %d is divided into %d partitions, this program divides into %d: use the gakushoku that wrote it", m.First, m.Partitions, Partitions)
+	}
+	if m.First < 1 || m.Last < m.First {
+		return fmt.Errorf("a segment cannot hold the events %d to %d", m.First, m.Last)
+	}
+	if err := CheckKey(m.Key); err != nil {
+		return fmt.Errorf("segment %d: %w", m.First, err)
+	}
+	if err := m.checkFrames(); err != nil {
+		return fmt.Errorf("segment %d: %w", m.First, err)
+	}
+	return nil
+}
+
+// checkFrames wants the frames one after another, in the order of partitions, without holes.
+func (m *Manifest) checkFrames() error {
+	offset, number, before := int64(0), m.First, -1
+	for _, f := range m.Frames {
+		if f.Partition <= before || f.Partition >= m.Partitions || f.Count < 1 || f.Length < 1 || f.Offset != offset || f.First != number {
+			return fmt.Errorf("the frame of partition %d does not follow on the one before", f.Partition)
+		}
+		offset, number, before = offset+f.Length, number+uint64(f.Count), f.Partition
+	}
+	if number != m.Last+1 || offset != m.Bytes {
+		return fmt.Errorf("its frames have %d events in %d bytes, not %d in %d", number-m.First, offset, m.Count(), m.Bytes)
+	}
+	return nil
+}
+
+// Equal reports whether both are the same in every field.
+func (m *Manifest) Equal(o *Manifest) bool { return reflect.DeepEqual(m, o) }
+
+// CheckRestore refuses manifests that leave a hole between one and the next, or that are none:
+// what every ledger has to refuse before it looks at itself.
+func CheckRestore(manifests []Manifest) error {
+	for i := range manifests {
+		if err := manifests[i].Check(); err != nil {
+			return fmt.Errorf("%w: %w", ErrNoFit, err)
+		}
+		if i > 0 && manifests[i].First != manifests[i-1].Last+1 {
+			return fmt.Errorf("%w: the event %d is in none, or in two", ErrNoFit, manifests[i-1].Last+1)
+		}
+	}
+	return nil
+}
