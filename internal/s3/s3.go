@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"time"
 
@@ -56,7 +57,6 @@ func Bounded(o *s3.Options) {
 // API is what Blobs calls of the SDK; a *s3.Client has it.
 type API interface {
 	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
-	HeadObject(context.Context, *s3.HeadObjectInput, ...func(*s3.Options)) (*s3.HeadObjectOutput, error)
 	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
 	DeleteObject(context.Context, *s3.DeleteObjectInput, ...func(*s3.Options)) (*s3.DeleteObjectOutput, error)
 	ListObjectsV2(context.Context, *s3.ListObjectsV2Input, ...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
@@ -75,6 +75,9 @@ func NewBlobs(client API, bucket string) *Blobs { return &Blobs{client: client, 
 
 // Put is eventlog.Blobs. The SDK sends a checksum with the data, which the service compares.
 func (b *Blobs) Put(ctx context.Context, key string, data []byte) error {
+	if err := eventlog.CheckKey(key); err != nil {
+		return err
+	}
 	_, err := b.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &b.bucket, Key: &key, Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(len(data)))})
 	return awsfault.Wrap(ctx, b.doing("writing", key), err)
 }
@@ -82,6 +85,9 @@ func (b *Blobs) Put(ctx context.Context, key string, data []byte) error {
 // Delete is eventlog.Blobs. In a versioned bucket the object's versions stay for as long as
 // the bucket's lifecycle says.
 func (b *Blobs) Delete(ctx context.Context, key string) error {
+	if err := eventlog.CheckKey(key); err != nil {
+		return err
+	}
 	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.bucket, Key: &key})
 	return awsfault.Wrap(ctx, b.doing("deleting", key), err)
 }
@@ -93,31 +99,19 @@ func (b *Blobs) Get(ctx context.Context, key string) ([]byte, error) {
 
 // GetRange is eventlog.BlobReader.
 func (b *Blobs) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
-	if offset < 0 || length < 0 {
+	if offset < 0 || length < 1 || offset > math.MaxInt64-length {
 		return nil, fmt.Errorf("%s: there are no %d bytes from %d on", b.doing("reading", key), length, offset)
-	}
-	if length == 0 {
-		return []byte{}, b.reaches(ctx, key, offset) // a range of the service has a byte at least
 	}
 	part := fmt.Sprintf("bytes=%d-%d", offset, offset+length-1)
 	return b.read(ctx, &s3.GetObjectInput{Bucket: &b.bucket, Key: &key, Range: &part}, length)
 }
 
-// reaches is an error when there is no object, or it ends before offset.
-func (b *Blobs) reaches(ctx context.Context, key string, offset int64) error {
-	out, err := b.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.bucket, Key: &key})
-	if err != nil {
-		return b.notRead(ctx, key, err)
-	}
-	if size := aws.ToInt64(out.ContentLength); size < offset {
-		return fmt.Errorf("%s from %d on: it has %d bytes", b.doing("reading", key), offset, size)
-	}
-	return nil
-}
-
 // read reads what is asked for, which must be length bytes unless length is -1.
 func (b *Blobs) read(ctx context.Context, in *s3.GetObjectInput, length int64) ([]byte, error) {
 	key := aws.ToString(in.Key)
+	if err := eventlog.CheckKey(key); err != nil {
+		return nil, err
+	}
 	for try := 1; ; try++ {
 		data, broken, err := b.readOnce(ctx, in)
 		switch {
@@ -156,7 +150,7 @@ func (b *Blobs) notRead(ctx context.Context, key string, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case awsfault.HasCode(err, "NoSuchKey", "NotFound"):
+	case awsfault.HasCode(err, "NoSuchKey"):
 		return fmt.Errorf("%s: %w", b.doing("reading", key), eventlog.ErrNoBlob)
 	}
 	return awsfault.Wrap(ctx, b.doing("reading", key), err)
@@ -164,6 +158,9 @@ func (b *Blobs) notRead(ctx context.Context, key string, err error) error {
 
 // List is eventlog.BlobReader.
 func (b *Blobs) List(ctx context.Context, prefix, after string, limit int) ([]eventlog.Blob, error) {
+	if err := eventlog.CheckPrefix(prefix); err != nil {
+		return nil, err
+	}
 	if limit < 1 {
 		return nil, fmt.Errorf("%s: a page of %d makes no sense", b.doing("listing", prefix), limit)
 	}
