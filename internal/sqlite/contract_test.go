@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"gakushoku/internal/eventlog"
+	"gakushoku/internal/eventlog/eventlogtest"
 	"gakushoku/internal/eventstore/eventstoretest"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/projection/projectiontest"
@@ -114,4 +116,30 @@ func TestControl(t *testing.T) {
 	}
 	t.Run("pointers", func(t *testing.T) { t.Parallel(); projectiontest.TestPointers(t, control) })
 	t.Run("checkpoints", func(t *testing.T) { t.Parallel(); projectiontest.TestCheckpoints(t, control) })
+}
+
+func openLedger(t *testing.T, path string) *sqlite.Ledger {
+	t.Helper()
+	l, err := sqlite.OpenLedger(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func TestLedger(t *testing.T) {
+	t.Parallel()
+	eventlogtest.TestLedger(t, eventlogtest.Ledger{
+		Open: func(t *testing.T) eventlogtest.LedgerInstance {
+			path := filepath.Join(t.TempDir(), "log.db")
+			l := openLedger(t, path)
+			return eventlogtest.LedgerInstance{Store: l, Reopen: func(t *testing.T) eventlog.Ledger {
+				if err := l.Close(); err != nil {
+					t.Fatal(err)
+				}
+				return openLedger(t, path)
+			}}
+		},
+	})
 }

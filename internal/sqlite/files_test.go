@@ -35,6 +35,9 @@ func openEach(ctx context.Context, path string, k kind) map[string]error {
 	if k != controlFile {
 		_, errs["control"] = OpenControl(ctx, path)
 	}
+	if k != ledgerFile {
+		_, errs["ledger"] = OpenLedger(ctx, path)
+	}
 	if k != tableFile {
 		_, errs["table"] = openTableVersion(ctx, path)
 	}

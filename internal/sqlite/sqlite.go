@@ -29,6 +29,7 @@ const (
 	eventsFile  kind = 0x67616b01 // "gak", and a number
 	tableFile   kind = 0x67616b02
 	controlFile kind = 0x67616b03
+	ledgerFile  kind = 0x67616b04
 )
 
 // formatVersion is the user_version of the files that this program writes.
