@@ -8,7 +8,7 @@
 //   - one table for each table version of a projection: rows (pk "r#<stream>"), totals
 //     (pk "t#<shard>"), bucket markers (pk "b"), and two sparse, keys-only indexes that list
 //     rows by bucket and parked rows;
-//   - the control table: pointers and checkpoints.
+//   - the control table: pointers, checkpoints, and the records of the numbered log, see Ledger.
 //
 // Everything here is safe for concurrent use.
 package dynamo

@@ -15,6 +15,7 @@ import (
 
 	"gakushoku/internal/awsfault"
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventlog"
 	"gakushoku/internal/eventstore"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/projection"
@@ -23,6 +24,7 @@ import (
 // calls is every method that talks to the store, by name.
 func calls(client *dynamodb.Client) map[string]func(context.Context) error {
 	events, tables, control := NewEvents(client, "events"), NewTables(client, Options{}), NewControl(client, "control")
+	ledger := NewLedger(client, "control")
 	two := []event.Event{testEvent("e1"), testEvent("e2")}
 	return map[string]func(context.Context) error{
 		"Append":         func(ctx context.Context) error { return events.Append(ctx, "order-o1", 0, two[:1]) },
@@ -73,6 +75,13 @@ func calls(client *dynamodb.Client) map[string]func(context.Context) error {
 		"Checkpoint": func(ctx context.Context) error { _, err := control.Checkpoint(ctx, "projector"); return err },
 		"SetCheckpoint": func(ctx context.Context) error {
 			return control.SetCheckpoint(ctx, "projector", projection.Checkpoint{})
+		},
+		"Head":      func(ctx context.Context) error { _, err := ledger.Head(ctx); return err },
+		"Claimed":   func(ctx context.Context) error { _, err := ledger.Claimed(ctx, "100"); return err },
+		"Manifests": func(ctx context.Context) error { _, err := ledger.Manifests(ctx, 0, 10); return err },
+		"Commit":    func(ctx context.Context) error { return ledger.Commit(ctx, testCommit(1, "100")) },
+		"Restore": func(ctx context.Context) error {
+			return ledger.Restore(ctx, []eventlog.Manifest{testCommit(1, "100").Manifest})
 		},
 	}
 }
@@ -220,6 +229,16 @@ func TestTransactionsThatKeepMeetingOthersGiveUp(t *testing.T) {
 			store := NewTables(fakeClient(answer(http.StatusBadRequest, cancelledBy(code, 3), &sent)), Options{})
 			_, err := store.Write(t.Context(), ordersV1, []projection.Change{testChange("order-o1", 1, oneOrder())})
 			if fault.ClassOf(err) != fault.Infra || sent.Load() != writeConflicts {
+				t.Errorf("sent %d times, class %s: %v", sent.Load(), fault.ClassOf(err), err)
+			}
+		})
+	}
+	for _, code := range []string{"TransactionConflict", "ThrottlingError"} {
+		t.Run(code+" of a commit to the log", func(t *testing.T) {
+			t.Parallel()
+			var sent atomic.Int64
+			err := NewLedger(fakeClient(answer(http.StatusBadRequest, cancelledBy(code, 3), &sent)), "control").Commit(t.Context(), testCommit(1, "100"))
+			if fault.ClassOf(err) != fault.Infra || sent.Load() != commitConflicts {
 				t.Errorf("sent %d times, class %s: %v", sent.Load(), fault.ClassOf(err), err)
 			}
 		})

@@ -47,15 +47,44 @@ func CreateEventTable(ctx context.Context, client SchemaAPI, table string) error
 	})
 }
 
-// CreateControlTable makes the table of pointers and checkpoints, as the template does on
-// AWS, and waits until it can be used. It does nothing when the table is there already.
-func CreateControlTable(ctx context.Context, client SchemaAPI, table string) error {
-	return createTable(ctx, client, &dynamodb.CreateTableInput{
+// ControlSchemaAPI is what making a control table calls of the SDK; a *dynamodb.Client has it.
+type ControlSchemaAPI interface {
+	SchemaAPI
+	DescribeTimeToLive(context.Context, *dynamodb.DescribeTimeToLiveInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTimeToLiveOutput, error)
+	UpdateTimeToLive(context.Context, *dynamodb.UpdateTimeToLiveInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateTimeToLiveOutput, error)
+}
+
+// CreateControlTable makes the table of pointers, checkpoints and the log's records, as the
+// template does on AWS, and waits until it can be used. It does nothing when the table is
+// there already.
+func CreateControlTable(ctx context.Context, client ControlSchemaAPI, table string) error {
+	err := createTable(ctx, client, &dynamodb.CreateTableInput{
 		TableName:            &table,
 		BillingMode:          types.BillingModePayPerRequest,
 		AttributeDefinitions: []types.AttributeDefinition{stringAttribute(attrPK), stringAttribute(attrSK)},
 		KeySchema:            keys(attrPK, attrSK),
 	})
+	if err != nil {
+		return err
+	}
+	return expire(ctx, client, table)
+}
+
+// expire has the store drop items whose time is over. It refuses to be told so twice.
+func expire(ctx context.Context, client ControlSchemaAPI, table string) error {
+	doing := "setting the time to live of table " + table
+	now, err := client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &table})
+	if err != nil {
+		return wrap(ctx, doing, err)
+	}
+	if d := now.TimeToLiveDescription; d != nil && (d.TimeToLiveStatus == types.TimeToLiveStatusEnabled || d.TimeToLiveStatus == types.TimeToLiveStatusEnabling) {
+		return nil
+	}
+	_, err = client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
+		TableName:               &table,
+		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String(attrExpires), Enabled: aws.Bool(true)},
+	})
+	return wrap(ctx, doing, err)
 }
 
 func stringAttribute(name string) types.AttributeDefinition {

@@ -9,6 +9,8 @@ import (
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
+	"gakushoku/internal/eventlog"
+	"gakushoku/internal/eventlog/eventlogtest"
 	"gakushoku/internal/eventstore/eventstoretest"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/projection/projectiontest"
@@ -82,4 +84,15 @@ func TestControlContract(t *testing.T) {
 	}}
 	projectiontest.TestPointers(t, harness)
 	projectiontest.TestCheckpoints(t, harness)
+}
+
+func TestLedgerContract(t *testing.T) {
+	t.Parallel()
+	eventlogtest.TestLedger(t, eventlogtest.Ledger{Open: func(t *testing.T) eventlogtest.LedgerInstance {
+		table := newControlTable(t)
+		return eventlogtest.LedgerInstance{
+			Store:  NewLedger(realClient(t), table),
+			Reopen: func(t *testing.T) eventlog.Ledger { return NewLedger(realClient(t), table) },
+		}
+	}})
 }
