@@ -72,7 +72,7 @@ func lock(t *testing.T, path string) (release func()) {
 
 func TestTables(t *testing.T) {
 	t.Parallel()
-	projectiontest.TestTables(t, projectiontest.Tables{
+	tables := projectiontest.Tables{
 		Open: func(t *testing.T) projectiontest.TablesInstance {
 			dir := t.TempDir()
 			s := sqlite.OpenTables(dir)
@@ -87,7 +87,9 @@ func TestTables(t *testing.T) {
 			}}
 		},
 		MaxRowBytes: sqlite.MaxEventBytes,
-	})
+	}
+	t.Run("tables", func(t *testing.T) { t.Parallel(); projectiontest.TestTables(t, tables) })
+	t.Run("sink", func(t *testing.T) { t.Parallel(); projectiontest.TestSink(t, tables) })
 }
 
 func openControl(t *testing.T, path string) *sqlite.Control {

@@ -211,6 +211,21 @@ func (d *database) transact(ctx context.Context, f func() error) error {
 	return err
 }
 
+// transactPatiently is transact for somebody who may hold up others for long: it waits for
+// another process's transaction until ctx ends.
+func (d *database) transactPatiently(ctx context.Context, f func() error) error {
+	for {
+		begun := false
+		err := d.transact(ctx, func() error {
+			begun = true
+			return f()
+		})
+		if begun || !isBusy(err) {
+			return err
+		}
+	}
+}
+
 // statements are texts of SQL and where each is kept once it is prepared.
 type statements map[**sql.Stmt]string
 

@@ -75,21 +75,33 @@ func (s *Tables) Create(ctx context.Context, t projection.Table) error {
 // Drop is projection.Tables. The file goes first: from then on the table is not there,
 // whatever becomes of the files beside it.
 func (s *Tables) Drop(ctx context.Context, t projection.Table) error {
+	open, err := s.remove(ctx, t)
+	if open != nil {
+		// A bulk part may be under way, for which the other tables must not wait.
+		err = errors.Join(err, open.db.close())
+	}
+	if err != nil {
+		return fmt.Errorf("dropping %s: %w", t, err)
+	}
+	return nil
+}
+
+// remove removes the files of a table version. What was open of it is left to be closed.
+func (s *Tables) remove(ctx context.Context, t projection.Table) (open *tableVersion, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.check(ctx, t); err != nil {
-		return fmt.Errorf("dropping %s: %w", t, err)
+		return nil, err
 	}
-	errs := []error{s.forget(t)}
+	open = s.open[t]
+	delete(s.open, t)
+	var errs []error
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		if err := os.Remove(s.path(t) + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, explain(ctx, s.path(t), err))
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("dropping %s: %w", t, err)
-	}
-	return nil
+	return open, errors.Join(errs...)
 }
 
 // forget closes the file of a table version, if it is open. The caller holds mu.

@@ -12,7 +12,8 @@ import (
 )
 
 // tableSchema keeps a row's place only while readers may see the row, so that the index over
-// places holds just those.
+// places holds just those. A table that a bulk replay has filled is laid out differently (see
+// bulkSchema); the statements are the same.
 const tableSchema = `
 CREATE TABLE records (
   stream  TEXT PRIMARY KEY,
@@ -22,15 +23,17 @@ CREATE TABLE records (
   bucket  TEXT,
   sort    TEXT,
   parked  TEXT
-) STRICT, WITHOUT ROWID;
-CREATE INDEX records_by_place ON records (bucket, sort) WHERE bucket IS NOT NULL;
-CREATE INDEX records_parked ON records (stream) WHERE parked IS NOT NULL;
+) STRICT, WITHOUT ROWID;` + recordsIndexes + `
 CREATE TABLE totals (
   key    TEXT NOT NULL,
   field  TEXT NOT NULL,
   amount INTEGER NOT NULL,
   PRIMARY KEY (key, field)
 ) STRICT, WITHOUT ROWID;`
+
+const recordsIndexes = `
+CREATE INDEX records_by_place ON records (bucket, sort) WHERE bucket IS NOT NULL;
+CREATE INDEX records_parked ON records (stream) WHERE parked IS NOT NULL;`
 
 // tableVersion is the open file of a table version with its statements.
 type tableVersion struct {
