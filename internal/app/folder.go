@@ -136,10 +136,13 @@ func (f *Folder) Projector() *projection.Projector {
 	return &projection.Projector{Definitions: definitions(), Pointers: f.Pointers, Tables: f.Tables, Streams: f.Events, Now: time.Now}
 }
 
+// projectorTimeout is how long the projector may take for one batch.
+const projectorTimeout = 30 * time.Second
+
 // Follower brings the read models up to date as events come.
 func (f *Folder) Follower() *projection.Follower {
 	return &projection.Follower{
 		Name: projectorName, Feed: f.Events, Appended: f.Events.Appended, Checkpoints: f.Control,
-		Projector: f.Projector(), Batch: 500, Poll: 200 * time.Millisecond,
+		Projector: f.Projector(), Batch: 500, Poll: 200 * time.Millisecond, Timeout: projectorTimeout,
 	}
 }

@@ -17,7 +17,7 @@ var layers = []struct {
 	{"foundation", []string{"fault", "observe", "wait"}},
 	{"engine", []string{"command", "eventstore", "eventlog", "projection", "query", "health", "replay", "reproject", "transfer", "logsearch"}},
 	{"adapters", []string{"awsfault", "dynamo", "sqlite", "memory", "s3", "files", "httpapi", "lambdaevent"}},
-	{"app", []string{"app", "demo"}},
+	{"app", []string{"app", "demo", "simulation"}},
 }
 
 func layerOf(path string) int {

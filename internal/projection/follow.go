@@ -21,6 +21,9 @@ type Follower struct {
 	Projector   *Projector
 	Batch       int           // events at a time
 	Poll        time.Duration // how often to look for appends of other processes
+	// Timeout is how long one batch may take, 0 for ever. A batch knows the pointer as it was
+	// when it began: a rebuild waits this long for batches that do not know the new version.
+	Timeout time.Duration
 }
 
 // maxFollowPause bounds the wait after a failure, so that recovery is noticed soon.
@@ -61,6 +64,15 @@ func await(ctx context.Context, wake <-chan struct{}, limit time.Duration) {
 	}
 }
 
+func (f *Follower) apply(ctx context.Context, events []event.Event) Failures {
+	if f.Timeout > 0 {
+		limited, cancel := context.WithTimeout(ctx, f.Timeout)
+		defer cancel()
+		ctx = limited
+	}
+	return f.Projector.Apply(ctx, events)
+}
+
 // Once applies the next batch and moves the checkpoint behind it; false when there was none.
 func (f *Follower) Once(ctx context.Context) (bool, error) {
 	checkpoint, err := f.Checkpoints.Checkpoint(ctx, f.Name)
@@ -74,7 +86,7 @@ func (f *Follower) Once(ctx context.Context) (bool, error) {
 	if len(events) == 0 {
 		return false, nil
 	}
-	if err := f.Projector.Apply(ctx, events).Err(); err != nil {
+	if err := f.apply(ctx, events).Err(); err != nil {
 		return false, fmt.Errorf("applying %d events: %w", len(events), err)
 	}
 	checkpoint.Cursor = next

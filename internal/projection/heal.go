@@ -36,7 +36,7 @@ func (p *Projector) Heal(ctx context.Context, d Definition, t Table, streams []s
 func (p *Projector) healPart(ctx context.Context, d Definition, t Table, streams []string) error {
 	for attempt := range maxHealAttempts {
 		if attempt > 0 {
-			if err := pause(ctx, attempt); err != nil {
+			if err := p.pause(ctx, attempt); err != nil {
 				return err
 			}
 		}
@@ -54,7 +54,10 @@ func (p *Projector) healPart(ctx context.Context, d Definition, t Table, streams
 
 // pause waits a little longer each time, with jitter, so that writers of the same rows get
 // out of step.
-func pause(ctx context.Context, attempt int) error {
+func (p *Projector) pause(ctx context.Context, attempt int) error {
+	if p.Pause != nil {
+		return p.Pause(ctx, attempt)
+	}
 	limit := time.Millisecond << min(attempt, 7)
 	return wait.For(ctx, limit/2+rand.N(limit/2+1))
 }

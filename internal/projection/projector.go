@@ -20,6 +20,7 @@ type Projector struct {
 	Tables      Tables
 	Streams     eventstore.Loader
 	Now         func() time.Time
+	Pause       func(ctx context.Context, attempt int) error // between tries of a heal; nil: with jitter
 }
 
 // Failures are the streams that could not be brought up to date, each with the infra error

@@ -1,0 +1,128 @@
+package simulation_test
+
+import (
+	"context"
+	"testing"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/eventstore"
+	"gakushoku/internal/projection"
+	"gakushoku/internal/simulation"
+)
+
+// within is by how many seeds a mistake has to be noticed.
+const within = 500
+
+// mutations are mistakes in the protocol, each made once.
+var mutations = map[string]simulation.Mutation{
+	"a gap or a lost race is not healed":           {Projector: withoutHeal},
+	"rows are written without their condition":     {Projector: unconditional},
+	"totals only ever grow":                        {Projector: totalsGrow},
+	"heal reads streams that are not quite newest": {Projector: staleStreams},
+}
+
+func TestMistakesInTheProtocolAreNoticed(t *testing.T) {
+	t.Parallel()
+	for name, m := range mutations {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for s := uint64(1); s <= within; s++ {
+				if r := simulation.Run(t, s, m, false); r.Broken != "" {
+					t.Logf("seed %d: %.200s", s, r.Broken)
+					return
+				}
+			}
+			t.Errorf("%d runs and nobody noticed", within)
+		})
+	}
+}
+
+// withoutHeal lets a heal see no more of a stream than the row has.
+func withoutHeal(t projection.Tables, l eventstore.Loader) (projection.Tables, eventstore.Loader) {
+	h := &blindHeal{Tables: t, loader: l, rows: map[string]projection.Record{}}
+	return h, h
+}
+
+type blindHeal struct {
+	projection.Tables
+	loader eventstore.Loader
+	rows   map[string]projection.Record
+}
+
+func (h *blindHeal) Records(ctx context.Context, t projection.Table, streams []string) (map[string]projection.Record, error) {
+	found, err := h.Tables.Records(ctx, t, streams)
+	for _, s := range streams {
+		h.rows[s] = found[s]
+	}
+	return found, err
+}
+
+func (h *blindHeal) Load(ctx context.Context, stream string, after uint64) ([]event.Event, error) {
+	return h.loader.Load(ctx, stream, after)
+}
+
+func (h *blindHeal) LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error) {
+	all, err := h.loader.LoadMany(ctx, streams)
+	for name, events := range all {
+		n := h.rows[name].Version
+		if h.rows[name].Parked != nil {
+			n++
+		}
+		all[name] = events[:min(n, uint64(len(events)))]
+	}
+	return all, err
+}
+
+// unconditional writes rows whatever is there: the compare-and-set is lost.
+func unconditional(t projection.Tables, l eventstore.Loader) (projection.Tables, eventstore.Loader) {
+	return unconditionalTables{t}, l
+}
+
+type unconditionalTables struct{ projection.Tables }
+
+func (m unconditionalTables) Write(ctx context.Context, t projection.Table, changes []projection.Change) ([]string, error) {
+	for i := range changes {
+		current, err := m.Records(ctx, t, []string{changes[i].Stream})
+		if err != nil {
+			return nil, err
+		}
+		changes[i].Expected = current[changes[i].Stream].Writes
+	}
+	return m.Tables.Write(ctx, t, changes)
+}
+
+// totalsGrow adds to totals what a row contributes now, but does not take back what it
+// contributed before.
+func totalsGrow(t projection.Tables, l eventstore.Loader) (projection.Tables, eventstore.Loader) {
+	return totalsGrowTables{t}, l
+}
+
+type totalsGrowTables struct{ projection.Tables }
+
+func (m totalsGrowTables) Write(ctx context.Context, t projection.Table, changes []projection.Change) ([]string, error) {
+	for i := range changes {
+		kept := changes[i].Totals[:0]
+		for _, c := range changes[i].Totals {
+			if c.Amount > 0 {
+				kept = append(kept, c)
+			}
+		}
+		changes[i].Totals = kept
+	}
+	return m.Tables.Write(ctx, t, changes)
+}
+
+// staleStreams reads streams without their newest event, as an eventually consistent read may.
+func staleStreams(t projection.Tables, l eventstore.Loader) (projection.Tables, eventstore.Loader) {
+	return t, staleLoader{l}
+}
+
+type staleLoader struct{ eventstore.Loader }
+
+func (m staleLoader) LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error) {
+	all, err := m.Loader.LoadMany(ctx, streams)
+	for name, events := range all {
+		all[name] = events[:len(events)-1]
+	}
+	return all, err
+}

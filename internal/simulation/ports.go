@@ -1,0 +1,170 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/eventstore"
+	"gakushoku/internal/projection"
+)
+
+// streams is the event store as a process sees it.
+type streams struct {
+	eventstore.Store
+	by *process
+}
+
+func (s streams) Load(ctx context.Context, stream string, after uint64) (events []event.Event, err error) {
+	err = s.by.pass(ctx, reads, "load "+stream, func(ctx context.Context) error {
+		events, err = s.Store.Load(ctx, stream, after)
+		return err
+	})
+	return events, err
+}
+
+func (s streams) LoadMany(ctx context.Context, names []string) (found map[string][]event.Event, err error) {
+	err = s.by.pass(ctx, reads, "load "+strings.Join(names, " "), func(ctx context.Context) error {
+		found, err = s.Store.LoadMany(ctx, names)
+		return err
+	})
+	return found, err
+}
+
+func (s streams) Streams(ctx context.Context, part eventstore.Part, cursor string, limit int) (names []string, next string, err error) {
+	err = s.by.pass(ctx, reads, fmt.Sprintf("streams %d/%d after %q", part.Index, part.Count, cursor), func(ctx context.Context) error {
+		names, next, err = s.Store.Streams(ctx, part, cursor, limit)
+		return err
+	})
+	return names, next, err
+}
+
+func (s streams) Append(ctx context.Context, stream string, expected uint64, events []event.Event) error {
+	return s.by.pass(ctx, writes, fmt.Sprintf("append %s@%d %s", stream, expected, events[0].Type), func(ctx context.Context) error {
+		return s.Store.Append(ctx, stream, expected, events)
+	})
+}
+
+// tables is the read model's store as a process sees it.
+type tables struct {
+	projection.Store
+	by *process
+}
+
+func (s tables) Create(ctx context.Context, t projection.Table) error {
+	return s.by.pass(ctx, administers, "create "+t.String(), func(ctx context.Context) error { return s.Store.Create(ctx, t) })
+}
+
+func (s tables) Drop(ctx context.Context, t projection.Table) error {
+	return s.by.pass(ctx, administers, "drop "+t.String(), func(ctx context.Context) error { return s.Store.Drop(ctx, t) })
+}
+
+func (s tables) Records(ctx context.Context, t projection.Table, names []string) (found map[string]projection.Record, err error) {
+	err = s.by.pass(ctx, reads, "rows "+t.String()+" "+strings.Join(names, " "), func(ctx context.Context) error {
+		found, err = s.Store.Records(ctx, t, names)
+		return err
+	})
+	return found, err
+}
+
+func (s tables) Write(ctx context.Context, t projection.Table, changes []projection.Change) (late []string, err error) {
+	err = s.by.pass(ctx, writes, "write "+t.String()+rowNames(changes), func(ctx context.Context) error {
+		late, err = s.Store.Write(ctx, t, changes)
+		if len(late) > 0 {
+			s.by.s.count("late write")
+		}
+		return err
+	})
+	return late, err
+}
+
+func rowNames(changes []projection.Change) string {
+	var b strings.Builder
+	for _, c := range changes {
+		fmt.Fprintf(&b, " %s@%d", c.Stream, c.Version)
+	}
+	return b.String()
+}
+
+func (s tables) Record(ctx context.Context, t projection.Table, stream string) (r projection.Record, err error) {
+	err = s.by.pass(ctx, reads, "row "+t.String()+" "+stream, func(ctx context.Context) error {
+		r, err = s.Store.Record(ctx, t, stream)
+		return err
+	})
+	return r, err
+}
+
+func (s tables) Scan(ctx context.Context, t projection.Table, part eventstore.Part, cursor string, limit int) (rows []projection.Record, next string, err error) {
+	err = s.by.pass(ctx, reads, fmt.Sprintf("scan %s %d/%d after %q", t, part.Index, part.Count, cursor), func(ctx context.Context) error {
+		rows, next, err = s.Store.Scan(ctx, t, part, cursor, limit)
+		return err
+	})
+	return rows, next, err
+}
+
+func (s tables) ParkedRecords(ctx context.Context, t projection.Table, cursor string, limit int) (rows []projection.Record, next string, err error) {
+	err = s.by.pass(ctx, reads, fmt.Sprintf("parked %s after %q", t, cursor), func(ctx context.Context) error {
+		rows, next, err = s.Store.ParkedRecords(ctx, t, cursor, limit)
+		return err
+	})
+	return rows, next, err
+}
+
+func (s tables) Totals(ctx context.Context, t projection.Table) (totals map[string]map[string]int64, err error) {
+	err = s.by.pass(ctx, reads, "totals "+t.String(), func(ctx context.Context) error {
+		totals, err = s.Store.Totals(ctx, t)
+		return err
+	})
+	return totals, err
+}
+
+// pointers is the store of pointers as a process sees it.
+type pointers struct {
+	projection.Pointers
+	by *process
+}
+
+func (s pointers) Pointer(ctx context.Context, name string) (p projection.Pointer, err error) {
+	err = s.by.pass(ctx, reads, "pointer "+name, func(ctx context.Context) error {
+		p, err = s.Pointers.Pointer(ctx, name)
+		return err
+	})
+	return p, err
+}
+
+func (s pointers) SetPointer(ctx context.Context, p projection.Pointer) error {
+	return s.by.pass(ctx, writes, "set pointer "+describe(p), func(ctx context.Context) error { return s.Pointers.SetPointer(ctx, p) })
+}
+
+func describe(p projection.Pointer) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s#%d", p.Projection, p.Changes+1)
+	for _, v := range p.Versions {
+		fmt.Fprintf(&b, " v%d:%s", v.Number, v.State)
+		if v.Joined {
+			b.WriteString("+joined")
+		}
+	}
+	return b.String()
+}
+
+// checkpoints is the store of checkpoints as a process sees it.
+type checkpoints struct {
+	projection.Checkpoints
+	by *process
+}
+
+func (s checkpoints) Checkpoint(ctx context.Context, reader string) (c projection.Checkpoint, err error) {
+	err = s.by.pass(ctx, reads, "checkpoint "+reader, func(ctx context.Context) error {
+		c, err = s.Checkpoints.Checkpoint(ctx, reader)
+		return err
+	})
+	return c, err
+}
+
+func (s checkpoints) SetCheckpoint(ctx context.Context, reader string, c projection.Checkpoint) error {
+	return s.by.pass(ctx, writes, "set checkpoint "+reader+" "+c.Cursor, func(ctx context.Context) error {
+		return s.Checkpoints.SetCheckpoint(ctx, reader, c)
+	})
+}

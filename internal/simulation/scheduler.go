@@ -1,0 +1,315 @@
+package simulation
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing/synctest"
+	"time"
+
+	"gakushoku/internal/fault"
+)
+
+// What a port answers instead of doing its work. After a crash every further call of the
+// process gets the first, so that its code unwinds, and nothing it still tries has an effect.
+var (
+	errCrashed  = fault.Unavailable(errors.New("the process has crashed"))
+	errRefused  = fault.Unavailable(errors.New("the store refused the call"))
+	errNoAnswer = fault.Unavailable(errors.New("the answer was lost"))
+)
+
+// verdict is what becomes of a call at the gate.
+type verdict int
+
+const (
+	goOn verdict = iota
+	refuse
+	loseAnswer  // the effect happens
+	landLate    // the caller is told of a failure; the effect happens at some later time
+	crashBefore // the effect does not happen
+	crashAfter
+)
+
+func (v verdict) String() string {
+	return [...]string{"", " REFUSED", " ANSWER LOST", " LATE", " CRASH BEFORE", " CRASH AFTER"}[v]
+}
+
+// faults is how often calls go wrong.
+type faults struct {
+	refuse, loseAnswer, late, crash float64
+}
+
+// scheduler lets one call at a time through the gate. Between two of its decisions every
+// goroutine of the run stands still: at the gate, in a pause, or at its end.
+type scheduler struct {
+	random  *rand.Rand
+	faults  faults
+	history *history
+	counts  map[string]int // of what happened, to know that runs get to interesting places
+
+	mu      sync.Mutex
+	arrived []*call // since the last decision, in no certain order
+	waiting []*call // in an order that depends on the seed alone
+	started int     // processes
+	alive   []*process
+	arrival chan struct{}
+}
+
+func newScheduler(seed uint64, keep bool) *scheduler {
+	return &scheduler{
+		random:  rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)),
+		history: newHistory(keep), counts: map[string]int{}, arrival: make(chan struct{}, 1),
+	}
+}
+
+// kind says what may become of a call.
+type kind int
+
+const (
+	reads       kind = iota // nothing to be had late, and no answer that it would matter to lose
+	writes                  // everything may happen
+	administers             // as writes, but what was given up does not come into being later
+)
+
+// call is one call of a port, waiting for its turn.
+type call struct {
+	by      *process
+	op      string
+	kind    kind
+	verdict chan verdict
+}
+
+// process is something with a memory of its own that can crash: an instance of a function,
+// a worker's attempt, an operator's command.
+type process struct {
+	s     *scheduler
+	name  string
+	id    int
+	speed float64 // its share of turns
+	ctx   context.Context
+	stop  context.CancelFunc
+	dead  bool // guarded by s.mu
+}
+
+// start makes a process. Some are slow: they hold old knowledge for long.
+func (s *scheduler) start(name string) *process {
+	ctx, stop := context.WithCancel(context.Background())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.started++
+	p := &process{s: s, name: name, id: s.started, speed: 1, ctx: ctx, stop: stop}
+	s.alive = append(s.alive, p)
+	return p
+}
+
+// run starts f as a part of the process; done is called when it has ended, with errCrashed when
+// the process crashed: then nobody hears of what f did.
+func (p *process) run(f func(ctx context.Context) error, done func(error)) {
+	go func() {
+		err := f(p.ctx)
+		p.s.mu.Lock()
+		defer p.s.mu.Unlock()
+		if p.dead {
+			err = errCrashed
+		}
+		done(err)
+	}()
+}
+
+// crash ends the process. Calls that wait at the gate are lost on the way.
+func (p *process) crash() {
+	p.s.mu.Lock()
+	defer p.s.mu.Unlock()
+	if p.dead {
+		return
+	}
+	p.dead = true
+	p.stop()
+	p.s.alive = slices.DeleteFunc(p.s.alive, func(o *process) bool { return o == p })
+	p.s.waiting = slices.DeleteFunc(p.s.waiting, func(c *call) bool {
+		if c.by == p {
+			c.verdict <- crashBefore
+		}
+		return c.by == p
+	})
+}
+
+// pass waits at the gate and then has the effect.
+func (p *process) pass(ctx context.Context, k kind, op string, effect func(context.Context) error) error {
+	c := &call{by: p, op: op, kind: k, verdict: make(chan verdict, 1)}
+	if !p.s.arrive(c) {
+		return errCrashed
+	}
+	// What is on its way may have its effect although the caller has given up.
+	detached := context.WithoutCancel(ctx)
+	switch <-c.verdict {
+	case refuse:
+		return errRefused
+	case crashBefore:
+		return errCrashed
+	case crashAfter:
+		effect(detached) //nolint:errcheck // nobody is left to hear of it
+		return errCrashed
+	case loseAnswer:
+		effect(detached) //nolint:errcheck // the answer is lost
+		return errNoAnswer
+	case landLate:
+		p.s.network(detached, op, effect)
+		return errNoAnswer
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return effect(ctx)
+}
+
+// networkName is who has late effects: nobody, so nobody crashes.
+const networkName = "network"
+
+// network has an effect at some later time, though its caller has been told that it failed.
+func (s *scheduler) network(ctx context.Context, op string, effect func(context.Context) error) {
+	p := s.start(networkName)
+	p.run(func(context.Context) error { return p.pass(ctx, reads, op, effect) }, func(error) { s.forget(p) })
+}
+
+// forget drops a process that has ended; the caller holds the lock.
+func (s *scheduler) forget(p *process) {
+	s.alive = slices.DeleteFunc(s.alive, func(o *process) bool { return o == p })
+}
+
+func (s *scheduler) arrive(c *call) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.by.dead {
+		return false
+	}
+	s.arrived = append(s.arrived, c)
+	select {
+	case s.arrival <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// look waits until everybody stands still and tells who is at the gate.
+func (s *scheduler) look() []*call {
+	synctest.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.arrival:
+	default:
+	}
+	slices.SortStableFunc(s.arrived, func(a, b *call) int {
+		return cmp.Or(cmp.Compare(a.by.id, b.by.id), cmp.Compare(a.op, b.op))
+	})
+	s.waiting = append(s.waiting, s.arrived...)
+	s.arrived = s.arrived[:0]
+	s.waiting = slices.DeleteFunc(s.waiting, func(c *call) bool {
+		if c.by.dead {
+			c.verdict <- crashBefore
+		}
+		return c.by.dead
+	})
+	return s.waiting
+}
+
+// count counts what happened; it is for effects, of which there is one at a time.
+func (s *scheduler) count(what string) { s.counts[what]++ }
+
+// anyProcess is a process that may crash.
+func (s *scheduler) anyProcess() *process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.alive) == 0 {
+		return nil
+	}
+	p := s.alive[s.random.IntN(len(s.alive))]
+	if p.name == networkName {
+		return nil
+	}
+	return p
+}
+
+// turns is how much the calls at the gate weigh against everything else that may happen.
+func (s *scheduler) turns() float64 {
+	sum := 0.0
+	for _, c := range s.waiting {
+		sum += c.by.speed
+	}
+	return sum
+}
+
+// release lets one of the waiting calls through the gate.
+func (s *scheduler) release() {
+	at := s.random.Float64() * s.turns()
+	i := 0
+	for i < len(s.waiting)-1 && at >= s.waiting[i].by.speed {
+		at -= s.waiting[i].by.speed
+		i++
+	}
+	c := s.waiting[i]
+	s.waiting = slices.Delete(s.waiting, i, i+1)
+	v := s.judge(c)
+	s.history.add(c.by.name, c.op, v)
+	if v == crashBefore || v == crashAfter {
+		s.counts["crash"]++
+		c.by.crash()
+	}
+	c.verdict <- v
+}
+
+// judge decides what becomes of a call.
+func (s *scheduler) judge(c *call) verdict {
+	f, at := &s.faults, s.random.Float64()
+	for _, v := range [...]struct {
+		rate    float64
+		verdict verdict
+		from    kind // the first kind of call that it may happen to
+		to      kind
+	}{
+		{f.refuse, refuse, reads, administers}, {f.crash, crashBefore, reads, administers},
+		{f.crash, crashAfter, writes, administers}, {f.loseAnswer, loseAnswer, writes, administers}, {f.late, landLate, writes, writes},
+	} {
+		if at -= v.rate; at < 0 {
+			if c.kind < v.from || c.kind > v.to {
+				return goOn
+			}
+			return v.verdict
+		}
+	}
+	return goOn
+}
+
+// passTime lets time go by; every pause and deadline within d ends.
+func (s *scheduler) passTime(d time.Duration) {
+	s.history.add("time", d.String(), goOn)
+	time.Sleep(d)
+}
+
+// rest lets time go by until somebody is at the gate; false when nobody came for so long.
+func (s *scheduler) rest(limit time.Duration) bool {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-s.arrival:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// end crashes all that still live and waits until they have unwound.
+func (s *scheduler) end() {
+	s.look()
+	s.mu.Lock()
+	alive := slices.Clone(s.alive)
+	s.mu.Unlock()
+	for _, p := range alive {
+		p.crash()
+	}
+	s.look()
+}

@@ -1,0 +1,55 @@
+package simulation
+
+import (
+	"hash/fnv"
+	"slices"
+
+	"gakushoku/internal/event"
+)
+
+// shard is a part of the event store's stream, as DynamoDB has it: all events of a stream of
+// ours are in one shard, but in any order; the order of a shard is the same for everybody who
+// reads it.
+type shard struct {
+	name    string
+	records []event.Event
+}
+
+// reader is how far a consumer has come in a shard.
+type reader struct {
+	consumer string
+	shard    *shard
+	at       int // records before it are done
+	running  int // invocations under way
+}
+
+// arrive puts an event that was appended into its shard: not always the oldest one first.
+func (w *world) arrive() {
+	i := 0
+	if w.s.random.Float64() < w.disorder {
+		i = w.s.random.IntN(len(w.transit))
+	}
+	e := w.transit[i]
+	w.transit = slices.Delete(w.transit, i, i+1)
+	h := fnv.New32a()
+	h.Write([]byte(e.Stream)) //nolint:errcheck // it cannot fail
+	s := w.shards[int(h.Sum32())%len(w.shards)]
+	w.s.history.note(s.name, "%d is %s@%d", len(s.records), e.Stream, e.Version)
+	s.records = append(s.records, e)
+}
+
+// take is a batch for a reader: from where it stands, or from before that, as after a retry
+// or when a shard's lease went to somebody else. It is empty when there is nothing to do.
+func (w *world) take(r *reader) (from, to int) {
+	from = r.at
+	if from > 0 && w.s.random.Float64() < w.again {
+		from -= 1 + w.s.random.IntN(min(from, 5))
+	}
+	if from >= len(r.shard.records) {
+		return from, from
+	}
+	return from, from + 1 + w.s.random.IntN(min(len(r.shard.records)-from, w.batch))
+}
+
+// due reports whether the reader has something to do and nobody does it.
+func (r *reader) due() bool { return r.running == 0 && r.at < len(r.shard.records) }

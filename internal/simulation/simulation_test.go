@@ -1,0 +1,62 @@
+package simulation_test
+
+import (
+	"flag"
+	"strings"
+	"sync"
+	"testing"
+
+	"gakushoku/internal/simulation"
+)
+
+var (
+	seed  = flag.Uint64("seed", 0, "play the run of this seed only, and print its history")
+	seeds = flag.Uint64("seeds", 2_000, "how many seeds to play")
+	first = flag.Uint64("first", 1, "the first of them")
+)
+
+func TestAnyScheduleKeepsThePromises(t *testing.T) {
+	if *seed != 0 {
+		r := simulation.Run(t, *seed, simulation.Mutation{}, true)
+		t.Logf("%s", strings.Join(r.History, "\n"))
+		if r.Broken != "" {
+			t.Fatal(r.Broken)
+		}
+		return
+	}
+	const workers = 2
+	var mu sync.Mutex
+	counts := map[string]int{}
+	for i := range uint64(workers) {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			steps := 0
+			for s := *first + i; s < *first+*seeds; s += workers {
+				r := simulation.Run(t, s, simulation.Mutation{}, false)
+				if r.Broken != "" {
+					t.Fatalf("play it again with -seed=%d:\n%s", s, r.Broken)
+				}
+				steps += r.Steps
+				mu.Lock()
+				for what, n := range r.Counts {
+					counts[what] += n
+				}
+				mu.Unlock()
+			}
+			t.Logf("%d steps", steps)
+			mu.Lock()
+			t.Log(counts)
+			mu.Unlock()
+		})
+	}
+}
+
+func TestASeedPlaysTheSameRun(t *testing.T) {
+	t.Parallel()
+	for s := uint64(1); s <= 100; s++ {
+		a, b := simulation.Run(t, s, simulation.Mutation{}, true), simulation.Run(t, s, simulation.Mutation{}, true)
+		if a.Digest != b.Digest {
+			t.Errorf("seed %d: two runs differ:\n%s\n\n%s", s, strings.Join(a.History, "\n"), strings.Join(b.History, "\n"))
+		}
+	}
+}

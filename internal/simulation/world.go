@@ -1,0 +1,239 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/memory"
+	"gakushoku/internal/projection"
+)
+
+// world is one run: the stores, everybody who works on them, and what this seed's run is like.
+type world struct {
+	s        *scheduler
+	mutation Mutation
+	broken   string // the first promise that was broken
+
+	truth   *truth
+	tables  *memory.Tables
+	control *memory.Control
+
+	transit    []event.Event // appended, not yet in a shard
+	shards     []*shard
+	readers    []*reader // of the projector
+	projectors []*projector
+	guests     []*guest
+	embedded   bool       // a follower of the feed in place of functions at a stream
+	followers  []*process // all that were started
+	applied    int        // events that a follower has brought in
+
+	// What this run is like. Runs differ much, so that each is extreme in some way.
+	writes   int // still to be made
+	streams  int // that are written
+	batch    int // the largest one
+	poison   int // one event of so many cannot be applied
+	steps    int // of the busy part
+	again    float64
+	disorder float64
+	slow     float64
+	actions  []action
+}
+
+// action is something that may happen next.
+type action struct {
+	weight   float64
+	possible func() bool
+	do       func()
+}
+
+// someRate is 0 as often as not, and otherwise anything up to most.
+func (w *world) someRate(most float64) float64 {
+	if w.s.random.IntN(2) == 0 {
+		return 0
+	}
+	return most * w.s.random.Float64()
+}
+
+// someWeight is a weight that differs much from run to run.
+func (w *world) someWeight() float64 {
+	return [...]float64{0.1, 0.3, 1, 1, 3}[w.s.random.IntN(5)]
+}
+
+// someSpeed is that of a new process: most are equally fast, some hardly get a turn.
+func (w *world) someSpeed() float64 {
+	if w.s.random.Float64() >= w.slow {
+		return 1
+	}
+	return [...]float64{0.1, 0.01, 0.003}[w.s.random.IntN(3)]
+}
+
+func newWorld(s *scheduler, m Mutation) *world {
+	w := &world{s: s, mutation: m, tables: memory.NewTables(), control: memory.NewControl()}
+	w.truth = newTruth()
+	w.truth.appended = func(e event.Event) { w.transit = append(w.transit, e) }
+	r := s.random
+	w.writes, w.streams, w.batch = 5+r.IntN(25), 1+r.IntN(4), 1+r.IntN(8)
+	w.poison, w.steps = [...]int{15, 60, 100_000}[r.IntN(3)], 150+r.IntN(400)
+	w.again, w.disorder, w.slow = w.someRate(0.3), w.someRate(1), w.someRate(0.5)
+	s.faults = faults{refuse: w.someRate(0.05), loseAnswer: w.someRate(0.05), late: w.someRate(0.05), crash: w.someRate(0.02)}
+	for i := range 1 + r.IntN(2) {
+		s := &shard{name: fmt.Sprintf("shard-%d", i)}
+		w.shards = append(w.shards, s)
+		w.readers = append(w.readers, &reader{consumer: "projector", shard: s})
+	}
+	for range 1 + r.IntN(3) {
+		w.projectors = append(w.projectors, w.startProjector())
+	}
+	for i := range 2 {
+		w.guests = append(w.guests, w.startGuest(i))
+	}
+	if w.embedded = r.IntN(3) == 0; w.embedded {
+		w.follow()
+	}
+	w.actions = w.everything()
+	return w
+}
+
+// everything is what may happen in the busy part, apart from the calls at the gate.
+func (w *world) everything() []action {
+	random := w.s.random
+	return []action{
+		{w.someWeight(), func() bool { return w.writes > 0 }, w.writeSome},
+		{w.someWeight() * 2, func() bool { return len(w.transit) > 0 }, w.arrive},
+		{w.someWeight(), w.projectorDue, w.projectSome},
+		{w.someWeight() / 20, func() bool { return !w.embedded }, func() { w.project(w.readers[random.IntN(len(w.readers))]) }},
+		{w.someWeight() / 2, func() bool { return true }, func() { w.ask(w.guests[random.IntN(len(w.guests))]) }},
+		{w.someWeight() / 5, func() bool { return true }, w.someTime},
+		{w.someWeight(), func() bool { return w.embedded && !w.followed() }, w.follow},
+		{w.someWeight() / 50, func() bool { return w.embedded }, w.follow},
+		{w.someWeight() * w.s.faults.crash, func() bool { return true }, w.crashSome},
+	}
+}
+
+func (w *world) projectorDue() bool {
+	return !w.embedded && slices.ContainsFunc(w.readers, (*reader).due)
+}
+
+func (w *world) projectSome() {
+	var due []*reader
+	for _, r := range w.readers {
+		if r.due() {
+			due = append(due, r)
+		}
+	}
+	w.project(due[w.s.random.IntN(len(due))])
+}
+
+// someTime lets time go by: moments as a rule, but also longer than any time limit.
+func (w *world) someTime() {
+	limit := [...]time.Duration{10 * time.Millisecond, time.Second, pointerTTL, 2 * projectorTimeout}[w.s.random.IntN(4)]
+	w.s.passTime(time.Duration(1 + w.s.random.Int64N(int64(limit))))
+}
+
+// crashSome crashes a process that may have nothing to do just now, so that it forgets.
+func (w *world) crashSome() {
+	if p := w.s.anyProcess(); p != nil {
+		w.s.history.add(p.name, "crashes", crashBefore)
+		p.crash()
+	}
+}
+
+// next lets one thing happen, until a promise is broken.
+func (w *world) next() {
+	w.s.look()
+	if w.broken != "" {
+		return
+	}
+	sum := w.s.turns()
+	turns := sum
+	for i := range w.actions {
+		if w.actions[i].possible() {
+			sum += w.actions[i].weight
+		}
+	}
+	at := w.s.random.Float64() * sum
+	if at < turns {
+		w.s.release()
+		return
+	}
+	at -= turns
+	for i := range w.actions {
+		if !w.actions[i].possible() {
+			continue
+		}
+		if at -= w.actions[i].weight; at < 0 {
+			w.actions[i].do()
+			return
+		}
+	}
+}
+
+// play runs the busy part, lets the world come to rest, and checks what came of it.
+func (w *world) play(ctx context.Context) {
+	if err := projection.Ensure(ctx, w.control, w.tables, projection.Orders()); err != nil {
+		w.violated("setting up: %v", err)
+	}
+	for range w.steps {
+		w.next()
+	}
+	w.rest()
+	w.check(ctx)
+	w.s.end()
+}
+
+// rest lets everything that is under way come to its end, without further faults.
+func (w *world) rest() {
+	w.s.faults, w.writes, w.again, w.disorder, w.slow = faults{}, 0, 0, 0, 0
+	w.s.history.note("", "from here on all goes well")
+	for range 20_000 {
+		w.s.look()
+		switch {
+		case w.broken != "":
+			return
+		case len(w.s.waiting) > 0:
+			w.s.release()
+		case len(w.transit) > 0:
+			w.arrive()
+		case w.projectorDue():
+			w.projectSome()
+		case w.embedded && !w.followed():
+			w.follow()
+		case w.embedded && w.applied < len(w.truth.all):
+			w.s.rest(time.Hour)
+		case w.embedded, !w.s.rest(time.Hour):
+			return
+		}
+	}
+	w.violated("the world does not come to rest")
+}
+
+// check compares the stores with what was written.
+func (w *world) check(ctx context.Context) {
+	if w.broken != "" {
+		return
+	}
+	pointer, err := w.control.Pointer(ctx, projection.Orders().Name)
+	if err != nil {
+		w.violated("%v", err)
+		return
+	}
+	for _, v := range pointer.Versions {
+		if !v.Live() {
+			continue
+		}
+		if diff := w.truth.checkTable(ctx, projection.Orders(), w.tables, pointer.Table(v)); diff != "" {
+			w.violated("%s", diff)
+		}
+	}
+}
+
+// violated records that a promise was broken.
+func (w *world) violated(format string, args ...any) {
+	if w.broken == "" {
+		w.broken = fmt.Sprintf(format, args...)
+		w.s.history.note("", "BROKEN: %s", w.broken)
+	}
+}

@@ -1,0 +1,84 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gakushoku/internal/event"
+)
+
+// writeSome starts a writer that appends to some stream: the next events of an order's life as
+// a rule, but also events that no decider would answer, such that cannot be applied, and
+// streams that the read model has nothing to do with.
+func (w *world) writeSome() {
+	w.writes--
+	p := w.s.start(fmt.Sprintf("writer-%d", w.s.started+1))
+	p.speed = w.someSpeed()
+	stream := w.someStream()
+	n := 1
+	if w.s.random.IntN(4) == 0 {
+		n += w.s.random.IntN(3)
+	}
+	dice := make([]int, n)
+	for i := range dice {
+		dice[i] = w.s.random.IntN(1 << 20)
+	}
+	store := streams{Store: w.truth, by: p}
+	p.run(func(ctx context.Context) error {
+		history, err := store.Load(ctx, stream, 0)
+		if err != nil {
+			return err
+		}
+		events := make([]event.Event, n)
+		for i := range events {
+			if events[i], err = w.nextEvent(stream, len(history)+i, dice[i]); err != nil {
+				return err
+			}
+		}
+		return store.Append(ctx, stream, uint64(len(history)), events)
+	}, func(error) { w.s.forget(p) })
+}
+
+// day is a day in instants: payments fall on different ones, so that totals move.
+const day = event.Instant(24 * time.Hour / time.Millisecond)
+
+// someStream is a stream that is written: few, so that their events meet.
+func (w *world) someStream() string {
+	if w.s.random.IntN(12) == 0 {
+		return "stock-rice"
+	}
+	return event.OrderStream(fmt.Sprintf("o%d", w.s.random.IntN(w.streams)))
+}
+
+// nextEvent makes the event after the at-th of a stream, as the dice fell.
+func (w *world) nextEvent(stream string, at, dice int) (event.Event, error) {
+	roll := func(n int) int {
+		r := dice % n
+		dice /= n
+		return r
+	}
+	id := stream[len(event.OrderStreamPrefix):]
+	now := event.InstantOf(time.Now())
+	life := [...]event.Payload{
+		event.OrderPlaced{OrderID: id, Total: 100 + int64(roll(9))},
+		event.OrderPaid{OrderID: id, PaidAt: now + event.Instant(roll(3))*day, Method: [...]event.PaymentMethod{event.MethodCash, event.MethodCard}[roll(2)]},
+		event.OrderPreparationStarted{OrderID: id}, event.OrderReady{OrderID: id}, event.OrderPickedUp{OrderID: id},
+	}
+	p := life[min(at, len(life)-1)]
+	switch roll(12) {
+	case 0:
+		p = event.OrderCancelled{OrderID: id}
+	case 1:
+		p = life[roll(len(life))]
+	}
+	e, err := event.New(p)
+	if err != nil {
+		return event.Event{}, err
+	}
+	if roll(w.poison) == 0 {
+		e.Schema = 99 // from the future: nothing here can apply it
+	}
+	e.ID, e.OccurredAt, e.Stream = fmt.Sprintf("%s-%d", stream, at+1), now, stream
+	return e, nil
+}
