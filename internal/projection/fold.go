@@ -106,6 +106,14 @@ func (f *Folding) park(e *event.Event, reason error, now event.Instant) {
 // Version is the version of the last event in the row.
 func (f *Folding) Version() uint64 { return f.record.Version }
 
+// Contributions is what the row as it is now adds to totals.
+func (f *Folding) Contributions() []readmodel.Contribution {
+	if f.record.Version == 0 {
+		return nil
+	}
+	return f.row.Contributions()
+}
+
 // Record is the row as it is now, ready to be stored.
 func (f *Folding) Record() (Record, error) {
 	r := f.record
@@ -131,12 +139,8 @@ func (f *Folding) Change() (Change, bool, error) {
 	if r.Version == f.stored.Version && bytes.Equal(r.Data, f.stored.Data) && r.Place == f.stored.Place && sameParking(r.Parked, f.stored.Parked) {
 		return Change{}, false, nil
 	}
-	var after []readmodel.Contribution
-	if r.Version > 0 {
-		after = f.row.Contributions()
-	}
 	r.Writes = f.stored.Writes + 1
-	return Change{Record: r, Expected: f.stored.Writes, Totals: Differences(f.before, after)}, true, nil
+	return Change{Record: r, Expected: f.stored.Writes, Totals: Differences(f.before, f.Contributions())}, true, nil
 }
 
 func sameParking(a, b *Parked) bool {

@@ -62,6 +62,24 @@ type Inspector interface {
 	Totals(ctx context.Context, t Table) (map[string]map[string]int64, error)
 }
 
+// Snapshotter is what a store of tables has besides when it can show a table as it was at one
+// moment, while writes go on: a verification is then exact. Its contract is
+// projectiontest.TestSnapshots.
+type Snapshotter interface {
+	// Snapshot shows a table as it is now. Close it soon: a store may have to keep what is
+	// overwritten until then.
+	Snapshot(ctx context.Context, t Table) (Snapshot, error)
+}
+
+// Snapshot is one table at one moment. It is safe for concurrent use.
+type Snapshot interface {
+	// Scan is Inspector's, of everything.
+	Scan(ctx context.Context, cursor string, limit int) (records []Record, next string, err error)
+	// Totals is Inspector's.
+	Totals(ctx context.Context) (map[string]map[string]int64, error)
+	Close() error
+}
+
 // Store is all of it.
 type Store interface {
 	Tables

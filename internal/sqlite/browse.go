@@ -117,28 +117,35 @@ func (s *Tables) Totals(ctx context.Context, t projection.Table) (map[string]map
 }
 
 func (s *Tables) totals(ctx context.Context, t projection.Table, query func(*tableVersion) (*sql.Rows, error)) (map[string]map[string]int64, error) {
-	all := map[string]map[string]int64{}
+	var all map[string]map[string]int64
 	err := s.with(ctx, t, "reading totals of", func(v *tableVersion) error {
 		rows, err := query(v)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var key, field string
-			var amount int64
-			if err := rows.Scan(&key, &field, &amount); err != nil {
-				return err
-			}
-			if all[key] == nil {
-				all[key] = map[string]int64{}
-			}
-			all[key][field] = amount
-		}
-		return errors.Join(rows.Err(), rows.Close())
+		all, err = readTotals(rows, err)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return all, nil
+}
+
+// readTotals reads rows of key, field and amount to their end.
+func readTotals(rows *sql.Rows, err error) (map[string]map[string]int64, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := map[string]map[string]int64{}
+	for rows.Next() {
+		var key, field string
+		var amount int64
+		if err := rows.Scan(&key, &field, &amount); err != nil {
+			return nil, err
+		}
+		if all[key] == nil {
+			all[key] = map[string]int64{}
+		}
+		all[key][field] = amount
+	}
+	return all, errors.Join(rows.Err(), rows.Close())
 }

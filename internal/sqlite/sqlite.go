@@ -20,8 +20,6 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
-
-	"gakushoku/internal/wait"
 )
 
 // A kind of file is its application_id; a file of another kind is refused.
@@ -38,9 +36,8 @@ const (
 const formatVersion = 1
 
 const (
-	busyTimeout = 5 * time.Second      // how long to wait for another process's transaction
-	busyLook    = 2 * time.Millisecond // how often to look whether it has ended
-	readers     = 4                    // connections that read
+	busyTimeout = 5 * time.Second // how long to wait for another process's transaction
+	readers     = 4               // connections that read
 )
 
 // database is one SQLite file: one connection that writes, so that writers queue here instead
@@ -137,9 +134,7 @@ func (d *database) connect(ctx context.Context) error {
 			return err
 		}
 	}
-	// Connections that read come and go. One that comes after the file was removed must not make
-	// it anew: mode=rw.
-	if d.read, err = sql.Open("sqlite", dsn(d.path, settings+"&_pragma=query_only(1)&mode=rw")); err != nil {
+	if d.read, err = sql.Open("sqlite", dsn(d.path, settings+"&_pragma=query_only(1)")); err != nil {
 		return err
 	}
 	d.read.SetMaxOpenConns(readers)
@@ -156,8 +151,12 @@ func (d *database) firstConn(ctx context.Context) (*sql.Conn, error) {
 		if err == nil || try == tries || !isBusy(err) {
 			return conn, err
 		}
-		if err := wait.For(ctx, busyTimeout/tries); err != nil {
-			return nil, err
+		timer := time.NewTimer(busyTimeout / tries)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		case <-timer.C:
 		}
 	}
 }
@@ -201,7 +200,7 @@ func (d *database) transact(ctx context.Context, f func() error) error {
 			d.rollback.Exec() //nolint:errcheck
 		}
 	}()
-	if err := d.beginWhenFree(ctx); err != nil {
+	if _, err := d.begin.ExecContext(ctx); err != nil {
 		return err
 	}
 	if err := f(); err != nil {
@@ -227,22 +226,6 @@ func (d *database) transactPatiently(ctx context.Context, f func() error) error 
 	}
 }
 
-// beginWhenFree begins a transaction as soon as no other process is in one. Writers of several
-// processes have no queue: whoever looks when the file is free is next. SQLite looks more and
-// more rarely, and so may come too late each time while somebody writes many transactions with
-// short pauses, as an import does; we look at short intervals all along.
-func (d *database) beginWhenFree(ctx context.Context) error {
-	for patience := time.Now().Add(busyTimeout); ; {
-		_, err := d.begin.ExecContext(ctx)
-		if err == nil || !isBusy(err) || !time.Now().Before(patience) {
-			return err
-		}
-		if err := wait.For(ctx, busyLook); err != nil {
-			return err
-		}
-	}
-}
-
 // statements are texts of SQL and where each is kept once it is prepared.
 type statements map[**sql.Stmt]string
 
@@ -258,9 +241,7 @@ func (d *database) prepare(ctx context.Context, reads, writes statements) (err e
 			return err
 		}
 	}
-	// From here on this connection only runs transactions, and beginWhenFree does the waiting.
-	_, err = d.write.ExecContext(ctx, "PRAGMA busy_timeout=0")
-	return err
+	return nil
 }
 
 // preparedToWrite is a statement for use in transact. It is closed with d: database/sql does

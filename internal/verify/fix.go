@@ -1,0 +1,112 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+
+	"gakushoku/internal/fault"
+	"gakushoku/internal/projection"
+	"gakushoku/internal/readmodel"
+)
+
+// settleProblems heals what is wrong when it is asked to, and adds the problems to a page.
+func (p *pass) settleProblems(ctx context.Context, wrong []Problem, page *Findings) error {
+	if p.options.Fix {
+		if err := p.fix(ctx, wrong, page); err != nil {
+			return err
+		}
+	}
+	for _, problem := range wrong {
+		page.add(problem)
+	}
+	return nil
+}
+
+// fix heals streams and says of each whether that has helped.
+func (p *pass) fix(ctx context.Context, wrong []Problem, page *Findings) error {
+	var streams []string
+	at := map[string]*Problem{}
+	for i := range wrong {
+		if problem := &wrong[i]; problem.Class != Broken {
+			streams = append(streams, problem.Stream)
+			at[problem.Stream] = problem
+		}
+	}
+	if len(streams) == 0 {
+		return nil
+	}
+	if err := p.touch(ctx, streams, at, page); err != nil {
+		return err
+	}
+	if err := p.heal(ctx, streams, at); err != nil {
+		return err
+	}
+	looks, err := p.look(ctx, streams)
+	if err != nil {
+		return err
+	}
+	for i := range looks {
+		l, problem := &looks[i], at[looks[i].row.Stream]
+		l.late(problem.StreamVersion)
+		problem.Fixed = l.class == ""
+		if problem.moves() {
+			page.touch(l.folds)
+		}
+	}
+	return nil
+}
+
+// heal heals streams together, and each alone when that fails for another reason than the
+// infrastructure: one that cannot be healed must not keep the others wrong.
+func (p *pass) heal(ctx context.Context, streams []string, at map[string]*Problem) error {
+	err := p.Projector.Heal(ctx, p.definition, p.table, streams)
+	if err == nil || fault.ClassOf(err) == fault.Infra {
+		return err
+	}
+	for _, stream := range streams {
+		err := p.Projector.Heal(ctx, p.definition, p.table, []string{stream})
+		if err != nil && fault.ClassOf(err) == fault.Infra {
+			return err
+		}
+		if err != nil {
+			at[stream].Reason = err.Error()
+		}
+	}
+	return nil
+}
+
+// moves reports whether healing takes back what a wrong row had added to totals. A row that is
+// only behind moves them forward, as live delivery does.
+func (p *Problem) moves() bool {
+	return p.Class == Different || p.Class == Ahead || p.Class == Extra
+}
+
+// touch notes the totals that wrong rows count in, before they are healed.
+func (p *pass) touch(ctx context.Context, streams []string, at map[string]*Problem, page *Findings) error {
+	rows, err := p.Tables.Records(ctx, p.table, streams)
+	if err != nil {
+		return err
+	}
+	for stream, row := range rows {
+		if at[stream].moves() {
+			page.touch(contributionsOf(p.definition, &row))
+		}
+	}
+	return nil
+}
+
+func (f *Findings) touch(cs []readmodel.Contribution) {
+	for _, c := range cs {
+		f.Touched.add(c.Key, c.Field, 1)
+	}
+}
+
+// contributionsOf is what a stored row contributes; nothing when it cannot be read, since
+// healing then leaves totals alone.
+func contributionsOf(d projection.Definition, row *projection.Record) []readmodel.Contribution {
+	decoded := d.NewRow()
+	if row.Version == 0 || json.Unmarshal(row.Data, decoded) != nil {
+		return nil
+	}
+	return decoded.Contributions()
+}

@@ -1,0 +1,123 @@
+package verify
+
+import (
+	"context"
+	"strings"
+
+	"gakushoku/internal/projection"
+)
+
+// lookAgain gives every stream that waits its second look.
+func (p *pass) lookAgain(ctx context.Context) error {
+	waiting := p.waiting
+	p.waiting = nil
+	return p.secondLook(ctx, waiting)
+}
+
+// secondLook looks again at rows that were behind, once all of them have had the lag bound to
+// come up.
+func (p *pass) secondLook(ctx context.Context, waiting []suspect) error {
+	if len(waiting) == 0 {
+		return nil
+	}
+	latest := waiting[0].at
+	for _, s := range waiting {
+		if s.at.After(latest) {
+			latest = s.at
+		}
+	}
+	if d := latest.Add(p.LagBound).Sub(p.Now()); d > 0 {
+		if err := p.sleep(ctx, d); err != nil {
+			return err
+		}
+	}
+	for len(waiting) > 0 {
+		some := waiting[:min(len(waiting), pageSize)]
+		waiting = waiting[len(some):]
+		if err := p.lookAgainAt(ctx, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pass) lookAgainAt(ctx context.Context, some []suspect) error {
+	streams := make([]string, len(some))
+	for i, s := range some {
+		streams[i] = s.stream
+	}
+	looks, err := p.look(ctx, streams)
+	if err != nil {
+		return err
+	}
+	page := newFindings("", 0)
+	var wrong []Problem
+	for i := range looks {
+		l := &looks[i]
+		l.late(some[i].want)
+		if l.class != "" {
+			wrong = append(wrong, problemOf(&l.row, l.length, &l.judgement))
+		}
+	}
+	if err := p.settleProblems(ctx, wrong, page); err != nil {
+		return err
+	}
+	return p.add(ctx, page, nil)
+}
+
+// looked is a row, the length of its stream, and what they show.
+type looked struct {
+	judgement
+	row    projection.Record
+	length uint64
+}
+
+// look reads rows, and after them their streams, and judges each.
+func (p *pass) look(ctx context.Context, streams []string) ([]looked, error) {
+	rows, err := p.Tables.Records(ctx, p.table, streams)
+	if err != nil {
+		return nil, err
+	}
+	histories, err := p.Streams.LoadMany(ctx, streams)
+	if err != nil {
+		return nil, err
+	}
+	looks := make([]looked, len(streams))
+	for i, stream := range streams {
+		l := &looks[i]
+		l.row, l.length = rows[stream], uint64(len(histories[stream]))
+		l.row.Stream = stream
+		if l.judgement, err = judge(p.definition, &l.row, histories[stream], p.now()); err != nil {
+			return nil, err
+		}
+	}
+	return looks, nil
+}
+
+// late classes a row that is right as far as it goes but still lacks what its stream had at an
+// earlier look.
+func (l *looked) late(want uint64) {
+	if l.class != "" || l.row.Parked != nil || l.row.Version >= want {
+		return
+	}
+	switch {
+	case !present(&l.row):
+		l.class = Missing
+	case l.parks != nil:
+		l.differ(parkedField(nil, l.parks))
+	default:
+		l.class = Stale
+	}
+}
+
+func problemOf(row *projection.Record, length uint64, j *judgement) Problem {
+	problem := Problem{
+		Class: j.class, Stream: row.Stream, RowVersion: row.Version, StreamVersion: length,
+		Fields: j.fields, Reason: j.reason,
+	}
+	if j.event != nil {
+		// The page that the event came from must not be held for its id.
+		problem.EventID, problem.CorrelationID = strings.Clone(j.event.ID), strings.Clone(j.event.CorrelationID)
+	}
+	return problem
+}
