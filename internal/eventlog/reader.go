@@ -1,0 +1,131 @@
+package eventlog
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"gakushoku/internal/event"
+)
+
+// Reader reads the log. It is safe for concurrent use.
+type Reader struct {
+	Ledger Ledger
+	Blobs  BlobReader
+}
+
+// manifestPage is how many manifests are read at once.
+const manifestPage = 500
+
+// Head is the end of the log: its Number is the watermark of what is read up to now.
+func (r *Reader) Head(ctx context.Context) (Head, error) { return r.Ledger.Head(ctx) }
+
+// Manifests calls f for each segment that holds events with numbers above after and up to upTo,
+// in the order of the log. The first and the last may hold others too. It fails when segments
+// do not follow one another up to upTo, or the head when that is less, and on one that this
+// program cannot read.
+func (r *Reader) Manifests(ctx context.Context, after, upTo uint64, f func(m *Manifest) error) error {
+	for next := after; next < upTo; {
+		page, err := r.Ledger.Manifests(ctx, next, manifestPage)
+		if err != nil {
+			return fmt.Errorf("reading the log after %d: %w", next, err)
+		}
+		for i := range page {
+			m := &page[i]
+			if m.First > upTo {
+				return nil
+			}
+			if err := m.Check(); err != nil {
+				return fmt.Errorf("reading the log after %d: %w", next, err)
+			}
+			if m.First > next+1 || m.Last <= next || next > after && m.First != next+1 {
+				return fmt.Errorf("reading the log: the segment after %d is from %d to %d", next, m.First, m.Last)
+			}
+			if err := f(m); err != nil {
+				return err
+			}
+			next = m.Last
+		}
+		if len(page) < manifestPage {
+			return nil
+		}
+	}
+	return nil
+}
+
+// ReadFrame reads the lines of one frame of a segment: Count lines, each with its newline. They
+// are written over buf, as far as it is large enough, so that a caller can use one buffer for
+// many frames.
+func (r *Reader) ReadFrame(ctx context.Context, m *Manifest, f Frame, buf []byte) ([]byte, error) {
+	lines, err := r.readFrame(ctx, m, f, buf)
+	if err != nil {
+		return nil, fmt.Errorf("reading partition %d of segment %d: %w", f.Partition, m.First, err)
+	}
+	return lines, nil
+}
+
+func (r *Reader) readFrame(ctx context.Context, m *Manifest, f Frame, buf []byte) ([]byte, error) {
+	compressed, err := r.Blobs.GetRange(ctx, m.Key, f.Offset, f.Length)
+	if err != nil {
+		return nil, err
+	}
+	decompressor, err := decoder()
+	if err != nil {
+		return nil, err
+	}
+	lines, err := decompressor.DecodeAll(compressed, buf[:0])
+	if err != nil {
+		return nil, fmt.Errorf("%s is damaged: %w", m.Key, err)
+	}
+	if count := bytes.Count(lines, newline); count != f.Count || !bytes.HasSuffix(lines, newline) {
+		return nil, fmt.Errorf("%s has %d lines there, %d were written: it is damaged", m.Key, count, f.Count)
+	}
+	return lines, nil
+}
+
+var newline = []byte("\n")
+
+// Events calls f for every event with a number above after and up to upTo, in the order of
+// numbers. It leaves nothing out: what is in the log twice comes twice, and versions of a
+// stream come as they are. e is f's until f returns; what f keeps it must clone.
+func (r *Reader) Events(ctx context.Context, after, upTo uint64, f func(number uint64, e *event.Event) error) error {
+	d := event.NewDecoder()
+	var buf []byte
+	return r.Manifests(ctx, after, upTo, func(m *Manifest) error {
+		for _, frame := range m.Frames {
+			if frame.First+uint64(frame.Count) <= after+1 || frame.First > upTo {
+				continue
+			}
+			lines, err := r.ReadFrame(ctx, m, frame, buf)
+			if err != nil {
+				return err
+			}
+			buf = lines
+			d.Reset()
+			if err := eachEvent(d, lines, frame.First, after, upTo, f); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	})
+}
+
+// eachEvent decodes lines, of which the first has the number first.
+func eachEvent(d *event.Decoder, lines []byte, first, after, upTo uint64, f func(uint64, *event.Event) error) error {
+	var e event.Event
+	for number := first; len(lines) > 0 && number <= upTo; number++ {
+		end := bytes.IndexByte(lines, '\n')
+		line := lines[:end]
+		lines = lines[end+1:]
+		if number <= after {
+			continue
+		}
+		if err := d.Decode(line, &e); err != nil {
+			return fmt.Errorf("event %d of the log cannot be read: %w", number, err)
+		}
+		if err := f(number, &e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
