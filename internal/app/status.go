@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"gakushoku/internal/event"
 	"gakushoku/internal/eventstore"
 	"gakushoku/internal/health"
 	"gakushoku/internal/projection"
@@ -73,8 +72,9 @@ func (f *Folder) count(ctx context.Context, t projection.Table) (rows, parked in
 	}
 }
 
-// lag compares the projector's checkpoint with the head. Behind is the age of the oldest
-// event that waits.
+// lag compares the projector's checkpoint with the head. Behind is how long the oldest event
+// that is not applied has been in the store; when it occurred does not matter, since an import
+// brings old events.
 func (f *Folder) lag(ctx context.Context) (head, applied uint64, behind time.Duration, err error) {
 	checkpoint, err := f.Control.Checkpoint(ctx, projectorName)
 	if err != nil {
@@ -88,12 +88,12 @@ func (f *Folder) lag(ctx context.Context) (head, applied uint64, behind time.Dur
 			return 0, 0, 0, fmt.Errorf("the checkpoint %q is damaged: %w", checkpoint.Cursor, err)
 		}
 	}
-	waiting, _, err := f.Events.Read(ctx, checkpoint.Cursor, 1)
+	appended, waiting, err := f.Events.AppendedAt(ctx, applied+1)
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	if len(waiting) > 0 {
-		behind = max(0, time.Duration(event.InstantOf(time.Now())-waiting[0].OccurredAt)*time.Millisecond)
+	if waiting {
+		behind = max(0, time.Since(appended))
 	}
 	return head, applied, behind, nil
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventstore"
@@ -16,7 +17,8 @@ import (
 
 // eventsSchema keeps each event as its envelope, a line of JSON with an empty payload, and its
 // payload byte for byte as it came. position is the event number: dense, from 1, in the order
-// of commits, because one transaction at a time takes the next ones.
+// of commits, because one transaction at a time takes the next ones. appended is when that was,
+// in milliseconds since 1970: an imported event may have occurred long before.
 const eventsSchema = `
 CREATE TABLE events (
   position INTEGER PRIMARY KEY,
@@ -24,8 +26,13 @@ CREATE TABLE events (
   version  INTEGER NOT NULL,
   envelope TEXT NOT NULL,
   payload  TEXT NOT NULL,
+  appended INTEGER NOT NULL,
   UNIQUE (stream, version)
 ) STRICT;`
+
+// eventsUpgrade brings a file of format 1 to format 2. When its events were appended is not
+// known: the moment of the upgrade stands for it.
+const eventsUpgrade = `ALTER TABLE events ADD COLUMN appended INTEGER NOT NULL DEFAULT %d;`
 
 // Events is the event store and its feed.
 type Events struct {
@@ -38,8 +45,8 @@ type Events struct {
 	mu    sync.Mutex
 	awake chan struct{} // closed and replaced at every commit
 
-	load, loadMany, streams, since, head *sql.Stmt // on readers
-	lastVersion, lastPosition, insert    *sql.Stmt // on the connection that writes
+	load, loadMany, streams, since, head, appended *sql.Stmt // on readers
+	lastVersion, lastPosition, insert              *sql.Stmt // on the connection that writes
 }
 
 var (
@@ -49,7 +56,7 @@ var (
 
 // OpenEvents opens or creates the event store in the file at path. Close it.
 func OpenEvents(ctx context.Context, path string) (*Events, error) {
-	db, err := open(ctx, path, eventsFile, eventsSchema)
+	db, err := open(ctx, path, eventsFile, eventsSchema, fmt.Sprintf(eventsUpgrade, time.Now().UnixMilli()))
 	if err != nil {
 		return nil, err
 	}
@@ -71,10 +78,11 @@ func (s *Events) prepare(ctx context.Context) error {
 		&s.streams:  "SELECT stream FROM events WHERE stream > ? AND version = 1 ORDER BY stream LIMIT ?",
 		&s.since:    "SELECT envelope, payload FROM events WHERE position > ? ORDER BY position LIMIT ?",
 		&s.head:     "SELECT coalesce(max(position), 0) FROM events",
+		&s.appended: "SELECT appended FROM events WHERE position = ?",
 	}, statements{
 		&s.lastVersion:  "SELECT coalesce(max(version), 0) FROM events WHERE stream = ?",
 		&s.lastPosition: "SELECT coalesce(max(position), 0) FROM events",
-		&s.insert:       "INSERT INTO events (position, stream, version, envelope, payload) VALUES (?, ?, ?, ?, ?)",
+		&s.insert:       "INSERT INTO events (position, stream, version, envelope, payload, appended) VALUES (?, ?, ?, ?, ?, ?)",
 	})
 }
 
@@ -181,6 +189,16 @@ func (s *Events) Head(ctx context.Context) (uint64, error) {
 	var head int64
 	err := s.head.QueryRowContext(ctx).Scan(&head)
 	return uint64(head), s.db.failed(ctx, "reading the number of the newest event", err)
+}
+
+// AppendedAt tells when the event with the given number was appended; false when there is none.
+func (s *Events) AppendedAt(ctx context.Context, number uint64) (at time.Time, found bool, err error) {
+	var ms int64
+	err = s.appended.QueryRowContext(ctx, int64(min(number, event.MaxVersion))).Scan(&ms)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, false, nil
+	}
+	return time.UnixMilli(ms), err == nil, s.db.failed(ctx, "reading when an event was appended", err)
 }
 
 // Appended returns a channel that is closed at the next commit of this process. Take it

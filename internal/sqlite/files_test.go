@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
@@ -99,6 +100,57 @@ func TestOurOtherFilesAndNewerOnesAreRefused(t *testing.T) {
 	}
 	_, err = OpenControl(t.Context(), path)
 	wantClear(t, err, path, "use a newer gakushoku", fault.Bug)
+}
+
+// formatOne is what an event store of format 1 was made with.
+const formatOne = `
+CREATE TABLE events (
+  position INTEGER PRIMARY KEY,
+  stream   TEXT NOT NULL,
+  version  INTEGER NOT NULL,
+  envelope TEXT NOT NULL,
+  payload  TEXT NOT NULL,
+  UNIQUE (stream, version)
+) STRICT;
+INSERT INTO events VALUES (1, 'order-o1', 1,
+  '{"eventId":"e1","type":"OrderPlaced","occurredAt":"2020-01-24T00:00:00.000Z","correlationId":"c","payload":{},"stream":"order-o1","version":1,"schema":1}',
+  '{"orderId":"o1","total":780}');`
+
+func TestAnOlderEventStoreIsBroughtUpToDate(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "events.db")
+	old, err := sql.Open("sqlite", "file:"+path)
+	if err == nil {
+		_, err = old.Exec(fmt.Sprintf("PRAGMA journal_mode=WAL; PRAGMA application_id=%d; PRAGMA user_version=1; %s", eventsFile, formatOne))
+	}
+	if err = errors.Join(err, old.Close()); err != nil {
+		t.Fatal(err)
+	}
+	before := time.Now().Truncate(time.Millisecond)
+	for round := range 2 { // the second finds the new format
+		s, err := OpenEvents(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Append(t.Context(), "order-o1", uint64(round)+1, []event.Event{newEvent()}); err != nil {
+			t.Fatal(err)
+		}
+		events, err := s.Load(t.Context(), "order-o1", 0)
+		if err != nil || len(events) != round+2 || events[0].ID != "e1" {
+			t.Errorf("%d events: %v", len(events), err)
+		}
+		for number := uint64(1); number <= uint64(len(events)); number++ {
+			if at, found, err := s.AppendedAt(t.Context(), number); err != nil || !found || at.Before(before) || at.After(time.Now()) {
+				t.Errorf("event %d: %s, %t, %v", number, at, found, err)
+			}
+		}
+		if _, found, err := s.AppendedAt(t.Context(), uint64(len(events))+1); found || err != nil {
+			t.Errorf("an event that is not there: %t, %v", found, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestFoldersThatCannotBeUsedAreNamed(t *testing.T) {

@@ -32,9 +32,6 @@ const (
 	ledgerFile  kind = 0x67616b04
 )
 
-// formatVersion is the user_version of the files that this program writes.
-const formatVersion = 1
-
 const (
 	busyTimeout = 5 * time.Second // how long to wait for another process's transaction
 	readers     = 4               // connections that read
@@ -55,15 +52,16 @@ type database struct {
 	written                 []*sql.Stmt // all that are prepared on write
 }
 
-// open opens or creates the file at path, with the tables of schema.
-func open(ctx context.Context, path string, k kind, schema string) (*database, error) {
+// open opens or creates the file at path, with the tables of schema. A file's format, its
+// user_version, counts from 1; upgrades are what brings a file to the next one, in order.
+func open(ctx context.Context, path string, k kind, schema string, upgrades ...string) (*database, error) {
 	d := &database{path: path, lock: make(chan struct{}, 1)}
-	err := identify(ctx, path, k)
+	err := identify(ctx, path, k, 1+len(upgrades))
 	if err == nil {
 		err = d.connect(ctx)
 	}
 	if err == nil {
-		err = d.transact(ctx, func() error { return d.prepareSchema(k, schema) })
+		err = d.transact(ctx, func() error { return d.prepareSchema(k, schema, upgrades) })
 	}
 	if err == nil {
 		d.info, err = os.Stat(path)
@@ -75,7 +73,7 @@ func open(ctx context.Context, path string, k kind, schema string) (*database, e
 }
 
 // identify refuses a file that is not ours before anything is changed in it.
-func identify(ctx context.Context, path string, k kind) error {
+func identify(ctx context.Context, path string, k kind, newest int) error {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0:
@@ -90,26 +88,27 @@ func identify(ctx context.Context, path string, k kind) error {
 		return err
 	}
 	defer db.Close()
-	_, err = checkIdentity(func(query string) *sql.Row { return db.QueryRowContext(ctx, query) }, k)
+	_, err = checkIdentity(func(query string) *sql.Row { return db.QueryRowContext(ctx, query) }, k, newest)
 	return err
 }
 
-// checkIdentity reports whether the file has our tables; a foreign or newer one is an error.
-func checkIdentity(query func(string) *sql.Row, k kind) (ours bool, err error) {
+// checkIdentity returns the format of the file, 0 when it is new; a foreign file, or one that is
+// newer than the newest format, is an error.
+func checkIdentity(query func(string) *sql.Row, k kind, newest int) (format int, err error) {
 	var application, version, objects int64
 	row := query("SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_master)")
 	if err := row.Scan(&application, &version, &objects); err != nil {
-		return false, err
+		return 0, err
 	}
 	switch {
 	case application == 0 && version == 0 && objects == 0:
-		return false, nil
+		return 0, nil
 	case application != int64(k):
-		return false, errors.New("this is a database of another kind or program: choose another folder")
-	case version > formatVersion:
-		return false, fmt.Errorf("the file has format %d, this program knows %d: use a newer gakushoku", version, formatVersion)
+		return 0, errors.New("this is a database of another kind or program: choose another folder")
+	case version > int64(newest):
+		return 0, fmt.Errorf("the file has format %d, this program knows %d: use a newer gakushoku", version, newest)
 	}
-	return true, nil
+	return int(version), nil
 }
 
 // connect opens the connections.
@@ -161,15 +160,19 @@ func (d *database) firstConn(ctx context.Context) (*sql.Conn, error) {
 	}
 }
 
-// prepareSchema makes the tables of a new file. It runs in a transaction: another process may
-// be making them too.
-func (d *database) prepareSchema(k kind, schema string) error {
-	ctx := context.Background()
-	ours, err := checkIdentity(func(query string) *sql.Row { return d.write.QueryRowContext(ctx, query) }, k)
-	if ours || err != nil {
+// prepareSchema makes the tables of a new file, and brings an older one up to date. It runs in a
+// transaction: another process may be at it too.
+func (d *database) prepareSchema(k kind, schema string, upgrades []string) error {
+	ctx, newest := context.Background(), 1+len(upgrades)
+	format, err := checkIdentity(func(query string) *sql.Row { return d.write.QueryRowContext(ctx, query) }, k, newest)
+	if err != nil || format == newest {
 		return err
 	}
-	_, err = d.write.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d; %s", k, formatVersion, schema))
+	changes := schema
+	if format > 0 {
+		changes = strings.Join(upgrades[format-1:], "\n")
+	}
+	_, err = d.write.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d; %s", k, newest, changes))
 	return err
 }
 

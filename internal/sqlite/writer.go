@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventstore"
@@ -172,6 +173,7 @@ func (s *Events) AppendAll(ctx context.Context, f func(add func(stream string, e
 type eventWriter struct {
 	store    *Events
 	position int64
+	now      int64 // in milliseconds since 1970
 	broken   error // what kept an append from being written entirely
 }
 
@@ -179,7 +181,7 @@ func (s *Events) transact(ctx context.Context, f func(*eventWriter) error) error
 	var theirs error // of f, which speaks for itself
 	appended := false
 	err := s.db.transact(ctx, func() error {
-		w := &eventWriter{store: s}
+		w := &eventWriter{store: s, now: time.Now().UnixMilli()}
 		if err := s.lastPosition.QueryRow().Scan(&w.position); err != nil {
 			return err
 		}
@@ -214,7 +216,7 @@ func (w *eventWriter) append(stream string, expected uint64, events []storedEven
 		return fmt.Errorf("%w: %s is at version %d, not %d", eventstore.ErrConflict, stream, last, expected)
 	}
 	for i, e := range events {
-		if _, err := w.store.insert.Exec(w.position+1, stream, int64(expected)+int64(i)+1, e.envelope, e.payload); err != nil {
+		if _, err := w.store.insert.Exec(w.position+1, stream, int64(expected)+int64(i)+1, e.envelope, e.payload, w.now); err != nil {
 			return w.fail(err)
 		}
 		w.position++
