@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventlog"
 	"gakushoku/internal/eventstore"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/simulation"
@@ -15,10 +16,11 @@ const within = 500
 
 // mutations are mistakes in the protocol, each made once.
 var mutations = map[string]simulation.Mutation{
-	"a gap or a lost race is not healed":           {Projector: withoutHeal},
-	"rows are written without their condition":     {Projector: unconditional},
-	"totals only ever grow":                        {Projector: totalsGrow},
-	"heal reads streams that are not quite newest": {Projector: staleStreams},
+	"a gap or a lost race is not healed":            {Projector: withoutHeal},
+	"rows are written without their condition":      {Projector: unconditional},
+	"totals only ever grow":                         {Projector: totalsGrow},
+	"heal reads streams that are not quite newest":  {Projector: staleStreams},
+	"the head of the log moves without a condition": {Ledger: newLooseHead},
 }
 
 func TestMistakesInTheProtocolAreNoticed(t *testing.T) {
@@ -125,4 +127,42 @@ func (m staleLoader) LoadMany(ctx context.Context, streams []string) (map[string
 		all[name] = events[:len(events)-1]
 	}
 	return all, err
+}
+
+// looseHead is a ledger whose commits look at claims, but not at whether the head has moved.
+type looseHead struct {
+	eventlog.Ledger
+	head      eventlog.Head
+	claims    map[string]eventlog.Claim
+	manifests []eventlog.Manifest
+}
+
+func newLooseHead(l eventlog.Ledger) eventlog.Ledger {
+	return &looseHead{Ledger: l, claims: map[string]eventlog.Claim{}}
+}
+
+func (l *looseHead) Head(context.Context) (eventlog.Head, error) { return l.head, nil }
+
+func (l *looseHead) Claimed(_ context.Context, source string) (eventlog.Claim, error) {
+	return l.claims[source], nil
+}
+
+func (l *looseHead) Commit(_ context.Context, c eventlog.Commit) error {
+	if l.claims[c.Source].Records > 0 {
+		return eventlog.ErrClaimed
+	}
+	l.claims[c.Source] = eventlog.Claim{Records: c.Records, First: c.Manifest.First}
+	l.manifests = append(l.manifests, c.Manifest)
+	l.head = eventlog.Head{Number: c.Manifest.Last, Segments: l.head.Segments + 1, CommittedAt: c.Manifest.CreatedAt}
+	return nil
+}
+
+func (l *looseHead) Manifests(_ context.Context, after uint64, limit int) ([]eventlog.Manifest, error) {
+	var page []eventlog.Manifest
+	for _, m := range l.manifests {
+		if m.Last > after && len(page) < limit {
+			page = append(page, m)
+		}
+	}
+	return page, nil
 }

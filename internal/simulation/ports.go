@@ -2,10 +2,12 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventlog"
 	"gakushoku/internal/eventstore"
 	"gakushoku/internal/projection"
 )
@@ -167,4 +169,85 @@ func (s checkpoints) SetCheckpoint(ctx context.Context, reader string, c project
 	return s.by.pass(ctx, writes, "set checkpoint "+reader+" "+c.Cursor, func(ctx context.Context) error {
 		return s.Checkpoints.SetCheckpoint(ctx, reader, c)
 	})
+}
+
+// ledger is the log's control records as a process sees them.
+type ledger struct {
+	eventlog.Ledger
+	by *process
+}
+
+func (s ledger) Head(ctx context.Context) (h eventlog.Head, err error) {
+	err = s.by.pass(ctx, reads, "head", func(ctx context.Context) error {
+		h, err = s.Ledger.Head(ctx)
+		return err
+	})
+	return h, err
+}
+
+func (s ledger) Claimed(ctx context.Context, source string) (c eventlog.Claim, err error) {
+	err = s.by.pass(ctx, reads, "claimed "+source, func(ctx context.Context) error {
+		c, err = s.Ledger.Claimed(ctx, source)
+		return err
+	})
+	return c, err
+}
+
+func (s ledger) Commit(ctx context.Context, c eventlog.Commit) error {
+	return s.by.pass(ctx, writes, fmt.Sprintf("commit %d to %d of %s", c.Manifest.First, c.Manifest.Last, c.Source), func(ctx context.Context) error {
+		err := s.Ledger.Commit(ctx, c)
+		switch {
+		case errors.Is(err, eventlog.ErrHeadMoved):
+			s.by.s.count("head moved")
+		case errors.Is(err, eventlog.ErrClaimed):
+			s.by.s.count("claimed")
+		}
+		return err
+	})
+}
+
+func (s ledger) Manifests(ctx context.Context, after uint64, limit int) (page []eventlog.Manifest, err error) {
+	err = s.by.pass(ctx, reads, fmt.Sprintf("manifests after %d", after), func(ctx context.Context) error {
+		page, err = s.Ledger.Manifests(ctx, after, limit)
+		return err
+	})
+	return page, err
+}
+
+// blobs is the store of objects as a process sees it.
+type blobs struct {
+	eventlog.Blobs
+	by *process
+}
+
+func (s blobs) Get(ctx context.Context, key string) (data []byte, err error) {
+	err = s.by.pass(ctx, reads, "get "+key, func(ctx context.Context) error {
+		data, err = s.Blobs.Get(ctx, key)
+		return err
+	})
+	return data, err
+}
+
+func (s blobs) GetRange(ctx context.Context, key string, offset, length int64) (data []byte, err error) {
+	err = s.by.pass(ctx, reads, fmt.Sprintf("get %s from %d", key, offset), func(ctx context.Context) error {
+		data, err = s.Blobs.GetRange(ctx, key, offset, length)
+		return err
+	})
+	return data, err
+}
+
+func (s blobs) Put(ctx context.Context, key string, data []byte) error {
+	return s.by.pass(ctx, writes, "put "+key, func(ctx context.Context) error { return s.Blobs.Put(ctx, key, data) })
+}
+
+func (s blobs) Delete(ctx context.Context, key string) error {
+	return s.by.pass(ctx, writes, "delete "+key, func(ctx context.Context) error { return s.Blobs.Delete(ctx, key) })
+}
+
+func (s blobs) List(ctx context.Context, prefix, after string, limit int) (page []eventlog.Blob, err error) {
+	err = s.by.pass(ctx, reads, "list "+prefix+" after "+after, func(ctx context.Context) error {
+		page, err = s.Blobs.List(ctx, prefix, after, limit)
+		return err
+	})
+	return page, err
 }

@@ -26,6 +26,8 @@ type projector struct {
 	engine  *projection.Projector
 }
 
+func (p *projector) of() *process { return p.process }
+
 func (w *world) startProjector() *projector {
 	p := w.s.start(fmt.Sprintf("projector-%d", w.s.started+1))
 	p.speed = w.someSpeed()
@@ -62,11 +64,7 @@ func (w *world) project(r *reader) {
 	if from == to {
 		return
 	}
-	at := w.s.random.IntN(len(w.projectors))
-	if w.projectors[at].process.dead {
-		w.projectors[at] = w.startProjector()
-	}
-	instance := w.projectors[at]
+	instance := idle(w, &w.projectors, w.startProjector)
 	batch := slices.Clone(r.shard.records[from:to])
 	if w.s.random.Float64() < w.disorder/4 {
 		w.s.random.Shuffle(len(batch), func(i, j int) { batch[i], batch[j] = batch[j], batch[i] })
@@ -74,6 +72,7 @@ func (w *world) project(r *reader) {
 	w.s.history.note(instance.process.name, "begins with %s %d to %d", r.shard.name, from, to-1)
 	w.s.counts["projector invocation"]++
 	r.running++
+	instance.process.busy = true
 	var failed projection.Failures
 	instance.process.run(func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, projectorTimeout)
@@ -81,6 +80,7 @@ func (w *world) project(r *reader) {
 		failed = instance.engine.Apply(ctx, batch)
 		return nil
 	}, func(err error) {
+		instance.process.busy = false
 		if r.running--; err != nil {
 			return
 		}

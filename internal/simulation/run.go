@@ -1,10 +1,16 @@
 package simulation
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"gakushoku/internal/event"
+	"gakushoku/internal/eventlog"
 	"gakushoku/internal/eventstore"
+	"gakushoku/internal/memory"
 	"gakushoku/internal/projection"
 )
 
@@ -12,6 +18,8 @@ import (
 type Mutation struct {
 	// Projector changes what the engine of a projector stands on.
 	Projector func(projection.Tables, eventstore.Loader) (projection.Tables, eventstore.Loader)
+	// Ledger changes the log's control records, for everybody.
+	Ledger func(eventlog.Ledger) eventlog.Ledger
 }
 
 // Result is what came of a run.
@@ -26,6 +34,9 @@ type Result struct {
 // Run plays the run of one seed. It keeps the history, line by line, when keep is set.
 func Run(t *testing.T, seed uint64, m Mutation, keep bool) Result {
 	t.Helper()
+	if err := prepare(); err != nil {
+		t.Fatal(err)
+	}
 	var r Result
 	synctest.Test(t, func(t *testing.T) {
 		s := newScheduler(seed, keep)
@@ -35,3 +46,16 @@ func Run(t *testing.T, seed uint64, m Mutation, keep bool) Result {
 	})
 	return r
 }
+
+// prepare makes what a program makes once, at the first use: within the bubble of one run it
+// would be lost to the others.
+var prepare = sync.OnceValue(func() error {
+	ctx := context.Background()
+	log := eventlog.Reader{Ledger: memory.NewLedger(), Blobs: memory.NewBlobs()}
+	a := eventlog.Archiver{Ledger: log.Ledger, Blobs: log.Blobs.(eventlog.Blobs), Now: time.Now, NewID: func() string { return "first" }}
+	e := event.Event{ID: "e", Type: "T", Stream: "s", Version: 1, Schema: 1, Payload: []byte("{}"), OccurredAt: 1, CorrelationID: "c"}
+	if _, err := a.Commit(ctx, []eventlog.Record{{Source: "s", Event: e}}); err != nil {
+		return err
+	}
+	return log.Events(ctx, 0, 1, func(uint64, *event.Event) error { return nil })
+})

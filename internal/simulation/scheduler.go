@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -92,6 +93,14 @@ type process struct {
 	ctx   context.Context
 	stop  context.CancelFunc
 	dead  bool // guarded by s.mu
+	busy  bool // an instance of a function has one invocation at a time
+	made  int  // ids
+}
+
+// newID makes an id that nobody else makes.
+func (p *process) newID() string {
+	p.made++
+	return fmt.Sprintf("%d-%d", p.id, p.made)
 }
 
 // start makes a process. Some are slow: they hold old knowledge for long.

@@ -17,10 +17,9 @@ type shard struct {
 
 // reader is how far a consumer has come in a shard.
 type reader struct {
-	consumer string
-	shard    *shard
-	at       int // records before it are done
-	running  int // invocations under way
+	shard   *shard
+	at      int // records before it are done
+	running int // invocations under way
 }
 
 // arrive puts an event that was appended into its shard: not always the oldest one first.
@@ -53,3 +52,14 @@ func (w *world) take(r *reader) (from, to int) {
 
 // due reports whether the reader has something to do and nobody does it.
 func (r *reader) due() bool { return r.running == 0 && r.at < len(r.shard.records) }
+
+func anyDue(readers []*reader) bool { return slices.ContainsFunc(readers, (*reader).due) }
+
+func allDone(readers []*reader) bool {
+	for _, r := range readers {
+		if r.running > 0 || r.at < len(r.shard.records) {
+			return false
+		}
+	}
+	return true
+}

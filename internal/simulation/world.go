@@ -3,10 +3,10 @@ package simulation
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventlog"
 	"gakushoku/internal/memory"
 	"gakushoku/internal/projection"
 )
@@ -20,10 +20,14 @@ type world struct {
 	truth   *truth
 	tables  *memory.Tables
 	control *memory.Control
+	ledger  eventlog.Ledger
+	blobs   *memory.Blobs
 
 	transit    []event.Event // appended, not yet in a shard
 	shards     []*shard
 	readers    []*reader // of the projector
+	sources    []*reader // of the archiver
+	archivers  []*process
 	projectors []*projector
 	guests     []*guest
 	embedded   bool       // a follower of the feed in place of functions at a stream
@@ -71,7 +75,10 @@ func (w *world) someSpeed() float64 {
 }
 
 func newWorld(s *scheduler, m Mutation) *world {
-	w := &world{s: s, mutation: m, tables: memory.NewTables(), control: memory.NewControl()}
+	w := &world{s: s, mutation: m, tables: memory.NewTables(), control: memory.NewControl(), ledger: memory.NewLedger(), blobs: memory.NewBlobs()}
+	if m.Ledger != nil {
+		w.ledger = m.Ledger(w.ledger)
+	}
 	w.truth = newTruth()
 	w.truth.appended = func(e event.Event) { w.transit = append(w.transit, e) }
 	r := s.random
@@ -82,10 +89,14 @@ func newWorld(s *scheduler, m Mutation) *world {
 	for i := range 1 + r.IntN(2) {
 		s := &shard{name: fmt.Sprintf("shard-%d", i)}
 		w.shards = append(w.shards, s)
-		w.readers = append(w.readers, &reader{consumer: "projector", shard: s})
+		w.readers = append(w.readers, &reader{shard: s})
+		w.sources = append(w.sources, &reader{shard: s})
 	}
 	for range 1 + r.IntN(3) {
 		w.projectors = append(w.projectors, w.startProjector())
+	}
+	for range 1 + r.IntN(3) {
+		w.archivers = append(w.archivers, w.startArchiver())
 	}
 	for i := range 2 {
 		w.guests = append(w.guests, w.startGuest(i))
@@ -103,28 +114,29 @@ func (w *world) everything() []action {
 	return []action{
 		{w.someWeight(), func() bool { return w.writes > 0 }, w.writeSome},
 		{w.someWeight() * 2, func() bool { return len(w.transit) > 0 }, w.arrive},
-		{w.someWeight(), w.projectorDue, w.projectSome},
+		{w.someWeight(), w.projectorDue, func() { w.project(w.someDue(w.readers)) }},
 		{w.someWeight() / 20, func() bool { return !w.embedded }, func() { w.project(w.readers[random.IntN(len(w.readers))]) }},
 		{w.someWeight() / 2, func() bool { return true }, func() { w.ask(w.guests[random.IntN(len(w.guests))]) }},
 		{w.someWeight() / 5, func() bool { return true }, w.someTime},
+		{w.someWeight(), func() bool { return anyDue(w.sources) }, func() { w.archive(w.someDue(w.sources)) }},
+		{w.someWeight() / 20, func() bool { return true }, func() { w.archive(w.sources[random.IntN(len(w.sources))]) }},
 		{w.someWeight(), func() bool { return w.embedded && !w.followed() }, w.follow},
 		{w.someWeight() / 50, func() bool { return w.embedded }, w.follow},
 		{w.someWeight() * w.s.faults.crash, func() bool { return true }, w.crashSome},
 	}
 }
 
-func (w *world) projectorDue() bool {
-	return !w.embedded && slices.ContainsFunc(w.readers, (*reader).due)
-}
+func (w *world) projectorDue() bool { return !w.embedded && anyDue(w.readers) }
 
-func (w *world) projectSome() {
+// someDue is one of the readers that are due.
+func (w *world) someDue(readers []*reader) *reader {
 	var due []*reader
-	for _, r := range w.readers {
+	for _, r := range readers {
 		if r.due() {
 			due = append(due, r)
 		}
 	}
-	w.project(due[w.s.random.IntN(len(due))])
+	return due[w.s.random.IntN(len(due))]
 }
 
 // someTime lets time go by: moments as a rule, but also longer than any time limit.
@@ -198,16 +210,26 @@ func (w *world) rest() {
 		case len(w.transit) > 0:
 			w.arrive()
 		case w.projectorDue():
-			w.projectSome()
+			w.project(w.someDue(w.readers))
+		case anyDue(w.sources):
+			w.archive(w.someDue(w.sources))
 		case w.embedded && !w.followed():
 			w.follow()
-		case w.embedded && w.applied < len(w.truth.all):
-			w.s.rest(time.Hour)
-		case w.embedded, !w.s.rest(time.Hour):
+		case w.quiet():
 			return
+		default:
+			w.s.rest(time.Hour)
 		}
 	}
 	w.violated("the world does not come to rest")
+}
+
+// quiet reports whether everything that was written has been delivered.
+func (w *world) quiet() bool {
+	if w.embedded {
+		return w.applied == len(w.truth.all) && allDone(w.sources)
+	}
+	return allDone(w.readers) && allDone(w.sources)
 }
 
 // check compares the stores with what was written.
@@ -215,6 +237,7 @@ func (w *world) check(ctx context.Context) {
 	if w.broken != "" {
 		return
 	}
+	w.checkLog(ctx)
 	pointer, err := w.control.Pointer(ctx, projection.Orders().Name)
 	if err != nil {
 		w.violated("%v", err)

@@ -1,0 +1,24 @@
+package simulation
+
+import "slices"
+
+// instance is an instance of a function: it keeps what it knows between its invocations.
+type instance interface{ of() *process }
+
+func (p *process) of() *process { return p }
+
+// idle is an instance without an invocation under way: one that there was, or a new one.
+func idle[I instance](w *world, all *[]I, start func() I) I {
+	*all = slices.DeleteFunc(*all, func(i I) bool { return i.of().dead })
+	var free []I
+	for _, i := range *all {
+		if !i.of().busy {
+			free = append(free, i)
+		}
+	}
+	if len(free) > 0 {
+		return free[w.s.random.IntN(len(free))]
+	}
+	*all = append(*all, start())
+	return (*all)[len(*all)-1]
+}
