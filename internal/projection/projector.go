@@ -51,6 +51,16 @@ func (p *Projector) Apply(ctx context.Context, events []event.Event) Failures {
 	return failures
 }
 
+// ApplyTo is Apply for one table version only, whatever its state: how a version that is being
+// built catches up. ErrNoTable when it is gone.
+func (p *Projector) ApplyTo(ctx context.Context, d Definition, t Table, events []event.Event) error {
+	failures := Failures{}
+	if err := p.applyTable(ctx, d, t, events, failures); err != nil {
+		return err
+	}
+	return failures.Err()
+}
+
 // names are the projections, each once.
 func (p *Projector) names() []string {
 	var names []string

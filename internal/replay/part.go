@@ -90,9 +90,8 @@ type PartCounts struct {
 
 // Counts is what it has done so far.
 func (p *Part) Counts() PartCounts {
-	rows := p.rows.rows.table.Len()
 	return PartCounts{
-		Rows: rows, Applied: p.rows.applied, Duplicates: p.rows.duplicates, SetAside: p.rows.setAside,
+		Rows: p.rows.made, Applied: p.rows.applied, Duplicates: p.rows.duplicates, SetAside: p.rows.setAside,
 		Ignored: p.ignored, Later: p.later,
 	}
 }

@@ -17,6 +17,7 @@ type partition struct {
 	held   map[string][]heldEvent // what came too early, by version
 	late   []event.Event          // held events that the last call of apply has let in
 
+	made                          int // rows
 	applied, duplicates, setAside int64
 }
 
@@ -69,6 +70,7 @@ func (p *partition) advance(row *openRow, e *event.Event, line int64) error {
 	}
 	if row.version == 0 {
 		row.first = line
+		p.made++
 	}
 	row.version, row.changed = e.Version, true
 	p.applied++

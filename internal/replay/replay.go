@@ -115,9 +115,9 @@ func (o *Options) setDefaults() {
 
 // Parked is a stream that was set aside by an event that cannot be applied.
 type Parked struct {
-	Stream  string
-	Version uint64 // of its row, which is as it was before the event; 0: it has none
-	Line    int64  // of the event
+	Stream  string `json:"stream"`
+	Version uint64 `json:"version"` // of its row, which is as it was before the event; 0: it has none
+	Line    int64  `json:"line"`    // of the event; its number in a numbered log
 	projection.Parked
 }
 

@@ -154,4 +154,3 @@ func randomLife(t testing.TB, random *rand.Rand, id string, at int) event.Event 
 	}
 	return newEvent(t, event.OrderStream(id), at+1, start+event.Instant(random.Int64N(300_000_000)), p)
 }
-

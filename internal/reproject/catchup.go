@@ -1,0 +1,107 @@
+package reproject
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/projection"
+)
+
+const (
+	catchUpBatch  = 500 // events at a time, as live delivery has them
+	maxRounds     = 100 // of reading the log to its end
+	healPage      = 500 // streams at a time
+	defaultBudget = 10 * time.Minute
+)
+
+// CatchUp brings the new version from the watermark to the head of the log with the code of
+// live delivery, after healing the streams that had a gap; again until nothing is left. It
+// stops when its budget is used up, and wants to be called again until run.CatchUp.Done.
+func (e *Engine) CatchUp(ctx context.Context, run Run) (Run, error) {
+	return e.step(ctx, run, "CatchUp", func(run *Run) error {
+		progress := *run.CatchUp
+		run.CatchUp = &progress
+		d, err := e.definition(run.Projection, run.Revision)
+		if err != nil {
+			return err
+		}
+		if progress.Rounds == 0 {
+			if progress.Healed, err = e.healGaps(ctx, run, d); err != nil {
+				return err
+			}
+		}
+		return e.follow(ctx, run, d, run.CatchUp)
+	})
+}
+
+// healGaps heals the streams that the replay could not fold to the watermark.
+func (e *Engine) healGaps(ctx context.Context, run *Run, d projection.Definition) (int, error) {
+	results, err := e.results(ctx, run)
+	if err != nil {
+		return 0, err
+	}
+	healed := 0
+	for i := range results {
+		if err := e.Projector.Heal(ctx, d, run.Table(), results[i].GapStreams); err != nil {
+			return healed, fmt.Errorf("healing the streams with a gap: %w", err)
+		}
+		healed += len(results[i].GapStreams)
+	}
+	return healed, nil
+}
+
+// follow applies the log from progress.Number on.
+func (e *Engine) follow(ctx context.Context, run *Run, d projection.Definition, progress *CaughtUp) error {
+	budget := e.Settings.CatchUpBudget
+	if budget <= 0 {
+		budget = defaultBudget
+	}
+	deadline := e.Now().Add(budget)
+	for {
+		if e.Archive != nil {
+			if err := e.Archive(ctx); err != nil {
+				return fmt.Errorf("bringing the log up to date: %w", err)
+			}
+		}
+		head, err := e.Log.Head(ctx)
+		if err != nil {
+			return fmt.Errorf("reading the head of the log: %w", err)
+		}
+		if head.Number <= progress.Number || progress.Rounds >= maxRounds {
+			// After so many rounds everything from before Join is in; live delivery has the rest.
+			progress.Done = true
+			return nil
+		}
+		if e.Now().After(deadline) {
+			return nil
+		}
+		if err := e.applyLog(ctx, run, d, progress, head.Number, deadline); err != nil {
+			return err
+		}
+		progress.Rounds++
+	}
+}
+
+// applyLog applies events up to a number, or until the deadline.
+func (e *Engine) applyLog(ctx context.Context, run *Run, d projection.Definition, progress *CaughtUp, upTo uint64, deadline time.Time) error {
+	for progress.Number < upTo && !e.Now().After(deadline) {
+		to := min(progress.Number+catchUpBatch, upTo)
+		events := make([]event.Event, 0, catchUpBatch)
+		err := e.Log.Events(ctx, progress.Number, to, func(_ uint64, ev *event.Event) error {
+			events = append(events, ev.Clone())
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("reading the log after event %d: %w", progress.Number, err)
+		}
+		if err := e.Projector.ApplyTo(ctx, d, run.Table(), events); err != nil {
+			return fmt.Errorf("applying events %d to %d: %w", progress.Number+1, to, err)
+		}
+		progress.Number = to
+		progress.Events += int64(len(events))
+		e.progress(Progress{RunID: run.ID, Step: "CatchUp", Done: int64(to), Total: int64(upTo), Unit: "events"})
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package reproject
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+
+	"gakushoku/internal/observe"
+	"gakushoku/internal/projection"
+)
+
+// runIDs are what keys of blobs and names of executions may be.
+var runIDs = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+
+// Prepare begins a run: it checks the request, gives a new table version its number,
+// registers it as building, and makes its table. A version that a run which is no longer
+// going on has left behind is taken away first. It fails with ErrRefused when the request
+// makes no sense, or when another run of the projection is going on.
+func (e *Engine) Prepare(ctx context.Context, runID string, request Request) (Run, error) {
+	run := Run{ID: runID, Projection: request.Projection, Request: request, StartedAt: e.instant()}
+	if !runIDs.MatchString(runID) {
+		return run, refused("%q is no run id: up to 80 letters, digits, - and _", runID)
+	}
+	mode, err := request.mode()
+	if err != nil {
+		return run, err
+	}
+	d, err := e.newest(request.Projection)
+	if err != nil {
+		return run, err
+	}
+	run.Mode, run.Revision, run.Step = mode, d.Revision, "Prepare"
+	return e.step(ctx, run, "Prepare", func(run *Run) error { return e.prepare(ctx, run) })
+}
+
+func (e *Engine) prepare(ctx context.Context, run *Run) error {
+	if err := e.clearLeftovers(ctx, run); err != nil {
+		return err
+	}
+	state := projection.Building
+	if run.Mode == ModeScratch {
+		state = projection.Scratch
+	}
+	pointer, err := e.changePointer(ctx, run.Projection, func(p *projection.Pointer) (bool, error) {
+		active, ok := p.ActiveVersion()
+		if !ok {
+			return false, failed("%s has no active version", run.Projection)
+		}
+		run.FromVersion = active.Number
+		if run.Mode == ModeHeal || run.Mode == ModeDryRun {
+			return false, nil
+		}
+		for _, v := range p.Versions {
+			switch {
+			case v.RunID == run.ID:
+				run.ToVersion = v.Number // an earlier attempt at this step has registered it
+				return false, nil
+			case v.State == projection.Building:
+				return false, e.underWay(run.Projection, v.RunID)
+			}
+		}
+		run.ToVersion = p.Next
+		p.Versions = append(p.Versions, projection.Version{Number: p.Next, Revision: run.Revision, State: state, RunID: run.ID, Since: e.instant()})
+		p.Next++
+		return true, nil
+	})
+	if errors.Is(err, projection.ErrNoPointer) {
+		return refused("%s was never set up, so there is nothing to rebuild: its first event sets it up", run.Projection)
+	}
+	if err != nil || run.ToVersion == 0 {
+		return err
+	}
+	at := slices.IndexFunc(pointer.Versions, func(v projection.Version) bool { return v.RunID == run.ID })
+	if at >= 0 && pointer.Versions[at].State != state {
+		return refused("run %s has already gone further: start another", run.ID)
+	}
+	if err := e.Tables.Create(ctx, run.Table()); err != nil {
+		return fmt.Errorf("creating %s: %w", run.Table(), err)
+	}
+	return nil
+}
+
+func (e *Engine) underWay(projection, runID string) error {
+	return refused("run %s of %s is going on: wait for it, or stop it first", runID, projection)
+}
+
+// clearLeftovers takes away building versions whose run has ended without doing so, and
+// scratch versions when another is wanted.
+func (e *Engine) clearLeftovers(ctx context.Context, run *Run) error {
+	if run.Mode == ModeHeal || run.Mode == ModeDryRun {
+		return nil
+	}
+	pointer, err := e.Pointers.Pointer(ctx, run.Projection)
+	if errors.Is(err, projection.ErrNoPointer) {
+		return nil // it is told of later
+	}
+	if err != nil {
+		return err
+	}
+	for _, v := range pointer.Versions {
+		if v.RunID == run.ID || v.State != projection.Building && v.State != projection.Scratch {
+			continue
+		}
+		running, err := e.Runs.Running(ctx, v.RunID)
+		if err != nil {
+			return fmt.Errorf("asking after run %s: %w", v.RunID, err)
+		}
+		if running {
+			return e.underWay(run.Projection, v.RunID)
+		}
+		if v.State == projection.Scratch && run.Mode != ModeScratch {
+			continue // somebody may still be looking at it
+		}
+		observe.Logger(ctx).Warn().Str(observe.FieldProjection, pointer.Table(v).String()).Str("runId", v.RunID).Msg("reproject:leftover")
+		if err := e.discard(ctx, pointer.Table(v)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discard takes a version that is neither active nor previous off the pointer, then drops its
+// table. Nobody who reads the pointer afterwards looks for the table.
+func (e *Engine) discard(ctx context.Context, t projection.Table) error {
+	_, err := e.changePointer(ctx, t.Projection, func(p *projection.Pointer) (bool, error) {
+		before := len(p.Versions)
+		p.Versions = slices.DeleteFunc(p.Versions, func(v projection.Version) bool {
+			return v.Number == t.Version && (v.State == projection.Building || v.State == projection.Scratch)
+		})
+		if i := slices.IndexFunc(p.Versions, func(v projection.Version) bool { return v.Number == t.Version }); i >= 0 {
+			return false, failed("%s is %s: it is not discarded", t, p.Versions[i].State)
+		}
+		return len(p.Versions) < before, nil
+	})
+	if err != nil {
+		return fmt.Errorf("discarding %s: %w", t, err)
+	}
+	if err := e.Tables.Drop(ctx, t); err != nil {
+		return fmt.Errorf("dropping %s: %w", t, err)
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+// Package reproject rebuilds a read model beside the live one: it folds the numbered log into
+// a new table version, lets live delivery join, catches up, verifies, and switches readers,
+// and nobody notices. DESIGN.md section 8 is the specification. Each step is a method of
+// Engine that takes the run as it is and returns it as it has become; Step Functions
+// (infra/reproject.asl.json) and the embedded Driver call the same steps in the same order.
+// Every step may be repeated, also while an earlier attempt at it is still going on.
+package reproject
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/eventlog"
+	"gakushoku/internal/eventstore"
+	"gakushoku/internal/fault"
+	"gakushoku/internal/projection"
+)
+
+// Errors of the steps, besides those that a new try may cure (fault.Infra).
+var (
+	// ErrRefused says that a run cannot be started as it was asked for: the text says why.
+	ErrRefused = errors.New("refused")
+	// ErrFailed says that the run must not be switched to: the text says what was found.
+	ErrFailed = errors.New("the rebuild failed")
+)
+
+func refused(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrRefused, fmt.Sprintf(format, args...))
+}
+
+func failed(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrFailed, fmt.Sprintf(format, args...))
+}
+
+// Log is what the engine reads of the numbered log; an *eventlog.Reader has it.
+type Log interface {
+	Head(ctx context.Context) (eventlog.Head, error)
+	Manifests(ctx context.Context, after, upTo uint64, f func(m *eventlog.Manifest) error) error
+	ReadFrame(ctx context.Context, m *eventlog.Manifest, f eventlog.Frame, buf []byte) ([]byte, error)
+	Events(ctx context.Context, after, upTo uint64, f func(number uint64, e *event.Event) error) error
+}
+
+// Streams is what the engine reads of the event store.
+type Streams interface {
+	eventstore.Loader
+	eventstore.Lister
+}
+
+// Tables is what the engine needs of the stores of table versions.
+type Tables interface {
+	projection.Store
+	projection.Sink
+}
+
+// Runs tells about other runs.
+type Runs interface {
+	// Running reports whether the run is still going on somewhere.
+	Running(ctx context.Context, runID string) (bool, error)
+}
+
+// Engine is the steps of a rebuild over the ports. It keeps nothing between calls.
+type Engine struct {
+	Definitions []projection.Definition // every revision that a table version may have
+	Pointers    projection.Pointers     // read and changed without a cache
+	Tables      Tables
+	Streams     Streams
+	Log         Log
+	Blobs       eventlog.Blobs // for work lists, results and reports, under runs/
+	Projector   *projection.Projector
+	Runs        Runs
+	Settings    Settings
+	Now         func() time.Time
+
+	// Archive brings the log up to the newest event, where this process can do that; nil
+	// where the archiver is elsewhere.
+	Archive func(ctx context.Context) error
+	// Sleep is wait.For when nil.
+	Sleep func(ctx context.Context, d time.Duration) error
+	// Progress hears how far a step has come; may be nil. It is called by several goroutines.
+	Progress func(Progress)
+}
+
+// Settings are the times and bounds of an installation.
+type Settings struct {
+	PointerTTL       time.Duration // how old anybody's knowledge of the pointer may be
+	ProjectorTimeout time.Duration // how long an invocation of the projector may last
+	LagBound         time.Duration // by when live delivery has brought in an event, normally
+	PartEvents       int64         // a partition of the log with more events is replayed as several parts
+	PartBytes        int64         // how much memory the rows of one part may take
+	VerifyParts      int           // into how many parts verification is divided
+	Workers          int           // how many goroutines one step may use
+	CatchUpBudget    time.Duration // after which CatchUp wants to be called again
+}
+
+// Progress is how far a step of a run has come.
+type Progress struct {
+	RunID string
+	Step  string // such as Replay
+	Part  string // of the step; "" when it has none
+	Done  int64
+	Total int64 // 0 when it is not known
+	Unit  string
+}
+
+func (e *Engine) progress(p Progress) {
+	if e.Progress != nil {
+		e.Progress(p)
+	}
+}
+
+func (e *Engine) instant() event.Instant { return event.InstantOf(e.Now()) }
+
+// newest is the newest revision of a projection.
+func (e *Engine) newest(name string) (projection.Definition, error) {
+	var found projection.Definition
+	var names []string
+	for _, d := range e.Definitions {
+		names = append(names, d.Name)
+		if d.Name == name && d.Revision > found.Revision {
+			found = d
+		}
+	}
+	if found.NewRow == nil {
+		return found, refused("there is no projection %q: choose one of %v", name, names)
+	}
+	return found, nil
+}
+
+// definition is one revision of a projection.
+func (e *Engine) definition(name string, revision int) (projection.Definition, error) {
+	for _, d := range e.Definitions {
+		if d.Name == name && d.Revision == revision {
+			return d, nil
+		}
+	}
+	return projection.Definition{}, failed("this program does not have revision %d of %s", revision, name)
+}
+
+// maxPointerTries bounds how often a change of the pointer is tried again after somebody else
+// changed it.
+const maxPointerTries = 10
+
+// changePointer reads the pointer, lets edit change it, and stores it, again when somebody
+// else was faster. Edit answers false when there is nothing to change.
+func (e *Engine) changePointer(ctx context.Context, name string, edit func(*projection.Pointer) (bool, error)) (projection.Pointer, error) {
+	for range maxPointerTries {
+		p, err := e.Pointers.Pointer(ctx, name)
+		if err != nil {
+			return p, err
+		}
+		change, err := edit(&p)
+		if err != nil || !change {
+			return p, err
+		}
+		err = e.Pointers.SetPointer(ctx, p)
+		if errors.Is(err, projection.ErrPointerChanged) {
+			continue
+		}
+		if err == nil && e.Projector != nil {
+			e.Projector.Pointers.Forget(name)
+		}
+		return p, err
+	}
+	return projection.Pointer{}, fault.Unavailable(fmt.Errorf("changing the pointer of %s: others kept changing it", name))
+}

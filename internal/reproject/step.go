@@ -1,0 +1,80 @@
+package reproject
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"gakushoku/internal/observe"
+)
+
+// step runs one step of a run: it logs it, notes how long it took, and gives back the run as
+// it was when the step fails.
+func (e *Engine) step(ctx context.Context, run Run, name string, f func(*Run) error) (Run, error) {
+	started := e.Now()
+	ctx = e.context(ctx, &run)
+	after := run
+	err := f(&after)
+	took := e.Now().Sub(started).Milliseconds()
+	log := observe.Logger(ctx)
+	message := "reproject:" + strings.ToLower(name[:1]) + name[1:]
+	if err != nil {
+		observe.Failed(log.Error(), float64(took), err).Msg(message)
+		return run, fmt.Errorf("%s of run %s: %w", name, run.ID, err)
+	}
+	after.Step = name
+	durations := Durations{}
+	if run.Took != nil {
+		maps.Copy(durations, *run.Took)
+	}
+	durations[name] += took
+	after.Took = &durations
+	log.Info().Int64(observe.FieldDurationMs, took).Str(observe.FieldResult, observe.ResultOK).Msg(message)
+	return after, nil
+}
+
+// context is ctx with a logger that names the run. The run id is the correlation id of what
+// the run itself does; an event's own is on the lines about that event.
+func (e *Engine) context(ctx context.Context, run *Run) context.Context {
+	logger := observe.Logger(ctx).With().Str("runId", run.ID).Str(observe.FieldProjection, run.name()).Logger()
+	if logger.GetLevel() == zerolog.Disabled {
+		return ctx
+	}
+	return observe.WithLogger(ctx, logger)
+}
+
+// name is the table version for log lines, or the projection before there is one.
+func (r *Run) name() string {
+	if r.ToVersion == 0 {
+		return r.Projection
+	}
+	return r.Table().String()
+}
+
+// put stores a value as a blob of the run.
+func (e *Engine) put(ctx context.Context, key string, v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encoding %s: %w", key, err)
+	}
+	if err := e.Blobs.Put(ctx, key, raw); err != nil {
+		return fmt.Errorf("storing %s: %w", key, err)
+	}
+	return nil
+}
+
+// get reads a value that put has stored.
+func (e *Engine) get(ctx context.Context, key string, into any) error {
+	raw, err := e.Blobs.Get(ctx, key)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", key, err)
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return fmt.Errorf("%s is damaged: %w", key, err)
+	}
+	return nil
+}

@@ -1,0 +1,206 @@
+package reproject
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/observe"
+	"gakushoku/internal/projection"
+)
+
+// Switch shows the new version to readers, by one compare-and-set of the pointer. The one
+// they saw so far becomes the previous one, which live delivery goes on writing. It fails with
+// ErrFailed when the run was not verified.
+func (e *Engine) Switch(ctx context.Context, run Run) (Run, error) {
+	return e.step(ctx, run, "Switch", func(run *Run) error {
+		if run.Mode != ModeRebuild || run.Verify == nil || !run.Verify.Sound {
+			return failed("%s was not verified", run.Table())
+		}
+		run.Waits.Soak = e.soak(run)
+		return e.changeOwn(ctx, run, func(v *projection.Version, p *projection.Pointer) (bool, error) {
+			switch {
+			case v.State == projection.Active || v.State == projection.Previous:
+				return false, nil // done before, perhaps rolled back since
+			case !v.Joined:
+				return false, failed("%s has not joined", run.Table())
+			}
+			e.activate(p, run.ToVersion)
+			return true, nil
+		})
+	})
+}
+
+// soak is how long to wait before the old version is dropped: not before every reader knows
+// the new one.
+func (e *Engine) soak(run *Run) int64 {
+	if run.Request.Soak == nil {
+		return 0
+	}
+	return max(run.Request.Soak.Whole(), Seconds(2*e.Settings.PointerTTL).Whole())
+}
+
+// activate makes a version the active one, and the one that was the previous one.
+func (e *Engine) activate(p *projection.Pointer, number int) {
+	for i := range p.Versions {
+		v := &p.Versions[i]
+		switch {
+		case v.Number == number:
+			v.State, v.Joined, v.Since = projection.Active, false, e.instant()
+		case v.State == projection.Active:
+			v.State, v.Since = projection.Previous, e.instant()
+		}
+	}
+}
+
+// Rollback shows readers the previous version again; the active one becomes the previous one.
+// Nothing is lost, since both have been written all the time. It answers the version that
+// readers see now.
+func (e *Engine) Rollback(ctx context.Context, name string) (int, error) {
+	to := 0
+	_, err := e.changePointer(ctx, name, func(p *projection.Pointer) (bool, error) {
+		to = 0
+		for _, v := range p.Versions {
+			if v.State == projection.Previous {
+				to = max(to, v.Number)
+			}
+		}
+		if to == 0 {
+			return false, refused("%s has no previous version to go back to: it was cleaned up, or there was no switch", name)
+		}
+		if _, err := e.definition(name, revisionOf(p, to)); err != nil {
+			return false, err
+		}
+		e.activate(p, to)
+		return true, nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("rolling %s back: %w", name, err)
+	}
+	observe.Logger(ctx).Warn().Str(observe.FieldProjection, projection.Table{Projection: name, Version: to}.String()).Msg("reproject:rollback")
+	return to, nil
+}
+
+func revisionOf(p *projection.Pointer, number int) int {
+	for _, v := range p.Versions {
+		if v.Number == number {
+			return v.Revision
+		}
+	}
+	return 0
+}
+
+// Cleanup drops the versions that the run's own has replaced. A run that was rolled back
+// drops nothing: its own is then the previous one, and whoever rolled back decides.
+func (e *Engine) Cleanup(ctx context.Context, run Run) (Run, error) {
+	return e.step(ctx, run, "Cleanup", func(run *Run) error {
+		pointer, err := e.Pointers.Pointer(ctx, run.Projection)
+		if err != nil {
+			return err
+		}
+		if active, ok := pointer.ActiveVersion(); !ok || active.Number != run.ToVersion {
+			return nil
+		}
+		run.Dropped, err = e.cleanUp(ctx, run.Projection, func(projection.Version) bool { return true })
+		return err
+	})
+}
+
+// KeepOne drops what older switches have left, but not the version that the run has just
+// replaced: it is what Cleanup is for a run without a soak time.
+func (e *Engine) KeepOne(ctx context.Context, run Run) (Run, error) {
+	return e.step(ctx, run, "KeepOne", func(run *Run) (err error) {
+		run.Dropped, err = e.cleanUp(ctx, run.Projection, func(v projection.Version) bool {
+			return v.Number != run.FromVersion && v.Number != run.ToVersion
+		})
+		return err
+	})
+}
+
+// CleanupAll drops every previous and scratch version of a projection, for an operator who
+// needs none of them any more. It answers their numbers.
+func (e *Engine) CleanupAll(ctx context.Context, name string) ([]int, error) {
+	dropped, err := e.cleanUp(ctx, name, func(projection.Version) bool { return true })
+	if err != nil {
+		return dropped, fmt.Errorf("cleaning up %s: %w", name, err)
+	}
+	pointer, err := e.Pointers.Pointer(ctx, name)
+	if err != nil {
+		return dropped, err
+	}
+	for _, v := range pointer.Versions {
+		if v.State != projection.Scratch {
+			continue
+		}
+		running, err := e.Runs.Running(ctx, v.RunID)
+		if err != nil {
+			return dropped, fmt.Errorf("asking after run %s: %w", v.RunID, err)
+		}
+		if running {
+			continue
+		}
+		if err := e.discard(ctx, pointer.Table(v)); err != nil {
+			return dropped, err
+		}
+		dropped = append(dropped, v.Number)
+	}
+	return dropped, nil
+}
+
+// cleanUp drops the previous versions that drop chooses, once every reader knows the active
+// one. They go off the pointer first; a projector that still knows one finds its table gone,
+// reads the pointer again, and goes on. Tables of versions that an attempt cut short has taken
+// off the pointer are dropped by their numbers, which are never used twice.
+func (e *Engine) cleanUp(ctx context.Context, name string, drop func(projection.Version) bool) ([]int, error) {
+	pointer, err := e.Pointers.Pointer(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.untilSeen(ctx, pointer); err != nil {
+		return nil, err
+	}
+	var dropped []int
+	pointer, err = e.changePointer(ctx, name, func(p *projection.Pointer) (bool, error) {
+		dropped = nil
+		for _, v := range p.Versions {
+			if v.State == projection.Previous && drop(v) {
+				dropped = append(dropped, v.Number)
+			}
+		}
+		p.Versions = slices.DeleteFunc(p.Versions, func(v projection.Version) bool { return slices.Contains(dropped, v.Number) })
+		return len(dropped) > 0, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for number := 1; number < pointer.Next; number++ {
+		listed := slices.ContainsFunc(pointer.Versions, func(v projection.Version) bool { return v.Number == number })
+		if listed || number < pointer.Next-maxForgotten && !slices.Contains(dropped, number) {
+			continue
+		}
+		t := projection.Table{Projection: name, Version: number}
+		if err := e.Tables.Drop(ctx, t); err != nil {
+			return dropped, fmt.Errorf("dropping %s: %w", t, err)
+		}
+	}
+	return dropped, nil
+}
+
+// maxForgotten is how many of the latest versions are looked at for tables that were left
+// behind.
+const maxForgotten = 20
+
+// untilSeen waits until nobody can know the pointer as it was before the last switch.
+func (e *Engine) untilSeen(ctx context.Context, p projection.Pointer) error {
+	active, ok := p.ActiveVersion()
+	if !ok || active.Since == 0 {
+		return nil
+	}
+	left := 2*e.Settings.PointerTTL - time.Duration(event.InstantOf(e.Now())-active.Since)*time.Millisecond
+	if left <= 0 {
+		return nil
+	}
+	return e.sleep(ctx, min(left, 2*e.Settings.PointerTTL))
+}

@@ -1,0 +1,204 @@
+package reproject
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"gakushoku/internal/eventstore"
+	"gakushoku/internal/projection"
+	"gakushoku/internal/verify"
+)
+
+// VerifyItem is one part of the verification: an element of the list that the state machine
+// maps over.
+type VerifyItem struct {
+	Index int `json:"index"`
+	Count int `json:"count"`
+}
+
+// verifyTotals is what the stored totals were before the first part was verified.
+type verifyTotals map[string]map[string]int64
+
+// verifiedPart is what came of one part, as a blob.
+type verifiedPart struct {
+	Findings   *verify.Findings   `json:"findings"`
+	Comparison *verify.Comparison `json:"comparison"`
+}
+
+// VerifyReport is the whole report of a run's verification, as a blob: for whoever approves it,
+// or wants to know why it failed.
+type VerifyReport struct {
+	RunID  string        `json:"runId"`
+	Report verify.Report `json:"report"`
+	Old    OldAgainstNew `json:"oldAgainstNew"`
+}
+
+// StartVerify notes the totals as they are, and divides the verification into parts.
+func (e *Engine) StartVerify(ctx context.Context, run Run) (Run, error) {
+	return e.step(ctx, run, "StartVerify", func(run *Run) error {
+		before, err := e.Tables.Totals(ctx, run.Table())
+		if err != nil {
+			return fmt.Errorf("reading the totals: %w", err)
+		}
+		if err := e.put(ctx, run.key("verify", "totals-before.json"), verifyTotals(before)); err != nil {
+			return err
+		}
+		run.Verify = &Verified{}
+		count := max(1, e.Settings.VerifyParts)
+		for i := range count {
+			run.Verify.Parts = append(run.Verify.Parts, VerifyItem{i, count})
+		}
+		return nil
+	})
+}
+
+func (e *Engine) verifier() *verify.Verifier {
+	return &verify.Verifier{
+		Tables: e.Tables, Streams: e.Streams, Projector: e.Projector, LagBound: e.Settings.LagBound,
+		Workers: e.Settings.Workers, Now: e.Now, Sleep: e.Sleep,
+	}
+}
+
+// VerifyPart folds every stream of a part from the event store and compares it with its row;
+// rows that live delivery has not brought in within the lag bound are healed and counted. It
+// also compares the rows with those of the old version.
+func (e *Engine) VerifyPart(ctx context.Context, run Run, item VerifyItem) (VerifyItem, error) {
+	ctx = e.context(ctx, &run)
+	if err := e.verifyPart(ctx, &run, item); err != nil {
+		return item, fmt.Errorf("verifying part %d of run %s: %w", item.Index, run.ID, err)
+	}
+	return item, nil
+}
+
+func (e *Engine) verifyPart(ctx context.Context, run *Run, item VerifyItem) error {
+	d, err := e.definition(run.Projection, run.Revision)
+	if err != nil {
+		return err
+	}
+	part := eventstore.Part{Index: item.Index, Count: item.Count}
+	if item.Count == 1 {
+		part = eventstore.All
+	}
+	verifier := e.verifier()
+	found, err := verifier.Rows(ctx, d, run.Table(), verify.Options{
+		Part: part, Fix: true, Sample: run.Request.Sample,
+		Progress: func(p verify.Progress) {
+			e.progress(Progress{RunID: run.ID, Step: "Verify", Part: fmt.Sprintf("v%02d", item.Index), Done: p.Rows, Total: e.share(run, item), Unit: "rows"})
+		},
+	})
+	if err != nil {
+		return err
+	}
+	comparison, err := verifier.Compare(ctx, projection.Table{Projection: run.Projection, Version: run.FromVersion}, run.Table(), part)
+	if err != nil {
+		return err
+	}
+	return e.put(ctx, verifyKey(run, item), verifiedPart{found, comparison})
+}
+
+// share is about how many rows a part has.
+func (e *Engine) share(run *Run, item VerifyItem) int64 {
+	if run.Replay == nil {
+		return 0
+	}
+	return run.Replay.Rows / int64(item.Count)
+}
+
+func verifyKey(run *Run, item VerifyItem) string {
+	return run.key("verify", fmt.Sprintf("part-%d-of-%d.json", item.Index+1, item.Count))
+}
+
+// Verify brings the parts together and compares the totals. It fails with ErrFailed when the
+// new version does not hold what the events say; what live delivery had not brought in yet
+// is healed by then.
+func (e *Engine) Verify(ctx context.Context, run Run) (Run, error) {
+	return e.step(ctx, run, "Verify", func(run *Run) error {
+		d, err := e.definition(run.Projection, run.Revision)
+		if err != nil {
+			return err
+		}
+		report, old, err := e.conclude(ctx, run)
+		if err != nil {
+			return err
+		}
+		if err := e.verifier().Settle(ctx, d, run.Table(), &report); err != nil {
+			return err
+		}
+		run.Verify = verified(run, &report, old)
+		if err := e.put(ctx, run.Verify.Report, VerifyReport{run.ID, report, old}); err != nil {
+			return err
+		}
+		return judge(run, &report)
+	})
+}
+
+func (e *Engine) conclude(ctx context.Context, run *Run) (verify.Report, OldAgainstNew, error) {
+	var findings []*verify.Findings
+	var old OldAgainstNew
+	for _, item := range run.Verify.Parts {
+		var part verifiedPart
+		if err := e.get(ctx, verifyKey(run, item), &part); err != nil {
+			return verify.Report{}, old, err
+		}
+		findings = append(findings, part.Findings)
+		old.add(part.Comparison)
+	}
+	var before verifyTotals
+	if err := e.get(ctx, run.key("verify", "totals-before.json"), &before); err != nil {
+		return verify.Report{}, old, err
+	}
+	after, err := e.Tables.Totals(ctx, run.Table())
+	if err != nil {
+		return verify.Report{}, old, fmt.Errorf("reading the totals: %w", err)
+	}
+	return verify.Conclude(findings, before, after), old, nil
+}
+
+func (o *OldAgainstNew) add(c *verify.Comparison) {
+	o.Same += c.Same
+	o.Changed += c.Changed
+	o.OnlyOld += c.OnlyOld
+	o.OnlyNew += c.OnlyNew
+	o.Moving += c.Moving
+}
+
+// late are the classes of rows that live delivery was still to bring in: an event that fell
+// between the log and Join. They are healed, and no reason to stop.
+var late = []verify.Class{verify.Stale, verify.Missing}
+
+func verified(run *Run, report *verify.Report, old OldAgainstNew) *Verified {
+	v := &Verified{
+		Report: run.key("report.json"), Parts: run.Verify.Parts, Rows: report.Rows, Streams: report.Streams, Events: report.Events,
+		Parked: report.Parked, WrongTotals: len(report.Totals), Old: old,
+	}
+	found := int64(report.Found())
+	for _, class := range late {
+		v.Healed += int64(report.Fixed[class])
+	}
+	v.Different = found - v.Healed
+	v.Sound = v.Different == 0 && v.WrongTotals == 0 && v.Parked <= int64(run.Request.AllowParked)
+	return v
+}
+
+// judge is an error when the run must not be switched to.
+func judge(run *Run, report *verify.Report) error {
+	v := run.Verify
+	if v.Sound {
+		return nil
+	}
+	var reasons []string
+	if v.Different > 0 {
+		reasons = append(reasons, fmt.Sprintf("%d rows are not what the events say", v.Different))
+		for _, p := range report.Problems[:min(len(report.Problems), maxSample)] {
+			reasons = append(reasons, fmt.Sprintf("%s is %s", p.Stream, p.Class))
+		}
+	}
+	if v.WrongTotals > 0 {
+		reasons = append(reasons, fmt.Sprintf("%d totals are not the sum of their rows", v.WrongTotals))
+	}
+	if v.Parked > int64(run.Request.AllowParked) {
+		reasons = append(reasons, fmt.Sprintf("%d streams are parked, %d are allowed (allowParked)", v.Parked, run.Request.AllowParked))
+	}
+	return failed("%s; the report is %s", strings.Join(reasons, "; "), v.Report)
+}
