@@ -76,6 +76,8 @@ func calls(client *dynamodb.Client) map[string]func(context.Context) error {
 		"SetCheckpoint": func(ctx context.Context) error {
 			return control.SetCheckpoint(ctx, "projector", projection.Checkpoint{})
 		},
+		"PutPart":   func(ctx context.Context) error { _, err := tables.PutPart(ctx, ordersV1, testPart("a", 1)); return err },
+		"Finish":    func(ctx context.Context) error { return tables.Finish(ctx, ordersV1) },
 		"Head":      func(ctx context.Context) error { _, err := ledger.Head(ctx); return err },
 		"Claimed":   func(ctx context.Context) error { _, err := ledger.Claimed(ctx, "100"); return err },
 		"Manifests": func(ctx context.Context) error { _, err := ledger.Manifests(ctx, 0, 10); return err },

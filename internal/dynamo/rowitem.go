@@ -45,13 +45,16 @@ func markerItem(bucket string) item { return item{attrPK: str(markersPK), attrSK
 // listKey is the key under which the index lists the rows of a bucket's shard.
 func listKey(bucket string, shard int) string { return bucket + "#" + strconv.Itoa(shard) }
 
-// rowItem is the item of a row.
+// rowItem is the item of a row. A bulk, whose rows need not be known again, gives no writeID.
 func rowItem(r *projection.Record, writes uint64, writeID string) (item, error) {
 	if r.Stream == "" {
 		return nil, errors.New("a row needs the name of its stream")
 	}
 	it := rowKey(r.Stream)
-	it[attrVersion], it[attrWrites], it[attrWriteID] = num(r.Version), num(writes), str(writeID)
+	it[attrVersion], it[attrWrites] = num(r.Version), num(writes)
+	if writeID != "" {
+		it[attrWriteID] = str(writeID)
+	}
 	if len(r.Data) > 0 {
 		it[attrData] = str(string(r.Data))
 	}

@@ -47,7 +47,7 @@ func instance(t *testing.T, table string) eventstoretest.Instance {
 
 func TestTablesContract(t *testing.T) {
 	t.Parallel()
-	projectiontest.TestTables(t, projectiontest.Tables{
+	tables := projectiontest.Tables{
 		Open: func(t *testing.T) projectiontest.TablesInstance {
 			o := Options{Prefix: newName("p-") + "-"}
 			tables := NewTables(realClient(t), o)
@@ -59,7 +59,9 @@ func TestTablesContract(t *testing.T) {
 		},
 		MaxRowBytes: maxItemBytes - 1024,
 		ListsLag:    true,
-	})
+	}
+	t.Run("tables", func(t *testing.T) { t.Parallel(); projectiontest.TestTables(t, tables) })
+	t.Run("sink", func(t *testing.T) { t.Parallel(); projectiontest.TestSink(t, tables) })
 }
 
 // dropAll drops what a test of the suite may have made.
