@@ -2,6 +2,7 @@ package reproject_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -273,3 +274,33 @@ func (w *world) archiveWithout(t *testing.T, stream string, version uint64) {
 		t.Fatal(err)
 	}
 }
+
+func (w *world) must(run reproject.Run, err error) reproject.Run {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return run
+}
+
+// planned is a run that is about to be replayed.
+func (w *world) planned(runID string) reproject.Run {
+	w.t.Helper()
+	return w.must(w.engine.Plan(w.t.Context(), w.must(w.engine.Prepare(w.t.Context(), runID, request()))))
+}
+
+func (w *world) items(run reproject.Run) []reproject.Item {
+	w.t.Helper()
+	raw, err := w.blobs.Get(w.t.Context(), run.Plan.Key)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var items []reproject.Item
+	if err := json.Unmarshal(raw, &items); err != nil {
+		w.t.Fatal(err)
+	}
+	return items
+}
+
+// pad is the i-th order of lives("a", ...).
+func pad(i int) string { return fmt.Sprintf("a%03d", i) }

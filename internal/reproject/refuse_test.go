@@ -1,0 +1,211 @@
+package reproject_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"gakushoku/internal/memory"
+	"gakushoku/internal/projection"
+	"gakushoku/internal/reproject"
+)
+
+func TestRequestsThatMakeNoSenseAreRefusedWithWhatToDo(t *testing.T) {
+	t.Parallel()
+	for input, want := range map[string]string{
+		``:                                    "the input is not as it should be",
+		`[]`:                                  "the input is not as it should be",
+		`{"projection":"orders","untill":1}`:  `unknown field "untill"`,
+		`{}`:                                  `"projection" is missing`,
+		`{"projection":"menu"}`:               `there is no projection "menu": choose one of [orders]`,
+		`{"projection":"orders","soak":"x"}`:  `not a time such as 600 (seconds) or "10m"`,
+		`{"projection":"orders","soak":-1}`:   "soak is -1s",
+		`{"projection":"orders","soak":true}`: "not a time",
+		`{"projection":"orders","untilNumber":5,"approve":true}`:            "leave out approve",
+		`{"projection":"orders","untilNumber":5,"streams":["order-1"]}`:     "choose one",
+		`{"projection":"orders","streams":["order-1"],"fromEventNumber":1}`: "choose one",
+		`{"projection":"orders","streams":[""]}`:                            "is not the name of a stream",
+		`{"projection":"orders","streams":["order-1"],"dryRun":true}`:       "whole rebuilds",
+		`{"projection":"orders","maxConcurrency":-1}`:                       "maxConcurrency",
+		`{"projection":"orders","maxConcurrency":5000}`:                     "maxConcurrency",
+		`{"projection":"orders","allowParked":-1}`:                          "allowParked",
+		`{"projection":"orders","sample":1.5}`:                              "sample",
+		`{"projection":"orders","untilNumber":5}`:                           "the log ends at 2",
+	} {
+		w := newWorld(t)
+		w.lives("a", 1)
+		parsed, err := reproject.ParseRequest([]byte(input))
+		if err == nil {
+			_, err = w.driver().Run(t.Context(), "r1", parsed)
+		}
+		if !errors.Is(err, reproject.ErrRefused) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", input, err, want)
+		}
+		w.wantStates(map[int]projection.State{1: projection.Active})
+	}
+}
+
+func TestSecondsAreANumberOrText(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]time.Duration{`600`: 10 * time.Minute, `"600"`: 10 * time.Minute, `"90s"`: 90 * time.Second, `0`: 0} {
+		var s reproject.Seconds
+		if err := json.Unmarshal([]byte(text), &s); err != nil || time.Duration(s) != want {
+			t.Errorf("%s: %v %v", text, time.Duration(s), err)
+		}
+	}
+	if raw, err := json.Marshal(reproject.Seconds(1500 * time.Millisecond)); err != nil || string(raw) != "2" {
+		t.Errorf("%s %v: parts of a second must be rounded up", raw, err)
+	}
+}
+
+func TestASecondRunIsRefusedWhileOneIsGoingOn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.lives("a", 5)
+	if _, err := w.engine.Prepare(t.Context(), "r1", request()); err != nil {
+		t.Fatal(err)
+	}
+	w.alive["r1"] = true
+	_, err := w.driver().Run(t.Context(), "r2", request())
+	if !errors.Is(err, reproject.ErrRefused) || !strings.Contains(err.Error(), "run r1 of orders is going on") {
+		t.Errorf("%v", err)
+	}
+	w.wantStates(map[int]projection.State{1: projection.Active, 2: projection.Building})
+	w.alive["r1"] = false
+	w.mustRun("r3", request())
+	w.wantStates(map[int]projection.State{1: projection.Previous, 3: projection.Active})
+}
+
+func TestPrepareMayBeRepeated(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.lives("a", 5)
+	first, err := w.engine.Prepare(t.Context(), "r1", request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := w.engine.Prepare(t.Context(), "r1", request())
+	if err != nil || first.ToVersion != again.ToVersion {
+		t.Errorf("%d then %d, %v", first.ToVersion, again.ToVersion, err)
+	}
+	if _, err := w.engine.Prepare(t.Context(), "no such/id", request()); !errors.Is(err, reproject.ErrRefused) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestNothingIsRebuiltThatWasNeverSetUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.engine.Pointers = memory.NewControl()
+	if _, err := w.engine.Prepare(t.Context(), "r1", request()); !errors.Is(err, reproject.ErrRefused) || !strings.Contains(err.Error(), "never set up") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestAnEmptyLogMakesAnEmptyTable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	run := w.mustRun("r1", request())
+	if run.Plan.Parts != 0 || len(w.rows(version(2))) != 0 {
+		t.Errorf("%+v", run.Plan)
+	}
+}
+
+// A driver that says the replay is done, though a part has failed, is not believed.
+func TestAPartThatDidNotReportStopsTheRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.lives("a", 30)
+	run := w.planned("r1")
+	items := w.items(run)
+	for _, item := range items[1:] {
+		if _, err := w.engine.ReplayPart(t.Context(), run, item); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := w.engine.Collect(t.Context(), run)
+	if !errors.Is(err, reproject.ErrFailed) || !strings.Contains(err.Error(), "1 of ") || !strings.Contains(err.Error(), items[0].Part) {
+		t.Errorf("%v", err)
+	}
+}
+
+// An attempt at a part that goes on long after it was given up changes nothing, though live
+// delivery has written the rows since.
+func TestAZombieWorkerDoesNoHarm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.lives("a", 40)
+	w.mustProject()
+	run := w.planned("r1")
+	for _, item := range w.items(run) {
+		if _, err := w.engine.ReplayPart(t.Context(), run, item); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run = w.must(w.engine.Collect(t.Context(), run))
+	run = w.must(w.engine.Join(t.Context(), run))
+	for i := range 40 {
+		w.append(pad(i), "OrderCancelled", `{"orderId":"`+pad(i)+`"}`)
+	}
+	w.mustProject()
+	for _, item := range w.items(run) {
+		if _, err := w.engine.ReplayPart(t.Context(), run, item); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.wantFolded(version(2))
+}
+
+func TestWhatWasNotVerifiedIsNotSwitchedTo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.lives("a", 4)
+	run := w.planned("r1")
+	if _, err := w.engine.Switch(t.Context(), run); !errors.Is(err, reproject.ErrFailed) {
+		t.Errorf("%v", err)
+	}
+	w.wantStates(map[int]projection.State{1: projection.Active, 2: projection.Building})
+}
+
+// A fold that does not come to the same result each time would differ from live delivery.
+// Verification finds it and readers never see it.
+func TestARowThatIsNotWhatTheEventsSayStopsTheRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.lives("a", 20)
+	w.mustProject()
+	w.engine.Tables = damaging{w.tables}
+	_, err := w.driver().Run(t.Context(), "r1", request())
+	if !errors.Is(err, reproject.ErrFailed) || !strings.Contains(err.Error(), "1 rows are not what the events say; order-a004 is different") {
+		t.Errorf("%v", err)
+	}
+	w.wantStates(map[int]projection.State{1: projection.Active})
+	report, err := w.blobs.Get(t.Context(), "runs/orders/r1/report.json")
+	if err != nil || !strings.Contains(string(report), `"order-a004"`) {
+		t.Errorf("%s %v", report, err)
+	}
+	if abandoned, err := w.blobs.Get(t.Context(), "runs/orders/r1/abandoned.json"); err != nil || !strings.Contains(string(abandoned), "order-a004 is different") {
+		t.Errorf("%s %v", abandoned, err)
+	}
+}
+
+// damaging writes one row of a bulk replay wrongly.
+type damaging struct{ *memory.Tables }
+
+func (d damaging) PutPart(ctx context.Context, t projection.Table, p projection.BulkPart) (int, error) {
+	rows := p.Rows
+	p.Rows = func(yield func(projection.Record, error) bool) {
+		for r, err := range rows {
+			if r.Stream == "order-a004" {
+				r.Data = []byte(strings.Replace(string(r.Data), "780", "781", 1))
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+	return d.Tables.PutPart(ctx, t, p)
+}
