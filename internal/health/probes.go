@@ -15,6 +15,7 @@ const (
 	PartEventStore    = "eventStore"
 	PartReadModel     = "readModel"
 	PartProjectionLag = "projectionLag"
+	PartLogLag        = "logLag"
 	PartDisk          = "disk"
 )
 
@@ -69,21 +70,30 @@ func ReadModel(pointers projection.Pointers, browser projection.Browser, name st
 	}}
 }
 
-// Lag is how far a projector is behind the event store.
+// Lag is how far a projector, or an archiver, is behind the event store.
 type Lag struct {
-	Behind time.Duration // how old the oldest event is that was not applied; 0 when there is none
+	Behind time.Duration // how old the oldest event is that did not arrive; 0 when there is none
 	Detail string        // for a person; may be empty
 }
 
-// ProjectionLag fails when lag tells of more than limit.
+// ProjectionLag fails when lag tells that events are applied later than limit.
 func ProjectionLag(limit time.Duration, lag func(context.Context) (Lag, error)) Probe {
-	return Probe{PartProjectionLag, func(ctx context.Context) (string, error) {
+	return lagProbe(PartProjectionLag, "events are applied %s late, %s is the limit", limit, lag)
+}
+
+// LogLag fails when lag tells that events come into the log later than limit.
+func LogLag(limit time.Duration, lag func(context.Context) (Lag, error)) Probe {
+	return lagProbe(PartLogLag, "events come into the log %s late, %s is the limit", limit, lag)
+}
+
+func lagProbe(part, late string, limit time.Duration, lag func(context.Context) (Lag, error)) Probe {
+	return Probe{part, func(ctx context.Context) (string, error) {
 		l, err := lag(ctx)
 		if err != nil {
 			return "", err
 		}
 		if l.Behind > limit {
-			return "", Problemf("events are applied %s late, %s is the limit", l.Behind.Round(time.Millisecond), limit)
+			return "", Problemf(late, l.Behind.Round(time.Millisecond), limit)
 		}
 		if l.Detail != "" {
 			return l.Detail, nil

@@ -1,7 +1,7 @@
 // Package lambdaevent translates between what AWS Lambda hands to a function and what the
 // system is made of: API Gateway's events become requests to the same net/http handler that
-// the embedded server has, records of a DynamoDB stream become events for the projector. No
-// rule of the canteen is here, only the shapes that AWS has given things.
+// the embedded server has, records of a DynamoDB stream become events for the projector and
+// for the archiver. No rule of the canteen is here, only the shapes that AWS has given things.
 package lambdaevent
 
 import (

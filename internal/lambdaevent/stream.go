@@ -8,70 +8,17 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/rs/zerolog"
 
 	"gakushoku/internal/dynamo/eventitem"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/projection"
 )
 
 // StreamBatch is a batch of records of a DynamoDB stream. The records are decoded one by
 // one, so that one that cannot be read does not take the others with it.
 type StreamBatch struct {
 	Records []json.RawMessage `json:"Records"`
-}
-
-// Stream is the Lambda handler of the event table's stream around apply, which brings
-// projections up to date and tells which streams it could not.
-//
-// The answer names the first record of a stream that failed; Lambda delivers from there on
-// again, the failed and the others after it, to which that does no harm. A record that
-// cannot be decoded fails nothing: it never will be decodable, so delivering it again would
-// only keep back all that come after it. It is logged at error as projection:undecodable
-// with what is known of it; the item is still in the event table, where verifying finds it.
-//
-// applied, unless it is nil, hears of each batch that is in without a failure: when the
-// newest of its events was appended.
-func Stream(apply func(context.Context, []event.Event) projection.Failures, applied func(context.Context, time.Time), logger zerolog.Logger) func(context.Context, StreamBatch) (events.DynamoDBEventResponse, error) {
-	var all invocations
-	return func(ctx context.Context, batch StreamBatch) (events.DynamoDBEventResponse, error) {
-		started := time.Now()
-		ctx, cancel := all.begin(ctx, logger)
-		defer cancel()
-		delivered, places := decode(ctx, batch)
-		answer := events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{}}
-		var failures projection.Failures
-		if len(delivered) > 0 {
-			failures = apply(ctx, delivered)
-		}
-		for i := range delivered {
-			if _, failed := failures[delivered[i].Stream]; failed {
-				answer.BatchItemFailures = append(answer.BatchItemFailures, events.DynamoDBBatchItemFailure{ItemIdentifier: places[i].sequence})
-				break
-			}
-		}
-		if len(delivered) > 0 && len(failures) == 0 && applied != nil {
-			applied(ctx, newest(places))
-		}
-		report(ctx, batch, delivered, failures, time.Since(started))
-		return answer, nil
-	}
-}
-
-// report tells of the batch, and of each stream that failed.
-func report(ctx context.Context, batch StreamBatch, delivered []event.Event, failures projection.Failures, took time.Duration) {
-	logger := observe.Logger(ctx)
-	for stream, err := range failures {
-		logger.Error().Str(observe.FieldStream, stream).Str(observe.FieldErrorClass, string(fault.ClassOf(err))).Err(err).Msg("projection:failed")
-	}
-	result := observe.ResultOK
-	if len(failures) > 0 {
-		result = observe.ResultNG
-	}
-	logger.Info().Int("records", len(batch.Records)).Int("events", len(delivered)).Int("failedStreams", len(failures)).
-		Float64(observe.FieldDurationMs, float64(took.Microseconds())/1000).Str(observe.FieldResult, result).Msg("projection:batch")
 }
 
 // streamRecord is what is needed of a record. Attributes of other types than strings and
@@ -97,6 +44,16 @@ type place struct {
 	created  time.Time
 }
 
+// retryFrom is the answer that has Lambda deliver a record, and those after it, again.
+func retryFrom(p place) events.DynamoDBEventResponse {
+	return events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{{ItemIdentifier: p.sequence}}}
+}
+
+// allIn is the answer that has Lambda deliver nothing again.
+func allIn() events.DynamoDBEventResponse {
+	return events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{}}
+}
+
 func newest(places []place) time.Time {
 	var last time.Time
 	for _, p := range places {
@@ -107,15 +64,18 @@ func newest(places []place) time.Time {
 	return last
 }
 
-// decode is the events of a batch, and where each stands.
-func decode(ctx context.Context, batch StreamBatch) ([]event.Event, []place) {
+// decode is the events of a batch, and where each stands. A record that cannot be decoded
+// never will be, so delivering it again would only keep back all that come after it. It is
+// logged at error, as undecodable, with what is known of it; the item is still in the event
+// table, where verifying finds it.
+func decode(ctx context.Context, batch StreamBatch, undecodable string) ([]event.Event, []place) {
 	var delivered []event.Event
 	var places []place
 	for _, raw := range batch.Records {
 		e, p, err := decodeRecord(raw)
 		switch {
 		case err != nil:
-			logUndecodable(ctx, raw, err)
+			logUndecodable(ctx, undecodable, raw, err)
 		case p != nil:
 			delivered, places = append(delivered, e), append(places, *p)
 		}
@@ -155,7 +115,7 @@ func decodeRecord(raw json.RawMessage) (event.Event, *place, error) {
 // maxKeys bounds what is logged of the keys of an undecodable record, in bytes.
 const maxKeys = 512
 
-func logUndecodable(ctx context.Context, raw json.RawMessage, err error) {
+func logUndecodable(ctx context.Context, message string, raw json.RawMessage, err error) {
 	var known struct {
 		EventID json.RawMessage `json:"eventID"`
 		Change  struct {
@@ -167,5 +127,5 @@ func logUndecodable(ctx context.Context, raw json.RawMessage, err error) {
 	keys := string(known.Change.Keys)
 	observe.Logger(ctx).Error().Str(observe.FieldErrorClass, string(fault.Bug)).Str(observe.FieldResult, observe.ResultNG).
 		Str("recordId", string(known.EventID)).Str("sequenceNumber", string(known.Change.SequenceNumber)).
-		Str("keys", keys[:min(len(keys), maxKeys)]).Err(err).Msg("projection:undecodable")
+		Str("keys", keys[:min(len(keys), maxKeys)]).Err(err).Msg(message)
 }

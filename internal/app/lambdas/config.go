@@ -15,6 +15,7 @@ const (
 	envEventTable      = "EVENT_TABLE"
 	envControlTable    = "CONTROL_TABLE"
 	envReadModelPrefix = "READ_MODEL_PREFIX"
+	envLogBucket       = "LOG_BUCKET"
 	envLogLevel        = "LOG_LEVEL"
 	envPointerTTL      = "POINTER_TTL"
 )
@@ -29,8 +30,9 @@ const maxPointerTTL = time.Minute
 // Config is what a function has to be told.
 type Config struct {
 	EventTable      string        // DynamoDB table of events
-	ControlTable    string        // DynamoDB table of pointers and checkpoints
+	ControlTable    string        // DynamoDB table of pointers, checkpoints and the log's records
 	ReadModelPrefix string        // of the names of the read models' tables
+	LogBucket       string        // S3 bucket of the log; "" in functions that do not use it
 	LogLevel        zerolog.Level // info unless it is set
 	PointerTTL      time.Duration // how old the knowledge of the active version may be
 }
@@ -48,8 +50,9 @@ func ReadConfig(getenv func(string) string) (Config, error) {
 	}
 	c := Config{
 		EventTable:      required(envEventTable, "the DynamoDB table of events"),
-		ControlTable:    required(envControlTable, "the DynamoDB table of pointers and checkpoints"),
+		ControlTable:    required(envControlTable, "the DynamoDB table of pointers, checkpoints and the log's records"),
 		ReadModelPrefix: required(envReadModelPrefix, "what the names of the read models' tables begin with"),
+		LogBucket:       getenv(envLogBucket),
 		PointerTTL:      defaultPointerTTL,
 	}
 	var err error

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/rs/zerolog"
@@ -37,6 +38,8 @@ type StreamHandler func(context.Context, lambdaevent.StreamBatch) (events.Dynamo
 type System struct {
 	config  Config
 	logger  zerolog.Logger
+	cloud   aws.Config
+	client  *dynamodb.Client
 	events  *dynamo.Events
 	tables  *dynamo.Tables
 	control *dynamo.Control
@@ -57,6 +60,8 @@ func Open(ctx context.Context, function string, getenv func(string) string) (*Sy
 	client := dynamodb.NewFromConfig(cloud, dynamo.Bounded)
 	return &System{
 		config:  c,
+		cloud:   cloud,
+		client:  client,
 		logger:  observe.NewLogger(os.Stdout, c.LogLevel, function),
 		events:  dynamo.NewEvents(client, c.EventTable),
 		tables:  dynamo.NewTables(client, dynamo.Options{Prefix: c.ReadModelPrefix, Tags: map[string]string{"application": "gakushoku"}}),
@@ -92,7 +97,8 @@ func (s *System) Health() (HTTPHandler, error) {
 	return s.serve(httpapi.Config{Parts: httpapi.PartHealth, Health: &health.Checker{Now: time.Now, Probes: []health.Probe{
 		health.EventStore(s.events),
 		health.ReadModel(s.control, s.tables, readmodel.OrdersName),
-		health.ProjectionLag(maxLag, s.lag),
+		health.ProjectionLag(maxLag, s.lag(readerProjector)),
+		health.LogLag(maxLag, s.lag(readerArchiver)),
 	}}})
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/lambdaevent"
 	"gakushoku/internal/memory"
 	"gakushoku/internal/projection"
 )
@@ -29,8 +30,8 @@ func environment(pairs ...string) func(string) string {
 
 func TestConfigurationIsRead(t *testing.T) {
 	t.Parallel()
-	c, err := ReadConfig(environment(envEventTable, "e", envControlTable, "c", envReadModelPrefix, "p-", envLogLevel, "debug", envPointerTTL, "250ms"))
-	want := Config{EventTable: "e", ControlTable: "c", ReadModelPrefix: "p-", LogLevel: zerolog.DebugLevel, PointerTTL: 250 * time.Millisecond}
+	c, err := ReadConfig(environment(envEventTable, "e", envControlTable, "c", envReadModelPrefix, "p-", envLogBucket, "b", envLogLevel, "debug", envPointerTTL, "250ms"))
+	want := Config{EventTable: "e", ControlTable: "c", ReadModelPrefix: "p-", LogBucket: "b", LogLevel: zerolog.DebugLevel, PointerTTL: 250 * time.Millisecond}
 	if diff := cmp.Diff(want, c); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
@@ -87,11 +88,11 @@ func TestTheCheckpointIsWrittenNowAndThen(t *testing.T) {
 	t.Parallel()
 	control := memory.NewControl()
 	now := time.Date(2026, 1, 24, 3, 0, 0, 0, time.UTC)
-	m := &marker{checkpoints: control, now: func() time.Time { return now }}
+	m := &marker{checkpoints: control, reader: readerArchiver, now: func() time.Time { return now }}
 	for _, step := range []struct{ later, want time.Duration }{{0, 0}, {500 * time.Millisecond, 0}, {600 * time.Millisecond, 1100 * time.Millisecond}} {
 		now = now.Add(step.later)
-		m.applied(t.Context(), now.Add(-40*time.Millisecond))
-		c, err := control.Checkpoint(t.Context(), reader)
+		m.done(t.Context(), now.Add(-40*time.Millisecond))
+		c, err := control.Checkpoint(t.Context(), readerArchiver)
 		if want := event.InstantOf(time.Date(2026, 1, 24, 3, 0, 0, 0, time.UTC).Add(step.want)); err != nil || c.AppliedAt != want || c.AppliedAt-c.OccurredAt != 40 {
 			t.Errorf("%+v %v, want it written at %s", c, err, want)
 		}
@@ -99,7 +100,7 @@ func TestTheCheckpointIsWrittenNowAndThen(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	now = now.Add(time.Hour)
-	m.applied(ctx, now) // cannot be written, and that is all
+	m.done(ctx, now) // cannot be written, and that is all
 }
 
 func TestLag(t *testing.T) {
@@ -125,12 +126,7 @@ func TestLag(t *testing.T) {
 // TestEveryFunctionCanBeBuilt opens the functions as their mains do. No call leaves the
 // process: liveness looks at nothing, and an empty batch has nothing to apply.
 func TestEveryFunctionCanBeBuilt(t *testing.T) {
-	t.Setenv("AWS_REGION", "us-east-1")
-	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
-	s, err := Open(t.Context(), "test", environment(envEventTable, "e", envControlTable, "c", envReadModelPrefix, "p-", envLogLevel, "error"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := open(t, envLogBucket, "b")
 	for path, build := range map[string]func() (HTTPHandler, error){"/sales": s.Command, "/menu": s.Query, "/health/live": s.Health} {
 		handler, err := build()
 		if err != nil {
@@ -141,4 +137,31 @@ func TestEveryFunctionCanBeBuilt(t *testing.T) {
 			t.Errorf("%s: %d %v", path, out.StatusCode, err)
 		}
 	}
+	archiver, err := s.Archiver()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, handler := range map[string]StreamHandler{"projector": s.Projector(), "archiver": archiver} {
+		if out, err := handler(t.Context(), lambdaevent.StreamBatch{}); err != nil || len(out.BatchItemFailures) > 0 {
+			t.Errorf("%s: %v %v", name, out, err)
+		}
+	}
+}
+
+func TestTheLogNeedsABucket(t *testing.T) {
+	if _, err := open(t).Archiver(); err == nil || !strings.Contains(err.Error(), envLogBucket) {
+		t.Errorf("%v does not name %s", err, envLogBucket)
+	}
+}
+
+// open is a system with what every function needs, and more.
+func open(t *testing.T, more ...string) *System {
+	t.Helper()
+	t.Setenv("AWS_REGION", "us-east-1")
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	s, err := Open(t.Context(), "test", environment(append([]string{envEventTable, "e", envControlTable, "c", envReadModelPrefix, "p-", envLogLevel, "error"}, more...)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

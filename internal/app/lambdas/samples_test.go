@@ -19,6 +19,7 @@ import (
 	"gakushoku/infra"
 	"gakushoku/internal/command"
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventlog"
 	"gakushoku/internal/health"
 	"gakushoku/internal/httpapi"
 	"gakushoku/internal/lambdaevent"
@@ -77,12 +78,17 @@ func TestSampleEventsAreAnswered(t *testing.T) {
 			t.Errorf("%s: %d %s %v", step.name, out.StatusCode, out.Body, err)
 		}
 	}
-	out, err := lambdaevent.Stream(projector.Apply, nil, zerolog.Nop())(t.Context(), sample[lambdaevent.StreamBatch](t, "projector-batch.json"))
+	out, err := lambdaevent.Project(projector.Apply, nil, zerolog.Nop())(t.Context(), sample[lambdaevent.StreamBatch](t, "projector-batch.json"))
 	if err != nil || len(out.BatchItemFailures) > 0 {
 		t.Errorf("projector-batch.json: %v %v", out, err)
 	}
 	if r, err := tables.Record(t.Context(), projection.Table{Projection: "orders", Version: 1}, "order-s1"); err != nil || r.Version != 2 || r.Parked != nil {
 		t.Errorf("the projector's row: %+v %v", r, err)
+	}
+	archiver := &eventlog.Archiver{Ledger: memory.NewLedger(), Blobs: memory.NewBlobs(), Now: time.Now, NewID: observe.NewID}
+	out, err = lambdaevent.Archive(archiver.Commit, nil, zerolog.Nop())(t.Context(), sample[lambdaevent.StreamBatch](t, "archiver-batch.json"))
+	if head, headErr := archiver.Ledger.Head(t.Context()); err != nil || len(out.BatchItemFailures) > 0 || headErr != nil || head.Number != 2 {
+		t.Errorf("archiver-batch.json: %v %v, the head is %+v %v", out, err, head, headErr)
 	}
 }
 

@@ -35,7 +35,7 @@ func (a *applier) applied(_ context.Context, appended time.Time) { a.appended = 
 func (a *applier) handle(t *testing.T, batch StreamBatch) (answer string, log string) {
 	t.Helper()
 	var lines bytes.Buffer
-	out, err := Stream(a.apply, a.applied, observe.NewLogger(&lines, zerolog.InfoLevel, "projector"))(t.Context(), batch)
+	out, err := Project(a.apply, a.applied, observe.NewLogger(&lines, zerolog.InfoLevel, "projector"))(t.Context(), batch)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,36 @@
+package lambdas
+
+import (
+	"errors"
+	"time"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"gakushoku/internal/dynamo"
+	"gakushoku/internal/eventlog"
+	"gakushoku/internal/lambdaevent"
+	"gakushoku/internal/observe"
+	"gakushoku/internal/s3"
+)
+
+// Archiver is the function that puts the event table's stream into the log.
+func (s *System) Archiver() (StreamHandler, error) {
+	blobs, err := s.blobs()
+	if err != nil {
+		return nil, err
+	}
+	archiver := &eventlog.Archiver{Ledger: s.ledger(), Blobs: blobs, Now: time.Now, NewID: observe.NewID}
+	marker := &marker{checkpoints: s.control, reader: readerArchiver, now: time.Now}
+	return lambdaevent.Archive(archiver.Commit, marker.done, s.logger), nil
+}
+
+// blobs is the log's bucket. Only the functions that use it make its client, so that the
+// others do not carry it.
+func (s *System) blobs() (*s3.Blobs, error) {
+	if s.config.LogBucket == "" {
+		return nil, errors.New(envLogBucket + " is not set: it names the bucket of the log")
+	}
+	return s3.NewBlobs(awss3.NewFromConfig(s.cloud, s3.Bounded), s.config.LogBucket), nil
+}
+
+func (s *System) ledger() *dynamo.Ledger { return dynamo.NewLedger(s.client, s.config.ControlTable) }
