@@ -50,6 +50,9 @@ func (e *Engine) plan(ctx context.Context, run *Run) error {
 		return fmt.Errorf("reading the head of the log: %w", err)
 	}
 	planned := Planned{Watermark: head.Number, MaxConcurrency: run.Request.MaxConcurrency}
+	if planned.MaxConcurrency == 0 {
+		planned.MaxConcurrency = max(1, e.Settings.MaxConcurrency)
+	}
 	if until := run.Request.UntilNumber; until > 0 {
 		if until > head.Number {
 			return refused("untilNumber is %d, but the log ends at %d", until, head.Number)

@@ -90,6 +90,7 @@ type Settings struct {
 	LagBound         time.Duration // by when live delivery has brought in an event, normally
 	PartEvents       int64         // a partition of the log with more events is replayed as several parts
 	PartBytes        int64         // how much memory the rows of one part may take
+	MaxConcurrency   int           // how many parts the state machine replays at once when the request does not say
 	VerifyParts      int           // into how many parts verification is divided
 	Workers          int           // how many goroutines one step may use
 	CatchUpBudget    time.Duration // after which CatchUp wants to be called again

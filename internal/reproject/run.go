@@ -32,8 +32,8 @@ type Run struct {
 
 // WaitTimes are how long the driver waits between steps, in seconds.
 type WaitTimes struct {
-	Join int64 `json:"joinSeconds"`           // after Join, until nobody is left who does not know the new version
-	Soak int64 `json:"soakSeconds,omitempty"` // after Switch
+	Join int64 `json:"joinSeconds"` // after Join, until nobody is left who does not know the new version
+	Soak int64 `json:"soakSeconds"` // after Switch
 }
 
 // Durations are how long steps took, in milliseconds, by their names.
