@@ -16,6 +16,7 @@ import (
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/query"
+	"gakushoku/internal/repair"
 	"gakushoku/internal/sqlite"
 )
 
@@ -138,6 +139,17 @@ func (f *Folder) Projector() *projection.Projector {
 
 // projectorTimeout is how long the projector may take for one batch.
 const projectorTimeout = 30 * time.Second
+
+// lagBound is by when the embedded projector has brought in an event, unless it is overloaded.
+const lagBound = 2 * time.Second
+
+// ReadModels is what an operator does about the rows of this folder.
+func (f *Folder) ReadModels() *repair.ReadModels {
+	return &repair.ReadModels{
+		Definitions: definitions(), Pointers: f.Control, Tables: f.Tables, Streams: f.Events, Numbers: f.Events,
+		Projector: f.Projector(), LagBound: lagBound, Now: time.Now,
+	}
+}
 
 // Follower brings the read models up to date as events come.
 func (f *Folder) Follower() *projection.Follower {

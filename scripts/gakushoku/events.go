@@ -227,14 +227,19 @@ func shortPayload(payload []byte) string {
 	if err := json.Compact(&b, payload); err != nil {
 		b.Write(payload)
 	}
-	text := []rune(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, b.String()))
+	text := []rune(plain(b.String()))
 	if len(text) > limit {
 		return string(text[:limit]) + "..."
 	}
 	return string(text)
+}
+
+// plain is text without control characters that would reach the terminal.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }

@@ -157,6 +157,13 @@ func (p *program) printJSON(v any) error {
 	return encoder.Encode(v)
 }
 
+// printLine writes v as one line of JSON.
+func (p *program) printLine(v any) error {
+	encoder := json.NewEncoder(p.stdout)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(v)
+}
+
 // moment is a flag that takes a time, or how long ago it was.
 type moment struct{ time.Time }
 

@@ -12,6 +12,9 @@ import (
 type projectionCommands struct {
 	Status  statusCommand  `cmd:"" help:"Show where the read models stand."`
 	Rebuild rebuildCommand `cmd:"" help:"Make a read model anew from the events, and switch readers to it."`
+	Verify  verifyCommand  `cmd:"" help:"Compare every row and total with the events."`
+	Heal    healCommand    `cmd:"" help:"Fold single streams anew and write their rows where they differ."`
+	Park    parkCommands   `cmd:"" help:"Look at the streams that are set aside."`
 }
 
 type statusCommand struct {

@@ -14,11 +14,13 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// The exit codes.
+// The exit codes. Commands that judge (verify) end with exitFailed when what they looked at is
+// not sound, and with exitUnknown when they could not tell.
 const (
-	exitDone   = 0
-	exitFailed = 1
-	exitUsage  = 2
+	exitDone    = 0
+	exitFailed  = 1
+	exitUsage   = 2
+	exitUnknown = 2
 )
 
 // commandLine is everything that can be typed.
@@ -29,7 +31,8 @@ type commandLine struct {
 	Serve      serveCommand       `cmd:"" help:"Run the whole system in this process: HTTP, projector, health."`
 	Events     eventsCommands     `cmd:"" help:"Bring events in and out, and look at them."`
 	Reproject  reprojectCommand   `cmd:"" help:"Make read models from a file of events."`
-	Projection projectionCommands `cmd:"" help:"Look at read models and rebuild them."`
+	Projection projectionCommands `cmd:"" help:"Look at read models, verify, repair and rebuild them."`
+	Explain    explainCommand     `cmd:"" help:"Show everything behind one row of a read model."`
 	Logs       logsCommand        `cmd:"" help:"Find lines in the server's log files, oldest first."`
 	Health     healthCommands     `cmd:"" help:"Ask a running server how it is."`
 	Demo       demoCommand        `cmd:"" help:"Break a read model and repair it, in a temporary folder."`
@@ -42,6 +45,22 @@ type usageError struct{ text string }
 func (e *usageError) Error() string { return e.text }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// unknownError says that a command could not find out what it was asked.
+type unknownError struct{ cause error }
+
+func (e *unknownError) Error() string { return "could not tell: " + e.cause.Error() }
+func (e *unknownError) Unwrap() error { return e.cause }
+
+// couldNotTell marks the failure of a command that judges; mistakes in what was typed stay as
+// they are.
+func couldNotTell(err error) error {
+	var usage *usageError
+	if err == nil || errors.As(err, &usage) {
+		return err
+	}
+	return &unknownError{err}
+}
 
 // exited is how kong's --help ends the parsing: kong wants to leave the process.
 type exited int
@@ -79,9 +98,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // ended turns the outcome of a command into the exit code, and tells about it.
 func (p *program) ended(err error, command string) int {
 	var usage *usageError
+	var unknown *unknownError
 	switch {
 	case err == nil, errors.Is(err, syscall.EPIPE):
 		return exitDone
+	case errors.As(err, &unknown):
+		fail(p.stderr, err)
+		return exitUnknown
 	case errors.As(err, &usage):
 		words := strings.FieldsFunc(command, func(r rune) bool { return r == ' ' })
 		return failUsage(p.stderr, err, "gakushoku "+strings.Join(words[:wordsBeforeArguments(words)], " ")+" --help")

@@ -1,0 +1,135 @@
+package repair
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+
+	"gakushoku/internal/projection"
+	"gakushoku/internal/verify"
+)
+
+// Healed is what healing did to one stream in one table version.
+type Healed struct {
+	Table   string             `json:"table"`
+	Stream  string             `json:"stream"`
+	Changed bool               `json:"changed"` // the row was not what its stream says
+	From    uint64             `json:"from"`    // the row's version before
+	To      uint64             `json:"to"`      // and after
+	Parked  *projection.Parked `json:"parked,omitempty"`
+}
+
+// Heal folds streams anew and writes their rows where they differ, in every version that live
+// delivery writes. A stream may be named by its order's id too. It calls f with each outcome.
+func (m *ReadModels) Heal(ctx context.Context, name string, streams []string, f func(Healed) error) error {
+	p, err := m.pointer(ctx, name)
+	if err != nil {
+		return err
+	}
+	for _, v := range p.Versions {
+		if !v.Live() {
+			continue
+		}
+		d, err := m.definition(name, v)
+		if err != nil {
+			return err
+		}
+		for some := range slices.Chunk(named(d, streams), page) {
+			if err := m.known(ctx, p.Table(v), some); err != nil {
+				return err
+			}
+			if err := m.heal(ctx, d, p.Table(v), some, f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// named completes the names of streams.
+func named(d projection.Definition, keys []string) []string {
+	streams := make([]string, len(keys))
+	for i, key := range keys {
+		if streams[i] = key; !d.Folds(key) {
+			streams[i] = d.Streams + key
+		}
+	}
+	slices.Sort(streams)
+	return slices.Compact(streams)
+}
+
+// known refuses names that neither the event store nor the table has: most likely they are
+// misspelt.
+func (m *ReadModels) known(ctx context.Context, t projection.Table, streams []string) error {
+	rows, err := m.Tables.Records(ctx, t, streams)
+	if err != nil {
+		return err
+	}
+	histories, err := m.Streams.LoadMany(ctx, streams)
+	if err != nil {
+		return err
+	}
+	for _, s := range streams {
+		if _, ok := rows[s]; !ok && len(histories[s]) == 0 {
+			return refused("stream %s: %v", s, verify.ErrUnknown)
+		}
+	}
+	return nil
+}
+
+func (m *ReadModels) heal(ctx context.Context, d projection.Definition, t projection.Table, streams []string, f func(Healed) error) error {
+	before, err := m.Tables.Records(ctx, t, streams)
+	if err != nil {
+		return err
+	}
+	if err := m.Projector.Heal(ctx, d, t, streams); err != nil {
+		return fmt.Errorf("%s: %w", t, err)
+	}
+	after, err := m.Tables.Records(ctx, t, streams)
+	if err != nil {
+		return err
+	}
+	for _, s := range streams {
+		b, a := before[s], after[s]
+		if err := f(Healed{Table: t.String(), Stream: s, Changed: differs(&b, &a), From: b.Version, To: a.Version, Parked: a.Parked}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// differs reports whether a row says something else; another attempt at a parked event does not
+// count.
+func differs(a, b *projection.Record) bool {
+	return a.Version != b.Version || !bytes.Equal(a.Data, b.Data) || a.Place != b.Place || (a.Parked == nil) != (b.Parked == nil)
+}
+
+// HealParked tries every stream again that is set aside, in every version that live delivery
+// writes: after a deployment that can apply what the one before could not.
+func (m *ReadModels) HealParked(ctx context.Context, name string, f func(Healed) error) error {
+	p, err := m.pointer(ctx, name)
+	if err != nil {
+		return err
+	}
+	for _, v := range p.Versions {
+		if !v.Live() {
+			continue
+		}
+		d, err := m.definition(name, v)
+		if err != nil {
+			return err
+		}
+		err = m.parkedPages(ctx, p.Table(v), func(rows []projection.Record) error {
+			streams := make([]string, len(rows))
+			for i := range rows {
+				streams[i] = rows[i].Stream
+			}
+			return m.heal(ctx, d, p.Table(v), streams, f)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+// Package repair is what an operator does about the rows of read models, while everything goes
+// on: verify a table version against the event store, explain a row, list the streams that are
+// set aside, heal streams. It knows ports only, so that it does the same on a data folder and
+// on AWS. Rebuilding a whole read model is the business of package reproject.
+package repair
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"gakushoku/internal/projection"
+	"gakushoku/internal/verify"
+)
+
+// ErrRefused says that what was asked for makes no sense: the text says why.
+var ErrRefused = errors.New("refused")
+
+func refused(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrRefused, fmt.Sprintf(format, args...))
+}
+
+// ReadModels are the read models of one installation.
+type ReadModels struct {
+	Definitions []projection.Definition // every revision that a table version may have
+	Pointers    projection.Pointers     // read without a cache
+	Tables      projection.Store
+	Streams     verify.Streams
+	Numbers     verify.Numberer // of events in the log; nil where they are not known
+	Projector   *projection.Projector
+	LagBound    time.Duration // by when live delivery has brought in an event, normally
+	Now         func() time.Time
+}
+
+// Names are the projections, each once.
+func (m *ReadModels) Names() []string {
+	var names []string
+	for _, d := range m.Definitions {
+		if !slices.Contains(names, d.Name) {
+			names = append(names, d.Name)
+		}
+	}
+	return names
+}
+
+// pointer is the pointer of a projection that there is.
+func (m *ReadModels) pointer(ctx context.Context, name string) (projection.Pointer, error) {
+	if names := m.Names(); !slices.Contains(names, name) {
+		return projection.Pointer{}, refused("there is no projection %q: choose one of %v", name, names)
+	}
+	p, err := m.Pointers.Pointer(ctx, name)
+	if errors.Is(err, projection.ErrNoPointer) {
+		return p, refused("%s was never set up: its first event does that", name)
+	}
+	return p, err
+}
+
+// definition is the fold of a version, which this program may lack.
+func (m *ReadModels) definition(name string, v projection.Version) (projection.Definition, error) {
+	for _, d := range m.Definitions {
+		if d.Name == name && d.Revision == v.Revision {
+			return d, nil
+		}
+	}
+	return projection.Definition{}, refused("%s was made by revision %d of the fold, which this program does not have", projection.Table{Projection: name, Version: v.Number}, v.Revision)
+}
+
+// Verified is the outcome of a verification.
+type Verified struct {
+	Sound   bool               `json:"sound"`
+	Version projection.Version `json:"version"`
+	verify.Report
+}
+
+// Verify compares a version of a projection with the event store; 0 is the active one.
+func (m *ReadModels) Verify(ctx context.Context, name string, number int, o verify.Options) (Verified, error) {
+	p, err := m.pointer(ctx, name)
+	if err != nil {
+		return Verified{}, err
+	}
+	v, err := choose(p, number)
+	if err != nil {
+		return Verified{}, err
+	}
+	d, err := m.definition(name, v)
+	if err != nil {
+		return Verified{}, err
+	}
+	verifier := &verify.Verifier{Tables: m.Tables, Streams: m.Streams, Projector: m.Projector, LagBound: m.LagBound, Now: m.Now}
+	report, err := verifier.Table(ctx, d, p.Table(v), o)
+	if err != nil {
+		return Verified{}, err
+	}
+	return Verified{Sound: report.Sound(), Version: v, Report: report}, nil
+}
+
+// choose is a version that live delivery writes.
+func choose(p projection.Pointer, number int) (projection.Version, error) {
+	for _, v := range p.Versions {
+		switch {
+		case number == 0 && v.State == projection.Active, number == v.Number && v.Live():
+			return v, nil
+		case number == v.Number:
+			return v, refused("%s is %s: it is not kept up to date, so there is nothing to compare it with", p.Table(v), v.State)
+		}
+	}
+	if number == 0 {
+		return projection.Version{}, refused("%s has no active version", p.Projection)
+	}
+	return projection.Version{}, refused("%s has no version %d", p.Projection, number)
+}
+
+// Explain tells what is behind the row of a stream, which may be named by its order's id too.
+func (m *ReadModels) Explain(ctx context.Context, name, key string) (verify.Explanation, error) {
+	if _, err := m.pointer(ctx, name); err != nil {
+		return verify.Explanation{}, err
+	}
+	x := &verify.Explainer{Definitions: m.Definitions, Pointers: m.Pointers, Tables: m.Tables, Streams: m.Streams, Numbers: m.Numbers, Now: m.Now}
+	return x.Explain(ctx, name, key)
+}

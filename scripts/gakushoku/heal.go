@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+
+	"gakushoku/internal/repair"
+)
+
+type healCommand struct {
+	Name   string   `arg:"" help:"The projection, such as orders."`
+	Stream []string `help:"The stream, such as order-o1, or the order's id; may be given again." placeholder:"STREAM" xor:"what" required:""`
+	Parked bool     `help:"All streams that are set aside." xor:"what" required:""`
+	JSON   bool     `help:"Print JSON, one stream a line." name:"json"`
+}
+
+func (healCommand) Help() string {
+	return `Folds the streams from the event store and writes the rows that differ, in every table version that live delivery writes. Safe at any time, and to repeat.
+
+Exit code 1 when a stream is set aside (parked) afterwards.
+
+Examples:
+
+    gakushoku projection heal orders --stream order-o1
+    gakushoku projection heal orders --parked`
+}
+
+func (c *healCommand) Run(p *program) error {
+	list := &healedList{program: p, json: c.JSON}
+	err := p.withReadModels(func(m *repair.ReadModels) error {
+		if c.Parked {
+			return m.HealParked(p.ctx, c.Name, list.add)
+		}
+		return m.Heal(p.ctx, c.Name, c.Stream, list.add)
+	})
+	if err != nil {
+		return err
+	}
+	return list.end()
+}
+
+// healedList tells what became of each stream.
+type healedList struct {
+	*program
+	json                   bool
+	streams, mended, apart int
+}
+
+func (l *healedList) add(h repair.Healed) error {
+	l.streams++
+	outcome := "was right"
+	if h.Changed {
+		l.mended++
+		outcome = fmt.Sprintf("mended, version %d to %d", h.From, h.To)
+	}
+	if h.Parked != nil {
+		l.apart++
+		outcome = fmt.Sprintf("set aside at version %d (event %s): %s", h.Parked.EventVersion, h.Parked.EventID, plain(h.Parked.Reason))
+	}
+	if l.json {
+		return l.printLine(h)
+	}
+	return l.printf("%s in %s: %s\n", h.Stream, h.Table, outcome)
+}
+
+func (l *healedList) end() error {
+	if !l.json {
+		if err := l.printf("%s, %d mended, %d set aside\n", plural(int64(l.streams), "row"), l.mended, l.apart); err != nil {
+			return err
+		}
+	}
+	if l.apart > 0 {
+		return fmt.Errorf("%s still set aside", plural(int64(l.apart), "row"))
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"gakushoku/internal/repair"
+)
+
+type parkCommands struct {
+	List parkListCommand `cmd:"" help:"List the streams that are set aside, and why."`
+}
+
+type parkListCommand struct {
+	Name string `arg:"" optional:"" help:"The projection; all of them if not given."`
+	JSON bool   `help:"Print JSON, one stream a line." name:"json"`
+}
+
+func (parkListCommand) Help() string {
+	return `A stream is set aside (parked) when one of its events cannot be applied: its row stays as it was before that event, and all other streams go on. Mend the code or the event, then try again with "gakushoku projection heal NAME --parked".
+
+Examples:
+
+    gakushoku projection park list
+    gakushoku projection park list orders --json`
+}
+
+func (c *parkListCommand) Run(p *program) error {
+	return p.withReadModels(func(m *repair.ReadModels) error {
+		names := m.Names()
+		if c.Name != "" {
+			names = []string{c.Name}
+		}
+		list := &parkedList{program: p, json: c.JSON, table: tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)}
+		for _, name := range names {
+			if err := m.EachParked(p.ctx, name, list.add); err != nil {
+				return err
+			}
+		}
+		return list.end()
+	})
+}
+
+// parkedList writes streams as they are found.
+type parkedList struct {
+	*program
+	json  bool
+	table *tabwriter.Writer
+	rows  int
+}
+
+func (l *parkedList) add(r repair.ParkedRow) error {
+	l.rows++
+	if l.json {
+		return l.printLine(r)
+	}
+	if l.rows == 1 {
+		fmt.Fprintln(l.table, "TABLE\tSTREAM\tROW\tAT EVENT\tEVENT ID\tSINCE\tATTEMPTS\tREASON")
+	}
+	_, err := fmt.Fprintf(l.table, "%s\t%s\t%d\t%d\t%s\t%s\t%d\t%s\n", r.Table, r.Stream, r.Version, r.EventVersion, orDash(r.EventID), r.Since, r.Attempts, plain(r.Reason))
+	return err
+}
+
+func (l *parkedList) end() error {
+	if l.rows == 0 && !l.json {
+		return l.printf("No stream is set aside.\n")
+	}
+	return l.table.Flush()
+}

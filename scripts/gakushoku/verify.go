@@ -1,0 +1,188 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"gakushoku/internal/app"
+	"gakushoku/internal/repair"
+	"gakushoku/internal/verify"
+)
+
+type verifyCommand struct {
+	Name    string `arg:"" help:"The projection, such as orders."`
+	Version int    `help:"The table version; the one that readers see if not given." placeholder:"N"`
+	Fix     bool   `help:"Heal the rows that are wrong or missing."`
+	Sample  share  `help:"Compare only this share of the streams, such as 1% or 0.01; totals are then not compared." placeholder:"SHARE"`
+	JSON    bool   `help:"Print the report as JSON." name:"json"`
+}
+
+func (verifyCommand) Help() string {
+	return `Folds every stream from the event store and compares the result with its row, field by field, and the totals with the sum of all folds. The server may go on: rows that are only a little behind are looked at again. What is found is classed as stale (behind), missing, extra (no such stream), ahead, different, or broken (the event store lacks an event).
+
+Exit code: 0 the read model is sound, or is after --fix; 1 it is not; 2 it could not be told.
+
+Examples:
+
+    gakushoku projection verify orders
+    gakushoku projection verify orders --fix
+    gakushoku projection verify orders --sample 1% --json`
+}
+
+func (c *verifyCommand) Run(p *program) error {
+	var sound bool
+	err := p.withReadModels(func(m *repair.ReadModels) error {
+		verified, took, err := c.verify(p, m)
+		if err != nil {
+			return err
+		}
+		sound = verified.Sound
+		if c.JSON {
+			return p.printJSON(verified)
+		}
+		return p.showVerified(c.Name, &verified, took)
+	})
+	if err != nil {
+		return couldNotTell(err)
+	}
+	if !sound {
+		return fmt.Errorf("%s is not sound", c.Name)
+	}
+	return nil
+}
+
+// withReadModels opens the read models for f.
+func (p *program) withReadModels(f func(*repair.ReadModels) error) error {
+	err := p.withFolder(false, func(folder *app.Folder) error { return f(folder.ReadModels()) })
+	if errors.Is(err, repair.ErrRefused) {
+		return usagef("%v", err)
+	}
+	return err
+}
+
+func (c *verifyCommand) verify(p *program, m *repair.ReadModels) (repair.Verified, time.Duration, error) {
+	options := verify.Options{Fix: c.Fix, Sample: float64(c.Sample)}
+	started := time.Now()
+	if line := newProgressLine(p); line != nil {
+		options.Progress = func(at verify.Progress) {
+			line.show("%s compared, %.0f events/s, %d to be looked at again, %s",
+				plural(at.Rows, "row"), float64(at.Events)/time.Since(started).Seconds(), at.Waiting, plural(at.Problems, "problem"))
+		}
+		defer line.end()
+	}
+	verified, err := m.Verify(p.ctx, c.Name, c.Version, options)
+	return verified, time.Since(started), err
+}
+
+func (p *program) showVerified(name string, v *repair.Verified, took time.Duration) error {
+	sample := ""
+	if 0 < v.Sample && v.Sample < 1 {
+		sample = fmt.Sprintf(", a sample of %g %%", v.Sample*100)
+	}
+	err := p.printf("%s (%s, revision %d%s): %s, %s and %s compared in %s\n", v.Table, v.Version.State, v.Version.Revision, sample,
+		plural(v.Rows, "row"), plural(v.Events, "event"), plural(int64(v.Checked), "total"), took.Round(time.Millisecond))
+	if err == nil && v.Parked > 0 {
+		err = p.printf("%s set aside, as the events say: gakushoku projection park list %s\n", plural(v.Parked, "stream"), name)
+	}
+	if err == nil && v.Found() > 0 {
+		err = p.showProblems(&v.Report)
+	}
+	if err == nil && len(v.Totals) > 0 {
+		err = p.showTotals(v.Totals)
+	}
+	if err != nil {
+		return err
+	}
+	return p.printf("%s\n", verdict(name, v))
+}
+
+// verdict is what to make of it, and what to do.
+func verdict(name string, v *repair.Verified) string {
+	rebuild := "gakushoku projection rebuild " + name
+	left := v.Found() - v.Mended()
+	switch {
+	case v.Sound && v.Mended() > 0:
+		return fmt.Sprintf("%s fixed: it is sound now", plural(int64(v.Mended()), "row"))
+	case v.Sound:
+		return "It is sound."
+	case v.Counts[verify.Broken] > v.Fixed[verify.Broken]:
+		return "The event store lacks events: gakushoku events verify --deep"
+	case left == 0:
+		return "Wrong totals are mended by a rebuild: " + rebuild
+	case v.Mended() > 0:
+		return fmt.Sprintf("%s fixed, %d could not be: %s", plural(int64(v.Mended()), "row"), left, rebuild)
+	}
+	return fmt.Sprintf("Heal the rows with --fix, or make all anew: %s", rebuild)
+}
+
+func (p *program) showProblems(r *verify.Report) error {
+	var counts []string
+	for _, class := range verify.Classes {
+		if n := r.Counts[class]; n > 0 {
+			counts = append(counts, fmt.Sprintf("%d %s", n, class))
+		}
+	}
+	fmt.Fprintf(p.stdout, "\n%s: %s\n", plural(int64(r.Found()), "problem"), strings.Join(counts, ", "))
+	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "STREAM\tCLASS\tROW\tSTREAM AT\tEVENT\tCORRELATION ID\tWHAT")
+	for _, problem := range r.Problems {
+		class := string(problem.Class)
+		if problem.Fixed {
+			class += ", fixed"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s\t%s\n", problem.Stream, class, problem.RowVersion, problem.StreamVersion,
+			orDash(problem.EventID), orDash(problem.CorrelationID), whatDiffers(problem.Reason, problem.Fields))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if more := r.Found() - len(r.Problems); more > 0 {
+		return p.printf("... and %d more\n\n", more)
+	}
+	return p.printf("\n")
+}
+
+// whatDiffers is the fields of a row that differ, on one line.
+func whatDiffers(reason string, fields []verify.Field) string {
+	parts := make([]string, 0, len(fields)+1)
+	if reason != "" {
+		parts = append(parts, reason)
+	}
+	for _, f := range fields {
+		parts = append(parts, fmt.Sprintf("%s is %s, should be %s", f.Name, orDash(plain(f.Row)), orDash(plain(f.Fold))))
+	}
+	return orDash(strings.Join(parts, "; "))
+}
+
+func (p *program) showTotals(totals []verify.WrongTotal) error {
+	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "TOTAL\tFIELD\tSTORED\tSHOULD BE")
+	for _, t := range totals {
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\n", plain(t.Key), plain(t.Field), t.Stored, t.Folded)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	return p.printf("\n")
+}
+
+// share is a flag that takes a part of a whole, such as 1% or 0.01.
+type share float64
+
+// UnmarshalText reads either form.
+func (s *share) UnmarshalText(text []byte) error {
+	number, percent := strings.CutSuffix(strings.TrimSpace(string(text)), "%")
+	value, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if percent {
+		value /= 100
+	}
+	if err != nil || !(value > 0 && value <= 1) {
+		return fmt.Errorf("%q is not a share such as 1%% or 0.01", text)
+	}
+	*s = share(value)
+	return nil
+}
