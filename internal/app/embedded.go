@@ -39,7 +39,7 @@ const (
 	logFiles     = 10
 )
 
-// Serve runs the whole system in this process until ctx ends: HTTP, projector, health.
+// Serve runs the whole system in this process until ctx ends: HTTP, projector, archiver, health.
 func Serve(ctx context.Context, o ServeOptions) error {
 	folder, err := OpenFolder(ctx, o.Dir)
 	if err != nil {
@@ -79,6 +79,12 @@ func serve(ctx context.Context, folder *Folder, o ServeOptions, logger zerolog.L
 		projecting := observe.WithLogger(ctx, logger.With().Str(observe.FieldFunction, "projector").Logger())
 		if err := folder.Follower().Run(projecting); err != nil {
 			logger.Error().Err(err).Msg("projection:stopped")
+		}
+	})
+	running.Go(func() {
+		archiving := observe.WithLogger(ctx, logger.With().Str(observe.FieldFunction, "archiver").Logger())
+		if err := folder.ArchiveFollower().Run(archiving); err != nil {
+			logger.Error().Err(err).Msg("archive:stopped")
 		}
 	})
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gakushoku/internal/command"
+	"gakushoku/internal/files"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/query"
@@ -38,6 +39,8 @@ type Folder struct {
 	Events   *sqlite.Events
 	Tables   *sqlite.Tables
 	Control  *sqlite.Control
+	Ledger   *sqlite.Ledger // of the numbered log
+	Blobs    *files.Blobs   // its objects
 	Pointers *projection.CachedPointers
 }
 
@@ -62,10 +65,20 @@ func OpenFolder(ctx context.Context, dir string) (*Folder, error) {
 	if err != nil {
 		return nil, errors.Join(err, events.Close())
 	}
+	ledger, err := sqlite.OpenLedger(ctx, ledgerFile(dir))
+	if err != nil {
+		return nil, errors.Join(err, control.Close(), events.Close())
+	}
+	blobs, err := files.OpenBlobs(logFolder(dir))
+	if err != nil {
+		return nil, errors.Join(err, ledger.Close(), control.Close(), events.Close())
+	}
 	f := &Folder{
 		Dir:      dir,
 		Events:   events,
 		Control:  control,
+		Ledger:   ledger,
+		Blobs:    blobs,
 		Tables:   sqlite.OpenTables(filepath.Join(dir, "readmodels")),
 		Pointers: &projection.CachedPointers{Source: control, TTL: pointerTTL, Now: time.Now},
 	}
@@ -116,7 +129,7 @@ func prepareFolder(dir string) error {
 
 // Close closes every file.
 func (f *Folder) Close() error {
-	return errors.Join(f.Events.Close(), f.Tables.Close(), f.Control.Close())
+	return errors.Join(f.Events.Close(), f.Tables.Close(), f.Control.Close(), f.Ledger.Close())
 }
 
 // definitions are the revisions of all projections that this program knows.

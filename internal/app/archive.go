@@ -1,0 +1,103 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/eventlog"
+	"gakushoku/internal/health"
+	"gakushoku/internal/observe"
+	"gakushoku/internal/projection"
+	"gakushoku/internal/sqlite"
+)
+
+// archiverName is the reader whose checkpoint says how far the events have been archived.
+const archiverName = "archiver"
+
+// How the embedded archiver works: it may be a few seconds behind, so that there are few
+// segments, but no longer than the limit.
+const (
+	archiveLinger = 2 * time.Second
+	archivePoll   = time.Second
+	maxArchiveLag = 15 * time.Second
+)
+
+// logFolder holds the objects of the numbered log; its control records are in ledgerFile.
+func logFolder(dir string) string  { return filepath.Join(dir, "log") }
+func ledgerFile(dir string) string { return filepath.Join(dir, "log.db") }
+
+// Log reads the numbered log of this folder.
+func (f *Folder) Log() *eventlog.Reader { return &eventlog.Reader{Ledger: f.Ledger, Blobs: f.Blobs} }
+
+// Archiver appends to the numbered log of this folder.
+func (f *Folder) Archiver() *eventlog.Archiver {
+	return &eventlog.Archiver{Ledger: f.Ledger, Blobs: f.Blobs, Now: time.Now, NewID: observe.NewID}
+}
+
+// ArchiveFollower brings the numbered log up to date as events come.
+func (f *Folder) ArchiveFollower() *eventlog.Follower {
+	return &eventlog.Follower{
+		Store: f.Events, Appended: f.Events.Appended, Position: archivePosition{f.Control}, Archiver: f.Archiver(),
+		Linger: archiveLinger, Poll: archivePoll,
+	}
+}
+
+// Archive brings the numbered log up to what is in the event store now. A server may do the
+// same meanwhile.
+func (f *Folder) Archive(ctx context.Context) error {
+	if err := f.ArchiveFollower().CatchUp(ctx); err != nil {
+		return fmt.Errorf("bringing the log up to date: %w", err)
+	}
+	return nil
+}
+
+// logLag is for how long events have waited to come into the log while none did: then its
+// archiver is dead, or cannot write. One that works off what an import has brought is well.
+func (f *Folder) logLag(ctx context.Context, now time.Time) (health.Lag, error) {
+	archived, advanced, err := archivePosition{f.Control}.read(ctx)
+	if err != nil {
+		return health.Lag{}, err
+	}
+	head, err := f.Events.Head(ctx)
+	if err != nil {
+		return health.Lag{}, err
+	}
+	lag := health.Lag{Detail: fmt.Sprintf("%d of %d events are in the log", archived, head)}
+	appended, waiting, err := f.Events.AppendedAt(ctx, archived+1)
+	if waiting {
+		lag.Behind = max(0, min(now.Sub(appended), now.Sub(advanced)))
+	}
+	return lag, err
+}
+
+// archivePosition keeps how far the events have been archived as a checkpoint.
+type archivePosition struct{ control *sqlite.Control }
+
+// Archived is eventlog.Position.
+func (p archivePosition) Archived(ctx context.Context) (uint64, error) {
+	number, _, err := p.read(ctx)
+	return number, err
+}
+
+// read is how far the events have been archived, and when that last changed.
+func (p archivePosition) read(ctx context.Context) (number uint64, at time.Time, err error) {
+	c, err := p.control.Checkpoint(ctx, archiverName)
+	if err != nil || c.Cursor == "" {
+		return 0, time.Time{}, err
+	}
+	if number, err = strconv.ParseUint(c.Cursor, 10, 63); err != nil {
+		return 0, time.Time{}, fmt.Errorf("the checkpoint %q of the archiver is damaged: %w", c.Cursor, err)
+	}
+	return number, c.AppliedAt.Time(), nil
+}
+
+// SetArchived is eventlog.Position.
+func (p archivePosition) SetArchived(ctx context.Context, number uint64) error {
+	return p.control.SetCheckpoint(ctx, archiverName, projection.Checkpoint{
+		Cursor: strconv.FormatUint(number, 10), Events: number, AppliedAt: event.InstantOf(time.Now()),
+	})
+}
