@@ -293,3 +293,34 @@ func TestAPersonDecidesAboutTheSwitch(t *testing.T) {
 		}
 	}
 }
+
+// An event that will set its stream aside, and that live delivery has not brought in yet, is
+// late like any other: no row differs.
+func TestAPoisonEventOnItsWayIsNoDifference(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.lives("a", 4)
+	w.mustProject()
+	run := w.must(w.engine.Prepare(t.Context(), "r1", reproject.Request{Projection: orders, AllowParked: 1}))
+	run = w.must(w.engine.Plan(t.Context(), run))
+	for _, item := range w.items(run) {
+		if _, err := w.engine.ReplayPart(t.Context(), run, item); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run = w.must(w.engine.Join(t.Context(), w.must(w.engine.Collect(t.Context(), run))))
+	run = w.must(w.engine.CatchUp(t.Context(), run))
+	w.poison("a000")
+	run = w.must(w.engine.StartVerify(t.Context(), run))
+	for _, part := range run.Verify.Parts {
+		if _, err := w.engine.VerifyPart(t.Context(), run, part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run = w.must(w.engine.Verify(t.Context(), run))
+	if run.Verify.Healed != 1 || run.Verify.Different != 0 || !run.Verify.Sound {
+		t.Errorf("%+v", run.Verify)
+	}
+	w.mustProject()
+	w.wantFolded(version(2))
+}

@@ -72,7 +72,7 @@ func damages() []damage {
 		}, class: verify.Different, stream: stream, fields: []string{"parked"}},
 		{name: "a stream that is not parked but has to be", do: func(w *world) {
 			w.edit("order-poison", func(c *projection.Change) { c.Parked = nil })
-		}, class: verify.Different, stream: "order-poison", fields: []string{"parked"}, event: "order-poison@2"},
+		}, class: verify.Stale, stream: "order-poison", fields: []string{"parked"}, event: "order-poison@2"},
 		{name: "a stream that is parked at the wrong event", do: func(w *world) {
 			w.edit("order-poison", func(c *projection.Change) { c.Parked.EventID = "another" })
 		}, class: verify.Different, stream: "order-poison", fields: []string{"parked"}, event: "order-poison@2"},

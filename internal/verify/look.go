@@ -103,10 +103,11 @@ func (l *looked) late(want uint64) {
 	switch {
 	case !present(&l.row):
 		l.class = Missing
-	case l.parks != nil:
-		l.differ(parkedField(nil, l.parks))
 	default:
 		l.class = Stale
+		if l.parks != nil { // it lacks an event that will set its stream aside
+			l.fields = append(l.fields, parkedField(nil, l.parks))
+		}
 	}
 }
 
