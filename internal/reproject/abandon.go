@@ -35,10 +35,13 @@ func (e *Engine) Abandon(ctx context.Context, run Run, reason string) (Run, erro
 			if v.RunID != run.ID || v.State != projection.Building && v.State != projection.Scratch {
 				continue // another's, or readers see it, or have seen it
 			}
-			if err := e.discard(ctx, pointer.Table(v)); err != nil {
+			discarded, err := e.discard(ctx, pointer.Table(v))
+			if err != nil {
 				return err
 			}
-			run.Dropped = append(run.Dropped, v.Number)
+			if discarded {
+				run.Dropped = append(run.Dropped, v.Number)
+			}
 		}
 		return nil
 	})

@@ -114,7 +114,7 @@ func (e *Engine) clearLeftovers(ctx context.Context, run *Run) error {
 			continue // somebody may still be looking at it
 		}
 		observe.Logger(ctx).Warn().Str(observe.FieldProjection, pointer.Table(v).String()).Str("runId", v.RunID).Msg("reproject:leftover")
-		if err := e.discard(ctx, pointer.Table(v)); err != nil {
+		if _, err := e.discard(ctx, pointer.Table(v)); err != nil {
 			return err
 		}
 	}
@@ -122,23 +122,28 @@ func (e *Engine) clearLeftovers(ctx context.Context, run *Run) error {
 }
 
 // discard takes a version that is neither active nor previous off the pointer, then drops its
-// table. Nobody who reads the pointer afterwards looks for the table.
-func (e *Engine) discard(ctx context.Context, t projection.Table) error {
+// table; false when readers were switched to it meanwhile. Nobody who reads the pointer
+// afterwards looks for the table.
+func (e *Engine) discard(ctx context.Context, t projection.Table) (bool, error) {
+	kept := false
 	_, err := e.changePointer(ctx, t.Projection, func(p *projection.Pointer) (bool, error) {
-		before := len(p.Versions)
-		p.Versions = slices.DeleteFunc(p.Versions, func(v projection.Version) bool {
-			return v.Number == t.Version && (v.State == projection.Building || v.State == projection.Scratch)
-		})
-		if i := slices.IndexFunc(p.Versions, func(v projection.Version) bool { return v.Number == t.Version }); i >= 0 {
-			return false, failed("%s is %s: it is not discarded", t, p.Versions[i].State)
+		i := slices.IndexFunc(p.Versions, func(v projection.Version) bool { return v.Number == t.Version })
+		kept = i >= 0 && (p.Versions[i].State == projection.Active || p.Versions[i].State == projection.Previous)
+		if i < 0 || kept {
+			return false, nil
 		}
-		return len(p.Versions) < before, nil
+		p.Versions = slices.Delete(p.Versions, i, i+1)
+		return true, nil
 	})
 	if err != nil {
-		return fmt.Errorf("discarding %s: %w", t, err)
+		return false, fmt.Errorf("discarding %s: %w", t, err)
+	}
+	if kept {
+		observe.Logger(ctx).Warn().Str(observe.FieldProjection, t.String()).Msg("reproject:kept")
+		return false, nil
 	}
 	if err := e.Tables.Drop(ctx, t); err != nil {
-		return fmt.Errorf("dropping %s: %w", t, err)
+		return false, fmt.Errorf("dropping %s: %w", t, err)
 	}
-	return nil
+	return true, nil
 }

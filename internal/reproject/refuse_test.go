@@ -209,3 +209,43 @@ func (d damaging) PutPart(ctx context.Context, t projection.Table, p projection.
 	}
 	return d.Tables.PutPart(ctx, t, p)
 }
+
+// switchedFirst lets somebody switch before the next change of the pointer.
+type switchedFirst struct {
+	projection.Pointers
+	first func()
+}
+
+func (p *switchedFirst) SetPointer(ctx context.Context, pointer projection.Pointer) error {
+	if first := p.first; first != nil {
+		p.first = nil
+		first()
+	}
+	return p.Pointers.SetPointer(ctx, pointer)
+}
+
+// A stopped run whose last task switches readers while the next run takes away what it has
+// left is no leftover any more.
+func TestAVersionThatIsSwitchedToMeanwhileIsNotTakenAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.lives("a", 4)
+	run := w.planned("r1")
+	for _, item := range w.items(run) {
+		if _, err := w.engine.ReplayPart(t.Context(), run, item); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run = w.must(w.engine.Collect(t.Context(), run))
+	run = w.must(w.engine.Join(t.Context(), run))
+	run.Verify = &reproject.Verified{Sound: true}
+	late := *w.engine
+	w.engine.Pointers = &switchedFirst{w.control, func() { w.must(late.Switch(t.Context(), run)) }}
+	next := w.must(w.engine.Prepare(t.Context(), "r2", reproject.Request{Projection: orders}))
+	if next.FromVersion != 2 || next.ToVersion != 3 {
+		t.Errorf("the next run goes from version %d to %d, want 2 to 3", next.FromVersion, next.ToVersion)
+	}
+	w.wantStates(map[int]projection.State{1: projection.Previous, 2: projection.Active, 3: projection.Building})
+	w.mustProject()
+	w.wantFolded(version(2))
+}

@@ -141,10 +141,13 @@ func (e *Engine) CleanupAll(ctx context.Context, name string) ([]int, error) {
 		if running {
 			continue
 		}
-		if err := e.discard(ctx, pointer.Table(v)); err != nil {
+		discarded, err := e.discard(ctx, pointer.Table(v))
+		if err != nil {
 			return dropped, err
 		}
-		dropped = append(dropped, v.Number)
+		if discarded {
+			dropped = append(dropped, v.Number)
+		}
 	}
 	return dropped, nil
 }
