@@ -54,9 +54,12 @@ func (w *world) archive(r *reader) {
 	})
 }
 
+// log reads the log without the gate.
+func (w *world) log() *eventlog.Reader { return &eventlog.Reader{Ledger: w.ledger, Blobs: w.blobs} }
+
 // checkLog wants the log dense and, repeats apart, the same as the event store.
 func (w *world) checkLog(ctx context.Context) {
-	log := eventlog.Reader{Ledger: w.ledger, Blobs: w.blobs}
+	log := w.log()
 	head, err := log.Head(ctx)
 	if err != nil {
 		w.violated("the head of the log: %v", err)
@@ -86,7 +89,7 @@ func (w *world) checkLog(ctx context.Context) {
 			w.violated("%s@%d is not in the log", e.Stream, e.Version)
 		}
 	}
-	w.checkManifests(ctx, &log, head)
+	w.checkManifests(ctx, log, head)
 }
 
 // checkManifests wants the manifest that lies beside a segment to be the ledger's. It may be

@@ -2,26 +2,46 @@ package simulation_test
 
 import (
 	"context"
+	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventlog"
 	"gakushoku/internal/eventstore"
 	"gakushoku/internal/projection"
+	"gakushoku/internal/reproject"
 	"gakushoku/internal/simulation"
 )
 
 // within is by how many seeds a mistake has to be noticed.
-const within = 500
+const within = 3_000
 
 // mutations are mistakes in the protocol, each made once.
 var mutations = map[string]simulation.Mutation{
-	"a gap or a lost race is not healed":            {Projector: withoutHeal},
-	"rows are written without their condition":      {Projector: unconditional},
-	"totals only ever grow":                         {Projector: totalsGrow},
-	"heal reads streams that are not quite newest":  {Projector: staleStreams},
-	"the head of the log moves without a condition": {Ledger: newLooseHead},
+	"a gap or a lost race is not healed":                  {Projector: withoutHeal},
+	"rows are written without their condition":            {Projector: unconditional},
+	"totals only ever grow":                               {Projector: totalsGrow},
+	"heal reads streams that are not quite newest":        {Projector: staleStreams},
+	"the head of the log moves without a condition":       {Ledger: newLooseHead},
+	"live delivery joins before the plan":                 {Order: order("Prepare Join JoinWait Plan Replay Collect CatchUp StartVerify VerifyParts Verify Switch Soak Cleanup")},
+	"nobody waits after the join":                         {Order: order("Prepare Plan Replay Collect Join CatchUp StartVerify VerifyParts Verify Switch Soak Cleanup")},
+	"nothing is caught up":                                {Order: order("Prepare Plan Replay Collect Join JoinWait StartVerify VerifyParts Verify Switch Soak Cleanup")},
+	"the pointer is switched before verification":         {Order: order("Prepare Plan Replay Collect Join JoinWait CatchUp Switch StartVerify VerifyParts Verify Soak Cleanup"), Before: map[string]func(*reproject.Run){"Switch": trust}},
+	"streams with a gap are not healed":                   {Before: map[string]func(*reproject.Run){"CatchUp": forgetGaps}},
+	"a worker writes rows without their condition":        {Sink: unconditionalSink},
+	"each attempt of a worker adds its totals":            {Sink: totalsTwice},
+	"the previous version is not written during the soak": {Pointers: withoutPrevious},
 }
+
+func order(states string) []string { return strings.Fields(states) }
+
+// trust switches to what nobody has verified.
+func trust(run *reproject.Run) { run.Verify = &reproject.Verified{Sound: true} }
+
+// forgetGaps lets the catch-up believe that it has healed the streams with a gap.
+func forgetGaps(run *reproject.Run) { run.CatchUp.Rounds = max(run.CatchUp.Rounds, 1) }
 
 func TestMistakesInTheProtocolAreNoticed(t *testing.T) {
 	t.Parallel()
@@ -165,4 +185,63 @@ func (l *looseHead) Manifests(_ context.Context, after uint64, limit int) ([]eve
 		}
 	}
 	return page, nil
+}
+
+// unconditionalSink puts rows whatever is there.
+func unconditionalSink(s projection.Sink, t projection.Tables) projection.Sink {
+	return &overwritingSink{s, t}
+}
+
+type overwritingSink struct {
+	projection.Sink
+	tables projection.Tables
+}
+
+func (s *overwritingSink) PutPart(ctx context.Context, t projection.Table, part projection.BulkPart) (int, error) {
+	rows := 0
+	for r, err := range part.Rows {
+		if err != nil {
+			return 0, err
+		}
+		current, err := s.tables.Records(ctx, t, []string{r.Stream})
+		if err != nil {
+			return 0, err
+		}
+		if _, err := s.tables.Write(ctx, t, []projection.Change{{Record: r, Expected: current[r.Stream].Writes}}); err != nil {
+			return 0, err
+		}
+		rows++
+	}
+	part.Rows = func(func(projection.Record, error) bool) {}
+	if _, err := s.Sink.PutPart(ctx, t, part); err != nil {
+		return 0, err
+	}
+	return rows, nil
+}
+
+// totalsTwice lets a sink take each attempt at a part for another part.
+func totalsTwice(s projection.Sink, _ projection.Tables) projection.Sink { return addingSink{s} }
+
+type addingSink struct{ projection.Sink }
+
+var attempts atomic.Int64
+
+func (s addingSink) PutPart(ctx context.Context, t projection.Table, part projection.BulkPart) (int, error) {
+	part.Name += "-" + strconv.FormatInt(attempts.Add(1), 10)
+	return s.Sink.PutPart(ctx, t, part)
+}
+
+// withoutPrevious lets projectors take the previous version for one that nobody needs.
+func withoutPrevious(p projection.Pointers) projection.Pointers { return activeOnly{p} }
+
+type activeOnly struct{ projection.Pointers }
+
+func (p activeOnly) Pointer(ctx context.Context, name string) (projection.Pointer, error) {
+	pointer, err := p.Pointers.Pointer(ctx, name)
+	for i := range pointer.Versions {
+		if v := &pointer.Versions[i]; v.State == projection.Previous {
+			v.State = projection.Scratch
+		}
+	}
+	return pointer, err
 }

@@ -16,7 +16,7 @@ import (
 const (
 	pointerTTL       = 5 * time.Second
 	projectorTimeout = 30 * time.Second
-	readTimeout      = 10 * time.Second
+	readTimeout      = 5 * time.Second
 )
 
 // projector is an instance of the projector's function: it keeps its pointers from one
@@ -43,9 +43,13 @@ func (w *world) engineFor(p *process) *projection.Projector {
 	if w.mutation.Projector != nil {
 		rows, loader = w.mutation.Projector(rows, loader)
 	}
+	var source projection.Pointers = pointers{w.control, p}
+	if w.mutation.Pointers != nil {
+		source = w.mutation.Pointers(source)
+	}
 	return &projection.Projector{
 		Definitions: []projection.Definition{projection.Orders()},
-		Pointers:    &projection.CachedPointers{Source: pointers{w.control, p}, TTL: pointerTTL, Now: time.Now},
+		Pointers:    &projection.CachedPointers{Source: source, TTL: pointerTTL, Now: time.Now},
 		Tables:      rows,
 		Streams:     loader,
 		Now:         time.Now,

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -12,14 +13,31 @@ import (
 	"gakushoku/internal/eventstore"
 	"gakushoku/internal/memory"
 	"gakushoku/internal/projection"
+	"gakushoku/internal/reproject"
 )
 
 // Mutation changes the protocol, as a mistake in it would. Its zero value changes nothing.
 type Mutation struct {
 	// Projector changes what the engine of a projector stands on.
 	Projector func(projection.Tables, eventstore.Loader) (projection.Tables, eventstore.Loader)
+	// Pointers changes the pointers as projectors see them.
+	Pointers func(projection.Pointers) projection.Pointers
+	// Sink changes how a worker of a rebuild fills a table version.
+	Sink func(projection.Sink, projection.Tables) projection.Sink
+	// Order is that of the states of a rebuild, by their names.
+	Order []string
+	// Before changes the run before a state.
+	Before map[string]func(*reproject.Run)
 	// Ledger changes the log's control records, for everybody.
 	Ledger func(eventlog.Ledger) eventlog.Ledger
+}
+
+func (m Mutation) order(all []state) []state {
+	var ordered []state
+	for _, name := range m.Order {
+		ordered = append(ordered, all[slices.IndexFunc(all, func(s state) bool { return s.name == name })])
+	}
+	return ordered
 }
 
 // Result is what came of a run.

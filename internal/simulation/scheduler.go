@@ -73,6 +73,7 @@ const (
 	reads       kind = iota // nothing to be had late, and no answer that it would matter to lose
 	writes                  // everything may happen
 	administers             // as writes, but what was given up does not come into being later
+	decides                 // nothing goes wrong with it: it is Step Functions\' own
 )
 
 // call is one call of a port, waiting for its turn.
@@ -86,15 +87,16 @@ type call struct {
 // process is something with a memory of its own that can crash: an instance of a function,
 // a worker's attempt, an operator's command.
 type process struct {
-	s     *scheduler
-	name  string
-	id    int
-	speed float64 // its share of turns
-	ctx   context.Context
-	stop  context.CancelFunc
-	dead  bool // guarded by s.mu
-	busy  bool // an instance of a function has one invocation at a time
-	made  int  // ids
+	s       *scheduler
+	name    string
+	id      int
+	speed   float64 // its share of turns
+	ctx     context.Context
+	stop    context.CancelFunc
+	dead    bool // guarded by s.mu
+	durable bool // it does not crash by itself
+	busy    bool // an instance of a function has one invocation at a time
+	made    int  // ids
 }
 
 // newID makes an id that nobody else makes.
@@ -175,12 +177,10 @@ func (p *process) pass(ctx context.Context, k kind, op string, effect func(conte
 	return effect(ctx)
 }
 
-// networkName is who has late effects: nobody, so nobody crashes.
-const networkName = "network"
-
 // network has an effect at some later time, though its caller has been told that it failed.
 func (s *scheduler) network(ctx context.Context, op string, effect func(context.Context) error) {
-	p := s.start(networkName)
+	p := s.start("network")
+	p.durable = true
 	p.run(func(context.Context) error { return p.pass(ctx, reads, op, effect) }, func(error) { s.forget(p) })
 }
 
@@ -237,7 +237,7 @@ func (s *scheduler) anyProcess() *process {
 		return nil
 	}
 	p := s.alive[s.random.IntN(len(s.alive))]
-	if p.name == networkName {
+	if p.durable {
 		return nil
 	}
 	return p

@@ -33,17 +33,22 @@ type world struct {
 	embedded   bool       // a follower of the feed in place of functions at a stream
 	followers  []*process // all that were started
 	applied    int        // events that a follower has brought in
+	executions map[string]*execution
+	operating  int // operator's commands under way
 
 	// What this run is like. Runs differ much, so that each is extreme in some way.
-	writes   int // still to be made
-	streams  int // that are written
-	batch    int // the largest one
-	poison   int // one event of so many cannot be applied
-	steps    int // of the busy part
-	again    float64
-	disorder float64
-	slow     float64
-	actions  []action
+	writes    int // still to be made
+	streams   int // that are written
+	batch     int // the largest one
+	poison    int // one event of so many cannot be applied
+	steps     int // of the busy part
+	again     float64
+	disorder  float64
+	slow      float64
+	hurry     float64 // how often a state of a rebuild has little time
+	runs      int     // rebuilds still to be started
+	snapshots bool    // the store has them
+	actions   []action
 }
 
 // action is something that may happen next.
@@ -83,7 +88,8 @@ func newWorld(s *scheduler, m Mutation) *world {
 	w.truth.appended = func(e event.Event) { w.transit = append(w.transit, e) }
 	r := s.random
 	w.writes, w.streams, w.batch = 5+r.IntN(25), 1+r.IntN(4), 1+r.IntN(8)
-	w.poison, w.steps = [...]int{15, 60, 100_000}[r.IntN(3)], 150+r.IntN(400)
+	w.poison, w.steps = [...]int{15, 60, 100_000}[r.IntN(3)], 300+r.IntN(900)
+	w.runs, w.hurry, w.snapshots, w.executions = 1+r.IntN(3), w.someRate(0.3), r.IntN(3) == 0, map[string]*execution{}
 	w.again, w.disorder, w.slow = w.someRate(0.3), w.someRate(1), w.someRate(0.5)
 	s.faults = faults{refuse: w.someRate(0.05), loseAnswer: w.someRate(0.05), late: w.someRate(0.05), crash: w.someRate(0.02)}
 	for i := range 1 + r.IntN(2) {
@@ -122,6 +128,10 @@ func (w *world) everything() []action {
 		{w.someWeight() / 20, func() bool { return true }, func() { w.archive(w.sources[random.IntN(len(w.sources))]) }},
 		{w.someWeight(), func() bool { return w.embedded && !w.followed() }, w.follow},
 		{w.someWeight() / 50, func() bool { return w.embedded }, w.follow},
+		{w.someWeight() / 10, func() bool { return w.runs > 0 }, w.startRun},
+		{w.someWeight() / 200, w.running, w.stopRun},
+		{w.someWeight() / 100, func() bool { return len(w.executions) > 0 && w.operating == 0 }, w.rollBack},
+		{w.someWeight() / 100, func() bool { return len(w.executions) > 0 && w.operating == 0 }, w.cleanUp},
 		{w.someWeight() * w.s.faults.crash, func() bool { return true }, w.crashSome},
 	}
 }
@@ -191,66 +201,8 @@ func (w *world) play(ctx context.Context) {
 	for range w.steps {
 		w.next()
 	}
-	w.rest()
-	w.check(ctx)
+	w.finish(ctx)
 	w.s.end()
-}
-
-// rest lets everything that is under way come to its end, without further faults.
-func (w *world) rest() {
-	w.s.faults, w.writes, w.again, w.disorder, w.slow = faults{}, 0, 0, 0, 0
-	w.s.history.note("", "from here on all goes well")
-	for range 20_000 {
-		w.s.look()
-		switch {
-		case w.broken != "":
-			return
-		case len(w.s.waiting) > 0:
-			w.s.release()
-		case len(w.transit) > 0:
-			w.arrive()
-		case w.projectorDue():
-			w.project(w.someDue(w.readers))
-		case anyDue(w.sources):
-			w.archive(w.someDue(w.sources))
-		case w.embedded && !w.followed():
-			w.follow()
-		case w.quiet():
-			return
-		default:
-			w.s.rest(time.Hour)
-		}
-	}
-	w.violated("the world does not come to rest")
-}
-
-// quiet reports whether everything that was written has been delivered.
-func (w *world) quiet() bool {
-	if w.embedded {
-		return w.applied == len(w.truth.all) && allDone(w.sources)
-	}
-	return allDone(w.readers) && allDone(w.sources)
-}
-
-// check compares the stores with what was written.
-func (w *world) check(ctx context.Context) {
-	if w.broken != "" {
-		return
-	}
-	w.checkLog(ctx)
-	pointer, err := w.control.Pointer(ctx, projection.Orders().Name)
-	if err != nil {
-		w.violated("%v", err)
-		return
-	}
-	for _, v := range pointer.Versions {
-		if !v.Live() {
-			continue
-		}
-		if diff := w.truth.checkTable(ctx, projection.Orders(), w.tables, pointer.Table(v)); diff != "" {
-			w.violated("%s", diff)
-		}
-	}
 }
 
 // violated records that a promise was broken.

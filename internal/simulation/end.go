@@ -1,0 +1,113 @@
+package simulation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"gakushoku/internal/projection"
+	"gakushoku/internal/reproject"
+)
+
+// finish lets everything that is under way come to its end, checks what came of it, then
+// lets an operator tidy up and rebuild once more, undisturbed, and checks again.
+func (w *world) finish(ctx context.Context) {
+	w.s.faults, w.writes, w.again, w.disorder, w.slow, w.hurry, w.runs = faults{}, 0, 0, 0, 0, 0, 0
+	w.s.history.note("", "from here on all goes well")
+	w.rest()
+	w.checkLog(ctx)
+	w.checkVersions(ctx)
+	if w.broken != "" {
+		return
+	}
+	soak := reproject.Seconds(pointerTTL)
+	last := w.execute(reproject.Request{Projection: projection.Orders().Name, AllowParked: 1000, Soak: &soak})
+	w.rest()
+	w.cleanUp()
+	w.rest()
+	w.checkVersions(ctx)
+	w.checkOnly(ctx, last)
+}
+
+// rest lets everything that is under way come to its end.
+func (w *world) rest() {
+	for range 20_000 {
+		w.s.look()
+		switch {
+		case w.broken != "":
+			return
+		case len(w.s.waiting) > 0:
+			w.s.release()
+		case len(w.transit) > 0:
+			w.arrive()
+		case w.projectorDue():
+			w.project(w.someDue(w.readers))
+		case anyDue(w.sources):
+			w.archive(w.someDue(w.sources))
+		case w.embedded && !w.followed():
+			w.follow()
+		case w.quiet():
+			return
+		default:
+			w.s.rest(time.Hour)
+		}
+	}
+	w.violated("the world does not come to rest")
+}
+
+// quiet reports whether everything that was written has been delivered, and nobody rebuilds.
+func (w *world) quiet() bool {
+	projected := allDone(w.readers)
+	if w.embedded {
+		projected = w.applied == len(w.truth.all)
+	}
+	return projected && allDone(w.sources) && !w.running() && w.operating == 0
+}
+
+// checkVersions wants every version that readers see, or may be shown again, to be the fold of
+// all events.
+func (w *world) checkVersions(ctx context.Context) {
+	pointer, err := w.control.Pointer(ctx, projection.Orders().Name)
+	if err != nil {
+		w.violated("%v", err)
+		return
+	}
+	for _, v := range pointer.Versions {
+		if v.State == projection.Building || w.broken != "" {
+			continue
+		}
+		if diff := w.truth.checkTable(ctx, projection.Orders(), w.tables, pointer.Table(v)); diff != "" {
+			w.violated("%s", diff)
+		}
+	}
+}
+
+// checkOnly wants the last rebuild's version to be the active one and no other to exist.
+func (w *world) checkOnly(ctx context.Context, last *execution) {
+	if w.broken != "" {
+		return
+	}
+	if last.err != nil {
+		w.violated("the last rebuild, which nobody disturbed, failed: %v", last.err)
+		return
+	}
+	pointer, err := w.control.Pointer(ctx, projection.Orders().Name)
+	if err != nil {
+		w.violated("%v", err)
+		return
+	}
+	if active, _ := pointer.ActiveVersion(); len(pointer.Versions) != 1 || active.Number != last.run.ToVersion {
+		w.violated("after the last rebuild, to version %d, there are %s", last.run.ToVersion, describe(pointer))
+	}
+	var there []string
+	for n := range pointer.Next + 3 {
+		t := projection.Table{Projection: pointer.Projection, Version: n}
+		if _, err := w.tables.Totals(ctx, t); err == nil {
+			there = append(there, t.String())
+		}
+	}
+	if want := []string{last.run.Table().String()}; !slices.Equal(there, want) {
+		w.violated("there are tables %s, only %s is wanted", fmt.Sprint(there), fmt.Sprint(want))
+	}
+}
