@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -41,6 +43,11 @@ const (
 
 // Serve runs the whole system in this process until ctx ends: HTTP, projector, archiver, health.
 func Serve(ctx context.Context, o ServeOptions) error {
+	listener, err := listen(ctx, o.Addr) // first, since it leaves nothing behind when it fails
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
 	folder, err := OpenFolder(ctx, o.Dir)
 	if err != nil {
 		return err
@@ -53,23 +60,50 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	logFile := &lumberjack.Logger{Filename: LogFile(o.Dir), MaxSize: logMegabytes, MaxBackups: logFiles}
 	var out io.Writer = logFile
 	if o.Log != nil {
-		out = io.MultiWriter(logFile, o.Log)
+		out = tee{logFile, o.Log}
 	}
 	logger := observe.NewLogger(out, o.Level, "server")
-	err = serve(observe.WithLogger(ctx, logger), folder, o, logger)
+	err = serve(observe.WithLogger(ctx, logger), folder, listener, o, logger)
 	return errors.Join(err, folder.Close(), logFile.Close())
 }
 
-func serve(ctx context.Context, folder *Folder, o ServeOptions, logger zerolog.Logger) error {
+// tee gives what is written to each writer, whatever becomes of the others: a full disk must not
+// silence standard error.
+type tee []io.Writer
+
+func (t tee) Write(p []byte) (int, error) {
+	var errs []error
+	for _, w := range t {
+		_, err := w.Write(p)
+		errs = append(errs, err)
+	}
+	return len(p), errors.Join(errs...)
+}
+
+// listen takes the address, or says what to do.
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err == nil {
+		return listener, nil
+	}
+	advice := "--addr takes HOST:PORT, such as 127.0.0.1:8080"
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		advice = "another server is running there, stop it or choose another --addr"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		advice = "this machine has no such address, choose another --addr"
+	case errors.Is(err, fs.ErrPermission):
+		advice = "this user may not listen there, choose an --addr with a port above 1023"
+	}
+	return nil, fmt.Errorf("cannot listen on %s: %s: %w", addr, advice, err)
+}
+
+func serve(ctx context.Context, folder *Folder, listener net.Listener, o ServeOptions, logger zerolog.Logger) error {
 	handler, err := httpapi.New(httpapi.Config{
 		Commands: folder.Commands(), Queries: folder.Queries(), Health: folder.Health(), Logger: logger, Identify: identify(o.Keys),
 	})
 	if err != nil {
 		return err
-	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.Addr)
-	if err != nil {
-		return fmt.Errorf("cannot listen on %s (is another server running? choose another --addr): %w", o.Addr, err)
 	}
 	ctx, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup

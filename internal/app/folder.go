@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"gakushoku/internal/command"
@@ -90,39 +91,78 @@ func OpenFolder(ctx context.Context, dir string) (*Folder, error) {
 	return f, nil
 }
 
-// prepareFolder refuses a folder that is not ours and lays out a new one.
+// prepareFolder refuses a folder that is not ours and lays out a new one. It can be repeated
+// when it was cut off, by a full disk or a crash.
 func prepareFolder(dir string) error {
-	path := filepath.Join(dir, markerFile)
-	raw, err := os.ReadFile(path)
-	switch {
-	case err == nil:
-		var m marker
-		if err := json.Unmarshal(raw, &m); err != nil || m.Format < 1 {
-			return fmt.Errorf("%s is damaged: restore it, or choose another --data folder", path)
-		}
-		if m.Format > folderFormat {
-			return fmt.Errorf("%s was written by a newer gakushoku (format %d, this one knows %d)", dir, m.Format, folderFormat)
-		}
-		return nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("opening the data folder: %w", err)
+	found, err := readMarker(dir)
+	if err != nil {
+		return err
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("opening the data folder: %w", err)
-	}
-	if len(entries) > 0 {
-		return fmt.Errorf("%s is not a gakushoku data folder and not empty: choose another --data folder", dir)
+	if !found {
+		if err := checkEmpty(dir); err != nil {
+			return err
+		}
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "readmodels"), 0o750); err != nil {
 		return fmt.Errorf("making the data folder: %w", err)
 	}
+	if !found {
+		return writeMarker(dir)
+	}
+	return nil
+}
+
+// readMarker looks for the marker; false when there is none.
+func readMarker(dir string) (bool, error) {
+	path := filepath.Join(dir, markerFile)
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("opening the data folder: %w", err)
+	}
+	var m marker
+	if err := json.Unmarshal(raw, &m); err != nil || m.Format < 1 {
+		return false, fmt.Errorf("%s is damaged: restore it, or choose another --data folder", path)
+	}
+	if m.Format > folderFormat {
+		return false, fmt.Errorf("%s was written by a newer gakushoku (format %d, this one knows %d): use that one", dir, m.Format, folderFormat)
+	}
+	return true, nil
+}
+
+// checkEmpty refuses a folder that holds something else than what prepareFolder leaves behind
+// when it is cut off.
+func checkEmpty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("opening the data folder: %w", err)
+	}
+	for _, e := range entries {
+		if e.Name() != "readmodels" && !strings.HasPrefix(e.Name(), markerFile) {
+			return fmt.Errorf("%s is not a gakushoku data folder and not empty: choose another --data folder", dir)
+		}
+	}
+	return nil
+}
+
+// writeMarker makes the folder ours. Nobody sees half a marker.
+func writeMarker(dir string) error {
 	encoded, err := json.Marshal(marker{folderFormat})
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", markerFile, err)
 	}
-	if err := os.WriteFile(path, append(encoded, '\n'), 0o640); err != nil {
+	file, err := os.CreateTemp(dir, markerFile+".new-")
+	if err != nil {
 		return fmt.Errorf("making the data folder: %w", err)
+	}
+	_, err = file.Write(append(encoded, '\n'))
+	if err = errors.Join(err, file.Chmod(0o640), file.Sync(), file.Close()); err == nil {
+		err = os.Rename(file.Name(), filepath.Join(dir, markerFile))
+	}
+	if err != nil {
+		return fmt.Errorf("making the data folder: %w", errors.Join(err, os.Remove(file.Name())))
 	}
 	return nil
 }

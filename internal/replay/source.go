@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// errLineTooLong is what is wrong with a line beyond MaxLineBytes. The replay cannot go on
-// behind it: nobody knows whether that is a log at all.
-var errLineTooLong = fmt.Errorf("the line is longer than %d MiB: is this a log of one JSON object a line?", MaxLineBytes>>20)
+// ErrLineTooLong is what is wrong with a line beyond MaxLineBytes. The replay cannot go on
+// behind it, OnBad or not: nobody knows whether that is a log at all.
+var ErrLineTooLong = fmt.Errorf("the line is longer than %d MiB: is this a log of one JSON object a line?", MaxLineBytes>>20)
 
 // source cuts a log into chunks of whole lines. Workers share it.
 type source struct {
@@ -74,7 +74,7 @@ func (s *source) fill(buffer *[]byte) (filled, cut int, err error) {
 		case cut > 0:
 			return filled, cut, nil
 		case filled > MaxLineBytes:
-			return filled, 0, errLineTooLong
+			return filled, 0, ErrLineTooLong
 		}
 		larger := make([]byte, 2*len(*buffer))
 		copy(larger, *buffer)

@@ -88,7 +88,7 @@ func (w *worker) decodeLine(line []byte) {
 		w.items = append(w.items, item{})
 	}
 	it := &w.items[n]
-	err := errLineTooLong
+	err := ErrLineTooLong
 	if len(line) <= MaxLineBytes {
 		err = w.decoder.Decode(line, &it.event)
 	}
@@ -200,7 +200,7 @@ func (w *worker) report(c chunk) error {
 			return err
 		}
 	}
-	if errors.Is(c.err, errLineTooLong) {
+	if errors.Is(c.err, ErrLineTooLong) {
 		return &BadLine{Name: w.Name, Line: w.before + w.lines + 1, Err: c.err}
 	}
 	if c.err != nil {

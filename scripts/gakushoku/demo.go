@@ -1,6 +1,11 @@
 package main
 
-import "gakushoku/internal/demo"
+import (
+	"github.com/rs/zerolog"
+
+	"gakushoku/internal/demo"
+	"gakushoku/internal/observe"
+)
 
 type demoCommand struct{}
 
@@ -8,4 +13,7 @@ func (demoCommand) Help() string {
 	return `Places and pays orders over HTTP, breaks the read model as a bad deployment would, finds what happened by its correlation id, reprojects, and checks every step. Nothing is left behind.`
 }
 
-func (demoCommand) Run(p *program) error { return demo.Run(p.ctx, p.stdout, colour(p.stdout)) }
+// Run tells the story alone: the log lines of its operator would run through it.
+func (demoCommand) Run(p *program) error {
+	return demo.Run(observe.WithLogger(p.ctx, zerolog.Nop()), p.stdout, colour(p.stdout))
+}

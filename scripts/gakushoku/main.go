@@ -12,6 +12,9 @@ import (
 )
 
 func main() {
+	// Whoever reads our output may leave (| head). Writing then fails with EPIPE, which ends a
+	// command in order; the signal would end it on the spot, with files half written behind it.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net"
 	"strings"
 	"syscall"
 
@@ -135,8 +137,26 @@ func helpCommand(err error) string {
 }
 
 func fail(stderr io.Writer, err error) int {
-	fmt.Fprintf(stderr, "gakushoku: %s\n", oneLine(err))
+	fmt.Fprintf(stderr, "gakushoku: %s%s\n", oneLine(err), advice(err))
 	return exitFailed
+}
+
+// advice says what to do about a failure of the operating system, which only says what is wrong.
+func advice(err error) string {
+	var network *net.OpError
+	switch {
+	case errors.As(err, &network):
+		return "" // whoever listens or calls has said more
+	case errors.Is(err, syscall.ENOSPC):
+		return ": the disk is full, make room on it"
+	case errors.Is(err, syscall.EROFS):
+		return ": nothing can be written there, choose another place"
+	case errors.Is(err, fs.ErrPermission):
+		return ": run it as a user who may, or choose another place"
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return ": check the path"
+	}
+	return ""
 }
 
 func failUsage(stderr io.Writer, err error, help string) int {

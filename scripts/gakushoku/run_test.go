@@ -2,9 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -70,35 +75,44 @@ func TestFailuresExitWith1AndOneLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	missing := filepath.Join(folder, "missing")
-	data := seeded(t)
+	data, junk := seeded(t), put(t, "junk.jsonl", "junk")
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
 	cases := []struct {
 		name string
 		args []string
 		want string
 	}{
-		{"importing a file that is not there", []string{"events", "import", missing, "-d", data}, "no such file"},
+		{"importing a file that is not there", []string{"events", "import", missing, "-d", data}, "no such file or directory: check the path"},
 		{"importing a folder", []string{"events", "import", folder, "-d", data}, "is a folder"},
 		{"importing what cannot be read", []string{"events", "import", loop, "-d", data}, loop},
 		{"importing into a foreign folder", []string{"events", "import", file, "-d", foreign}, "not a gakushoku data folder"},
-		{"importing into a file", []string{"events", "import", file, "-d", file}, file},
+		{"importing into a file", []string{"events", "import", file, "-d", file}, "not a directory: check the path"},
+		{"importing one bad line", []string{"events", "import", junk, "-d", data}, "1 bad line, nothing was imported"},
 		{"exporting from nowhere", []string{"events", "export", "-d", missing}, "there is no data folder"},
 		{"exporting an unknown stream", []string{"events", "export", "--stream", "order-x", "-d", data}, "no such stream: order-x"},
 		{"showing an unknown stream", []string{"events", "show", "x", "-d", data}, "no such stream: x"},
 		{"serving a foreign folder", []string{"serve", "-d", foreign, "--addr", "127.0.0.1:0"}, "not a gakushoku data folder"},
-		{"serving at an address that is none", []string{"serve", "-d", data, "--addr", "nowhere"}, "nowhere"},
+		{"serving at an address that is none", []string{"serve", "-d", data, "--addr", "nowhere"}, "--addr takes HOST:PORT"},
+		{"serving at a port that is none", []string{"serve", "-d", data, "--addr", "127.0.0.1:99999"}, "--addr takes HOST:PORT"},
+		{"serving where somebody else does", []string{"serve", "-d", missing, "--addr", taken.Addr().String()}, "another server is running there"},
+		{"serving at another machine's address", []string{"serve", "-d", data, "--addr", "192.0.2.1:80"}, "this machine has no such address"},
 		{"rebuilding an unknown projection", []string{"projection", "rebuild", "meals", "-d", data}, "orders"},
 		{"the status of nothing", []string{"projection", "status", "-d", missing}, "there is no data folder"},
 		{"logs of a folder without", []string{"logs", "-d", data}, "has `gakushoku serve` run"},
 		{"reprojecting a file that is not there", []string{"reproject", "--from", missing}, "no such file"},
 		{"reprojecting a folder", []string{"reproject", "--from", folder}, "is a folder"},
 		{"reprojecting onto a folder", []string{"reproject", "--from", file, "--out", folder}, "is a folder"},
-		{"reprojecting to a place that is not there", []string{"reproject", "--from", file, "--out", filepath.Join(missing, "x")}, "no such file"},
+		{"reprojecting to a place that is not there", []string{"reproject", "--from", file, "--out", filepath.Join(missing, "x")}, "check the path"},
+		{"reprojecting a bad line", []string{"reproject", "--from", junk}, junk + ":1: byte 1: expected '{', the beginning of an event, found 'j': mend the line, or leave bad lines out with --skip-bad"},
 		{"reprojecting into a foreign folder", []string{"reproject", "--from", file, "--data", foreign}, "not a gakushoku data folder"},
 		{"waiting for nobody", []string{"health", "wait", "127.0.0.1:1", "--timeout", "10ms"}, "is not ready after 10ms"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
 			got := call(t, c.args...)
 			got.wants(t, exitFailed, c.want)
 			lines := strings.Split(strings.TrimSpace(got.err), "\n")
@@ -108,7 +122,26 @@ func TestFailuresExitWith1AndOneLine(t *testing.T) {
 		})
 	}
 	if _, err := os.Stat(missing); err == nil {
-		t.Error("a command that only reads has made a folder")
+		t.Error("a command that only reads, or a server that cannot listen, has made a folder")
+	}
+}
+
+func TestFailuresOfTheSystemComeWithAdvice(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]string{
+		syscall.ENOSPC:     "make room",
+		syscall.EROFS:      "choose another place",
+		fs.ErrPermission:   "a user who may",
+		fs.ErrNotExist:     "check the path",
+		syscall.ENOTDIR:    "check the path",
+		errors.New("else"): "",
+	} {
+		stderr := &output{}
+		fail(stderr, fmt.Errorf("writing: %w", err))
+		contains(t, stderr.String(), "gakushoku: writing: "+err.Error(), want)
+	}
+	if text := advice(&net.OpError{Op: "listen", Err: fs.ErrPermission}); text != "" {
+		t.Errorf("of a network failure: %q", text)
 	}
 }
 

@@ -14,8 +14,15 @@ const seed = `{"eventId":"e1","type":"OrderPlaced","occurredAt":"2026-01-24T00:0
 {"eventId":"e2","type":"OrderPaid","occurredAt":"2026-01-24T00:00:01.000Z","correlationId":"c2","payload":{"orderId":"o1","paidAt":"2026-01-24T00:00:01.000Z"}}
 `
 
+// asProgram in the environment makes the test binary the program itself: some things only show
+// in a process of its own.
+const asProgram = "TEST_AS_PROGRAM"
+
 // TestMain keeps the settings of whoever runs the tests out of them.
 func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
 	for _, setting := range os.Environ() {
 		if name, _, _ := strings.Cut(setting, "="); strings.HasPrefix(name, "GAKUSHOKU_") || name == "NO_COLOR" || name == "TERM" {
 			os.Unsetenv(name)

@@ -1,0 +1,84 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// program is this program in a process of its own, with a temporary folder of its own.
+func process(t *testing.T, args ...string) (cmd *exec.Cmd, temp string, stderr *bytes.Buffer) {
+	t.Helper()
+	cmd, temp, stderr = exec.CommandContext(t.Context(), os.Args[0], args...), t.TempDir(), &bytes.Buffer{}
+	cmd.Env, cmd.Stderr = append(os.Environ(), asProgram+"=1", "TMPDIR="+temp), stderr
+	return cmd, temp, stderr
+}
+
+func TestAReaderThatLeavesDoesNotKillTheProgram(t *testing.T) {
+	t.Parallel()
+	dir, file := seeded(t), put(t, "seed.jsonl", seed)
+	for _, args := range [][]string{{"events", "export", "-d", dir}, {"reproject", "--from", file, "--out", "-"}, {"demo"}} {
+		t.Run(args[0], func(t *testing.T) {
+			t.Parallel()
+			cmd, temp, stderr := process(t, args...)
+			r, w, err := os.Pipe()
+			if err == nil {
+				err = r.Close()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.Close()
+			cmd.Stdout = w
+			if err := cmd.Run(); err != nil || strings.Contains(stderr.String(), "pipe") {
+				t.Errorf("%v: %s", err, stderr)
+			}
+			if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+				t.Errorf("left behind: %v %v", left, err)
+			}
+		})
+	}
+}
+
+func TestSigtermEndsTheProgramInOrder(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string // on standard output or error
+	}{
+		"serve": {[]string{"serve", "-d", filepath.Join(t.TempDir(), "data"), "--addr", "127.0.0.1:0"}, exitDone, "server:stop"},
+		"demo":  {[]string{"demo"}, exitFailed, "interrupted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cmd, temp, stderr := process(t, c.args...)
+			stdout, err := cmd.StdoutPipe()
+			if err == nil {
+				err = cmd.Start()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := stdout.Read(make([]byte, 100)); err != nil { // it is under way
+				t.Fatal(err)
+			}
+			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			cmd.Wait() //nolint:errcheck // the exit code tells
+			if code := cmd.ProcessState.ExitCode(); code != c.code || !strings.Contains(stderr.String(), c.says) {
+				t.Errorf("exit %d: %s", code, stderr)
+			}
+			if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+				t.Errorf("left behind: %v %v", left, err)
+			}
+		})
+	}
+}
