@@ -20,6 +20,8 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
+
+	"gakushoku/internal/wait"
 )
 
 // A kind of file is its application_id; a file of another kind is refused.
@@ -33,8 +35,9 @@ const (
 )
 
 const (
-	busyTimeout = 5 * time.Second // how long to wait for another process's transaction
-	readers     = 4               // connections that read
+	busyTimeout = 5 * time.Second      // how long to wait for another process's transaction
+	busyLook    = 2 * time.Millisecond // how often to look whether it has ended
+	readers     = 4                    // connections that read
 )
 
 // database is one SQLite file: one connection that writes, so that writers queue here instead
@@ -133,7 +136,9 @@ func (d *database) connect(ctx context.Context) error {
 			return err
 		}
 	}
-	if d.read, err = sql.Open("sqlite", dsn(d.path, settings+"&_pragma=query_only(1)")); err != nil {
+	// Connections that read come and go. One that comes after the file was removed must not make
+	// it anew: mode=rw.
+	if d.read, err = sql.Open("sqlite", dsn(d.path, settings+"&_pragma=query_only(1)&mode=rw")); err != nil {
 		return err
 	}
 	d.read.SetMaxOpenConns(readers)
@@ -150,12 +155,8 @@ func (d *database) firstConn(ctx context.Context) (*sql.Conn, error) {
 		if err == nil || try == tries || !isBusy(err) {
 			return conn, err
 		}
-		timer := time.NewTimer(busyTimeout / tries)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, ctx.Err()
-		case <-timer.C:
+		if err := wait.For(ctx, busyTimeout/tries); err != nil {
+			return nil, err
 		}
 	}
 }
@@ -203,7 +204,7 @@ func (d *database) transact(ctx context.Context, f func() error) error {
 			d.rollback.Exec() //nolint:errcheck
 		}
 	}()
-	if _, err := d.begin.ExecContext(ctx); err != nil {
+	if err := d.beginWhenFree(ctx); err != nil {
 		return err
 	}
 	if err := f(); err != nil {
@@ -229,6 +230,22 @@ func (d *database) transactPatiently(ctx context.Context, f func() error) error 
 	}
 }
 
+// beginWhenFree begins a transaction as soon as no other process is in one. Writers of several
+// processes have no queue: whoever looks when the file is free is next. SQLite looks more and
+// more rarely, and so may come too late each time while somebody writes many transactions with
+// short pauses, as an import does; we look at short intervals all along.
+func (d *database) beginWhenFree(ctx context.Context) error {
+	for patience := time.Now().Add(busyTimeout); ; {
+		_, err := d.begin.ExecContext(ctx)
+		if err == nil || !isBusy(err) || !time.Now().Before(patience) {
+			return err
+		}
+		if err := wait.For(ctx, busyLook); err != nil {
+			return err
+		}
+	}
+}
+
 // statements are texts of SQL and where each is kept once it is prepared.
 type statements map[**sql.Stmt]string
 
@@ -244,7 +261,9 @@ func (d *database) prepare(ctx context.Context, reads, writes statements) (err e
 			return err
 		}
 	}
-	return nil
+	// From here on this connection only runs transactions, and beginWhenFree does the waiting.
+	_, err = d.write.ExecContext(ctx, "PRAGMA busy_timeout=0")
+	return err
 }
 
 // preparedToWrite is a statement for use in transact. It is closed with d: database/sql does

@@ -4,30 +4,58 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventstore"
+	"gakushoku/internal/wait"
 )
 
 // errFileChanged says that the second reading found something else than the first.
 var errFileChanged = errors.New("the file changed while it was imported")
 
-// append gives the new events to the store.
-func (p *plan) append(ctx context.Context, target Target) error {
-	return target.AppendAll(ctx, func(add func(string, uint64, []event.Event) error) error {
-		run := run{add: add}
-		err := p.inOrder(func(e *entry) error {
-			loaded, err := p.load(e)
-			if err != nil {
+// A chunk is what one transaction appends. It is small, and the next one comes after a pause,
+// because the store has one writer: commands of a running server get their turn in between, and
+// wait no longer than a chunk takes.
+const (
+	chunkEvents = 2000
+	chunkBytes  = 4 << 20
+	chunkPause  = 3 * time.Millisecond
+)
+
+// append gives the new events to the store, and returns how many it has taken, also when it
+// fails on the way.
+func (p *plan) append(ctx context.Context, target Target) (int, error) {
+	imported := 0
+	var next chunk
+	commit := func() error {
+		if imported > 0 {
+			if err := wait.For(ctx, chunkPause); err != nil {
 				return err
 			}
-			return run.take(loaded)
-		})
+		}
+		if err := next.appendTo(ctx, target); err != nil {
+			return err
+		}
+		imported += next.events
+		next = chunk{}
+		return nil
+	}
+	err := p.inOrder(func(e *entry) error {
+		loaded, err := p.load(e)
 		if err != nil {
 			return err
 		}
-		return run.flush()
+		next.take(loaded, int(e.length))
+		if next.events < chunkEvents && next.bytes < chunkBytes {
+			return nil
+		}
+		return commit()
 	})
+	if err == nil && next.events > 0 {
+		err = commit()
+	}
+	return imported, err
 }
 
 // inOrder visits the new entries in the order of the file; one that comes before an earlier
@@ -76,27 +104,31 @@ func (p *plan) load(e *entry) (event.Event, error) {
 	return loaded, nil
 }
 
-// run collects neighbours of one stream, which the store takes at once.
-type run struct {
-	add    func(stream string, expected uint64, events []event.Event) error
-	events []event.Event
+// chunk collects events, in the order in which they are to be appended.
+type chunk struct {
+	runs   [][]event.Event // neighbours of one stream, which the store takes at once
+	events int
+	bytes  int
 }
 
-func (r *run) take(e event.Event) error {
-	if n := len(r.events); n == eventstore.MaxAppend || n > 0 && r.events[0].Stream != e.Stream {
-		if err := r.flush(); err != nil {
-			return err
+func (c *chunk) take(e event.Event, bytes int) {
+	c.events++
+	c.bytes += bytes
+	if last := len(c.runs) - 1; last >= 0 && c.runs[last][0].Stream == e.Stream && len(c.runs[last]) < eventstore.MaxAppend {
+		c.runs[last] = append(c.runs[last], e)
+		return
+	}
+	c.runs = append(c.runs, []event.Event{e})
+}
+
+// appendTo appends the chunk in one transaction.
+func (c *chunk) appendTo(ctx context.Context, target Target) error {
+	return target.AppendAll(ctx, func(add func(string, uint64, []event.Event) error) error {
+		for _, run := range c.runs {
+			if err := add(run[0].Stream, run[0].Version-1, run); err != nil {
+				return err
+			}
 		}
-	}
-	r.events = append(r.events, e)
-	return nil
-}
-
-func (r *run) flush() error {
-	if len(r.events) == 0 {
 		return nil
-	}
-	err := r.add(r.events[0].Stream, r.events[0].Version-1, r.events)
-	r.events = r.events[:0]
-	return err
+	})
 }

@@ -1,7 +1,7 @@
 // Package transfer moves events between an event store and JSONL files. It exists so that a
-// log from anywhere (another canteen, a backup, the AWS side) can be taken in whole or not at
-// all, as often as one likes, and given out again without a byte changed. DESIGN.md section 4
-// says what the lines look like.
+// log from anywhere (another canteen, a backup, the AWS side) can be taken in while the canteen
+// is open, as often as one likes, and given out again without a byte changed. A log with a bad
+// line is not begun. DESIGN.md section 4 says what the lines look like.
 package transfer
 
 import (
@@ -50,7 +50,7 @@ type BadLine struct {
 type Report struct {
 	Lines         int       `json:"lines"`         // in the file, blank ones too
 	Events        int       `json:"events"`        // good lines
-	Imported      int       `json:"imported"`      // new to the store
+	Imported      int       `json:"imported"`      // new to the store, and in it now
 	AlreadyThere  int       `json:"alreadyThere"`  // in the store before, or twice in the file
 	Streams       int       `json:"streams"`       // that the good lines belong to
 	BadLines      int       `json:"badLines"`      // how many lines are bad
@@ -58,21 +58,36 @@ type Report struct {
 	CorrelationID string    `json:"correlationId"` // given to events that brought none
 }
 
-// Errors of Import. Nothing was imported when it fails with any error.
+// Errors of Import.
 var (
-	// ErrBadLines says that there are bad lines, which the report describes.
+	// ErrBadLines says that there are bad lines, which the report describes. Nothing was
+	// imported.
 	ErrBadLines = errors.New("bad lines")
-	// ErrStoreChanged says that somebody else appended to one of the streams meanwhile: the
-	// same import may be tried again.
+	// ErrStoreChanged says that somebody else appended to one of the streams between the check
+	// and the append. Importing the file again tells whether the rest still fits.
 	ErrStoreChanged = errors.New("the event store changed during the import")
 )
 
-// Import reads JSONL from r and appends its events, all in one transaction, in the order of
-// the file. The file is checked first, alone and against the store; a bad line is one that
-// does not decode, or whose place in its stream is taken by another event, or missing the
-// event before it. Events that the store has already are left alone, so that importing a
-// file again does nothing. The number of events is bounded by memory (about 200 bytes each),
-// their size is not; r is copied to a temporary file unless it is a file itself.
+// badLines is ErrBadLines with how many there are.
+type badLines int
+
+func (n badLines) Error() string {
+	if n == 1 {
+		return "1 bad line"
+	}
+	return fmt.Sprintf("%d bad lines", int(n))
+}
+
+func (badLines) Is(target error) bool { return target == ErrBadLines }
+
+// Import reads JSONL from r and appends its events in the order of the file, many small
+// transactions one after another. The file is checked first, alone and against the store, and
+// nothing is appended when a line is bad (but for SkipBad): one that does not decode, or whose
+// place in its stream is taken by another event, or missing the event before it. Events that the
+// store has already are left alone, so that importing a file again does nothing, and an import
+// that was cut off goes on where it ended; the report of one that failed on the way says how many
+// events are in. The number of events is bounded by memory (about 200 bytes each), their size is
+// not; r is copied to a temporary file unless it is a file itself.
 func Import(ctx context.Context, r io.Reader, target Target, o Options) (Report, error) {
 	if o.CorrelationID == "" {
 		o.CorrelationID = observe.CorrelationID(ctx)
@@ -92,7 +107,7 @@ func Import(ctx context.Context, r io.Reader, target Target, o Options) (Report,
 	report := p.report()
 	if report.BadLines > 0 && !o.SkipBad {
 		report.Imported = 0
-		return report, fmt.Errorf("%d %w", report.BadLines, ErrBadLines)
+		return report, badLines(report.BadLines)
 	}
 	if o.BadWriter != nil {
 		if err := p.writeBad(o.BadWriter); err != nil {
@@ -102,12 +117,9 @@ func Import(ctx context.Context, r io.Reader, target Target, o Options) (Report,
 	if report.Imported == 0 {
 		return report, nil
 	}
-	err = p.append(ctx, target)
+	report.Imported, err = p.append(ctx, target)
 	if errors.Is(err, eventstore.ErrConflict) {
 		err = fmt.Errorf("%w: %w", ErrStoreChanged, err)
-	}
-	if err != nil {
-		report.Imported = 0
 	}
 	return report, err
 }

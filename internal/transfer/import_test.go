@@ -241,7 +241,7 @@ func TestImportOfNothingIsNoError(t *testing.T) {
 	}
 }
 
-// racingStore is a store in which somebody else appends between the check and the append.
+// racingStore is a store in which something happens between the check and the append.
 type racingStore struct {
 	*sqlite.Events
 	race func() error
@@ -271,6 +271,19 @@ func TestImportImportsNothingWhenTheStoreChangesMeanwhile(t *testing.T) {
 	equal(t, []string{"order-o2/1/other"}, stored(t, store))
 }
 
+// changingFile is a store whose file of events changes while it is compared with the store.
+type changingFile struct {
+	*sqlite.Events
+	change func() error
+}
+
+func (c changingFile) LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error) {
+	if err := c.change(); err != nil {
+		return nil, err
+	}
+	return c.Events.LoadMany(ctx, streams)
+}
+
 func TestImportNoticesAFileThatChanges(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "in.jsonl")
@@ -283,10 +296,10 @@ func TestImportNoticesAFileThatChanges(t *testing.T) {
 	}
 	defer f.Close()
 	store := newStore(t)
-	racing := racingStore{store, func() error {
+	changing := changingFile{store, func() error {
 		return os.WriteFile(path, []byte(strings.Replace(placed1, "e1", "e8", 1)+"\n"), 0o600)
 	}}
-	if _, err := Import(t.Context(), f, racing, Options{}); !errors.Is(err, errFileChanged) {
+	if _, err := Import(t.Context(), f, changing, Options{}); !errors.Is(err, errFileChanged) {
 		t.Errorf("got %v", err)
 	}
 	equal(t, 0, len(stored(t, store)))

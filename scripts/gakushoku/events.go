@@ -17,7 +17,7 @@ import (
 )
 
 type eventsCommands struct {
-	Import importCommand `cmd:"" help:"Add the events of a JSONL file to the data folder, all or none."`
+	Import importCommand `cmd:"" help:"Add the events of a JSONL file to the data folder."`
 	Export exportCommand `cmd:"" help:"Write events as JSONL to standard output, in the order of the log."`
 	Show   showCommand   `cmd:"" help:"Show the events of one stream."`
 }
@@ -30,7 +30,7 @@ type importCommand struct {
 }
 
 func (importCommand) Help() string {
-	return `The whole file is checked before anything is imported. Events that are there already are left alone, so a file can be imported again. An event without a stream belongs to its payload's order; one without a version follows the event before it in the file. Read models follow while a server runs on the folder; otherwise "gakushoku projection rebuild" brings them up to date. All events are added in one transaction: commands of a running server wait for it, and beyond a few seconds (some 200,000 events) are told to try again.
+	return `The whole file is checked before anything is imported. Events that are there already are left alone, so a file can be imported again. An event without a stream belongs to its payload's order; one without a version follows the event before it in the file. Read models follow while a server runs on the folder; otherwise "gakushoku projection rebuild" brings them up to date. Commands of a running server go on meanwhile. An import that was cut off goes on where it ended when it is run again.
 
 Examples:
 
@@ -79,6 +79,9 @@ func (p *program) importFile(path string, skipBad bool, badPath string) (transfe
 		err = fmt.Errorf("%s: %w, nothing was imported: mend the file, or leave the bad lines out with --skip-bad", inputName(path), err)
 	case err != nil:
 		err = fmt.Errorf("importing %s: %w", inputName(path), err)
+		if report.Imported > 0 {
+			fmt.Fprintf(p.stderr, "%s: the first %s of the file are in; import it again to go on from there.\n", inputName(path), plural(int64(report.Imported), "new event"))
+		}
 	case bad.file != nil:
 		fmt.Fprintf(p.stderr, "The bad lines are in %s.\n", bad.path)
 	}

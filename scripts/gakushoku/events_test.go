@@ -1,11 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"gakushoku/internal/sqlite"
 )
 
 func TestImportIsSafeToRepeatAndExportsWhatItTook(t *testing.T) {
@@ -53,6 +56,38 @@ func TestImportListsOnlySoManyBadLines(t *testing.T) {
 	got.wants(t, exitFailed, "... and 30 more", "50 bad lines")
 	if lines := strings.Count(got.err, "\n"); lines != maxTold+2 {
 		t.Errorf("%d lines", lines)
+	}
+}
+
+func TestImportThatIsInterruptedSaysHowToGoOn(t *testing.T) {
+	t.Parallel()
+	const events = 60_000
+	var in strings.Builder
+	for i := range events {
+		fmt.Fprintf(&in, `{"eventId":"f%d","type":"OrderPlaced","occurredAt":"2026-01-24T00:00:00.000Z","payload":{"orderId":"f%d","total":500}}`+"\n", i, i)
+	}
+	file, dir := put(t, "orders.jsonl", in.String()), seeded(t)
+	store, err := sqlite.OpenEvents(t.Context(), filepath.Join(dir, "events.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	seeded, err := store.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	importing := start(t, "events", "import", file, "-d", dir)
+	for head := seeded; head == seeded; {
+		if head, err = store.Head(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	importing.stop()
+	outcome{<-importing.ended, importing.out.String(), importing.err.String()}.wants(t, exitFailed,
+		file+": the first ", "new events of the file are in; import it again", "gakushoku: interrupted")
+	call(t, "events", "import", file, "-d", dir).wants(t, exitDone, " imported, ", " already there, 0 bad")
+	if head, err := store.Head(t.Context()); err != nil || head != seeded+events {
+		t.Errorf("%d events: %v", head, err)
 	}
 }
 
