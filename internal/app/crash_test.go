@@ -26,6 +26,7 @@ import (
 	"gakushoku/internal/eventstore"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
+	"gakushoku/internal/reproject"
 )
 
 var crashes = flag.Int("crashes", 5, "rounds of kill -9 on a server under load")
@@ -275,12 +276,12 @@ func TestRebuildWhileOrdersComeIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want := 2; want <= 3; want++ {
-		done, err := folder.Rebuild(t.Context(), readmodel.OrdersName, func(int) {})
-		if err != nil || done.To != want || done.From != want-1 {
-			t.Errorf("Rebuild: %+v, %v", done, err)
+		run, err := folder.Rebuild(t.Context(), reproject.Request{Projection: readmodel.OrdersName}, app.RebuildOptions{})
+		if err != nil || run.ToVersion != want || run.FromVersion != want-1 {
+			t.Errorf("Rebuild: %+v, %v", run, err)
 		}
 	}
-	if _, err := folder.Rebuild(t.Context(), "no such projection", func(int) {}); err == nil {
+	if _, err := folder.Rebuild(t.Context(), reproject.Request{Projection: "no such projection"}, app.RebuildOptions{}); err == nil {
 		t.Error("an unknown projection must be refused")
 	}
 	err = errors.Join(folder.Close(), process.Process.Kill())

@@ -190,8 +190,10 @@ func (f *Folder) Projector() *projection.Projector {
 	return &projection.Projector{Definitions: definitions(), Pointers: f.Pointers, Tables: f.Tables, Streams: f.Events, Now: time.Now}
 }
 
-// projectorTimeout is how long the projector may take for one batch.
-const projectorTimeout = 30 * time.Second
+// projectorTimeout is how long the projector may take for one batch; a rebuild waits as long
+// for batches that do not know its version yet. A batch that takes longer is tried again with
+// fewer events.
+const projectorTimeout = 2 * time.Second
 
 // lagBound is by when the embedded projector has brought in an event, unless it is overloaded.
 const lagBound = 2 * time.Second

@@ -4,58 +4,79 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
 	"time"
 
-	"gakushoku/internal/eventstore"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
-	"gakushoku/internal/wait"
+	"gakushoku/internal/reproject"
 )
 
-// Rebuilt is what a rebuild did.
-type Rebuilt struct {
-	Projection string        `json:"projection"`
-	From       int           `json:"fromVersion"`
-	To         int           `json:"toVersion"`
-	Streams    int           `json:"streams"`
-	Duration   time.Duration `json:"durationNs"`
+// How a rebuild is done on this kind of machine. The parts are small beside what a laptop has:
+// two workers, each with the rows of a part in memory.
+const (
+	partEvents    = 1_000_000
+	partBytes     = 128 << 20
+	catchUpBudget = time.Minute
+)
+
+// RebuildOptions say how a run tells of itself, and who decides about its switch.
+type RebuildOptions struct {
+	Progress func(reproject.Progress)                                         // may be nil; called by several goroutines
+	Approve  func(context.Context, reproject.Run) (reproject.Decision, error) // nil: the answer comes from another process
 }
 
-// rebuildPage is how many streams are folded between two reports of progress.
-const rebuildPage = 500
-
-// Rebuild makes a projection anew from the event store and switches readers to it, while a
-// server may go on writing. The new table version is announced first; once no projector can
-// be left that does not know it, every stream is folded into it by the code that heals rows,
-// so what happens meanwhile cannot be lost. progress is called with the streams done so far.
-func (f *Folder) Rebuild(ctx context.Context, name string, progress func(streams int)) (Rebuilt, error) {
-	started := time.Now()
-	d, err := definitionOf(name)
-	if err != nil {
-		return Rebuilt{}, err
+// Engine is the steps of a rebuild on this folder.
+func (f *Folder) Engine(progress func(reproject.Progress)) *reproject.Engine {
+	return &reproject.Engine{
+		Definitions: definitions(), Pointers: f.Control, Tables: f.Tables, Streams: f.Events,
+		Log: f.Log(), Blobs: f.Blobs, Projector: f.Projector(), Runs: runs{f.Dir}, Now: time.Now,
+		Archive: f.Archive, Progress: progress,
+		Settings: reproject.Settings{
+			PointerTTL: pointerTTL, ProjectorTimeout: projectorTimeout, LagBound: lagBound, PartEvents: partEvents, PartBytes: partBytes,
+			VerifyParts: 1, Workers: runtime.GOMAXPROCS(0), CatchUpBudget: catchUpBudget,
+		},
 	}
-	before, table, err := f.announce(ctx, d)
-	if err != nil {
-		return Rebuilt{}, err
-	}
-	result := Rebuilt{Projection: name, From: before.Number, To: table.Version}
-	log := observe.Logger(ctx)
-	log.Info().Str(observe.FieldProjection, table.String()).Msg("reproject:start")
-	result.Streams, err = f.fill(ctx, d, table, progress)
-	if err == nil {
-		err = f.switchTo(ctx, name, before.Number, table)
-	}
-	if err != nil {
-		// Nobody reads the new version: take it away, even when ctx has ended.
-		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		return result, errors.Join(fmt.Errorf("rebuilding %s: %w", name, err), f.forget(cleanup, table))
-	}
-	result.Duration = time.Since(started)
-	log.Info().Str(observe.FieldProjection, table.String()).Int("streams", result.Streams).
-		Int64(observe.FieldDurationMs, result.Duration.Milliseconds()).Msg("reproject:done")
-	return result, nil
 }
+
+// Rebuild runs a request from its beginning to its end, while a server may go on writing the
+// folder. One run of a projection at a time: a second one is refused (reproject.ErrRefused).
+func (f *Folder) Rebuild(ctx context.Context, request reproject.Request, o RebuildOptions) (reproject.Run, error) {
+	return f.drive(ctx, request.Projection, o, func(ctx context.Context, d *reproject.Driver) (reproject.Run, error) {
+		return d.Run(ctx, observe.NewID(), request)
+	})
+}
+
+// ResumeRebuild goes on with a run that was cut off.
+func (f *Folder) ResumeRebuild(ctx context.Context, projection, runID string, o RebuildOptions) (reproject.Run, error) {
+	return f.drive(ctx, projection, o, func(ctx context.Context, d *reproject.Driver) (reproject.Run, error) {
+		return d.Resume(ctx, projection, runID)
+	})
+}
+
+func (f *Folder) drive(ctx context.Context, name string, o RebuildOptions, run func(context.Context, *reproject.Driver) (reproject.Run, error)) (reproject.Run, error) {
+	if _, err := definitionOf(name); err != nil {
+		return reproject.Run{}, err
+	}
+	unlock, err := lockRun(f.Dir, name)
+	if err != nil {
+		return reproject.Run{}, err
+	}
+	defer unlock()
+	result, err := run(ctx, &reproject.Driver{Engine: f.Engine(o.Progress), Workers: runtime.GOMAXPROCS(0), Approve: o.Approve})
+	f.Pointers.Forget(name)
+	return result, err
+}
+
+// runs tells whether a run is going on: its process holds a lock on the folder, which ends
+// with it however that ends.
+type runs struct{ dir string }
+
+// Running is reproject.Runs. Whoever holds the lock asks after runs of others, which are over
+// then.
+func (r runs) Running(context.Context, string) (bool, error) { return false, nil }
 
 func definitionOf(name string) (projection.Definition, error) {
 	var names []string
@@ -65,118 +86,29 @@ func definitionOf(name string) (projection.Definition, error) {
 		}
 		names = append(names, d.Name)
 	}
-	return projection.Definition{}, fmt.Errorf("there is no projection %q: choose one of %v", name, names)
+	return projection.Definition{}, fmt.Errorf("%w: there is no projection %q: choose one of %v", reproject.ErrRefused, name, names)
 }
 
-// announce makes the next table version and tells every projector to write it too.
-func (f *Folder) announce(ctx context.Context, d projection.Definition) (active projection.Version, t projection.Table, err error) {
-	p, err := f.Control.Pointer(ctx, d.Name)
+// CleanUp drops the previous and the scratch versions of a projection.
+func (f *Folder) CleanUp(ctx context.Context, name string) ([]int, error) {
+	if _, err := definitionOf(name); err != nil {
+		return nil, err
+	}
+	unlock, err := lockRun(f.Dir, name)
 	if err != nil {
-		return active, t, err
+		return nil, err
 	}
-	active, ok := p.ActiveVersion()
-	if !ok {
-		return active, t, fmt.Errorf("%s has no active version", d.Name)
-	}
-	for _, v := range p.Versions {
-		if v.State == projection.Building {
-			// Whoever was building it died: this run takes its place.
-			if err := f.forget(ctx, p.Table(v)); err != nil {
-				return active, t, err
-			}
-			return f.announce(ctx, d)
-		}
-	}
-	v := projection.Version{Number: p.Next, Revision: d.Revision, State: projection.Building, Joined: true, RunID: observe.NewID()}
-	t = p.Table(v)
-	if err := f.Tables.Create(ctx, t); err != nil {
-		return active, t, fmt.Errorf("creating %s: %w", t, err)
-	}
-	p.Next++
-	p.Versions = append(p.Versions, v)
-	if err := f.Control.SetPointer(ctx, p); err != nil {
-		return active, t, errors.Join(fmt.Errorf("announcing %s: %w", t, err), f.Tables.Drop(ctx, t))
-	}
-	return active, t, settle(ctx)
+	defer unlock()
+	return f.Engine(nil).CleanupAll(ctx, name)
 }
 
-// settle waits until every process has read the pointer again.
-func settle(ctx context.Context) error {
-	return wait.For(ctx, 2*pointerTTL)
-}
-
-// fill folds every stream into the table.
-func (f *Folder) fill(ctx context.Context, d projection.Definition, t projection.Table, progress func(int)) (int, error) {
-	projector := f.Projector()
-	done := 0
-	for cursor := ""; ; {
-		streams, next, err := f.Events.Streams(ctx, eventstore.All, cursor, rebuildPage)
-		if err != nil {
-			return done, err
-		}
-		if err := projector.Heal(ctx, d, t, streams); err != nil {
-			return done, err
-		}
-		done += len(streams)
-		progress(done)
-		if cursor = next; next == "" {
-			return done, nil
-		}
-	}
-}
-
-// switchTo shows the new version to readers and drops the old one once nobody can be left
-// that reads it.
-func (f *Folder) switchTo(ctx context.Context, name string, old int, t projection.Table) error {
-	err := f.change(ctx, name, func(p *projection.Pointer) {
-		for i := range p.Versions {
-			switch p.Versions[i].Number {
-			case t.Version:
-				p.Versions[i].State = projection.Active
-			case old:
-				p.Versions[i].State = projection.Previous
-			}
-		}
-	})
+func lockRun(dir, projection string) (unlock func(), err error) {
+	file, err := os.OpenFile(filepath.Join(dir, "rebuild-"+projection+".lock"), os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
-		return fmt.Errorf("switching to %s: %w", t, err)
+		return nil, fmt.Errorf("locking the data folder for a rebuild: %w", err)
 	}
-	if err := settle(ctx); err != nil {
-		return nil // the switch is done; the next rebuild or start finds the old version
+	if err := tryLock(file); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: another rebuild of %s is going on in %s: wait for it, or stop it first", reproject.ErrRefused, projection, dir), file.Close())
 	}
-	return f.forget(ctx, projection.Table{Projection: name, Version: old})
-}
-
-// forget takes a version off the pointer and drops its table.
-func (f *Folder) forget(ctx context.Context, t projection.Table) error {
-	err := f.change(ctx, t.Projection, func(p *projection.Pointer) {
-		kept := p.Versions[:0]
-		for _, v := range p.Versions {
-			if v.Number != t.Version || v.State == projection.Active {
-				kept = append(kept, v)
-			}
-		}
-		p.Versions = kept
-	})
-	if err != nil {
-		return fmt.Errorf("removing %s: %w", t, err)
-	}
-	return f.Tables.Drop(ctx, t)
-}
-
-// change applies f to the pointer, again when somebody else was faster.
-func (f *Folder) change(ctx context.Context, name string, edit func(*projection.Pointer)) error {
-	for range 10 {
-		p, err := f.Control.Pointer(ctx, name)
-		if err != nil {
-			return err
-		}
-		edit(&p)
-		err = f.Control.SetPointer(ctx, p)
-		if !errors.Is(err, projection.ErrPointerChanged) {
-			f.Pointers.Forget(name)
-			return err
-		}
-	}
-	return fmt.Errorf("%s: %w too often", name, projection.ErrPointerChanged)
+	return func() { file.Close() }, nil
 }

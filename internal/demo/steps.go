@@ -14,6 +14,7 @@ import (
 	"gakushoku/internal/logsearch"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
+	"gakushoku/internal/reproject"
 )
 
 type line struct {
@@ -192,14 +193,14 @@ func (s *story) investigate(ctx context.Context) error {
 func (s *story) repair(ctx context.Context) error {
 	s.out.say("$ gakushoku projection rebuild %s", readmodel.OrdersName)
 	return s.withFolder(ctx, func(f *app.Folder) error {
-		done, err := f.Rebuild(ctx, readmodel.OrdersName, func(int) {})
+		run, err := f.Rebuild(ctx, reproject.Request{Projection: readmodel.OrdersName}, app.RebuildOptions{})
 		if err != nil {
 			return err
 		}
-		if done.Streams != len(s.orders) {
-			return fmt.Errorf("%d streams were folded, there are %d", done.Streams, len(s.orders))
+		if run.Replay.Rows != int64(len(s.orders)) {
+			return fmt.Errorf("%d orders were folded, there are %d", run.Replay.Rows, len(s.orders))
 		}
-		s.out.good("%d orders folded from the event store into %s-v%d, readers switched from v%d", done.Streams, done.Projection, done.To, done.From)
+		s.out.good("%d orders folded from the log into %s, verified, readers switched from v%d", run.Replay.Rows, run.Table(), run.FromVersion)
 		return nil
 	})
 }

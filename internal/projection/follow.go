@@ -2,6 +2,7 @@ package projection
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -24,6 +25,8 @@ type Follower struct {
 	// Timeout is how long one batch may take, 0 for ever. A batch knows the pointer as it was
 	// when it began: a rebuild waits this long for batches that do not know the new version.
 	Timeout time.Duration
+
+	batch int // events at a time while batches time out; 0: Batch
 }
 
 // maxFollowPause bounds the wait after a failure, so that recovery is noticed soon.
@@ -79,7 +82,11 @@ func (f *Follower) Once(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("reading the checkpoint of %s: %w", f.Name, err)
 	}
-	events, next, err := f.Feed.Read(ctx, checkpoint.Cursor, f.Batch)
+	limit := f.Batch
+	if f.batch > 0 {
+		limit = f.batch
+	}
+	events, next, err := f.Feed.Read(ctx, checkpoint.Cursor, limit)
 	if err != nil {
 		return false, fmt.Errorf("reading the feed: %w", err)
 	}
@@ -87,7 +94,13 @@ func (f *Follower) Once(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if err := f.apply(ctx, events).Err(); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			f.batch = max(1, limit/2) // a slow store gets on with less at a time
+		}
 		return false, fmt.Errorf("applying %d events: %w", len(events), err)
+	}
+	if f.batch = min(2*f.batch, f.Batch); f.batch == f.Batch {
+		f.batch = 0
 	}
 	checkpoint.Cursor = next
 	checkpoint.Events += uint64(len(events))

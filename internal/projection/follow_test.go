@@ -3,6 +3,7 @@ package projection_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"gakushoku/internal/event"
 	"gakushoku/internal/memory"
 	"gakushoku/internal/projection"
+	"gakushoku/internal/wait"
 )
 
 // stuck does not answer until the caller gives up.
@@ -61,4 +63,56 @@ func TestABatchThatTakesTooLongComesAgain(t *testing.T) {
 			t.Fatalf("got %v, %v, want the row at version 1", rows, err)
 		}
 	})
+}
+
+// A store so slow that a batch never fits its timeout gets on with smaller ones, and is back
+// at full batches when it has recovered.
+func TestASlowStoreGetsOnWithSmallerBatches(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		events, control, tables := memory.NewEvents(), memory.NewControl(), &slowTables{Tables: memory.NewTables(), perRow: time.Second}
+		if err := projection.Ensure(t.Context(), control, tables, projection.Orders()); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 40 {
+			e := []event.Event{{ID: fmt.Sprint("e", i), Type: event.OrderPlacedType, OccurredAt: 1, Schema: 1, Payload: fmt.Appendf(nil, `{"orderId":"o%d","total":780}`, i)}}
+			if err := events.Append(t.Context(), fmt.Sprint("order-o", i), 0, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f := &projection.Follower{
+			Name: "orders", Feed: events, Checkpoints: control, Batch: 40, Timeout: 10 * time.Second,
+			Projector: &projection.Projector{
+				Definitions: []projection.Definition{projection.Orders()}, Tables: tables, Streams: events, Now: time.Now,
+				Pointers: &projection.CachedPointers{Source: control, Now: time.Now},
+			},
+		}
+		for tries := 0; ; tries++ {
+			more, err := f.Once(t.Context())
+			if err == nil && !more {
+				break
+			}
+			if tries > 20 {
+				t.Fatalf("it does not get on: %v", err)
+			}
+		}
+		if got := tables.largest; got > 10 {
+			t.Errorf("a batch of %d rows was written, ten take as long as the timeout", got)
+		}
+	})
+}
+
+// slowTables takes so long for each row.
+type slowTables struct {
+	*memory.Tables
+	perRow  time.Duration
+	largest int
+}
+
+func (s *slowTables) Write(ctx context.Context, t projection.Table, c []projection.Change) ([]string, error) {
+	if err := wait.For(ctx, time.Duration(len(c))*s.perRow); err != nil {
+		return nil, err
+	}
+	s.largest = max(s.largest, len(c))
+	return s.Tables.Write(ctx, t, c)
 }

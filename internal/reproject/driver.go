@@ -82,11 +82,12 @@ func (d *Driver) goOn(ctx context.Context, run Run) (Run, error) {
 	stages := d.stages(run.Mode)
 	from := slices.IndexFunc(stages, func(s stage) bool { return s.name == run.Step }) + 1
 	for _, s := range stages[from:] {
+		started := d.Engine.Now()
 		after, err := s.do(ctx, run)
 		if err != nil {
 			return d.abandon(ctx, after, err)
 		}
-		run = after
+		run = after.timed(s.name, d.Engine.Now().Sub(started))
 		run.Step = s.name
 		if err := d.save(ctx, run); err != nil {
 			return d.abandon(ctx, run, err)

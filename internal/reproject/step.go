@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -35,6 +36,17 @@ func (e *Engine) step(ctx context.Context, run Run, name string, f func(*Run) er
 	after.Took = &durations
 	log.Info().Int64(observe.FieldDurationMs, took).Str(observe.FieldResult, observe.ResultOK).Msg(message)
 	return after, nil
+}
+
+// timed notes how long a stage took that is no step by itself, such as all parts of a replay.
+func (r Run) timed(stage string, took time.Duration) Run {
+	if r.Took == nil || r.Step == stage {
+		return r
+	}
+	durations := maps.Clone(*r.Took)
+	durations[stage] = took.Milliseconds()
+	r.Took = &durations
+	return r
 }
 
 // context is ctx with a logger that names the run. The run id is the correlation id of what

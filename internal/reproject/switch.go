@@ -161,14 +161,17 @@ func (e *Engine) cleanUp(ctx context.Context, name string, drop func(projection.
 	if err != nil {
 		return nil, err
 	}
-	if err := e.untilSeen(ctx, pointer); err != nil {
-		return nil, err
+	drops := func(v projection.Version) bool { return v.State == projection.Previous && drop(v) }
+	if slices.ContainsFunc(pointer.Versions, drops) {
+		if err := e.untilSeen(ctx, pointer); err != nil {
+			return nil, err
+		}
 	}
 	var dropped []int
 	pointer, err = e.changePointer(ctx, name, func(p *projection.Pointer) (bool, error) {
 		dropped = nil
 		for _, v := range p.Versions {
-			if v.State == projection.Previous && drop(v) {
+			if drops(v) {
 				dropped = append(dropped, v.Number)
 			}
 		}

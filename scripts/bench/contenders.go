@@ -35,18 +35,28 @@ func findContenders(ctx context.Context, bin, python string) ([]contender, error
 	return slices.Concat(ours, node, duckdb), ctx.Err()
 }
 
+// programToMeasure is the path of gakushoku, which is built when bin is empty.
+func programToMeasure(ctx context.Context, bin string) (string, error) {
+	if bin != "" {
+		return bin, nil
+	}
+	dir, err := cacheDir("bin")
+	if err != nil {
+		return "", err
+	}
+	bin = filepath.Join(dir, "gakushoku")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", bin, "./scripts/gakushoku")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return "", fmt.Errorf("building gakushoku: %w", err)
+	}
+	return bin, nil
+}
+
 func ourContenders(ctx context.Context, bin string) ([]contender, error) {
-	if bin == "" {
-		dir, err := cacheDir("bin")
-		if err != nil {
-			return nil, err
-		}
-		bin = filepath.Join(dir, "gakushoku")
-		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", bin, "./scripts/gakushoku")
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
-			return nil, fmt.Errorf("building gakushoku: %w", err)
-		}
+	bin, err := programToMeasure(ctx, bin)
+	if err != nil {
+		return nil, err
 	}
 	own := contender{ours: true, rows: regexp.MustCompile(`size (\d+) row`)}
 	own.streams = func(cmd *exec.Cmd, outcome, log io.Writer) { cmd.Stdout, cmd.Stderr = outcome, log }

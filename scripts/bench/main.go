@@ -31,6 +31,7 @@ func suites() []suite {
 		{"units", "write units of an order's life on DynamoDB Local", runUnits},
 		{"coldstart", "start and size of each function beside a bare handler", runColdStart},
 		{"reproject", "replay a log into the orders read model, beside Node and DuckDB", runReproject},
+		{"rebuild", "the shadow rebuild, step by step", runRebuild},
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"gakushoku/internal/app"
 	"gakushoku/internal/projection"
+	"gakushoku/internal/reproject"
 )
 
 type projectionCommands struct {
@@ -89,24 +90,19 @@ Example:
 
 func (c *rebuildCommand) Run(p *program) error {
 	return p.withFolder(false, func(folder *app.Folder) error {
-		rebuilt, err := p.rebuild(folder, c.Name)
+		run, err := p.rebuild(folder, c.Name)
 		if err != nil {
 			return err
 		}
 		if c.JSON {
-			return p.printJSON(rebuilt)
+			return p.printJSON(run)
 		}
-		return p.printf("%s: %s in version %d, which replaces version %d, in %s\n", rebuilt.Projection,
-			plural(int64(rebuilt.Streams), "stream"), rebuilt.To, rebuilt.From, rebuilt.Duration.Round(time.Millisecond))
+		return p.printf("%s: %s and %s in version %d, verified; readers are switched from version %d, which is kept for going back\n", run.Projection,
+			plural(run.Plan.Events, "event"), plural(run.Replay.Rows, "row"), run.ToVersion, run.FromVersion)
 	})
 }
 
-// rebuild rebuilds one projection. On a terminal it shows how many streams are done.
-func (p *program) rebuild(folder *app.Folder, name string) (app.Rebuilt, error) {
-	progress := func(int) {}
-	if isTerminal(p.stderr) {
-		progress = func(streams int) { fmt.Fprintf(p.stderr, "\r%s\x1b[K", plural(int64(streams), "stream")) }
-		defer fmt.Fprint(p.stderr, "\r\x1b[K")
-	}
-	return folder.Rebuild(p.ctx, name, progress)
+// rebuild rebuilds one projection.
+func (p *program) rebuild(folder *app.Folder, name string) (reproject.Run, error) {
+	return folder.Rebuild(p.ctx, reproject.Request{Projection: name}, app.RebuildOptions{})
 }

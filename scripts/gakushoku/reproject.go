@@ -63,12 +63,13 @@ func (c *reprojectCommand) intoFolder(p *program) error {
 		return err
 	}
 	return p.withFolder(true, func(folder *app.Folder) error {
-		rebuilt, err := p.rebuild(folder, readmodel.OrdersName)
+		started := time.Now()
+		run, err := p.rebuild(folder, readmodel.OrdersName)
 		if err != nil {
 			return err
 		}
 		return p.printf("%s: count %s (%d new), size %s of %s, in %s\n", inputName(c.From), plural(int64(report.Events), "event"), report.Imported,
-			plural(int64(rebuilt.Streams), "row"), p.data, rebuilt.Duration.Round(time.Millisecond))
+			plural(run.Replay.Rows, "row"), p.data, time.Since(started).Round(time.Millisecond))
 	})
 }
 

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// runRebuild measures the shadow rebuild as an operator runs it: from the log's segments to
+// rows and totals of a new table version, verified and switched, step by step.
+func runRebuild(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("rebuild", flag.ContinueOnError)
+	sizes := flags.String("events", "1000000,5000000", "sizes of the logs, separated by commas")
+	rounds := flags.Int("rounds", 3, "how often each is rebuilt; the median counts")
+	bin := flags.String("bin", "", "the gakushoku to measure; built from the source when empty")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *rounds < 1 {
+		return fmt.Errorf("-rounds %d: at least 1 is needed", *rounds)
+	}
+	program, err := programToMeasure(ctx, *bin)
+	if err != nil {
+		return err
+	}
+	for size := range strings.SplitSeq(*sizes, ",") {
+		events, err := strconv.Atoi(size)
+		if err != nil || events < 1 {
+			return fmt.Errorf("-events %s: %q is not a number of events", *sizes, size)
+		}
+		if err := rebuildRounds(ctx, program, events, *rounds); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rebuilt is what is read of the run that `projection rebuild --json` prints.
+type rebuilt struct {
+	Plan   struct{ Events, Bytes, Segments int64 }
+	Replay struct {
+		Rows        int64
+		LargestPart int64 `json:"largestPartBytes"`
+	}
+	Took    map[string]int64 // milliseconds by step
+	outside measurement
+}
+
+func rebuildRounds(ctx context.Context, program string, events, rounds int) error {
+	dir, err := filledFolder(ctx, program, events)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	var runs []rebuilt
+	for round := range rounds + 1 {
+		fmt.Fprintf(os.Stderr, "%d events, rebuild %d of %d\n", events, round, rounds)
+		var out bytes.Buffer
+		cmd := exec.CommandContext(ctx, program, "--data", dir, "projection", "rebuild", "orders", "--json")
+		cmd.Stdout, cmd.Stderr = &out, nil
+		m, err := measure(ctx, "rebuild", cmd)
+		if err != nil {
+			return err
+		}
+		r := rebuilt{outside: m}
+		if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+			return fmt.Errorf("reading what the rebuild printed: %w", err)
+		}
+		if round > 0 { // the first one has archived the events
+			runs = append(runs, r)
+		}
+	}
+	printRebuild(runs)
+	return nil
+}
+
+// filledFolder is a data folder with so many events, not archived yet.
+func filledFolder(ctx context.Context, program string, events int) (string, error) {
+	log, err := logOf(ctx, events)
+	if err != nil {
+		return "", err
+	}
+	parent, err := cacheDir("rebuild")
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp(parent, "data-")
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(os.Stderr, "importing %d events\n", events)
+	m, err := measure(ctx, "import", exec.CommandContext(ctx, program, "--data", filepath.Join(dir, "canteen"), "events", "import", log))
+	if err != nil {
+		os.RemoveAll(dir)
+		return "", err
+	}
+	fmt.Printf("\nimport of %d events: %s, %.0f events/s\n", events, m.wall.Round(time.Millisecond), float64(events)/m.wall.Seconds())
+	return filepath.Join(dir, "canteen"), nil
+}
+
+// printRebuild prints the medians of the steps that work on events. The replay is complete
+// only with its Collect, which builds the indexes.
+func printRebuild(runs []rebuilt) {
+	first := runs[0]
+	outside := make([]measurement, len(runs))
+	for i, r := range runs {
+		outside[i] = r.outside
+	}
+	whole := median(outside)
+	fmt.Printf("%d events in %d segments (%.0f MB), %d rows, median of %d\n\n", first.Plan.Events, first.Plan.Segments, float64(first.Plan.Bytes)/1e6, first.Replay.Rows, len(runs))
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "step\tms\tevents/s\t")
+	for _, s := range []struct {
+		name  string
+		steps []string
+	}{
+		{"plan", []string{"Plan"}}, {"replay, indexes included", []string{"Replay", "Collect"}}, {"of these, replay", []string{"Replay"}},
+		{"catch up", []string{"CatchUp"}}, {"verify", []string{"StartVerify", "VerifyParts", "Verify"}},
+	} {
+		var took []int64
+		for _, r := range runs {
+			sum := int64(0)
+			for _, step := range s.steps {
+				sum += r.Took[step]
+			}
+			took = append(took, sum)
+		}
+		slices.Sort(took)
+		middle := took[len(took)/2]
+		fmt.Fprintf(table, "%s\t%d\t%.0f\t\n", s.name, middle, float64(first.Plan.Events)/max(float64(middle), 1)*1000)
+	}
+	fmt.Fprintf(table, "whole program\t%d\t\t\n", whole.wall.Milliseconds())
+	table.Flush()
+	fmt.Printf("\npeak memory %.0f MB, the rows of the largest part %.0f MB\n", float64(whole.peak)/1e6, float64(first.Replay.LargestPart)/1e6)
+}
