@@ -46,7 +46,7 @@ $(VENV)/bin/sam:
 validate: $(VENV)/bin/sam ## check template.yaml with SAM and cfn-lint, and build it
 	SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam validate --lint --region us-east-1
 	$(VENV)/bin/cfn-lint template.yaml
-	SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam build
+	SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam build --build-in-source --parallel
 
 bench: build ## measure, beside the baselines (Node and DuckDB where they are there)
 	go run ./scripts/bench reproject
@@ -55,7 +55,8 @@ clean: ## remove what was built and fetched
 	rm -rf bin build .aws-sam $(CACHE)
 
 # The functions, as `sam build` asks for them (BuildMethod: makefile). ARCHITECTURE is that of
-# the deployment's parameter; for the other one: ARCHITECTURE=x86_64 sam build.
+# the deployment's parameter; for the other one: ARCHITECTURE=x86_64 sam build. Without
+# --build-in-source SAM copies the whole folder, .cache too, for each of them.
 ARCHITECTURE ?= arm64
 GOARCH_arm64 := arm64
 GOARCH_x86_64 := amd64
