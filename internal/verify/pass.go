@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/fnv"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -169,12 +170,22 @@ func (p *pass) lookFor(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	var waiting []suspect
+	missing := slices.DeleteFunc(kept, func(name string) bool {
+		row := rows[name]
+		return present(&row)
+	})
+	if len(missing) == 0 {
+		return p.add(ctx, page, nil)
+	}
+	// How long a stream is has to be known now: a row that comes up later may still lack some of it.
+	histories, err := p.Streams.LoadMany(ctx, missing)
+	if err != nil {
+		return err
+	}
+	waiting := make([]suspect, len(missing))
 	now := p.Now()
-	for _, name := range kept {
-		if row := rows[name]; !present(&row) {
-			waiting = append(waiting, suspect{name, 1, now})
-		}
+	for i, name := range missing {
+		waiting[i] = suspect{name, uint64(len(histories[name])), now}
 	}
 	return p.add(ctx, page, waiting)
 }

@@ -120,6 +120,30 @@ func (h holey) LoadMany(ctx context.Context, streams []string) (map[string][]eve
 	return all, err
 }
 
+// A row that comes up between the looks, but only to a part of what its stream had, is as stale
+// as one that was there before: nobody will bring the rest.
+func TestARowThatComesUpOnlyInPartIsStale(t *testing.T) {
+	t.Parallel()
+	for _, snapshots := range []bool{false, true} {
+		w := newWorld(t)
+		w.order("o1")
+		events := w.append("o2", event.OrderPlaced{OrderID: "o2", Total: 780}, event.OrderPaid{OrderID: "o2", PaidAt: start, Method: event.MethodCash})
+		v := w.verifier(snapshots)
+		v.Sleep = func(context.Context, time.Duration) error {
+			w.project(events[:1])
+			return nil
+		}
+		r := w.verify(v, verify.Options{Fix: true})
+		if len(r.Problems) != 1 || r.Problems[0].Class != verify.Stale || r.Problems[0].Stream != "order-o2" || r.Fixed[verify.Stale] != 1 || !r.Sound() {
+			t.Errorf("snapshots %t: %+v", snapshots, r)
+		}
+		rows, err := w.tables.Records(t.Context(), table, []string{"order-o2"})
+		if err != nil || rows["order-o2"].Version != 2 {
+			t.Errorf("snapshots %t: the row is at version %d, want 2: %v", snapshots, rows["order-o2"].Version, err)
+		}
+	}
+}
+
 func TestAStreamThatLacksAnEventIsBroken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
