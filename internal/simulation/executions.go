@@ -72,21 +72,20 @@ type runs struct {
 
 func (r runs) Running(ctx context.Context, runID string) (running bool, err error) {
 	err = r.by.pass(ctx, reads, "running "+runID, func(context.Context) error {
-		x := r.w.executions[runID]
-		running = x != nil && !x.ended
+		for _, x := range r.w.executions {
+			running = running || x.id == runID && !x.ended
+		}
 		return nil
 	})
 	return running, err
 }
 
-func runID(n int) string { return fmt.Sprintf("run-%d", n) }
-
 // execute starts a run of the state machine.
 func (w *world) execute(request reproject.Request) *execution {
-	x := &execution{w: w, id: runID(len(w.executions) + 1), request: request}
+	x := &execution{w: w, id: fmt.Sprintf("run-%d", len(w.executions)+1), request: request}
 	x.process = w.s.start(x.id)
 	x.process.durable = true
-	w.executions[x.id] = x
+	w.executions = append(w.executions, x)
 	w.s.count("run")
 	x.process.run(x.play, func(err error) {
 		x.ended = true

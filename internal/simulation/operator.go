@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/projection"
@@ -38,15 +39,17 @@ func (w *world) stopRun() {
 // goingOn are the executions that have not ended, in the order of their starts.
 func (w *world) goingOn() []*execution {
 	var going []*execution
-	for i := range len(w.executions) {
-		if x := w.executions[runID(i+1)]; !x.ended {
+	for _, x := range w.executions {
+		if !x.ended {
 			going = append(going, x)
 		}
 	}
 	return going
 }
 
-func (w *world) running() bool { return len(w.goingOn()) > 0 }
+func (w *world) running() bool {
+	return slices.ContainsFunc(w.executions, func(x *execution) bool { return !x.ended })
+}
 
 // rollBack is the operator's `rollback`.
 func (w *world) rollBack() {

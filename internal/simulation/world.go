@@ -30,11 +30,11 @@ type world struct {
 	archivers  []*process
 	projectors []*projector
 	guests     []*guest
-	embedded   bool       // a follower of the feed in place of functions at a stream
-	followers  []*process // all that were started
-	applied    int        // events that a follower has brought in
-	executions map[string]*execution
-	operating  int // operator's commands under way
+	embedded   bool         // a follower of the feed in place of functions at a stream
+	followers  []*process   // all that were started
+	applied    int          // events that a follower has brought in
+	executions []*execution // in the order of their starts
+	operating  int          // operator's commands under way
 
 	// What this run is like. Runs differ much, so that each is extreme in some way.
 	writes    int // still to be made
@@ -89,7 +89,7 @@ func newWorld(s *scheduler, m Mutation) *world {
 	r := s.random
 	w.writes, w.streams, w.batch = 5+r.IntN(25), 1+r.IntN(4), 1+r.IntN(8)
 	w.poison, w.steps = [...]int{15, 60, 100_000}[r.IntN(3)], 300+r.IntN(900)
-	w.runs, w.hurry, w.snapshots, w.executions = 1+r.IntN(3), w.someRate(0.3), r.IntN(3) == 0, map[string]*execution{}
+	w.runs, w.hurry, w.snapshots = 1+r.IntN(3), w.someRate(0.3), r.IntN(3) == 0
 	w.again, w.disorder, w.slow = w.someRate(0.3), w.someRate(1), w.someRate(0.5)
 	s.faults = faults{refuse: w.someRate(0.05), loseAnswer: w.someRate(0.05), late: w.someRate(0.05), crash: w.someRate(0.02)}
 	for i := range 1 + r.IntN(2) {
@@ -122,7 +122,7 @@ func (w *world) everything() []action {
 		{w.someWeight() * 2, func() bool { return len(w.transit) > 0 }, w.arrive},
 		{w.someWeight(), w.projectorDue, func() { w.project(w.someDue(w.readers)) }},
 		{w.someWeight() / 20, func() bool { return !w.embedded }, func() { w.project(w.readers[random.IntN(len(w.readers))]) }},
-		{w.someWeight() / 2, func() bool { return true }, func() { w.ask(w.guests[random.IntN(len(w.guests))]) }},
+		{w.someWeight() / 4, func() bool { return true }, func() { w.ask(w.guests[random.IntN(len(w.guests))]) }},
 		{w.someWeight() / 5, func() bool { return true }, w.someTime},
 		{w.someWeight(), func() bool { return anyDue(w.sources) }, func() { w.archive(w.someDue(w.sources)) }},
 		{w.someWeight() / 20, func() bool { return true }, func() { w.archive(w.sources[random.IntN(len(w.sources))]) }},
@@ -130,8 +130,8 @@ func (w *world) everything() []action {
 		{w.someWeight() / 50, func() bool { return w.embedded }, w.follow},
 		{w.someWeight() / 10, func() bool { return w.runs > 0 }, w.startRun},
 		{w.someWeight() / 200, w.running, w.stopRun},
-		{w.someWeight() / 100, func() bool { return len(w.executions) > 0 && w.operating == 0 }, w.rollBack},
-		{w.someWeight() / 100, func() bool { return len(w.executions) > 0 && w.operating == 0 }, w.cleanUp},
+		{w.someWeight() / 100, func() bool { return len(w.executions) > 0 && w.operating < 2 }, w.rollBack},
+		{w.someWeight() / 100, func() bool { return len(w.executions) > 0 && w.operating < 2 }, w.cleanUp},
 		{w.someWeight() * w.s.faults.crash, func() bool { return true }, w.crashSome},
 	}
 }
