@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gakushoku/internal/command"
+	"gakushoku/internal/eventlog"
 	"gakushoku/internal/files"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
@@ -201,7 +202,8 @@ const lagBound = 2 * time.Second
 // ReadModels is what an operator does about the rows of this folder.
 func (f *Folder) ReadModels() *repair.ReadModels {
 	return &repair.ReadModels{
-		Definitions: definitions(), Pointers: f.Control, Tables: f.Tables, Streams: f.Events, Numbers: f.Events,
+		Definitions: definitions(), Pointers: f.Control, Tables: f.Tables, Streams: f.Events,
+		Numbers: &eventlog.Numberer{Log: f.Log(), Streams: f.Events},
 		Projector: f.Projector(), LagBound: lagBound, Now: time.Now,
 	}
 }

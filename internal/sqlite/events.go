@@ -16,9 +16,10 @@ import (
 )
 
 // eventsSchema keeps each event as its envelope, a line of JSON with an empty payload, and its
-// payload byte for byte as it came. position is the event number: dense, from 1, in the order
-// of commits, because one transaction at a time takes the next ones. appended is when that was,
-// in milliseconds since 1970: an imported event may have occurred long before.
+// payload byte for byte as it came. position is dense, from 1, in the order of commits, because
+// one transaction at a time takes the next ones; it is the feed's, and not the event number,
+// which the log gives. appended is when that was, in milliseconds since 1970: an imported event
+// may have occurred long before.
 const eventsSchema = `
 CREATE TABLE events (
   position INTEGER PRIMARY KEY,
@@ -45,8 +46,8 @@ type Events struct {
 	mu    sync.Mutex
 	awake chan struct{} // closed and replaced at every commit
 
-	load, loadMany, streams, since, head, appended, numbers *sql.Stmt // on readers
-	lastVersion, lastPosition, insert                       *sql.Stmt // on the connection that writes
+	load, loadMany, streams, since, head, appended *sql.Stmt // on readers
+	lastVersion, lastPosition, insert              *sql.Stmt // on the connection that writes
 }
 
 var (
@@ -79,7 +80,6 @@ func (s *Events) prepare(ctx context.Context) error {
 		&s.since:    "SELECT envelope, payload FROM events WHERE position > ? ORDER BY position LIMIT ?",
 		&s.head:     "SELECT coalesce(max(position), 0) FROM events",
 		&s.appended: "SELECT appended FROM events WHERE position = ?",
-		&s.numbers:  "SELECT version, position FROM events WHERE stream = ?",
 	}, statements{
 		&s.lastVersion:  "SELECT coalesce(max(version), 0) FROM events WHERE stream = ?",
 		&s.lastPosition: "SELECT coalesce(max(position), 0) FROM events",
@@ -183,24 +183,6 @@ func (s *Events) Since(ctx context.Context, after uint64, limit int) ([]event.Ev
 	rows, err := s.since.QueryContext(ctx, int64(min(after, event.MaxVersion)), limit)
 	events, err := readEvents(rows, err)
 	return events, s.db.failed(ctx, "reading events", err)
-}
-
-// Numbers are the numbers of a stream's events by version.
-func (s *Events) Numbers(ctx context.Context, stream string) (map[uint64]uint64, error) {
-	rows, err := s.numbers.QueryContext(ctx, stream)
-	if err != nil {
-		return nil, s.db.failed(ctx, "reading the event numbers of "+stream, err)
-	}
-	defer rows.Close()
-	numbers := map[uint64]uint64{}
-	for rows.Next() {
-		var version, number int64
-		if err := rows.Scan(&version, &number); err != nil {
-			return nil, s.db.failed(ctx, "reading the event numbers of "+stream, err)
-		}
-		numbers[uint64(version)] = uint64(number)
-	}
-	return numbers, s.db.failed(ctx, "reading the event numbers of "+stream, errors.Join(rows.Err(), rows.Close()))
 }
 
 // Head is the number of the newest event, 0 when there is none.

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -273,26 +272,6 @@ func TestAFeedThatIsShorterThanItsCursorSaysSo(t *testing.T) {
 	}
 	if _, _, err := s.Read(t.Context(), "3", 10); err == nil || !strings.Contains(err.Error(), s.Path()) {
 		t.Errorf("beyond the end: %v", err)
-	}
-}
-
-func TestNumbersAreThoseOfTheWholeLog(t *testing.T) {
-	t.Parallel()
-	s := newStore(t)
-	for i, stream := range []string{"order-a", "order-b", "order-a", "order-a"} {
-		expected := uint64(max(0, i-1))
-		if i == 1 {
-			expected = 0
-		}
-		if err := s.Append(t.Context(), stream, expected, []event.Event{newEvent()}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for stream, want := range map[string]map[uint64]uint64{"order-a": {1: 1, 2: 3, 3: 4}, "order-b": {1: 2}, "order-c": {}} {
-		got, err := s.Numbers(t.Context(), stream)
-		if err != nil || !maps.Equal(got, want) {
-			t.Errorf("%s: %v, %v", stream, got, err)
-		}
 	}
 }
 
