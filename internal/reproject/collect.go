@@ -42,6 +42,7 @@ func (e *Engine) collect(ctx context.Context, run *Run) error {
 	}
 	run.Replay = &sum
 	if run.Mode == ModeDryRun {
+		sum.Estimate = estimate(run.Plan, &sum, len(results))
 		return nil
 	}
 	if sum.Parked > run.Request.AllowParked {

@@ -66,10 +66,11 @@ type Replayed struct {
 	Parked       int      `json:"parked"`
 	ParkedSample []string `json:"parkedSample,omitempty"` // some of them, with the reason
 	Gaps         int      `json:"gaps"`
-	RowBytes     int64    `json:"rowBytes"`            // of the rows' JSON
-	LargestPart  int64    `json:"largestPartBytes"`    // memory that the rows of the largest part took
-	SlowestMs    int64    `json:"slowestPartMs"`       // of the parts
-	WriteUnits   int64    `json:"writeUnits,omitzero"` // estimate of a dry run
+	RowBytes     int64    `json:"rowBytes"`         // of the rows' JSON
+	LargestPart  int64    `json:"largestPartBytes"` // memory that the rows of the largest part took
+	SlowestMs    int64    `json:"slowestPartMs"`    // of the parts
+
+	Estimate *Estimate `json:"estimate,omitempty"` // of a dry run: what it would take on AWS
 }
 
 // CaughtUp is how far CatchUp has come.
