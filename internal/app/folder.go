@@ -203,7 +203,7 @@ const lagBound = 2 * time.Second
 func (f *Folder) ReadModels() *repair.ReadModels {
 	return &repair.ReadModels{
 		Definitions: definitions(), Pointers: f.Control, Tables: f.Tables, Streams: f.Events,
-		Numbers: &eventlog.Numberer{Log: f.Log(), Streams: f.Events},
+		Numbers:   &eventlog.Numberer{Log: f.Log(), Streams: f.Events},
 		Projector: f.Projector(), LagBound: lagBound, Now: time.Now,
 	}
 }
