@@ -48,8 +48,9 @@ validate: $(VENV)/bin/sam ## check template.yaml with SAM and cfn-lint, and buil
 	$(VENV)/bin/cfn-lint template.yaml
 	SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam build --build-in-source --parallel
 
-bench: build ## measure, beside the baselines (Node and DuckDB where they are there)
-	go run ./scripts/bench reproject
+bench: ## measure all, beside the baselines (Node, DuckDB, DynamoDB Local); BENCH=-quick just tries it
+	@go build -o bin/bench ./scripts/bench # go run would leave Java behind when it is stopped
+	bin/bench all $(BENCH)
 
 clean: ## remove what was built and fetched
 	rm -rf bin build .aws-sam $(CACHE)

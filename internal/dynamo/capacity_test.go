@@ -1,14 +1,11 @@
 package dynamo
 
 import (
-	"context"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/smithy-go/middleware"
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventstore"
@@ -41,42 +38,8 @@ func (u *units) reset() {
 	u.events, u.rows, u.eventsRead, u.rowsRead = 0, 0, 0, 0
 }
 
-// byRules is an option of a client whose writes are to be counted by AWS's published rules: a
-// unit for each KB begun, as much again for the index when a row enters it, all of it twice
-// in a transaction.
-func (u *units) byRules(o *dynamodb.Options) {
-	counter := middleware.InitializeMiddlewareFunc("CountByRules", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
-		out, metadata, err := next.HandleInitialize(ctx, in)
-		if err == nil {
-			u.count(in.Parameters)
-		}
-		return out, metadata, err
-	})
-	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error { return stack.Initialize.Add(counter, middleware.Before) })
-}
-
-func (u *units) count(input any) {
-	switch in := input.(type) {
-	case *dynamodb.PutItemInput:
-		u.observe(*in.TableName, 0, putUnits(in.Item, in.ConditionExpression))
-	case *dynamodb.TransactWriteItemsInput:
-		for _, it := range in.TransactItems {
-			if it.Put != nil {
-				u.observe(*it.Put.TableName, 0, 2*putUnits(it.Put.Item, it.Put.ConditionExpression))
-			} else {
-				u.observe(*it.Update.TableName, 0, 2) // a total is far smaller than 1 KB
-			}
-		}
-	}
-}
-
-func putUnits(it item, condition *string) float64 {
-	n := float64((itemSize(it) + 1023) / 1024)
-	if it[attrList] != nil && strings.HasPrefix(aws.ToString(condition), "attribute_not_exists") {
-		n++
-	}
-	return n
-}
+// byRules is an option of a client whose writes are to be counted by AWS's published rules.
+func (u *units) byRules(o *dynamodb.Options) { PriceByRules(u.observe)(o) }
 
 // TestWriteUnits holds the layout to its price: a change of the layout that makes orders
 // dearer has to change this test.

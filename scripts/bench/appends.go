@@ -8,8 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"text/tabwriter"
 	"time"
 
+	"gakushoku/internal/dynamo"
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventstore"
 	"gakushoku/internal/observe"
@@ -17,12 +19,11 @@ import (
 )
 
 // runAppends measures durable appends of one event at several numbers of clients, on the
-// embedded store and, when DYNAMODB_ENDPOINT names one, on DynamoDB Local:
-//
-//	go run ./scripts/dynamodb-local -- go run ./scripts/bench appends
-func runAppends(ctx context.Context, args []string) error {
+// embedded store and on DynamoDB Local. Rounds go through all in turn.
+func runAppends(ctx context.Context, args []string, r *report) error {
 	flags := flag.NewFlagSet("appends", flag.ContinueOnError)
-	seconds := flags.Duration("for", 5*time.Second, "how long each measurement takes")
+	duration := flags.Duration("for", 5*time.Second, "how long each measurement takes")
+	rounds := flags.Int("rounds", 3, "how often each is measured; the median counts")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -35,28 +36,60 @@ func runAppends(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	defer embedded.Close()
 	stores := []namedStore{{"embedded", embedded}}
-	if os.Getenv(dynamoEndpointEnv) == "" {
-		fmt.Printf("(DynamoDB Local is left out: %s is not set; see go run ./scripts/dynamodb-local -h)\n", dynamoEndpointEnv)
+	if local, err := startDynamoLocal(ctx); err != nil {
+		r.leaveOut("appends on DynamoDB Local", err)
 	} else {
-		local, err := dynamoLocal(ctx)
-		if err != nil {
-			return errors.Join(err, embedded.Close())
+		defer local.stop()
+		table := "events-" + observe.NewID()
+		if err := dynamo.CreateEventTable(ctx, local.client(), table); err != nil {
+			return fmt.Errorf("making a table on DynamoDB Local: %w", err)
 		}
-		stores = append(stores, namedStore{"DynamoDB Local", local})
+		stores = append(stores, namedStore{"DynamoDB Local", dynamo.NewEvents(local.client(), table)})
 	}
-	fmt.Printf("%-26s %12s %10s %10s\n", "appends", "appends/s", "p50 ms", "p95 ms")
-	for _, clients := range []int{1, 8, 32} {
-		for _, s := range stores {
-			times, err := measureAppends(ctx, s.store, clients, *seconds)
-			if err != nil {
-				return errors.Join(err, embedded.Close())
+	return raceAppends(ctx, stores, *duration, *rounds, r)
+}
+
+func raceAppends(ctx context.Context, stores []namedStore, d time.Duration, rounds int, r *report) error {
+	for _, s := range stores { // Java is slow until it knows what is called often
+		if _, err := measureAppends(ctx, s.store, clientCounts[len(clientCounts)-1], d); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	table := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "clients\tstore\tappends/s\tp50 ms\tp95 ms\t")
+	for _, clients := range clientCounts {
+		loads := make([][]load, len(stores))
+		for range rounds {
+			for i, s := range stores {
+				times, err := measureAppends(ctx, s.store, clients, d)
+				if err != nil {
+					return fmt.Errorf("%s: %w", s.name, err)
+				}
+				loads[i] = append(loads[i], loadOf(times, d))
 			}
-			fmt.Printf("%-26s %12.0f %10.2f %10.2f\n", fmt.Sprintf("%s, %d clients", s.name, clients),
-				float64(len(times))/seconds.Seconds(), percentile(times, 50), percentile(times, 95))
 		}
+		middle := make([]load, len(stores))
+		for i, s := range stores {
+			middle[i] = medianLoad(loads[i])
+			fmt.Fprintf(table, "%d\t%s\t%.0f\t%.2f\t%.2f\t\n", clients, s.name, middle[i].rate, middle[i].p50, middle[i].p95)
+		}
+		reportAppends(r, clients, stores, middle)
 	}
-	return embedded.Close()
+	return table.Flush()
+}
+
+// reportAppends puts the first store beside the second, if there is one.
+func reportAppends(r *report, clients int, stores []namedStore, loads []load) {
+	what := fmt.Sprintf("durable appends, %s", plural(clients, "client"))
+	beside, theirs := "", load{}
+	if len(loads) > 1 {
+		beside, theirs = stores[1].name, loads[1]
+	}
+	r.add(figure{what: what, ours: loads[0].rate, unit: "/s", baseline: beside, theirs: theirs.rate})
+	r.add(figure{what: what + ": p50", ours: loads[0].p50, unit: "ms", baseline: beside, theirs: theirs.p50})
+	r.add(figure{what: what + ": p95", ours: loads[0].p95, unit: "ms", baseline: beside, theirs: theirs.p95})
 }
 
 type namedStore struct {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net/http"
@@ -10,15 +12,19 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"text/tabwriter"
 	"time"
 )
 
 // startLimit bounds the wait for a function's first request for work.
 const startLimit = 20 * time.Second
 
+// bareFunction is the baseline.
+const bareFunction = "./scripts/bench/bare"
+
 // runColdStart measures how long each function takes from its start to the first time it asks
 // the Lambda runtime for work, and how large its binary is, beside a bare handler.
-func runColdStart(ctx context.Context, args []string) error {
+func runColdStart(ctx context.Context, args []string, r *report) error {
 	flags := flag.NewFlagSet("coldstart", flag.ContinueOnError)
 	rounds := flags.Int("rounds", 15, "starts of each function")
 	if err := flags.Parse(args); err != nil {
@@ -29,7 +35,14 @@ func runColdStart(ctx context.Context, args []string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	packages := []string{"./scripts/bench/bare", "./functions/command", "./functions/query", "./functions/health", "./functions/projector"}
+	mains, err := filepath.Glob("functions/*/main.go")
+	if err != nil || len(mains) == 0 {
+		return errors.Join(errors.New("there are no functions here: run this in the folder of go.mod"), err)
+	}
+	packages := []string{bareFunction}
+	for _, main := range mains {
+		packages = append(packages, "./"+filepath.Dir(main))
+	}
 	times := map[string][]float64{}
 	for _, p := range packages {
 		if err := buildFunction(ctx, p, binary(dir, p)); err != nil {
@@ -45,15 +58,29 @@ func runColdStart(ctx context.Context, args []string) error {
 			times[p] = append(times[p], took.Seconds()*1000)
 		}
 	}
-	fmt.Printf("%-24s %14s %14s %12s\n", "function", "start ms p50", "start ms p95", "binary MB")
+	return reportColdStart(r, dir, packages, times)
+}
+
+// reportColdStart puts each function beside the first, the bare one.
+func reportColdStart(r *report, dir string, packages []string, times map[string][]float64) error {
+	table := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "function\tstart ms p50\tstart ms p95\tbinary MB\t")
+	var bareSize float64
 	for _, p := range packages {
 		info, err := os.Stat(binary(dir, p))
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%-24s %14.1f %14.1f %12.1f\n", filepath.Base(p), percentile(times[p], 50), percentile(times[p], 95), float64(info.Size())/1e6)
+		name, size, start := filepath.Base(p), float64(info.Size())/1e6, percentile(times[p], 50)
+		fmt.Fprintf(table, "%s\t%.1f\t%.1f\t%.1f\t\n", name, start, percentile(times[p], 95), size)
+		if p == bareFunction {
+			bareSize = size
+			continue
+		}
+		r.add(figure{what: name + ": start to first /next", ours: start, unit: "ms", baseline: "bare handler", theirs: percentile(times[bareFunction], 50)})
+		r.add(figure{what: name + ": binary", ours: size, unit: "MB", baseline: "bare handler", theirs: bareSize})
 	}
-	return nil
+	return table.Flush()
 }
 
 func binary(dir, pkg string) string { return filepath.Join(dir, filepath.Base(pkg)) }
@@ -90,7 +117,9 @@ func timeToNext(ctx context.Context, path string) (time.Duration, error) {
 	function.Env = append(os.Environ(),
 		"AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(runtime.URL, "http://"), "AWS_REGION=us-east-1",
 		"AWS_ACCESS_KEY_ID=none", "AWS_SECRET_ACCESS_KEY=none", "AWS_LAMBDA_FUNCTION_NAME=bench",
-		"EVENT_TABLE=events", "CONTROL_TABLE=control", "READ_MODEL_PREFIX=bench-", "FAILURE_BUCKET=failures")
+		"EVENT_TABLE=events", "CONTROL_TABLE=control", "READ_MODEL_PREFIX=bench-", "LOG_BUCKET=log")
+	var said bytes.Buffer
+	function.Stdout, function.Stderr = &said, &said
 	started := time.Now()
 	if err := function.Start(); err != nil {
 		return 0, err
@@ -106,7 +135,7 @@ func timeToNext(ctx context.Context, path string) (time.Duration, error) {
 		return at.Sub(started), nil
 	case err := <-ended:
 		ended <- err
-		return 0, fmt.Errorf("it ended before it asked for work: %w", err)
+		return 0, fmt.Errorf("it ended before it asked for work: %w: %s", err, bytes.TrimSpace(said.Bytes()))
 	case <-time.After(startLimit):
 		return 0, fmt.Errorf("it did not ask for work within %s", startLimit)
 	}

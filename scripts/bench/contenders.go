@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // programs are the baselines.
@@ -19,18 +22,18 @@ var programs embed.FS
 
 // findContenders prepares all programs; baselines that cannot run here are left out, with a
 // word about what is missing.
-func findContenders(ctx context.Context, bin, python string) ([]contender, error) {
+func findContenders(ctx context.Context, bin, python string, r *report) ([]contender, error) {
 	ours, err := ourContenders(ctx, bin)
 	if err != nil {
 		return nil, err
 	}
 	node, err := nodeContenders(ctx)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "without node: %v\n", err)
+		r.leaveOut("the Node program", err)
 	}
 	duckdb, err := duckdbContenders(ctx, python)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "without duckdb: %v\n", err)
+		r.leaveOut("DuckDB", err)
 	}
 	return slices.Concat(ours, node, duckdb), ctx.Err()
 }
@@ -76,7 +79,7 @@ func program(name string, args ...string) func(context.Context, string) *exec.Cm
 func nodeContenders(ctx context.Context) ([]contender, error) {
 	for _, tool := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			return nil, fmt.Errorf("%s is missing: install Node.js 20 or newer", tool)
+			return nil, fmt.Errorf("%s is missing: install Node.js 20 or newer with npm (https://nodejs.org, or the system's packages nodejs and npm)", tool)
 		}
 	}
 	dir, err := unpack("node", "package.json", "reproject.mjs")
@@ -86,14 +89,15 @@ func nodeContenders(ctx context.Context) ([]contender, error) {
 	install := exec.CommandContext(ctx, "npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error")
 	install.Dir = dir
 	if text, err := install.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("npm install in %s: %w: %s", dir, err, text)
+		return nil, fmt.Errorf("npm install in %s: %w: %s: is the npm registry within reach?", dir, err, text)
 	}
 	node := contender{rows: regexp.MustCompile(`"size":(\d+)`)}
 	node.streams = func(cmd *exec.Cmd, outcome, log io.Writer) { cmd.Stdout, cmd.Stderr = log, outcome }
 	script := filepath.Join(dir, "reproject.mjs")
+	node.memory = atMost(0.5)
 	quiet, logging, buffered := node, node, node
-	quiet.name, quiet.command = "node", nodeCommand(script, "")
-	logging.name, logging.logs, logging.command = "node, a pino line an event", true, nodeCommand(script, "--log-apply")
+	quiet.name, quiet.rate, quiet.command = "node", atLeast(6), nodeCommand(script, "")
+	logging.name, logging.logs, logging.rate, logging.command = "node, a pino line an event", true, atLeast(10), nodeCommand(script, "--log-apply")
 	buffered.name, buffered.logs, buffered.command = "node, pino lines buffered", true, nodeCommand(script, "--log-apply-buffered")
 	return []contender{quiet, logging, buffered}, nil
 }
@@ -104,24 +108,45 @@ func nodeCommand(script, flag string) func(context.Context, string) *exec.Cmd {
 	}
 }
 
+// duckdbVersion is the one that is installed when the Python that is used has none.
+const duckdbVersion = "1.4.4"
+
 func duckdbContenders(ctx context.Context, python string) ([]contender, error) {
 	dir, err := unpack("duckdb", "reproject.py")
+	if err == nil && python == "" {
+		python, err = pythonWithDuckDB(ctx, filepath.Join(dir, "venv"))
+	}
 	if err != nil {
 		return nil, err
 	}
-	if python == "" {
-		python = "python3"
-		if own := filepath.Join(dir, "venv", "bin", "python"); exec.Command(own, "--version").Run() == nil {
-			python = own
-		}
-	}
-	if exec.CommandContext(ctx, python, "-c", "import duckdb").Run() != nil {
-		return nil, fmt.Errorf("%s has no duckdb: python3 -m venv %s/venv && %s/venv/bin/pip install duckdb", python, dir, dir)
-	}
-	duckdb := contender{name: "duckdb", rows: regexp.MustCompile(`"size": (\d+)`)}
+	duckdb := contender{name: "duckdb", rows: regexp.MustCompile(`"size": (\d+)`), rate: aim{"within 3 x", atLeast(1.0 / 3).holds}}
 	duckdb.streams = func(cmd *exec.Cmd, outcome, _ io.Writer) { cmd.Stdout = outcome }
 	duckdb.command = program(python, filepath.Join(dir, "reproject.py"))
 	return []contender{duckdb}, nil
+}
+
+// pythonWithDuckDB is a Python that has DuckDB: the one of the machine, or one of our own, into
+// which it is installed once.
+func pythonWithDuckDB(ctx context.Context, venv string) (string, error) {
+	has := func(python string) bool { return exec.CommandContext(ctx, python, "-c", "import duckdb").Run() == nil }
+	own := filepath.Join(venv, "bin", "python")
+	for _, python := range []string{own, "python3"} {
+		if has(python) {
+			return python, nil
+		}
+	}
+	if _, err := exec.LookPath("python3"); err != nil {
+		return "", errors.New("python3 is missing: install Python 3.9 or newer with venv (https://www.python.org, or the system's packages python3 and python3-venv)")
+	}
+	for _, step := range [][]string{
+		{"python3", "-m", "venv", venv},
+		{own, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "duckdb==" + duckdbVersion},
+	} {
+		if text, err := exec.CommandContext(ctx, step[0], step[1:]...).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%s: %w: %s: are venv (package python3-venv) and the Python package index within reach?", strings.Join(step, " "), err, bytes.TrimSpace(text))
+		}
+	}
+	return own, nil
 }
 
 // unpack writes the files of a baseline into the cache.

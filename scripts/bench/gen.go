@@ -18,7 +18,7 @@ import (
 )
 
 // runGen writes a log for the other suites, or for whoever wants to try something large.
-func runGen(ctx context.Context, args []string) error {
+func runGen(ctx context.Context, args []string, _ *report) error {
 	flags := flag.NewFlagSet("gen", flag.ContinueOnError)
 	events := flags.Int("events", 1_000_000, "how many events")
 	seed := flags.Uint64("seed", 1, "the same seed gives the same log")

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"gakushoku/internal/event"
@@ -76,25 +75,5 @@ func TestALogThatWasNotFinishedIsNotLeftBehind(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(path + "*"); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
-	}
-}
-
-func TestMedianTakesTheMiddleOfEachFigure(t *testing.T) {
-	t.Parallel()
-	got := median([]measurement{{wall: 3, cpu: 1, peak: 10}, {wall: 1, cpu: 3, peak: 30}, {wall: 2, cpu: 2, peak: 20}})
-	if want := (measurement{wall: 2, cpu: 2, peak: 20}); got != want {
-		t.Errorf("median = %+v, want %+v", got, want)
-	}
-}
-
-func TestTheTableComparesWhatLogsAsMuch(t *testing.T) {
-	t.Parallel()
-	var out strings.Builder
-	printRace(&out, []contender{{name: "ours", ours: true}, {name: "ours, logging", ours: true, logs: true}, {name: "node"}, {name: "node, logging", logs: true}},
-		[][]measurement{{{wall: 1e9, peak: 1e6}}, {{wall: 2e9, peak: 1e6}}, {{wall: 6e9, peak: 4e6}}, {{wall: 20e9, peak: 4e6}}}, 1000)
-	for _, want := range []string{"| node                             |        167 |      0.00 |         4 |      6.0 x |    0.25 x |", "     10.0 x |"} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("no %q in\n%s", want, out.String())
-		}
 	}
 }

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"text/tabwriter"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -21,10 +23,12 @@ import (
 
 // runHTTP measures the embedded server over real HTTP: commands per second with their times
 // at several numbers of clients, and how long after its acknowledgement a command is visible
-// in the read model.
-func runHTTP(ctx context.Context, args []string) error {
+// in the read model. Beside it a server that stores nothing shows what HTTP, the client and
+// the machine take by themselves; its lag is the time of the one request that looks.
+func runHTTP(ctx context.Context, args []string, r *report) error {
 	flags := flag.NewFlagSet("http", flag.ContinueOnError)
-	seconds := flags.Duration("for", 5*time.Second, "how long each measurement takes")
+	duration := flags.Duration("for", 5*time.Second, "how long each measurement takes")
+	rounds := flags.Int("rounds", 3, "how often each is measured; the median counts")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -33,29 +37,89 @@ func runHTTP(ctx context.Context, args []string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	ctx, stop := context.WithCancel(ctx)
+	url, stop, err := serveEmbedded(ctx, filepath.Join(dir, "data"))
+	if err != nil {
+		return err
+	}
+	defer stop()
+	bare := httptest.NewServer(http.HandlerFunc(answerOnly))
+	defer bare.Close()
+	return raceHTTP(ctx, []namedServer{{"embedded", url}, {"storing nothing", bare.URL}}, *duration, *rounds, r)
+}
+
+type namedServer struct{ name, url string }
+
+// answerOnly answers as the real server does, and does nothing else.
+func answerOnly(w http.ResponseWriter, q *http.Request) {
+	io.Copy(io.Discard, q.Body) //nolint:errcheck // the client will notice
+	w.Header().Set("Content-Type", "application/json")
+	if q.Method == http.MethodPost {
+		w.WriteHeader(http.StatusCreated)
+	}
+	io.WriteString(w, `{"orderId":"o1","total":780,"status":"ORDERED"}`) //nolint:errcheck // likewise
+}
+
+// serveEmbedded runs the whole embedded system until stop is called.
+func serveEmbedded(ctx context.Context, dir string) (url string, stop func(), err error) {
+	ctx, cancel := context.WithCancel(ctx)
 	urls, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
-		ended <- app.Serve(ctx, app.ServeOptions{Dir: filepath.Join(dir, "data"), Addr: "127.0.0.1:0", Level: zerolog.InfoLevel, Ready: func(url string) { urls <- url }})
+		ended <- app.Serve(ctx, app.ServeOptions{Dir: dir, Addr: "127.0.0.1:0", Level: zerolog.InfoLevel, Ready: func(url string) { urls <- url }})
 	}()
-	defer func() { stop(); <-ended }()
-	var url string
 	select {
 	case url = <-urls:
+		return url, func() { cancel(); <-ended }, nil
 	case err := <-ended:
-		ended <- nil
-		return fmt.Errorf("starting the server: %w", err)
+		cancel()
+		return "", nil, fmt.Errorf("starting the server: %w", err)
 	}
-	fmt.Printf("%-22s %12s %10s %10s %14s %14s\n", "embedded HTTP", "commands/s", "p50 ms", "p95 ms", "lag p50 ms", "lag p95 ms")
-	for _, clients := range []int{1, 8, 32} {
-		m, err := measureHTTP(ctx, url, clients, *seconds)
-		if err != nil {
-			return err
+}
+
+func raceHTTP(ctx context.Context, servers []namedServer, d time.Duration, rounds int, r *report) error {
+	for _, s := range servers { // both begin with files, connections and caches that are there
+		if _, err := measureHTTP(ctx, s.url, clientCounts[len(clientCounts)-1], "warm-up", d); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		fmt.Printf("%-22s %12.0f %10.2f %10.2f %14.2f %14.2f\n", fmt.Sprintf("%d clients", clients),
-			float64(len(m.commands))/seconds.Seconds(), percentile(m.commands, 50), percentile(m.commands, 95), percentile(m.lags, 50), percentile(m.lags, 95))
 	}
-	return nil
+	table := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "clients\tserver\tcommands/s\tp50 ms\tp95 ms\tlag p50 ms\tlag p95 ms\tlags\t")
+	for _, clients := range clientCounts {
+		commands, lags := make([][]load, len(servers)), make([][]load, len(servers))
+		watched := make([]int, len(servers))
+		for round := range rounds {
+			for i, s := range servers {
+				m, err := measureHTTP(ctx, s.url, clients, fmt.Sprintf("b%d-%d", clients, round), d)
+				if err != nil {
+					return fmt.Errorf("%s: %w", s.name, err)
+				}
+				commands[i], lags[i] = append(commands[i], loadOf(m.commands, d)), append(lags[i], loadOf(m.lags, d))
+				watched[i] += len(m.lags)
+			}
+		}
+		var command, lag []load
+		for i, s := range servers {
+			c, l := medianLoad(commands[i]), medianLoad(lags[i])
+			command, lag = append(command, c), append(lag, l)
+			fmt.Fprintf(table, "%d\t%s\t%.0f\t%.2f\t%.2f\t%.2f\t%.2f\t%d\t\n", clients, s.name, c.rate, c.p50, c.p95, l.p50, l.p95, watched[i])
+		}
+		reportHTTP(r, clients, servers[1].name, command, lag)
+	}
+	return table.Flush()
+}
+
+// What the project wants of the embedded server.
+const (
+	aimCommands  = 1000 // a second
+	aimCommandMs = 200  // at the 95th percentile
+	aimLagMs     = 100  // likewise
+)
+
+func reportHTTP(r *report, clients int, beside string, command, lag []load) {
+	what := plural(clients, "client")
+	r.add(figure{what: "commands over HTTP, " + what, ours: command[0].rate, unit: "/s", baseline: beside, theirs: command[1].rate, aim: above(aimCommands)})
+	r.add(figure{what: "commands over HTTP, " + what + ": p95", ours: command[0].p95, unit: "ms", baseline: beside, theirs: command[1].p95, aim: below(aimCommandMs)})
+	r.add(figure{what: "projection lag, " + what + ": p50", ours: lag[0].p50, unit: "ms", baseline: beside, theirs: lag[1].p50})
+	r.add(figure{what: "projection lag, " + what + ": p95", ours: lag[0].p95, unit: "ms", baseline: beside, theirs: lag[1].p95, aim: below(aimLagMs)})
 }
 
 // measured are times in milliseconds.
@@ -65,7 +129,8 @@ type measured struct {
 	failure        error
 }
 
-func measureHTTP(ctx context.Context, url string, clients int, d time.Duration) (*measured, error) {
+// measureHTTP has clients place and pay orders, whose ids begin with name, for some time.
+func measureHTTP(ctx context.Context, url string, clients int, name string, d time.Duration) (*measured, error) {
 	m := &measured{}
 	transport := &http.Transport{MaxIdleConnsPerHost: clients + 1}
 	defer transport.CloseIdleConnections()
@@ -75,7 +140,7 @@ func measureHTTP(ctx context.Context, url string, clients int, d time.Duration) 
 	for c := range clients {
 		group.Go(func() {
 			for i := 0; time.Now().Before(until) && ctx.Err() == nil; i++ {
-				id := fmt.Sprintf("b%d-%d-%d", clients, c, i)
+				id := fmt.Sprintf("%s-%d-%d", name, c, i)
 				// One order in twenty is watched until it is visible: watching costs requests too.
 				if err := m.order(client, url, id, i%20 == 0); err != nil {
 					m.fail(err)

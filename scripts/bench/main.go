@@ -1,9 +1,11 @@
 // Command bench measures gakushoku beside other programs that do the same job, in one run
 // and on one machine, since a figure without a baseline says little.
 //
-//	go run ./scripts/bench SUITE [flags]
+//	go run ./scripts/bench all            every suite, then one table
+//	go run ./scripts/bench SUITE [flags]  one suite
 //
-// A suite is one file of this package and one entry of the list below.
+// A suite is one file of this package and one entry of the list below. What a baseline needs
+// and does not find (Node, Python, Java) is said, with how to get it, and the rest goes on.
 package main
 
 import (
@@ -20,44 +22,93 @@ import (
 type suite struct {
 	name  string
 	about string
-	run   func(ctx context.Context, args []string) error
+	run   func(ctx context.Context, args []string, r *report) error
+	quick []string // flags that make it a matter of seconds: to see that it works
 }
+
+// tool is a suite that measures nothing and is no part of all.
+func (s suite) tool() bool { return s.quick == nil }
 
 func suites() []suite {
 	return []suite{
-		{"gen", "write a log of made-up events", runGen},
-		{"http", "commands over HTTP and projection lag, embedded", runHTTP},
-		{"appends", "durable appends, embedded and on DynamoDB Local", runAppends},
-		{"units", "write units of an order's life on DynamoDB Local", runUnits},
-		{"coldstart", "start and size of each function beside a bare handler", runColdStart},
-		{"reproject", "replay a log into the orders read model, beside Node and DuckDB", runReproject},
-		{"rebuild", "the shadow rebuild, step by step", runRebuild},
+		{"gen", "write a log of made-up events", runGen, nil},
+		{"reproject", "replay a log into the orders read model, beside Node and DuckDB", runReproject, []string{"-events=100000", "-rounds=1"}},
+		{"appends", "durable appends, embedded and on DynamoDB Local", runAppends, []string{"-for=300ms", "-rounds=1"}},
+		{"http", "commands over HTTP and projection lag, beside a server that stores nothing", runHTTP, []string{"-for=300ms", "-rounds=1"}},
+		{"units", "write units of an order's life: by AWS's rules, and as DynamoDB Local answers", runUnits, []string{}},
+		{"coldstart", "start and size of each function beside a bare handler", runColdStart, []string{"-rounds=3"}},
+		{"rebuild", "the shadow rebuild, step by step", runRebuild, []string{"-events=100000", "-rounds=1"}},
 	}
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
 func run(ctx context.Context, args []string) error {
-	if len(args) > 0 {
-		for _, s := range suites() {
-			if s.name == args[0] {
-				if err := s.run(ctx, args[1:]); !errors.Is(err, flag.ErrHelp) {
-					return err
-				}
-				return nil
-			}
-		}
+	if len(args) == 0 {
+		return usage()
 	}
-	fmt.Fprintln(os.Stderr, "usage: go run ./scripts/bench SUITE [flags]; SUITE -h lists the flags")
+	r := &report{out: os.Stdout, complain: os.Stderr}
+	if args[0] == "all" {
+		return runAll(ctx, args[1:], r)
+	}
+	for _, s := range suites() {
+		if s.name != args[0] {
+			continue
+		}
+		if err := r.measure(ctx, s, args[1:]); err != nil {
+			return err
+		}
+		r.summary()
+		return nil
+	}
+	return usage()
+}
+
+func usage() error {
+	fmt.Fprintln(os.Stderr, "usage: go run ./scripts/bench all [-quick]\n       go run ./scripts/bench SUITE [flags]; SUITE -h lists the flags")
 	for _, s := range suites() {
 		fmt.Fprintf(os.Stderr, "  %-10s %s\n", s.name, s.about)
 	}
-	return errors.New("name one suite")
+	return errors.New("name one suite, or all")
+}
+
+// runAll runs every suite. One that fails does not keep the others from running.
+func runAll(ctx context.Context, args []string, r *report) error {
+	flags := flag.NewFlagSet("all", flag.ContinueOnError)
+	quick := flags.Bool("quick", false, "only see that everything works, in a minute or two; the figures mean little")
+	if err := flags.Parse(args); err != nil {
+		return helped(err)
+	}
+	var failures []error
+	for _, s := range suites() {
+		if s.tool() || ctx.Err() != nil {
+			continue
+		}
+		var flags []string
+		if *quick {
+			flags = s.quick
+		}
+		if err := r.measure(ctx, s, flags); err != nil {
+			r.leaveOut(s.name, err)
+			failures = append(failures, fmt.Errorf("%s: %w", s.name, err))
+		}
+	}
+	r.summary()
+	return errors.Join(append(failures, ctx.Err())...)
+}
+
+// helped is no error when somebody asked for help.
+func helped(err error) error {
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	return err
 }

@@ -18,7 +18,7 @@ import (
 
 // runRebuild measures the shadow rebuild as an operator runs it: from the log's segments to
 // rows and totals of a new table version, verified and switched, step by step.
-func runRebuild(ctx context.Context, args []string) error {
+func runRebuild(ctx context.Context, args []string, r *report) error {
 	flags := flag.NewFlagSet("rebuild", flag.ContinueOnError)
 	sizes := flags.String("events", "1000000,5000000", "sizes of the logs, separated by commas")
 	rounds := flags.Int("rounds", 3, "how often each is rebuilt; the median counts")
@@ -38,7 +38,7 @@ func runRebuild(ctx context.Context, args []string) error {
 		if err != nil || events < 1 {
 			return fmt.Errorf("-events %s: %q is not a number of events", *sizes, size)
 		}
-		if err := rebuildRounds(ctx, program, events, *rounds); err != nil {
+		if err := rebuildRounds(ctx, program, events, *rounds, r); err != nil {
 			return err
 		}
 	}
@@ -56,7 +56,7 @@ type rebuilt struct {
 	outside measurement
 }
 
-func rebuildRounds(ctx context.Context, program string, events, rounds int) error {
+func rebuildRounds(ctx context.Context, program string, events, rounds int, report *report) error {
 	dir, err := filledFolder(ctx, program, events)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func rebuildRounds(ctx context.Context, program string, events, rounds int) erro
 			runs = append(runs, r)
 		}
 	}
-	printRebuild(runs)
+	printRebuild(runs, report)
 	return nil
 }
 
@@ -110,7 +110,7 @@ func filledFolder(ctx context.Context, program string, events int) (string, erro
 
 // printRebuild prints the medians of the steps that work on events. The replay is complete
 // only with its Collect, which builds the indexes.
-func printRebuild(runs []rebuilt) {
+func printRebuild(runs []rebuilt, report *report) {
 	first := runs[0]
 	outside := make([]measurement, len(runs))
 	for i, r := range runs {
@@ -137,7 +137,9 @@ func printRebuild(runs []rebuilt) {
 		}
 		slices.Sort(took)
 		middle := took[len(took)/2]
-		fmt.Fprintf(table, "%s\t%d\t%.0f\t\n", s.name, middle, float64(first.Plan.Events)/max(float64(middle), 1)*1000)
+		perSecond := float64(first.Plan.Events) / max(float64(middle), 1) * 1000
+		fmt.Fprintf(table, "%s\t%d\t%.0f\t\n", s.name, middle, perSecond)
+		report.add(figure{what: fmt.Sprintf("%d events: %s", first.Plan.Events, s.name), ours: perSecond, unit: "events/s"})
 	}
 	fmt.Fprintf(table, "whole program\t%d\t\t\n", whole.wall.Milliseconds())
 	table.Flush()

@@ -17,7 +17,7 @@ import (
 // runReproject measures the replay of a log into the orders read model, beside programs that
 // compute the same rows. Rounds go through all programs in turn, so that what else happens on
 // the machine meets all of them.
-func runReproject(ctx context.Context, args []string) error {
+func runReproject(ctx context.Context, args []string, r *report) error {
 	flags := flag.NewFlagSet("reproject", flag.ContinueOnError)
 	sizes := flags.String("events", "1000000,5000000", "sizes of the logs, separated by commas")
 	rounds := flags.Int("rounds", 3, "how often each program runs; the median counts")
@@ -30,7 +30,7 @@ func runReproject(ctx context.Context, args []string) error {
 	if *rounds < 1 {
 		return fmt.Errorf("-rounds %d: at least 1 is needed", *rounds)
 	}
-	contenders, err := findContenders(ctx, *bin, *python)
+	contenders, err := findContenders(ctx, *bin, *python, r)
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func runReproject(ctx context.Context, args []string) error {
 		if err != nil || events < 1 {
 			return fmt.Errorf("-events %s: %q is not a number of events", *sizes, size)
 		}
-		if err := race(ctx, contenders, events, *rounds, *logTo); err != nil {
+		if err := race(ctx, contenders, events, *rounds, *logTo, r); err != nil {
 			return err
 		}
 	}
@@ -55,10 +55,16 @@ type contender struct {
 	// streams connects the program: where the outcome goes, where log lines go.
 	streams func(cmd *exec.Cmd, outcome, log io.Writer)
 	rows    *regexp.Regexp // finds the number of rows in the outcome
+	rate    aim            // for ours that logs as much, beside it
+	memory  aim            // likewise, from memoryAimed events on
 }
 
+// memoryAimed is the size of log from which on memory is compared: below it what a program takes
+// before it reads anything counts for too much.
+const memoryAimed = 5_000_000
+
 // race lets every contender replay one log in every round, and prints the medians.
-func race(ctx context.Context, contenders []contender, events, rounds int, logTo string) error {
+func race(ctx context.Context, contenders []contender, events, rounds int, logTo string, r *report) error {
 	file, err := logOf(ctx, events)
 	if err != nil {
 		return err
@@ -85,9 +91,45 @@ func race(ctx context.Context, contenders []contender, events, rounds int, logTo
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\n%d events (%d bytes each), %s rows, median of %d\n\n", events, info.Size()/int64(events), rows, rounds)
-	printRace(os.Stdout, contenders, runs, events)
+	fmt.Fprintf(r.out, "\n%d events (%d bytes each), %s rows, median of %d\n\n", events, info.Size()/int64(events), rows, rounds)
+	printRace(r.out, contenders, runs, events)
+	reportRace(r, contenders, runs, events)
 	return nil
+}
+
+// reportRace adds how ours did beside each that logs as much.
+func reportRace(r *report, contenders []contender, runs [][]measurement, events int) {
+	ours := medianOfOurs(contenders, runs)
+	for i, c := range contenders {
+		own, ok := ours[c.logs]
+		if c.ours || !ok {
+			continue
+		}
+		what, theirs := fmt.Sprintf("%d events", events), median(runs[i])
+		if c.logs {
+			what += ", a line an event"
+		}
+		perSecond := func(m measurement) float64 { return float64(events) / m.wall.Seconds() }
+		r.add(figure{what: what, ours: perSecond(own), unit: "events/s", baseline: c.name, theirs: perSecond(theirs), aim: c.rate})
+		if own.peak > 0 && theirs.peak > 0 {
+			memory := figure{what: what + ": peak memory", ours: float64(own.peak) / 1e6, unit: "MB", baseline: c.name, theirs: float64(theirs.peak) / 1e6}
+			if events >= memoryAimed {
+				memory.aim = c.memory
+			}
+			r.add(memory)
+		}
+	}
+}
+
+// medianOfOurs are our own runs, by whether they logged.
+func medianOfOurs(contenders []contender, runs [][]measurement) map[bool]measurement {
+	ours := map[bool]measurement{}
+	for i, c := range contenders {
+		if c.ours {
+			ours[c.logs] = median(runs[i])
+		}
+	}
+	return ours
 }
 
 // logOf is a generated log of so many events; it is made once.
@@ -128,12 +170,7 @@ func (c contender) run(ctx context.Context, file, logTo string) (measurement, st
 // printRace prints a line a contender: how fast it was, and how many times faster ours was
 // that logs as much.
 func printRace(w io.Writer, contenders []contender, runs [][]measurement, events int) {
-	ours := map[bool]measurement{}
-	for i, c := range contenders {
-		if c.ours {
-			ours[c.logs] = median(runs[i])
-		}
-	}
+	ours := medianOfOurs(contenders, runs)
 	fmt.Fprintf(w, "| %-32s | %10s | %9s | %9s | %10s | %9s |\n", "program", "events/s", "CPU s", "peak MB", "ours: rate", "memory")
 	fmt.Fprintf(w, "|%s|%s:|%s:|%s:|%s:|%s:|\n", strings.Repeat("-", 34), strings.Repeat("-", 11), strings.Repeat("-", 10), strings.Repeat("-", 10), strings.Repeat("-", 11), strings.Repeat("-", 10))
 	for i, c := range contenders {

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// clientCounts are how many clients load a system at once.
+var clientCounts = []int{1, 8, 32}
+
+// load is what a system did under load: calls per second, and milliseconds of one.
+type load struct{ rate, p50, p95 float64 }
+
+// loadOf sums up the times, in milliseconds, of all calls of a measurement.
+func loadOf(times []float64, d time.Duration) load {
+	return load{float64(len(times)) / d.Seconds(), percentile(times, 50), percentile(times, 95)}
+}
+
+// medianLoad takes each figure by itself; all is not empty.
+func medianLoad(all []load) load {
+	return load{
+		rate: medianOf(all, func(l load) float64 { return l.rate }),
+		p50:  medianOf(all, func(l load) float64 { return l.p50 }),
+		p95:  medianOf(all, func(l load) float64 { return l.p95 }),
+	}
+}
+
+func medianOf[T any](all []T, figure func(T) float64) float64 {
+	figures := make([]float64, len(all))
+	for i, one := range all {
+		figures[i] = figure(one)
+	}
+	slices.Sort(figures)
+	return figures[len(figures)/2]
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -1,0 +1,25 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// machine says what the figures were measured on, and how busy it was: other work on the machine
+// makes all figures worse, and not all alike.
+func machine() string {
+	text := fmt.Sprintf("%s/%s, %d processors, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
+	raw, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return text // only Linux tells this way
+	}
+	fields := strings.Fields(string(raw))
+	text += ", load " + strings.Join(fields[:min(3, len(fields))], " ")
+	if load, err := strconv.ParseFloat(fields[0], 64); err == nil && load > 1.5*float64(runtime.NumCPU()) {
+		text += " (busy: compare figures of one run only)"
+	}
+	return text
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"gakushoku/internal/command"
+	"gakushoku/internal/dynamo"
+	"gakushoku/internal/event"
+	"gakushoku/internal/observe"
+	"gakushoku/internal/order"
+	"gakushoku/internal/projection"
+)
+
+// writeUnits sums what writes have consumed, by the kind of table.
+type writeUnits struct{ events, rows float64 }
+
+func (u writeUnits) plus(v writeUnits) writeUnits {
+	return writeUnits{u.events + v.events, u.rows + v.rows}
+}
+
+// meter takes what a client observes.
+type meter struct {
+	mu  sync.Mutex
+	sum writeUnits
+}
+
+func (m *meter) observe(table string, _, units float64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if strings.HasPrefix(table, "events-") {
+		m.sum.events += units
+	} else {
+		m.sum.rows += units
+	}
+}
+
+// take is what was observed since it was last taken, for each of so many orders.
+func (m *meter) take(orders int) writeUnits {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	each := writeUnits{m.sum.events / float64(orders), m.sum.rows / float64(orders)}
+	m.sum = writeUnits{}
+	return each
+}
+
+// life is the steps of an order whose cost is counted.
+var life = []order.Command{
+	order.PayOrder{Method: event.MethodCard}, order.StartPreparing{}, order.MarkReady{}, order.PickUp{},
+}
+
+// runUnits counts the write units of an order's life in two ways, since DynamoDB Local's answers
+// do not grow with the items of a transaction as AWS's prices do: by the published rules and as
+// the store answers. Once every event is projected alone, once each step of 50 orders in one batch.
+func runUnits(ctx context.Context, args []string, r *report) error {
+	flags := flag.NewFlagSet("units", flag.ContinueOnError)
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	local, err := startDynamoLocal(ctx)
+	if err != nil {
+		r.leaveOut("write units", err)
+		return ctx.Err()
+	}
+	defer local.stop()
+	table := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "batch of\tstep\tevents: AWS's rules\tthe store's answer\trows: AWS's rules\tthe store's answer\t")
+	for _, orders := range []int{1, projection.MaxWrite} {
+		rules, answers, err := countUnits(ctx, local, orders, table)
+		if err != nil {
+			return err
+		}
+		what := fmt.Sprintf("an order's life, %d projected at a time: ", orders)
+		const beside = "DynamoDB Local's answer"
+		r.add(figure{what: what + "events, AWS's rules", ours: rules.events, unit: "write units", baseline: beside, theirs: answers.events})
+		r.add(figure{what: what + "rows, AWS's rules", ours: rules.rows, unit: "write units", baseline: beside, theirs: answers.rows})
+	}
+	return table.Flush()
+}
+
+// countUnits lives so many orders, step by step, and returns what one of them has cost.
+func countUnits(ctx context.Context, local *dynamoLocal, orders int, table *tabwriter.Writer) (rules, answers writeUnits, err error) {
+	var byRules, answered meter
+	commands, projector, err := onDynamo(ctx, local, &byRules, &answered)
+	if err != nil {
+		return rules, answers, err
+	}
+	// The day's first order also marks the day as one that has orders.
+	if err := step(ctx, commands, projector, []string{"warm-up"}, nil); err != nil {
+		return rules, answers, err
+	}
+	byRules.take(1)
+	answered.take(1)
+	ids := make([]string, orders)
+	for i := range ids {
+		ids[i] = observe.NewID()
+	}
+	print := func(step string, r, a writeUnits) {
+		fmt.Fprintf(table, "%d\t%s\t%.2f\t%.2f\t%.2f\t%.2f\t\n", orders, step, r.events, a.events, r.rows, a.rows)
+	}
+	for _, c := range append([]order.Command{nil}, life...) {
+		if err := step(ctx, commands, projector, ids, c); err != nil {
+			return rules, answers, err
+		}
+		r, a := byRules.take(orders), answered.take(orders)
+		rules, answers = rules.plus(r), answers.plus(a)
+		name := "PlaceOrder"
+		if c != nil {
+			name = c.CommandName()
+		}
+		print(name, r, a)
+	}
+	print("whole life", rules, answers)
+	return rules, answers, nil
+}
+
+// onDynamo is commands and their projection on tables of their own, with the meters in between.
+func onDynamo(ctx context.Context, local *dynamoLocal, byRules, answered *meter) (*command.Handler, *projection.Projector, error) {
+	client := local.client(dynamo.PriceByRules(byRules.observe), dynamo.ObserveCapacity(answered.observe))
+	id := observe.NewID()
+	if err := errors.Join(dynamo.CreateEventTable(ctx, client, "events-"+id), dynamo.CreateControlTable(ctx, client, "control-"+id)); err != nil {
+		return nil, nil, err
+	}
+	events, control := dynamo.NewEvents(client, "events-"+id), dynamo.NewControl(client, "control-"+id)
+	tables := dynamo.NewTables(client, dynamo.Options{Prefix: id + "-"})
+	if err := projection.Ensure(ctx, control, tables, projection.Orders()); err != nil {
+		return nil, nil, err
+	}
+	return &command.Handler{Streams: events, Now: time.Now, NewID: observe.NewID}, &projection.Projector{
+		Definitions: []projection.Definition{projection.Orders()},
+		Pointers:    &projection.CachedPointers{Source: control, TTL: time.Hour, Now: time.Now},
+		Tables:      tables, Streams: events, Now: time.Now,
+	}, nil
+}
+
+// step carries a command out for each order (nil places it) and projects the events in one batch.
+func step(ctx context.Context, commands *command.Handler, projector *projection.Projector, ids []string, c order.Command) error {
+	total := int64(780)
+	var batch []event.Event
+	for _, id := range ids {
+		var result command.OrderResult
+		var err error
+		if c == nil {
+			result, err = commands.PlaceOrder(ctx, order.PlaceOrder{OrderID: id, Total: &total}, "")
+		} else {
+			result, err = commands.ChangeOrder(ctx, id, c, "")
+		}
+		if err != nil {
+			return err
+		}
+		batch = append(batch, result.Events...)
+	}
+	return projector.Apply(ctx, batch).Err()
+}
