@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"gakushoku/internal/projection"
@@ -20,6 +21,7 @@ func (p *pass) secondLook(ctx context.Context, waiting []suspect) error {
 	if len(waiting) == 0 {
 		return nil
 	}
+	waiting = eachOnce(waiting)
 	latest := waiting[0].at
 	for _, s := range waiting {
 		if s.at.After(latest) {
@@ -39,6 +41,21 @@ func (p *pass) secondLook(ctx context.Context, waiting []suspect) error {
 		}
 	}
 	return nil
+}
+
+// eachOnce keeps one suspect a stream: a row that came up after it was missing may have been
+// behind as well.
+func eachOnce(waiting []suspect) []suspect {
+	slices.SortStableFunc(waiting, func(a, b suspect) int { return strings.Compare(a.stream, b.stream) })
+	kept := waiting[:1]
+	for _, s := range waiting[1:] {
+		if last := &kept[len(kept)-1]; last.stream == s.stream {
+			last.want, last.at = max(last.want, s.want), s.at
+			continue
+		}
+		kept = append(kept, s)
+	}
+	return kept
 }
 
 func (p *pass) lookAgainAt(ctx context.Context, some []suspect) error {

@@ -76,8 +76,8 @@ func (v *Verifier) sleep(ctx context.Context, d time.Duration) error {
 
 func (v *Verifier) now() event.Instant { return event.InstantOf(v.Now()) }
 
-// Rows compares one part of a table with the event store: first its rows with their streams,
-// then the streams of the part with the table, since a stream without a row shows only there.
+// Rows compares one part of a table with the event store: first the streams of the part with the
+// table, since a stream without a row shows only there, then the rows with their streams.
 // A store that keeps snapshots is read at one moment when the part is everything.
 func (v *Verifier) Rows(ctx context.Context, d projection.Definition, t projection.Table, o Options) (*Findings, error) {
 	if o.Sample < 0 || o.Sample > 1 {
