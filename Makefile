@@ -63,7 +63,7 @@ GOARCH_arm64 := arm64
 GOARCH_x86_64 := amd64
 LAMBDA_BUILD = CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH_$(ARCHITECTURE)) go build -tags lambda.norpc -trimpath -ldflags "-s -w"
 
-.PHONY: build-CommandFunction build-QueryFunction build-HealthFunction build-ProjectorFunction build-ArchiverFunction
+.PHONY: build-CommandFunction build-QueryFunction build-HealthFunction build-ProjectorFunction build-ArchiverFunction build-ReprojectFunction
 build-CommandFunction:
 	$(LAMBDA_BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/command
 build-QueryFunction:
@@ -74,3 +74,5 @@ build-ProjectorFunction:
 	$(LAMBDA_BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/projector
 build-ArchiverFunction:
 	$(LAMBDA_BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/archiver
+build-ReprojectFunction:
+	$(LAMBDA_BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/reproject

@@ -36,12 +36,12 @@ type asl struct {
 }
 
 type aslState struct {
-	Type, Resource, Next, Default, SecondsPath, ItemsPath, OutputPath, CausePath, ErrorPath string
-	End                                                                                     bool
-	Parameters, ItemSelector                                                                map[string]any
-	ResultPath                                                                              json.RawMessage
-	TimeoutSeconds                                                                          int
-	Retry, Catch                                                                            []struct {
+	Type, Resource, Next, Default, SecondsPath, ItemsPath, OutputPath, CausePath, Error string
+	End                                                                                 bool
+	Parameters, ItemSelector                                                            map[string]any
+	ResultPath                                                                          json.RawMessage
+	TimeoutSeconds                                                                      int
+	Retry, Catch                                                                        []struct {
 		ErrorEquals      []string
 		Next, ResultPath string
 	}
@@ -137,7 +137,7 @@ func (m *machine) state(ctx context.Context, s *aslState, data any) (out any, ne
 	case "Map":
 		return data, s.Next, m.items(ctx, s, data)
 	case "Fail":
-		return nil, "", &aslError{fmt.Sprint(m.at(data, s.ErrorPath)), fmt.Sprint(m.at(data, s.CausePath))}
+		return nil, "", &aslError{s.Error, m.format(s.CausePath, data)}
 	}
 	return data, s.Next, nil
 }
@@ -266,6 +266,16 @@ func (m *machine) at(data any, path string) any {
 		data = fields[name]
 	}
 	return data
+}
+
+// format is what a States.Format of two paths makes.
+func (m *machine) format(call string, data any) string {
+	arguments, ok := strings.CutPrefix(strings.TrimSuffix(call, ")"), "States.Format('{}: {}', ")
+	first, second, two := strings.Cut(arguments, ", ")
+	if !ok || !two {
+		m.t.Fatalf("%s is more than this machine understands", call)
+	}
+	return fmt.Sprintf("%v: %v", m.at(data, first), m.at(data, second))
 }
 
 func set(data any, path string, value any) any {

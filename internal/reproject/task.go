@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"gakushoku/internal/fault"
 )
@@ -126,10 +125,10 @@ func (e *Engine) steps() map[string]func(context.Context, Run) (Run, error) {
 	}
 }
 
-// String is for logs.
-func (t Task) String() string {
+// Of is the id of the run that the task belongs to.
+func (t *Task) Of() string {
 	if t.Run != nil {
-		return fmt.Sprintf("%s of run %s", t.Step, t.Run.ID)
+		return t.Run.ID
 	}
-	return t.Step
+	return t.RunID
 }

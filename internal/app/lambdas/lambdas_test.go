@@ -2,6 +2,8 @@ package lambdas
 
 import (
 	"context"
+	"errors"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"gakushoku/internal/lambdaevent"
 	"gakushoku/internal/memory"
 	"gakushoku/internal/projection"
+	"gakushoku/internal/reproject"
 )
 
 func environment(pairs ...string) func(string) string {
@@ -30,21 +33,22 @@ func environment(pairs ...string) func(string) string {
 
 func TestConfigurationIsRead(t *testing.T) {
 	t.Parallel()
-	c, err := ReadConfig(environment(envEventTable, "e", envControlTable, "c", envReadModelPrefix, "p-", envLogBucket, "b", envLogLevel, "debug", envPointerTTL, "250ms"))
-	want := Config{EventTable: "e", ControlTable: "c", ReadModelPrefix: "p-", LogBucket: "b", LogLevel: zerolog.DebugLevel, PointerTTL: 250 * time.Millisecond}
+	c, err := ReadConfig(environment(envEventTable, "e", envControlTable, "c", envReadModelPrefix, "p-", envLogBucket, "b", envLogLevel, "debug", envPointerTTL, "250ms",
+		envProjectorTimeout, "2m", envStateMachineARN, "m"))
+	want := Config{EventTable: "e", ControlTable: "c", ReadModelPrefix: "p-", LogBucket: "b", LogLevel: zerolog.DebugLevel, PointerTTL: 250 * time.Millisecond, ProjectorTimeout: 2 * time.Minute, StateMachineARN: "m"}
 	if diff := cmp.Diff(want, c); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
 	c, err = ReadConfig(environment(envEventTable, "e", envControlTable, "c", envReadModelPrefix, "p-"))
-	if err != nil || c.PointerTTL != defaultPointerTTL || c.LogLevel != zerolog.InfoLevel {
+	if err != nil || c.PointerTTL != defaultPointerTTL || c.ProjectorTimeout != defaultProjectorTimeout || c.LogLevel != zerolog.InfoLevel {
 		t.Errorf("%+v %v", c, err)
 	}
 }
 
 func TestEveryFaultOfTheConfigurationIsNamed(t *testing.T) {
 	t.Parallel()
-	_, err := ReadConfig(environment(envControlTable, "c", envLogLevel, "loud", envPointerTTL, "an hour"))
-	for _, name := range []string{envEventTable, envReadModelPrefix, envLogLevel, envPointerTTL} {
+	_, err := ReadConfig(environment(envControlTable, "c", envLogLevel, "loud", envPointerTTL, "an hour", envProjectorTimeout, "16m"))
+	for _, name := range []string{envEventTable, envReadModelPrefix, envLogLevel, envPointerTTL, envProjectorTimeout} {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%v does not name %s", err, name)
 		}
@@ -126,7 +130,7 @@ func TestLag(t *testing.T) {
 // TestEveryFunctionCanBeBuilt opens the functions as their mains do. No call leaves the
 // process: liveness looks at nothing, and an empty batch has nothing to apply.
 func TestEveryFunctionCanBeBuilt(t *testing.T) {
-	s := open(t, envLogBucket, "b")
+	s := open(t, envLogBucket, "b", envStateMachineARN, "arn:aws:states:us-east-1:000000000000:stateMachine:r")
 	for path, build := range map[string]func() (HTTPHandler, error){"/sales": s.Command, "/menu": s.Query, "/health/live": s.Health} {
 		handler, err := build()
 		if err != nil {
@@ -145,6 +149,22 @@ func TestEveryFunctionCanBeBuilt(t *testing.T) {
 		if out, err := handler(t.Context(), lambdaevent.StreamBatch{}); err != nil || len(out.BatchItemFailures) > 0 {
 			t.Errorf("%s: %v %v", name, out, err)
 		}
+	}
+}
+
+func TestTheRebuildsFunctionNamesItsErrors(t *testing.T) {
+	s := open(t, envLogBucket, "b", envStateMachineARN, "arn:aws:states:us-east-1:000000000000:stateMachine:r")
+	handler, err := s.Reproject()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = handler(t.Context(), reproject.Task{Step: "Prepare", RunID: "r1", Request: []byte(`{}`)})
+	var refused reproject.Refused
+	if !errors.As(err, &refused) || reflect.TypeOf(err).Name() != "Refused" {
+		t.Errorf("%T: %v", err, err)
+	}
+	if _, err := open(t, envLogBucket, "b").Reproject(); err == nil || !strings.Contains(err.Error(), envStateMachineARN) {
+		t.Errorf("%v does not name %s", err, envStateMachineARN)
 	}
 }
 

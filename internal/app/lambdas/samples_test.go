@@ -27,6 +27,7 @@ import (
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/query"
+	"gakushoku/internal/reproject"
 )
 
 // root is the repository, seen from this package.
@@ -89,6 +90,19 @@ func TestSampleEventsAreAnswered(t *testing.T) {
 	out, err = lambdaevent.Archive(archiver.Commit, nil, zerolog.Nop())(t.Context(), sample[lambdaevent.StreamBatch](t, "archiver-batch.json"))
 	if head, headErr := archiver.Ledger.Head(t.Context()); err != nil || len(out.BatchItemFailures) > 0 || headErr != nil || head.Number != 2 {
 		t.Errorf("archiver-batch.json: %v %v, the head is %+v %v", out, err, head, headErr)
+	}
+}
+
+func TestTheSampleOfARebuildIsPrepared(t *testing.T) {
+	t.Parallel()
+	tables, control := memory.NewTables(), memory.NewControl()
+	if err := projection.Ensure(t.Context(), control, tables, projection.Orders()); err != nil {
+		t.Fatal(err)
+	}
+	engine := &reproject.Engine{Definitions: definitions(), Pointers: control, Tables: tables, Now: time.Now}
+	out, err := lambdaevent.Reproject(engine.Do, zerolog.Nop())(t.Context(), sample[reproject.Task](t, "reproject-prepare.json"))
+	if run, ok := out.(reproject.Run); err != nil || !ok || run.Mode != reproject.ModeDryRun || run.FromVersion != 1 {
+		t.Errorf("%+v %v", out, err)
 	}
 }
 
