@@ -10,7 +10,7 @@ VENV := $(CACHE)/venv
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
-demo: build ## break a read model and repair it, on the embedded system, in seconds
+demo: build ## break a read model and rebuild it while guests go on, embedded, in seconds
 	@bin/gakushoku demo
 
 test: ## run the tests (needs only Go)

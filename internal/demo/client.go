@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 
 	"gakushoku/internal/observe"
+	"gakushoku/internal/wait"
 )
 
 // client is a guest's app: it speaks HTTP and nothing else.
@@ -19,20 +23,109 @@ type client struct {
 }
 
 func newClient(url string) *client {
-	return &client{url: url, http: &http.Client{Timeout: 10 * time.Second}}
+	return &client{url: url, http: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}}}
+}
+
+// order is an order as the interface answers it.
+type order struct {
+	OrderID string `json:"orderId"`
+	Status  string `json:"status"`
+	Total   int64  `json:"total"`
+	Version uint64 `json:"version"`
+}
+
+// place takes an order of one dish.
+func (c *client) place(ctx context.Context, id string, dish line) (order, error) {
+	var o order
+	_, err := c.post(ctx, "/orders", "place-"+id, map[string]any{"orderId": id, "lines": []line{dish}}, &o)
+	return o, err
+}
+
+// pay pays it by card, and returns the correlation id that the app shows.
+func (c *client) pay(ctx context.Context, id string) (order, string, error) {
+	var o order
+	correlationID, err := c.post(ctx, "/orders/"+id+"/pay", "pay-"+id, map[string]any{"paymentMethod": "CARD"}, &o)
+	return o, correlationID, err
+}
+
+// work is a step of the kitchen: prepare, ready or pickup.
+func (c *client) work(ctx context.Context, id, step string) (order, error) {
+	var o order
+	_, err := c.post(ctx, "/orders/"+id+"/"+step, step+"-"+id, nil, &o)
+	return o, err
+}
+
+// order asks for an order as of a version that the guest knows of; 0 for the row as it is.
+func (c *client) order(ctx context.Context, id string, minVersion uint64) (order, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+"/orders/"+id, nil)
+	if err != nil {
+		return order{}, err
+	}
+	if minVersion > 0 {
+		r.Header.Set("If-Min-Version", strconv.FormatUint(minVersion, 10))
+	}
+	var o order
+	_, err = c.do(r, &o)
+	return o, err
+}
+
+// list is all orders of a day with a status, by their ids.
+func (c *client) list(ctx context.Context, day, status string) (map[string]order, error) {
+	all := map[string]order{}
+	for cursor := ""; ; {
+		var page struct {
+			Orders []order `json:"orders"`
+			Next   string  `json:"next"`
+		}
+		query := url.Values{"day": {day}, "status": {status}, "limit": {"100"}}
+		if cursor != "" {
+			query.Set("cursor", cursor)
+		}
+		if err := c.get(ctx, "/orders?"+query.Encode(), &page); err != nil {
+			return nil, err
+		}
+		for _, o := range page.Orders {
+			all[o.OrderID] = o
+		}
+		if cursor = page.Next; cursor == "" {
+			return all, nil
+		}
+	}
+}
+
+// shown waits until the row of an order says a status: the read model, and what a server knows
+// of the active version, are a moment behind.
+func (c *client) shown(ctx context.Context, id, status string) error {
+	var last order
+	for range 500 {
+		o, err := c.order(ctx, id, 0)
+		if last = o; err == nil && o.Status == status {
+			return nil
+		}
+		if err := wait.For(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("order %s is shown as %q, not %s", id, last.Status, status)
 }
 
 // post sends a command and returns its correlation id.
 func (c *client) post(ctx context.Context, path, key string, body, answer any) (correlationID string, err error) {
-	encoded, err := json.Marshal(body)
+	var content io.Reader = http.NoBody
+	if body != nil {
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			return "", err
+		}
+		content = bytes.NewReader(encoded)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+path, content)
 	if err != nil {
 		return "", err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+path, bytes.NewReader(encoded))
-	if err != nil {
-		return "", err
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
 	}
-	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Idempotency-Key", key)
 	return c.do(r, answer)
 }
@@ -47,12 +140,12 @@ func (c *client) get(ctx context.Context, path string, answer any) error {
 	return err
 }
 
-func (c *client) do(r *http.Request, answer any) (string, error) {
+func (c *client) do(r *http.Request, answer any) (correlationID string, err error) {
 	response, err := c.http.Do(r)
 	if err != nil {
 		return "", err
 	}
-	defer response.Body.Close()
+	defer func() { err = errors.Join(err, response.Body.Close()) }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	if err != nil {
 		return "", fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)
@@ -64,19 +157,4 @@ func (c *client) do(r *http.Request, answer any) (string, error) {
 		return "", fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)
 	}
 	return response.Header.Get(observe.HeaderCorrelationID), nil
-}
-
-// order is an order as the interface answers it.
-type order struct {
-	OrderID string `json:"orderId"`
-	Status  string `json:"status"`
-	Total   int64  `json:"total"`
-	Version uint64 `json:"version"`
-}
-
-// status asks for one order's status in the read model.
-func (c *client) status(ctx context.Context, id string) (order, error) {
-	var o order
-	err := c.get(ctx, "/orders/"+id, &o)
-	return o, err
 }

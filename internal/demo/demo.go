@@ -1,7 +1,8 @@
-// Package demo shows the main job of the system in a few seconds, on real parts: it runs the
-// embedded server in a temporary folder, breaks a read model as a bad deployment would, finds
-// the guest's payment by its correlation id, and reprojects. Every step is checked, so that
-// the demo fails when the system does.
+// Package demo shows the main job of the system in seconds, on real parts: it runs the embedded
+// server in a temporary folder, lets guests come and go all the time, breaks a read model as a
+// bad deployment would, finds a guest's payment by its correlation id, rebuilds the read model
+// beside the live one, goes back and forth between the two, and cleans up. Every step is
+// checked, and so is every request of every guest: the demo fails when the system does.
 package demo
 
 import (
@@ -22,29 +23,39 @@ const stopLimit = 10 * time.Second
 
 // story is one run of the demo: the server, and what the steps hand to one another.
 type story struct {
-	out    *screen
-	dir    string
-	client *client
+	out     *screen
+	dir     string
+	client  *client
+	traffic *traffic
 
-	orders        []string // the ids of the orders, in the order they were placed
-	victim        string   // the order that was paid but is shown as unpaid
+	lunch         []string // the ids of the orders that the bad deployment gets hold of
+	victim        string   // the one whose guest complains
 	correlationID string   // of the victim's payment
+	switched      tally    // what the guests had done when readers were switched
 }
 
-// Run tells the story to w. It returns nil only when every step did what it should.
-func Run(ctx context.Context, w io.Writer, colour bool) (err error) {
+// Run tells the story to w, in colour and with moving lines when that is a terminal. It returns
+// nil only when every step did what it should, and nobody was kept waiting in vain meanwhile.
+func Run(ctx context.Context, w io.Writer, terminal bool) (err error) {
 	dir, err := os.MkdirTemp("", "gakushoku-demo-")
 	if err != nil {
 		return fmt.Errorf("making the demo's folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	s := &story{out: &screen{w: w, colour: colour}, dir: dir}
+	s := &story{out: &screen{w: w, terminal: terminal}, dir: dir}
 	started := time.Now()
+	s.out.title("学食 gakushoku: a read model breaks at lunchtime, and is rebuilt while the canteen is open")
+	if err := s.yesterday(ctx); err != nil {
+		return err
+	}
 	stop, err := s.serve(ctx)
 	if err != nil {
 		return err
 	}
+	s.traffic = newTraffic(s.client)
+	s.traffic.start(ctx)
 	err = s.tell(ctx)
+	s.traffic.close()
 	if err = errors.Join(err, stop()); err != nil {
 		return err
 	}
@@ -84,17 +95,39 @@ func (s *story) tell(ctx context.Context) error {
 		title string
 		play  func(context.Context) error
 	}{
-		{"Lunch: guests place and pay orders over HTTP", s.lunch},
-		{"A bad deployment breaks the read model", s.breakReadModel},
-		{"A guest: \"I have paid, but the list says unpaid\"", s.complaint},
-		{"The operator follows the x-correlation-id from the guest's screen", s.investigate},
-		{"The operator reprojects, while the server goes on", s.repair},
+		{"Lunchtime: guests order and pay over HTTP", s.lunchtime},
+		{"A bad deployment: its fold of orders forgets payments", s.breakReadModel},
+		{"A guest at the counter: \"I have paid, but the list says unpaid\"", s.complaint},
+		{"The operator follows the x-correlation-id on the guest's screen", s.investigate},
+		{"What else is wrong?", s.verify},
+		{"The shadow rebuild, beside the live read model", s.rebuild},
 		{"The list is right again", s.proof},
+		{"The way back is open: nothing is lost by going there", s.rollBack},
+		{"The old rows are not needed any more", s.cleanUp},
+		{"Closing time: does everything add up?", s.closing},
 	} {
 		s.out.step(i+1, step.title)
-		if err := step.play(ctx); err != nil {
+		err := step.play(ctx)
+		if err == nil {
+			err = s.traffic.wrong()
+		}
+		if err != nil {
 			return fmt.Errorf("step %d (%s): %w", i+1, step.title, err)
 		}
 	}
 	return nil
+}
+
+// withFolder opens the server's data folder from outside, as the command line does.
+func (s *story) withFolder(ctx context.Context, use func(*app.Folder) error) error {
+	f, err := app.OpenFolder(ctx, s.dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(use(f), f.Close())
+}
+
+// typed shows a command that does what the step does now.
+func (s *story) typed(format string, args ...any) {
+	s.out.say("$ gakushoku %s", fmt.Sprintf(format, args...))
 }
