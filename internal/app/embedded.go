@@ -20,6 +20,7 @@ import (
 
 	"gakushoku/internal/httpapi"
 	"gakushoku/internal/observe"
+	"gakushoku/internal/wait"
 )
 
 // ServeOptions say how the embedded system runs.
@@ -52,7 +53,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := lockFolder(o.Dir)
+	unlock, err := claimFolder(ctx, o.Dir)
 	if err != nil {
 		return errors.Join(err, folder.Close())
 	}
@@ -153,6 +154,20 @@ func identify(keys map[string]string) func(*http.Request) observe.Caller {
 	return func(r *http.Request) observe.Caller {
 		return observe.Caller{Name: names[sha256.Sum256([]byte(r.Header.Get("x-api-key")))]}
 	}
+}
+
+// claimFolder locks the folder for a server. A rebuild takes the lock for a moment, to see
+// whether there is a server, so once is not enough.
+func claimFolder(ctx context.Context, dir string) (unlock func(), err error) {
+	for range 5 {
+		if unlock, err = lockFolder(dir); err == nil {
+			return unlock, nil
+		}
+		if err := wait.For(ctx, 20*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
+	return nil, err
 }
 
 // lockFolder keeps a second server off the folder: two would rotate each other's log away.

@@ -65,9 +65,23 @@ func (f *Folder) drive(ctx context.Context, name string, o RebuildOptions, run f
 		return reproject.Run{}, err
 	}
 	defer unlock()
-	result, err := run(ctx, &reproject.Driver{Engine: f.Engine(o.Progress), Workers: runtime.GOMAXPROCS(0), Approve: o.Approve})
+	result, err := run(ctx, &reproject.Driver{Engine: f.Engine(o.Progress), Workers: runtime.GOMAXPROCS(0), Alone: f.alone, Approve: o.Approve})
 	f.Pointers.Forget(name)
 	return result, err
+}
+
+// alone reports that no server has the folder: whoever begins to serve it now reads the
+// pointers anew.
+func (f *Folder) alone() bool {
+	if !locks {
+		return false
+	}
+	unlock, err := lockFolder(f.Dir)
+	if err != nil {
+		return false
+	}
+	unlock()
+	return true
 }
 
 // runs tells whether a run is going on: its process holds a lock on the folder, which ends
@@ -87,6 +101,27 @@ func definitionOf(name string) (projection.Definition, error) {
 		names = append(names, d.Name)
 	}
 	return projection.Definition{}, fmt.Errorf("%w: there is no projection %q: choose one of %v", reproject.ErrRefused, name, names)
+}
+
+// Rollback shows readers the previous version of a projection again.
+func (f *Folder) Rollback(ctx context.Context, name string) (int, error) {
+	if _, err := definitionOf(name); err != nil {
+		return 0, err
+	}
+	return f.Engine(nil).Rollback(ctx, name)
+}
+
+// Approval is the question with which a run of a projection waits.
+func (f *Folder) Approval(ctx context.Context, name string) (reproject.Approval, error) {
+	if _, err := definitionOf(name); err != nil {
+		return reproject.Approval{}, err
+	}
+	return f.Engine(nil).Waiting(ctx, name)
+}
+
+// Decide answers the question of a run.
+func (f *Folder) Decide(ctx context.Context, name, runID string, d reproject.Decision) error {
+	return f.Engine(nil).Decide(ctx, name, runID, d)
 }
 
 // CleanUp drops the previous and the scratch versions of a projection.

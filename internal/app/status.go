@@ -9,6 +9,7 @@ import (
 	"gakushoku/internal/eventstore"
 	"gakushoku/internal/health"
 	"gakushoku/internal/projection"
+	"gakushoku/internal/reproject"
 )
 
 // Status is where a folder's events and read models stand.
@@ -25,10 +26,31 @@ type ProjectionStatus struct {
 	Versions []projection.Version `json:"versions"`
 	Rows     int                  `json:"rows"`
 	Parked   int                  `json:"parked"`
+	Runs     []reproject.Run      `json:"runs,omitempty"` // of the versions that are being built
 }
 
 // Status looks at the folder. It counts rows one by one.
 func (f *Folder) Status(ctx context.Context) (Status, error) {
+	status, err := f.Versions(ctx)
+	if err != nil {
+		return status, err
+	}
+	for i := range status.Projections {
+		p := &status.Projections[i]
+		for _, v := range p.Versions {
+			if v.State != projection.Active {
+				continue
+			}
+			if p.Rows, p.Parked, err = f.count(ctx, projection.Table{Projection: p.Name, Version: v.Number}); err != nil {
+				return status, err
+			}
+		}
+	}
+	return status, nil
+}
+
+// Versions is Status without the counts, which take their time.
+func (f *Folder) Versions(ctx context.Context) (Status, error) {
 	head, applied, lag, err := f.lag(ctx)
 	if err != nil {
 		return Status{}, err
@@ -40,10 +62,8 @@ func (f *Folder) Status(ctx context.Context) (Status, error) {
 			return status, err
 		}
 		p := ProjectionStatus{Name: d.Name, Versions: pointer.Versions}
-		if v, ok := pointer.ActiveVersion(); ok {
-			if p.Rows, p.Parked, err = f.count(ctx, pointer.Table(v)); err != nil {
-				return status, err
-			}
+		if p.Runs, err = f.Engine(nil).RunsOf(ctx, pointer); err != nil {
+			return status, err
 		}
 		status.Projections = append(status.Projections, p)
 	}

@@ -47,6 +47,27 @@ func (m *ReadModels) Heal(ctx context.Context, name string, streams []string, f 
 	return nil
 }
 
+// StreamNames completes the names of streams, which may be given as their orders' ids, and
+// refuses those that neither the event store nor the active version has.
+func (m *ReadModels) StreamNames(ctx context.Context, name string, keys []string) ([]string, error) {
+	p, err := m.pointer(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range p.Versions {
+		if v.State != projection.Active {
+			continue
+		}
+		d, err := m.definition(name, v)
+		if err != nil {
+			return nil, err
+		}
+		streams := named(d, keys)
+		return streams, m.known(ctx, p.Table(v), streams)
+	}
+	return nil, refused("%s has no active version", name)
+}
+
 // named completes the names of streams.
 func named(d projection.Definition, keys []string) []string {
 	streams := make([]string, len(keys))

@@ -67,6 +67,21 @@ func (m *ReadModels) definition(name string, v projection.Version) (projection.D
 	return projection.Definition{}, refused("%s was made by revision %d of the fold, which this program does not have", projection.Table{Projection: name, Version: v.Number}, v.Revision)
 }
 
+// Live are the versions of a projection that live delivery writes.
+func (m *ReadModels) Live(ctx context.Context, name string) ([]int, error) {
+	p, err := m.pointer(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	var numbers []int
+	for _, v := range p.Versions {
+		if v.Live() {
+			numbers = append(numbers, v.Number)
+		}
+	}
+	return numbers, nil
+}
+
 // Verified is the outcome of a verification.
 type Verified struct {
 	Sound   bool               `json:"sound"`

@@ -9,6 +9,7 @@ import (
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventlog"
 	"gakushoku/internal/observe"
+	"gakushoku/internal/projection"
 )
 
 // Approval is what a person is asked before the switch, and what was answered.
@@ -43,6 +44,20 @@ func (e *Engine) PendingApproval(ctx context.Context, projection, runID string) 
 		return a, refused("run %s of %s does not wait for an approval", runID, projection)
 	}
 	return a, err
+}
+
+// Waiting is the question that the run which builds a version of a projection waits with.
+func (e *Engine) Waiting(ctx context.Context, name string) (Approval, error) {
+	pointer, err := e.Pointers.Pointer(ctx, name)
+	if err != nil {
+		return Approval{}, err
+	}
+	for _, v := range pointer.Versions {
+		if v.State == projection.Building {
+			return e.PendingApproval(ctx, name, v.RunID)
+		}
+	}
+	return Approval{}, refused("no run of %s is going on", name)
 }
 
 // Decide leaves the answer for a driver that looks for it.

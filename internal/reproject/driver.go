@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gakushoku/internal/eventlog"
+	"gakushoku/internal/projection"
 )
 
 // Driver runs the steps in this process, in the order in which Step Functions runs them on
@@ -18,6 +19,9 @@ type Driver struct {
 	Engine  *Engine
 	Workers int // parts that are replayed, or verified, at once
 
+	// Alone reports that there is no live delivery which could know an older pointer, nor can any
+	// come that does: then nobody is waited for after Join. Nil: there may be.
+	Alone func() bool
 	// Approve decides about the switch when the request wants a person to; it is asked with
 	// the run as verified. When it is nil the answer comes through Engine.Decide.
 	Approve func(ctx context.Context, run Run) (Decision, error)
@@ -66,11 +70,11 @@ func (d *Driver) Run(ctx context.Context, runID string, request Request) (Run, e
 }
 
 // Resume goes on with a run that was cut off.
-func (d *Driver) Resume(ctx context.Context, projection, runID string) (Run, error) {
-	run := Run{ID: runID, Projection: projection}
+func (d *Driver) Resume(ctx context.Context, name, runID string) (Run, error) {
+	run := Run{ID: runID, Projection: name}
 	err := d.Engine.get(ctx, run.key("run.json"), &run)
 	if errors.Is(err, eventlog.ErrNoBlob) {
-		return run, refused("there is no run %s of %s", runID, projection)
+		return run, refused("there is no run %s of %s", runID, name)
 	}
 	if err != nil {
 		return run, err
@@ -78,10 +82,28 @@ func (d *Driver) Resume(ctx context.Context, projection, runID string) (Run, err
 	return d.goOn(ctx, run)
 }
 
+// RunsOf are the runs that build versions of a projection, as their drivers have last stored
+// them.
+func (e *Engine) RunsOf(ctx context.Context, pointer projection.Pointer) ([]Run, error) {
+	var runs []Run
+	for _, v := range pointer.Versions {
+		if v.State != projection.Building {
+			continue
+		}
+		run := Run{ID: v.RunID, Projection: pointer.Projection, ToVersion: v.Number, Revision: v.Revision, Mode: ModeRebuild}
+		if err := e.get(ctx, run.key("run.json"), &run); err != nil && !errors.Is(err, eventlog.ErrNoBlob) {
+			return runs, err
+		}
+		runs = append(runs, run)
+	}
+	return runs, nil
+}
+
 func (d *Driver) goOn(ctx context.Context, run Run) (Run, error) {
 	stages := d.stages(run.Mode)
 	from := slices.IndexFunc(stages, func(s stage) bool { return s.name == run.Step }) + 1
 	for _, s := range stages[from:] {
+		d.Engine.progress(Progress{RunID: run.ID, Step: s.name})
 		started := d.Engine.Now()
 		after, err := s.do(ctx, run)
 		if err != nil {
@@ -134,6 +156,11 @@ func (d *Driver) replay(ctx context.Context, run Run) (Run, error) {
 		return run, err
 	}
 	slices.SortStableFunc(items, func(a, b Item) int { return int(b.Events - a.Events) })
+	all := Progress{RunID: run.ID, Step: "Replay", Unit: "events"}
+	for _, item := range items {
+		all.Total += item.Events
+	}
+	d.Engine.progress(all)
 	err := d.each(ctx, run, len(items), func(ctx context.Context, i int) error {
 		_, err := d.Engine.ReplayPart(ctx, run, items[i])
 		return err
@@ -142,6 +169,7 @@ func (d *Driver) replay(ctx context.Context, run Run) (Run, error) {
 }
 
 func (d *Driver) verifyParts(ctx context.Context, run Run) (Run, error) {
+	d.Engine.progress(Progress{RunID: run.ID, Step: "VerifyParts", Total: run.Replay.Rows, Unit: "rows"})
 	return run, d.each(ctx, run, len(run.Verify.Parts), func(ctx context.Context, i int) error {
 		_, err := d.Engine.VerifyPart(ctx, run, run.Verify.Parts[i])
 		return err
@@ -168,6 +196,9 @@ func (d *Driver) each(ctx context.Context, run Run, n int, do func(context.Conte
 }
 
 func (d *Driver) joinWait(ctx context.Context, run Run) (Run, error) {
+	if d.Alone != nil && d.Alone() {
+		return run, nil
+	}
 	return run, d.Engine.sleep(ctx, d.Engine.JoinWait())
 }
 

@@ -44,7 +44,6 @@ func (e *Engine) ReplayPart(ctx context.Context, run Run, item Item) (PartResult
 	if err := e.put(ctx, e.resultKey(&run, item.Part), result); err != nil {
 		return result, err
 	}
-	e.progress(Progress{RunID: run.ID, Step: "Replay", Part: item.Part, Done: item.Events, Total: item.Events, Unit: "events"})
 	observe.Logger(ctx).Info().Str("part", item.Part).Int("rows", result.Rows).Int64("applied", result.Applied).Int("parked", result.Parked).
 		Int("gaps", result.Gaps).Int64(observe.FieldDurationMs, took).Str(observe.FieldResult, observe.ResultOK).Msg("reproject:part")
 	result.ParkedStreams, result.GapStreams = nil, nil
@@ -95,36 +94,52 @@ func (e *Engine) foldPart(ctx context.Context, run *Run, work *Work, part *repla
 		if bound := e.Settings.PartBytes; bound > 0 && part.Bytes() > bound {
 			return failed("the rows of %s take more than %d bytes: plan smaller parts", work.Part, bound)
 		}
-		// The part is not done before its rows are stored: until then there is something left.
-		done = min(done+int64(read.frame.Count), work.Events-1)
+		done += int64(read.frame.Count)
 		e.progress(Progress{RunID: run.ID, Step: "Replay", Part: work.Part, Done: done, Total: work.Events, Unit: "events"})
 	}
 	return nil
 }
 
+// progressRows is after how many rows a part tells how far it has come.
+const progressRows = 1000
+
 // writePart hands the rows to the sink.
 func (e *Engine) writePart(ctx context.Context, run *Run, work *Work, part *replay.Part, result *PartResult) error {
 	bulk := part.Bulk(work.Part)
 	rows := bulk.Rows
+	at := Progress{RunID: run.ID, Step: "Replay", Part: work.Part, Total: int64(result.Rows), Unit: "rows"}
 	bulk.Rows = func(yield func(projection.Record, error) bool) {
-		result.RowBytes = 0
+		result.RowBytes, at.Done = 0, 0
 		for record, err := range rows {
 			result.RowBytes += int64(len(record.Data))
 			if !yield(record, err) {
 				return
 			}
-		}
-	}
-	if run.Mode == ModeDryRun {
-		for _, err := range bulk.Rows {
-			if err != nil {
-				return err
+			if at.Done++; at.Done%progressRows == 0 && at.Done < at.Total {
+				e.progress(at)
 			}
 		}
-		return ctx.Err()
 	}
-	_, err := e.Tables.PutPart(ctx, run.Table(), bulk)
+	err := e.putPart(ctx, run, bulk)
+	if err == nil {
+		at.Done = at.Total
+		e.progress(at)
+	}
 	return err
+}
+
+// putPart stores the rows; a dry run only goes through them.
+func (e *Engine) putPart(ctx context.Context, run *Run, bulk projection.BulkPart) error {
+	if run.Mode != ModeDryRun {
+		_, err := e.Tables.PutPart(ctx, run.Table(), bulk)
+		return err
+	}
+	for _, err := range bulk.Rows {
+		if err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
 }
 
 // readAheadFrames is how many frames are read while one is folded: reading one object after

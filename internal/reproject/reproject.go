@@ -96,11 +96,13 @@ type Settings struct {
 	CatchUpBudget    time.Duration // after which CatchUp wants to be called again
 }
 
-// Progress is how far a step of a run has come.
+// Progress is how far a step of a run has come: at its beginning for the whole step, then for
+// each of its parts, or for the whole of a step that has none. A part of Replay first reads
+// events, then writes rows; it is in when the last row is.
 type Progress struct {
 	RunID string
 	Step  string // such as Replay
-	Part  string // of the step; "" when it has none
+	Part  string // of the step; "" for the whole of it
 	Done  int64
 	Total int64 // 0 when it is not known
 	Unit  string

@@ -15,6 +15,7 @@ import (
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
 	"gakushoku/internal/replay"
+	"gakushoku/internal/reproject"
 	"gakushoku/internal/transfer"
 )
 
@@ -64,7 +65,7 @@ func (c *reprojectCommand) intoFolder(p *program) error {
 	}
 	return p.withFolder(true, func(folder *app.Folder) error {
 		started := time.Now()
-		run, err := p.rebuild(folder, readmodel.OrdersName)
+		run, err := p.runRebuild(folder, reproject.Request{Projection: readmodel.OrdersName}, "")
 		if err != nil {
 			return err
 		}

@@ -115,11 +115,3 @@ func TestReprojectShowsABarOnATerminal(t *testing.T) {
 	callWith(t, "oops\n", true, "reproject", "--from", "-").wants(t, exitFailed, "standard input:1: ")
 	callWith(t, seed, true, "reproject", "--from", "-", "--log-apply").wants(t, exitDone, "reproject:apply", "\x1b[")
 }
-
-func TestProjectionRebuildReplacesTheVersion(t *testing.T) {
-	t.Parallel()
-	dir := seeded(t)
-	contains(t, ok(t, "projection", "status", "-d", dir), "2 events, 0 applied", "orders", "active")
-	contains(t, ok(t, "projection", "rebuild", "orders", "-d", dir), "orders: 1 stream in version 2, which replaces version 1")
-	callWith(t, "", true, "projection", "rebuild", "orders", "-d", dir, "--json").wants(t, exitDone, `"toVersion": 3`, "\r1 stream")
-}

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
-	"gakushoku/internal/app"
 	"gakushoku/internal/repair"
 	"gakushoku/internal/verify"
 )
@@ -41,10 +39,7 @@ func (c *verifyCommand) Run(p *program) error {
 			return err
 		}
 		sound = verified.Sound
-		if c.JSON {
-			return p.printJSON(verified)
-		}
-		return p.showVerified(c.Name, &verified, took)
+		return c.show(p, &verified, took)
 	})
 	if err != nil {
 		return couldNotTell(err)
@@ -55,13 +50,11 @@ func (c *verifyCommand) Run(p *program) error {
 	return nil
 }
 
-// withReadModels opens the read models for f.
-func (p *program) withReadModels(f func(*repair.ReadModels) error) error {
-	err := p.withFolder(false, func(folder *app.Folder) error { return f(folder.ReadModels()) })
-	if errors.Is(err, repair.ErrRefused) {
-		return usagef("%v", err)
+func (c *verifyCommand) show(p *program, v *repair.Verified, took time.Duration) error {
+	if c.JSON {
+		return p.printJSON(v)
 	}
-	return err
+	return p.showVerified(c.Name, v, took)
 }
 
 func (c *verifyCommand) verify(p *program, m *repair.ReadModels) (repair.Verified, time.Duration, error) {

@@ -39,12 +39,17 @@ func projected(t *testing.T) string {
 // damage changes the row of a stream in the first version of the orders, and adds to totals.
 func damage(t *testing.T, dir, stream string, change func(*projection.Record), totals ...readmodel.Contribution) {
 	t.Helper()
+	damageIn(t, dir, 1, stream, change, totals...)
+}
+
+func damageIn(t *testing.T, dir string, version int, stream string, change func(*projection.Record), totals ...readmodel.Contribution) {
+	t.Helper()
 	folder, err := app.OpenFolder(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer folder.Close()
-	table := projection.Table{Projection: "orders", Version: 1}
+	table := projection.Table{Projection: "orders", Version: version}
 	rows, err := folder.Tables.Records(t.Context(), table, []string{stream})
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,16 @@
+package app
+
+import (
+	"os"
+
+	"golang.org/x/sys/windows"
+)
+
+// locks reports that tryLock keeps others out.
+const locks = true
+
+// tryLock takes the lock that ends with the process.
+func tryLock(f *os.File) error {
+	const flags = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
+	return windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, new(windows.Overlapped))
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"gakushoku/internal/repair"
+	"gakushoku/internal/reproject"
+)
+
+type rebuildCommand struct {
+	Name string `arg:"" optional:"" help:"The projection, such as orders."`
+	All  bool   `help:"Every projection, one after the other."`
+
+	Stream            []string `help:"Repair only this stream, in place; may be given again." placeholder:"STREAM" xor:"what"`
+	FromEventNumber   uint64   `help:"Repair only the streams with an event of this number or a later one, in place." placeholder:"N" xor:"what"`
+	FromInconsistency bool     `help:"Verify, and repair only the streams whose rows are wrong, in place." xor:"what"`
+	Until             moment   `help:"The read model as it was then, in a version of its own that nobody is switched to: a time, or how long ago, such as 24h." placeholder:"TIME" xor:"what"`
+	Resume            string   `help:"Go on with a run that was cut off." placeholder:"RUN" xor:"what"`
+
+	DryRun         bool          `help:"Fold and count, but write nothing: events, rows, bytes, time, cost on AWS, and the events that cannot be applied."`
+	Approve        bool          `help:"Wait before the switch until a person approves it."`
+	Soak           time.Duration `help:"Drop the old version that long after the switch; if not given it is kept until cleanup." placeholder:"DURATION"`
+	AllowParked    int           `help:"How many streams may be set aside without stopping the rebuild." placeholder:"N"`
+	MaxConcurrency int           `help:"How many parts are replayed at once." placeholder:"N"`
+	Sample         share         `help:"Verify only this share of the rows, such as 1%." placeholder:"SHARE"`
+	JSON           bool          `help:"Print what was done as JSON." name:"json"`
+}
+
+func (rebuildCommand) Help() string {
+	return `Folds the whole log into a new table version, lets live delivery join, catches up, compares every row and total with the events, and switches readers, all while the server goes on: readers see the old rows until then. The old version is kept and still written, so "rollback" loses nothing; "cleanup" drops it. A rebuild that fails leaves the live version untouched. Only one at a time for a projection.
+
+Examples:
+
+    gakushoku projection rebuild orders
+    gakushoku projection rebuild orders --dry-run
+    gakushoku projection rebuild orders --approve --soak 24h
+    gakushoku projection rebuild orders --stream order-o1
+    gakushoku projection rebuild orders --from-inconsistency
+    gakushoku projection rebuild --all`
+}
+
+func (c *rebuildCommand) Run(p *program) error {
+	if c.All == (c.Name != "") {
+		return usagef("name the projection, or give --all")
+	}
+	if c.All && (len(c.Stream) > 0 || c.Resume != "") {
+		return usagef("--stream and --resume are for one projection: name it")
+	}
+	return p.withInstallation(func(i installation) error {
+		names := []string{c.Name}
+		if c.All {
+			names = i.ReadModels().Names()
+		}
+		for _, name := range names {
+			if err := c.rebuild(p, i, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (c *rebuildCommand) rebuild(p *program, i installation, name string) error {
+	if c.FromInconsistency {
+		return p.healInconsistent(i.ReadModels(), name, c.JSON)
+	}
+	request := c.request(name)
+	if len(c.Stream) > 0 {
+		streams, err := i.ReadModels().StreamNames(p.ctx, name, c.Stream)
+		if err != nil {
+			return err
+		}
+		request.Streams = streams
+	}
+	started := time.Now()
+	run, err := p.runRebuild(i, request, c.Resume)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return p.printJSON(run)
+	}
+	return p.showRun(&run, time.Since(started))
+}
+
+func (c *rebuildCommand) request(name string) reproject.Request {
+	r := reproject.Request{
+		Projection: name, FromEventNumber: c.FromEventNumber, Until: c.Until.instant(), DryRun: c.DryRun, Approve: c.Approve,
+		AllowParked: c.AllowParked, MaxConcurrency: c.MaxConcurrency, Sample: float64(c.Sample),
+	}
+	if c.Soak > 0 {
+		soak := reproject.Seconds(c.Soak)
+		r.Soak = &soak
+	}
+	return r
+}
+
+// runRebuild runs a request, or goes on with a run, and shows how far it has come.
+func (p *program) runRebuild(i installation, request reproject.Request, resume string) (run reproject.Run, err error) {
+	show := newRebuildProgress(p, request.Projection)
+	defer func() { show.end(err) }()
+	if resume != "" {
+		return i.ResumeRebuild(p.ctx, request.Projection, resume, show.options())
+	}
+	return i.Rebuild(p.ctx, request, show.options())
+}
+
+// healInconsistent repairs the rows that are wrong, in every version that live delivery writes.
+func (p *program) healInconsistent(m *repair.ReadModels, name string, asJSON bool) error {
+	versions, err := m.Live(p.ctx, name)
+	if err != nil {
+		return err
+	}
+	var unsound []error
+	for _, number := range versions {
+		c := verifyCommand{Name: name, Version: number, Fix: true, JSON: asJSON}
+		verified, took, err := c.verify(p, m)
+		if err != nil {
+			return err
+		}
+		if !verified.Sound {
+			unsound = append(unsound, fmt.Errorf("%s is not sound", verified.Table))
+		}
+		if err := c.show(p, &verified, took); err != nil {
+			return err
+		}
+	}
+	return errors.Join(unsound...)
+}
+
+// showRun tells what a run has done.
+func (p *program) showRun(r *reproject.Run, took time.Duration) error {
+	switch r.Mode {
+	case reproject.ModeHeal:
+		return p.printf("%s: %s folded anew in %s, %d of them set aside\n", r.Projection, plural(int64(r.Heal.Streams), "stream"), versionNames(r.Projection, r.Heal.Versions), r.Heal.Parked)
+	case reproject.ModeDryRun:
+		return p.showDryRun(r, took)
+	case reproject.ModeScratch:
+		return p.printf("%s: %s in %s, as of %s; nobody is switched to it, \"gakushoku projection cleanup %s\" drops it\n",
+			r.Projection, plural(r.Replay.Rows, "row"), r.Table(), until(r), r.Projection)
+	}
+	if err := p.printf("%s: %s, %s in %s, which replaces version %d, in %s\n", r.Projection, plural(r.Plan.Events, "event"), plural(r.Replay.Rows, "row"), r.Table(), r.FromVersion, took.Round(time.Millisecond)); err != nil {
+		return err
+	}
+	if err := p.showVerification(r); err != nil {
+		return err
+	}
+	if len(r.Dropped) > 0 {
+		if err := p.printf("dropped %s\n", versionNames(r.Projection, r.Dropped)); err != nil {
+			return err
+		}
+	}
+	if r.Request.Soak != nil {
+		return nil
+	}
+	return p.printf("%s-v%d is kept and still written: \"rollback %s\" goes back to it, \"cleanup %s\" drops it\n", r.Projection, r.FromVersion, r.Projection, r.Projection)
+}
+
+// showVerification tells what the verification of the new version has shown.
+func (p *program) showVerification(r *reproject.Run) error {
+	v := r.Verify
+	if v == nil {
+		return nil
+	}
+	sample := ""
+	if r.Request.Sample > 0 && r.Request.Sample < 1 {
+		sample = fmt.Sprintf(" (a sample of %g %%)", r.Request.Sample*100)
+	}
+	verdict := "sound"
+	if !v.Sound {
+		verdict = "NOT sound"
+	}
+	old := v.Old
+	return p.printf("verified %s and %s%s: %s, %d brought in late, %d parked\nagainst version %d: %d same, %d changed, %d only old, %d only new\n",
+		plural(v.Rows, "row"), plural(v.Events, "event"), sample, verdict, v.Healed, v.Parked, r.FromVersion, old.Same+old.Moving, old.Changed, old.OnlyOld, old.OnlyNew)
+}
+
+func until(r *reproject.Run) string {
+	if r.Request.UntilNumber > 0 {
+		return fmt.Sprintf("event %d", r.Request.UntilNumber)
+	}
+	return r.Request.Until.String()
+}
+
+// showDryRun tells what a rebuild would do.
+func (p *program) showDryRun(r *reproject.Run, took time.Duration) error {
+	e := r.Replay.Estimate
+	if e == nil {
+		e = &reproject.Estimate{}
+	}
+	err := p.printf(`%s, a dry run: nothing was written
+events   %d in %s of the log (%s compressed), up to number %d
+rows     %d (%s), in %s; the largest takes %s of memory
+parked   %d
+here     about %s
+on AWS   about %s for replay and verification (what binds: %s), %d write units, about %.2f USD
+`, r.Projection, r.Plan.Events, plural(r.Plan.Segments, "segment"), sizeOf(r.Plan.Bytes), r.Plan.Watermark,
+		r.Replay.Rows, sizeOf(r.Replay.RowBytes), plural(int64(r.Plan.Parts), "part"), sizeOf(r.Replay.LargestPart),
+		r.Replay.Parked, estimateHere(took), time.Duration(e.Seconds)*time.Second, orDash(e.Binds), e.WriteUnits, e.USD)
+	for _, poison := range r.Replay.ParkedSample {
+		if err == nil {
+			err = p.printf("         %s\n", plain(poison))
+		}
+	}
+	return err
+}
+
+// estimateHere is about how long the same run takes in this process with writing, joining and
+// verifying: as long again as the folding for each of the first and the last, and the wait.
+func estimateHere(took time.Duration) time.Duration {
+	const joining = 5 * time.Second
+	return (3*took + joining).Round(time.Second)
+}
+
+// sizeOf is a number of bytes as one says it.
+func sizeOf(n int64) string {
+	const units = "kMGT"
+	if n < 1000 {
+		return plural(n, "byte")
+	}
+	value, at := float64(n)/1000, 0
+	for value >= 1000 && at < len(units)-1 {
+		value, at = value/1000, at+1
+	}
+	return fmt.Sprintf("%.1f %cB", value, units[at])
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"gakushoku/internal/projection"
+)
+
+func TestRebuildReplacesTheVersionAndRollbackGoesBack(t *testing.T) {
+	t.Parallel()
+	dir := seeded(t)
+	contains(t, ok(t, "projection", "status", "-d", dir), "2 events, 0 applied: 2 events waiting", "orders", "active")
+	contains(t, ok(t, "projection", "rebuild", "orders", "-d", dir), "orders: 2 events, 1 row in orders-v2, which replaces version 1, in ",
+		"verified 1 row and 2 events: sound, 0 brought in late, 0 parked", "against version 1: 0 same, 0 changed, 0 only old, 1 only new", "orders-v1 is kept and still written")
+	contains(t, ok(t, "projection", "rollback", "orders", "-d", dir), "readers see orders-v1")
+	contains(t, ok(t, "projection", "rollback", "orders", "-d", dir), "readers see orders-v2")
+	list := ok(t, "projection", "list", "-d", dir)
+	if versions := states(list); versions["1"] != "previous" || versions["2"] != "active" {
+		t.Errorf("the list is\n%s", list)
+	}
+	contains(t, ok(t, "projection", "cleanup", "orders", "-d", dir), "dropped orders-v1")
+	contains(t, ok(t, "projection", "cleanup", "orders", "-d", dir), "orders has nothing to drop")
+	call(t, "projection", "rollback", "orders", "-d", dir).wants(t, exitFailed, "no previous version to go back to")
+	contains(t, ok(t, "projection", "rebuild", "--all", "-d", dir, "--json"), `"toVersion": 3`, `"sound": true`, `"same": 1`)
+	contains(t, ok(t, "projection", "list", "-d", dir, "--json"), `"number": 3`, `"state": "active"`)
+}
+
+// states are the states of the versions in a list.
+func states(list string) map[string]string {
+	found := map[string]string{}
+	for line := range strings.Lines(list) {
+		if fields := strings.Fields(line); len(fields) > 2 && fields[0] == "orders" {
+			found[fields[1]] = fields[2]
+		}
+	}
+	return found
+}
+
+func TestSoakDropsTheOldVersion(t *testing.T) {
+	t.Parallel()
+	dir := seeded(t)
+	contains(t, ok(t, "projection", "rebuild", "orders", "--soak", "1ms", "-d", dir), "dropped orders-v1")
+	if versions := states(ok(t, "projection", "list", "-d", dir)); len(versions) != 1 || versions["2"] != "active" {
+		t.Errorf("left: %v", versions)
+	}
+}
+
+func TestRebuildShowsAPersonEachStep(t *testing.T) {
+	t.Parallel()
+	got := callWith(t, "", true, "projection", "rebuild", "orders", "-d", seeded(t))
+	got.wants(t, exitDone, "Plan", "Replay", "VerifyParts", "Switch", "done")
+	if strings.Contains(got.err, "reproject:") {
+		t.Errorf("log lines on a terminal: %s", got.err)
+	}
+	plain := call(t, "projection", "rebuild", "orders", "-d", seeded(t))
+	plain.wants(t, exitDone, `"message":"reproject:plan"`, `"message":"reproject:switch"`)
+	if strings.Contains(plain.err, "\x1b") {
+		t.Errorf("control characters without a terminal: %q", plain.err)
+	}
+}
+
+func TestADryRunWritesNothing(t *testing.T) {
+	t.Parallel()
+	dir := projected(t)
+	contains(t, ok(t, "projection", "rebuild", "orders", "--dry-run", "-d", dir), "nothing was written", "events   4 in 1 segment", "rows     2", "parked   1",
+		"order-bad at version 2 (event p2): order bad was placed before", "write units", "USD", "here     about")
+	if versions := states(ok(t, "projection", "list", "-d", dir)); len(versions) != 1 || versions["1"] != "active" {
+		t.Errorf("versions: %v", versions)
+	}
+}
+
+func TestAPoisonEventStopsARebuildUnlessAllowed(t *testing.T) {
+	t.Parallel()
+	dir := projected(t)
+	call(t, "projection", "rebuild", "orders", "-d", dir).wants(t, exitFailed, "1 streams cannot be folded to their end, 0 are allowed", "order bad was placed before")
+	if versions := states(ok(t, "projection", "list", "-d", dir)); len(versions) != 1 || versions["1"] != "active" {
+		t.Errorf("a rebuild that failed has left %v", versions)
+	}
+	contains(t, ok(t, "projection", "rebuild", "orders", "--allow-parked", "1", "-d", dir), "1 parked")
+}
+
+func TestPartialRepairs(t *testing.T) {
+	t.Parallel()
+	dir := projected(t)
+	wrong := func() { t.Helper(); damage(t, dir, "order-o1", unpaid) }
+	repaired := func() {
+		t.Helper()
+		contains(t, ok(t, "explain", "orders", "o1", "-d", dir), `"status":"PAID"`, "It is what the events say.")
+	}
+	wrong()
+	contains(t, ok(t, "projection", "rebuild", "orders", "--stream", "o1", "-d", dir), "orders: 1 stream folded anew in orders-v1, 0 of them set aside")
+	repaired()
+	wrong()
+	contains(t, ok(t, "projection", "rebuild", "orders", "--from-event-number", "2", "-d", dir), "2 streams folded anew in orders-v1, 1 of them set aside")
+	repaired()
+	wrong()
+	contains(t, ok(t, "projection", "rebuild", "orders", "--from-inconsistency", "-d", dir), "order-o1", "different, fixed", "sound now")
+	repaired()
+	call(t, "projection", "rebuild", "orders", "--from-event-number", "99", "-d", dir).wants(t, exitFailed, "the log ends at 4")
+	call(t, "projection", "rebuild", "orders", "--stream", "nobody", "-d", dir).wants(t, exitUsage, "stream order-nobody: there are no events")
+}
+
+func TestUntilShowsAPastMoment(t *testing.T) {
+	t.Parallel()
+	dir := projected(t)
+	contains(t, ok(t, "projection", "rebuild", "orders", "--until", "2026-01-24T00:00:00Z", "-d", dir), "orders: 2 rows in orders-v2, as of 2026-01-24T00:00:00.000Z", "nobody is switched to it")
+	explained := ok(t, "explain", "orders", "o1", "-d", dir)
+	contains(t, explained, "orders-v2: scratch", `"status":"ORDERED"`, "It is scratch and not kept up to date.", `"status":"PAID"`)
+	call(t, "projection", "verify", "orders", "--version", "2", "-d", dir).wants(t, exitUsage, "orders-v2 is scratch")
+	contains(t, ok(t, "projection", "cleanup", "orders", "-d", dir), "dropped orders-v2")
+}
+
+func TestARebuildWaitsForApproval(t *testing.T) {
+	t.Parallel()
+	dir := seeded(t)
+	call(t, "projection", "approve", "orders", "-d", dir).wants(t, exitFailed, "no run of orders is going on")
+	waiting := func() *running {
+		r := start(t, "projection", "rebuild", "orders", "--approve", "-d", dir)
+		r.eventually(t, r.err, "reproject:approve")
+		return r
+	}
+	run := waiting()
+	contains(t, ok(t, "projection", "approve", "orders", "--show", "-d", dir), "verified 1 row and 2 events: sound")
+	contains(t, ok(t, "projection", "status", "-d", dir), "builds orders-v2: Verify done, 2 events to replay in 1 part, 1 row, 0 parked, verified", "building, written live")
+	call(t, "projection", "rebuild", "orders", "-d", dir).wants(t, exitFailed, "refused: another rebuild of orders is going on", "wait for it, or stop it first")
+	contains(t, ok(t, "projection", "approve", "orders", "-d", dir), "is approved")
+	if code := <-run.ended; code != exitDone {
+		t.Fatalf("exit %d: %s", code, run.err.String())
+	}
+	contains(t, run.out.String(), "orders-v2, which replaces version 1")
+
+	run = waiting()
+	contains(t, ok(t, "projection", "approve", "orders", "--reject", "not today", "-d", dir, "--json"), `"asked`)
+	if code := <-run.ended; code != exitFailed || !strings.Contains(run.err.String(), "the switch was not approved: not today") {
+		t.Errorf("exit %d: %s", code, run.err.String())
+	}
+
+	run = waiting()
+	run.stop()
+	if code := <-run.ended; code != exitFailed || !strings.Contains(run.err.String(), "interrupted") {
+		t.Errorf("exit %d: %s", code, run.err.String())
+	}
+	if versions := states(ok(t, "projection", "list", "-d", dir)); len(versions) != 2 || versions["2"] != "active" {
+		t.Errorf("versions: %v", versions)
+	}
+}
+
+func TestARebuildThatWasKilledIsResumed(t *testing.T) {
+	t.Parallel()
+	dir := seeded(t)
+	cmd, _, _ := process(t, "projection", "rebuild", "orders", "--approve", "-d", dir)
+	stderr := &output{}
+	cmd.Stderr = stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	killed := &running{err: stderr, out: &output{}, ended: make(chan int)}
+	killed.eventually(t, stderr, "reproject:approve")
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait() //nolint:errcheck // it was killed
+	status := ok(t, "projection", "status", "-d", dir)
+	contains(t, status, "builds orders-v2: Verify done")
+	_, after, _ := strings.Cut(status, "run ")
+	run := start(t, "projection", "rebuild", "orders", "--resume", strings.Fields(after)[0], "-d", dir)
+	run.eventually(t, run.err, "reproject:approve")
+	ok(t, "projection", "approve", "orders", "-d", dir)
+	if code := <-run.ended; code != exitDone {
+		t.Fatalf("exit %d: %s", code, run.err.String())
+	}
+	contains(t, run.out.String(), "orders-v2, which replaces version 1")
+}
+
+func TestStatusIsWatchedUntilCtrlC(t *testing.T) {
+	t.Parallel()
+	dir := seeded(t)
+	for _, flags := range [][]string{nil, {"--json"}} {
+		watch := start(t, append([]string{"projection", "status", "--watch", "-d", dir}, flags...)...)
+		watch.eventually(t, watch.out, "orders")
+		watch.stop()
+		if code := <-watch.ended; code != exitDone {
+			t.Errorf("exit %d: %s", code, watch.err.String())
+		}
+	}
+}
+
+func TestARebuildThatMakesNoSenseIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := seeded(t)
+	for name, args := range map[string][]string{
+		"nothing":                 {},
+		"one and all":             {"orders", "--all"},
+		"one stream of all":       {"--all", "--stream", "o1"},
+		"two kinds of repair":     {"orders", "--stream", "o1", "--from-event-number", "1"},
+		"a sample that is none":   {"orders", "--sample", "0"},
+		"an unknown projection":   {"meals", "--from-inconsistency"},
+		"a time that is none":     {"orders", "--until", "soon"},
+		"a run that makes no run": {"orders", "--resume", "x", "--until", "1h"},
+	} {
+		got := call(t, append([]string{"projection", "rebuild", "-d", dir}, args...)...)
+		if got.code != exitUsage {
+			t.Errorf("%s: exit %d: %s", name, got.code, got.err)
+		}
+	}
+	call(t, "projection", "rebuild", "orders", "--resume", "nothing", "-d", dir).wants(t, exitFailed, "there is no run nothing of orders")
+	call(t, "projection", "rebuild", "orders", "--until", "2026-01-24T00:00:00Z", "--approve", "-d", dir).wants(t, exitFailed, "nobody is switched to a past moment")
+}
+
+// TestVerifyAfterDamageAndRebuild is the whole way from a complaint to sound totals.
+func TestWrongTotalsAreMendedByARebuild(t *testing.T) {
+	t.Parallel()
+	dir := seeded(t)
+	ok(t, "projection", "rebuild", "orders", "-d", dir)
+	ok(t, "projection", "cleanup", "orders", "-d", dir)
+	damageIn(t, dir, 2, "order-o1", func(r *projection.Record) { r.Data = bytes.Replace(r.Data, []byte("780"), []byte("9780"), 1) })
+	call(t, "projection", "verify", "orders", "--fix", "-d", dir).wants(t, exitFailed, "different, fixed", "Wrong totals are mended by a rebuild")
+	contains(t, ok(t, "projection", "rebuild", "orders", "-d", dir), "sound", "1 same, 0 changed")
+	contains(t, ok(t, "projection", "verify", "orders", "-d", dir), "It is sound.")
+}

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"gakushoku/internal/app"
+	"gakushoku/internal/observe"
+	"gakushoku/internal/reproject"
+)
+
+// rebuildProgress tells how far a rebuild has come: a person sees a line for each step, and one
+// for each part that is being worked on; everything else gets a log line now and then.
+type rebuildProgress struct {
+	ctx  context.Context
+	name string
+	out  io.Writer     // the terminal; nil without one
+	bars *mpb.Progress // nil without a terminal
+
+	mu     sync.Mutex
+	step   *stepProgress
+	logged time.Time
+}
+
+// progressEvery is how often a log line tells how far a step is.
+const progressEvery = 5 * time.Second
+
+func newRebuildProgress(p *program, name string) *rebuildProgress {
+	g := &rebuildProgress{ctx: p.ctx, name: name}
+	if isTerminal(p.stderr) {
+		g.out = p.stderr
+		g.bars = mpb.New(mpb.WithOutput(p.stderr), mpb.WithWidth(50), mpb.WithAutoRefresh())
+	}
+	return g
+}
+
+func (g *rebuildProgress) options() app.RebuildOptions {
+	return app.RebuildOptions{Progress: g.report}
+}
+
+// report takes what the engine tells.
+func (g *rebuildProgress) report(p reproject.Progress) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.step == nil || g.step.name != p.Step {
+		g.finish(true)
+		g.step = newStepProgress(g.bars, p.Step, g.name)
+		g.logged = time.Now()
+	}
+	g.step.add(p)
+	if now := time.Now(); g.bars == nil && now.Sub(g.logged) >= progressEvery {
+		g.logged = now
+		g.step.log(g.ctx)
+	}
+}
+
+// finish ends the line of the step, whole or cut off.
+func (g *rebuildProgress) finish(done bool) {
+	if g.step != nil {
+		g.step.finish(done)
+	}
+	g.step = nil
+}
+
+// end ends the last step: where the run failed, its line stays as it was.
+func (g *rebuildProgress) end(err error) {
+	g.mu.Lock()
+	g.finish(err == nil)
+	g.mu.Unlock()
+	if g.bars != nil {
+		g.bars.Wait()
+	}
+}
+
+// stepProgress is one step. Its numbers are read by the goroutine that draws.
+type stepProgress struct {
+	name, projection string
+	bars             *mpb.Progress
+	bar              *mpb.Bar // of the whole step
+	started          time.Time
+	unit             atomic.Value
+	done, total      atomic.Int64
+	took             atomic.Int64 // once it is over
+	parts            map[string]*partProgress
+}
+
+// partProgress is one part of a step. A part of Replay reads events in its first half, and
+// writes rows in its second.
+type partProgress struct {
+	bar  *mpb.Bar
+	last atomic.Pointer[reproject.Progress]
+	size int64 // of the part, in the step's unit
+}
+
+func newStepProgress(bars *mpb.Progress, name, projection string) *stepProgress {
+	s := &stepProgress{name: name, projection: projection, bars: bars, started: time.Now(), parts: map[string]*partProgress{}}
+	s.unit.Store("")
+	if bars != nil {
+		s.bar = bars.New(0, mpb.BarStyle().Lbound("").Rbound("").Filler("=").Tip(">").Padding(" "),
+			mpb.PrependDecorators(decor.Name(name, decor.WC{W: 12, C: decor.DindentRight}), decor.Any(s.percent, decor.WC{W: 6})),
+			mpb.AppendDecorators(decor.Any(s.rate)))
+	}
+	return s
+}
+
+// add takes a report on the step or one of its parts.
+func (s *stepProgress) add(p reproject.Progress) {
+	if p.Part == "" {
+		s.set(p.Done, p.Total, p.Unit)
+		return
+	}
+	part := s.parts[p.Part]
+	if part == nil {
+		part = &partProgress{size: p.Total}
+		s.parts[p.Part] = part
+		part.last.Store(&p)
+		if s.bars != nil {
+			part.bar = s.bars.New(0, mpb.NopStyle(), mpb.BarRemoveOnComplete(),
+				mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return "  " + partText(part.last.Load()) })))
+		}
+	}
+	part.last.Store(&p)
+	if part.bar != nil && part.over() {
+		part.bar.SetTotal(-1, true)
+	}
+	var done, total int64
+	for _, other := range s.parts {
+		done += other.done()
+		total += other.size
+	}
+	s.set(done, max(total, s.total.Load()), "")
+}
+
+func (s *stepProgress) set(done, total int64, unit string) {
+	s.done.Store(done)
+	s.total.Store(total)
+	if unit != "" {
+		s.unit.Store(unit)
+	}
+	if s.bar != nil && total > 0 {
+		// The bar is full when the step is over, not when its last part says so.
+		s.bar.SetTotal(total+1, false)
+		s.bar.SetCurrent(min(done, total))
+	}
+}
+
+// done is how much of the part is done, in the step's unit.
+func (p *partProgress) done() int64 {
+	last := p.last.Load()
+	switch {
+	case last.Step != "Replay":
+		return min(last.Done, last.Total)
+	case last.Unit == "rows" && last.Done >= last.Total:
+		return p.size
+	case last.Unit == "rows":
+		return p.size/2 + p.size/2*last.Done/last.Total
+	}
+	return last.Done / 2
+}
+
+// over reports whether the part has nothing left to do.
+func (p *partProgress) over() bool {
+	last := p.last.Load()
+	return last.Done >= last.Total && (last.Step != "Replay" || last.Unit == "rows")
+}
+
+func partText(p *reproject.Progress) string {
+	percent := 100.0
+	if p.Total > 0 {
+		percent = 100 * float64(p.Done) / float64(p.Total)
+	}
+	return fmt.Sprintf("%-12s %3.0f %%  %d of %d %s", p.Part, percent, p.Done, p.Total, p.Unit)
+}
+
+func (s *stepProgress) percent(decor.Statistics) string {
+	if s.took.Load() > 0 {
+		return "done"
+	}
+	if total := s.total.Load(); total > 0 {
+		return fmt.Sprintf("%d %%", min(99, 100*s.done.Load()/total))
+	}
+	return ""
+}
+
+// rate is "123456 events/s, 12s left", or for how long the step goes on.
+func (s *stepProgress) rate(decor.Statistics) string {
+	if took := s.took.Load(); took > 0 {
+		return time.Duration(took).Round(time.Millisecond).String()
+	}
+	elapsed := time.Since(s.started)
+	if s.name == "Approve" && elapsed > time.Second {
+		return fmt.Sprintf("waiting: gakushoku projection approve %s", s.projection)
+	}
+	perSecond, left, known := s.pace(elapsed)
+	if !known {
+		return elapsed.Round(time.Second).String()
+	}
+	return fmt.Sprintf("%.0f %s/s, %s left", perSecond, s.unit.Load(), left.Round(time.Second))
+}
+
+// pace is the rate and the time left, if they are known.
+func (s *stepProgress) pace(elapsed time.Duration) (perSecond float64, left time.Duration, known bool) {
+	done, total := s.done.Load(), s.total.Load()
+	if done <= 0 || total <= 0 || elapsed <= 0 {
+		return 0, 0, false
+	}
+	perSecond = float64(done) / elapsed.Seconds()
+	return perSecond, time.Duration(float64(max(0, total-done)) / perSecond * float64(time.Second)), true
+}
+
+func (s *stepProgress) log(ctx context.Context) {
+	perSecond, left, _ := s.pace(time.Since(s.started))
+	observe.Logger(ctx).Info().Str(observe.FieldProjection, s.projection).Str("step", s.name).Int64("done", s.done.Load()).Int64("total", s.total.Load()).
+		Str("unit", s.unit.Load().(string)).Float64("perSecond", perSecond).Int64("leftMs", left.Milliseconds()).Msg("reproject:progress")
+}
+
+func (s *stepProgress) finish(done bool) {
+	s.took.Store(int64(max(time.Since(s.started), 1)))
+	for _, part := range s.parts {
+		if part.bar != nil {
+			part.bar.Abort(true)
+		}
+	}
+	switch {
+	case s.bar == nil:
+	case done:
+		s.bar.SetTotal(-1, true)
+	default:
+		s.bar.Abort(false)
+	}
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"gakushoku/internal/app"
+	"gakushoku/internal/event"
+	"gakushoku/internal/projection"
+	"gakushoku/internal/reproject"
+	"gakushoku/internal/wait"
+)
+
+type listCommand struct {
+	JSON bool `help:"Print JSON." name:"json"`
+}
+
+func (listCommand) Help() string {
+	return `Examples:
+
+    gakushoku projection list
+    gakushoku projection list --json`
+}
+
+func (c *listCommand) Run(p *program) error {
+	return p.withInstallation(func(i installation) error {
+		status, err := i.Versions(p.ctx)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return p.printJSON(status.Projections)
+		}
+		return showVersions(p.stdout, status, false)
+	})
+}
+
+type statusCommand struct {
+	Watch bool `help:"Show it again every second until Ctrl-C, without counting rows." short:"w"`
+	JSON  bool `help:"Print JSON." name:"json"`
+}
+
+func (statusCommand) Help() string {
+	return `Shows the table versions of each projection, its rows, the streams that are set aside (parked), how far the projector is behind the newest event, and the step that a rebuild is at.
+
+Examples:
+
+    gakushoku projection status
+    gakushoku projection status --watch
+    gakushoku projection status --json`
+}
+
+func (c *statusCommand) Run(p *program) error {
+	return p.withInstallation(func(i installation) error {
+		if c.Watch {
+			return c.watch(p, i)
+		}
+		status, err := i.Status(p.ctx)
+		if err != nil {
+			return err
+		}
+		return c.show(p, status, true)
+	})
+}
+
+// watchEvery is how often the status is shown.
+const watchEvery = time.Second
+
+// watch shows the status again and again: in place on a terminal, one after the other elsewhere.
+func (c *statusCommand) watch(p *program, i installation) error {
+	for {
+		status, err := i.Versions(p.ctx)
+		if err == nil {
+			if isTerminal(p.stdout) {
+				err = p.printf("\x1b[H\x1b[2J%s\n\n", time.Now().Format(time.TimeOnly))
+			}
+			err = errors.Join(err, c.show(p, status, false))
+		}
+		if err == nil {
+			err = wait.For(p.ctx, watchEvery)
+		}
+		if errors.Is(err, context.Canceled) {
+			return nil // it was looked at for long enough
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (c *statusCommand) show(p *program, s app.Status, counted bool) error {
+	if c.JSON {
+		return p.printJSON(s)
+	}
+	behind := "up to date"
+	if s.Applied < s.Head {
+		behind = fmt.Sprintf("%s waiting, the oldest for %s: a running server brings the read models up to date", plural(int64(s.Head-s.Applied), "event"), age(time.Duration(s.BehindMs)*time.Millisecond))
+	}
+	if err := p.printf("%s, %d applied: %s\n\n", plural(int64(s.Head), "event"), s.Applied, behind); err != nil {
+		return err
+	}
+	if err := showVersions(p.stdout, s, counted); err != nil {
+		return err
+	}
+	for _, projected := range s.Projections {
+		for i := range projected.Runs {
+			if err := p.printf("\n%s\n", runLine(&projected.Runs[i])); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func showVersions(w io.Writer, s app.Status, counted bool) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	head := "PROJECTION\tVERSION\tSTATE\tREVISION\tSINCE\tRUN"
+	if counted {
+		head += "\tROWS\tPARKED"
+	}
+	fmt.Fprintln(table, head)
+	for _, projected := range s.Projections {
+		for _, v := range projected.Versions {
+			fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t%s", projected.Name, v.Number, stateOf(v), v.Revision, since(v.Since), orDash(v.RunID))
+			if counted {
+				rows, parked := "-", "-"
+				if v.State == projection.Active {
+					rows, parked = fmt.Sprint(projected.Rows), fmt.Sprint(projected.Parked)
+				}
+				fmt.Fprintf(table, "\t%s\t%s", rows, parked)
+			}
+			fmt.Fprintln(table)
+		}
+	}
+	return table.Flush()
+}
+
+func since(at event.Instant) string {
+	if at == 0 {
+		return "-"
+	}
+	return at.String()
+}
+
+func stateOf(v projection.Version) string {
+	if v.Joined {
+		return string(v.State) + ", written live"
+	}
+	return string(v.State)
+}
+
+// runLine is a run that is going on, or was cut off, on one line.
+func runLine(r *reproject.Run) string {
+	line := fmt.Sprintf("run %s builds %s: %s done", r.ID, r.Table(), orDash(r.Step))
+	if r.Plan != nil {
+		line += fmt.Sprintf(", %s to replay in %s", plural(r.Plan.Events, "event"), plural(int64(r.Plan.Parts), "part"))
+	}
+	if r.Replay != nil {
+		line += fmt.Sprintf(", %s, %d parked", plural(r.Replay.Rows, "row"), r.Replay.Parked)
+	}
+	if r.Verify != nil && r.Verify.Sound {
+		line += ", verified"
+	}
+	return line
+}
+
+// age is a duration as one says it.
+func age(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d >= 2*day {
+		return fmt.Sprintf("%d days", d/day)
+	}
+	return d.Round(time.Second).String()
+}

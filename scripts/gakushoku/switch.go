@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"gakushoku/internal/reproject"
+)
+
+type rollbackCommand struct {
+	Name string `arg:"" help:"The projection, such as orders."`
+}
+
+func (rollbackCommand) Help() string {
+	return `Both versions have been written all the time, so nothing is lost. Doing it again goes forward again.
+
+Example:
+
+    gakushoku projection rollback orders`
+}
+
+func (c *rollbackCommand) Run(p *program) error {
+	return p.withInstallation(func(i installation) error {
+		number, err := i.Rollback(p.ctx, c.Name)
+		if err != nil {
+			return err
+		}
+		return p.printf("readers see %s-v%d\n", c.Name, number)
+	})
+}
+
+type cleanupCommand struct {
+	Name string `arg:"" help:"The projection, such as orders."`
+}
+
+func (cleanupCommand) Help() string {
+	return `Drops the previous versions, to which one could roll back, and those that show a past moment. A version that is being built stays.
+
+Example:
+
+    gakushoku projection cleanup orders`
+}
+
+func (c *cleanupCommand) Run(p *program) error {
+	return p.withInstallation(func(i installation) error {
+		numbers, err := i.CleanUp(p.ctx, c.Name)
+		if err != nil {
+			return err
+		}
+		if len(numbers) == 0 {
+			return p.printf("%s has nothing to drop\n", c.Name)
+		}
+		return p.printf("dropped %s\n", versionNames(c.Name, numbers))
+	})
+}
+
+func versionNames(name string, numbers []int) string {
+	names := make([]string, len(numbers))
+	for i, n := range numbers {
+		names[i] = fmt.Sprintf("%s-v%d", name, n)
+	}
+	return strings.Join(names, ", ")
+}
+
+type approveCommand struct {
+	Name   string `arg:"" help:"The projection, such as orders."`
+	Show   bool   `help:"Only show what waits." xor:"answer"`
+	Reject string `help:"Say no, for this reason: the new version is dropped." placeholder:"REASON" xor:"answer"`
+	By     string `help:"Who decides. Default: ${default}." default:"operator" env:"USER" placeholder:"NAME"`
+	JSON   bool   `help:"Print what waits as JSON." name:"json"`
+}
+
+func (approveCommand) Help() string {
+	return `A rebuild that was started with --approve waits, verified, before readers are switched.
+
+Examples:
+
+    gakushoku projection approve orders --show
+    gakushoku projection approve orders
+    gakushoku projection approve orders --reject "prices are gone"`
+}
+
+func (c *approveCommand) Run(p *program) error {
+	return p.withInstallation(func(i installation) error {
+		asked, err := i.Approval(p.ctx, c.Name)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			err = p.printJSON(asked)
+		} else {
+			err = p.showVerification(&asked.Run)
+		}
+		if err != nil || c.Show {
+			return err
+		}
+		decision := reproject.Decision{Approved: c.Reject == "", By: c.By, Reason: c.Reject}
+		if err := i.Decide(p.ctx, c.Name, asked.Run.ID, decision); err != nil {
+			return err
+		}
+		answer := "approved"
+		if !decision.Approved {
+			answer = "rejected"
+		}
+		if c.JSON {
+			return nil
+		}
+		return p.printf("run %s is %s\n", asked.Run.ID, answer)
+	})
+}
