@@ -74,12 +74,10 @@ func (s *Tables) openLoad(ctx context.Context, t projection.Table) (*load, error
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(s.path(t)); errors.Is(err, fs.ErrNotExist) {
+	db, err := openExisting(ctx, s.path(t), tableFile, tableSchema)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, projection.ErrNoTable
-	} else if err != nil {
-		return nil, explain(ctx, s.path(t), err)
 	}
-	db, err := open(ctx, s.path(t), tableFile, tableSchema)
 	if err != nil {
 		return nil, err
 	}

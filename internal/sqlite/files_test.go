@@ -40,7 +40,7 @@ func openEach(ctx context.Context, path string, k kind) map[string]error {
 		_, errs["ledger"] = OpenLedger(ctx, path)
 	}
 	if k != tableFile {
-		_, errs["table"] = openTableVersion(ctx, path)
+		_, errs["table"] = openTableVersion(ctx, path, true)
 	}
 	return errs
 }

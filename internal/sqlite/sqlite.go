@@ -14,6 +14,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -59,20 +60,43 @@ type database struct {
 // user_version, counts from 1; upgrades are what brings a file to the next one, in order.
 func open(ctx context.Context, path string, k kind, schema string, upgrades ...string) (*database, error) {
 	d := &database{path: path, lock: make(chan struct{}, 1)}
-	err := identify(ctx, path, k, 1+len(upgrades))
-	if err == nil {
-		err = d.connect(ctx)
-	}
-	if err == nil {
-		err = d.transact(ctx, func() error { return d.prepareSchema(k, schema, upgrades) })
-	}
-	if err == nil {
-		d.info, err = os.Stat(path)
-	}
+	err := d.open(ctx, "mode=rwc", k, schema, upgrades)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening %w", explain(ctx, path, err)), d.close())
 	}
 	return d, nil
+}
+
+// openExisting is open for a file that is there; fs.ErrNotExist when it is not, even if it goes
+// only now.
+func openExisting(ctx context.Context, path string, k kind, schema string, upgrades ...string) (*database, error) {
+	before, err := os.Stat(path)
+	d := &database{path: path, lock: make(chan struct{}, 1)}
+	if err == nil {
+		err = d.open(ctx, "mode=rw", k, schema, upgrades)
+	}
+	if err != nil || !os.SameFile(before, d.info) {
+		if now, gone := os.Stat(path); gone != nil || before != nil && !os.SameFile(before, now) {
+			err = fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+		}
+		return nil, errors.Join(fmt.Errorf("opening %w", explain(ctx, path, err)), d.close())
+	}
+	return d, nil
+}
+
+func (d *database) open(ctx context.Context, mode string, k kind, schema string, upgrades []string) error {
+	if err := identify(ctx, d.path, k, 1+len(upgrades)); err != nil {
+		return err
+	}
+	if err := d.connect(ctx, mode); err != nil {
+		return err
+	}
+	if err := d.transact(ctx, func() error { return d.prepareSchema(k, schema, upgrades) }); err != nil {
+		return err
+	}
+	var err error
+	d.info, err = os.Stat(d.path)
+	return err
 }
 
 // identify refuses a file that is not ours before anything is changed in it.
@@ -114,22 +138,22 @@ func checkIdentity(query func(string) *sql.Row, k kind, newest int) (format int,
 	return int(version), nil
 }
 
-// connect opens the connections.
-func (d *database) connect(ctx context.Context) error {
+// connect opens the connections; mode says whether the file may be made.
+func (d *database) connect(ctx context.Context, mode string) error {
 	const settings = "_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-16000)&_pragma=journal_size_limit(67108864)"
 	var err error
-	if d.pool, err = sql.Open("sqlite", dsn(d.path, settings)); err != nil {
+	if d.pool, err = sql.Open("sqlite", dsn(d.path, settings+"&"+mode)); err != nil {
 		return err
 	}
 	if d.write, err = d.firstConn(ctx); err != nil {
 		return err
 	}
-	var mode string
-	if err := d.write.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil {
+	var journal string
+	if err := d.write.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&journal); err != nil {
 		return err
 	}
-	if mode != "wal" {
-		return fmt.Errorf("the file system cannot share memory between processes (journal mode is %s, not wal): choose a local disk", mode)
+	if journal != "wal" {
+		return fmt.Errorf("the file system cannot share memory between processes (journal mode is %s, not wal): choose a local disk", journal)
 	}
 	for into, text := range map[**sql.Stmt]string{&d.begin: "BEGIN IMMEDIATE", &d.commit: "COMMIT", &d.rollback: "ROLLBACK"} {
 		if err := d.preparedToWrite(ctx, into, text); err != nil {

@@ -155,9 +155,12 @@ func (s *Tables) opened(ctx context.Context, t projection.Table, create bool) (*
 			return nil, err
 		}
 	}
-	v, err := openTableVersion(ctx, path)
-	if err == nil {
+	v, err := openTableVersion(ctx, path, info == nil)
+	switch {
+	case err == nil:
 		s.open[t] = v
+	case errors.Is(err, fs.ErrNotExist):
+		err = projection.ErrNoTable // it was dropped just now
 	}
 	return v, err
 }

@@ -208,7 +208,7 @@ func TestClosedTablesAreInfra(t *testing.T) {
 // whole table would do on a small one and stop the canteen on a large one.
 func TestReadsUseIndexes(t *testing.T) {
 	t.Parallel()
-	v, err := openTableVersion(t.Context(), filepath.Join(t.TempDir(), "t.db"))
+	v, err := openTableVersion(t.Context(), filepath.Join(t.TempDir(), "t.db"), true)
 	if err != nil {
 		t.Fatal(err)
 	}

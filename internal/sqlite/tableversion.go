@@ -59,8 +59,13 @@ WITH RECURSIVE found(bucket) AS (
 )
 SELECT bucket FROM found WHERE bucket IS NOT NULL LIMIT ?`
 
-func openTableVersion(ctx context.Context, path string) (*tableVersion, error) {
-	db, err := open(ctx, path, tableFile, tableSchema)
+// openTableVersion opens a file, or makes it when create says so.
+func openTableVersion(ctx context.Context, path string, create bool) (*tableVersion, error) {
+	openFile := openExisting
+	if create {
+		openFile = open
+	}
+	db, err := openFile(ctx, path, tableFile, tableSchema)
 	if err != nil {
 		return nil, err
 	}
