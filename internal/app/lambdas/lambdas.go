@@ -1,6 +1,7 @@
 // Package lambdas builds what each Lambda function is: the engine on DynamoDB behind API
 // Gateway and the event table's stream. It is the AWS half of package app, in a package of
 // its own so that the functions do not carry the embedded half, SQLite above all, with them.
+// Stack is the same for the operator's tools.
 package lambdas
 
 import (
@@ -57,16 +58,20 @@ func Open(ctx context.Context, function string, getenv func(string) string) (*Sy
 	if err != nil {
 		return nil, fmt.Errorf("reading the AWS configuration: %w", err)
 	}
+	return newSystem(cloud, c, observe.NewLogger(os.Stdout, c.LogLevel, function)), nil
+}
+
+func newSystem(cloud aws.Config, c Config, logger zerolog.Logger) *System {
 	client := dynamodb.NewFromConfig(cloud, dynamo.Bounded)
 	return &System{
 		config:  c,
+		logger:  logger,
 		cloud:   cloud,
 		client:  client,
-		logger:  observe.NewLogger(os.Stdout, c.LogLevel, function),
 		events:  dynamo.NewEvents(client, c.EventTable),
 		tables:  dynamo.NewTables(client, dynamo.Options{Prefix: c.ReadModelPrefix, Tags: map[string]string{"application": "gakushoku"}}),
 		control: dynamo.NewControl(client, c.ControlTable),
-	}, nil
+	}
 }
 
 // Exit ends a function that could not be built, with a log line that says why.

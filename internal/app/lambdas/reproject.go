@@ -11,6 +11,7 @@ import (
 	"gakushoku/internal/lambdaevent"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/reproject"
+	"gakushoku/internal/s3"
 	"gakushoku/internal/sfn"
 )
 
@@ -34,29 +35,34 @@ const (
 
 // Reproject is the function that runs the steps of rebuilds.
 func (s *System) Reproject() (ReprojectHandler, error) {
-	engine, err := s.engine()
-	if err != nil {
+	blobs, err := s.blobs()
+	machine, machineErr := s.machine()
+	if err := errors.Join(err, machineErr); err != nil {
 		return nil, err
 	}
-	return lambdaevent.Reproject(engine.Do, s.logger), nil
+	return lambdaevent.Reproject(s.engine(blobs, machine).Do, s.logger), nil
 }
 
-func (s *System) engine() (*reproject.Engine, error) {
-	blobs, err := s.blobs()
+// machine is the state machine of rebuilds.
+func (s *System) machine() (*sfn.Machine, error) {
 	if s.config.StateMachineARN == "" {
-		err = errors.Join(err, errors.New(envStateMachineARN+" is not set: it names the state machine of rebuilds"))
+		return nil, errors.New(envStateMachineARN + " is not set: it names the state machine of rebuilds")
 	}
-	if err != nil {
-		return nil, err
-	}
+	return sfn.NewMachine(awssfn.NewFromConfig(s.cloud, sfn.Bounded), s.config.StateMachineARN), nil
+}
+
+func (s *System) engine(blobs *s3.Blobs, machine *sfn.Machine) *reproject.Engine {
 	return &reproject.Engine{
 		Definitions: definitions(), Pointers: s.control, Tables: s.tables, Streams: s.events,
-		Log: &eventlog.Reader{Ledger: s.ledger(), Blobs: blobs}, Blobs: blobs, Now: time.Now,
-		Projector: &projection.Projector{Definitions: definitions(), Tables: s.tables, Streams: s.events, Pointers: s.pointers(s.control), Now: time.Now},
-		Runs:      sfn.NewMachine(awssfn.NewFromConfig(s.cloud, sfn.Bounded), s.config.StateMachineARN),
+		Log: &eventlog.Reader{Ledger: s.ledger(), Blobs: blobs}, Blobs: blobs, Projector: s.healer(), Runs: machine, Now: time.Now,
 		Settings: reproject.Settings{
 			PointerTTL: s.config.PointerTTL, ProjectorTimeout: s.config.ProjectorTimeout, LagBound: lagBound, PartEvents: partEvents, PartBytes: partBytes,
 			MaxConcurrency: replayedAtOnce, VerifyParts: verifyParts, Workers: workers, CatchUpBudget: catchUpBudget,
 		},
-	}, nil
+	}
+}
+
+// healer is a projector that is told what to write; nothing is delivered to it.
+func (s *System) healer() *projection.Projector {
+	return &projection.Projector{Definitions: definitions(), Tables: s.tables, Streams: s.events, Pointers: s.pointers(s.control), Now: time.Now}
 }
