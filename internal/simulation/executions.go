@@ -155,7 +155,11 @@ func (x *execution) step(ctx context.Context, name string) error {
 		}
 		t = reproject.Task{Step: name, RunID: x.id, Request: input}
 	}
-	return x.invoke(ctx, t, &x.run)
+	err := x.invoke(ctx, t, &x.run)
+	if err == nil && name == "Switch" {
+		x.w.switches++
+	}
+	return err
 }
 
 func (x *execution) catchUp(ctx context.Context) error {

@@ -51,6 +51,9 @@ func (w *world) running() bool {
 	return slices.ContainsFunc(w.executions, func(x *execution) bool { return !x.ended })
 }
 
+// switched reports whether there may be something to roll back or to clean up.
+func (w *world) switched() bool { return w.switches > 0 }
+
 // rollBack is the operator's `rollback`.
 func (w *world) rollBack() {
 	w.operate("rolls back", func(ctx context.Context, e *reproject.Engine) error {

@@ -35,6 +35,7 @@ type world struct {
 	applied    int          // events that a follower has brought in
 	executions []*execution // in the order of their starts
 	operating  int          // operator's commands under way
+	switches   int          // that runs have made
 
 	// What this run is like. Runs differ much, so that each is extreme in some way.
 	writes    int // still to be made
@@ -47,6 +48,7 @@ type world struct {
 	slow      float64
 	hurry     float64 // how often a state of a rebuild has little time
 	runs      int     // rebuilds still to be started
+	calm      float64 // of the operator
 	snapshots bool    // the store has them
 	actions   []action
 }
@@ -90,6 +92,7 @@ func newWorld(s *scheduler, m Mutation) *world {
 	w.writes, w.streams, w.batch = 5+r.IntN(25), 1+r.IntN(4), 1+r.IntN(8)
 	w.poison, w.steps = [...]int{15, 60, 100_000}[r.IntN(3)], 300+r.IntN(900)
 	w.runs, w.hurry, w.snapshots = 1+r.IntN(3), w.someRate(0.3), r.IntN(3) == 0
+	w.calm = [...]float64{10, 100}[r.IntN(2)]
 	w.again, w.disorder, w.slow = w.someRate(0.3), w.someRate(1), w.someRate(0.5)
 	s.faults = faults{refuse: w.someRate(0.05), loseAnswer: w.someRate(0.05), late: w.someRate(0.05), crash: w.someRate(0.02)}
 	for i := range 1 + r.IntN(2) {
@@ -130,8 +133,8 @@ func (w *world) everything() []action {
 		{w.someWeight() / 50, func() bool { return w.embedded }, w.follow},
 		{w.someWeight() / 10, func() bool { return w.runs > 0 }, w.startRun},
 		{w.someWeight() / 200, w.running, w.stopRun},
-		{w.someWeight() / 100, func() bool { return len(w.executions) > 0 && w.operating < 2 }, w.rollBack},
-		{w.someWeight() / 100, func() bool { return len(w.executions) > 0 && w.operating < 2 }, w.cleanUp},
+		{w.someWeight() / w.calm, func() bool { return w.switched() && w.operating < 2 }, w.rollBack},
+		{w.someWeight() / w.calm, func() bool { return w.switched() && w.operating < 2 }, w.cleanUp},
 		{w.someWeight() * w.s.faults.crash, func() bool { return true }, w.crashSome},
 	}
 }
