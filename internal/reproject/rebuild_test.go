@@ -324,3 +324,50 @@ func TestAPoisonEventOnItsWayIsNoDifference(t *testing.T) {
 	w.mustProject()
 	w.wantFolded(version(2))
 }
+
+// Readers may know the version that a rollback has just replaced for as long as any other: a
+// cleanup that has begun before does not take it from them.
+func TestARollbackDuringACleanupIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	for name, cleanUp := range map[string]func(*world, reproject.Run) error{
+		"by the run": func(w *world, run reproject.Run) error { _, err := w.engine.Cleanup(w.t.Context(), run); return err },
+		"by the operator": func(w *world, _ reproject.Run) error {
+			_, err := w.engine.CleanupAll(w.t.Context(), orders)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.lives("a", 4)
+			w.mustProject()
+			run := w.mustRun("r1", request())
+			w.engine.Settings.PointerTTL = time.Hour
+			waits := 0
+			w.engine.Sleep = func(_ context.Context, d time.Duration) error {
+				if waits++; waits == 1 {
+					w.clock.Add(d.Milliseconds())
+					if _, err := w.engine.Rollback(t.Context(), orders); err != nil {
+						t.Error(err)
+					}
+					return nil
+				}
+				w.wantStates(map[int]projection.State{1: projection.Active, 2: projection.Previous})
+				w.clock.Add(d.Milliseconds())
+				return nil
+			}
+			if err := cleanUp(w, run); err != nil {
+				t.Fatal(err)
+			}
+			switch name {
+			case "by the run":
+				w.wantStates(map[int]projection.State{1: projection.Active, 2: projection.Previous})
+			case "by the operator":
+				w.wantStates(map[int]projection.State{1: projection.Active})
+				if waits != 2 {
+					t.Errorf("waited %d times, want once for the switch and once for the rollback", waits)
+				}
+			}
+		})
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"gakushoku/internal/event"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
 )
@@ -95,15 +94,8 @@ func revisionOf(p *projection.Pointer, number int) int {
 // Cleanup drops the versions that the run's own has replaced. A run that was rolled back
 // drops nothing: its own is then the previous one, and whoever rolled back decides.
 func (e *Engine) Cleanup(ctx context.Context, run Run) (Run, error) {
-	return e.step(ctx, run, "Cleanup", func(run *Run) error {
-		pointer, err := e.Pointers.Pointer(ctx, run.Projection)
-		if err != nil {
-			return err
-		}
-		if active, ok := pointer.ActiveVersion(); !ok || active.Number != run.ToVersion {
-			return nil
-		}
-		run.Dropped, err = e.cleanUp(ctx, run.Projection, func(projection.Version) bool { return true })
+	return e.step(ctx, run, "Cleanup", func(run *Run) (err error) {
+		run.Dropped, err = e.cleanUp(ctx, run.Projection, func(_ projection.Version, active int) bool { return active == run.ToVersion })
 		return err
 	})
 }
@@ -112,7 +104,7 @@ func (e *Engine) Cleanup(ctx context.Context, run Run) (Run, error) {
 // replaced: it is what Cleanup is for a run without a soak time.
 func (e *Engine) KeepOne(ctx context.Context, run Run) (Run, error) {
 	return e.step(ctx, run, "KeepOne", func(run *Run) (err error) {
-		run.Dropped, err = e.cleanUp(ctx, run.Projection, func(v projection.Version) bool {
+		run.Dropped, err = e.cleanUp(ctx, run.Projection, func(v projection.Version, _ int) bool {
 			return v.Number != run.FromVersion && v.Number != run.ToVersion
 		})
 		return err
@@ -122,7 +114,7 @@ func (e *Engine) KeepOne(ctx context.Context, run Run) (Run, error) {
 // CleanupAll drops every previous and scratch version of a projection, for an operator who
 // needs none of them any more. It answers their numbers.
 func (e *Engine) CleanupAll(ctx context.Context, name string) ([]int, error) {
-	dropped, err := e.cleanUp(ctx, name, func(projection.Version) bool { return true })
+	dropped, err := e.cleanUp(ctx, name, func(projection.Version, int) bool { return true })
 	if err != nil {
 		return dropped, fmt.Errorf("cleaning up %s: %w", name, err)
 	}
@@ -152,32 +144,12 @@ func (e *Engine) CleanupAll(ctx context.Context, name string) ([]int, error) {
 	return dropped, nil
 }
 
-// cleanUp drops the previous versions that drop chooses, once every reader knows the active
-// one. They go off the pointer first; a projector that still knows one finds its table gone,
-// reads the pointer again, and goes on. Tables of versions that an attempt cut short has taken
-// off the pointer are dropped by their numbers, which are never used twice.
-func (e *Engine) cleanUp(ctx context.Context, name string, drop func(projection.Version) bool) ([]int, error) {
-	pointer, err := e.Pointers.Pointer(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	drops := func(v projection.Version) bool { return v.State == projection.Previous && drop(v) }
-	if slices.ContainsFunc(pointer.Versions, drops) {
-		if err := e.untilSeen(ctx, pointer); err != nil {
-			return nil, err
-		}
-	}
-	var dropped []int
-	pointer, err = e.changePointer(ctx, name, func(p *projection.Pointer) (bool, error) {
-		dropped = nil
-		for _, v := range p.Versions {
-			if drops(v) {
-				dropped = append(dropped, v.Number)
-			}
-		}
-		p.Versions = slices.DeleteFunc(p.Versions, func(v projection.Version) bool { return slices.Contains(dropped, v.Number) })
-		return len(dropped) > 0, nil
-	})
+// cleanUp drops the previous versions that drop chooses, told which version is active, once
+// every reader knows that one. They go off the pointer first; a projector that still knows one
+// finds its table gone, reads the pointer again, and goes on. Tables of versions that an attempt
+// cut short has taken off the pointer are dropped by their numbers, which are never used twice.
+func (e *Engine) cleanUp(ctx context.Context, name string, drop func(v projection.Version, active int) bool) ([]int, error) {
+	dropped, pointer, err := e.unlist(ctx, name, drop)
 	if err != nil {
 		return nil, err
 	}
@@ -198,15 +170,41 @@ func (e *Engine) cleanUp(ctx context.Context, name string, drop func(projection.
 // behind.
 const maxForgotten = 20
 
-// untilSeen waits until nobody can know the pointer as it was before the last switch.
-func (e *Engine) untilSeen(ctx context.Context, p projection.Pointer) error {
-	active, ok := p.ActiveVersion()
-	if !ok || active.Since == 0 {
-		return nil
+// unlist takes versions off the pointer when nobody reads them any more. A switch or a rollback
+// while it waits for that makes another version the previous one, which readers still know as
+// the active one: then it waits anew.
+func (e *Engine) unlist(ctx context.Context, name string, drop func(projection.Version, int) bool) (dropped []int, pointer projection.Pointer, err error) {
+	for {
+		unseen := time.Duration(0)
+		pointer, err = e.changePointer(ctx, name, func(p *projection.Pointer) (bool, error) {
+			dropped = nil
+			active, _ := p.ActiveVersion()
+			for _, v := range p.Versions {
+				if v.State == projection.Previous && drop(v, active.Number) {
+					dropped = append(dropped, v.Number)
+				}
+			}
+			if unseen = e.unseen(active); len(dropped) == 0 || unseen > 0 {
+				return false, nil
+			}
+			p.Versions = slices.DeleteFunc(p.Versions, func(v projection.Version) bool { return slices.Contains(dropped, v.Number) })
+			return true, nil
+		})
+		if err != nil || len(dropped) == 0 || unseen <= 0 {
+			return dropped, pointer, err
+		}
+		if err := e.sleep(ctx, unseen); err != nil {
+			return nil, pointer, err
+		}
 	}
-	left := 2*e.Settings.PointerTTL - time.Duration(event.InstantOf(e.Now())-active.Since)*time.Millisecond
-	if left <= 0 {
-		return nil
+}
+
+// unseen is how long somebody may still know the pointer as it was before a version became the
+// active one.
+func (e *Engine) unseen(active projection.Version) time.Duration {
+	if active.Since == 0 {
+		return 0
 	}
-	return e.sleep(ctx, min(left, 2*e.Settings.PointerTTL))
+	limit := 2 * e.Settings.PointerTTL
+	return min(limit, limit-time.Duration(e.instant()-active.Since)*time.Millisecond)
 }
