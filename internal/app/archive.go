@@ -56,9 +56,8 @@ func (f *Folder) Archive(ctx context.Context) error {
 	return nil
 }
 
-// archivePatience is how long an event may take into the log before it counts as missing: a
-// server that archives meanwhile, or the verification itself, takes much less.
-const archivePatience = 5 * time.Second
+// archivePatience is how long an archiver may take from a commit to the manifest.
+const archivePatience = 2 * time.Second
 
 // ArchiveLog is the numbered log of this folder, to be looked at, verified and repaired.
 func (f *Folder) ArchiveLog() *archive.Log {

@@ -6,6 +6,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -28,14 +29,14 @@ type Log struct {
 	Store  Streams
 	Now    func() time.Time
 	NewID  func() string
-	// CatchUp archives what is in the store now; nil where that is the business of an archiver
-	// that runs elsewhere.
+	// CatchUp archives what is in the store now, and returns when it is in the log; nil where
+	// that is the business of an archiver that runs elsewhere.
 	CatchUp func(ctx context.Context) error
 	// Waiting tells how many events of the store are not known to be in the log; nil where
 	// the store cannot tell.
 	Waiting func(ctx context.Context) (uint64, error)
-	// Patience is how long an event may take from the store into the log, before it counts as
-	// missing.
+	// Patience is how long an archiver may take: from an event in the store to the log, and
+	// from a commit to the manifest beside the segment.
 	Patience time.Duration
 	// Pause waits; nil is a real wait.
 	Pause func(ctx context.Context, d time.Duration) error
@@ -66,11 +67,17 @@ func (l *Log) pause(ctx context.Context, d time.Duration) error {
 	return wait.For(ctx, d)
 }
 
+// catchUp brings the log up to date. That it cannot be, since its ledger is an older copy, is
+// among what is looked for.
 func (l *Log) catchUp(ctx context.Context) error {
 	if l.CatchUp == nil {
 		return nil
 	}
-	return l.CatchUp(ctx)
+	err := l.CatchUp(ctx)
+	if errors.Is(err, eventlog.ErrLedgerBehind) {
+		return nil
+	}
+	return err
 }
 
 // segments calls f for each manifest of the ledger that has numbers above after and begins at

@@ -24,7 +24,7 @@ func (c *comparison) settle(ctx context.Context) error {
 		if err := c.readOn(ctx); err != nil {
 			return err
 		}
-		if len(c.late) == 0 || waited >= c.Patience {
+		if len(c.late) == 0 || waited >= c.Patience || c.CatchUp != nil {
 			break
 		}
 		if err := c.pause(ctx, settlePause); err != nil {

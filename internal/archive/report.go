@@ -27,6 +27,12 @@ const (
 	IDRepeated      Kind = "idRepeated"      // two events of the store have one id
 )
 
+// Kinds are all of them.
+var Kinds = []Kind{
+	Hole, WrongHead, BadManifest, ManifestMissing, ManifestDiffers, ManifestExtra, ObjectMissing, ObjectDamaged,
+	LineUnreadable, EventMissing, EventExtra, EventDiffers, VersionHole, EventInvalid, IDRepeated,
+}
+
 // Problem is one thing that is wrong. Only the fields that apply are set.
 type Problem struct {
 	Kind    Kind   `json:"kind"`
