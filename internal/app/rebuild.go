@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"time"
 
+	"gakushoku/internal/event"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/reproject"
@@ -120,8 +121,35 @@ func (f *Folder) Approval(ctx context.Context, name string) (reproject.Approval,
 }
 
 // Decide answers the question of a run.
-func (f *Folder) Decide(ctx context.Context, name, runID string, d reproject.Decision) error {
-	return f.Engine(nil).Decide(ctx, name, runID, d)
+func (f *Folder) Decide(ctx context.Context, a reproject.Approval, d reproject.Decision) error {
+	return f.Engine(nil).Decide(ctx, a.Run.Projection, a.Run.ID, d)
+}
+
+// Abandon takes away what runs that were cut off have left behind. One that is still going on
+// is refused: it ends with its process.
+func (f *Folder) Abandon(ctx context.Context, name string) ([]reproject.Run, error) {
+	if _, err := definitionOf(name); err != nil {
+		return nil, err
+	}
+	unlock, err := lockRun(f.Dir, name)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return f.Engine(nil).AbandonAll(ctx, name, "abandoned by the operator")
+}
+
+// EachEvent calls do with every event of the log, in its order. The event is do's until it
+// returns.
+func (f *Folder) EachEvent(ctx context.Context, do func(*event.Event) error) error {
+	if err := f.Archive(ctx); err != nil {
+		return err
+	}
+	head, err := f.Log().Head(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the head of the log: %w", err)
+	}
+	return f.Log().Events(ctx, 0, head.Number, func(_ uint64, e *event.Event) error { return do(e) })
 }
 
 // CleanUp drops the previous and the scratch versions of a projection.

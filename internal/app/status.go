@@ -12,10 +12,11 @@ import (
 	"gakushoku/internal/reproject"
 )
 
-// Status is where a folder's events and read models stand.
+// Status is where the events and read models of an installation stand.
 type Status struct {
-	Head        uint64             `json:"head"`    // number of the newest event
-	Applied     uint64             `json:"applied"` // number of the newest event the projector has applied
+	Stack       string             `json:"stack,omitempty"` // on AWS: what was applied is not known there, nor how many rows there are (-1)
+	Head        uint64             `json:"head"`            // number of the newest event
+	Applied     uint64             `json:"applied"`         // number of the newest event the projector has applied
 	BehindMs    int64              `json:"behindMs"`
 	Projections []ProjectionStatus `json:"projections"`
 }

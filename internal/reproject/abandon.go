@@ -47,6 +47,22 @@ func (e *Engine) Abandon(ctx context.Context, run Run, reason string) (Run, erro
 	})
 }
 
+// AbandonAll abandons every run that has a version of a projection under way, and answers them.
+// The caller has made sure that none of them is going on.
+func (e *Engine) AbandonAll(ctx context.Context, name, reason string) ([]Run, error) {
+	pointer, err := e.Pointers.Pointer(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	runs, err := e.RunsOf(ctx, pointer)
+	for i := range runs {
+		if err == nil {
+			runs[i], err = e.Abandon(ctx, runs[i], reason)
+		}
+	}
+	return runs, err
+}
+
 func (e *Engine) sleep(ctx context.Context, d time.Duration) error {
 	if e.Sleep != nil {
 		return e.Sleep(ctx, d)

@@ -26,8 +26,8 @@ type Failure struct {
 	Cause string `json:"Cause"`
 }
 
-// reason is the failure's message: a function's own is a field of the JSON that Cause is.
-func (f *Failure) reason() string {
+// Reason is the failure's message: a function's own is a field of the JSON that Cause is.
+func (f *Failure) Reason() string {
 	if f == nil {
 		return "the run was stopped"
 	}
@@ -108,7 +108,7 @@ func (e *Engine) do(ctx context.Context, t Task) (any, error) {
 	case "Approve":
 		return t.Run, e.AskApproval(ctx, *t.Run, t.Token)
 	case "Abandon":
-		return e.Abandon(ctx, *t.Run, t.Failure.reason())
+		return e.Abandon(ctx, *t.Run, t.Failure.Reason())
 	}
 	step, ok := e.steps()[t.Step]
 	if !ok {

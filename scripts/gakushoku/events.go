@@ -17,10 +17,10 @@ import (
 )
 
 type eventsCommands struct {
-	Import importCommand       `cmd:"" help:"Add the events of a JSONL file to the data folder."`
-	Export exportCommand       `cmd:"" help:"Write events as JSONL to standard output, in the order of the log."`
-	Show   showCommand         `cmd:"" help:"Show the events of one stream."`
-	Verify eventsVerifyCommand `cmd:"" help:"Look for events that must not be there, and for holes."`
+	Import importCommand `cmd:"" help:"Add the events of a JSONL file to the data folder."`
+	Export exportCommand `cmd:"" help:"Write events as JSONL to standard output, in the order of the log."`
+	Show   showCommand   `cmd:"" help:"Show the events of one stream."`
+	Replay replayCommand `cmd:"" help:"Show the read models as they were at a moment."`
 }
 
 type importCommand struct {

@@ -14,6 +14,7 @@ type explainCommand struct {
 	Name string `arg:"" help:"The projection, such as orders."`
 	Key  string `arg:"" help:"The row: its stream, such as order-o1, or the order's id."`
 	JSON bool   `help:"Print JSON." name:"json"`
+	awsFlag
 }
 
 func (explainCommand) Help() string {
@@ -26,7 +27,7 @@ Examples:
 }
 
 func (c *explainCommand) Run(p *program) error {
-	return p.withReadModels(func(m *repair.ReadModels) error {
+	return p.withReadModels(c.awsFlag, func(m *repair.ReadModels) error {
 		e, err := m.Explain(p.ctx, c.Name, c.Key)
 		if err != nil {
 			return err

@@ -11,6 +11,7 @@ type healCommand struct {
 	Stream []string `help:"The stream, such as order-o1, or the order's id; may be given again." placeholder:"STREAM" xor:"what" required:""`
 	Parked bool     `help:"All streams that are set aside." xor:"what" required:""`
 	JSON   bool     `help:"Print JSON, one stream a line." name:"json"`
+	awsFlag
 }
 
 func (healCommand) Help() string {
@@ -26,7 +27,7 @@ Examples:
 
 func (c *healCommand) Run(p *program) error {
 	list := &healedList{program: p, json: c.JSON}
-	err := p.withReadModels(func(m *repair.ReadModels) error {
+	err := p.withReadModels(c.awsFlag, func(m *repair.ReadModels) error {
 		if c.Parked {
 			return m.HealParked(p.ctx, c.Name, list.add)
 		}

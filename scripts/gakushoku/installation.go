@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"gakushoku/internal/app"
+	"gakushoku/internal/app/stack"
+	"gakushoku/internal/event"
 	"gakushoku/internal/repair"
 	"gakushoku/internal/reproject"
 )
@@ -13,27 +15,56 @@ import (
 // or a stack on AWS.
 type installation interface {
 	ReadModels() *repair.ReadModels
+	// EachEvent reads the whole log, in its order; the event is f's until f returns.
+	EachEvent(ctx context.Context, f func(*event.Event) error) error
+	// Status counts rows, which Versions does not.
 	Status(ctx context.Context) (app.Status, error)
 	Versions(ctx context.Context) (app.Status, error)
 	Rebuild(ctx context.Context, request reproject.Request, o app.RebuildOptions) (reproject.Run, error)
 	ResumeRebuild(ctx context.Context, name, runID string, o app.RebuildOptions) (reproject.Run, error)
+	// Abandon ends the runs of a projection and takes their versions away.
+	Abandon(ctx context.Context, name string) ([]reproject.Run, error)
 	Approval(ctx context.Context, name string) (reproject.Approval, error)
-	Decide(ctx context.Context, name, runID string, d reproject.Decision) error
+	Decide(ctx context.Context, a reproject.Approval, d reproject.Decision) error
 	Rollback(ctx context.Context, name string) (int, error)
 	CleanUp(ctx context.Context, name string) ([]int, error)
 }
 
+var (
+	_ installation = (*app.Folder)(nil)
+	_ installation = (*stack.Stack)(nil)
+)
+
+// awsFlag is on every command that works on a stack too.
+type awsFlag struct {
+	AWS string `help:"Work on this CloudFormation stack instead of a data folder; credentials and region are found where AWS's own tools find them." name:"aws" env:"GAKUSHOKU_AWS_STACK" placeholder:"STACK"`
+}
+
 // withInstallation opens the installation for f. What makes no sense there counts as a mistake
 // in what was typed.
-func (p *program) withInstallation(f func(installation) error) error {
-	err := p.withFolder(false, func(folder *app.Folder) error { return f(folder) })
+func (p *program) withInstallation(on awsFlag, f func(installation) error) error {
+	err := p.open(on, f)
 	if errors.Is(err, repair.ErrRefused) {
 		return usagef("%v", err)
 	}
 	return err
 }
 
+func (p *program) open(on awsFlag, f func(installation) error) error {
+	if on.AWS == "" {
+		return p.withFolder(false, func(folder *app.Folder) error { return f(folder) })
+	}
+	if p.dataGiven {
+		return usagef("--data and --aws: choose one")
+	}
+	s, err := stack.Open(p.ctx, on.AWS)
+	if err != nil {
+		return err
+	}
+	return f(s)
+}
+
 // withReadModels opens the read models for f.
-func (p *program) withReadModels(f func(*repair.ReadModels) error) error {
-	return p.withInstallation(func(i installation) error { return f(i.ReadModels()) })
+func (p *program) withReadModels(on awsFlag, f func(*repair.ReadModels) error) error {
+	return p.withInstallation(on, func(i installation) error { return f(i.ReadModels()) })
 }

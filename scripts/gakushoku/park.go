@@ -14,6 +14,7 @@ type parkCommands struct {
 type parkListCommand struct {
 	Name string `arg:"" optional:"" help:"The projection; all of them if not given."`
 	JSON bool   `help:"Print JSON, one stream a line." name:"json"`
+	awsFlag
 }
 
 func (parkListCommand) Help() string {
@@ -26,7 +27,7 @@ Examples:
 }
 
 func (c *parkListCommand) Run(p *program) error {
-	return p.withReadModels(func(m *repair.ReadModels) error {
+	return p.withReadModels(c.awsFlag, func(m *repair.ReadModels) error {
 		names := m.Names()
 		if c.Name != "" {
 			names = []string{c.Name}

@@ -6,6 +6,7 @@ type projectionCommands struct {
 	Verify   verifyCommand   `cmd:"" help:"Compare every row and total with the events."`
 	Rebuild  rebuildCommand  `cmd:"" help:"Make a read model anew beside the live one, verify it, and switch readers to it."`
 	Approve  approveCommand  `cmd:"" help:"Answer a rebuild that waits before the switch."`
+	Abandon  abandonCommand  `cmd:"" help:"End a rebuild before its switch, or clear away one that was cut off."`
 	Rollback rollbackCommand `cmd:"" help:"Show readers the version before the last switch again."`
 	Cleanup  cleanupCommand  `cmd:"" help:"Drop the versions that nobody needs any more."`
 	Heal     healCommand     `cmd:"" help:"Fold single streams anew and write their rows where they differ."`

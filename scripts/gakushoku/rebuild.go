@@ -26,6 +26,7 @@ type rebuildCommand struct {
 	MaxConcurrency int           `help:"How many parts are replayed at once." placeholder:"N"`
 	Sample         share         `help:"Verify only this share of the rows, such as 1%." placeholder:"SHARE"`
 	JSON           bool          `help:"Print what was done as JSON." name:"json"`
+	awsFlag
 }
 
 func (rebuildCommand) Help() string {
@@ -48,7 +49,7 @@ func (c *rebuildCommand) Run(p *program) error {
 	if c.All && (len(c.Stream) > 0 || c.Resume != "") {
 		return usagef("--stream and --resume are for one projection: name it")
 	}
-	return p.withInstallation(func(i installation) error {
+	return p.withInstallation(c.awsFlag, func(i installation) error {
 		names := []string{c.Name}
 		if c.All {
 			names = i.ReadModels().Names()

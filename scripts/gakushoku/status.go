@@ -17,6 +17,7 @@ import (
 
 type listCommand struct {
 	JSON bool `help:"Print JSON." name:"json"`
+	awsFlag
 }
 
 func (listCommand) Help() string {
@@ -27,7 +28,7 @@ func (listCommand) Help() string {
 }
 
 func (c *listCommand) Run(p *program) error {
-	return p.withInstallation(func(i installation) error {
+	return p.withInstallation(c.awsFlag, func(i installation) error {
 		status, err := i.Versions(p.ctx)
 		if err != nil {
 			return err
@@ -42,6 +43,7 @@ func (c *listCommand) Run(p *program) error {
 type statusCommand struct {
 	Watch bool `help:"Show it again every second until Ctrl-C, without counting rows." short:"w"`
 	JSON  bool `help:"Print JSON." name:"json"`
+	awsFlag
 }
 
 func (statusCommand) Help() string {
@@ -55,7 +57,7 @@ Examples:
 }
 
 func (c *statusCommand) Run(p *program) error {
-	return p.withInstallation(func(i installation) error {
+	return p.withInstallation(c.awsFlag, func(i installation) error {
 		if c.Watch {
 			return c.watch(p, i)
 		}
@@ -96,11 +98,7 @@ func (c *statusCommand) show(p *program, s app.Status, counted bool) error {
 	if c.JSON {
 		return p.printJSON(s)
 	}
-	behind := "up to date"
-	if s.Applied < s.Head {
-		behind = fmt.Sprintf("%s waiting, the oldest for %s: a running server brings the read models up to date", plural(int64(s.Head-s.Applied), "event"), age(time.Duration(s.BehindMs)*time.Millisecond))
-	}
-	if err := p.printf("%s, %d applied: %s\n\n", plural(int64(s.Head), "event"), s.Applied, behind); err != nil {
+	if err := p.printf("%s\n\n", eventsLine(s)); err != nil {
 		return err
 	}
 	if err := showVersions(p.stdout, s, counted); err != nil {
@@ -116,6 +114,19 @@ func (c *statusCommand) show(p *program, s app.Status, counted bool) error {
 	return nil
 }
 
+// eventsLine tells how many events there are, and how far they are applied.
+func eventsLine(s app.Status) string {
+	events := plural(int64(s.Head), "event")
+	switch {
+	case s.Stack != "":
+		return fmt.Sprintf("stack %s: %s in the log", s.Stack, events)
+	case s.Applied < s.Head:
+		return fmt.Sprintf("%s, %d applied: %s waiting, the oldest for %s: a running server brings the read models up to date",
+			events, s.Applied, plural(int64(s.Head-s.Applied), "event"), age(time.Duration(s.BehindMs)*time.Millisecond))
+	}
+	return fmt.Sprintf("%s, %d applied: up to date", events, s.Applied)
+}
+
 func showVersions(w io.Writer, s app.Status, counted bool) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	head := "PROJECTION\tVERSION\tSTATE\tREVISION\tSINCE\tRUN"
@@ -129,7 +140,10 @@ func showVersions(w io.Writer, s app.Status, counted bool) error {
 			if counted {
 				rows, parked := "-", "-"
 				if v.State == projection.Active {
-					rows, parked = fmt.Sprint(projected.Rows), fmt.Sprint(projected.Parked)
+					parked = fmt.Sprint(projected.Parked)
+					if projected.Rows >= 0 {
+						rows = fmt.Sprint(projected.Rows)
+					}
 				}
 				fmt.Fprintf(table, "\t%s\t%s", rows, parked)
 			}

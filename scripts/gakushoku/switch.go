@@ -9,6 +9,7 @@ import (
 
 type rollbackCommand struct {
 	Name string `arg:"" help:"The projection, such as orders."`
+	awsFlag
 }
 
 func (rollbackCommand) Help() string {
@@ -20,7 +21,7 @@ Example:
 }
 
 func (c *rollbackCommand) Run(p *program) error {
-	return p.withInstallation(func(i installation) error {
+	return p.withInstallation(c.awsFlag, func(i installation) error {
 		number, err := i.Rollback(p.ctx, c.Name)
 		if err != nil {
 			return err
@@ -31,6 +32,7 @@ func (c *rollbackCommand) Run(p *program) error {
 
 type cleanupCommand struct {
 	Name string `arg:"" help:"The projection, such as orders."`
+	awsFlag
 }
 
 func (cleanupCommand) Help() string {
@@ -42,7 +44,7 @@ Example:
 }
 
 func (c *cleanupCommand) Run(p *program) error {
-	return p.withInstallation(func(i installation) error {
+	return p.withInstallation(c.awsFlag, func(i installation) error {
 		numbers, err := i.CleanUp(p.ctx, c.Name)
 		if err != nil {
 			return err
@@ -68,6 +70,7 @@ type approveCommand struct {
 	Reject string `help:"Say no, for this reason: the new version is dropped." placeholder:"REASON" xor:"answer"`
 	By     string `help:"Who decides. Default: ${default}." default:"operator" env:"USER" placeholder:"NAME"`
 	JSON   bool   `help:"Print what waits as JSON." name:"json"`
+	awsFlag
 }
 
 func (approveCommand) Help() string {
@@ -81,7 +84,7 @@ Examples:
 }
 
 func (c *approveCommand) Run(p *program) error {
-	return p.withInstallation(func(i installation) error {
+	return p.withInstallation(c.awsFlag, func(i installation) error {
 		asked, err := i.Approval(p.ctx, c.Name)
 		if err != nil {
 			return err
@@ -95,7 +98,7 @@ func (c *approveCommand) Run(p *program) error {
 			return err
 		}
 		decision := reproject.Decision{Approved: c.Reject == "", By: c.By, Reason: c.Reject}
-		if err := i.Decide(p.ctx, c.Name, asked.Run.ID, decision); err != nil {
+		if err := i.Decide(p.ctx, asked, decision); err != nil {
 			return err
 		}
 		answer := "approved"
@@ -106,5 +109,36 @@ func (c *approveCommand) Run(p *program) error {
 			return nil
 		}
 		return p.printf("run %s is %s\n", asked.Run.ID, answer)
+	})
+}
+
+type abandonCommand struct {
+	Name string `arg:"" help:"The projection, such as orders."`
+	awsFlag
+}
+
+func (abandonCommand) Help() string {
+	return `Ends a rebuild that is going on, or was cut off, before its switch, and takes its table version away. The live version is not touched. On AWS the execution is stopped; a rebuild of a data folder that is still going on is stopped by Ctrl-C where it runs.
+
+Example:
+
+    gakushoku projection abandon orders`
+}
+
+func (c *abandonCommand) Run(p *program) error {
+	return p.withInstallation(c.awsFlag, func(i installation) error {
+		runs, err := i.Abandon(p.ctx, c.Name)
+		if err != nil {
+			return err
+		}
+		if len(runs) == 0 {
+			return p.printf("no run of %s is going on, and none was cut off\n", c.Name)
+		}
+		for _, run := range runs {
+			if err := p.printf("run %s is abandoned, %s is dropped\n", run.ID, run.Table()); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }

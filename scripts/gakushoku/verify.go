@@ -17,6 +17,7 @@ type verifyCommand struct {
 	Fix     bool   `help:"Heal the rows that are wrong or missing."`
 	Sample  share  `help:"Compare only this share of the streams, such as 1% or 0.01; totals are then not compared." placeholder:"SHARE"`
 	JSON    bool   `help:"Print the report as JSON." name:"json"`
+	awsFlag
 }
 
 func (verifyCommand) Help() string {
@@ -33,7 +34,7 @@ Examples:
 
 func (c *verifyCommand) Run(p *program) error {
 	var sound bool
-	err := p.withReadModels(func(m *repair.ReadModels) error {
+	err := p.withReadModels(c.awsFlag, func(m *repair.ReadModels) error {
 		verified, took, err := c.verify(p, m)
 		if err != nil {
 			return err

@@ -1,0 +1,236 @@
+// Package stack is a deployed stack as the operator's command line works with it: the same
+// things that it does with a data folder, but rebuilds run as executions of the state machine,
+// which this process starts and follows.
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gakushoku/internal/app"
+	"gakushoku/internal/app/lambdas"
+	"gakushoku/internal/event"
+	"gakushoku/internal/eventlog"
+	"gakushoku/internal/observe"
+	"gakushoku/internal/projection"
+	"gakushoku/internal/repair"
+	"gakushoku/internal/reproject"
+	"gakushoku/internal/sfn"
+	"gakushoku/internal/wait"
+)
+
+// Machine is what a Stack needs of the state machine; an *sfn.Machine has it.
+type Machine interface {
+	Start(ctx context.Context, runID string, request reproject.Request) error
+	Stop(ctx context.Context, runID, reason string) error
+	Execution(ctx context.Context, runID string) (sfn.Execution, error)
+	State(ctx context.Context, runID string) (string, error)
+	Answer(ctx context.Context, token string, d reproject.Decision) error
+}
+
+// Stack is an installation on AWS.
+type Stack struct {
+	Name    string
+	Engine  *reproject.Engine // for what is done beside runs
+	Machine Machine
+	Log     *eventlog.Reader
+	Models  *repair.ReadModels
+	Poll    time.Duration // how often a run is looked at
+}
+
+// poll is how often a run is looked at: often enough for a person, and far below the limits of
+// the service.
+const poll = 2 * time.Second
+
+// Open opens a stack by its name.
+func Open(ctx context.Context, name string) (*Stack, error) {
+	s, err := lambdas.OpenStack(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return &Stack{Name: name, Engine: s.Engine, Machine: s.Machine, Log: s.Log(), Models: s.ReadModels(), Poll: poll}, nil
+}
+
+// ReadModels is what an operator does about the rows of the stack.
+func (s *Stack) ReadModels() *repair.ReadModels { return s.Models }
+
+// EachEvent calls do with every event of the log, in its order. The event is do's until it
+// returns.
+func (s *Stack) EachEvent(ctx context.Context, do func(*event.Event) error) error {
+	head, err := s.Log.Head(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the head of the log: %w", err)
+	}
+	return s.Log.Events(ctx, 0, head.Number, func(_ uint64, e *event.Event) error { return do(e) })
+}
+
+// Versions is where the read models stand. Reading every row of a table has its price on AWS,
+// so rows are not counted.
+func (s *Stack) Versions(ctx context.Context) (app.Status, error) {
+	head, err := s.Log.Head(ctx)
+	if err != nil {
+		return app.Status{}, fmt.Errorf("reading the head of the log: %w", err)
+	}
+	status := app.Status{Stack: s.Name, Head: head.Number}
+	for _, name := range s.Models.Names() {
+		pointer, err := s.Engine.Pointers.Pointer(ctx, name)
+		if errors.Is(err, projection.ErrNoPointer) {
+			continue // its first event sets it up
+		}
+		if err != nil {
+			return status, err
+		}
+		p := app.ProjectionStatus{Name: name, Versions: pointer.Versions, Rows: -1}
+		if p.Runs, err = s.runs(ctx, pointer); err != nil {
+			return status, err
+		}
+		status.Projections = append(status.Projections, p)
+	}
+	return status, nil
+}
+
+// runs are those that build versions of a projection, each with the state that it is in.
+func (s *Stack) runs(ctx context.Context, pointer projection.Pointer) ([]reproject.Run, error) {
+	runs, err := s.Engine.RunsOf(ctx, pointer)
+	if err != nil {
+		return nil, err
+	}
+	for i := range runs {
+		step, err := s.Machine.State(ctx, runs[i].ID)
+		if err != nil && !errors.Is(err, sfn.ErrNoExecution) {
+			return nil, err
+		}
+		runs[i].Step = step
+	}
+	return runs, nil
+}
+
+// Status is Versions, with the streams that are set aside counted.
+func (s *Stack) Status(ctx context.Context) (app.Status, error) {
+	status, err := s.Versions(ctx)
+	for i := range status.Projections {
+		p := &status.Projections[i]
+		if err != nil {
+			break
+		}
+		for _, v := range p.Versions {
+			if v.State == projection.Active {
+				table := projection.Table{Projection: p.Name, Version: v.Number}.String()
+				err = s.Models.EachParked(ctx, p.Name, func(r repair.ParkedRow) error {
+					if r.Table == table {
+						p.Parked++
+					}
+					return nil
+				})
+			}
+		}
+	}
+	return status, err
+}
+
+// Rebuild starts a run as an execution of the state machine and follows it to its end. When ctx
+// ends the execution goes on: ResumeRebuild follows it again, Abandon ends it.
+func (s *Stack) Rebuild(ctx context.Context, request reproject.Request, o app.RebuildOptions) (reproject.Run, error) {
+	runID := observe.NewID()
+	if err := s.Machine.Start(ctx, runID, request); err != nil {
+		return reproject.Run{}, err
+	}
+	return s.follow(ctx, request.Projection, runID, o)
+}
+
+// ResumeRebuild follows a run that is going on.
+func (s *Stack) ResumeRebuild(ctx context.Context, name, runID string, o app.RebuildOptions) (reproject.Run, error) {
+	return s.follow(ctx, name, runID, o)
+}
+
+// follow looks at a run until it has ended.
+func (s *Stack) follow(ctx context.Context, name, runID string, o app.RebuildOptions) (reproject.Run, error) {
+	watch := &watch{Stack: s, projection: name, runID: runID, report: o.Progress}
+	for {
+		x, err := s.Machine.Execution(ctx, runID)
+		if err == nil && x.Running() {
+			err = watch.look(ctx)
+		}
+		if err == nil && x.Running() {
+			err = wait.For(ctx, s.Poll)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return reproject.Run{}, fmt.Errorf("run %s goes on without being followed (projection rebuild %s --resume %s follows it again, projection abandon %s ends it): %w", runID, name, runID, name, ctx.Err())
+		case err != nil:
+			return reproject.Run{}, err
+		case !x.Running():
+			return ended(runID, &x)
+		}
+	}
+}
+
+// ended is what came of a run.
+func ended(runID string, x *sfn.Execution) (reproject.Run, error) {
+	if x.Error == "" && x.Cause == "" && x.Run.ID != "" {
+		return x.Run, nil
+	}
+	reason := reasonOf(x)
+	if x.Error == "Refused" {
+		return reproject.Run{}, fmt.Errorf("%w: %s", reproject.ErrRefused, reason)
+	}
+	return reproject.Run{}, fmt.Errorf("run %s is %s: %s", runID, x.Status, reason)
+}
+
+// reasonOf is why a run has failed: its cause is the name of the error that ended it, and what
+// the service or the function said.
+func reasonOf(x *sfn.Execution) string {
+	name, cause, ok := strings.Cut(x.Cause, ": ")
+	if !ok {
+		return strings.TrimPrefix(x.Error+": "+x.Cause, ": ")
+	}
+	return (&reproject.Failure{Error: name, Cause: cause}).Reason()
+}
+
+// Abandon stops the runs of a projection and takes their versions away.
+func (s *Stack) Abandon(ctx context.Context, name string) ([]reproject.Run, error) {
+	pointer, err := s.Engine.Pointers.Pointer(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	runs, err := s.Engine.RunsOf(ctx, pointer)
+	if err != nil {
+		return nil, err
+	}
+	const reason = "abandoned by the operator"
+	for _, run := range runs {
+		if err := s.Machine.Stop(ctx, run.ID, reason); err != nil && !errors.Is(err, sfn.ErrNoExecution) {
+			return nil, err
+		}
+	}
+	if _, err := s.Engine.AbandonAll(ctx, name, reason); err != nil {
+		return nil, err
+	}
+	return runs, nil
+}
+
+// Approval is the question with which a run of a projection waits.
+func (s *Stack) Approval(ctx context.Context, name string) (reproject.Approval, error) {
+	return s.Engine.Waiting(ctx, name)
+}
+
+// Decide answers the question of a run, and keeps the answer beside it.
+func (s *Stack) Decide(ctx context.Context, a reproject.Approval, d reproject.Decision) error {
+	if err := s.Machine.Answer(ctx, a.Token, d); err != nil {
+		return err
+	}
+	return s.Engine.Decide(ctx, a.Run.Projection, a.Run.ID, d)
+}
+
+// Rollback shows readers the previous version of a projection again.
+func (s *Stack) Rollback(ctx context.Context, name string) (int, error) {
+	return s.Engine.Rollback(ctx, name)
+}
+
+// CleanUp drops the previous and the scratch versions of a projection.
+func (s *Stack) CleanUp(ctx context.Context, name string) ([]int, error) {
+	return s.Engine.CleanupAll(ctx, name)
+}

@@ -1,0 +1,263 @@
+package stack_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"gakushoku/internal/app"
+	"gakushoku/internal/app/stack"
+	"gakushoku/internal/event"
+	"gakushoku/internal/reproject"
+	"gakushoku/internal/sfn"
+	"gakushoku/internal/wait"
+)
+
+// machine stands for the state machine: it runs the driver over a data folder, and tells of it
+// as the service does.
+type machine struct {
+	folder *app.Folder
+
+	mu      sync.Mutex
+	runs    map[string]*execution
+	answers []string // tokens that were answered
+}
+
+type execution struct {
+	sfn.Execution
+	state string
+	stop  context.CancelFunc
+	ended chan struct{}
+}
+
+func (m *machine) Start(ctx context.Context, runID string, request reproject.Request) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	x := &execution{stop: stop, ended: make(chan struct{})}
+	x.Status = types.ExecutionStatusRunning
+	m.runs[runID] = x
+	go func() {
+		defer close(x.ended)
+		defer stop()
+		engine := m.folder.Engine(func(p reproject.Progress) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			x.state = p.Step
+		})
+		run, err := (&reproject.Driver{Engine: engine, Workers: 1, Alone: func() bool { return true }}).Run(ctx, runID, request)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		x.Status, x.Run = types.ExecutionStatusSucceeded, run
+		if err != nil {
+			cause, _ := json.Marshal(map[string]string{"errorMessage": err.Error(), "errorType": "X"})
+			x.Status, x.Run, x.Error, x.Cause = types.ExecutionStatusFailed, reproject.Run{}, "Failed", "Failed: "+string(cause)
+			if errors.Is(err, reproject.ErrRefused) {
+				x.Error = "Refused"
+			}
+		}
+	}()
+	return nil
+}
+
+func (m *machine) run(runID string) (*execution, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.runs[runID] == nil {
+		return nil, sfn.ErrNoExecution
+	}
+	return m.runs[runID], nil
+}
+
+func (m *machine) Stop(_ context.Context, runID, _ string) error {
+	x, err := m.run(runID)
+	if err == nil {
+		x.stop()
+		<-x.ended
+	}
+	return err
+}
+
+func (m *machine) Execution(_ context.Context, runID string) (sfn.Execution, error) {
+	x, err := m.run(runID)
+	if err != nil {
+		return sfn.Execution{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return x.Execution, nil
+}
+
+func (m *machine) State(_ context.Context, runID string) (string, error) {
+	x, err := m.run(runID)
+	if err != nil {
+		return "", err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return x.state, nil
+}
+
+func (m *machine) Answer(_ context.Context, token string, _ reproject.Decision) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.answers = append(m.answers, token)
+	return nil
+}
+
+// newStack is a stack whose stores are a data folder with two orders.
+func newStack(t *testing.T) (*stack.Stack, *machine) {
+	t.Helper()
+	folder, err := app.OpenFolder(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &machine{folder: folder, runs: map[string]*execution{}}
+	t.Cleanup(func() {
+		for _, x := range m.runs {
+			x.stop()
+			<-x.ended
+		}
+		folder.Close()
+	})
+	for _, id := range []string{"o1", "o2"} {
+		place(t, folder, id, 0)
+	}
+	return &stack.Stack{
+		Name: "canteen", Engine: folder.Engine(nil), Machine: m, Log: folder.Log(), Models: folder.ReadModels(), Poll: 5 * time.Millisecond,
+	}, m
+}
+
+func place(t *testing.T, folder *app.Folder, id string, expected uint64) {
+	t.Helper()
+	e, err := event.New(event.OrderPlaced{OrderID: id, Total: 780})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.ID, e.OccurredAt = fmt.Sprintf("%s-%d", id, expected+1), 1_769_212_800_000
+	if err := folder.Events.Append(t.Context(), event.OrderStream(id), expected, []event.Event{e}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var orders = reproject.Request{Projection: "orders"}
+
+func TestARebuildIsFollowedToItsEnd(t *testing.T) {
+	t.Parallel()
+	s, _ := newStack(t)
+	run, err := s.Rebuild(t.Context(), orders, app.RebuildOptions{Progress: func(reproject.Progress) {}})
+	if err != nil || run.ToVersion != 2 || !run.Verify.Sound {
+		t.Fatalf("%+v, %v", run, err)
+	}
+	if number, err := s.Rollback(t.Context(), "orders"); err != nil || number != 1 {
+		t.Errorf("rolled back to %d: %v", number, err)
+	}
+	if dropped, err := s.CleanUp(t.Context(), "orders"); err != nil || !slices.Equal(dropped, []int{2}) {
+		t.Errorf("dropped %v: %v", dropped, err)
+	}
+	status, err := s.Status(t.Context())
+	if err != nil || status.Stack != "canteen" || status.Head != 2 || len(status.Projections) != 1 || status.Projections[0].Rows != -1 || len(status.Projections[0].Versions) != 1 {
+		t.Errorf("%+v, %v", status, err)
+	}
+	var ids []string
+	if err := s.EachEvent(t.Context(), func(e *event.Event) error { ids = append(ids, e.ID); return nil }); err != nil || len(ids) != 2 {
+		t.Errorf("events %v, %v", ids, err)
+	}
+}
+
+func TestAFailedRunSaysWhy(t *testing.T) {
+	t.Parallel()
+	s, m := newStack(t)
+	place(t, m.folder, "o1", 1) // again: nothing can apply that
+	_, err := s.Rebuild(t.Context(), orders, app.RebuildOptions{})
+	if err == nil || !strings.Contains(err.Error(), "is FAILED: ") || !strings.Contains(err.Error(), "order o1 was placed before") || strings.Contains(err.Error(), "errorMessage") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := s.Rebuild(t.Context(), reproject.Request{Projection: "meals"}, app.RebuildOptions{}); !errors.Is(err, reproject.ErrRefused) {
+		t.Errorf("an unknown projection: %v", err)
+	}
+	if _, err := s.ResumeRebuild(t.Context(), "orders", "nothing", app.RebuildOptions{}); !errors.Is(err, sfn.ErrNoExecution) {
+		t.Errorf("an unknown run: %v", err)
+	}
+}
+
+// waiting starts a run that waits for its approval, and follows it until follow ends.
+func waiting(t *testing.T, s *stack.Stack, follow context.Context) (runID string, ended chan error) {
+	t.Helper()
+	ended = make(chan error, 1)
+	approving := make(chan struct{})
+	go func() {
+		_, err := s.Rebuild(follow, reproject.Request{Projection: "orders", Approve: true}, app.RebuildOptions{Progress: func(p reproject.Progress) {
+			if p.Step == "Approve" {
+				close(approving)
+			}
+		}})
+		ended <- err
+	}()
+	for range 2000 {
+		if asked, err := s.Approval(t.Context(), "orders"); err == nil {
+			<-approving // the run is followed to where it waits
+			return asked.Run.ID, ended
+		}
+		if err := wait.For(t.Context(), 5*time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Fatal("the run never asked")
+	return "", nil
+}
+
+func TestARunGoesOnWhenNobodyFollowsIt(t *testing.T) {
+	t.Parallel()
+	s, m := newStack(t)
+	ctx, leave := context.WithCancel(t.Context())
+	runID, ended := waiting(t, s, ctx)
+	status, err := s.Versions(t.Context())
+	if err != nil || len(status.Projections[0].Runs) != 1 || status.Projections[0].Runs[0].Step != "Approve" {
+		t.Errorf("%+v, %v", status, err)
+	}
+	leave()
+	if err := <-ended; !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "--resume "+runID) {
+		t.Errorf("got %v", err)
+	}
+	asked, err := s.Approval(t.Context(), "orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked.Token = "token-1"
+	if err := s.Decide(t.Context(), asked, reproject.Decision{Approved: true, By: "me"}); err != nil {
+		t.Fatal(err)
+	}
+	run, err := s.ResumeRebuild(t.Context(), "orders", runID, app.RebuildOptions{})
+	if err != nil || run.ID != runID || run.ToVersion != 2 || !slices.Equal(m.answers, []string{"token-1"}) {
+		t.Errorf("%+v, %v, answers %v", run, err, m.answers)
+	}
+}
+
+func TestAbandonStopsTheExecutionAndDropsItsVersion(t *testing.T) {
+	t.Parallel()
+	s, _ := newStack(t)
+	runID, ended := waiting(t, s, t.Context())
+	runs, err := s.Abandon(t.Context(), "orders")
+	if err != nil || len(runs) != 1 || runs[0].ID != runID {
+		t.Errorf("%+v, %v", runs, err)
+	}
+	if err := <-ended; err == nil {
+		t.Error("the run ended well")
+	}
+	status, err := s.Versions(t.Context())
+	if err != nil || len(status.Projections[0].Versions) != 1 {
+		t.Errorf("%+v, %v", status, err)
+	}
+	if runs, err := s.Abandon(t.Context(), "orders"); err != nil || len(runs) != 0 {
+		t.Errorf("again: %+v, %v", runs, err)
+	}
+}

@@ -1,0 +1,56 @@
+package stack
+
+import (
+	"context"
+
+	"gakushoku/internal/reproject"
+)
+
+// watch tells how far an execution has come: the service says in which state it is, the blobs
+// which parts have reported.
+type watch struct {
+	*Stack
+	projection, runID string
+	report            func(reproject.Progress)
+	step              string
+	parts             map[string]bool // that were told of
+}
+
+// look looks once.
+func (w *watch) look(ctx context.Context) error {
+	if w.report == nil {
+		return nil
+	}
+	step, err := w.Machine.State(ctx, w.runID)
+	if err != nil {
+		return err
+	}
+	if step == "VerifyPart" {
+		step = "VerifyParts" // the state within
+	}
+	if step != w.step && step != "" {
+		w.step, w.parts = step, map[string]bool{}
+		w.report(reproject.Progress{RunID: w.runID, Step: step})
+	}
+	if step != "Replay" && step != "VerifyParts" {
+		return nil
+	}
+	parts, err := w.Engine.PartsOf(ctx, w.projection, w.runID, step)
+	if err != nil || len(parts) == 0 {
+		return err
+	}
+	var total int64
+	for _, p := range parts {
+		total += p.Total
+	}
+	if len(w.parts) == 0 {
+		w.report(reproject.Progress{RunID: w.runID, Step: step, Total: total, Unit: parts[0].Unit})
+	}
+	for _, p := range parts {
+		if p.Done > 0 && !w.parts[p.Part] {
+			w.parts[p.Part] = true
+			w.report(p)
+		}
+	}
+	return nil
+}

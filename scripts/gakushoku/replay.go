@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"gakushoku/internal/app"
+	"gakushoku/internal/event"
+	"gakushoku/internal/projection"
+	"gakushoku/internal/readmodel"
+	"gakushoku/internal/replay"
+	"gakushoku/internal/reproject"
+	"gakushoku/internal/sqlite"
+	"gakushoku/internal/transfer"
+)
+
+type replayCommand struct {
+	Until moment `help:"Up to which moment: a time, or how long ago, such as 24h." placeholder:"TIME" required:""`
+	Out   string `help:"Write the orders as they were then as JSONL; - is standard output." placeholder:"FILE" xor:"where" required:""`
+	Into  string `help:"Make a data folder of its own with the events up to then and their read models; it must not be there yet." placeholder:"DIR" xor:"where" required:""`
+	awsFlag
+}
+
+func (replayCommand) Help() string {
+	return `Shows the read models as they were at a moment, from the numbered log. Nothing that is there is changed.
+
+Examples:
+
+    gakushoku events replay --until 2026-01-24T12:00:00+09:00 --out -
+    gakushoku events replay --until 24h --into /tmp/yesterday
+    gakushoku projection list --data /tmp/yesterday`
+}
+
+func (c *replayCommand) Run(p *program) error {
+	return p.withInstallation(c.awsFlag, func(i installation) error {
+		lines, stop := linesUntil(p.ctx, i, c.Until.instant())
+		defer stop()
+		if c.Into != "" {
+			return c.into(p, lines)
+		}
+		return c.out(p, lines)
+	})
+}
+
+// linesUntil reads the events that occurred up to a moment as JSONL.
+func linesUntil(ctx context.Context, i installation, until event.Instant) (lines io.Reader, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	r, w := io.Pipe()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		out := bufio.NewWriterSize(w, 1<<20)
+		var line []byte
+		err := i.EachEvent(ctx, func(e *event.Event) error {
+			if e.OccurredAt > until {
+				return nil
+			}
+			line = append(event.AppendJSON(line[:0], e), '\n')
+			_, err := out.Write(line)
+			return err
+		})
+		w.CloseWithError(errors.Join(err, out.Flush())) //nolint:errcheck // it never fails
+	}()
+	return r, func() {
+		cancel()
+		r.Close() //nolint:errcheck // it never fails
+		<-ended
+	}
+}
+
+// out folds the lines and writes the rows.
+func (c *replayCommand) out(p *program, lines io.Reader) error {
+	result, err := replay.FromReader(p.ctx, lines, replay.Options{Definition: projection.Orders(), Name: "the log"})
+	if err != nil {
+		return err
+	}
+	warn(p.ctx, result)
+	if c.Out == "-" {
+		_, err := writeRows(p.ctx, p.stdout, result)
+		return err
+	}
+	file, err := os.Create(c.Out)
+	if err != nil {
+		return err
+	}
+	_, err = writeRows(p.ctx, file, result)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	return p.printf("%s of %s in %s, as of %s\n", plural(int64(result.Len()), "row"), plural(result.Events, "event"), c.Out, c.Until.instant())
+}
+
+// into imports the lines into a folder of its own.
+func (c *replayCommand) into(p *program, lines io.Reader) error {
+	if entries, err := os.ReadDir(c.Into); err == nil && len(entries) > 0 {
+		return usagef("--into %s: the folder is not empty", c.Into)
+	}
+	folder, err := app.OpenFolder(p.ctx, c.Into)
+	if err != nil {
+		return err
+	}
+	report, err := transfer.Import(p.ctx, lines, folder.Events, transfer.Options{MaxEventBytes: sqlite.MaxEventBytes})
+	var run reproject.Run
+	if err == nil {
+		run, err = folder.Rebuild(p.ctx, reproject.Request{Projection: readmodel.OrdersName, AllowParked: report.Streams}, app.RebuildOptions{})
+	}
+	if err = errors.Join(err, folder.Close()); err != nil {
+		return fmt.Errorf("making %s: %w", c.Into, err)
+	}
+	return p.printf("%s and %s in %s, as of %s\n", plural(int64(report.Imported), "event"), plural(run.Replay.Rows, "row"), c.Into, c.Until.instant())
+}
