@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"time"
 
@@ -65,12 +66,16 @@ func (c *reprojectCommand) intoFolder(p *program) error {
 	}
 	return p.withFolder(true, func(folder *app.Folder) error {
 		started := time.Now()
-		run, err := p.runRebuild(folder, reproject.Request{Projection: readmodel.OrdersName}, "")
+		// Whatever the file holds is replayed: a payment of an unknown order is a warning.
+		run, err := p.runRebuild(folder, reproject.Request{Projection: readmodel.OrdersName, AllowParked: math.MaxInt}, "")
 		if err != nil {
 			return err
 		}
-		return p.printf("%s: count %s (%d new), size %s of %s, in %s\n", inputName(c.From), plural(int64(report.Events), "event"), report.Imported,
-			plural(run.Replay.Rows, "row"), p.data, time.Since(started).Round(time.Millisecond))
+		for _, stream := range run.Replay.ParkedSample {
+			observe.Logger(p.ctx).Warn().Str("error", stream).Msg("reproject:parked")
+		}
+		return p.printf("%s: count %s (%d new), size %s of %s, in %s%s\n", inputName(c.From), plural(int64(report.Events), "event"), report.Imported,
+			plural(run.Replay.Rows, "row"), p.data, time.Since(started).Round(time.Millisecond), setAside(run.Replay.Parked))
 	})
 }
 
@@ -205,9 +210,17 @@ func leftOut(r *replay.Result) string {
 	add(r.Duplicates, "event", " that came again")
 	add(r.Ignored, "event", " for other read models")
 	add(r.Bad, "bad line", " left out")
-	add(int64(len(r.Parked)), "stream", " set aside (see the warnings)")
+	text += setAside(len(r.Parked))
 	add(int64(len(r.Gaps)), "stream", " with a missing version (see the warnings)")
 	return text
+}
+
+// setAside tells how many streams are not in the rows to their end; nothing of none.
+func setAside(streams int) string {
+	if streams == 0 {
+		return ""
+	}
+	return "; " + plural(int64(streams), "stream") + " set aside (see the warnings)"
 }
 
 // replaceFile writes a file beside path and then puts it in its place, so that nobody sees

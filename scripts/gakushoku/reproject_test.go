@@ -97,6 +97,17 @@ func TestReprojectStopsAtABadLineUnlessAskedNotTo(t *testing.T) {
 	}
 }
 
+func TestReprojectIntoAFolderWarnsOfWhatCannotBeApplied(t *testing.T) {
+	t.Parallel()
+	unknown := strings.NewReplacer(`"e2"`, `"e9"`, `"o1"`, `"nobody"`).Replace(strings.Split(seed, "\n")[1])
+	file, dir := put(t, "seed.jsonl", seed+unknown+"\n"), filepath.Join(t.TempDir(), "data")
+	for range 2 {
+		call(t, "reproject", "--from", file, "--data", dir).wants(t, exitDone,
+			"count 3 events (", "size 1 row of "+dir, "; 1 stream set aside (see the warnings)",
+			"reproject:parked", "order-nobody at version 1 (event e9)", "it was never placed")
+	}
+}
+
 func TestReprojectIntoAFolderImportsAndRebuilds(t *testing.T) {
 	t.Parallel()
 	dir, file := filepath.Join(t.TempDir(), "data"), put(t, "seed.jsonl", seed)
