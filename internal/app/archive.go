@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"gakushoku/internal/archive"
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventlog"
 	"gakushoku/internal/health"
@@ -53,6 +54,17 @@ func (f *Folder) Archive(ctx context.Context) error {
 		return fmt.Errorf("bringing the log up to date: %w", err)
 	}
 	return nil
+}
+
+// archivePatience is how long an archiver may take from a commit to the manifest.
+const archivePatience = 2 * time.Second
+
+// ArchiveLog is the numbered log of this folder, to be looked at, verified and repaired.
+func (f *Folder) ArchiveLog() *archive.Log {
+	return &archive.Log{
+		Ledger: f.Ledger, Blobs: f.Blobs, Store: f.Events, Now: time.Now, NewID: observe.NewID,
+		CatchUp: f.Archive, Waiting: f.ArchiveFollower().Waiting, Patience: archivePatience,
+	}
 }
 
 // logLag is for how long events have waited to come into the log while none did: then its

@@ -15,6 +15,7 @@ import (
 
 	"gakushoku/internal/eventlog"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/memory"
 	"gakushoku/internal/observe"
 )
 
@@ -238,6 +239,40 @@ func TestTheArchiverTellsWhatItDoes(t *testing.T) {
 	for _, want := range []string{`"message":"archive:conflict"`, `"message":"archive:commit"`, `"first":1,"last":3,"events":3`, `"message":"archive:claimed"`} {
 		if !strings.Contains(lines.String(), want) {
 			t.Errorf("%s is not in\n%s", want, lines.String())
+		}
+	}
+}
+
+func TestNoNumberIsGivenTwiceWhenTheLedgerIsAnOlderCopy(t *testing.T) {
+	t.Parallel()
+	l := newLog()
+	a := l.archiver(l.ledger, l.blobs)
+	for n := range 3 {
+		if _, err := a.Commit(t.Context(), records("s", n*10, 10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	manifests, err := l.ledger.Manifests(t.Context(), 0, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for copied := range manifests {
+		older := memory.NewLedger()
+		if err := older.Restore(t.Context(), manifests[:copied]); err != nil {
+			t.Fatal(err)
+		}
+		a.Ledger = older
+		if _, err := a.Commit(t.Context(), records("s", 30, 10)); !errors.Is(err, eventlog.ErrLedgerBehind) {
+			t.Errorf("with %d of the segments: %v", copied, err)
+		}
+		if err := older.Restore(t.Context(), manifests); err != nil {
+			t.Fatal(err)
+		}
+		if done, err := a.Commit(t.Context(), records("s", 30, 10)); err != nil || done.Last != 40 {
+			t.Errorf("with %d of the segments, then all: %+v, %v", copied, done, err)
+		}
+		if err := l.blobs.Delete(t.Context(), eventlog.ManifestKey(31)); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -47,8 +47,8 @@ type Follower struct {
 // The bounds of a segment that is not told others: a partition worker reads a sixteenth of one
 // at a time.
 const (
-	DefaultSegmentEvents = 10_000
-	DefaultSegmentBytes  = 4 << 20
+	DefaultSegmentEvents = 30_000
+	DefaultSegmentBytes  = 12 << 20
 )
 
 const (

@@ -69,21 +69,30 @@ func (r *Reader) readFrame(ctx context.Context, m *Manifest, f Frame, buf []byte
 	if err != nil {
 		return nil, err
 	}
+	lines, err := DecodeFrame(f, compressed, buf)
+	if err != nil {
+		return nil, fmt.Errorf("%s is damaged: %w", m.Key, err)
+	}
+	return lines, nil
+}
+
+var newline = []byte("\n")
+
+// DecodeFrame is ReadFrame for a frame's compressed bytes.
+func DecodeFrame(f Frame, compressed, buf []byte) ([]byte, error) {
 	decompressor, err := decoder()
 	if err != nil {
 		return nil, err
 	}
 	lines, err := decompressor.DecodeAll(compressed, buf[:0])
 	if err != nil {
-		return nil, fmt.Errorf("%s is damaged: %w", m.Key, err)
+		return nil, fmt.Errorf("it cannot be decompressed: %w", err)
 	}
 	if count := bytes.Count(lines, newline); count != f.Count || !bytes.HasSuffix(lines, newline) {
-		return nil, fmt.Errorf("%s has %d lines there, %d were written: it is damaged", m.Key, count, f.Count)
+		return nil, fmt.Errorf("it has %d lines, %d were written", count, f.Count)
 	}
 	return lines, nil
 }
-
-var newline = []byte("\n")
 
 // Events calls f for every event with a number above after and up to upTo, in the order of
 // numbers. It leaves nothing out: what is in the log twice comes twice, and versions of a

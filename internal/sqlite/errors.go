@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"syscall"
 	"time"
 
 	"modernc.org/sqlite"
@@ -43,7 +42,12 @@ func explain(ctx context.Context, path string, err error) error {
 	}
 	var lite *sqlite.Error
 	if !errors.As(err, &lite) {
-		return explainFile(path, err)
+		err = fmt.Errorf("%s: %w", path, err)
+		var file *fs.PathError
+		if errors.As(err, &file) {
+			return fault.Unavailable(err)
+		}
+		return err
 	}
 	advice := ""
 	switch lite.Code() & 0xff {
@@ -65,19 +69,4 @@ func explain(ctx context.Context, path string, err error) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return fault.Unavailable(fmt.Errorf("%s: %s: %w", path, advice, err))
-}
-
-// explainFile is explain for what the system says of a file.
-func explainFile(path string, err error) error {
-	var system syscall.Errno
-	var file *fs.PathError
-	switch {
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fault.Unavailable(fmt.Errorf("%s: the disk is full, free some space: %w", path, err))
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return fault.Unavailable(fmt.Errorf("%s: the file or its folder cannot be written, check their permissions: %w", path, err))
-	case errors.As(err, &system), errors.As(err, &file):
-		return fault.Unavailable(fmt.Errorf("%s: %w", path, err))
-	}
-	return fmt.Errorf("%s: %w", path, err)
 }

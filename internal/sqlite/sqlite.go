@@ -203,12 +203,8 @@ func (d *database) prepareSchema(k kind, schema string, upgrades []string) error
 
 // dsn is the name of a file for the driver, with settings as URI parameters.
 func dsn(path, settings string) string {
-	return fmt.Sprintf("file:%s?_busy_timeout=%d&%s", escapePath(path), busyTimeout.Milliseconds(), settings)
-}
-
-// escapePath writes a path as part of a URI.
-func escapePath(path string) string {
-	return strings.NewReplacer("%", "%25", "?", "%3F", "#", "%23").Replace(path)
+	escaped := strings.NewReplacer("%", "%25", "?", "%3F", "#", "%23").Replace(path)
+	return fmt.Sprintf("file:%s?_busy_timeout=%d&%s", escaped, busyTimeout.Milliseconds(), settings)
 }
 
 // transact runs f in a transaction that holds the file's write lock from its beginning, so

@@ -17,10 +17,11 @@ import (
 )
 
 type eventsCommands struct {
-	Import importCommand `cmd:"" help:"Add the events of a JSONL file to the data folder."`
-	Export exportCommand `cmd:"" help:"Write events as JSONL to standard output, in the order of the log."`
-	Show   showCommand   `cmd:"" help:"Show the events of one stream."`
-	Replay replayCommand `cmd:"" help:"Show the read models as they were at a moment."`
+	Import importCommand       `cmd:"" help:"Add the events of a JSONL file to the data folder."`
+	Export exportCommand       `cmd:"" help:"Write events as JSONL to standard output, in the order of the log."`
+	Show   showCommand         `cmd:"" help:"Show the events of one stream."`
+	Replay replayCommand       `cmd:"" help:"Show the read models as they were at a moment."`
+	Verify eventsVerifyCommand `cmd:"" help:"Look for events that must not be there, and for holes."`
 }
 
 type importCommand struct {

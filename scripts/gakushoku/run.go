@@ -34,6 +34,7 @@ type commandLine struct {
 	Events     eventsCommands     `cmd:"" help:"Bring events in and out, and look at them."`
 	Reproject  reprojectCommand   `cmd:"" help:"Make read models from a file of events."`
 	Projection projectionCommands `cmd:"" help:"Look at read models, verify, repair and rebuild them."`
+	Archive    archiveCommands    `cmd:"" help:"Look at the log of all events, verify and repair it."`
 	Explain    explainCommand     `cmd:"" help:"Show everything behind one row of a read model."`
 	Logs       logsCommand        `cmd:"" help:"Find lines in the server's log files, oldest first."`
 	Health     healthCommands     `cmd:"" help:"Ask a running server how it is."`

@@ -1,0 +1,123 @@
+// Package archive keeps the numbered log sound: it tells where the log stands, compares it with
+// itself, with its copies and with the event store, and repairs what can be repaired. It works
+// through the ports of packages eventlog and eventstore, so the same operations serve a data
+// folder and AWS.
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"gakushoku/internal/eventlog"
+	"gakushoku/internal/eventstore"
+	"gakushoku/internal/wait"
+)
+
+// Streams is the event store, as the log is compared with it.
+type Streams interface {
+	eventstore.Loader
+	eventstore.Lister
+}
+
+// Log is a log and the event store that it is of.
+type Log struct {
+	Ledger eventlog.Ledger
+	Blobs  eventlog.Blobs
+	Store  Streams
+	Now    func() time.Time
+	NewID  func() string
+	// CatchUp archives what is in the store now, and returns when it is in the log; nil where
+	// that is the business of an archiver that runs elsewhere.
+	CatchUp func(ctx context.Context) error
+	// Waiting tells how many events of the store are not known to be in the log; nil where
+	// the store cannot tell.
+	Waiting func(ctx context.Context) (uint64, error)
+	// Patience is how long an archiver may take: from an event in the store to the log, and
+	// from a commit to the manifest beside the segment.
+	Patience time.Duration
+	// Pause waits; nil is a real wait.
+	Pause func(ctx context.Context, d time.Duration) error
+	// Held is how many events of the log are held in memory at once, as digests; 0 is a number
+	// that takes some 100 MB. Longer logs are read in several passes.
+	Held int
+	// Workers is how many objects, or pages of streams, are read at once; 0 is a few.
+	Workers int
+}
+
+const (
+	toTheEnd       = math.MaxUint64
+	defaultWorkers = 4
+	page           = 500 // manifests, objects or streams in one call
+)
+
+func (l *Log) workers() int {
+	if l.Workers > 0 {
+		return l.Workers
+	}
+	return defaultWorkers
+}
+
+func (l *Log) pause(ctx context.Context, d time.Duration) error {
+	if l.Pause != nil {
+		return l.Pause(ctx, d)
+	}
+	return wait.For(ctx, d)
+}
+
+// catchUp brings the log up to date. That it cannot be, since its ledger is an older copy, is
+// among what is looked for.
+func (l *Log) catchUp(ctx context.Context) error {
+	if l.CatchUp == nil {
+		return nil
+	}
+	err := l.CatchUp(ctx)
+	if errors.Is(err, eventlog.ErrLedgerBehind) {
+		return nil
+	}
+	return err
+}
+
+// segments calls f for each manifest of the ledger that has numbers above after and begins at
+// upTo or before, whatever is wrong with it.
+func (l *Log) segments(ctx context.Context, after, upTo uint64, f func(m *eventlog.Manifest) error) error {
+	for {
+		manifests, err := l.Ledger.Manifests(ctx, after, page)
+		if err != nil {
+			return fmt.Errorf("reading the ledger after %d: %w", after, err)
+		}
+		for i := range manifests {
+			if manifests[i].First > upTo {
+				return nil
+			}
+			if err := f(&manifests[i]); err != nil {
+				return err
+			}
+			after = manifests[i].Last
+		}
+		if len(manifests) < page {
+			return nil
+		}
+	}
+}
+
+// objects calls f for each object in a folder, in the order of keys.
+func (l *Log) objects(ctx context.Context, folder string, f func(b eventlog.Blob) error) error {
+	for after := ""; ; {
+		blobs, err := l.Blobs.List(ctx, folder, after, page)
+		if err != nil {
+			return err
+		}
+		for _, b := range blobs {
+			if err := f(b); err != nil {
+				return err
+			}
+			after = b.Key
+		}
+		if len(blobs) < page {
+			return nil
+		}
+	}
+}

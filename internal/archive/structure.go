@@ -1,0 +1,209 @@
+package archive
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"gakushoku/internal/eventlog"
+	"gakushoku/internal/fault"
+)
+
+// couldNotTell keeps an error that says nothing about what was looked at, such as a store that
+// does not answer, and drops those that do.
+func couldNotTell(err error) error {
+	if err != nil && fault.ClassOf(err) == fault.Infra {
+		return err
+	}
+	return nil
+}
+
+// beside is a manifest of the ledger, and what lies beside its segment.
+type beside struct {
+	manifest *eventlog.Manifest
+	found    bool
+	same     bool
+}
+
+// structure looks at manifests and at the list of objects, not into those.
+func (v *verification) structure(ctx context.Context) error {
+	head, err := v.Ledger.Head(ctx)
+	if err != nil {
+		return err
+	}
+	v.report.Head = head
+	s := &structure{verification: v, head: head, unnamed: map[string]eventlog.Blob{}, known: map[uint64]bool{}}
+	err = v.objects(ctx, eventlog.SegmentFolder, func(b eventlog.Blob) error {
+		s.unnamed[b.Key] = b
+		return nil
+	})
+	if err == nil {
+		err = s.walk(ctx)
+	}
+	if err == nil {
+		err = s.missingManifests(ctx)
+	}
+	if err == nil {
+		err = s.extraManifests(ctx)
+	}
+	s.orphans()
+	return err
+}
+
+// structure is what is known on the way.
+type structure struct {
+	*verification
+	head     eventlog.Head
+	unnamed  map[string]eventlog.Blob // the objects that no manifest has named yet
+	known    map[uint64]bool          // the first numbers of all segments
+	last     uint64
+	segments uint64
+	missing  []uint64 // the first numbers of segments whose manifest is not beside them
+	young    bool     // one of them is so young that it may still come
+}
+
+// walk looks at every segment of the ledger.
+func (s *structure) walk(ctx context.Context) error {
+	err := ordered(ctx, s.workers(),
+		func(ctx context.Context, next func(*eventlog.Manifest) error) error {
+			return s.Log.segments(ctx, 0, toTheEnd, next)
+		},
+		func(ctx context.Context, m *eventlog.Manifest) (beside, error) {
+			there, err := readManifest(ctx, s.Blobs, eventlog.ManifestKey(m.First))
+			b := beside{manifest: m, found: !errors.Is(err, eventlog.ErrNoBlob), same: err == nil && there.Equal(m)}
+			return b, couldNotTell(err)
+		},
+		func(b beside) error { return s.segment(ctx, b) })
+	if err == nil && (s.last != s.head.Number || s.segments != s.head.Segments) {
+		s.report.add(Problem{Kind: WrongHead, Detail: fmt.Sprintf("the head is event %d in %d segments, but the segments end at %d and are %d", s.head.Number, s.head.Segments, s.last, s.segments)})
+	}
+	return err
+}
+
+// readManifest reads the manifest beside a segment.
+func readManifest(ctx context.Context, blobs eventlog.BlobReader, key string) (*eventlog.Manifest, error) {
+	raw, err := blobs.Get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	var m eventlog.Manifest
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return nil, fmt.Errorf("%s is no manifest: %w", key, err)
+	}
+	return &m, nil
+}
+
+// segment looks at one segment. One that was committed after the verification began is only
+// noted.
+func (s *structure) segment(ctx context.Context, b beside) error {
+	m := b.manifest
+	object, there := s.unnamed[m.Key]
+	delete(s.unnamed, m.Key)
+	s.known[m.First] = true
+	if m.Last > s.head.Number {
+		return nil
+	}
+	problem := func(kind Kind, format string, args ...any) {
+		s.report.add(Problem{Kind: kind, Segment: m.First, Key: m.Key, Detail: fmt.Sprintf(format, args...)})
+	}
+	if m.First != s.last+1 {
+		problem(Hole, "the segment before it ends at %d", s.last)
+	}
+	s.last = max(s.last, m.Last)
+	s.segments++
+	s.report.Bytes += m.Bytes
+	s.report.RawBytes += m.RawBytes
+	if err := m.Check(); err != nil {
+		problem(BadManifest, "%v", err)
+	}
+	switch {
+	case !there:
+		problem(ObjectMissing, "the object is not there: restore it from a backup")
+	case object.Bytes != m.Bytes:
+		problem(ObjectDamaged, "the object has %d bytes, %d were written: restore it from a backup", object.Bytes, m.Bytes)
+	}
+	if !b.found {
+		s.missing = append(s.missing, m.First)
+		s.young = s.young || s.Now().Sub(m.CreatedAt.Time()) < s.Patience
+		return nil
+	}
+	if !b.same {
+		return s.manifestProblem(ctx, m, ManifestDiffers)
+	}
+	return nil
+}
+
+// manifestProblem tells about the manifest beside a segment, and writes it anew.
+func (s *structure) manifestProblem(ctx context.Context, m *eventlog.Manifest, kind Kind) error {
+	p := Problem{Kind: kind, Segment: m.First, Key: eventlog.ManifestKey(m.First), Fixed: s.fix}
+	if s.fix {
+		if err := eventlog.PutManifest(ctx, s.Blobs, m); err != nil {
+			return err
+		}
+	}
+	s.report.add(p)
+	return nil
+}
+
+// missingManifests looks again for manifests that were not there: an archiver puts them right
+// after its commit.
+func (s *structure) missingManifests(ctx context.Context) error {
+	if s.young {
+		if err := s.pause(ctx, s.Patience); err != nil {
+			return err
+		}
+	}
+	for _, first := range s.missing {
+		manifests, err := s.Ledger.Manifests(ctx, first-1, 1)
+		if err != nil || len(manifests) == 0 {
+			return err
+		}
+		_, err = s.Blobs.Get(ctx, eventlog.ManifestKey(first))
+		switch {
+		case err == nil:
+			continue
+		case !errors.Is(err, eventlog.ErrNoBlob):
+			return err
+		}
+		if err := s.manifestProblem(ctx, &manifests[0], ManifestMissing); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// extraManifests looks for manifests that the ledger does not have, not even by now.
+func (s *structure) extraManifests(ctx context.Context) error {
+	return s.objects(ctx, eventlog.ManifestFolder, func(b eventlog.Blob) error {
+		var first uint64
+		if _, err := fmt.Sscanf(b.Key, eventlog.ManifestFolder+"%d.json", &first); err != nil || first < 1 || eventlog.ManifestKey(first) != b.Key {
+			return nil // not one of ours
+		}
+		if s.known[first] {
+			return nil
+		}
+		manifests, err := s.Ledger.Manifests(ctx, first-1, 1)
+		if err != nil {
+			return err
+		}
+		if len(manifests) == 0 || manifests[0].First != first {
+			s.unsure = "the ledger does not have all of the log"
+			s.report.add(Problem{Kind: ManifestExtra, Segment: first, Key: b.Key, Detail: "the ledger does not have this segment: if the ledger was lost, restore the manifests"})
+		}
+		return nil
+	})
+}
+
+// orphanAge is how old an object must be before it counts as one that nobody will commit.
+const orphanAge = time.Hour
+
+func (s *structure) orphans() {
+	for _, object := range s.unnamed {
+		if s.Now().Sub(object.Changed) >= orphanAge {
+			s.report.Orphans++
+			s.report.OrphanBytes += object.Bytes
+		}
+	}
+}

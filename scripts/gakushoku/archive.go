@@ -1,0 +1,125 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"gakushoku/internal/app"
+	"gakushoku/internal/archive"
+)
+
+type archiveCommands struct {
+	Status           archiveStatusCommand  `cmd:"" help:"Show where the log stands."`
+	Stats            archiveStatsCommand   `cmd:"" help:"Show figures about the log: events, segments, bytes."`
+	Verify           archiveVerifyCommand  `cmd:"" help:"Compare the log with itself and, with --deep, with every event."`
+	RestoreManifests archiveRestoreCommand `cmd:"" help:"Bring back control records that were lost, from what lies beside the segments."`
+	Sweep            archiveSweepCommand   `cmd:"" help:"Remove objects that never became part of the log."`
+}
+
+// withArchive opens the log for f.
+func (p *program) withArchive(f func(*archive.Log) error) error {
+	return p.withFolder(false, func(folder *app.Folder) error { return f(folder.ArchiveLog()) })
+}
+
+type archiveStatusCommand struct {
+	JSON bool `help:"Print JSON." name:"json"`
+}
+
+func (archiveStatusCommand) Help() string {
+	return `The log is the numbered, immutable copy of all events that rebuilds, backups and audits read. A running server brings it up to date within seconds.
+
+Exit code: 0, or 2 when it could not be told.
+
+Examples:
+
+    gakushoku archive status
+    gakushoku archive status --json`
+}
+
+func (c *archiveStatusCommand) Run(p *program) error {
+	return couldNotTell(p.withArchive(func(log *archive.Log) error {
+		status, err := log.Status(p.ctx)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return p.printJSON(status)
+		}
+		return p.showArchiveStatus(&status)
+	}))
+}
+
+func (p *program) showArchiveStatus(s *archive.Status) error {
+	last := ""
+	if s.Head.Segments > 0 {
+		last = fmt.Sprintf(", the last one committed at %s, %s ago", s.Head.CommittedAt, age(time.Duration(s.AgeMs)*time.Millisecond))
+	}
+	if err := p.printf("%s in %s%s\n", plural(int64(s.Head.Number), "event"), plural(int64(s.Head.Segments), "segment"), last); err != nil {
+		return err
+	}
+	switch {
+	case s.Waiting == nil:
+		return nil
+	case *s.Waiting == 0:
+		return p.printf("Nothing waits to be archived.\n")
+	}
+	return p.printf("%s to be archived: a running server does that, and so does a rebuild\n", waiting(*s.Waiting))
+}
+
+func waiting(n uint64) string {
+	if n == 1 {
+		return "1 event waits"
+	}
+	return fmt.Sprintf("%d events wait", n)
+}
+
+type archiveStatsCommand struct {
+	Repeats bool `help:"Read the whole log to count streams, and events that are in it again."`
+	JSON    bool `help:"Print JSON." name:"json"`
+}
+
+func (archiveStatsCommand) Help() string {
+	return `The figures come from the manifests, so they are there at once; --repeats reads all segments.
+
+Exit code: 0, or 2 when it could not be told.
+
+Examples:
+
+    gakushoku archive stats
+    gakushoku archive stats --repeats --json`
+}
+
+func (c *archiveStatsCommand) Run(p *program) error {
+	return couldNotTell(p.withArchive(func(log *archive.Log) error {
+		stats, err := log.Stats(p.ctx, c.Repeats)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return p.printJSON(stats)
+		}
+		return p.showArchiveStats(&stats)
+	}))
+}
+
+func (p *program) showArchiveStats(s *archive.Stats) error {
+	if s.Segments == 0 {
+		return p.printf("The log is empty.\n")
+	}
+	lines := [][2]string{
+		{"events", fmt.Sprint(s.Events)},
+		{"segments", fmt.Sprintf("%d, the largest of %s and %s", s.Segments, plural(int64(s.LargestEvents), "event"), plural(s.LargestBytes, "byte"))},
+		{"bytes", fmt.Sprintf("%d, of %d uncompressed: 1 to %.1f", s.Bytes, s.RawBytes, s.Ratio)},
+		{"happened", fmt.Sprintf("%s to %s", s.OldestAt, s.NewestAt)},
+		{"committed", fmt.Sprintf("%s to %s", s.FirstCommitAt, s.LastCommitAt)},
+	}
+	if s.Repeats != nil {
+		lines = append(lines, [2]string{"streams", fmt.Sprint(*s.Streams)}, [2]string{"repeats", fmt.Sprint(*s.Repeats)})
+	}
+	for _, line := range lines {
+		if err := p.printf("%-10s %s\n", line[0], line[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"gakushoku/internal/archive"
+)
+
+type archiveVerifyCommand struct {
+	Deep bool `help:"Read every object against its digest and every line of it, and compare with every stream of the event store."`
+	Fix  bool `help:"Append to the log what the event store has and the log lacks, and write missing manifests. Needs --deep for events."`
+	JSON bool `help:"Print the report as JSON." name:"json"`
+}
+
+func (archiveVerifyCommand) Help() string {
+	return `Numbers must be dense, the object of each segment must be there and its manifest must lie beside it. With --deep every object is read and compared with the event store, stream by stream. The server may go on: events that are on their way into the log are waited for.
+
+Objects that are missing or damaged cannot be made anew: restore them from a backup (S3 keeps older versions). Repeats, the same event twice in the log, are counted; they do no harm.
+
+Exit code: 0 the log is sound, or is after --fix; 1 it is not; 2 it could not be told.
+
+Examples:
+
+    gakushoku archive verify
+    gakushoku archive verify --deep --json
+    gakushoku archive verify --deep --fix`
+}
+
+func (c *archiveVerifyCommand) Run(p *program) error {
+	var report *archive.Report
+	started := time.Now()
+	err := p.withArchive(func(log *archive.Log) (err error) {
+		options := archive.Options{Deep: c.Deep, Fix: c.Fix}
+		end := p.archiveProgress(&options)
+		report, err = log.Verify(p.ctx, options)
+		end()
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return p.printJSON(report)
+		}
+		return p.showArchiveReport(report, time.Since(started))
+	})
+	return judged(err, report != nil && report.Sound, "the log")
+}
+
+// judged is the outcome of a command that judges.
+func judged(err error, sound bool, what string) error {
+	if err == nil && !sound {
+		return fmt.Errorf("%s is not sound", what)
+	}
+	return couldNotTell(err)
+}
+
+// archiveProgress shows on a terminal how far a deep verification has come, until end is called.
+func (p *program) archiveProgress(o *archive.Options) (end func()) {
+	line := newProgressLine(p)
+	if line == nil {
+		return func() {}
+	}
+	o.Progress = func(at archive.Progress) {
+		part := ""
+		if at.Parts > 1 {
+			part = fmt.Sprintf("part %d of %d: ", at.Part, at.Parts)
+		}
+		line.show("%s%d events of the log read, %d of the store compared, %s", part, at.Read, at.Compared, plural(int64(at.Problems), "problem"))
+	}
+	return line.end
+}
+
+func (p *program) showArchiveReport(r *archive.Report, took time.Duration) error {
+	err := p.printf("%s in %s, %s, looked at in %s\n", plural(int64(r.Head.Number), "event"), plural(int64(r.Head.Segments), "segment"),
+		plural(r.Bytes, "byte"), took.Round(time.Millisecond))
+	if r.Deep {
+		err = errors.Join(err, p.printf("%s of %s compared; the log has %s\n", plural(int64(r.Events), "event"), plural(int64(r.Streams), "stream"), plural(int64(r.Repeats), "repeat")))
+	}
+	if r.Orphans > 0 {
+		err = errors.Join(err, p.printf("%s of no segment, %s: gakushoku archive sweep\n", plural(int64(r.Orphans), "object"), plural(r.OrphanBytes, "byte")))
+	}
+	err = errors.Join(err, p.showFindings(&r.Findings))
+	if err != nil {
+		return err
+	}
+	return p.printf("%s\n", archiveVerdict(r))
+}
+
+// archiveVerdict is what to make of it, and what to do.
+func archiveVerdict(r *archive.Report) string {
+	left := r.Total() - r.Mended()
+	switch {
+	case r.Total() == 0:
+		return "The log is sound."
+	case left == 0:
+		return fmt.Sprintf("%s fixed: the log is sound now.", plural(int64(r.Mended()), "problem"))
+	case r.Counts[archive.ManifestExtra] > 0 || r.Counts[archive.WrongHead] > 0:
+		return "Control records were lost: gakushoku archive restore-manifests"
+	case r.Counts[archive.ObjectMissing]+r.Counts[archive.ObjectDamaged] > 0:
+		return "Restore the objects from a backup, then verify again."
+	case fixable(r) > 0:
+		return fmt.Sprintf("%s can be fixed: gakushoku archive verify --deep --fix", plural(int64(fixable(r)), "problem"))
+	}
+	return fmt.Sprintf("%s cannot be fixed here.", plural(int64(left), "problem"))
+}
+
+// fixable is how many problems --fix would mend.
+func fixable(r *archive.Report) (n int) {
+	for _, kind := range []archive.Kind{archive.EventMissing, archive.ManifestMissing, archive.ManifestDiffers} {
+		n += r.Counts[kind] - r.Fixed[kind]
+	}
+	return n
+}
+
+// maxShown bounds the problems that are shown to a person.
+const maxShown = 20
+
+// showFindings shows problems, with how many there are of each kind.
+func (p *program) showFindings(f *archive.Findings) error {
+	if f.Total() == 0 {
+		return nil
+	}
+	var counts []string
+	for _, kind := range archive.Kinds {
+		if n := f.Counts[kind]; n > 0 {
+			counts = append(counts, fmt.Sprintf("%d %s", n, kind))
+		}
+	}
+	fmt.Fprintf(p.stdout, "\n%s: %s\n", plural(int64(f.Total()), "problem"), strings.Join(counts, ", "))
+	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "KIND\tWHERE\tEVENT\tWHAT")
+	shown := f.Problems[:min(len(f.Problems), maxShown)]
+	for i := range shown {
+		kind := string(shown[i].Kind)
+		if shown[i].Fixed {
+			kind += ", fixed"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", kind, plain(whereIs(&shown[i])), orDash(plain(shown[i].EventID)), orDash(plain(shown[i].Detail)))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if more := f.Total() - len(shown); more > 0 {
+		return p.printf("... and %d more\n\n", more)
+	}
+	return p.printf("\n")
+}
+
+// whereIs names what a problem is about.
+func whereIs(problem *archive.Problem) string {
+	var parts []string
+	if problem.Segment > 0 {
+		parts = append(parts, fmt.Sprintf("segment %d", problem.Segment))
+	}
+	if problem.Number > 0 {
+		parts = append(parts, fmt.Sprintf("event %d", problem.Number))
+	}
+	if problem.Stream != "" {
+		parts = append(parts, fmt.Sprintf("%s version %d", problem.Stream, problem.Version))
+	}
+	if problem.Key != "" {
+		parts = append(parts, problem.Key)
+	}
+	return orDash(strings.Join(parts, ", "))
+}

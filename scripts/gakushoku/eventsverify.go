@@ -1,0 +1,59 @@
+package main
+
+import (
+	"time"
+
+	"gakushoku/internal/archive"
+)
+
+type eventsVerifyCommand struct {
+	Deep bool `help:"Also read the whole log, and compare it with the event store."`
+	JSON bool `help:"Print the report as JSON." name:"json"`
+}
+
+func (eventsVerifyCommand) Help() string {
+	return `The versions of each stream must have no holes, every envelope and payload must be valid, and no two events may have one id. With --deep the log must hold the same events too.
+
+Exit code: 0 the events are sound; 1 they are not; 2 it could not be told.
+
+Examples:
+
+    gakushoku events verify
+    gakushoku events verify --deep --json`
+}
+
+func (c *eventsVerifyCommand) Run(p *program) error {
+	var report *archive.EventsReport
+	started := time.Now()
+	err := p.withArchive(func(log *archive.Log) (err error) {
+		if report, err = log.VerifyEvents(p.ctx, c.Deep); err != nil {
+			return err
+		}
+		if c.JSON {
+			return p.printJSON(report)
+		}
+		return p.showEventsReport(report, time.Since(started))
+	})
+	what := "the event store"
+	if report != nil && report.Total() == 0 {
+		what = "the log"
+	}
+	return judged(err, report != nil && report.Sound, what)
+}
+
+func (p *program) showEventsReport(r *archive.EventsReport, took time.Duration) error {
+	err := p.printf("%s of %s looked at in %s\n", plural(int64(r.Events), "event"), plural(int64(r.Streams), "stream"), took.Round(time.Millisecond))
+	if err == nil {
+		err = p.showFindings(&r.Findings)
+	}
+	if err == nil && r.Log != nil {
+		err = p.showArchiveReport(r.Log, time.Duration(r.Log.DurationMs)*time.Millisecond)
+	}
+	if err != nil {
+		return err
+	}
+	if r.Total() == 0 {
+		return p.printf("The events are sound.\n")
+	}
+	return p.printf("The event store is not sound: restore it from a backup.\n")
+}
