@@ -20,8 +20,8 @@ test-race: ## run the tests with the race detector, and more random interleaving
 	go test -race ./...
 	go test ./internal/projection -count=1 -interleavings=10000
 
-test-kill: ## kill -9 the server under load, 200 times
-	go test ./internal/app -count=1 -v -run TestNothingAcknowledgedIsLostToKill9 -crashes=200
+test-kill: ## kill -9 the server, and the archiver, under load, 200 times each
+	go test ./internal/app -count=1 -v -run Kill9 -crashes=200
 
 test-dynamodb: ## run the store contracts on AWS's DynamoDB Local (needs Java 17 and Maven)
 	@go build -o bin/dynamodb-local ./scripts/dynamodb-local # go run would leave Java behind when it is stopped

@@ -45,6 +45,9 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if dir := os.Getenv(archiveEnv); dir != "" {
+		archiveForEver(dir)
+	}
 	os.Exit(m.Run())
 }
 
@@ -163,6 +166,7 @@ func checkFolder(t *testing.T, dir string, acks map[string]uint64) {
 		}
 	}
 	compareWithFold(t, folder)
+	compareWithLog(t, folder)
 }
 
 // compareWithFold folds every stream by itself and compares rows and totals.
