@@ -91,10 +91,20 @@ func (p *program) input(path string) (io.ReadCloser, error) {
 	if err == nil && info.IsDir() {
 		err = fmt.Errorf("%s is a folder: name a file of events, one JSON object a line", path)
 	}
+	if err == nil && isUTF16(f) {
+		err = fmt.Errorf("%s is UTF-16, as PowerShell's > writes it: save it as UTF-8", path)
+	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// isUTF16 looks for the mark that such a file begins with.
+func isUTF16(f io.ReaderAt) bool {
+	var mark [2]byte
+	_, err := f.ReadAt(mark[:], 0)
+	return err == nil && (mark == [2]byte{0xff, 0xfe} || mark == [2]byte{0xfe, 0xff})
 }
 
 // inputName is what messages call the input.

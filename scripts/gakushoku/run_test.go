@@ -89,6 +89,8 @@ func TestFailuresExitWith1AndOneLine(t *testing.T) {
 		{"importing a file that is not there", []string{"events", "import", missing, "-d", data}, "no such file or directory: check the path"},
 		{"importing a folder", []string{"events", "import", folder, "-d", data}, "is a folder"},
 		{"importing what cannot be read", []string{"events", "import", loop, "-d", data}, loop},
+		{"importing UTF-16", []string{"events", "import", put(t, "utf16.jsonl", "\xff\xfe{\x00"), "-d", data}, "save it as UTF-8"},
+		{"reprojecting UTF-16", []string{"reproject", "--from", put(t, "utf16.jsonl", "\xfe\xff\x00{")}, "save it as UTF-8"},
 		{"importing into a foreign folder", []string{"events", "import", file, "-d", foreign}, "not a gakushoku data folder"},
 		{"importing into a file", []string{"events", "import", file, "-d", file}, "not a directory: check the path"},
 		{"importing one bad line", []string{"events", "import", junk, "-d", data}, "1 bad line, nothing was imported"},
