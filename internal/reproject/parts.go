@@ -40,7 +40,7 @@ func (e *Engine) PartsOf(ctx context.Context, name, runID, step string) ([]Progr
 	for i, item := range items {
 		parts[i] = Progress{RunID: runID, Step: step, Part: item.Part, Total: item.Events, Unit: "events"}
 		if reported[item.Part] {
-			parts[i].Done, parts[i].Unit = item.Events, "rows" // the last that a part does is to write rows
+			parts[i].Done = item.Events
 		}
 	}
 	return parts, nil

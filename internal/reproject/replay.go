@@ -44,6 +44,7 @@ func (e *Engine) ReplayPart(ctx context.Context, run Run, item Item) (PartResult
 	if err := e.put(ctx, e.resultKey(&run, item.Part), result); err != nil {
 		return result, err
 	}
+	e.progress(Progress{RunID: run.ID, Step: "Replay", Part: item.Part, Done: item.Events, Total: item.Events, Unit: "events"})
 	observe.Logger(ctx).Info().Str("part", item.Part).Int("rows", result.Rows).Int64("applied", result.Applied).Int("parked", result.Parked).
 		Int("gaps", result.Gaps).Int64(observe.FieldDurationMs, took).Str(observe.FieldResult, observe.ResultOK).Msg("reproject:part")
 	result.ParkedStreams, result.GapStreams = nil, nil
@@ -94,7 +95,8 @@ func (e *Engine) foldPart(ctx context.Context, run *Run, work *Work, part *repla
 		if bound := e.Settings.PartBytes; bound > 0 && part.Bytes() > bound {
 			return failed("the rows of %s take more than %d bytes: plan smaller parts", work.Part, bound)
 		}
-		done += int64(read.frame.Count)
+		// The part is not done before its rows are stored: until then there is something left.
+		done = min(done+int64(read.frame.Count), work.Events-1)
 		e.progress(Progress{RunID: run.ID, Step: "Replay", Part: work.Part, Done: done, Total: work.Events, Unit: "events"})
 	}
 	return nil
@@ -120,12 +122,7 @@ func (e *Engine) writePart(ctx context.Context, run *Run, work *Work, part *repl
 			}
 		}
 	}
-	err := e.putPart(ctx, run, bulk)
-	if err == nil {
-		at.Done = at.Total
-		e.progress(at)
-	}
-	return err
+	return e.putPart(ctx, run, bulk)
 }
 
 // putPart stores the rows; a dry run only goes through them.

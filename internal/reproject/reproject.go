@@ -98,7 +98,7 @@ type Settings struct {
 
 // Progress is how far a step of a run has come: at its beginning for the whole step, then for
 // each of its parts, or for the whole of a step that has none. A part of Replay first reads
-// events, then writes rows; it is in when the last row is.
+// events, then writes rows, and is done when it says so of its events.
 type Progress struct {
 	RunID string
 	Step  string // such as Replay

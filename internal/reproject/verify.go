@@ -84,7 +84,7 @@ func (e *Engine) verifyPart(ctx context.Context, run *Run, item VerifyItem) erro
 	found, err := verifier.Rows(ctx, d, run.Table(), verify.Options{
 		Part: part, Fix: true, Sample: run.Request.Sample,
 		Progress: func(p verify.Progress) {
-			e.progress(Progress{RunID: run.ID, Step: "VerifyParts", Part: fmt.Sprintf("v%02d", item.Index), Done: p.Rows, Total: e.share(run, item), Unit: "rows"})
+			e.progress(e.verifying(run, item, min(p.Rows, e.share(run, item)-1)))
 		},
 	})
 	if err != nil {
@@ -94,15 +94,25 @@ func (e *Engine) verifyPart(ctx context.Context, run *Run, item VerifyItem) erro
 	if err != nil {
 		return err
 	}
-	return e.put(ctx, verifyKey(run, item), verifiedPart{found, comparison})
+	if err := e.put(ctx, verifyKey(run, item), verifiedPart{found, comparison}); err != nil {
+		return err
+	}
+	e.progress(e.verifying(run, item, e.share(run, item)))
+	return nil
+}
+
+// verifying is how far a part of the verification has come: not all of it before its findings
+// are stored.
+func (e *Engine) verifying(run *Run, item VerifyItem, rows int64) Progress {
+	return Progress{RunID: run.ID, Step: "VerifyParts", Part: fmt.Sprintf("v%02d", item.Index), Done: rows, Total: e.share(run, item), Unit: "rows"}
 }
 
 // share is about how many rows a part has.
 func (e *Engine) share(run *Run, item VerifyItem) int64 {
 	if run.Replay == nil {
-		return 0
+		return 1
 	}
-	return run.Replay.Rows / int64(item.Count)
+	return max(1, run.Replay.Rows/int64(item.Count))
 }
 
 func verifyKey(run *Run, item VerifyItem) string {

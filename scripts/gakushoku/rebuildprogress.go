@@ -155,12 +155,10 @@ func (s *stepProgress) set(done, total int64, unit string) {
 func (p *partProgress) done() int64 {
 	last := p.last.Load()
 	switch {
-	case last.Step != "Replay":
-		return min(last.Done, last.Total)
-	case last.Unit == "rows" && last.Done >= last.Total:
-		return p.size
+	case last.Step != "Replay" || p.over():
+		return min(last.Done, p.size)
 	case last.Unit == "rows":
-		return p.size/2 + p.size/2*last.Done/last.Total
+		return p.size/2 + p.size/2*last.Done/max(last.Total, 1)
 	}
 	return last.Done / 2
 }
@@ -168,7 +166,7 @@ func (p *partProgress) done() int64 {
 // over reports whether the part has nothing left to do.
 func (p *partProgress) over() bool {
 	last := p.last.Load()
-	return last.Done >= last.Total && (last.Step != "Replay" || last.Unit == "rows")
+	return last.Done >= last.Total && (last.Step != "Replay" || last.Unit != "rows")
 }
 
 func partText(p *reproject.Progress) string {
