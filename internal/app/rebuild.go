@@ -112,6 +112,14 @@ func (f *Folder) Rollback(ctx context.Context, name string) (int, error) {
 	return f.Engine(nil).Rollback(ctx, name)
 }
 
+// History are the latest runs of a projection, the newest first.
+func (f *Folder) History(ctx context.Context, name string, limit int) ([]reproject.Past, error) {
+	if _, err := definitionOf(name); err != nil {
+		return nil, err
+	}
+	return f.Engine(nil).History(ctx, name, limit)
+}
+
 // Approval is the question with which a run of a projection waits.
 func (f *Folder) Approval(ctx context.Context, name string) (reproject.Approval, error) {
 	if _, err := definitionOf(name); err != nil {

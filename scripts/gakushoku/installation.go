@@ -22,6 +22,7 @@ type installation interface {
 	Versions(ctx context.Context) (app.Status, error)
 	Rebuild(ctx context.Context, request reproject.Request, o app.RebuildOptions) (reproject.Run, error)
 	ResumeRebuild(ctx context.Context, name, runID string, o app.RebuildOptions) (reproject.Run, error)
+	History(ctx context.Context, name string, limit int) ([]reproject.Past, error)
 	// Abandon ends the runs of a projection and takes their versions away.
 	Abandon(ctx context.Context, name string) ([]reproject.Run, error)
 	Approval(ctx context.Context, name string) (reproject.Approval, error)

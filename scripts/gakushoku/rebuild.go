@@ -17,7 +17,7 @@ type rebuildCommand struct {
 	FromEventNumber   uint64   `help:"Repair only the streams with an event of this number or a later one, in place." placeholder:"N" xor:"what"`
 	FromInconsistency bool     `help:"Verify, and repair only the streams whose rows are wrong, in place." xor:"what"`
 	Until             moment   `help:"The read model as it was then, in a version of its own that nobody is switched to: a time, or how long ago, such as 24h." placeholder:"TIME" xor:"what"`
-	Resume            string   `help:"Go on with a run that was cut off." placeholder:"RUN" xor:"what"`
+	Resume            string   `help:"Go on with a run that was cut off; last is the one that status shows." placeholder:"RUN" xor:"what"`
 
 	DryRun         bool          `help:"Fold and count, but write nothing: events, rows, bytes, time, cost on AWS, and the events that cannot be applied."`
 	Approve        bool          `help:"Wait before the switch until a person approves it."`
@@ -75,8 +75,12 @@ func (c *rebuildCommand) rebuild(p *program, i installation, name string) error 
 		}
 		request.Streams = streams
 	}
+	resume, err := p.runToResume(i, name, c.Resume)
+	if err != nil {
+		return err
+	}
 	started := time.Now()
-	run, err := p.runRebuild(i, request, c.Resume)
+	run, err := p.runRebuild(i, request, resume)
 	if err != nil {
 		return err
 	}
@@ -84,6 +88,23 @@ func (c *rebuildCommand) rebuild(p *program, i installation, name string) error 
 		return p.printJSON(run)
 	}
 	return p.showRun(&run, time.Since(started))
+}
+
+// runToResume is the id of a run that is named, or of the last one that is under way.
+func (p *program) runToResume(i installation, name, runID string) (string, error) {
+	if runID != "last" {
+		return runID, nil
+	}
+	status, err := i.Versions(p.ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, projected := range status.Projections {
+		if n := len(projected.Runs); projected.Name == name && n > 0 {
+			return projected.Runs[n-1].ID, nil
+		}
+	}
+	return "", fmt.Errorf("no run of %s is under way: there is nothing to go on with", name)
 }
 
 func (c *rebuildCommand) request(name string) reproject.Request {

@@ -162,16 +162,37 @@ func TestARebuildThatWasKilledIsResumed(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd.Wait() //nolint:errcheck // it was killed
-	status := ok(t, "projection", "status", "-d", dir)
-	contains(t, status, "builds orders-v2: Verify done")
-	_, after, _ := strings.Cut(status, "run ")
-	run := start(t, "projection", "rebuild", "orders", "--resume", strings.Fields(after)[0], "-d", dir)
+	contains(t, ok(t, "projection", "status", "-d", dir), "builds orders-v2: Verify done")
+	contains(t, ok(t, "projection", "runs", "orders", "-d", dir), "orders-v2", "Verify", "going on, or cut off")
+	run := start(t, "projection", "rebuild", "orders", "--resume", "last", "-d", dir)
 	run.eventually(t, run.err, "reproject:approve")
 	ok(t, "projection", "approve", "orders", "-d", dir)
 	if code := <-run.ended; code != exitDone {
 		t.Fatalf("exit %d: %s", code, run.err.String())
 	}
 	contains(t, run.out.String(), "orders-v2, which replaces version 1")
+	call(t, "projection", "rebuild", "orders", "--resume", "last", "-d", dir).wants(t, exitFailed, "no run of orders is under way")
+}
+
+func TestRunsTellWhatBecameOfThem(t *testing.T) {
+	t.Parallel()
+	dir := projected(t)
+	if out := ok(t, "projection", "runs", "orders", "--json", "-d", dir); out != "" {
+		t.Errorf("runs before there was one: %s", out)
+	}
+	call(t, "projection", "rebuild", "orders", "-d", dir).wants(t, exitFailed)
+	ok(t, "projection", "rebuild", "orders", "--allow-parked", "1", "-d", dir)
+	ok(t, "projection", "rebuild", "orders", "--stream", "o1", "-d", dir)
+	runs := strings.Split(strings.TrimSpace(ok(t, "projection", "runs", "orders", "-d", dir)), "\n")
+	if len(runs) != 4 {
+		t.Fatalf("%q", runs)
+	}
+	contains(t, runs[1], "heal", "done")
+	contains(t, runs[2], "rebuild", "orders-v3", "Cleanup", "done")
+	contains(t, runs[3], "rebuild", "orders-v2", "failed: ", "order bad was placed before")
+	contains(t, ok(t, "projection", "runs", "orders", "-n1", "--json", "-d", dir), `"mode":"heal"`, `"ended":true`)
+	call(t, "projection", "runs", "orders", "--last=0", "-d", dir).wants(t, exitUsage)
+	call(t, "projection", "runs", "meals", "-d", dir).wants(t, exitFailed, "there is no projection")
 }
 
 func TestStatusIsWatchedUntilCtrlC(t *testing.T) {

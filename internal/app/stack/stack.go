@@ -212,6 +212,31 @@ func (s *Stack) Abandon(ctx context.Context, name string) ([]reproject.Run, erro
 	return runs, nil
 }
 
+// History are the latest runs of a projection, the newest first. Of those that have not failed
+// the service knows how they ended.
+func (s *Stack) History(ctx context.Context, name string, limit int) ([]reproject.Past, error) {
+	past, err := s.Engine.History(ctx, name, limit)
+	for i := range past {
+		if err != nil || past[i].Ended {
+			continue
+		}
+		var x sfn.Execution
+		x, err = s.Machine.Execution(ctx, past[i].Run.ID)
+		switch {
+		case errors.Is(err, sfn.ErrNoExecution):
+			err = nil
+		case err == nil && !x.Running():
+			past[i].Ended = true
+			if run, failed := ended(past[i].Run.ID, &x); failed != nil {
+				past[i].Reason = reasonOf(&x)
+			} else {
+				past[i].Run = run
+			}
+		}
+	}
+	return past, err
+}
+
 // Approval is the question with which a run of a projection waits.
 func (s *Stack) Approval(ctx context.Context, name string) (reproject.Approval, error) {
 	return s.Engine.Waiting(ctx, name)

@@ -163,6 +163,9 @@ func TestARebuildIsFollowedToItsEnd(t *testing.T) {
 	if dropped, err := s.CleanUp(t.Context(), "orders"); err != nil || !slices.Equal(dropped, []int{2}) {
 		t.Errorf("dropped %v: %v", dropped, err)
 	}
+	if history, err := s.History(t.Context(), "orders", 10); err != nil || len(history) != 1 || !history[0].Ended || history[0].Reason != "" || history[0].Run.ID != run.ID {
+		t.Errorf("history %+v, %v", history, err)
+	}
 	status, err := s.Status(t.Context())
 	if err != nil || status.Stack != "canteen" || status.Head != 2 || len(status.Projections) != 1 || status.Projections[0].Rows != -1 || len(status.Projections[0].Versions) != 1 {
 		t.Errorf("%+v, %v", status, err)
@@ -183,6 +186,10 @@ func TestAFailedRunSaysWhy(t *testing.T) {
 	}
 	if _, err := s.Rebuild(t.Context(), reproject.Request{Projection: "meals"}, app.RebuildOptions{}); !errors.Is(err, reproject.ErrRefused) {
 		t.Errorf("an unknown projection: %v", err)
+	}
+	history, err := s.History(t.Context(), "orders", 10)
+	if err != nil || len(history) != 1 || !history[0].Ended || !strings.Contains(history[0].Reason, "was placed before") {
+		t.Errorf("history %+v, %v", history, err)
 	}
 	if _, err := s.ResumeRebuild(t.Context(), "orders", "nothing", app.RebuildOptions{}); !errors.Is(err, sfn.ErrNoExecution) {
 		t.Errorf("an unknown run: %v", err)

@@ -1,0 +1,73 @@
+package reproject
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gakushoku/internal/eventlog"
+)
+
+// Past is what is known of a run from what it has left in blobs.
+type Past struct {
+	Run    Run    `json:"run"`
+	Ended  bool   `json:"ended"`
+	Reason string `json:"reason,omitempty"` // why it has failed
+}
+
+// History are the runs of a projection, the newest first, at most limit.
+func (e *Engine) History(ctx context.Context, name string, limit int) ([]Past, error) {
+	ids, err := e.runIDs(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(ids) // run ids begin with their time
+	past := make([]Past, 0, min(len(ids), limit))
+	for _, id := range ids[:min(len(ids), limit)] {
+		p, err := e.past(ctx, name, id)
+		if err != nil {
+			return nil, err
+		}
+		past = append(past, p)
+	}
+	return past, nil
+}
+
+// runIDs are the runs that have left something, in the order of their ids.
+func (e *Engine) runIDs(ctx context.Context, name string) ([]string, error) {
+	prefix := (&Run{Projection: name}).key() + "/"
+	var ids []string
+	for after := ""; ; {
+		// One key of each run is enough; "~" comes after everything in the run's folder.
+		found, err := e.Blobs.List(ctx, prefix, after, 1)
+		if err != nil {
+			return nil, fmt.Errorf("listing the runs of %s: %w", name, err)
+		}
+		if len(found) == 0 {
+			return ids, nil
+		}
+		id, _, _ := strings.Cut(strings.TrimPrefix(found[0].Key, prefix), "/")
+		ids = append(ids, id)
+		after = prefix + id + "/~"
+	}
+}
+
+func (e *Engine) past(ctx context.Context, name, id string) (Past, error) {
+	p := Past{Run: Run{ID: id, Projection: name}}
+	var abandoned Abandoned
+	err := e.get(ctx, p.Run.key("abandoned.json"), &abandoned)
+	if err == nil {
+		return Past{Run: abandoned.Run, Ended: true, Reason: abandoned.Reason}, nil
+	}
+	if !errors.Is(err, eventlog.ErrNoBlob) {
+		return p, err
+	}
+	if err := e.get(ctx, p.Run.key("run.json"), &p.Run); err != nil && !errors.Is(err, eventlog.ErrNoBlob) {
+		return p, err
+	}
+	stages := (&Driver{Engine: e}).stages(p.Run.Mode)
+	p.Ended = p.Run.Step == stages[len(stages)-1].name
+	return p, nil
+}

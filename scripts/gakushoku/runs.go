@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"gakushoku/internal/reproject"
+)
+
+type runsCommand struct {
+	Name string `arg:"" help:"The projection, such as orders."`
+	Last int    `help:"How many. Default: ${default}." default:"20" short:"n" placeholder:"N"`
+	JSON bool   `help:"Print JSON, one run a line, with all that is known of it." name:"json"`
+	awsFlag
+}
+
+func (runsCommand) Help() string {
+	return `The newest comes first.
+
+Examples:
+
+    gakushoku projection runs orders
+    gakushoku projection runs orders --last 1 --json`
+}
+
+func (c *runsCommand) Run(p *program) error {
+	if c.Last < 1 {
+		return usagef("--last: %d is not above 0", c.Last)
+	}
+	return p.withInstallation(c.awsFlag, func(i installation) error {
+		past, err := i.History(p.ctx, c.Name, c.Last)
+		if err != nil {
+			return err
+		}
+		table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+		if !c.JSON {
+			fmt.Fprintln(table, "RUN\tSTARTED\tKIND\tVERSION\tLAST STEP\tOUTCOME")
+		}
+		for k := range past {
+			if c.JSON {
+				err = p.printLine(past[k])
+			} else {
+				_, err = fmt.Fprintln(table, pastLine(&past[k]))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return table.Flush()
+	})
+}
+
+func pastLine(p *reproject.Past) string {
+	r := &p.Run
+	version := "-"
+	if r.ToVersion > 0 {
+		version = r.Table().String()
+	}
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", r.ID, since(r.StartedAt), orDash(string(r.Mode)), version, orDash(r.Step), outcomeOf(p))
+}
+
+func outcomeOf(p *reproject.Past) string {
+	switch {
+	case p.Reason != "":
+		return "failed: " + plain(p.Reason)
+	case p.Ended:
+		return "done"
+	}
+	return "going on, or cut off"
+}
