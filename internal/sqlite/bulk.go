@@ -11,118 +11,172 @@ import (
 
 var _ projection.Sink = (*Tables)(nil)
 
-// A bulk replay fills a table of its own in the file of the table version. That has no index,
-// so that a row only costs its bytes; Finish builds the indexes by sorting, which is cheaper
-// than keeping them row by row, and puts the table in the place of the empty one. Unlike that,
-// it has row ids: its rows lie in the order in which they came. Everything is in ordinary
-// transactions, so that whoever dies or comes too late does no harm, and nothing is
-// acknowledged that a loss of power could take back.
-const (
-	bulkSchema = `
-CREATE TABLE IF NOT EXISTS bulk (
-  stream  TEXT NOT NULL,
-  version INTEGER NOT NULL,
-  writes  INTEGER NOT NULL,
-  bucket  TEXT,
-  sort    TEXT,
-  parked  TEXT,
-  data    TEXT
-) STRICT;`
-
-	partsSchema = `
-CREATE TABLE IF NOT EXISTS parts (
-  name TEXT PRIMARY KEY,
-  rows INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;`
-
-	replaceRecords = `
-DROP TABLE records;
-ALTER TABLE bulk RENAME TO records;
-CREATE UNIQUE INDEX records_by_stream ON records (stream);` + recordsIndexes
-
-	// mergeBulk is for rows that came when the table had rows already.
-	mergeBulk = `
-INSERT INTO records (stream, version, writes, bucket, sort, parked, data)
-  SELECT stream, version, writes, bucket, sort, parked, data FROM bulk WHERE true
-  ON CONFLICT (stream) DO UPDATE SET version = excluded.version, writes = records.writes + 1,
-    bucket = excluded.bucket, sort = excluded.sort, parked = excluded.parked, data = excluded.data
-  WHERE records.version < excluded.version;
-DROP TABLE bulk;`
-)
+// A bulk replay fills a file beside that of the table version: a table without indexes, so that
+// a row only costs its bytes, under a rollback journal, which new pages pass by, where a
+// write-ahead log would write each twice. Finish builds the indexes by sorting, which is cheaper
+// than keeping them row by row, and gives the file its name: from then on it is the table.
+// Everything is in ordinary transactions, so that whoever dies or comes too late does no harm,
+// and nothing is acknowledged that a loss of power could take back.
 
 // maxPartName is how many bytes the name of a part may have, as in DynamoDB.
 const maxPartName = 1000
 
+// errInUse says that a table has rows already, so that a part goes into it row by row.
+var errInUse = errors.New("the table is in use already")
+
 // PutPart is projection.Sink: one transaction for the rows and totals of a part and the note
 // that it is in. A part that waits for its turn has not begun to make its rows.
 func (s *Tables) PutPart(ctx context.Context, t projection.Table, part projection.BulkPart) (rows int, err error) {
-	var theirs error // of the part's rows, which speak for themselves
-	err = s.with(ctx, t, "putting part "+part.Name+" into", func(v *tableVersion) error {
-		if part.Name == "" || len(part.Name) > maxPartName {
-			return fmt.Errorf("a part's name has 1 to %d bytes", maxPartName)
+	doing := "putting part " + part.Name + " into"
+	if part.Name == "" || len(part.Name) > maxPartName {
+		return 0, fmt.Errorf("putting a part into %s: a part's name has 1 to %d bytes", t, maxPartName)
+	}
+	var broken error // of the part's rows, which speak for themselves
+	err = s.loading(ctx, t, doing, func(l *load) error {
+		if err := s.mayLoad(ctx, t, l); err != nil {
+			return err
 		}
-		return v.db.transactPatiently(ctx, func() (err error) {
-			rows, theirs, err = v.putPart(ctx, part)
-			return errors.Join(theirs, err)
+		if err := l.open(ctx); err != nil {
+			return err
+		}
+		return l.transact(ctx, func() (err error) {
+			rows, broken, err = l.put(ctx, part)
+			return errors.Join(broken, err)
 		})
 	})
-	if theirs != nil {
-		return 0, fmt.Errorf("putting part %s into %s: %w", part.Name, t, theirs)
+	if errors.Is(err, errInUse) {
+		err = s.with(ctx, t, doing, func(v *tableVersion) error {
+			return v.db.transactPatiently(ctx, func() (err error) {
+				rows, broken, err = v.putLate(ctx, part)
+				return errors.Join(broken, err)
+			})
+		})
 	}
-	if err != nil {
-		return 0, err
+	if broken != nil {
+		return 0, fmt.Errorf("%s %s: %w", doing, t, broken)
 	}
-	return rows, nil
+	return rows, err
 }
 
-// putPart runs inside a transaction. broken is the error of the part's own rows.
-func (v *tableVersion) putPart(ctx context.Context, part projection.BulkPart) (rows int, broken, err error) {
+// put runs in a transaction. broken is the error of the part's own rows.
+func (l *load) put(ctx context.Context, part projection.BulkPart) (rows int, broken, err error) {
+	rows, found, err := findPart(ctx, l.conn, part.Name)
+	if found || err != nil {
+		return rows, nil, err
+	}
+	if rows, broken, err = insertRows(ctx, l.conn, part.Rows); broken != nil || err != nil {
+		return 0, broken, err
+	}
+	return rows, nil, endPart(ctx, l.conn, part, rows)
+}
+
+// putLate puts a part into a table that is in use, row by row, in a transaction. No rebuild
+// does so: it finishes a table when all parts are in. broken is the error of the part's own rows.
+func (v *tableVersion) putLate(ctx context.Context, part projection.BulkPart) (rows int, broken, err error) {
 	if _, err := v.db.write.ExecContext(ctx, partsSchema); err != nil {
 		return 0, nil, err
 	}
-	err = v.db.write.QueryRowContext(ctx, "SELECT rows FROM parts WHERE name = ?", part.Name).Scan(&rows)
-	if !errors.Is(err, sql.ErrNoRows) {
-		return rows, nil, err // it is in, or nobody knows
+	rows, found, err := findPart(ctx, v.db.write, part.Name)
+	if found || err != nil {
+		return rows, nil, err
 	}
-	if _, err := v.db.write.ExecContext(ctx, bulkSchema); err != nil {
-		return 0, nil, err
+	for r, err := range part.Rows {
+		if err == nil {
+			err = checkRow(&r)
+		}
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return 0, err, nil
+		}
+		if err := v.mergeRow(&r); err != nil {
+			return 0, nil, err
+		}
+		rows++
 	}
-	if rows, broken, err = v.insertRows(ctx, part.Rows); broken != nil || err != nil {
-		return 0, broken, err
+	return rows, nil, endPart(ctx, v.db.write, part, rows)
+}
+
+func checkRow(r *projection.Record) error {
+	if r.Stream == "" {
+		return errors.New("a row has no stream")
 	}
+	return nil
+}
+
+// findPart looks for a part that is in.
+func findPart(ctx context.Context, conn *sql.Conn, name string) (rows int, found bool, err error) {
+	err = conn.QueryRowContext(ctx, "SELECT rows FROM parts WHERE name = ?", name).Scan(&rows)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, false, nil
+	}
+	return rows, err == nil, err
+}
+
+// endPart adds the totals of a part and notes that it is in.
+func endPart(ctx context.Context, conn *sql.Conn, part projection.BulkPart, rows int) error {
+	statement, err := conn.PrepareContext(ctx, addTotal)
+	if err != nil {
+		return err
+	}
+	defer statement.Close()
 	for _, d := range part.Totals() {
 		if d.Amount == 0 {
 			continue
 		}
-		if _, err := v.addTotal.ExecContext(ctx, d.Key, d.Field, d.Amount); err != nil {
-			return 0, nil, err
+		if _, err := statement.ExecContext(ctx, d.Key, d.Field, d.Amount); err != nil {
+			return err
 		}
 	}
-	_, err = v.db.write.ExecContext(ctx, "INSERT INTO parts (name, rows) VALUES (?, ?)", part.Name, rows)
-	return rows, nil, errors.Join(err, ctx.Err())
+	_, err = conn.ExecContext(ctx, "INSERT INTO parts (name, rows) VALUES (?, ?)", part.Name, rows)
+	return errors.Join(err, ctx.Err())
+}
+
+// mayLoad is errInUse when a part may not begin a load: the table has rows already.
+func (s *Tables) mayLoad(ctx context.Context, t projection.Table, l *load) error {
+	begun, filled, err := l.progress()
+	if err != nil || begun && !filled {
+		return err
+	}
+	used := filled
+	if !filled {
+		err = s.with(ctx, t, "looking into", func(v *tableVersion) error {
+			return v.db.read.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM records)").Scan(&used)
+		})
+	}
+	if err == nil && used {
+		return errInUse
+	}
+	return err
 }
 
 // Finish is projection.Sink.
 func (s *Tables) Finish(ctx context.Context, t projection.Table) error {
-	return s.with(ctx, t, "finishing", func(v *tableVersion) error {
-		return v.db.transactPatiently(ctx, func() error { return v.finish(ctx) })
+	err := s.loading(ctx, t, "finishing", func(l *load) error {
+		if begun, filled, err := l.progress(); err != nil || filled || !begun {
+			return err
+		}
+		if err := l.open(ctx); err != nil {
+			return err
+		}
+		if err := l.transact(ctx, func() error { return l.complete(ctx) }); err != nil {
+			return err
+		}
+		return l.transact(ctx, l.publish)
 	})
+	if errors.Is(err, errInUse) {
+		return nil // another process was faster
+	}
+	return err
 }
 
-// finish runs inside a transaction.
-func (v *tableVersion) finish(ctx context.Context) error {
-	var parts, rows bool
-	const look = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'bulk'), EXISTS (SELECT 1 FROM records)"
-	if err := v.db.write.QueryRowContext(ctx, look).Scan(&parts, &rows); err != nil {
-		return err
-	}
-	text := replaceRecords
-	switch {
-	case !parts:
-		return nil // no part has come since it was finished, if any ever came
-	case rows:
-		text = mergeBulk
-	}
-	_, err := v.db.write.ExecContext(ctx, text)
+// complete builds the indexes, in a transaction. Rows that the table got before all parts were
+// in come along, which no rebuild needs: nobody writes to a table that is not finished.
+func (l *load) complete(ctx context.Context) error {
+	_, err := l.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA cache_size=-%d; %s", sortingMemory>>10, loadIndexes)+`
+INSERT INTO totals SELECT key, field, amount FROM base.totals WHERE true ON CONFLICT (key, field) DO UPDATE SET amount = amount + excluded.amount;
+INSERT INTO records (stream, version, writes, data, bucket, sort, parked)
+  SELECT stream, version, writes, data, bucket, sort, parked FROM base.records WHERE true `+newerWins)
 	return errors.Join(err, ctx.Err())
 }

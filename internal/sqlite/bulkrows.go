@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -19,7 +18,7 @@ const (
 	bulkAhead   = 2   // batches that wait to be inserted
 )
 
-const bulkInsert = "INSERT INTO bulk (stream, version, writes, bucket, sort, parked, data) VALUES "
+const bulkInsert = "INSERT INTO records (stream, version, writes, bucket, sort, parked, data) VALUES "
 
 // batch is rows as the arguments of one INSERT.
 type batch struct {
@@ -30,15 +29,15 @@ type batch struct {
 	err   error  // the end of the rows before their time
 }
 
-// insertRows inserts rows into the bulk table, inside a transaction. While rows are inserted
+// insertRows inserts rows into the table of a load, inside a transaction. While rows are inserted
 // the next are made by a goroutine, which ends with the call. broken is the error of rows.
-func (v *tableVersion) insertRows(ctx context.Context, rows iter.Seq2[projection.Record, error]) (n int, broken, err error) {
-	many, err := v.db.write.PrepareContext(ctx, bulkInsert+strings.Repeat("(?,?,1,?,?,?,?),", bulkBatch-1)+"(?,?,1,?,?,?,?)")
+func insertRows(ctx context.Context, conn *sql.Conn, rows iter.Seq2[projection.Record, error]) (n int, broken, err error) {
+	many, err := conn.PrepareContext(ctx, bulkInsert+strings.Repeat("(?,?,1,?,?,?,?),", bulkBatch-1)+"(?,?,1,?,?,?,?)")
 	if err != nil {
 		return 0, nil, err
 	}
 	defer many.Close()
-	one, err := v.db.write.PrepareContext(ctx, bulkInsert+"(?,?,1,?,?,?,?)")
+	one, err := conn.PrepareContext(ctx, bulkInsert+"(?,?,1,?,?,?,?)")
 	if err != nil {
 		return 0, nil, err
 	}
@@ -123,8 +122,8 @@ func (b *batch) reset() {
 
 // add adds a row. Its data become an argument only in settle: texts moves while it grows.
 func (b *batch) add(r *projection.Record) error {
-	if r.Stream == "" {
-		return errors.New("a row has no stream")
+	if err := checkRow(r); err != nil {
+		return err
 	}
 	var bucket, sort, parked any
 	if r.Visible() && r.Place.Bucket != "" {

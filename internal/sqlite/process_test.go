@@ -25,6 +25,7 @@ const (
 	childFile    = "GAKUSHOKU_SQLITE_TEST_FILE"
 	roleFlood    = "flood"   // append to many streams until killed
 	roleContend  = "contend" // append to one stream, with others doing the same
+	roleBulk     = "bulk"    // fill a table version in a folder
 	contendCount = 40
 )
 
@@ -42,6 +43,9 @@ func TestMain(m *testing.M) {
 // runChild prints a line for each event once it was acknowledged.
 func runChild(role, path string) error {
 	ctx := context.Background()
+	if role == roleBulk {
+		return fillTable(ctx, path)
+	}
 	s, err := sqlite.OpenEvents(ctx, path)
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ type Tables struct {
 
 	mu     sync.Mutex
 	open   map[projection.Table]*tableVersion
+	turns  map[projection.Table]chan struct{} // see turn
 	closed bool
 }
 
@@ -27,7 +28,7 @@ var _ projection.Store = (*Tables)(nil)
 // OpenTables keeps table versions in a folder, which must exist. Files are opened when they
 // are needed. Close it.
 func OpenTables(dir string) *Tables {
-	return &Tables{dir: dir, open: map[projection.Table]*tableVersion{}}
+	return &Tables{dir: dir, open: map[projection.Table]*tableVersion{}, turns: map[projection.Table]chan struct{}{}}
 }
 
 // Close closes every file.
@@ -95,13 +96,23 @@ func (s *Tables) remove(ctx context.Context, t projection.Table) (open *tableVer
 	}
 	open = s.open[t]
 	delete(s.open, t)
+	return open, errors.Join(removeFile(ctx, s.path(t)), s.removeLoad(ctx, t))
+}
+
+// removeLoad removes what a bulk replay has made.
+func (s *Tables) removeLoad(ctx context.Context, t projection.Table) error {
+	return errors.Join(removeFile(ctx, s.loadPath(t)), removeFile(ctx, s.filledPath(t)))
+}
+
+// removeFile removes a database, if it is there.
+func removeFile(ctx context.Context, path string) error {
 	var errs []error
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Remove(s.path(t) + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, explain(ctx, s.path(t), err))
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, explain(ctx, path, err))
 		}
 	}
-	return open, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // forget closes the file of a table version, if it is open. The caller holds mu.
@@ -114,26 +125,32 @@ func (s *Tables) forget(t projection.Table) error {
 	return v.db.close()
 }
 
-// opened is the open file of a table version. Another process may have dropped the file, or
-// made it anew: an open one that its name no longer leads to counts as not there. The caller
-// holds mu.
+// opened is the open file of a table version. Another process may have dropped the file, made
+// it anew or filled it: an open one that its name no longer leads to counts as not there. The
+// caller holds mu.
 func (s *Tables) opened(ctx context.Context, t projection.Table, create bool) (*tableVersion, error) {
-	info, err := os.Stat(s.path(t))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, explain(ctx, s.path(t), err)
+	path, info, err := s.find(ctx, t)
+	if err != nil {
+		return nil, err
 	}
 	if v, ok := s.open[t]; ok {
-		if err == nil && os.SameFile(info, v.db.info) {
+		if info != nil && os.SameFile(info, v.db.info) {
 			return v, nil
 		}
 		if err := s.forget(t); err != nil {
-			return nil, explain(ctx, s.path(t), err)
+			return nil, explain(ctx, path, err)
 		}
 	}
-	if err != nil && !create {
-		return nil, projection.ErrNoTable
+	if info == nil {
+		if !create {
+			return nil, projection.ErrNoTable
+		}
+		// Whoever dropped it may have died in the middle.
+		if err := s.removeLoad(ctx, t); err != nil {
+			return nil, err
+		}
 	}
-	v, err := openTableVersion(ctx, s.path(t), info == nil)
+	v, err := openTableVersion(ctx, path, info == nil)
 	switch {
 	case err == nil:
 		s.open[t] = v
@@ -141,6 +158,25 @@ func (s *Tables) opened(ctx context.Context, t projection.Table, create bool) (*
 		err = projection.ErrNoTable // it was dropped just now
 	}
 	return v, err
+}
+
+// find tells which file holds a table version; info is nil when the table is not there.
+func (s *Tables) find(ctx context.Context, t projection.Table) (path string, info fs.FileInfo, err error) {
+	path = s.path(t)
+	info, err = os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return path, nil, nil
+	}
+	if err == nil {
+		var filled fs.FileInfo
+		if filled, err = os.Stat(s.filledPath(t)); err == nil {
+			return s.filledPath(t), filled, nil
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return path, info, nil
+		}
+	}
+	return path, nil, explain(ctx, path, err)
 }
 
 // with calls f with the file of a table version. What f returns is put into words; when the
@@ -154,8 +190,15 @@ func (s *Tables) with(ctx context.Context, t projection.Table, what string, f fu
 		return nil
 	}
 	if ctx.Err() == nil && !errors.Is(err, projection.ErrNoRecord) {
-		if _, again := s.get(ctx, t); errors.Is(again, projection.ErrNoTable) {
-			err = again
+		another, gone := s.get(ctx, t)
+		switch {
+		case errors.Is(gone, projection.ErrNoTable):
+			err = gone
+		case gone == nil && another != v:
+			// The file was closed because another one has become the table.
+			if v, err = another, f(another); err == nil {
+				return nil
+			}
 		}
 	}
 	if errors.Is(err, projection.ErrNoTable) || errors.Is(err, projection.ErrNoRecord) {

@@ -208,12 +208,19 @@ func TestClosedTablesAreInfra(t *testing.T) {
 // whole table would do on a small one and stop the canteen on a large one.
 func TestReadsUseIndexes(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	v, err := openTableVersion(t.Context(), filepath.Join(dir, "t.db"), true)
+	v, err := openTableVersion(t.Context(), filepath.Join(t.TempDir(), "t.db"), true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer v.db.close()
+	tables := newTables(t, t.TempDir())
+	mustCreate(t, tables)
+	mustPut(t, tables, "a", plainRows("a", 1000))
+	mustFinish(t, tables)
+	filled, err := tables.get(t.Context(), ordersV1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := newStore(t)
 	for _, c := range []struct {
 		db   *database
@@ -225,6 +232,11 @@ func TestReadsUseIndexes(t *testing.T) {
 		{v.db, columns + "WHERE bucket = ? AND sort < ? ORDER BY sort DESC LIMIT ?", []any{"b", "s", 1}, "records_by_place (bucket=? AND sort<?)"},
 		{v.db, fmt.Sprintf(buckets, "AND bucket < ?"), []any{"b", 1}, "COVERING INDEX records_by_place (bucket>? AND bucket<?)"},
 		{v.db, columns + "WHERE stream IN (SELECT value FROM json_each(?))", []any{"[]"}, "PRIMARY KEY (stream=?)"},
+		{filled.db, columns + "WHERE bucket = ? ORDER BY sort DESC LIMIT ?", []any{"b", 1}, "records_by_place (bucket=?)"},
+		{filled.db, columns + "WHERE bucket = ? AND sort < ? ORDER BY sort DESC LIMIT ?", []any{"b", "s", 1}, "records_by_place (bucket=? AND sort<?)"},
+		{filled.db, fmt.Sprintf(buckets, "AND bucket < ?"), []any{"b", 1}, "COVERING INDEX records_by_place (bucket>? AND bucket<?)"},
+		{filled.db, columns + "WHERE stream IN (SELECT value FROM json_each(?))", []any{"[]"}, "records_by_stream (stream=?)"},
+		{filled.db, columns + "WHERE stream > ? ORDER BY stream LIMIT ?", []any{"s", 1}, "records_by_stream (stream>?)"},
 		{s.db, "SELECT envelope, payload FROM events WHERE stream IN (SELECT value FROM json_each(?)) ORDER BY stream, version", []any{"[]"}, "sqlite_autoindex_events_1 (stream=?)"},
 		{s.db, "SELECT envelope, payload FROM events WHERE position > ? ORDER BY position LIMIT ?", []any{1, 1}, "INTEGER PRIMARY KEY (rowid>?)"},
 	} {

@@ -13,7 +13,7 @@ import (
 
 // tableSchema keeps a row's place only while readers may see the row, so that the index over
 // places holds just those. A table that a bulk replay has filled is laid out differently (see
-// bulkSchema); the statements are the same.
+// loadSchema); the statements are the same.
 const tableSchema = `
 CREATE TABLE records (
   stream  TEXT PRIMARY KEY,
@@ -23,17 +23,21 @@ CREATE TABLE records (
   bucket  TEXT,
   sort    TEXT,
   parked  TEXT
-) STRICT, WITHOUT ROWID;` + recordsIndexes + `
+) STRICT, WITHOUT ROWID;` + placeIndex + parkedIndex + totalsSchema
+
+const (
+	placeIndex = `
+CREATE INDEX IF NOT EXISTS records_by_place ON records (bucket, sort) WHERE bucket IS NOT NULL;`
+	parkedIndex = `
+CREATE INDEX records_parked ON records (stream) WHERE parked IS NOT NULL;`
+	totalsSchema = `
 CREATE TABLE totals (
   key    TEXT NOT NULL,
   field  TEXT NOT NULL,
   amount INTEGER NOT NULL,
   PRIMARY KEY (key, field)
 ) STRICT, WITHOUT ROWID;`
-
-const recordsIndexes = `
-CREATE INDEX records_by_place ON records (bucket, sort) WHERE bucket IS NOT NULL;
-CREATE INDEX records_parked ON records (stream) WHERE parked IS NOT NULL;`
+)
 
 // tableVersion is the open file of a table version with its statements.
 type tableVersion struct {
@@ -41,7 +45,8 @@ type tableVersion struct {
 
 	record, records, first, next, scan, parked *sql.Stmt // rows
 	newest, older, total, totals               *sql.Stmt // buckets and totals
-	insertRecord, updateRecord, addTotal       *sql.Stmt // on the connection that writes
+	insertRecord, updateRecord, mergeRecord    *sql.Stmt // on the connection that writes
+	addTotal                                   *sql.Stmt // on it too
 }
 
 const columns = "SELECT stream, version, writes, data, bucket, sort, parked FROM records "
@@ -86,39 +91,66 @@ func (v *tableVersion) prepare(ctx context.Context) error {
 		&v.total:   "SELECT key, field, amount FROM totals WHERE key = ? AND amount <> 0",
 		&v.totals:  "SELECT key, field, amount FROM totals WHERE amount <> 0",
 	}, statements{
-		&v.insertRecord: "INSERT INTO records (stream, version, writes, data, bucket, sort, parked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+		&v.insertRecord: insertRecord + "ON CONFLICT DO NOTHING",
 		&v.updateRecord: "UPDATE records SET version = ?2, writes = ?3, data = ?4, bucket = ?5, sort = ?6, parked = ?7 WHERE stream = ?1 AND writes = ?3 - 1",
-		&v.addTotal:     "INSERT INTO totals (key, field, amount) VALUES (?, ?, ?) ON CONFLICT (key, field) DO UPDATE SET amount = amount + excluded.amount",
+		&v.mergeRecord:  insertRecord + newerWins,
+		&v.addTotal:     addTotal,
 	})
 }
 
+const (
+	insertRecord = "INSERT INTO records (stream, version, writes, data, bucket, sort, parked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
+	newerWins    = `ON CONFLICT (stream) DO UPDATE SET version = excluded.version, writes = records.writes + 1, data = excluded.data,
+  bucket = excluded.bucket, sort = excluded.sort, parked = excluded.parked WHERE records.version < excluded.version`
+	addTotal = "INSERT INTO totals (key, field, amount) VALUES (?, ?, ?) ON CONFLICT (key, field) DO UPDATE SET amount = amount + excluded.amount"
+)
+
 // writeRecord writes one row, unless somebody was faster.
 func (v *tableVersion) writeRecord(c *projection.Change) (written bool, err error) {
-	var data, bucket, sort, parked sql.NullString
-	if c.Data != nil {
-		data = sql.NullString{String: string(c.Data), Valid: true}
-	}
-	if c.Visible() && c.Place.Bucket != "" {
-		bucket = sql.NullString{String: c.Place.Bucket, Valid: true}
-		sort = sql.NullString{String: c.Place.Sort, Valid: true}
-	}
-	if c.Parked != nil {
-		encoded, err := json.Marshal(c.Parked)
-		if err != nil {
-			return false, fmt.Errorf("encoding why %s is parked: %w", c.Stream, err)
-		}
-		parked = sql.NullString{String: string(encoded), Valid: true}
-	}
 	statement := v.updateRecord
 	if c.Expected == 0 {
 		statement = v.insertRecord
 	}
-	result, err := statement.Exec(c.Stream, int64(c.Version), int64(c.Expected+1), data, bucket, sort, parked)
+	values, err := rowValues(&c.Record, c.Expected+1)
+	if err != nil {
+		return false, err
+	}
+	result, err := statement.Exec(values...)
 	if err != nil {
 		return false, err
 	}
 	n, err := result.RowsAffected()
 	return n > 0, err
+}
+
+// mergeRow writes one row of a bulk, unless there is one of its version.
+func (v *tableVersion) mergeRow(r *projection.Record) error {
+	values, err := rowValues(r, 1)
+	if err != nil {
+		return err
+	}
+	_, err = v.mergeRecord.Exec(values...)
+	return err
+}
+
+// rowValues are the columns of a row, in the order of insertRecord.
+func rowValues(r *projection.Record, writes uint64) ([]any, error) {
+	var data, bucket, sort, parked sql.NullString
+	if r.Data != nil {
+		data = sql.NullString{String: string(r.Data), Valid: true}
+	}
+	if r.Visible() && r.Place.Bucket != "" {
+		bucket = sql.NullString{String: r.Place.Bucket, Valid: true}
+		sort = sql.NullString{String: r.Place.Sort, Valid: true}
+	}
+	if r.Parked != nil {
+		encoded, err := json.Marshal(r.Parked)
+		if err != nil {
+			return nil, fmt.Errorf("encoding why %s is parked: %w", r.Stream, err)
+		}
+		parked = sql.NullString{String: string(encoded), Valid: true}
+	}
+	return []any{r.Stream, int64(r.Version), int64(writes), data, bucket, sort, parked}, nil
 }
 
 // readRecords reads rows of columns to their end.
