@@ -31,8 +31,12 @@ type Decision struct {
 // AskApproval leaves the question where the operator's tool finds it. Token is that of the
 // task which waits for the answer; "" embedded, where Decided looks for it.
 func (e *Engine) AskApproval(ctx context.Context, run Run, token string) error {
+	question := Approval{Run: run, Report: run.Verify.Report, Token: token, AskedAt: e.instant()}
+	if err := e.put(ctx, run.key("approval.json"), question); err != nil {
+		return err
+	}
 	observe.Logger(e.context(ctx, &run)).Info().Str("report", run.Verify.Report).Msg("reproject:approve")
-	return e.put(ctx, run.key("approval.json"), Approval{Run: run, Report: run.Verify.Report, Token: token, AskedAt: e.instant()})
+	return nil
 }
 
 // PendingApproval is the question that a run waits with.
