@@ -147,33 +147,6 @@ func TestARebuildWaitsForApproval(t *testing.T) {
 	}
 }
 
-func TestARebuildThatWasKilledIsResumed(t *testing.T) {
-	t.Parallel()
-	dir := seeded(t)
-	cmd, _, _ := process(t, "projection", "rebuild", "orders", "--approve", "-d", dir)
-	stderr := &output{}
-	cmd.Stderr = stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	killed := &running{err: stderr, out: &output{}, ended: make(chan int)}
-	killed.eventually(t, stderr, "reproject:approve")
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	cmd.Wait() //nolint:errcheck // it was killed
-	contains(t, ok(t, "projection", "status", "-d", dir), "builds orders-v2: Verify done")
-	contains(t, ok(t, "projection", "runs", "orders", "-d", dir), "orders-v2", "Verify", "going on, or cut off")
-	run := start(t, "projection", "rebuild", "orders", "--resume", "last", "-d", dir)
-	run.eventually(t, run.err, "reproject:approve")
-	ok(t, "projection", "approve", "orders", "-d", dir)
-	if code := <-run.ended; code != exitDone {
-		t.Fatalf("exit %d: %s", code, run.err.String())
-	}
-	contains(t, run.out.String(), "orders-v2, which replaces version 1")
-	call(t, "projection", "rebuild", "orders", "--resume", "last", "-d", dir).wants(t, exitFailed, "no run of orders is under way")
-}
-
 func TestRunsTellWhatBecameOfThem(t *testing.T) {
 	t.Parallel()
 	dir := projected(t)

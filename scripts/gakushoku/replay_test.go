@@ -40,7 +40,7 @@ func TestReplayRefusesWhatMakesNoSense(t *testing.T) {
 	call(t, "events", "replay", "--until", "1h", "--out", filepath.Join(dir, "missing", "x"), "-d", dir).wants(t, exitFailed, "no such file")
 }
 
-func TestAbandonClearsARebuildThatWasCutOff(t *testing.T) {
+func TestARebuildThatIsGoingOnIsNotAbandoned(t *testing.T) {
 	t.Parallel()
 	dir := seeded(t)
 	contains(t, ok(t, "projection", "abandon", "orders", "-d", dir), "no run of orders is going on, and none was cut off")
@@ -49,19 +49,4 @@ func TestAbandonClearsARebuildThatWasCutOff(t *testing.T) {
 	call(t, "projection", "abandon", "orders", "-d", dir).wants(t, exitFailed, "another rebuild of orders is going on")
 	run.stop()
 	<-run.ended
-
-	cmd, _, _ := process(t, "projection", "rebuild", "orders", "--approve", "-d", dir)
-	stderr := &output{}
-	cmd.Stderr = stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	killed := &running{err: stderr, out: &output{}, ended: make(chan int)}
-	killed.eventually(t, stderr, "reproject:approve")
-	cmd.Process.Kill() //nolint:errcheck // Wait tells
-	cmd.Wait()         //nolint:errcheck // it was killed
-	contains(t, ok(t, "projection", "abandon", "orders", "-d", dir), "is abandoned, orders-v3 is dropped")
-	if versions := states(ok(t, "projection", "list", "-d", dir)); len(versions) != 1 || versions["1"] != "active" {
-		t.Errorf("left: %v", versions)
-	}
 }
