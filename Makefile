@@ -2,7 +2,7 @@
 # others need they name when it is missing.
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-race test-kill test-dynamodb lint build validate tools bench clean
+.PHONY: help demo test test-race test-kill test-dynamodb lint build validate tools e2e bench clean
 
 CACHE := .cache
 VENV := $(CACHE)/venv
@@ -47,6 +47,11 @@ validate: $(VENV)/bin/sam ## check template.yaml with SAM and cfn-lint, and buil
 	SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam validate --lint --region us-east-1
 	$(VENV)/bin/cfn-lint template.yaml
 	SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam build --build-in-source --parallel
+
+e2e: $(VENV)/bin/sam ## deploy to an AWS emulator, and rebuild read models there under traffic
+	@go build -o bin/e2e ./scripts/e2e
+	bin/e2e -sam $(VENV)/bin/sam
+	S3_ENDPOINT=$${AWS_ENDPOINT_URL:-http://localhost:4566} REQUIRE_S3=1 go test -count=1 ./internal/s3 -run Emulator
 
 bench: ## measure all, beside the baselines (Node, DuckDB, DynamoDB Local); BENCH=-quick just tries it
 	@go build -o bin/bench ./scripts/bench # go run would leave Java behind when it is stopped

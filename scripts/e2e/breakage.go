@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/readmodel"
+)
+
+// tooMany is what is added to the day's number of orders by hand.
+const tooMany = 100_000
+
+// breakRows does by hand what a bad deployment may do to a read model: three rows say
+// something else, two are gone, and a total is wrong. Readers see all of it.
+func (c *canteen) breakRows(ctx context.Context, version int, orders []served) error {
+	for _, s := range orders[:3] {
+		if err := c.overwriteRow(ctx, version, s.ID); err != nil {
+			return err
+		}
+	}
+	for _, s := range orders[3:] {
+		if _, err := c.tables.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: c.tableName(version), Key: rowKey(s.ID)}); err != nil {
+			return fmt.Errorf("deleting the row of %s: %w", s.ID, err)
+		}
+	}
+	day := readmodel.BusinessDay(event.InstantOf(time.Now()))
+	_, err := c.tables.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: c.tableName(version), Key: key("t#0", day), UpdateExpression: aws.String("ADD #f :n"),
+		ExpressionAttributeNames:  map[string]string{"#f": "f:" + readmodel.FieldOrders},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":n": &types.AttributeValueMemberN{Value: fmt.Sprint(tooMany)}},
+	})
+	if err != nil {
+		return fmt.Errorf("breaking the total of %s: %w", day, err)
+	}
+	say("   3 rows of version %d were overwritten by hand, 2 deleted, and a total is wrong", version)
+	return c.wantBroken(ctx, orders, day)
+}
+
+func (c *canteen) tableName(version int) *string {
+	return aws.String(c.deployment.outputs["ReadModelPrefix"] + table(version).String())
+}
+
+func key(pk, sk string) map[string]types.AttributeValue {
+	return map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: pk}, "sk": &types.AttributeValueMemberS{Value: sk}}
+}
+
+func rowKey(orderID string) map[string]types.AttributeValue {
+	return key("r#"+event.OrderStream(orderID), "row")
+}
+
+// overwriteRow makes the row of a served order say that it was never paid.
+func (c *canteen) overwriteRow(ctx context.Context, version int, orderID string) error {
+	row, err := c.stack.Tables.Record(ctx, table(version), event.OrderStream(orderID))
+	if err != nil {
+		return err
+	}
+	wrong := strings.ReplaceAll(string(row.Data), "PICKED_UP", "ORDERED")
+	if wrong == string(row.Data) {
+		return fmt.Errorf("the row of %s does not say that it was picked up: %s", orderID, row.Data)
+	}
+	_, err = c.tables.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+		TableName: c.tableName(version), Key: rowKey(orderID), UpdateExpression: aws.String("SET #d = :wrong"),
+		ExpressionAttributeNames:  map[string]string{"#d": "data"},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":wrong": &types.AttributeValueMemberS{Value: wrong}},
+	})
+	if err != nil {
+		return fmt.Errorf("overwriting the row of %s: %w", orderID, err)
+	}
+	return nil
+}
+
+// wantBroken makes sure that readers see what was broken: a rebuild that mends nothing would
+// prove nothing.
+func (c *canteen) wantBroken(ctx context.Context, orders []served, day string) error {
+	for _, s := range orders[:3] {
+		if shown, ok := c.client.order(ctx, s.ID, 0); !ok || shown.Status != "ORDERED" {
+			return fmt.Errorf("order %s is shown as %+v though its row was broken", s.ID, shown)
+		}
+	}
+	for _, s := range orders[3:] {
+		status, _, err := c.client.exchange(ctx, http.MethodGet, "/orders/"+s.ID, nil, nil)
+		if err != nil || status != http.StatusNotFound {
+			return fmt.Errorf("order %s is shown with status %d though its row was deleted (%v)", s.ID, status, err)
+		}
+	}
+	if sales, err := c.sales(ctx, day); err != nil || sales < tooMany {
+		return fmt.Errorf("the sales of %s have %d orders though %d were added (%v)", day, sales, tooMany, err)
+	}
+	return nil
+}
+
+// wantMended wants readers to see everything as it should be, and lets guests look again.
+func (c *canteen) wantMended(ctx context.Context, orders []served) error {
+	for _, s := range orders {
+		if shown, ok := c.client.order(ctx, s.ID, 0); !ok || shown.Status != "PICKED_UP" || shown.Version != s.Version {
+			return fmt.Errorf("order %s is shown as %+v after the rebuild", s.ID, shown)
+		}
+	}
+	day := readmodel.BusinessDay(event.InstantOf(time.Now()))
+	if sales, err := c.sales(ctx, day); err != nil || sales >= tooMany {
+		return fmt.Errorf("the sales of %s have %d orders after the rebuild (%v)", day, sales, err)
+	}
+	c.guests.mend()
+	say("   what was broken is right again")
+	return nil
+}
+
+// sales is the day's number of orders.
+func (c *canteen) sales(ctx context.Context, day string) (int64, error) {
+	answer, ok := send[struct {
+		Orders int64 `json:"orders"`
+	}](ctx, c.client, http.MethodGet, "/sales/"+day, nil, nil)
+	if !ok {
+		return 0, fmt.Errorf("the sales of %s could not be read", day)
+	}
+	return answer.Orders, nil
+}

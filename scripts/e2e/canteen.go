@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"gakushoku/internal/app/lambdas"
+	"gakushoku/internal/event"
+	"gakushoku/internal/eventstore"
+	"gakushoku/internal/projection"
+	"gakushoku/internal/readmodel"
+	"gakushoku/internal/verify"
+)
+
+// canteen is the deployed system with its guests.
+type canteen struct {
+	options
+	deployment *deployment
+	stack      *lambdas.Stack
+	tables     *dynamodb.Client // for breaking things by hand
+	client     *client
+	guests     *guests
+	opened     time.Time
+}
+
+func openCanteen(ctx context.Context, o options, endpoint string, d *deployment) (*canteen, error) {
+	stack, err := lambdas.OpenStack(ctx, o.stack)
+	if err != nil {
+		return nil, err
+	}
+	stack.Engine.Settings.PointerTTL, stack.Engine.Settings.ProjectorTimeout = pointerTTL, projectorTimeout
+	cloud, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the AWS configuration: %w", err)
+	}
+	base := strings.TrimSuffix(endpoint, "/") + "/restapis/" + d.outputs["ApiId"] + "/v1/_user_request_"
+	say("the API is at %s", base)
+	return &canteen{
+		options: o, deployment: d, stack: stack, tables: dynamodb.NewFromConfig(cloud), client: newClient(base), opened: time.Now(),
+	}, nil
+}
+
+// scenario is something that happens while guests come and go.
+type scenario struct {
+	name string
+	do   func(context.Context, *canteen) error
+}
+
+var scenarios = []scenario{
+	{"orders flow to rows and to the log", flow},
+	{"a broken read model is rebuilt under traffic", rebuildBroken},
+	{"a run is stopped half-way, and a later one clears up", stopHalfWay},
+	{"a run meets a poison event; the next one is allowed it, and waits for a person", meetPoison},
+	{"a switch is rolled back", rollBack},
+}
+
+// runAll opens the canteen, has the scenarios happen one after another, closes, and counts.
+func (c *canteen) runAll(ctx context.Context) error {
+	c.guests = letIn(ctx, c.client, c.options.guests, c.rate)
+	defer c.guests.sendHome()
+	for _, s := range scenarios {
+		if !c.only.MatchString(s.name) {
+			continue
+		}
+		started := time.Now()
+		say("-- %s", s.name)
+		err := s.do(ctx, c)
+		if complaints := c.client.complained(); len(complaints) > 0 {
+			err = errors.Join(err, fmt.Errorf("guests complained %d times:\n  %s", len(complaints), strings.Join(complaints[:min(len(complaints), 20)], "\n  ")))
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		say("   it went well, in %s", time.Since(started).Round(time.Second))
+	}
+	c.guests.sendHome()
+	say("-- the canteen closes: %d orders served, %s", len(c.guests.all()), c.client.summary())
+	if complaints := c.client.complained(); len(complaints) > 0 {
+		return fmt.Errorf("guests complained: %s", strings.Join(complaints, "\n  "))
+	}
+	if err := c.wantSound(ctx, 0); err != nil {
+		return err
+	}
+	return c.wantSameInLog(ctx)
+}
+
+// wantSound verifies a version of the orders against the events; 0 is the active one.
+func (c *canteen) wantSound(ctx context.Context, version int) error {
+	found, err := c.stack.ReadModels().Verify(ctx, readmodel.OrdersName, version, verify.Options{})
+	if err != nil {
+		return err
+	}
+	if r := found.Report; !r.Sound() {
+		return fmt.Errorf("version %d is not sound: %v, totals %v, such as %+v", version, r.Counts, r.Totals, r.Problems[:min(len(r.Problems), 3)])
+	}
+	say("   %s holds what the events say: %d rows, %d events", found.Report.Table, found.Report.Rows, found.Report.Events)
+	return nil
+}
+
+// archiveLimit is how long an event may take into the log: the archiver gathers for some
+// seconds.
+const archiveLimit = time.Minute
+
+// wantSameInLog compares the log with the event table, event by event, once what is on its
+// way has come in.
+func (c *canteen) wantSameInLog(ctx context.Context) error {
+	var missing, extra []string
+	err := until(ctx, archiveLimit, "the log to hold what the event table holds", func(ctx context.Context) (bool, error) {
+		archived, err := c.inLog(ctx)
+		if err != nil {
+			return false, err
+		}
+		stored, err := c.inTable(ctx)
+		if err != nil {
+			return false, err
+		}
+		missing, extra = without(stored, archived), without(archived, stored)
+		if len(missing) == 0 && len(extra) == 0 {
+			say("   log and event table hold the same %d events", len(stored))
+		}
+		return len(missing) == 0 && len(extra) == 0, nil
+	})
+	if err != nil {
+		return fmt.Errorf("%w; %d events are not in the log: %.300v; %d are only there: %.300v", err, len(missing), missing, len(extra), extra)
+	}
+	return nil
+}
+
+func without(all, others map[string]bool) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(all)), func(key string) bool { return others[key] })
+}
+
+func keyOf(e *event.Event) string { return fmt.Sprintf("%s@%d %s", e.Stream, e.Version, e.ID) }
+
+// inLog is every event of the log; it also wants their numbers to be dense.
+func (c *canteen) inLog(ctx context.Context) (map[string]bool, error) {
+	head, err := c.stack.Ledger.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, next := map[string]bool{}, uint64(1)
+	err = c.stack.Log().Events(ctx, 0, head.Number, func(number uint64, e *event.Event) error {
+		if number != next {
+			return fmt.Errorf("event %d of the log comes after %d", number, next-1)
+		}
+		next, found[keyOf(e)] = number+1, true
+		return nil
+	})
+	if err == nil && next != head.Number+1 {
+		err = fmt.Errorf("the log ends with event %d, its head is %d", next-1, head.Number)
+	}
+	return found, err
+}
+
+// inTable is every event of the event table.
+func (c *canteen) inTable(ctx context.Context) (map[string]bool, error) {
+	found := map[string]bool{}
+	for cursor := ""; ; {
+		streams, next, err := c.stack.Events.Streams(ctx, eventstore.All, cursor, 500)
+		if err != nil {
+			return nil, err
+		}
+		histories, err := c.stack.Events.LoadMany(ctx, streams)
+		if err != nil {
+			return nil, err
+		}
+		for _, history := range histories {
+			for i := range history {
+				found[keyOf(&history[i])] = true
+			}
+		}
+		if cursor = next; cursor == "" {
+			return found, nil
+		}
+	}
+}
+
+// pointer is the version pointer of the orders.
+func (c *canteen) pointer(ctx context.Context) (projection.Pointer, projection.Version, error) {
+	p, err := c.stack.Control.Pointer(ctx, readmodel.OrdersName)
+	if err != nil {
+		return p, projection.Version{}, err
+	}
+	active, ok := p.ActiveVersion()
+	if !ok {
+		return p, active, errors.New("the orders have no active version")
+	}
+	return p, active, nil
+}
+
+// wantVersions wants the pointer to have these versions in these states and no others.
+func (c *canteen) wantVersions(ctx context.Context, want map[int]projection.State) error {
+	p, _, err := c.pointer(ctx)
+	if err != nil {
+		return err
+	}
+	got := map[int]projection.State{}
+	for _, v := range p.Versions {
+		got[v.Number] = v.State
+	}
+	if !maps.Equal(got, want) {
+		return fmt.Errorf("the versions are %v, want %v", got, want)
+	}
+	return nil
+}
+
+// wantNoTable wants the table of a version to be gone.
+func (c *canteen) wantNoTable(ctx context.Context, version int) error {
+	_, err := c.stack.Tables.Record(ctx, table(version), "order-x")
+	if !errors.Is(err, projection.ErrNoTable) {
+		return fmt.Errorf("the table of version %d should be gone: %v", version, err)
+	}
+	return nil
+}
+
+func table(version int) projection.Table {
+	return projection.Table{Projection: readmodel.OrdersName, Version: version}
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"gakushoku/internal/observe"
+)
+
+// requestLimit is how long an answer may take: an emulator may have to start a container.
+const requestLimit = 60 * time.Second
+
+// client sends requests as a client app does, and notes everything that a guest would have
+// reason to complain of.
+type client struct {
+	base string
+	http *http.Client
+
+	mu         sync.Mutex
+	sent       map[string]int // by kind of request
+	took       []time.Duration
+	complaints []string
+}
+
+func newClient(base string) *client {
+	return &client{base: base, http: &http.Client{Timeout: requestLimit}, sent: map[string]int{}}
+}
+
+// answer is what the fields of answers are that anything here looks at.
+type answer struct {
+	OrderID string `json:"orderId"`
+	Status  string `json:"status"`
+	Total   int64  `json:"total"`
+	Version uint64 `json:"version"`
+}
+
+// complain notes what should not have happened.
+func (c *client) complain(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.complaints = append(c.complaints, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
+}
+
+// command sends a command that has to succeed.
+func (c *client) command(ctx context.Context, path, correlationID string, body any) (answer, bool) {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		c.complain("POST %s: %v", path, err)
+		return answer{}, false
+	}
+	return send[answer](ctx, c, http.MethodPost, path, raw, map[string]string{
+		"Content-Type": "application/json", "Idempotency-Key": observe.NewID(), observe.HeaderCorrelationID: correlationID,
+	})
+}
+
+// order reads an order that must be shown at least as of a version, 0 for as it may be.
+func (c *client) order(ctx context.Context, id string, minVersion uint64) (answer, bool) {
+	headers := map[string]string{}
+	if minVersion > 0 {
+		headers["If-Min-Version"] = strconv.FormatUint(minVersion, 10)
+	}
+	return send[answer](ctx, c, http.MethodGet, "/orders/"+id, nil, headers)
+}
+
+// send sends a request that has to succeed; false when it did not, which was noted unless
+// nobody waits for it any more.
+func send[T any](ctx context.Context, c *client, method, path string, body []byte, headers map[string]string) (T, bool) {
+	var decoded T
+	started := time.Now()
+	status, raw, err := c.exchange(ctx, method, path, body, headers)
+	took := time.Since(started)
+	if ctx.Err() != nil {
+		return decoded, false
+	}
+	c.mu.Lock()
+	c.sent[method]++
+	c.took = append(c.took, took)
+	c.mu.Unlock()
+	switch {
+	case err != nil:
+		c.complain("%s %s: %v after %s", method, path, err, took.Round(time.Millisecond))
+	case status >= http.StatusMultipleChoices:
+		c.complain("%s %s: %d after %s: %.500s", method, path, status, took.Round(time.Millisecond), raw)
+	default:
+		if err := json.Unmarshal(raw, &decoded); err != nil {
+			c.complain("%s %s: %v in %.500s", method, path, err, raw)
+			return decoded, false
+		}
+		return decoded, true
+	}
+	return decoded, false
+}
+
+func (c *client) exchange(ctx context.Context, method, path string, body []byte, headers map[string]string) (int, []byte, error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	for name, value := range headers {
+		request.Header.Set(name, value)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer response.Body.Close()
+	raw, err := io.ReadAll(response.Body)
+	return response.StatusCode, raw, err
+}
+
+// summary says what was sent, and how long the answers took.
+func (c *client) summary() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	took := slices.Sorted(slices.Values(c.took))
+	if len(took) == 0 {
+		return "no requests"
+	}
+	return fmt.Sprintf("%d commands and %d queries, median %s, p95 %s, slowest %s", c.sent[http.MethodPost], c.sent[http.MethodGet],
+		took[len(took)/2].Round(time.Millisecond), took[len(took)*95/100].Round(time.Millisecond), took[len(took)-1].Round(time.Millisecond))
+}
+
+// complained is what was noted so far.
+func (c *client) complained() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.complaints)
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// The times that the stack is deployed with. They are as short as they may be, since a rebuild
+// waits for both.
+const (
+	pointerTTL       = time.Second
+	projectorTimeout = 15 * time.Second
+)
+
+// deployment is a stack that was deployed.
+type deployment struct {
+	options
+	outputs map[string]string
+}
+
+// deploy builds and deploys the stack, unless it is a given one that is there already.
+func deploy(ctx context.Context, o options, fresh bool) (*deployment, error) {
+	d := &deployment{options: o, outputs: map[string]string{}}
+	if !fresh && d.readOutputs(ctx) == nil {
+		say("using stack %s as it is", o.stack)
+		return d, nil
+	}
+	architecture := map[string]string{"amd64": "x86_64", "arm64": "arm64"}[runtime.GOARCH]
+	if architecture == "" {
+		return nil, fmt.Errorf("there are no Lambda functions for %s", runtime.GOARCH)
+	}
+	started := time.Now()
+	parameters := "Architecture=" + architecture
+	if _, err := d.samWith(ctx, []string{"ARCHITECTURE=" + architecture}, "build", "--build-in-source", "--parallel", "--parameter-overrides", parameters); err != nil {
+		return nil, err
+	}
+	say("built in %s", time.Since(started).Round(time.Second))
+	started = time.Now()
+	_, err := d.sam(ctx, "deploy", "--stack-name", o.stack, "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar",
+		"--parameter-overrides", parameters, "PointerTtl="+pointerTTL.String(), fmt.Sprintf("ProjectorTimeout=%d", int(projectorTimeout.Seconds())), "LogLevel=debug")
+	if err != nil {
+		return nil, err
+	}
+	say("deployed as %s in %s", o.stack, time.Since(started).Round(time.Second))
+	return d, d.readOutputs(ctx)
+}
+
+// remove deletes the stack. What it keeps (tables, the log) stays with the emulator.
+func (d *deployment) remove(ctx context.Context) error {
+	_, err := d.sam(ctx, "delete", "--stack-name", d.stack, "--no-prompts")
+	return err
+}
+
+func (d *deployment) readOutputs(ctx context.Context) error {
+	out, err := d.sam(ctx, "list", "stack-outputs", "--stack-name", d.stack, "--output", "json")
+	if err != nil {
+		return err
+	}
+	var outputs []struct{ OutputKey, OutputValue string }
+	if err := json.Unmarshal(out, &outputs); err != nil {
+		return fmt.Errorf("reading the outputs of stack %s: %w", d.stack, err)
+	}
+	for _, o := range outputs {
+		d.outputs[o.OutputKey] = o.OutputValue
+	}
+	if d.outputs["ApiId"] == "" {
+		return fmt.Errorf("stack %s has no output ApiId", d.stack)
+	}
+	return nil
+}
+
+func (d *deployment) sam(ctx context.Context, arguments ...string) ([]byte, error) {
+	return d.samWith(ctx, nil, arguments...)
+}
+
+// samWith runs sam with more in its environment, and returns what it printed.
+func (d *deployment) samWith(ctx context.Context, environment []string, arguments ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, d.options.sam, arguments...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
+	cmd.Env = append(os.Environ(), environment...)
+	var out, all bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &both{&out, &all}, &all
+	err := cmd.Run()
+	if d.verbose {
+		os.Stdout.Write(all.Bytes())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sam %s: %w\n%s", strings.Join(arguments, " "), err, all.Bytes())
+	}
+	return out.Bytes(), nil
+}
+
+// both writes to two buffers.
+type both struct{ one, two *bytes.Buffer }
+
+func (b *both) Write(p []byte) (int, error) {
+	b.one.Write(p)
+	return b.two.Write(p)
+}

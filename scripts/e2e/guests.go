@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"gakushoku/internal/observe"
+	"gakushoku/internal/wait"
+)
+
+// served is an order that was picked up.
+type served struct {
+	ID            string
+	Version       uint64
+	Total         int64
+	CorrelationID string // of its payment
+}
+
+// guests order, pay, wait and eat, at a steady rate, until they are sent home. After each step
+// they look at their order, and now and then at the lists and at older orders.
+type guests struct {
+	client *client
+	pause  time.Duration // between the steps of one guest
+
+	mu      sync.Mutex
+	served  []served
+	spoiled map[string]bool // orders whose rows somebody breaks by hand
+
+	stop func()
+	home sync.WaitGroup
+}
+
+// letIn starts so many guests who together send rate commands a second.
+func letIn(ctx context.Context, c *client, number int, rate float64) *guests {
+	ctx, stop := context.WithCancel(ctx)
+	g := &guests{client: c, pause: time.Duration(float64(number) / rate * float64(time.Second)), spoiled: map[string]bool{}, stop: stop}
+	for i := range number {
+		g.home.Go(func() {
+			// Not all in step.
+			if wait.For(ctx, g.pause*time.Duration(i)/time.Duration(number)) != nil {
+				return
+			}
+			for ctx.Err() == nil {
+				g.visit(ctx)
+			}
+		})
+	}
+	return g
+}
+
+// sendHome ends the visits and waits for the guests to go.
+func (g *guests) sendHome() {
+	g.stop()
+	g.home.Wait()
+}
+
+// steps are the commands of a visit after the order was placed, with what the order is then.
+var steps = []struct {
+	command string
+	body    any
+	status  string
+}{
+	{"pay", map[string]string{"paymentMethod": "CARD"}, "PAID"},
+	{"prepare", struct{}{}, "PREPARING"},
+	{"ready", struct{}{}, "READY"},
+	{"pickup", struct{}{}, "PICKED_UP"},
+}
+
+// visit is the life of one order. When anything goes wrong the guest has complained and leaves.
+func (g *guests) visit(ctx context.Context) {
+	lines := []map[string]any{{"product": "katsu curry", "quantity": 1 + rand.IntN(3), "unitPrice": 780}}
+	placed, ok := g.client.command(ctx, "/orders", observe.NewID(), map[string]any{"lines": lines})
+	if !ok || !g.look(ctx, placed, "ORDERED") {
+		g.rest(ctx)
+		return
+	}
+	done := served{ID: placed.OrderID, Total: placed.Total}
+	for _, s := range steps {
+		if g.rest(ctx) != nil {
+			return
+		}
+		correlationID := observe.NewID()
+		if s.command == "pay" {
+			done.CorrelationID = correlationID
+		}
+		now, ok := g.client.command(ctx, "/orders/"+placed.OrderID+"/"+s.command, correlationID, s.body)
+		if !ok || !g.look(ctx, now, s.status) {
+			return
+		}
+		done.Version = now.Version
+	}
+	g.mu.Lock()
+	g.served = append(g.served, done)
+	g.mu.Unlock()
+	g.lookAround(ctx)
+	g.rest(ctx)
+}
+
+// rest waits about as long as the rate wants.
+func (g *guests) rest(ctx context.Context) error {
+	return wait.For(ctx, g.pause/2+rand.N(g.pause+1))
+}
+
+// look reads an order right after a command, as of the command.
+func (g *guests) look(ctx context.Context, written answer, status string) bool {
+	shown, ok := g.client.order(ctx, written.OrderID, written.Version)
+	if !ok {
+		return false
+	}
+	if shown.Version < written.Version || shown.Version == written.Version && shown.Status != status || written.Status != status {
+		g.client.complain("stale: order %s was shown as %s at version %d, right after it became %s at %d", written.OrderID, shown.Status, shown.Version, written.Status, written.Version)
+		return false
+	}
+	return true
+}
+
+// settled is how long the projector may take until an order is shown as it is to those who do
+// not ask for a version.
+const settled = 20
+
+// lookAround reads the lists, and an order of a while ago as anybody sees it.
+func (g *guests) lookAround(ctx context.Context) {
+	send[struct{}](ctx, g.client, http.MethodGet, "/orders?limit=20", nil, nil)
+	send[struct{}](ctx, g.client, http.MethodGet, "/sales/"+time.Now().UTC().Format(time.DateOnly), nil, nil)
+	g.mu.Lock()
+	var old served
+	if n := len(g.served) - settled; n > 0 {
+		old = g.served[rand.IntN(n)]
+	}
+	skip := g.spoiled[old.ID]
+	g.mu.Unlock()
+	if old.ID == "" || skip {
+		return
+	}
+	if shown, ok := g.client.order(ctx, old.ID, 0); ok && (shown.Version != old.Version || shown.Status != "PICKED_UP") {
+		g.client.complain("went back: order %s was shown as %s at version %d, long after version %d was picked up", old.ID, shown.Status, shown.Version, old.Version)
+	}
+}
+
+// spoil takes some served orders of a while ago out of what guests look at again, since
+// somebody is about to break their rows.
+func (g *guests) spoil(n int) []served {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var some []served
+	for _, s := range g.served[:max(0, len(g.served)-settled)] {
+		if len(some) < n && !g.spoiled[s.ID] {
+			g.spoiled[s.ID] = true
+			some = append(some, s)
+		}
+	}
+	return some
+}
+
+// mend lets guests look at all orders again.
+func (g *guests) mend() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	clear(g.spoiled)
+}
+
+// all is what was served so far.
+func (g *guests) all() []served {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.served)
+}
+
+// waitServed waits until so many orders more than now were served.
+func (g *guests) waitServed(ctx context.Context, more int) error {
+	target := len(g.all()) + more
+	return until(ctx, 5*time.Minute, fmt.Sprintf("%d orders to be served", target), func(context.Context) (bool, error) {
+		return len(g.all()) >= target, nil
+	})
+}
+
+// until looks every second until it is so, for at most as long as the limit.
+func until(ctx context.Context, limit time.Duration, what string, look func(context.Context) (bool, error)) error {
+	for deadline := time.Now().Add(limit); ; {
+		done, err := look(ctx)
+		if done || err != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("waiting for %s: not so after %s", what, limit)
+		}
+		if wait.For(ctx, time.Second) != nil {
+			return errInterrupted
+		}
+	}
+}

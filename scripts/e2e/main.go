@@ -1,0 +1,97 @@
+// Command e2e deploys the system to an AWS emulator as anybody would (sam build, sam deploy),
+// has guests order and pay over HTTP at a steady rate, and meanwhile does to it what happens
+// in the life of such a system: a read model is broken by hand and rebuilt, a rebuild is
+// stopped half-way, one meets a poison event, one is rolled back. It fails when a request
+// failed, when an answer was staler than it was allowed to be, or when in the end rows, log and
+// events do not agree.
+//
+//	e2e [flags]        against the emulator at $AWS_ENDPOINT_URL (http://localhost:4566)
+//
+// Where no emulator answers, EMULATOR_UP may name a program that starts one.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"gakushoku/internal/observe"
+)
+
+func main() {
+	o := options{}
+	only := flag.String("run", "", "run only the scenarios whose names this regular expression matches")
+	flag.StringVar(&o.sam, "sam", "sam", "the SAM command")
+	flag.StringVar(&o.stack, "stack", "", "use this stack, and do not deploy it when it is there; otherwise a new one with a name of its own")
+	flag.Float64Var(&o.rate, "rate", 6, "how many commands the guests send in a second")
+	flag.IntVar(&o.guests, "guests", 3, "how many guests there are at a time")
+	flag.BoolVar(&o.verbose, "v", false, "show what sam says")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintln(os.Stderr, "e2e: it takes flags only; see e2e -help")
+		os.Exit(2)
+	}
+	var err error
+	if o.only, err = regexp.Compile(*only); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e: -run:", err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err = run(ctx, o)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e: FAILED:", err)
+		os.Exit(1)
+	}
+	fmt.Println("e2e: all is well")
+}
+
+// options are the flags.
+type options struct {
+	sam     string
+	stack   string
+	rate    float64
+	guests  int
+	verbose bool
+	only    *regexp.Regexp
+}
+
+// run is all of it.
+func run(ctx context.Context, o options) error {
+	endpoint, err := emulator(ctx)
+	if err != nil {
+		return err
+	}
+	fresh := o.stack == ""
+	if fresh {
+		o.stack = "e2e-" + strings.ToLower(observe.NewID()[16:])
+	}
+	d, err := deploy(ctx, o, fresh)
+	if err != nil {
+		return err
+	}
+	c, err := openCanteen(ctx, o, endpoint, d)
+	if err != nil {
+		return err
+	}
+	err = c.runAll(ctx)
+	if err == nil && fresh {
+		err = d.remove(ctx)
+	}
+	return err
+}
+
+// say tells what is being done, and when.
+func say(format string, args ...any) {
+	fmt.Printf("%s  %s\n", time.Now().Format("15:04:05"), fmt.Sprintf(format, args...))
+}
+
+// errInterrupted is what a wait ends with that was interrupted by the caller.
+var errInterrupted = errors.New("interrupted")
