@@ -13,7 +13,7 @@ import (
 )
 
 // archiverTimeout is how long an invocation of the archiver may last.
-const archiverTimeout = 30 * time.Second
+const archiverTimeout = 15 * time.Second
 
 func (w *world) startArchiver() *process {
 	p := w.s.start(fmt.Sprintf("archiver-%d", w.s.started+1))

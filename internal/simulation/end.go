@@ -13,7 +13,7 @@ import (
 // finish lets everything that is under way come to its end, checks what came of it, then
 // lets an operator tidy up and rebuild once more, undisturbed, and checks again.
 func (w *world) finish(ctx context.Context) {
-	w.s.faults, w.writes, w.again, w.disorder, w.slow, w.hurry, w.runs = faults{}, 0, 0, 0, 0, 0, 0
+	w.s.faults, w.writes, w.again, w.disorder, w.slow, w.hurry, w.fresh, w.runs = faults{}, 0, 0, 0, 0, 0, 0, 0
 	w.s.history.note("", "from here on all goes well")
 	w.rest()
 	w.checkLog(ctx)

@@ -38,11 +38,15 @@ type execution struct {
 }
 
 // settings are those of the installation.
-func settings() reproject.Settings {
-	return reproject.Settings{
+func (w *world) settings() reproject.Settings {
+	s := reproject.Settings{
 		PointerTTL: pointerTTL, ProjectorTimeout: projectorTimeout, LagBound: lagBound,
 		PartEvents: 6, VerifyParts: 2, Workers: 1, CatchUpBudget: time.Minute,
 	}
+	if w.mutation.Settings != nil {
+		w.mutation.Settings(&s)
+	}
+	return s
 }
 
 // rebuilder is the engine of rebuilds as a process sees it.
@@ -54,9 +58,9 @@ func (w *world) rebuilder(p *process) *reproject.Engine {
 	rows := rebuildTables{tables{w.tables, p}, into}
 	e := &reproject.Engine{
 		Definitions: []projection.Definition{projection.Orders()},
-		Pointers:    pointers{w.control, p}, Tables: rows, Streams: streams{w.truth, p}, Blobs: blobs{w.blobs, p},
+		Pointers:    pointers{w.control, p, w}, Tables: rows, Streams: streams{w.truth, p}, Blobs: blobs{w.blobs, p},
 		Log:       &eventlog.Reader{Ledger: ledger{w.ledger, p}, Blobs: blobs{w.blobs, p}},
-		Projector: w.engineFor(p), Runs: runs{w, p}, Settings: settings(), Now: time.Now,
+		Projector: w.engineFor(p), Runs: runs{w, p}, Settings: w.settings(), Now: time.Now,
 	}
 	if w.snapshots {
 		e.Tables = snapshots{rows, w.tables}
@@ -158,6 +162,7 @@ func (x *execution) step(ctx context.Context, name string) error {
 	err := x.invoke(ctx, t, &x.run)
 	if err == nil && name == "Switch" {
 		x.w.switches++
+		x.w.s.counts["switch"]++
 	}
 	return err
 }
@@ -259,9 +264,10 @@ func (x *execution) attempt(ctx context.Context, t reproject.Task) ([]byte, erro
 	limit := lambdaTimeout
 	err := x.process.pass(ctx, decides, "state "+taskName(t), func(context.Context) error {
 		p := x.w.s.start(fmt.Sprintf("reproject-%d", x.w.s.started+1))
-		p.speed = x.w.someSpeed()
+		p.speed = x.w.someSpeed() * x.w.brisk
 		if x.w.s.random.Float64() < x.w.hurry {
-			limit = time.Duration(1 + x.w.s.random.Int64N(int64(time.Minute)))
+			p.speed = [...]float64{0.1, 0.03, 0.01}[x.w.s.random.IntN(3)] // and comes late with all the rest
+			limit = time.Duration(1 + x.w.s.random.Int64N(int64(3*pointerTTL)))
 		}
 		var answer []byte
 		p.run(func(ctx context.Context) (err error) {

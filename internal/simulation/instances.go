@@ -7,7 +7,8 @@ type instance interface{ of() *process }
 
 func (p *process) of() *process { return p }
 
-// idle is an instance without an invocation under way: one that there was, or a new one.
+// idle is an instance without an invocation under way: one that there was, or a new one
+// that knows nothing yet.
 func idle[I instance](w *world, all *[]I, start func() I) I {
 	*all = slices.DeleteFunc(*all, func(i I) bool { return i.of().dead })
 	var free []I
@@ -16,7 +17,7 @@ func idle[I instance](w *world, all *[]I, start func() I) I {
 			free = append(free, i)
 		}
 	}
-	if len(free) > 0 {
+	if len(free) > 0 && w.s.random.Float64() >= w.fresh {
 		return free[w.s.random.IntN(len(free))]
 	}
 	*all = append(*all, start())

@@ -16,7 +16,7 @@ import (
 )
 
 // within is by how many seeds a mistake has to be noticed.
-const within = 3_000
+const within = 10_000
 
 // mutations are mistakes in the protocol, each made once.
 var mutations = map[string]simulation.Mutation{
@@ -32,6 +32,7 @@ var mutations = map[string]simulation.Mutation{
 	"streams with a gap are not healed":                   {Before: map[string]func(*reproject.Run){"CatchUp": forgetGaps}},
 	"a worker writes rows without their condition":        {Sink: unconditionalSink},
 	"each attempt of a worker adds its totals":            {Sink: totalsTwice},
+	"a cleanup does not wait for readers":                 {Settings: func(s *reproject.Settings) { s.PointerTTL = 0 }},
 	"the previous version is not written during the soak": {Pointers: withoutPrevious},
 }
 

@@ -19,7 +19,7 @@ func (w *world) startRun() {
 		r.AllowParked = 0
 	}
 	if w.s.random.IntN(2) == 0 {
-		soak := reproject.Seconds(w.s.random.Int64N(int64(4 * pointerTTL)))
+		soak := reproject.Seconds(w.s.random.Int64N(int64(4*pointerTTL)) * w.s.random.Int64N(2))
 		r.Soak = &soak
 	}
 	w.execute(r)
@@ -73,7 +73,7 @@ func (w *world) cleanUp() {
 // operate runs one of the operator's commands, in a process of its own.
 func (w *world) operate(what string, f func(context.Context, *reproject.Engine) error) {
 	p := w.s.start(fmt.Sprintf("operator-%d", w.s.started+1))
-	p.speed = w.someSpeed()
+	p.speed = [...]float64{1, 0.1, 0.01}[w.s.random.IntN(3)] // people take their time
 	w.s.history.note(p.name, "%s", what)
 	for _, x := range w.goingOn() {
 		x.meddled = true

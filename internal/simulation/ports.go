@@ -125,6 +125,7 @@ func (s tables) Totals(ctx context.Context, t projection.Table) (totals map[stri
 type pointers struct {
 	projection.Pointers
 	by *process
+	w  *world
 }
 
 func (s pointers) Pointer(ctx context.Context, name string) (p projection.Pointer, err error) {
@@ -136,7 +137,13 @@ func (s pointers) Pointer(ctx context.Context, name string) (p projection.Pointe
 }
 
 func (s pointers) SetPointer(ctx context.Context, p projection.Pointer) error {
-	return s.by.pass(ctx, writes, "set pointer "+describe(p), func(ctx context.Context) error { return s.Pointers.SetPointer(ctx, p) })
+	return s.by.pass(ctx, writes, "set pointer "+describe(p), func(ctx context.Context) error {
+		err := s.Pointers.SetPointer(ctx, p)
+		if err == nil {
+			s.w.stir()
+		}
+		return err
+	})
 }
 
 func describe(p projection.Pointer) string {

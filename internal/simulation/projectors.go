@@ -12,10 +12,11 @@ import (
 	"gakushoku/internal/wait"
 )
 
-// The times of the system that is played. They are those of the real one, but rounder.
+// The times of the system that is played. They are near to each other, so that
+// what one bounds meets what another does.
 const (
 	pointerTTL       = 5 * time.Second
-	projectorTimeout = 30 * time.Second
+	projectorTimeout = 8 * time.Second
 	readTimeout      = 5 * time.Second
 )
 
@@ -43,7 +44,7 @@ func (w *world) engineFor(p *process) *projection.Projector {
 	if w.mutation.Projector != nil {
 		rows, loader = w.mutation.Projector(rows, loader)
 	}
-	var source projection.Pointers = pointers{w.control, p}
+	var source projection.Pointers = pointers{w.control, p, w}
 	if w.mutation.Pointers != nil {
 		source = w.mutation.Pointers(source)
 	}

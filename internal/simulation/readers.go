@@ -49,7 +49,7 @@ func (w *world) connect(g *guest) {
 	g.browser = &watchedBrowser{tables: tables{w.tables, g.process}}
 	g.busy = false
 	g.service = &query.Service{
-		Pointers:    &projection.CachedPointers{Source: pointers{w.control, g.process}, TTL: pointerTTL, Now: time.Now},
+		Pointers:    &projection.CachedPointers{Source: pointers{w.control, g.process, w}, TTL: pointerTTL, Now: time.Now},
 		Browser:     g.browser,
 		Streams:     streams{w.truth, g.process},
 		Definitions: []projection.Definition{projection.Orders()},
@@ -85,6 +85,12 @@ func (w *world) ask(g *guest) {
 	})
 }
 
+func (w *world) isActive(t projection.Table) bool {
+	pointer, err := w.control.Pointer(context.Background(), t.Projection)
+	active, ok := pointer.ActiveVersion()
+	return err == nil && ok && active.Number == t.Version
+}
+
 // judge holds an answer against what was promised. Reads that failed, or took longer than a
 // request may, say nothing.
 func (w *world) judge(g *guest, stream string, due uint64, began time.Time, got query.Order, err error) {
@@ -93,6 +99,9 @@ func (w *world) judge(g *guest, stream string, due uint64, began time.Time, got 
 		return
 	}
 	w.s.counts["answer"]++
+	if !w.isActive(g.browser.table) {
+		w.s.counts["answer from a version that is not the active one any more"]++
+	}
 	if isRefusal {
 		w.s.history.note(g.name, "is told by %s: %s", g.browser.table, refused.DomainCode())
 		if due > 0 {

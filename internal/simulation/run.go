@@ -24,6 +24,8 @@ type Mutation struct {
 	Pointers func(projection.Pointers) projection.Pointers
 	// Sink changes how a worker of a rebuild fills a table version.
 	Sink func(projection.Sink, projection.Tables) projection.Sink
+	// Settings changes those of the installation.
+	Settings func(*reproject.Settings)
 	// Order is that of the states of a rebuild, by their names.
 	Order []string
 	// Before changes the run before a state.

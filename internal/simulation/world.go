@@ -38,17 +38,23 @@ type world struct {
 	switches   int          // that runs have made
 
 	// What this run is like. Runs differ much, so that each is extreme in some way.
-	writes    int // still to be made
-	streams   int // that are written
-	batch     int // the largest one
-	poison    int // one event of so many cannot be applied
-	steps     int // of the busy part
+	writes    int              // still to be made
+	later     int              // how many of them are not made at the beginning
+	pace      [3]time.Duration // how long is let go by at once, at most
+	streams   int              // that are written
+	batch     int              // the largest one
+	poison    int              // one event of so many cannot be applied
+	steps     int              // of the busy part
 	again     float64
 	disorder  float64
 	slow      float64
 	hurry     float64 // how often a state of a rebuild has little time
 	runs      int     // rebuilds still to be started
 	calm      float64 // of the operator
+	brisk     float64 // how fast the functions of a rebuild are
+	stirs     bool    // much happens at once when the pointer has changed
+	still     int     // until this step time stands still
+	fresh     float64 // how often a function gets another instance although one is idle
 	snapshots bool    // the store has them
 	actions   []action
 }
@@ -89,10 +95,15 @@ func newWorld(s *scheduler, m Mutation) *world {
 	w.truth = newTruth()
 	w.truth.appended = func(e event.Event) { w.transit = append(w.transit, e) }
 	r := s.random
-	w.writes, w.streams, w.batch = 5+r.IntN(25), 1+r.IntN(4), 1+r.IntN(8)
-	w.poison, w.steps = [...]int{15, 60, 100_000}[r.IntN(3)], 300+r.IntN(900)
-	w.runs, w.hurry, w.snapshots = 1+r.IntN(3), w.someRate(0.3), r.IntN(3) == 0
-	w.calm = [...]float64{10, 100}[r.IntN(2)]
+	w.writes, w.streams, w.batch = 10+r.IntN(30), 1+r.IntN(4), 1+r.IntN(8)
+	w.later = w.writes - 3 - r.IntN(10)
+	for i := range w.pace {
+		w.pace[i] = [...]time.Duration{10 * time.Millisecond, 500 * time.Millisecond, pointerTTL / 2, 3 * pointerTTL}[r.IntN(4)]
+	}
+	w.poison, w.steps = [...]int{15, 60, 100_000}[r.IntN(3)], 400+r.IntN(1000)
+	w.runs, w.hurry, w.snapshots = 1+r.IntN(3), w.someRate(0.5), r.IntN(3) == 0
+	w.stirs = r.IntN(2) == 0
+	w.brisk, w.calm, w.fresh = [...]float64{1, 1, 5, 20}[r.IntN(4)], [...]float64{1, 10, 100}[r.IntN(3)], w.someRate(0.5)
 	w.again, w.disorder, w.slow = w.someRate(0.3), w.someRate(1), w.someRate(0.5)
 	s.faults = faults{refuse: w.someRate(0.05), loseAnswer: w.someRate(0.05), late: w.someRate(0.05), crash: w.someRate(0.02)}
 	for i := range 1 + r.IntN(2) {
@@ -121,17 +132,18 @@ func newWorld(s *scheduler, m Mutation) *world {
 func (w *world) everything() []action {
 	random := w.s.random
 	return []action{
-		{w.someWeight(), func() bool { return w.writes > 0 }, w.writeSome},
+		{w.someWeight(), func() bool { return w.writes > w.later }, w.writeSome},
+		{w.someWeight() / 10, func() bool { return w.writes > 0 }, w.writeSome},
 		{w.someWeight() * 2, func() bool { return len(w.transit) > 0 }, w.arrive},
 		{w.someWeight(), w.projectorDue, func() { w.project(w.someDue(w.readers)) }},
 		{w.someWeight() / 20, func() bool { return !w.embedded }, func() { w.project(w.readers[random.IntN(len(w.readers))]) }},
-		{w.someWeight() / 4, func() bool { return true }, func() { w.ask(w.guests[random.IntN(len(w.guests))]) }},
-		{w.someWeight() / 5, func() bool { return true }, w.someTime},
+		{w.someWeight() / 5, func() bool { return true }, func() { w.ask(w.guests[random.IntN(len(w.guests))]) }},
+		{w.someWeight() / 5, func() bool { return w.s.history.steps >= w.still }, w.someTime},
 		{w.someWeight(), func() bool { return anyDue(w.sources) }, func() { w.archive(w.someDue(w.sources)) }},
 		{w.someWeight() / 20, func() bool { return true }, func() { w.archive(w.sources[random.IntN(len(w.sources))]) }},
 		{w.someWeight(), func() bool { return w.embedded && !w.followed() }, w.follow},
 		{w.someWeight() / 50, func() bool { return w.embedded }, w.follow},
-		{w.someWeight() / 10, func() bool { return w.runs > 0 }, w.startRun},
+		{w.someWeight() / 5, func() bool { return w.runs > 0 }, w.startRun},
 		{w.someWeight() / 200, w.running, w.stopRun},
 		{w.someWeight() / w.calm, func() bool { return w.switched() && w.operating < 2 }, w.rollBack},
 		{w.someWeight() / w.calm, func() bool { return w.switched() && w.operating < 2 }, w.cleanUp},
@@ -152,10 +164,19 @@ func (w *world) someDue(readers []*reader) *reader {
 	return due[w.s.random.IntN(len(due))]
 }
 
-// someTime lets time go by: moments as a rule, but also longer than any time limit.
+// someTime lets time go by, at the pace of this run.
 func (w *world) someTime() {
-	limit := [...]time.Duration{10 * time.Millisecond, time.Second, pointerTTL, 2 * projectorTimeout}[w.s.random.IntN(4)]
+	limit := w.pace[w.s.random.IntN(len(w.pace))]
 	w.s.passTime(time.Duration(1 + w.s.random.Int64N(int64(limit))))
+}
+
+// stir makes much happen at the moments in which old and new knowledge of the pointer meet: time
+// stands still for a while, and there is something to write.
+func (w *world) stir() {
+	if w.stirs && w.writes+w.later > 0 {
+		w.still = w.s.history.steps + w.s.random.IntN(200)
+		w.later = max(0, w.later-1-w.s.random.IntN(3))
+	}
 }
 
 // crashSome crashes a process that may have nothing to do just now, so that it forgets.

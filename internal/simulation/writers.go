@@ -36,6 +36,9 @@ func (w *world) writeSome() {
 				return err
 			}
 		}
+		if w.switches > 0 {
+			w.s.count("append after switch")
+		}
 		return store.Append(ctx, stream, uint64(len(history)), events)
 	}, func(error) { w.s.forget(p) })
 }
