@@ -2,7 +2,7 @@
 # others need they name when it is missing.
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-race test-kill test-dynamodb lint build validate tools e2e bench clean
+.PHONY: help demo test test-race simulate test-kill test-dynamodb lint build validate tools e2e bench clean
 
 CACHE := .cache
 VENV := $(CACHE)/venv
@@ -19,6 +19,11 @@ test: ## run the tests (needs only Go)
 test-race: ## run the tests with the race detector, and more random interleavings
 	go test -race ./...
 	go test ./internal/projection -count=1 -interleavings=10000
+
+SEEDS ?= 20000
+
+simulate: ## play the whole protocol under SEEDS random schedules with crashes (20000)
+	go test ./internal/simulation -count=1 -timeout 4h -run TestAnyScheduleKeepsThePromises -seeds=$(SEEDS)
 
 test-kill: ## kill -9 the server, and the archiver, under load, 200 times each
 	go test ./internal/app -count=1 -v -run Kill9 -crashes=200
