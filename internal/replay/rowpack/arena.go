@@ -4,6 +4,7 @@ const (
 	unit       = 8       // records take a multiple of this, in bytes
 	blockUnits = 1 << 15 // of a block: 256 KiB
 	maxReused  = 64      // records of up to so many units are used again
+	maxBlocks  = 1<<32/blockUnits - 1
 )
 
 // ref names a record: one more than its block times blockUnits plus its place therein. Four
@@ -38,6 +39,9 @@ func (a *arena) take(size int) (ref, []byte) {
 		}
 	}
 	if len(a.blocks) == 0 || a.used+n > blockUnits {
+		if len(a.blocks) == maxBlocks {
+			panic("rowpack: one table cannot hold more than 32 GiB of rows: divide the log into more parts")
+		}
 		a.blocks = append(a.blocks, make([]byte, max(blockUnits, n)*unit))
 		a.used = 0
 	}

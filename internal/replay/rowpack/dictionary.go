@@ -1,5 +1,7 @@
 package rowpack
 
+import "strings"
+
 const (
 	maxWords = 256 // of a dictionary: a field with more different values is not worth one
 	fewWords = 8   // are compared one by one, which is quicker than a map
@@ -27,9 +29,9 @@ func (d *dictionary) index(s string) (int, bool) {
 	n, ok := d.numbers[s]
 	if !ok {
 		n = len(d.words)
-		// Not cloned: rows own their strings, and equal pointers make the search above quick.
-		// Strings of unpacked rows, which share memory with records, do not come here: they are
-		// in the dictionary already, or it is full.
+		// Cloned, since it may share memory with a record: a fold may have moved a text of an
+		// unpacked row to another field.
+		s = strings.Clone(s)
 		d.words = append(d.words, s)
 		d.numbers[s] = n
 	}

@@ -38,8 +38,7 @@ func (p *Packer) pointer(row any) unsafe.Pointer {
 }
 
 // Append appends row in packed form. A string at the end of key, such as an id, takes a byte
-// or two only; the same key is needed to unpack. The row must own its strings, or have them
-// from Unpack: some are kept.
+// or two only; the same key is needed to unpack. Nothing of the row is kept.
 func (p *Packer) Append(dst []byte, key string, row any) []byte {
 	return p.plan.append(dst, key, p.pointer(row))
 }

@@ -94,6 +94,28 @@ func TestDictionariesOverflowWithoutLoss(t *testing.T) {
 	}
 }
 
+type twoTexts struct{ From, To string }
+
+func TestATextMovedToAnotherFieldOutlivesItsRecord(t *testing.T) {
+	t.Parallel()
+	packer, err := rowpack.NewPacker(new(twoTexts))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 256 { // from now on From is written out in each record
+		packer.Append(nil, "key", &twoTexts{From: fmt.Sprintf("word-%d", i)})
+	}
+	record := packer.Append(nil, "key", &twoTexts{From: "moved"})
+	var moving, got twoTexts
+	packer.Unpack(record, "key", &moving)
+	moving.To = moving.From // as a fold may do
+	packed := packer.Append(nil, "key", &moving)
+	clear(record) // its room is used again
+	if packer.Unpack(packed, "key", &got); got.To != "moved" {
+		t.Errorf("got %q", got.To)
+	}
+}
+
 func TestAnOrderTakesLittleRoom(t *testing.T) {
 	t.Parallel()
 	packer, err := rowpack.NewPacker(new(readmodel.Order))
