@@ -20,6 +20,8 @@ import (
 
 	"gakushoku/internal/httpapi"
 	"gakushoku/internal/observe"
+	"gakushoku/internal/telemetry"
+	"gakushoku/internal/telemetry/otlp"
 	"gakushoku/internal/wait"
 )
 
@@ -35,6 +37,9 @@ type ServeOptions struct {
 
 // shutdownLimit bounds how long requests under way may take after the stop signal.
 const shutdownLimit = 4 * time.Second
+
+// telemetryLimit bounds how long a server that ends may take to send its last traces.
+const telemetryLimit = 2 * time.Second
 
 // Logs are rotated at 100 MB and ten old files are kept (C2 of the requirements).
 const (
@@ -64,7 +69,16 @@ func Serve(ctx context.Context, o ServeOptions) error {
 		out = tee{logFile, o.Log}
 	}
 	logger := observe.NewLogger(out, o.Level, "server")
-	err = serve(observe.WithLogger(ctx, logger), folder, listener, o, logger)
+	sent, err := telemetry.Open(ctx, telemetry.Options{Function: "server", Getenv: os.Getenv, Out: os.Stdout, Logger: logger, More: otlp.Spans()})
+	if err == nil {
+		err = serve(observe.WithTracer(observe.WithLogger(ctx, logger), sent.Tracer()), folder, listener, o, logger)
+	}
+	// Only now does nobody record any more. What is waiting has a moment to be sent.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), telemetryLimit)
+	defer cancel()
+	if err := sent.Close(last); err != nil {
+		logger.Warn().Err(err).Msg("telemetry:not-sent")
+	}
 	return errors.Join(err, folder.Close(), logFile.Close())
 }
 
@@ -101,7 +115,7 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 
 func serve(ctx context.Context, folder *Folder, listener net.Listener, o ServeOptions, logger zerolog.Logger) error {
 	handler, err := httpapi.New(httpapi.Config{
-		Commands: folder.Commands(), Queries: folder.Queries(), Health: folder.Health(), Logger: logger, Identify: identify(o.Keys),
+		Commands: folder.Commands(), Queries: folder.Queries(), Health: folder.Health(), Logger: logger, Identify: identify(o.Keys), Tracer: observe.TracerOf(ctx),
 	})
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ var layers = []struct {
 	{"domain", []string{"event", "order", "readmodel"}},
 	{"foundation", []string{"fault", "observe", "wait"}},
 	{"engine", []string{"command", "eventstore", "eventlog", "archive", "projection", "query", "health", "replay", "reproject", "verify", "repair", "transfer", "logsearch"}},
-	{"adapters", []string{"awsfault", "dynamo", "sqlite", "memory", "s3", "sfn", "files", "httpapi", "lambdaevent"}},
+	{"adapters", []string{"awsfault", "dynamo", "sqlite", "memory", "s3", "sfn", "files", "httpapi", "lambdaevent", "telemetry"}},
 	{"app", []string{"app", "demo", "simulation"}},
 }
 

@@ -72,11 +72,15 @@ func (keyReused) DomainCode() string { return "command/idempotency-key-reused" }
 // ErrKeyReused, and those of the store; after too many lost races, an infra error.
 func Execute[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Request[C]) (Result[S], error) {
 	started := h.Now()
+	ctx, span := observe.Start(ctx, r.Name, observe.Internal)
+	defer span.End()
+	span.Str(observe.AttrCommand, r.Name).Str(observe.AttrStream, r.Stream)
 	logger := observe.Logger(ctx).With().Str(observe.FieldCommandName, r.Name).Str(observe.FieldStream, r.Stream).Logger()
 	logger.Info().Msg("command:start")
 	result, err := execute(ctx, h, d, r)
 	elapsed := float64(h.Now().Sub(started).Microseconds()) / 1000
 	if err != nil {
+		span.Failed(err)
 		line := logger.Warn()
 		if fault.ClassOf(err) != fault.Domain {
 			line = logger.Error()
@@ -84,6 +88,7 @@ func Execute[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Reque
 		observe.Failed(line, elapsed, err).Msg("command:failed")
 		return result, err
 	}
+	span.Int(observe.AttrVersion, int(result.Version)).Bool(observe.AttrRepeated, result.Repeated)
 	line := logger.Info().Float64(observe.FieldDurationMs, elapsed).Str(observe.FieldResult, observe.ResultOK).
 		Uint64(observe.FieldVersion, result.Version).Bool("repeated", result.Repeated)
 	if n := len(result.Events); n > 0 {
@@ -113,7 +118,7 @@ func execute[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Reque
 }
 
 func tryOnce[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Request[C]) (Result[S], error) {
-	history, err := h.Streams.Load(ctx, r.Stream, 0)
+	history, err := h.load(ctx, r.Stream)
 	if err != nil {
 		return Result[S]{}, fmt.Errorf("loading %s: %w", r.Stream, err)
 	}
@@ -133,10 +138,31 @@ func tryOnce[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Reque
 		return Result[S]{}, err
 	}
 	expected := uint64(len(history))
-	if err := h.Streams.Append(ctx, r.Stream, expected, events); err != nil {
+	if err := h.append(ctx, r.Stream, expected, events); err != nil {
 		return Result[S]{}, fmt.Errorf("appending to %s: %w", r.Stream, err)
 	}
 	return outcome(d, append(history, events...), len(events), false)
+}
+
+func (h *Handler) load(ctx context.Context, stream string) ([]event.Event, error) {
+	ctx, span := observe.Start(ctx, "load", observe.Client)
+	history, err := h.Streams.Load(ctx, stream, 0)
+	span.Int(observe.AttrEvents, len(history)).Failed(err).End()
+	return history, err
+}
+
+// append appends. To lose the race for a stream is no failure of the store.
+func (h *Handler) append(ctx context.Context, stream string, expected uint64, events []event.Event) error {
+	ctx, span := observe.Start(ctx, "append", observe.Client)
+	span.Int(observe.AttrEvents, len(events)).Int(observe.AttrVersion, int(expected)+len(events))
+	err := h.Streams.Append(ctx, stream, expected, events)
+	if errors.Is(err, eventstore.ErrConflict) {
+		span.Bool("gakushoku.conflict", true)
+	} else {
+		span.Failed(err)
+	}
+	span.End()
+	return err
 }
 
 // repeated answers the first outcome when the stream already holds events of this command.

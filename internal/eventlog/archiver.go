@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"time"
 
@@ -105,6 +106,28 @@ func (a *Archiver) advance(ctx context.Context, batch []Record, done *Archived) 
 
 // commit puts a batch into the log as one segment.
 func (a *Archiver) commit(ctx context.Context, batch []Record) (Manifest, error) {
+	ctx, span := observe.StartLinked(ctx, "archive segment", observe.Consumer, traceparents(batch))
+	m, err := a.commitSegment(ctx, batch)
+	span.Int(observe.AttrEvents, len(batch)).Int(observe.AttrNumber, int(m.Last))
+	if !errors.Is(err, ErrClaimed) {
+		span.Failed(err)
+	}
+	span.End()
+	return m, err
+}
+
+// traceparents are those of the batch's events, in order.
+func traceparents(batch []Record) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range batch {
+			if !yield(batch[i].Event.Traceparent) {
+				return
+			}
+		}
+	}
+}
+
+func (a *Archiver) commitSegment(ctx context.Context, batch []Record) (Manifest, error) {
 	started := a.Now()
 	s, err := encode(batch)
 	if err != nil {

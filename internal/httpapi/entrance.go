@@ -20,7 +20,7 @@ import (
 func (s *server) entrance(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := s.Now()
-		r, logger := s.admit(w, r)
+		r, logger, span := s.admit(w, r)
 		level := zerolog.InfoLevel
 		if strings.HasPrefix(r.URL.Path, "/health") {
 			level = zerolog.DebugLevel // somebody asks every few seconds
@@ -33,6 +33,7 @@ func (s *server) entrance(next http.Handler) http.Handler {
 				out.panicked(&logger, r, recovered)
 			}
 			out.end(&logger, level, float64(s.Now().Sub(started).Microseconds())/1000)
+			out.trace(span, r)
 			if recovered == http.ErrAbortHandler {
 				panic(recovered)
 			}
@@ -43,13 +44,14 @@ func (s *server) entrance(next http.Handler) http.Handler {
 
 // admit is the request in the context of its operation, with the logger of its own lines. The
 // headers of every response are set here.
-func (s *server) admit(w http.ResponseWriter, r *http.Request) (*http.Request, zerolog.Logger) {
+func (s *server) admit(w http.ResponseWriter, r *http.Request) (*http.Request, zerolog.Logger, observe.Span) {
 	ctx := r.Context()
 	if zerolog.Ctx(ctx).GetLevel() == zerolog.Disabled {
 		ctx = observe.WithLogger(ctx, s.Logger)
 	}
 	id, received := correlationID(r.Header)
-	ctx = observe.WithRemoteTrace(observe.WithCorrelationID(ctx, id), r.Header)
+	ctx = s.withTracer(observe.WithCorrelationID(ctx, id), r)
+	ctx, span := observe.StartRemote(ctx, r.Header, "HTTP", observe.Server)
 	if s.Identify != nil {
 		ctx = observe.WithCaller(ctx, s.Identify(r))
 	}
@@ -61,7 +63,22 @@ func (s *server) admit(w http.ResponseWriter, r *http.Request) (*http.Request, z
 	if received != "" {
 		logger.Warn().Str("received", received).Msg("request:correlation-id-replaced")
 	}
-	return r, logger
+	return r, logger, span
+}
+
+// withTracer is the tracer of the process, unless the context brings one; none for the health
+// checks, which somebody asks for every few seconds.
+func (s *server) withTracer(ctx context.Context, r *http.Request) context.Context {
+	current := observe.TracerOf(ctx)
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/health"):
+		if current != nil {
+			return observe.WithTracer(ctx, nil)
+		}
+	case current == nil && s.Tracer != nil:
+		return observe.WithTracer(ctx, s.Tracer)
+	}
+	return ctx
 }
 
 // correlationID is the id that the caller brought, or a new one. When what the caller brought

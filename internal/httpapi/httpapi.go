@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/trace"
 
 	"gakushoku/internal/command"
 	"gakushoku/internal/health"
@@ -43,6 +44,7 @@ type Config struct {
 	// Identify says who asks. Without it, it is who the request's context says.
 	Identify func(*http.Request) observe.Caller
 	Now      func() time.Time // nil is time.Now
+	Tracer   trace.Tracer     // records operations, unless a request's context brings one; nil is nobody
 }
 
 // server is Config with what is made of it once.

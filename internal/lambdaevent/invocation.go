@@ -34,7 +34,7 @@ func (i *invocations) begin(ctx context.Context, logger zerolog.Logger) (context
 	if root := traceHeader(ctx)["Root"]; root != "" {
 		fields = fields.Str("xray_trace_id", root)
 	}
-	ctx = observe.WithLogger(ctx, fields.Logger())
+	ctx = observe.WithParent(observe.WithLogger(ctx, fields.Logger()), traceparent(ctx))
 	if deadline, ok := ctx.Deadline(); ok {
 		return context.WithDeadline(ctx, deadline.Add(-margin))
 	}

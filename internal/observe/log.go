@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/trace"
 
 	"gakushoku/internal/fault"
 )
@@ -70,9 +71,14 @@ func ParseLevel(s string) (zerolog.Level, error) {
 	return level, nil
 }
 
-// WithLogger puts the logger of the process into a context.
+// WithLogger puts the logger of the process into a context. Its lines carry the ids of the
+// span that ctx is in, if there is one.
 func WithLogger(ctx context.Context, logger zerolog.Logger) context.Context {
-	return logger.WithContext(ctx)
+	ctx = logger.WithContext(ctx)
+	if p, ok := ctx.Value(spanlessKey{}).(*spanless); ok {
+		return withSpan(ctx, &spanless{logger, p.traceID, p.spanID})
+	}
+	return ctx
 }
 
 // Logger is the logger of the operation that ctx belongs to; one that writes nothing when
@@ -95,10 +101,44 @@ func WithOrderID(ctx context.Context, id string) context.Context {
 	return withLoggerField(ctx, FieldOrderID, id)
 }
 
+// WithField returns a context whose log lines carry one more field.
+func WithField(ctx context.Context, key, value string) context.Context {
+	return withLoggerField(ctx, key, value)
+}
+
 func withLoggerField(ctx context.Context, key, value string) context.Context {
 	parent := zerolog.Ctx(ctx)
 	if parent.GetLevel() == zerolog.Disabled {
 		return ctx
 	}
+	if p, ok := ctx.Value(spanlessKey{}).(*spanless); ok {
+		return withSpan(ctx, &spanless{p.logger.With().Str(key, value).Logger(), p.traceID, p.spanID})
+	}
 	return parent.With().Str(key, value).Logger().WithContext(ctx)
+}
+
+type spanlessKey struct{}
+
+// spanless is the logger of an operation without the ids of the span that it is in. zerolog
+// cannot take a field back, and a span within the span has another id.
+type spanless struct {
+	logger          zerolog.Logger
+	traceID, spanID string
+}
+
+// withSpanFields returns a context whose log lines carry the ids of a span.
+func withSpanFields(ctx context.Context, span trace.SpanContext) context.Context {
+	logger := *zerolog.Ctx(ctx)
+	if logger.GetLevel() == zerolog.Disabled {
+		return ctx
+	}
+	if p, ok := ctx.Value(spanlessKey{}).(*spanless); ok {
+		logger = p.logger
+	}
+	return withSpan(ctx, &spanless{logger, span.TraceID().String(), span.SpanID().String()})
+}
+
+func withSpan(ctx context.Context, s *spanless) context.Context {
+	ctx = context.WithValue(ctx, spanlessKey{}, s)
+	return s.logger.With().Str(FieldTraceID, s.traceID).Str(FieldSpanID, s.spanID).Logger().WithContext(ctx)
 }

@@ -2,6 +2,7 @@ package observe_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -18,7 +19,7 @@ func TestEveryLineOfAnOperationCarriesItsContext(t *testing.T) {
 	ctx := observe.WithLogger(t.Context(), observe.NewLogger(&out, zerolog.InfoLevel, "command"))
 	ctx = observe.WithCorrelationID(ctx, "c1")
 	headers := http.Header{"Traceparent": {"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}}
-	ctx = observe.WithOrderID(observe.WithRemoteTrace(ctx, headers), "o1")
+	ctx = observe.WithOrderID(startRemote(ctx, headers), "o1")
 	observe.Logger(ctx).Info().Msg("command:start")
 	var line map[string]any
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
@@ -47,7 +48,7 @@ func TestEveryLineOfAnOperationCarriesItsContext(t *testing.T) {
 func TestATraceStartsHereWhenTheCallerBringsNone(t *testing.T) {
 	t.Parallel()
 	for _, header := range []string{"", "garbage", "00-00000000000000000000000000000000-0000000000000000-00"} {
-		ctx := observe.WithRemoteTrace(t.Context(), http.Header{"Traceparent": {header}})
+		ctx := startRemote(t.Context(), http.Header{"Traceparent": {header}})
 		if got := observe.Traceparent(ctx); len(got) != 55 || strings.Contains(got, strings.Repeat("0", 32)) {
 			t.Errorf("%q: the traceparent is %q", header, got)
 		}
@@ -64,4 +65,9 @@ func TestValidCorrelationID(t *testing.T) {
 			t.Errorf("%q: %v, want %v", id, got, want)
 		}
 	}
+}
+
+func startRemote(ctx context.Context, headers http.Header) context.Context {
+	ctx, _ = observe.StartRemote(ctx, headers, "test", observe.Server)
+	return ctx
 }

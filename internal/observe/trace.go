@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"crypto/rand"
+	"iter"
 	"net/http"
 
 	"go.opentelemetry.io/otel/propagation"
@@ -11,20 +12,92 @@ import (
 
 var propagator = propagation.TraceContext{}
 
-// WithRemoteTrace returns a context in the trace that the caller's W3C headers name, with a
-// span of our own; in a new trace when they name none or are not valid. Its log lines carry
-// trace_id and span_id.
-func WithRemoteTrace(ctx context.Context, headers http.Header) context.Context {
-	remote := trace.SpanContextFromContext(propagator.Extract(ctx, propagation.HeaderCarrier(headers)))
+type tracerKey struct{}
+
+// WithTracer returns a context whose operations are recorded by tracer; by nobody when it is
+// nil.
+func WithTracer(ctx context.Context, tracer trace.Tracer) context.Context {
+	return context.WithValue(ctx, tracerKey{}, tracer)
+}
+
+// TracerOf is who records the operations of ctx, nil when nobody does.
+func TracerOf(ctx context.Context) trace.Tracer {
+	tracer, _ := ctx.Value(tracerKey{}).(trace.Tracer)
+	return tracer
+}
+
+// WithParent returns a context in the span that a W3C traceparent names, unless it is not valid:
+// spans that are started in it are parts of that one.
+func WithParent(ctx context.Context, traceparent string) context.Context {
+	if traceparent == "" {
+		return ctx
+	}
+	return propagator.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent})
+}
+
+// StartRemote begins a span in the trace that the caller's W3C headers name, and in a new
+// trace when they name none or are not valid. There are ids for log lines and events even when
+// nobody records the span.
+func StartRemote(ctx context.Context, headers http.Header, name string, kind trace.SpanKind) (context.Context, Span) {
+	ctx = propagator.Extract(ctx, propagation.HeaderCarrier(headers))
+	if tracer := TracerOf(ctx); tracer != nil {
+		ctx, span := tracer.Start(ctx, name, trace.WithSpanKind(kind))
+		return withSpanFields(ctx, span.SpanContext()), recording(span)
+	}
+	remote := trace.SpanContextFromContext(ctx)
 	config := trace.SpanContextConfig{TraceID: remote.TraceID(), TraceFlags: remote.TraceFlags(), TraceState: remote.TraceState()}
 	if !remote.IsValid() {
 		rand.Read(config.TraceID[:]) // never fails (crypto/rand)
 	}
 	rand.Read(config.SpanID[:])
 	span := trace.NewSpanContext(config)
-	ctx = trace.ContextWithSpanContext(ctx, span)
-	ctx = withLoggerField(ctx, FieldTraceID, span.TraceID().String())
-	return withLoggerField(ctx, FieldSpanID, span.SpanID().String())
+	return withSpanFields(trace.ContextWithSpanContext(ctx, span), span), Span{}
+}
+
+// Start begins a span in the span of ctx. Without somebody who records it this costs nothing:
+// ctx comes back as it was.
+func Start(ctx context.Context, name string, kind trace.SpanKind) (context.Context, Span) {
+	tracer := TracerOf(ctx)
+	if tracer == nil {
+		return ctx, Span{} // before the options, which take memory
+	}
+	return start(ctx, tracer, name, trace.WithSpanKind(kind))
+}
+
+// maxLinks bounds the links of a span, as the SDK's limit does.
+const maxLinks = 128
+
+// StartLinked is Start for work on events that others have caused: the span is linked to the
+// span of each event, which its W3C traceparent names. Many events may have one.
+func StartLinked(ctx context.Context, name string, kind trace.SpanKind, traceparents iter.Seq[string]) (context.Context, Span) {
+	tracer := TracerOf(ctx)
+	if tracer == nil {
+		return ctx, Span{}
+	}
+	var links []trace.Link
+	seen := map[string]bool{}
+	for parent := range traceparents {
+		if parent == "" || seen[parent] {
+			continue
+		}
+		seen[parent] = true
+		cause := trace.SpanContextFromContext(WithParent(context.Background(), parent))
+		if cause.IsValid() {
+			links = append(links, trace.Link{SpanContext: cause})
+		}
+		if len(links) == maxLinks {
+			break
+		}
+	}
+	return start(ctx, tracer, name, trace.WithSpanKind(kind), trace.WithLinks(links...))
+}
+
+func start(ctx context.Context, tracer trace.Tracer, name string, options ...trace.SpanStartOption) (context.Context, Span) {
+	ctx, span := tracer.Start(ctx, name, options...)
+	if !span.IsRecording() {
+		return ctx, Span{}
+	}
+	return withSpanFields(ctx, span.SpanContext()), Span{span}
 }
 
 // Traceparent is the W3C traceparent of ctx, or "".

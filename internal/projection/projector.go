@@ -40,6 +40,8 @@ func (f Failures) Err() error {
 // projection. The events may be old, repeated, out of order or incomplete. Only streams
 // kept back by the infrastructure fail; an event that cannot be applied parks its stream.
 func (p *Projector) Apply(ctx context.Context, events []event.Event) Failures {
+	ctx, span := observe.StartLinked(ctx, "process events", observe.Consumer, event.Traceparents(events))
+	defer span.Int(observe.AttrEvents, len(events)).End()
 	failures := Failures{}
 	for _, name := range p.names() {
 		if err := p.applyProjection(ctx, name, events, failures); err != nil {
@@ -48,6 +50,7 @@ func (p *Projector) Apply(ctx context.Context, events []event.Event) Failures {
 			}
 		}
 	}
+	span.Failed(failures.Err())
 	return failures
 }
 
@@ -90,7 +93,7 @@ func (p *Projector) applyProjection(ctx context.Context, name string, events []e
 			observe.Logger(ctx).Warn().Str(observe.FieldProjection, name).Int("revision", v.Revision).Msg("projection:unknown-revision")
 			continue
 		}
-		err := p.applyTable(ctx, d, pointer.Table(v), events, failures)
+		err := p.projectTable(ctx, d, pointer.Table(v), events, failures)
 		if errors.Is(err, ErrNoTable) {
 			// The version was dropped after the pointer was read: nobody needs it any more.
 			p.Pointers.Forget(name)
@@ -126,6 +129,16 @@ func (p *Projector) definition(name string, revision int) (Definition, bool) {
 		}
 	}
 	return Definition{}, false
+}
+
+// projectTable is applyTable in a span of its own.
+func (p *Projector) projectTable(ctx context.Context, d Definition, t Table, events []event.Event, failures Failures) error {
+	ctx, span := observe.Start(ctx, "project", observe.Internal)
+	defer span.End()
+	if span.Recorded() {
+		span.Str(observe.AttrProjection, t.String())
+	}
+	return p.applyTable(ctx, d, t, events, failures)
 }
 
 // applyTable applies events to one table version. It returns only ErrNoTable; everything

@@ -32,9 +32,11 @@ type PartResult struct {
 // part write the same, so a repeated one, or one that goes on after it was given up, does no
 // harm. A dry run writes nothing but its result.
 func (e *Engine) ReplayPart(ctx context.Context, run Run, item Item) (PartResult, error) {
-	ctx = e.context(ctx, &run)
+	ctx, span := observe.Start(e.context(ctx, &run), "reproject.ReplayPart", observe.Internal)
+	defer span.Str(observe.AttrRun, run.ID).Str("gakushoku.part", item.Part).End()
 	started := e.Now()
 	result, err := e.replayPart(ctx, &run, item)
+	span.Failed(err)
 	took := e.Now().Sub(started).Milliseconds()
 	if err != nil {
 		observe.Failed(observe.Logger(ctx).Error().Str("part", item.Part), float64(took), err).Msg("reproject:part")

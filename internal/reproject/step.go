@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"gakushoku/internal/observe"
 )
 
@@ -17,9 +15,11 @@ import (
 // it was when the step fails.
 func (e *Engine) step(ctx context.Context, run Run, name string, f func(*Run) error) (Run, error) {
 	started := e.Now()
-	ctx = e.context(ctx, &run)
+	ctx, span := observe.Start(e.context(ctx, &run), "reproject."+name, observe.Internal)
+	defer span.Str(observe.AttrRun, run.ID).Str(observe.AttrProjection, run.name()).End()
 	after := run
 	err := f(&after)
+	span.Failed(err)
 	took := e.Now().Sub(started).Milliseconds()
 	log := observe.Logger(ctx)
 	message := "reproject:" + strings.ToLower(name[:1]) + name[1:]
@@ -52,11 +52,7 @@ func (r Run) timed(stage string, took time.Duration) Run {
 // context is ctx with a logger that names the run. The run id is the correlation id of what
 // the run itself does; an event's own is on the lines about that event.
 func (e *Engine) context(ctx context.Context, run *Run) context.Context {
-	logger := observe.Logger(ctx).With().Str("runId", run.ID).Str(observe.FieldProjection, run.name()).Logger()
-	if logger.GetLevel() == zerolog.Disabled {
-		return ctx
-	}
-	return observe.WithLogger(ctx, logger)
+	return observe.WithField(observe.WithField(ctx, "runId", run.ID), observe.FieldProjection, run.name())
 }
 
 // name is the table version for log lines, or the projection before there is one.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gakushoku/internal/eventstore"
+	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/verify"
 )
@@ -64,8 +65,10 @@ func (e *Engine) verifier() *verify.Verifier {
 // rows that live delivery has not brought in within the lag bound are healed and counted. It
 // also compares the rows with those of the old version.
 func (e *Engine) VerifyPart(ctx context.Context, run Run, item VerifyItem) (VerifyItem, error) {
-	ctx = e.context(ctx, &run)
+	ctx, span := observe.Start(e.context(ctx, &run), "reproject.VerifyPart", observe.Internal)
+	defer span.Str(observe.AttrRun, run.ID).Int("gakushoku.part", item.Index).End()
 	if err := e.verifyPart(ctx, &run, item); err != nil {
+		span.Failed(err)
 		return item, fmt.Errorf("verifying part %d of run %s: %w", item.Index, run.ID, err)
 	}
 	return item, nil

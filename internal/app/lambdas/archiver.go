@@ -21,7 +21,7 @@ func (s *System) Archiver() (StreamHandler, error) {
 	}
 	archiver := &eventlog.Archiver{Ledger: s.ledger(), Blobs: blobs, Now: time.Now, NewID: observe.NewID}
 	marker := &marker{checkpoints: s.control, reader: readerArchiver, now: time.Now}
-	return lambdaevent.Archive(archiver.Commit, marker.done, s.logger), nil
+	return observed(s.telemetry, lambdaevent.Archive(archiver.Commit, marker.done, s.logger)), nil
 }
 
 // blobs is the log's bucket. Only the functions that use it make its client, so that the

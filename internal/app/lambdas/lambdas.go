@@ -26,6 +26,7 @@ import (
 	"gakushoku/internal/projection"
 	"gakushoku/internal/query"
 	"gakushoku/internal/readmodel"
+	"gakushoku/internal/telemetry"
 )
 
 // HTTPHandler is a Lambda handler behind API Gateway.
@@ -44,6 +45,8 @@ type System struct {
 	events  *dynamo.Events
 	tables  *dynamo.Tables
 	control *dynamo.Control
+
+	telemetry *telemetry.Telemetry // nil sends nothing
 }
 
 // Open reads the configuration from the environment and prepares the clients, whose
@@ -58,7 +61,9 @@ func Open(ctx context.Context, function string, getenv func(string) string) (*Sy
 	if err != nil {
 		return nil, fmt.Errorf("reading the AWS configuration: %w", err)
 	}
-	return newSystem(cloud, c, observe.NewLogger(os.Stdout, c.LogLevel, function)), nil
+	s := newSystem(cloud, c, observe.NewLogger(os.Stdout, c.LogLevel, function))
+	s.telemetry, err = telemetry.Open(ctx, telemetry.Options{Function: function, Getenv: getenv, Out: os.Stdout, Logger: s.logger})
+	return s, err
 }
 
 func newSystem(cloud aws.Config, c Config, logger zerolog.Logger) *System {
@@ -113,7 +118,20 @@ func (s *System) serve(c httpapi.Config) (HTTPHandler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return lambdaevent.HTTP(h, s.logger), nil
+	return observed(s.telemetry, lambdaevent.HTTP(h, s.logger)), nil
+}
+
+// observed is a Lambda handler whose operations are recorded. What was recorded is sent before
+// it answers: the process may be frozen, or ended, right after that.
+func observed[In, Out any](t *telemetry.Telemetry, handle func(context.Context, In) (Out, error)) func(context.Context, In) (Out, error) {
+	tracer := t.Tracer()
+	if tracer == nil {
+		return handle
+	}
+	return func(ctx context.Context, in In) (Out, error) {
+		defer t.Flush(ctx) //nolint:errcheck // the SDK logs it; an answer is not worth less without its trace
+		return handle(observe.WithTracer(ctx, tracer), in)
+	}
 }
 
 func (s *System) pointers(source projection.Pointers) *projection.CachedPointers {

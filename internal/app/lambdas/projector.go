@@ -19,7 +19,7 @@ func (s *System) Projector() StreamHandler {
 		Pointers: s.pointers(&selfSetup{Pointers: s.control, tables: s.tables}),
 	}
 	marker := &marker{checkpoints: s.control, reader: readerProjector, now: time.Now}
-	return lambdaevent.Project(projector.Apply, marker.done, s.logger)
+	return observed(s.telemetry, lambdaevent.Project(projector.Apply, marker.done, s.logger))
 }
 
 // selfSetup is pointers that set a projection up when they are asked for it and it is not.

@@ -40,7 +40,7 @@ func (s *System) Reproject() (ReprojectHandler, error) {
 	if err := errors.Join(err, machineErr); err != nil {
 		return nil, err
 	}
-	return lambdaevent.Reproject(s.engine(blobs, machine).Do, s.logger), nil
+	return observed(s.telemetry, lambdaevent.Reproject(s.engine(blobs, machine).Do, s.logger)), nil
 }
 
 // machine is the state machine of rebuilds.

@@ -1,0 +1,60 @@
+package lambdas
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+)
+
+func TestAnInvocationsTraceIsWithTheDaemonWhenItAnswers(t *testing.T) {
+	daemon, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer daemon.Close()
+	const header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+	s := open(t, "OTEL_TRACES_EXPORTER", "xray", "AWS_XRAY_DAEMON_ADDRESS", daemon.LocalAddr().String(), "AWS_LAMBDA_FUNCTION_NAME", "query", "_X_AMZN_TRACE_ID", header)
+	handler, err := s.Query()
+	if err != nil {
+		t.Fatal(err)
+	}
+	//lint:ignore SA1029 it is the key that the runtime uses
+	ctx := context.WithValue(t.Context(), "x-amzn-trace-id", header)
+	if out, err := handler(ctx, events.APIGatewayProxyRequest{HTTPMethod: "GET", Path: "/menu"}); err != nil || out.StatusCode != 404 {
+		t.Fatalf("%d %v", out.StatusCode, err)
+	}
+	// Over the loopback what was sent is there. The limit is for a test that fails.
+	if err := daemon.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	datagram := make([]byte, 1<<16)
+	n, _, err := daemon.ReadFrom(datagram)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body, _ := bytes.Cut(datagram[:n], []byte("\n"))
+	var document struct {
+		Type     string `json:"type"`
+		TraceID  string `json:"trace_id"`
+		ParentID string `json:"parent_id"`
+		HTTP     struct{ Response struct{ Status int } }
+	}
+	if err := json.Unmarshal(body, &document); err != nil {
+		t.Fatal(err)
+	}
+	if document.Type != "subsegment" || document.TraceID != "1-5759e988-bd862e3fe1be46a994272793" || document.ParentID != "53995c3f42cd8ad8" || document.HTTP.Response.Status != 404 {
+		t.Errorf("%s", body)
+	}
+}
+
+func TestAFunctionThatCannotSendWhatIsAskedForDoesNotStart(t *testing.T) {
+	t.Setenv("AWS_REGION", "us-east-1")
+	if _, err := Open(t.Context(), "query", environment(envEventTable, "e", envControlTable, "c", envReadModelPrefix, "p-", "OTEL_TRACES_EXPORTER", "otlp")); err == nil {
+		t.Error("a function cannot send OTLP, and was opened")
+	}
+}

@@ -1,0 +1,52 @@
+package httpapi
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"gakushoku/internal/observe"
+)
+
+// trace notes on the span of a request what came of it, under the names of OpenTelemetry's
+// conventions for HTTP servers, and ends it.
+func (w *recorder) trace(span observe.Span, r *http.Request) {
+	defer span.End()
+	if !span.Recorded() {
+		return
+	}
+	method, name := r.Method, r.Method
+	if !known(method) {
+		span.Str("http.request.method_original", clip(method))
+		method, name = "_OTHER", "HTTP"
+	}
+	span.Str("http.request.method", method).Str("url.path", clip(r.URL.Path)).Str("url.scheme", scheme(r)).
+		Int("http.response.status_code", w.status).Str("correlation.id", observe.CorrelationID(r.Context()))
+	if _, route, ok := strings.Cut(r.Pattern, " "); ok {
+		span.Str("http.route", route)
+		name += " " + route
+	}
+	span.Rename(name)
+	if w.err != nil {
+		span.Failed(w.err)
+	}
+	if w.status >= http.StatusInternalServerError && w.err == nil {
+		span.Str(observe.AttrErrorClass, strconv.Itoa(w.status))
+	}
+}
+
+// known reports whether a method is one of those that the conventions name.
+func known(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return false
+}
+
+func scheme(r *http.Request) string {
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
+		return "https"
+	}
+	return "http"
+}

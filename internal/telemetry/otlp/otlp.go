@@ -1,0 +1,21 @@
+// Package otlp sends spans by OTLP over HTTP, to a collector. It is a package of its own since
+// it links gRPC and protocol buffers, which the Lambda functions do not carry.
+package otlp
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"gakushoku/internal/telemetry"
+)
+
+// Name is the value of OTEL_TRACES_EXPORTER that this package answers to.
+const Name = "otlp"
+
+// Spans are the exporters of this package. Where to, and with which headers, the usual
+// variables say: OTEL_EXPORTER_OTLP_ENDPOINT and the others.
+func Spans() telemetry.SpanExporters {
+	return telemetry.SpanExporters{Name: func(ctx context.Context) (sdktrace.SpanExporter, error) { return otlptracehttp.New(ctx) }}
+}

@@ -1,0 +1,58 @@
+package otlp_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	"google.golang.org/protobuf/proto"
+
+	"gakushoku/internal/observe"
+	"gakushoku/internal/telemetry"
+	"gakushoku/internal/telemetry/otlp"
+)
+
+// It sets the environment, which is where OTLP's exporter looks.
+func TestACollectorGetsTheSpans(t *testing.T) {
+	got := make(chan *collector.ExportTraceServiceRequest, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		raw, err := io.ReadAll(r.Body)
+		var request collector.ExportTraceServiceRequest
+		if err != nil || proto.Unmarshal(raw, &request) != nil || r.URL.Path != "/v1/traces" || r.Header.Get("Authorization") != "secret" {
+			t.Errorf("%s %s: %v %q", r.Method, r.URL, err, raw)
+		}
+		got <- &request
+		w.Header().Set("Content-Type", "application/x-protobuf")
+	}))
+	defer server.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL)
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=secret")
+	t.Setenv("OTEL_TRACES_EXPORTER", "otlp")
+	sent, err := telemetry.Open(t.Context(), telemetry.Options{Function: "server", Getenv: os.Getenv, More: otlp.Spans()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, request := observe.Start(observe.WithTracer(t.Context(), sent.Tracer()), "POST /orders", observe.Server)
+	_, command := observe.Start(ctx, "PlaceOrder", observe.Internal)
+	command.End()
+	request.Int("http.response.status_code", 201).End()
+	if err := sent.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	resource := (<-got).ResourceSpans[0]
+	about := map[string]string{}
+	for _, a := range resource.Resource.Attributes {
+		about[a.Key] = a.Value.GetStringValue()
+	}
+	if diff := cmp.Diff(map[string]string{"service.name": "gakushoku", "service.namespace": "gakushoku", "gakushoku.function": "server"}, about); diff != "" {
+		t.Error(diff)
+	}
+	spans := resource.ScopeSpans[0].Spans
+	if len(spans) != 2 || spans[0].Name != "PlaceOrder" || spans[1].Name != "POST /orders" || string(spans[0].ParentSpanId) != string(spans[1].SpanId) || spans[1].Attributes[0].Value.GetIntValue() != 201 {
+		t.Errorf("%v", spans)
+	}
+}

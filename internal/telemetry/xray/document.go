@@ -1,0 +1,204 @@
+package xray
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// The limits of a document.
+const (
+	maxName        = 200
+	maxAnnotation  = 1000 // characters of a text
+	maxAnnotations = 50
+)
+
+// document is a segment or subsegment, as X-Ray's documentation of segment documents has it.
+type document struct {
+	Name        string         `json:"name"`
+	ID          string         `json:"id"`
+	TraceID     string         `json:"trace_id"`
+	ParentID    string         `json:"parent_id,omitempty"`
+	Type        string         `json:"type,omitempty"`      // subsegment, or nothing
+	Namespace   string         `json:"namespace,omitempty"` // remote: a call of another system
+	StartTime   seconds        `json:"start_time"`
+	EndTime     seconds        `json:"end_time"`
+	Error       bool           `json:"error,omitempty"`    // of the caller
+	Throttle    bool           `json:"throttle,omitempty"` // the caller asks too often
+	Fault       bool           `json:"fault,omitempty"`    // ours
+	Cause       *cause         `json:"cause,omitempty"`
+	HTTP        *httpBlock     `json:"http,omitempty"`
+	Annotations map[string]any `json:"annotations,omitempty"`
+	Links       []link         `json:"links,omitempty"`
+}
+
+type cause struct {
+	Exceptions []exception `json:"exceptions"`
+}
+
+type exception struct {
+	ID      string `json:"id"`
+	Type    string `json:"type,omitempty"`
+	Message string `json:"message,omitempty"`
+}
+
+type httpBlock struct {
+	Request  httpRequest   `json:"request"`
+	Response *httpResponse `json:"response,omitempty"`
+}
+
+type httpRequest struct {
+	Method string `json:"method,omitempty"`
+	URL    string `json:"url,omitempty"`
+}
+
+type httpResponse struct {
+	Status int64 `json:"status"`
+}
+
+type link struct {
+	TraceID string `json:"trace_id"`
+	ID      string `json:"id"`
+}
+
+// seconds is a moment in seconds since 1970, with microseconds.
+type seconds time.Time
+
+// MarshalJSON is json.Marshaler. A float64 of encoding/json would lose the last digits.
+func (s seconds) MarshalJSON() ([]byte, error) {
+	micro := time.Time(s).UnixMicro()
+	fraction := strconv.FormatInt(1_000_000+micro%1_000_000, 10)[1:]
+	return []byte(strconv.FormatInt(micro/1_000_000, 10) + "." + fraction), nil
+}
+
+var _ json.Marshaler = seconds{}
+
+// documentOf is a span as a document. A segment has the name of the service, for that is a node
+// of the map; what was done is an annotation then.
+func documentOf(span sdktrace.ReadOnlySpan, subsegment bool) document {
+	d := document{
+		Name: nameOf(span.Name()), ID: span.SpanContext().SpanID().String(), TraceID: traceID(span.SpanContext().TraceID()),
+		StartTime: seconds(span.StartTime()), EndTime: seconds(span.EndTime()), Annotations: map[string]any{},
+	}
+	if parent := span.Parent(); parent.IsValid() {
+		d.ParentID = parent.SpanID().String()
+	}
+	d.annotate("span_kind", attribute.StringValue(span.SpanKind().String()))
+	if subsegment {
+		d.Type = "subsegment"
+		if span.SpanKind() == trace.SpanKindClient {
+			d.Namespace = "remote"
+		}
+	} else {
+		d.annotate("operation", attribute.StringValue(span.Name()))
+		if service, ok := span.Resource().Set().Value("service.name"); ok {
+			d.Name = nameOf(service.AsString())
+		}
+	}
+	d.attributes(span.Attributes())
+	d.outcome(span)
+	for _, l := range span.Links() {
+		d.Links = append(d.Links, link{traceID(l.SpanContext.TraceID()), l.SpanContext.SpanID().String()})
+	}
+	return d
+}
+
+func (d *document) attributes(all []attribute.KeyValue) {
+	request := func() *httpBlock {
+		if d.HTTP == nil {
+			d.HTTP = &httpBlock{}
+		}
+		return d.HTTP
+	}
+	for _, a := range all {
+		switch a.Key {
+		case "http.request.method":
+			request().Request.Method = a.Value.AsString()
+		case "url.path":
+			request().Request.URL = a.Value.AsString()
+		case "http.response.status_code":
+			request().Response = &httpResponse{a.Value.AsInt64()}
+		default:
+			d.annotate(string(a.Key), a.Value)
+		}
+	}
+}
+
+// annotate notes what X-Ray lets people search for: keys are of letters, digits and underscores.
+func (d *document) annotate(key string, value attribute.Value) {
+	if len(d.Annotations) >= maxAnnotations {
+		return
+	}
+	key = strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' {
+			return r
+		}
+		return '_'
+	}, key)
+	switch value.Type() {
+	case attribute.BOOL, attribute.INT64, attribute.FLOAT64:
+		d.Annotations[key] = value.AsInterface()
+	default:
+		d.Annotations[key] = cut(value.String(), maxAnnotation)
+	}
+}
+
+// outcome says whose an error is.
+func (d *document) outcome(span sdktrace.ReadOnlySpan) {
+	d.Fault = span.Status().Code == codes.Error
+	if d.HTTP != nil && d.HTTP.Response != nil {
+		status := d.HTTP.Response.Status
+		d.Error, d.Throttle, d.Fault = status >= 400 && status < 500, status == 429, d.Fault || status >= 500
+	}
+	for i, e := range span.Events() {
+		if e.Name != "exception" {
+			continue
+		}
+		if d.Cause == nil {
+			d.Cause = &cause{}
+		}
+		x := exception{ID: exceptionID(span.SpanContext().SpanID(), i)}
+		for _, a := range e.Attributes {
+			switch a.Key {
+			case "exception.type":
+				x.Type = a.Value.AsString()
+			case "exception.message":
+				x.Message = cut(a.Value.AsString(), maxAnnotation)
+			}
+		}
+		d.Cause.Exceptions = append(d.Cause.Exceptions, x)
+	}
+}
+
+// exceptionID is 16 hex digits that no other exception of the trace has.
+func exceptionID(span trace.SpanID, index int) string {
+	span[7] ^= byte(index + 1)
+	return span.String()
+}
+
+// nameOf leaves in a name what X-Ray allows there.
+func nameOf(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsNumber(r) || r == ' ' || strings.ContainsRune(`_.:/%&#=+\-@`, r) {
+			return r
+		}
+		return -1
+	}, s)
+	return cut(s, maxName)
+}
+
+// cut is the beginning of s, at most limit characters.
+func cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	runes := []rune(s)
+	return string(runes[:min(len(runes), limit)])
+}
