@@ -74,10 +74,10 @@ func OpenEvents(ctx context.Context, path string) (*Events, error) {
 
 func (s *Events) prepare(ctx context.Context) error {
 	return s.db.prepare(ctx, statements{
-		&s.load:     "SELECT envelope, payload FROM events WHERE stream = ? AND version > ? ORDER BY version",
-		&s.loadMany: "SELECT envelope, payload FROM events WHERE stream IN (SELECT value FROM json_each(?)) ORDER BY stream, version",
+		&s.load:     eventColumn + "WHERE stream = ? AND version > ? ORDER BY version",
+		&s.loadMany: eventColumn + "WHERE stream IN (SELECT value FROM json_each(?)) ORDER BY stream, version",
 		&s.streams:  "SELECT stream FROM events WHERE stream > ? AND version = 1 ORDER BY stream LIMIT ?",
-		&s.since:    "SELECT envelope, payload FROM events WHERE position > ? ORDER BY position LIMIT ?",
+		&s.since:    eventColumn + "WHERE position > ? ORDER BY position LIMIT ?",
 		&s.head:     "SELECT coalesce(max(position), 0) FROM events",
 		&s.appended: "SELECT appended FROM events WHERE position = ?",
 	}, statements{
@@ -105,9 +105,12 @@ func (s *Events) Close() error {
 // Load is eventstore.Loader.
 func (s *Events) Load(ctx context.Context, stream string, after uint64) ([]event.Event, error) {
 	rows, err := s.load.QueryContext(ctx, stream, int64(min(after, event.MaxVersion)))
-	events, err := readEvents(rows, err)
+	events, err := readEvents(rows, err, 0)
 	return events, s.db.failed(ctx, "loading "+stream, err)
 }
+
+// eventsOfStream is how many events a stream usually has.
+const eventsOfStream = 5
 
 // LoadMany is eventstore.Loader. All streams are read as of one moment.
 func (s *Events) LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error) {
@@ -116,7 +119,7 @@ func (s *Events) LoadMany(ctx context.Context, streams []string) (map[string][]e
 		return nil, fmt.Errorf("loading %d streams: %w", len(streams), err)
 	}
 	rows, err := s.loadMany.QueryContext(ctx, string(names))
-	events, err := readEvents(rows, err)
+	events, err := readEvents(rows, err, eventsOfStream*len(streams))
 	if err != nil {
 		return nil, s.db.failed(ctx, fmt.Sprintf("loading %d streams", len(streams)), err)
 	}
@@ -181,7 +184,7 @@ func (s *Events) Since(ctx context.Context, after uint64, limit int) ([]event.Ev
 		return nil, fmt.Errorf("reading events: %w", err)
 	}
 	rows, err := s.since.QueryContext(ctx, int64(min(after, event.MaxVersion)), limit)
-	events, err := readEvents(rows, err)
+	events, err := readEvents(rows, err, 0)
 	return events, s.db.failed(ctx, "reading events", err)
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventstore"
@@ -92,26 +93,45 @@ func samePayload(fromLine, original []byte) bool {
 	return bytes.Equal(fromLine, withoutBreaks) && json.Valid(original)
 }
 
-// readEvents reads rows of envelope and payload to their end.
-func readEvents(rows *sql.Rows, err error) ([]event.Event, error) {
+// eventColumn is an event as one text, so that a row costs one piece of memory, which the
+// event's strings and its payload then share. The envelope is a line, so the first break ends it.
+const eventColumn = "SELECT envelope || '\n' || payload FROM events "
+
+// readEvents reads rows of eventColumn to their end, about expected of them.
+func readEvents(rows *sql.Rows, err error, expected int) ([]event.Event, error) {
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var events []event.Event
+	events := make([]event.Event, 0, expected)
+	var text string
 	for rows.Next() {
-		var envelope, payload []byte
-		if err := rows.Scan(&envelope, &payload); err != nil {
+		if err := rows.Scan(&text); err != nil {
 			return nil, err
 		}
-		var e event.Event
-		if err := event.Decode(envelope, &e); err != nil {
+		events = append(events, event.Event{})
+		if err := decodeColumn(text, &events[len(events)-1]); err != nil {
 			return nil, fmt.Errorf("a stored event cannot be read, restore the file from a backup: %w", err)
 		}
-		e.Payload = payload
-		events = append(events, e)
 	}
-	return events, errors.Join(rows.Err(), rows.Close())
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(events) == 0 {
+		return nil, err
+	}
+	return events, nil
+}
+
+// decodeColumn decodes a text that is the event's from now on.
+func decodeColumn(text string, e *event.Event) error {
+	line := unsafe.Slice(unsafe.StringData(text), len(text))
+	end := bytes.IndexByte(line, '\n')
+	if end < 0 {
+		return errors.New("the envelope has no end")
+	}
+	if err := event.Decode(line[:end:end], e); err != nil {
+		return err
+	}
+	e.Payload = line[end+1 : len(line) : len(line)]
+	return nil
 }
 
 // texts reads rows of one text to their end.

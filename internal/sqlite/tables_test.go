@@ -237,8 +237,8 @@ func TestReadsUseIndexes(t *testing.T) {
 		{filled.db, fmt.Sprintf(buckets, "AND bucket < ?"), []any{"b", 1}, "COVERING INDEX records_by_place (bucket>? AND bucket<?)"},
 		{filled.db, columns + "WHERE stream IN (SELECT value FROM json_each(?))", []any{"[]"}, "records_by_stream (stream=?)"},
 		{filled.db, columns + "WHERE stream > ? ORDER BY stream LIMIT ?", []any{"s", 1}, "records_by_stream (stream>?)"},
-		{s.db, "SELECT envelope, payload FROM events WHERE stream IN (SELECT value FROM json_each(?)) ORDER BY stream, version", []any{"[]"}, "sqlite_autoindex_events_1 (stream=?)"},
-		{s.db, "SELECT envelope, payload FROM events WHERE position > ? ORDER BY position LIMIT ?", []any{1, 1}, "INTEGER PRIMARY KEY (rowid>?)"},
+		{s.db, eventColumn + "WHERE stream IN (SELECT value FROM json_each(?)) ORDER BY stream, version", []any{"[]"}, "sqlite_autoindex_events_1 (stream=?)"},
+		{s.db, eventColumn + "WHERE position > ? ORDER BY position LIMIT ?", []any{1, 1}, "INTEGER PRIMARY KEY (rowid>?)"},
 	} {
 		rows, err := c.db.read.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+c.text, c.args...)
 		if err != nil {

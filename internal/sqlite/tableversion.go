@@ -6,9 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"unsafe"
 
 	"gakushoku/internal/projection"
-	"gakushoku/internal/readmodel"
 )
 
 // tableSchema keeps a row's place only while readers may see the row, so that the index over
@@ -173,15 +173,23 @@ func readRecords(rows *sql.Rows, err error) ([]projection.Record, error) {
 func readRecord(scan func(...any) error) (projection.Record, error) {
 	var r projection.Record
 	var version, writes int64
-	var bucket, sort, parked sql.NullString
-	if err := scan(&r.Stream, &version, &writes, &r.Data, &bucket, &sort, &parked); err != nil {
+	var data, bucket, sort, parked any // texts or nil, as the driver has made them
+	if err := scan(&r.Stream, &version, &writes, &data, &bucket, &sort, &parked); err != nil {
 		return r, err
 	}
 	r.Version, r.Writes = uint64(version), uint64(writes)
-	r.Place = readmodel.Place{Bucket: bucket.String, Sort: sort.String}
-	if parked.Valid {
+	if text, ok := data.(string); ok {
+		// The text is nobody else's, and an empty one is data all the same.
+		r.Data = unsafe.Slice(unsafe.StringData(text), len(text))
+		if r.Data == nil {
+			r.Data = []byte{}
+		}
+	}
+	r.Place.Bucket, _ = bucket.(string)
+	r.Place.Sort, _ = sort.(string)
+	if text, ok := parked.(string); ok {
 		r.Parked = new(projection.Parked)
-		if err := json.Unmarshal([]byte(parked.String), r.Parked); err != nil {
+		if err := json.Unmarshal([]byte(text), r.Parked); err != nil {
 			return r, fmt.Errorf("the stored reason why %s is parked cannot be read: %w", r.Stream, err)
 		}
 	}
