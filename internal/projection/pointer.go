@@ -97,7 +97,8 @@ func Ensure(ctx context.Context, pointers Pointers, tables Tables, d Definition)
 }
 
 // CachedPointers answers from memory for a while, so that a read of a row does not cost a
-// read of the pointer. It is safe for concurrent use.
+// read of the pointer. Nobody gets an older pointer after a newer one: of reads that overlap a
+// switch, the slow one must not bring the old version back. It is safe for concurrent use.
 type CachedPointers struct {
 	Source Pointers
 	TTL    time.Duration // how old an answer may be
@@ -132,6 +133,9 @@ func (c *CachedPointers) Pointer(ctx context.Context, projection string) (Pointe
 	if c.entries == nil {
 		c.entries = map[string]cachedPointer{}
 	}
+	if known := c.entries[projection]; known.pointer.Changes > p.Changes {
+		return known.pointer, nil
+	}
 	c.entries[projection] = cachedPointer{p, now}
 	return p, nil
 }
@@ -141,5 +145,8 @@ func (c *CachedPointers) Pointer(ctx context.Context, projection string) (Pointe
 func (c *CachedPointers) Forget(projection string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.entries, projection)
+	if entry, ok := c.entries[projection]; ok {
+		entry.read = time.Time{} // long ago; how new it was is still known
+		c.entries[projection] = entry
+	}
 }
