@@ -3,11 +3,10 @@ package demo
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"gakushoku/internal/app"
-	"gakushoku/internal/event"
+	"gakushoku/internal/archive"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
 )
@@ -73,6 +72,7 @@ func (s *story) cleanUp(ctx context.Context) error {
 // closing lets the guests go home and counts everything once more.
 func (s *story) closing(ctx context.Context) error {
 	s.traffic.close()
+	s.typed("projection verify %s", readmodel.OrdersName)
 	sum := s.traffic.soFar()
 	if sum.orders == 0 {
 		return fmt.Errorf("the guests finished no order in %d requests", sum.requests())
@@ -84,68 +84,28 @@ func (s *story) closing(ctx context.Context) error {
 	if !v.Sound || v.Found() > 0 {
 		return fmt.Errorf("verify found %v and wrong totals %v at the end", v.Counts, v.Totals)
 	}
-	events, err := s.balance(ctx)
+	events, err := s.events(ctx)
 	if err != nil {
 		return err
 	}
-	s.out.good("events       log and event store hold the same %s", grouped(events))
+	s.out.good("events       %s of %s orders, the same in the log and in the event store", grouped(events.Events), grouped(events.Streams))
 	s.out.good("read model   %s rows and %d totals are what the events say", grouped(v.Rows), v.Checked)
 	s.out.good("guests       %s requests (%s commands, %s queries): %d failed, %d stale answers, p95 %.1f ms", grouped(sum.requests()),
 		grouped(sum.commands), grouped(sum.queries), sum.failed, sum.stale, float64(sum.p95())/float64(time.Millisecond))
 	return nil
 }
 
-// position is the place of an event in its stream.
-type position struct {
-	stream  string
-	version uint64
-}
-
-// balance compares the numbered log with the event store, event by event.
-func (s *story) balance(ctx context.Context) (events int, err error) {
+// events compares the numbered log with the event store, event by event.
+func (s *story) events(ctx context.Context) (report *archive.EventsReport, err error) {
+	s.typed("events verify --deep")
 	err = s.withFolder(ctx, func(f *app.Folder) error {
-		if err := f.Archive(ctx); err != nil {
+		if report, err = f.ArchiveLog().VerifyEvents(ctx, true); err != nil {
 			return err
 		}
-		stored, err := storedEvents(ctx, f)
-		if err != nil {
-			return err
+		if !report.Sound || report.Events < yesterdaysOrders+2*lunchOrders {
+			return fmt.Errorf("log and event store are not the same: %+v", *report)
 		}
-		head, err := f.Log().Head(ctx)
-		if err != nil {
-			return err
-		}
-		seen := map[position]bool{}
-		err = f.Log().Events(ctx, 0, head.Number, func(number uint64, e *event.Event) error {
-			p := position{strings.Clone(e.Stream), e.Version}
-			if stored[p] != e.ID {
-				return fmt.Errorf("event %d of the log is %s of %s, the event store has %q there", number, e.ID, e.Stream, stored[p])
-			}
-			seen[p] = true
-			return nil
-		})
-		if err == nil && len(seen) != len(stored) {
-			err = fmt.Errorf("the log holds %d of the %d events in the event store", len(seen), len(stored))
-		}
-		events = len(stored)
-		return err
+		return nil
 	})
-	return events, err
-}
-
-func storedEvents(ctx context.Context, f *app.Folder) (map[position]string, error) {
-	stored := map[position]string{}
-	for cursor := ""; ; {
-		events, next, err := f.Events.Read(ctx, cursor, 1000)
-		if err != nil {
-			return nil, err
-		}
-		if len(events) == 0 {
-			return stored, nil
-		}
-		for i := range events {
-			stored[position{events[i].Stream, events[i].Version}] = events[i].ID
-		}
-		cursor = next
-	}
+	return report, err
 }

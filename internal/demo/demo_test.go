@@ -22,7 +22,7 @@ func TestTheStoryEndsWell(t *testing.T) {
 		`prepare +\S+ m?s +orders-v2`, `replay .* 16 parts|plan .* 16 parts`, `catch up .* events came meanwhile`, `verify .* 0 differ`,
 		`v1 against v2: 40 corrected`, `switch .* readers see v2`, `guests sent \d+ requests: 0 failed, 0 stale`,
 		`says ORDERED: readers see v1`, `only the 40 old ones are wrong`, `says PAID: readers see v2`, `v1 is dropped, v2 is left`,
-		`log and event store hold the same [\d,]+`, `[\d,]+ requests \([\d,]+ commands, [\d,]+ queries\): 0 failed, 0 stale answers, p95`,
+		`[\d,]+ of [\d,]+ orders, the same in the log and in the event store`, `[\d,]+ requests \([\d,]+ commands, [\d,]+ queries\): 0 failed, 0 stale answers, p95`,
 	} {
 		if !regexp.MustCompile(want).MatchString(story) {
 			t.Errorf("the story does not tell %q:\n%s", want, story)

@@ -1,0 +1,122 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"unicode"
+
+	"gakushoku/scripts/runbook"
+)
+
+const runbooks = "../../infra/runbooks"
+
+// TestTheRunbooksCommandsWork runs every command of every page for people on call that is for a
+// data folder, in order, as these people would.
+func TestTheRunbooksCommandsWork(t *testing.T) {
+	t.Parallel()
+	pages, err := filepath.Glob(filepath.Join(runbooks, "*.md"))
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("no pages: %v", err)
+	}
+	var played sync.Map
+	t.Run("pages", func(t *testing.T) {
+		for _, page := range pages {
+			name := filepath.Base(page)
+			blocks, err := runbook.Blocks(read(t, page))
+			if err != nil {
+				t.Fatalf("%s, %v", name, err)
+			}
+			blocks = slices.DeleteFunc(blocks, func(b runbook.Block) bool { return b.AWS })
+			scene := name
+			for len(blocks) > 0 {
+				n := 1
+				for n < len(blocks) && (blocks[n].Section == blocks[0].Section || scenes[name+"#"+blocks[n].Section] == nil) {
+					n++
+				}
+				if key := name + "#" + blocks[0].Section; scenes[key] != nil {
+					scene = key
+				}
+				played.Store(scene, true)
+				play(t, scene, blocks[:n])
+				blocks = blocks[n:]
+			}
+		}
+	})
+	for scene := range scenes {
+		if _, ok := played.Load(scene); !ok {
+			t.Errorf("there is no page, or no section with commands, for the scene %q", scene)
+		}
+	}
+}
+
+// play sets a scene, and runs blocks in it.
+func play(t *testing.T, scene string, blocks []runbook.Block) {
+	t.Run(scene, func(t *testing.T) {
+		t.Parallel()
+		set := scenes[scene]
+		if set == nil {
+			t.Fatalf("there is no scene for %s", scene)
+		}
+		s := newShift(t)
+		set(s)
+		for i := range blocks {
+			s.run(&blocks[i])
+		}
+		s.background.Wait()
+		contains(t, s.written.String(), s.shows...)
+		if s.ended != nil {
+			s.ended()
+		}
+	})
+}
+
+// link is a Markdown link to a page here, or to a heading.
+var link = regexp.MustCompile(`\]\(([^)\s]*)\)`)
+
+func TestTheLinksOfTheRunbooksLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	pages, err := filepath.Glob(filepath.Join(runbooks, "*.md"))
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("no pages: %v", err)
+	}
+	for _, page := range pages {
+		for _, found := range link.FindAllStringSubmatch(read(t, page), -1) {
+			file, anchor, _ := strings.Cut(found[1], "#")
+			target := page
+			if file != "" {
+				target = filepath.Join(filepath.Dir(page), file)
+			}
+			text, err := os.ReadFile(target)
+			if err != nil || anchor != "" && !slices.Contains(anchors(string(text)), anchor) {
+				t.Errorf("%s: the link %s leads nowhere", filepath.Base(page), found[1])
+			}
+		}
+	}
+}
+
+// anchors are the names that a page's headings have in links.
+func anchors(page string) []string {
+	var names []string
+	for line := range strings.Lines(page) {
+		if heading, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); ok && strings.HasPrefix(line, "#") {
+			name := strings.Map(func(r rune) rune {
+				switch {
+				case r == ' ':
+					return '-'
+				case r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
+					return unicode.ToLower(r)
+				}
+				return -1
+			}, strings.TrimSpace(heading))
+			names = append(names, name)
+		}
+	}
+	return names
+}
