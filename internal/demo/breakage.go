@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"gakushoku/internal/app"
 	"gakushoku/internal/event"
@@ -52,16 +51,13 @@ func (s *story) breakReadModel(ctx context.Context) error {
 	})
 }
 
-// today is the business day.
-func today() string { return readmodel.BusinessDay(event.InstantOf(time.Now())) }
-
 // complaint checks that the list is wrong now.
 func (s *story) complaint(ctx context.Context) error {
 	o, err := s.client.order(ctx, s.victim, 0)
 	if err != nil {
 		return err
 	}
-	unpaid, err := s.client.list(ctx, today(), readmodel.StatusOrdered)
+	unpaid, err := s.client.list(ctx, readmodel.StatusOrdered)
 	if err != nil {
 		return err
 	}

@@ -69,15 +69,15 @@ func (c *client) order(ctx context.Context, id string, minVersion uint64) (order
 	return o, err
 }
 
-// list is all orders of a day with a status, by their ids.
-func (c *client) list(ctx context.Context, day, status string) (map[string]order, error) {
+// list is all orders with a status, by their ids.
+func (c *client) list(ctx context.Context, status string) (map[string]order, error) {
 	all := map[string]order{}
 	for cursor := ""; ; {
 		var page struct {
 			Orders []order `json:"orders"`
 			Next   string  `json:"next"`
 		}
-		query := url.Values{"day": {day}, "status": {status}, "limit": {"100"}}
+		query := url.Values{"status": {status}, "limit": {"100"}}
 		if cursor != "" {
 			query.Set("cursor", cursor)
 		}

@@ -143,7 +143,7 @@ func (s *story) proof(ctx context.Context) error {
 	if err := s.client.shown(ctx, s.victim, readmodel.StatusPaid); err != nil {
 		return err
 	}
-	paid, err := s.client.list(ctx, today(), readmodel.StatusPaid)
+	paid, err := s.client.list(ctx, readmodel.StatusPaid)
 	if err != nil {
 		return err
 	}
