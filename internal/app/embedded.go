@@ -16,12 +16,14 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"gopkg.in/natefinch/lumberjack.v2"
 
 	"gakushoku/internal/httpapi"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/telemetry"
 	"gakushoku/internal/telemetry/otlp"
+	"gakushoku/internal/telemetry/promtext"
 	"gakushoku/internal/wait"
 )
 
@@ -114,8 +116,14 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 }
 
 func serve(ctx context.Context, folder *Folder, listener net.Listener, o ServeOptions, logger zerolog.Logger) error {
+	reader := sdkmetric.NewManualReader()
+	metrics, err := observe.NewMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("gakushoku"))
+	if err != nil {
+		return fmt.Errorf("making the metrics: %w", err)
+	}
+	ctx = observe.WithMetrics(ctx, metrics)
 	handler, err := httpapi.New(httpapi.Config{
-		Commands: folder.Commands(), Queries: folder.Queries(), Health: folder.Health(), Logger: logger, Identify: identify(o.Keys), Tracer: observe.TracerOf(ctx),
+		Commands: folder.Commands(), Queries: folder.Queries(), Health: folder.Health(), Logger: logger, Identify: identify(o.Keys), Tracer: observe.TracerOf(ctx), Metrics: metrics,
 	})
 	if err != nil {
 		return err
@@ -136,7 +144,7 @@ func serve(ctx context.Context, folder *Folder, listener net.Listener, o ServeOp
 			logger.Error().Err(err).Msg("archive:stopped")
 		}
 	})
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	server := &http.Server{Handler: withMetrics(handler, reader), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 	ended := make(chan error, 1)
 	running.Go(func() { ended <- server.Serve(listener) })
 	logger.Info().Str("addr", listener.Addr().String()).Str("data", o.Dir).Msg("server:start")
@@ -156,6 +164,19 @@ func serve(ctx context.Context, folder *Folder, listener net.Listener, o ServeOp
 	}
 	logger.Info().Msg("server:stop")
 	return nil
+}
+
+// withMetrics serves /metrics beside the interface. It is not in the contract on purpose: only
+// this server has it, for the Prometheus of whoever runs it; API Gateway never shows it.
+func withMetrics(next http.Handler, reader sdkmetric.Reader) http.Handler {
+	metrics := promtext.Handler(reader)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/metrics" && r.Method == http.MethodGet {
+			metrics.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // identify knows callers by the API key that they bring in x-api-key. Comparing digests keeps

@@ -78,7 +78,13 @@ func Execute[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Reque
 	logger := observe.Logger(ctx).With().Str(observe.FieldCommandName, r.Name).Str(observe.FieldStream, r.Stream).Logger()
 	logger.Info().Msg("command:start")
 	result, err := execute(ctx, h, d, r)
-	elapsed := float64(h.Now().Sub(started).Microseconds()) / 1000
+	took := h.Now().Sub(started)
+	appended := len(result.Events)
+	if result.Repeated {
+		appended = 0
+	}
+	observe.MetricsOf(ctx).Command(ctx, r.Name, took, appended, err)
+	elapsed := float64(took.Microseconds()) / 1000
 	if err != nil {
 		span.Failed(err)
 		line := logger.Warn()
@@ -112,6 +118,7 @@ func execute[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Reque
 		if !errors.Is(err, eventstore.ErrConflict) {
 			return result, err
 		}
+		observe.MetricsOf(ctx).Conflict(ctx, r.Name)
 		observe.Logger(ctx).Info().Str(observe.FieldCommandName, r.Name).Str(observe.FieldStream, r.Stream).Int("attempt", attempt+1).Msg("command:conflict")
 	}
 	return Result[S]{}, fault.UnavailableFor(fmt.Errorf("%s: others kept changing %s, %d tries were lost", r.Name, r.Stream, maxAttempts), time.Second)

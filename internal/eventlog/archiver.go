@@ -112,6 +112,9 @@ func (a *Archiver) commit(ctx context.Context, batch []Record) (Manifest, error)
 	if !errors.Is(err, ErrClaimed) {
 		span.Failed(err)
 	}
+	if err == nil {
+		observe.MetricsOf(ctx).Archived(ctx, m.Last, a.Now().Sub(batch[len(batch)-1].Event.OccurredAt.Time()))
+	}
 	span.End()
 	return m, err
 }

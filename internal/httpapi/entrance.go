@@ -32,7 +32,9 @@ func (s *server) entrance(next http.Handler) http.Handler {
 			if recovered != nil && recovered != http.ErrAbortHandler {
 				out.panicked(&logger, r, recovered)
 			}
-			out.end(&logger, level, float64(s.Now().Sub(started).Microseconds())/1000)
+			took := s.Now().Sub(started)
+			out.end(&logger, level, float64(took.Microseconds())/1000)
+			out.measure(s.Metrics, r, took)
 			out.trace(span, r)
 			if recovered == http.ErrAbortHandler {
 				panic(recovered)
@@ -50,6 +52,9 @@ func (s *server) admit(w http.ResponseWriter, r *http.Request) (*http.Request, z
 		ctx = observe.WithLogger(ctx, s.Logger)
 	}
 	id, received := correlationID(r.Header)
+	if s.Metrics != nil {
+		ctx = observe.WithMetrics(ctx, s.Metrics)
+	}
 	ctx = s.withTracer(observe.WithCorrelationID(ctx, id), r)
 	ctx, span := observe.StartRemote(ctx, r.Header, "HTTP", observe.Server)
 	if s.Identify != nil {

@@ -44,6 +44,7 @@ type Config struct {
 	// Identify says who asks. Without it, it is who the request's context says.
 	Identify func(*http.Request) observe.Caller
 	Now      func() time.Time // nil is time.Now
+	Metrics  *observe.Metrics // measures requests and what they do; nil is nothing
 	Tracer   trace.Tracer     // records operations, unless a request's context brings one; nil is nobody
 }
 

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"gakushoku/internal/observe"
 )
@@ -33,6 +34,17 @@ func (w *recorder) trace(span observe.Span, r *http.Request) {
 	if w.status >= http.StatusInternalServerError && w.err == nil {
 		span.Str(observe.AttrErrorClass, strconv.Itoa(w.status))
 	}
+}
+
+// measure measures a request by its route: paths and methods that somebody makes up are one
+// series each, or whoever scans the server would fill the memory.
+func (w *recorder) measure(m *observe.Metrics, r *http.Request, took time.Duration) {
+	method := r.Method
+	if !known(method) {
+		method = "_OTHER"
+	}
+	_, route, _ := strings.Cut(r.Pattern, " ")
+	m.Request(r.Context(), method, route, w.status, took, w.err)
 }
 
 // known reports whether a method is one of those that the conventions name.

@@ -34,6 +34,7 @@ func (p *Projector) Heal(ctx context.Context, d Definition, t Table, streams []s
 }
 
 func (p *Projector) healPart(ctx context.Context, d Definition, t Table, streams []string) error {
+	observe.MetricsOf(ctx).Healed(ctx, d.Name, len(streams))
 	for attempt := range maxHealAttempts {
 		if attempt > 0 {
 			if err := p.pause(ctx, attempt); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/observe"
 )
 
 // State is what a table version is for.
@@ -120,7 +121,9 @@ func (c *CachedPointers) Pointer(ctx context.Context, projection string) (Pointe
 	c.mu.Lock()
 	entry, ok := c.entries[projection]
 	c.mu.Unlock()
-	if ok && now.Sub(entry.read) < c.TTL {
+	fresh := ok && now.Sub(entry.read) < c.TTL
+	observe.MetricsOf(ctx).PointerRead(ctx, fresh)
+	if fresh {
 		return entry.pointer, nil
 	}
 	p, err := c.Source.Pointer(ctx, projection)

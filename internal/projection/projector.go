@@ -138,7 +138,16 @@ func (p *Projector) projectTable(ctx context.Context, d Definition, t Table, eve
 	if span.Recorded() {
 		span.Str(observe.AttrProjection, t.String())
 	}
-	return p.applyTable(ctx, d, t, events, failures)
+	err := p.applyTable(ctx, d, t, events, failures)
+	if m := observe.MetricsOf(ctx); m != nil && err == nil {
+		now := p.Now()
+		for i := range events {
+			if failures[events[i].Stream] == nil && d.Folds(events[i].Stream) {
+				m.Projected(ctx, d.Name, now.Sub(events[i].OccurredAt.Time()))
+			}
+		}
+	}
+	return err
 }
 
 // applyTable applies events to one table version. It returns only ErrNoTable; everything
@@ -253,19 +262,21 @@ func (p *Projector) foldGroup(ctx context.Context, d Definition, t Table, g grou
 func logStep(ctx context.Context, t Table, e *event.Event, step Step, f *Folding) {
 	logger := observe.Logger(ctx)
 	line := logger.Debug()
-	message := "projection:apply"
+	message, outcome := "projection:apply", "applied"
 	switch step {
 	case Duplicate:
-		message = "projection:duplicate"
+		message, outcome = "projection:duplicate", "duplicate"
 	case Gap:
-		line, message = logger.Info(), "projection:gap"
+		line, message, outcome = logger.Info(), "projection:gap", "gap"
 	case SetAside:
 		if parked := f.record.Parked; parked != nil && parked.EventVersion == e.Version {
 			line, message = logger.Error().Str(observe.FieldErrorClass, string(fault.Bug)).Str("error", parked.Reason), "projection:parked"
+			outcome = "parked"
 		} else {
-			message = "projection:set-aside"
+			message, outcome = "projection:set-aside", "set-aside"
 		}
 	}
+	observe.MetricsOf(ctx).Delivered(ctx, outcome)
 	if !line.Enabled() {
 		return
 	}

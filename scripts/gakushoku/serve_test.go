@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -51,6 +52,7 @@ func TestServeAnswersUntilItIsStopped(t *testing.T) {
 	if response.StatusCode != http.StatusCreated {
 		t.Errorf("POST /orders: %s", response.Status)
 	}
+	contains(t, fetch(t, url+"/metrics"), "# TYPE http_server_request_duration_seconds histogram\n", `http_route="/orders"`, "gakushoku_events_appended_total 1\n")
 	contains(t, ok(t, "events", "show", "o1", "-d", dir), "OrderPlaced", "cid-7", "till")
 	logs := ok(t, "logs", "-d", dir, "--correlation-id", "cid-7")
 	contains(t, logs, "request:start", "command:success", "request:end", "INFO")
@@ -64,6 +66,25 @@ func TestServeAnswersUntilItIsStopped(t *testing.T) {
 		t.Errorf("exit %d: %s", code, server.err.String())
 	}
 	contains(t, server.err.String(), `"message":"server:start"`)
+}
+
+// fetch is the body at an address.
+func fetch(t *testing.T, address string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Errorf("GET %s: %s %v", address, response.Status, err)
+	}
+	return string(body)
 }
 
 func TestHealthWaitTellsWhatIsNotReady(t *testing.T) {
