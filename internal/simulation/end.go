@@ -13,11 +13,17 @@ import (
 // finish lets everything that is under way come to its end, checks what came of it, then
 // lets an operator tidy up and rebuild once more, undisturbed, and checks again.
 func (w *world) finish(ctx context.Context) {
+	w.s.look()
 	w.s.faults, w.writes, w.again, w.disorder, w.slow, w.hurry, w.fresh, w.runs = faults{}, 0, 0, 0, 0, 0, 0, 0
+	w.straggle = 0
+	for i := range w.transit {
+		w.transit[i].until = 0
+	}
 	w.s.history.note("", "from here on all goes well")
 	w.rest()
 	w.checkLog(ctx)
 	w.checkVersions(ctx)
+	w.checkScratches()
 	if w.broken != "" {
 		return
 	}
@@ -43,10 +49,12 @@ func (w *world) rest() {
 			w.arrive()
 		case w.projectorDue():
 			w.project(w.someDue(w.readers))
-		case anyDue(w.sources):
+		case w.archiverDue():
 			w.archive(w.someDue(w.sources))
 		case w.embedded && !w.followed():
 			w.follow()
+		case w.embedded && !anyAlive(w.archivers):
+			w.followArchive()
 		case w.quiet():
 			return
 		default:
@@ -58,11 +66,13 @@ func (w *world) rest() {
 
 // quiet reports whether everything that was written has been delivered, and nobody rebuilds.
 func (w *world) quiet() bool {
-	projected := allDone(w.readers)
-	if w.embedded {
-		projected = w.applied == len(w.truth.all)
+	if w.running() || w.operating > 0 {
+		return false
 	}
-	return projected && allDone(w.sources) && !w.running() && w.operating == 0
+	if w.embedded {
+		return w.applied == len(w.truth.all) && w.archived == uint64(w.applied)
+	}
+	return allDone(w.readers) && allDone(w.sources)
 }
 
 // checkVersions wants every version that readers see, or may be shown again, to be the fold of
@@ -74,10 +84,22 @@ func (w *world) checkVersions(ctx context.Context) {
 		return
 	}
 	for _, v := range pointer.Versions {
-		if v.State == projection.Building || w.broken != "" {
+		if v.State != projection.Active && v.State != projection.Previous || w.broken != "" {
 			continue
 		}
 		if diff := w.truth.checkTable(ctx, projection.Orders(), w.tables, pointer.Table(v)); diff != "" {
+			w.violated("%s", diff)
+		}
+	}
+}
+
+// checkScratches wants versions that show a past moment to go on showing it.
+func (w *world) checkScratches() {
+	for _, x := range w.executions {
+		if x.err != nil || w.versionOf(x).State != projection.Scratch {
+			continue
+		}
+		if diff := w.checkScratch(x); diff != "" {
 			w.violated("%s", diff)
 		}
 	}

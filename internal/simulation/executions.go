@@ -2,28 +2,20 @@ package simulation
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gakushoku/internal/eventlog"
-	"gakushoku/internal/fault"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/reproject"
-	"gakushoku/internal/wait"
 )
 
-// The times of the functions and states of a rebuild.
-const (
-	lambdaTimeout = 15 * time.Minute
-	lagBound      = 2 * time.Second
-	maxAttempts   = 4
-)
+// lagBound is by when live delivery has brought in an event, normally.
+const lagBound = 2 * time.Second
 
-// execution is a run of the state machine. It does not crash: Step Functions keeps it. What it
-// calls does: each state is an invocation of the reproject function, in a process of its own,
-// which goes on when the state has run out of time and been tried again.
+// execution is a run of a rebuild, or of what else reproject.Request may ask for: on the state
+// machine, or in a process of the embedded system.
 type execution struct {
 	w       *world
 	id      string
@@ -32,9 +24,61 @@ type execution struct {
 	run     reproject.Run
 	err     error
 	ended   bool
-	stopped bool              // by the operator
-	meddled bool              // somebody changed the pointer meanwhile, so that it may fail
-	logged  map[string]uint64 // what the log held of each stream when the wait after Join was over
+	stopped bool // by the operator
+	meddled bool // somebody changed the pointer meanwhile, so that it may fail
+	resumed bool // another process has gone on with it
+
+	lengths  map[string]uint64 // of the streams when it began
+	switches int               // that there had been when it began
+	logged   map[string]uint64 // what the log held of each stream when the wait after Join was over
+}
+
+// execute starts a run.
+func (w *world) execute(request reproject.Request) *execution {
+	x := w.newExecution(fmt.Sprintf("run-%d", len(w.executions)+1), request)
+	f := x.play
+	if w.embedded {
+		f = func(ctx context.Context) (err error) {
+			x.run, err = x.driver().Run(ctx, x.id, request)
+			return err
+		}
+	} else {
+		x.process.durable = true
+	}
+	x.start(f)
+	return x
+}
+
+func (w *world) newExecution(id string, request reproject.Request) *execution {
+	x := &execution{w: w, id: id, request: request, process: w.s.start(id), lengths: map[string]uint64{}, switches: w.switches}
+	for _, name := range w.truth.names {
+		x.lengths[name] = uint64(len(w.truth.streams[name].events))
+	}
+	w.executions = append(w.executions, x)
+	return x
+}
+
+func (x *execution) start(f func(context.Context) error) {
+	x.w.s.counts["run"]++
+	x.process.run(f, func(err error) {
+		x.ended, x.err = true, err
+		x.w.judgeRun(x)
+	})
+}
+
+// goingOn are the executions that have not ended, in the order of their starts.
+func (w *world) goingOn() []*execution {
+	var going []*execution
+	for _, x := range w.executions {
+		if !x.ended {
+			going = append(going, x)
+		}
+	}
+	return going
+}
+
+func (w *world) running() bool {
+	return slices.ContainsFunc(w.executions, func(x *execution) bool { return !x.ended })
 }
 
 // settings are those of the installation.
@@ -65,6 +109,9 @@ func (w *world) rebuilder(p *process) *reproject.Engine {
 	if w.snapshots {
 		e.Tables = snapshots{rows, w.tables}
 	}
+	if w.embedded {
+		e.Archive = w.archiveFollower(p).CatchUp
+	}
 	return e
 }
 
@@ -82,230 +129,4 @@ func (r runs) Running(ctx context.Context, runID string) (running bool, err erro
 		return nil
 	})
 	return running, err
-}
-
-// execute starts a run of the state machine.
-func (w *world) execute(request reproject.Request) *execution {
-	x := &execution{w: w, id: fmt.Sprintf("run-%d", len(w.executions)+1), request: request}
-	x.process = w.s.start(x.id)
-	x.process.durable = true
-	w.executions = append(w.executions, x)
-	w.s.count("run")
-	x.process.run(x.play, func(err error) {
-		x.ended = true
-		x.err = err
-		w.judgeRun(x)
-	})
-	return x
-}
-
-// state is one state of the state machine.
-type state struct {
-	name string
-	do   func(x *execution, ctx context.Context) error
-}
-
-// states are those of a rebuild, in their order.
-func states() []state {
-	return []state{
-		task("Prepare"), task("Plan"), {"Replay", (*execution).replay}, task("Collect"), task("Join"),
-		{"JoinWait", (*execution).joinWait}, {"CatchUp", (*execution).catchUp}, task("StartVerify"),
-		{"VerifyParts", (*execution).verifyParts}, task("Verify"), task("Switch"), {"Soak", (*execution).soak}, {"Cleanup", (*execution).cleanup},
-	}
-}
-
-func task(name string) state {
-	return state{name, func(x *execution, ctx context.Context) error { return x.step(ctx, name) }}
-}
-
-func (x *execution) play(ctx context.Context) error {
-	all := states()
-	if x.w.mutation.Order != nil {
-		all = x.w.mutation.order(all)
-	}
-	for _, s := range all {
-		if s.name == "StartVerify" {
-			x.w.checkCaughtUp(x)
-		}
-		if before := x.w.mutation.Before[s.name]; before != nil {
-			before(&x.run)
-		}
-		if err := s.do(x, ctx); err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			x.abandon(ctx, err)
-			return err
-		}
-	}
-	return nil
-}
-
-// abandon is the state that every failure leads to.
-func (x *execution) abandon(ctx context.Context, cause error) {
-	if x.run.ID == "" {
-		return // it was refused, or has not begun
-	}
-	x.invoke(ctx, reproject.Task{Step: "Abandon", Run: &x.run, Failure: &reproject.Failure{Error: "Failed", Cause: cause.Error()}}, &x.run) //nolint:errcheck // the next run takes away what is left
-}
-
-// step is a state that takes the run and gives back what it has become.
-func (x *execution) step(ctx context.Context, name string) error {
-	t := reproject.Task{Step: name, Run: &x.run}
-	if name == "Prepare" {
-		input, err := json.Marshal(x.request)
-		if err != nil {
-			return err
-		}
-		t = reproject.Task{Step: name, RunID: x.id, Request: input}
-	}
-	err := x.invoke(ctx, t, &x.run)
-	if err == nil && name == "Switch" {
-		x.w.switches++
-		x.w.s.counts["switch"]++
-	}
-	return err
-}
-
-func (x *execution) catchUp(ctx context.Context) error {
-	for {
-		if err := x.step(ctx, "CatchUp"); err != nil || x.run.CatchUp.Done {
-			return err
-		}
-	}
-}
-
-func (x *execution) joinWait(ctx context.Context) error {
-	err := wait.For(ctx, time.Duration(x.run.Waits.Join)*time.Second)
-	x.w.noteLog(ctx, x)
-	return err
-}
-
-func (x *execution) soak(ctx context.Context) error {
-	return wait.For(ctx, time.Duration(x.run.Waits.Soak)*time.Second)
-}
-
-func (x *execution) cleanup(ctx context.Context) error {
-	if x.request.Soak == nil {
-		return x.step(ctx, "KeepOne")
-	}
-	return x.step(ctx, "Cleanup")
-}
-
-// replay is the distributed map over the work list, which the state machine reads by itself.
-func (x *execution) replay(ctx context.Context) error {
-	raw, err := x.w.blobs.Get(ctx, x.run.Plan.Key)
-	if err != nil {
-		return err
-	}
-	var items []reproject.Item
-	if err := json.Unmarshal(raw, &items); err != nil {
-		return err
-	}
-	return x.each(ctx, len(items), func(ctx context.Context, i int) error {
-		return x.invoke(ctx, reproject.Task{Step: "ReplayPart", Run: &x.run, Item: &items[i]}, nil)
-	})
-}
-
-func (x *execution) verifyParts(ctx context.Context) error {
-	return x.each(ctx, len(x.run.Verify.Parts), func(ctx context.Context, i int) error {
-		return x.invoke(ctx, reproject.Task{Step: "VerifyPart", Run: &x.run, Part: &x.run.Verify.Parts[i]}, nil)
-	})
-}
-
-// each does n things at once and answers the first failure, when all have ended.
-func (x *execution) each(ctx context.Context, n int, do func(context.Context, int) error) error {
-	failures := make(chan error, n)
-	for i := range n {
-		go func() { failures <- do(ctx, i) }()
-	}
-	var first error
-	for range n {
-		if err := <-failures; first == nil {
-			first = err
-		}
-	}
-	return first
-}
-
-// invoke lets the reproject function do a task, again when that may help. Retries are those of
-// the state machine: on what a new try may cure, and when the state's time is up.
-func (x *execution) invoke(ctx context.Context, t reproject.Task, into *reproject.Run) error {
-	var err error
-	for attempt := range maxAttempts {
-		if attempt > 0 {
-			if err := wait.For(ctx, time.Second<<attempt); err != nil {
-				return err
-			}
-		}
-		var answer []byte
-		if answer, err = x.attempt(ctx, t); err == nil && into != nil {
-			var run reproject.Run
-			err = json.Unmarshal(answer, &run)
-			*into = run
-			return err
-		}
-		if err == nil || ctx.Err() != nil || fault.ClassOf(err) != fault.Infra {
-			return err
-		}
-	}
-	return err
-}
-
-var errStateTimeout = fault.Unavailable(errors.New("States.Timeout"))
-
-// attempt is one invocation of the reproject function, in a process of its own.
-func (x *execution) attempt(ctx context.Context, t reproject.Task) ([]byte, error) {
-	type outcome struct {
-		answer []byte
-		err    error
-	}
-	ended := make(chan outcome, 1)
-	limit := lambdaTimeout
-	err := x.process.pass(ctx, decides, "state "+taskName(t), func(context.Context) error {
-		p := x.w.s.start(fmt.Sprintf("reproject-%d", x.w.s.started+1))
-		p.speed = x.w.someSpeed() * x.w.brisk
-		if x.w.s.random.Float64() < x.w.hurry {
-			p.speed = [...]float64{0.1, 0.03, 0.01}[x.w.s.random.IntN(3)] // and comes late with all the rest
-			limit = time.Duration(1 + x.w.s.random.Int64N(int64(3*pointerTTL)))
-		}
-		var answer []byte
-		p.run(func(ctx context.Context) (err error) {
-			ctx, cancel := context.WithTimeout(ctx, lambdaTimeout)
-			defer cancel()
-			result, err := x.w.rebuilder(p).Do(ctx, t)
-			if err == nil {
-				answer, err = json.Marshal(result)
-			}
-			return err
-		}, func(err error) {
-			x.w.s.history.note(p.name, "ends %s: %v", taskName(t), err)
-			x.w.s.forget(p)
-			ended <- outcome{answer, err}
-		})
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case o := <-ended:
-		return o.answer, o.err
-	case <-timer.C:
-		return nil, errStateTimeout
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func taskName(t reproject.Task) string {
-	switch {
-	case t.Item != nil:
-		return t.Step + " " + t.Item.Part
-	case t.Part != nil:
-		return fmt.Sprintf("%s %d", t.Step, t.Part.Index)
-	}
-	return t.Step
 }

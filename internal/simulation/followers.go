@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gakushoku/internal/event"
@@ -30,13 +31,10 @@ func (w *world) follow() {
 }
 
 // followed reports whether an embedded projector is at work.
-func (w *world) followed() bool {
-	for _, p := range w.followers {
-		if !p.dead {
-			return true
-		}
-	}
-	return false
+func (w *world) followed() bool { return anyAlive(w.followers) }
+
+func anyAlive(all []*process) bool {
+	return slices.ContainsFunc(all, func(p *process) bool { return !p.dead })
 }
 
 // feed is the feed of the event store as a process sees it.

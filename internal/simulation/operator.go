@@ -2,25 +2,40 @@ package simulation
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 
-	"gakushoku/internal/event"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/reproject"
 )
 
-// startRun is the operator's `rebuild`.
+// startRun starts a run of some kind: a whole rebuild as a rule. The embedded system lets only
+// one process do that at a time.
 func (w *world) startRun() {
+	if w.embedded && w.running() {
+		return
+	}
 	w.runs--
 	r := reproject.Request{Projection: projection.Orders().Name, AllowParked: 1000}
-	if w.s.random.IntN(6) == 0 {
-		r.AllowParked = 0
-	}
-	if w.s.random.IntN(2) == 0 {
-		soak := reproject.Seconds(w.s.random.Int64N(int64(4*pointerTTL)) * w.s.random.Int64N(2))
-		r.Soak = &soak
+	random := w.s.random
+	switch kind := random.IntN(16); {
+	case kind == 0:
+		r.DryRun = true
+	case kind == 1 && len(w.truth.names) > 0:
+		for range 1 + random.IntN(3) {
+			r.Streams = append(r.Streams, w.truth.names[random.IntN(len(w.truth.names))])
+		}
+	case kind == 2:
+		r.FromEventNumber = 1 + random.Uint64N(uint64(len(w.truth.all)+1))
+	case kind == 3:
+		r.UntilNumber = 1 + random.Uint64N(uint64(len(w.truth.all)+1))
+	default:
+		if random.IntN(6) == 0 {
+			r.AllowParked = 0
+		}
+		if random.IntN(2) == 0 {
+			soak := reproject.Seconds(random.Int64N(int64(4*pointerTTL)) * random.Int64N(2))
+			r.Soak = &soak
+		}
 	}
 	w.execute(r)
 }
@@ -34,21 +49,6 @@ func (w *world) stopRun() {
 	w.s.count("stopped")
 	w.s.history.add("operator", "stops "+x.id, goOn)
 	x.process.crash()
-}
-
-// goingOn are the executions that have not ended, in the order of their starts.
-func (w *world) goingOn() []*execution {
-	var going []*execution
-	for _, x := range w.executions {
-		if !x.ended {
-			going = append(going, x)
-		}
-	}
-	return going
-}
-
-func (w *world) running() bool {
-	return slices.ContainsFunc(w.executions, func(x *execution) bool { return !x.ended })
 }
 
 // switched reports whether there may be something to roll back or to clean up.
@@ -87,67 +87,4 @@ func (w *world) operate(what string, f func(context.Context, *reproject.Engine) 
 		}
 		w.s.forget(p)
 	})
-}
-
-// judgeRun wants a run to fail only for a reason that the world has given it.
-func (w *world) judgeRun(x *execution) {
-	w.s.history.note(x.id, "ends: %v", x.err)
-	switch {
-	case x.err == nil:
-		w.s.counts["run done"]++
-		return
-	case x.stopped || x.meddled, !errors.Is(x.err, reproject.ErrFailed):
-		return
-	case x.request.AllowParked == 0 && w.poisoned():
-		w.s.counts["run parked"]++
-		return
-	}
-	w.violated("%s failed, although nothing was wrong: %v", x.id, x.err)
-}
-
-func (w *world) poisoned() bool {
-	for _, s := range w.truth.streams {
-		if s.poisoned {
-			return true
-		}
-	}
-	return false
-}
-
-// noteLog remembers what the log holds when the wait after Join is over: the catch-up has to
-// bring that in.
-func (w *world) noteLog(ctx context.Context, x *execution) {
-	x.logged = map[string]uint64{}
-	log := w.log()
-	head, err := log.Head(ctx)
-	if err == nil {
-		err = log.Events(ctx, 0, head.Number, func(_ uint64, e *event.Event) error {
-			x.logged[e.Clone().Stream] = max(x.logged[e.Stream], e.Version)
-			return nil
-		})
-	}
-	if err != nil && ctx.Err() == nil {
-		w.violated("the log cannot be read: %v", err)
-	}
-}
-
-// checkCaughtUp wants the new version to have what the log held when the wait after Join was
-// over. The verification would find and heal it, but is not there to catch up.
-func (w *world) checkCaughtUp(x *execution) {
-	var names []string
-	for stream := range x.logged {
-		names = append(names, stream)
-	}
-	rows, err := w.tables.Records(context.Background(), x.run.Table(), names)
-	if err != nil {
-		return // the run was abandoned, or its version taken away
-	}
-	for stream, version := range x.logged {
-		if !projection.Orders().Folds(stream) {
-			continue
-		}
-		if s := w.truth.streams[stream]; rows[stream].Version < min(version, uint64(len(s.rows)-1)) {
-			w.violated("%s has caught up, but %s has version %d of %s, which the log has at %d", x.id, x.run.Table(), rows[stream].Version, stream, version)
-		}
-	}
 }

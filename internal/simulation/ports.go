@@ -138,9 +138,10 @@ func (s pointers) Pointer(ctx context.Context, name string) (p projection.Pointe
 
 func (s pointers) SetPointer(ctx context.Context, p projection.Pointer) error {
 	return s.by.pass(ctx, writes, "set pointer "+describe(p), func(ctx context.Context) error {
+		before, _ := s.Pointers.Pointer(ctx, p.Projection)
 		err := s.Pointers.SetPointer(ctx, p)
 		if err == nil {
-			s.w.stir()
+			s.w.pointerMoved(before, p)
 		}
 		return err
 	})

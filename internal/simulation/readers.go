@@ -85,10 +85,14 @@ func (w *world) ask(g *guest) {
 	})
 }
 
-func (w *world) isActive(t projection.Table) bool {
-	pointer, err := w.control.Pointer(context.Background(), t.Projection)
-	active, ok := pointer.ActiveVersion()
-	return err == nil && ok && active.Number == t.Version
+// activeTable is the table that readers are to see now.
+func (w *world) activeTable() projection.Table {
+	pointer, err := w.control.Pointer(context.Background(), projection.Orders().Name)
+	if err != nil {
+		w.violated("%v", err)
+	}
+	active, _ := pointer.ActiveVersion()
+	return pointer.Table(active)
 }
 
 // judge holds an answer against what was promised. Reads that failed, or took longer than a
@@ -99,7 +103,7 @@ func (w *world) judge(g *guest, stream string, due uint64, began time.Time, got 
 		return
 	}
 	w.s.counts["answer"]++
-	if !w.isActive(g.browser.table) {
+	if g.browser.table != w.activeTable() {
 		w.s.counts["answer from a version that is not the active one any more"]++
 	}
 	if isRefusal {

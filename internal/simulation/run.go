@@ -2,7 +2,6 @@ package simulation
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -26,20 +25,12 @@ type Mutation struct {
 	Sink func(projection.Sink, projection.Tables) projection.Sink
 	// Settings changes those of the installation.
 	Settings func(*reproject.Settings)
-	// Order is that of the states of a rebuild, by their names.
+	// Order is that of the states of a rebuild after Prepare, by their names.
 	Order []string
 	// Before changes the run before a state.
 	Before map[string]func(*reproject.Run)
 	// Ledger changes the log's control records, for everybody.
 	Ledger func(eventlog.Ledger) eventlog.Ledger
-}
-
-func (m Mutation) order(all []state) []state {
-	var ordered []state
-	for _, name := range m.Order {
-		ordered = append(ordered, all[slices.IndexFunc(all, func(s state) bool { return s.name == name })])
-	}
-	return ordered
 }
 
 // Result is what came of a run.

@@ -22,13 +22,40 @@ type reader struct {
 	running int // invocations under way
 }
 
+// underWay is an event that was appended and is not in its shard yet.
+type underWay struct {
+	event event.Event
+	until int // step before which it does not arrive
+}
+
+// send lets an event be under way; some take very long.
+func (w *world) send(e event.Event) {
+	u := underWay{event: e}
+	if w.s.random.Float64() < w.straggle {
+		u.until = w.s.history.steps + w.s.random.IntN(500)
+	}
+	w.transit = append(w.transit, u)
+}
+
+// arriving are the events, by their places in transit, that may arrive now.
+func (w *world) arriving() []int {
+	var all []int
+	for i, u := range w.transit {
+		if u.until <= w.s.history.steps {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
 // arrive puts an event that was appended into its shard: not always the oldest one first.
 func (w *world) arrive() {
-	i := 0
+	all := w.arriving()
+	i := all[0]
 	if w.s.random.Float64() < w.disorder {
-		i = w.s.random.IntN(len(w.transit))
+		i = all[w.s.random.IntN(len(all))]
 	}
-	e := w.transit[i]
+	e := w.transit[i].event
 	w.transit = slices.Delete(w.transit, i, i+1)
 	h := fnv.New32a()
 	h.Write([]byte(e.Stream)) //nolint:errcheck // it cannot fail

@@ -114,8 +114,21 @@ func (s *streamTruth) add(e event.Event) error {
 // newest is the row after all events.
 func (s *streamTruth) newest() seen { return s.rows[len(s.rows)-1] }
 
+// at is the row after so many events, and what it contributes to totals.
+func (s *streamTruth) at(length uint64) (seen, []readmodel.Contribution) {
+	version := min(length, s.last())
+	row := s.rows[version]
+	if length == version {
+		row.ParkedAt = 0 // the event that cannot be applied is not among them
+	}
+	return row, s.amounts[version]
+}
+
+// last is the newest version that can be applied.
+func (s *streamTruth) last() uint64 { return uint64(len(s.rows) - 1) }
+
 // due is the least version that a row may have: what was promised, as far as it can be applied.
-func (s *streamTruth) due() uint64 { return min(s.promised, uint64(len(s.rows)-1)) }
+func (s *streamTruth) due() uint64 { return min(s.promised, s.last()) }
 
 // checkTable compares a table version with the fold of all events; "" when they are the same.
 func (t *truth) checkTable(ctx context.Context, d projection.Definition, store projection.Inspector, table projection.Table) string {
@@ -130,6 +143,11 @@ func (t *truth) checkTable(ctx context.Context, d projection.Definition, store p
 			addTotal(wantTotals, c)
 		}
 	}
+	return compareTable(ctx, store, table, want, wantTotals)
+}
+
+// compareTable compares a table with what is wanted; "" when it is the same.
+func compareTable(ctx context.Context, store projection.Inspector, table projection.Table, want map[string]seen, wantTotals map[string]map[string]int64) string {
 	rows, _, err := store.Scan(ctx, table, eventstore.All, "", 10_000)
 	if err != nil {
 		return err.Error()
@@ -149,7 +167,7 @@ func (t *truth) checkTable(ctx context.Context, d projection.Definition, store p
 	for _, r := range rows {
 		got[r.Stream] = seenOf(r)
 	}
-	return fmt.Sprintf("%s is not the fold of all events (-fold +table):\n%s%s", table, cmp.Diff(want, got), cmp.Diff(wantTotals, totals))
+	return fmt.Sprintf("%s is not the fold of its events (-fold +table):\n%s%s", table, cmp.Diff(want, got), cmp.Diff(wantTotals, totals))
 }
 
 func addTotal(totals map[string]map[string]int64, c readmodel.Contribution) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"gakushoku/internal/event"
 	"gakushoku/internal/eventlog"
 	"gakushoku/internal/memory"
 	"gakushoku/internal/projection"
@@ -23,7 +22,7 @@ type world struct {
 	ledger  eventlog.Ledger
 	blobs   *memory.Blobs
 
-	transit    []event.Event // appended, not yet in a shard
+	transit    []underWay
 	shards     []*shard
 	readers    []*reader // of the projector
 	sources    []*reader // of the archiver
@@ -33,6 +32,8 @@ type world struct {
 	embedded   bool         // a follower of the feed in place of functions at a stream
 	followers  []*process   // all that were started
 	applied    int          // events that a follower has brought in
+	archived   uint64       // the position of the embedded archiver
+	alone      bool         // a rebuild may find that no projector is at work
 	executions []*execution // in the order of their starts
 	operating  int          // operator's commands under way
 	switches   int          // that runs have made
@@ -47,6 +48,7 @@ type world struct {
 	steps     int              // of the busy part
 	again     float64
 	disorder  float64
+	straggle  float64 // how many events take very long to arrive
 	slow      float64
 	hurry     float64 // how often a state of a rebuild has little time
 	runs      int     // rebuilds still to be started
@@ -93,7 +95,7 @@ func newWorld(s *scheduler, m Mutation) *world {
 		w.ledger = m.Ledger(w.ledger)
 	}
 	w.truth = newTruth()
-	w.truth.appended = func(e event.Event) { w.transit = append(w.transit, e) }
+	w.truth.appended = w.send
 	r := s.random
 	w.writes, w.streams, w.batch = 10+r.IntN(30), 1+r.IntN(4), 1+r.IntN(8)
 	w.later = w.writes - 3 - r.IntN(10)
@@ -104,7 +106,7 @@ func newWorld(s *scheduler, m Mutation) *world {
 	w.runs, w.hurry, w.snapshots = 1+r.IntN(3), w.someRate(0.5), r.IntN(3) == 0
 	w.stirs = r.IntN(2) == 0
 	w.brisk, w.calm, w.fresh = [...]float64{1, 1, 5, 20}[r.IntN(4)], [...]float64{1, 10, 100}[r.IntN(3)], w.someRate(0.5)
-	w.again, w.disorder, w.slow = w.someRate(0.3), w.someRate(1), w.someRate(0.5)
+	w.again, w.disorder, w.straggle, w.slow = w.someRate(0.3), w.someRate(1), w.someRate(0.4), w.someRate(0.5)
 	s.faults = faults{refuse: w.someRate(0.05), loseAnswer: w.someRate(0.05), late: w.someRate(0.05), crash: w.someRate(0.02)}
 	for i := range 1 + r.IntN(2) {
 		s := &shard{name: fmt.Sprintf("shard-%d", i)}
@@ -115,14 +117,12 @@ func newWorld(s *scheduler, m Mutation) *world {
 	for range 1 + r.IntN(3) {
 		w.projectors = append(w.projectors, w.startProjector())
 	}
-	for range 1 + r.IntN(3) {
-		w.archivers = append(w.archivers, w.startArchiver())
-	}
 	for i := range 2 {
 		w.guests = append(w.guests, w.startGuest(i))
 	}
-	if w.embedded = r.IntN(3) == 0; w.embedded {
+	if w.embedded, w.alone = r.IntN(3) == 0, r.IntN(2) == 0; w.embedded {
 		w.follow()
+		w.followArchive()
 	}
 	w.actions = w.everything()
 	return w
@@ -134,15 +134,18 @@ func (w *world) everything() []action {
 	return []action{
 		{w.someWeight(), func() bool { return w.writes > w.later }, w.writeSome},
 		{w.someWeight() / 10, func() bool { return w.writes > 0 }, w.writeSome},
-		{w.someWeight() * 2, func() bool { return len(w.transit) > 0 }, w.arrive},
+		{w.someWeight() * 2, func() bool { return len(w.arriving()) > 0 }, w.arrive},
 		{w.someWeight(), w.projectorDue, func() { w.project(w.someDue(w.readers)) }},
 		{w.someWeight() / 20, func() bool { return !w.embedded }, func() { w.project(w.readers[random.IntN(len(w.readers))]) }},
 		{w.someWeight() / 5, func() bool { return true }, func() { w.ask(w.guests[random.IntN(len(w.guests))]) }},
 		{w.someWeight() / 5, func() bool { return w.s.history.steps >= w.still }, w.someTime},
-		{w.someWeight(), func() bool { return anyDue(w.sources) }, func() { w.archive(w.someDue(w.sources)) }},
-		{w.someWeight() / 20, func() bool { return true }, func() { w.archive(w.sources[random.IntN(len(w.sources))]) }},
+		{w.someWeight(), w.archiverDue, func() { w.archive(w.someDue(w.sources)) }},
+		{w.someWeight() / 20, func() bool { return !w.embedded }, func() { w.archive(w.sources[random.IntN(len(w.sources))]) }},
 		{w.someWeight(), func() bool { return w.embedded && !w.followed() }, w.follow},
 		{w.someWeight() / 50, func() bool { return w.embedded }, w.follow},
+		{w.someWeight(), func() bool { return w.embedded && !anyAlive(w.archivers) }, w.followArchive},
+		{w.someWeight() / 50, func() bool { return w.embedded }, w.followArchive},
+		{w.someWeight() / 10, func() bool { return w.cutOff() != nil }, w.resume},
 		{w.someWeight() / 5, func() bool { return w.runs > 0 }, w.startRun},
 		{w.someWeight() / 200, w.running, w.stopRun},
 		{w.someWeight() / w.calm, func() bool { return w.switched() && w.operating < 2 }, w.rollBack},
@@ -152,6 +155,7 @@ func (w *world) everything() []action {
 }
 
 func (w *world) projectorDue() bool { return !w.embedded && anyDue(w.readers) }
+func (w *world) archiverDue() bool  { return !w.embedded && anyDue(w.sources) }
 
 // someDue is one of the readers that are due.
 func (w *world) someDue(readers []*reader) *reader {
@@ -168,6 +172,16 @@ func (w *world) someDue(readers []*reader) *reader {
 func (w *world) someTime() {
 	limit := w.pace[w.s.random.IntN(len(w.pace))]
 	w.s.passTime(time.Duration(1 + w.s.random.Int64N(int64(limit))))
+}
+
+// pointerMoved is told of every change of the pointer.
+func (w *world) pointerMoved(from, to projection.Pointer) {
+	before, _ := from.ActiveVersion()
+	if after, _ := to.ActiveVersion(); after.Number != before.Number {
+		w.switches++
+		w.s.count("switch")
+	}
+	w.stir()
 }
 
 // stir makes much happen at the moments in which old and new knowledge of the pointer meet: time

@@ -1,0 +1,116 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/eventlog"
+	"gakushoku/internal/projection"
+	"gakushoku/internal/reproject"
+)
+
+// driver runs the steps of a rebuild in the process of the execution, as the embedded system
+// does. When that crashes everything it does ends, and Resume may go on with it.
+func (x *execution) driver() *reproject.Driver {
+	e := x.w.rebuilder(x.process)
+	e.Settings.VerifyParts = 1
+	e.Progress = func(p reproject.Progress) {
+		if p.Part == "" && p.Unit == "" {
+			x.reaches(p.Step)
+		}
+	}
+	d := &reproject.Driver{Engine: e, Workers: 2}
+	if x.w.alone {
+		d.Alone = func() bool { return !x.w.followed() }
+	}
+	return d
+}
+
+// cutOff is a run whose process has crashed and that nobody has gone on with; nil when there is
+// none.
+func (w *world) cutOff() *execution {
+	for _, x := range w.executions {
+		if w.embedded && x.ended && errors.Is(x.err, errCrashed) && !x.resumed && !w.running() {
+			return x
+		}
+	}
+	return nil
+}
+
+// resume goes on with a run that was cut off, in a new process.
+func (w *world) resume() {
+	cut := w.cutOff()
+	cut.resumed = true
+	x := w.newExecution(cut.id, cut.request)
+	x.logged = cut.logged
+	x.meddled = w.versionOf(x).State != projection.Building // its version may be gone, or in use
+	w.s.counts["resumed"]++
+	x.start(func(ctx context.Context) (err error) {
+		x.run, err = x.driver().Resume(ctx, projection.Orders().Name, x.id)
+		return err
+	})
+}
+
+// archiveFollower is the archiver of the embedded system.
+func (w *world) archiveFollower(p *process) *eventlog.Follower {
+	return &eventlog.Follower{
+		Store: numbered{w.truth, p}, Appended: w.truth.nextAppend, Position: position{w, p}, Archiver: w.archiverFor(p),
+		Events: w.batch, Linger: time.Second, Poll: time.Second,
+	}
+}
+
+// followArchive starts an embedded archiver.
+func (w *world) followArchive() {
+	p := w.s.start(fmt.Sprintf("archiver-%d", w.s.started+1))
+	p.speed = w.someSpeed()
+	w.archivers = append(w.archivers, p)
+	p.run(w.archiveFollower(p).Run, func(error) {})
+}
+
+// numbered is the event store as a process of the embedded system sees it: its events have
+// numbers.
+type numbered struct {
+	truth *truth
+	by    *process
+}
+
+func (s numbered) Since(ctx context.Context, after uint64, limit int) (events []event.Event, err error) {
+	err = s.by.pass(ctx, reads, fmt.Sprintf("events after %d", after), func(context.Context) error {
+		from := min(after, uint64(len(s.truth.all)))
+		events = append(events, s.truth.all[from:min(from+uint64(limit), uint64(len(s.truth.all)))]...)
+		return nil
+	})
+	return events, err
+}
+
+func (s numbered) Head(ctx context.Context) (head uint64, err error) {
+	err = s.by.pass(ctx, reads, "newest event", func(context.Context) error {
+		head = uint64(len(s.truth.all))
+		return nil
+	})
+	return head, err
+}
+
+// position is how far the event store has been archived, as a process sees it.
+type position struct {
+	w  *world
+	by *process
+}
+
+func (p position) Archived(ctx context.Context) (number uint64, err error) {
+	err = p.by.pass(ctx, reads, "archived", func(context.Context) error {
+		number = p.w.archived
+		return nil
+	})
+	return number, err
+}
+
+func (p position) SetArchived(ctx context.Context, number uint64) error {
+	return p.by.pass(ctx, writes, fmt.Sprintf("set archived %d", number), func(context.Context) error {
+		p.w.archived = number
+		return nil
+	})
+}
