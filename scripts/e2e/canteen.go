@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"gakushoku/internal/app/lambdas"
+	"gakushoku/internal/archive"
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventstore"
 	"gakushoku/internal/projection"
@@ -89,7 +90,26 @@ func (c *canteen) runAll(ctx context.Context) error {
 	if err := c.wantSound(ctx, 0); err != nil {
 		return err
 	}
-	return c.wantSameInLog(ctx)
+	if err := c.wantSameInLog(ctx); err != nil {
+		return err
+	}
+	return c.wantLogSound(ctx)
+}
+
+// wantLogSound verifies the log as an operator does: objects, manifests, and every stream.
+func (c *canteen) wantLogSound(ctx context.Context) error {
+	events, err := c.stack.ArchiveLog().VerifyEvents(ctx, true)
+	if err != nil {
+		return err
+	}
+	report := events.Log
+	for what, f := range map[string]archive.Findings{"log": report.Findings, "event table": events.Findings} {
+		if !f.Sound {
+			return fmt.Errorf("the %s is not sound: %v, such as %+v", what, f.Counts, f.Problems[:min(len(f.Problems), 3)])
+		}
+	}
+	say("   the log is sound: %d events in %d segments, %d bytes, %d twice", report.Read, report.Head.Segments, report.Bytes, report.Repeats)
+	return nil
 }
 
 // wantSound verifies a version of the orders against the events; 0 is the active one.

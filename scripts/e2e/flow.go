@@ -31,6 +31,9 @@ func flow(ctx context.Context, c *canteen) error {
 	if err := c.wantInLog(ctx, c.guests.all()); err != nil {
 		return err
 	}
+	if err := c.wantLogSound(ctx); err != nil {
+		return err
+	}
 	return c.wantFollowed(ctx, c.guests.all()[0])
 }
 

@@ -20,7 +20,7 @@ func (s *System) Archiver() (StreamHandler, error) {
 		return nil, err
 	}
 	archiver := &eventlog.Archiver{Ledger: s.ledger(), Blobs: blobs, Now: time.Now, NewID: observe.NewID}
-	marker := &marker{checkpoints: s.control, reader: readerArchiver, now: time.Now}
+	marker := &marker{checkpoints: s.control, reader: readerArchiver, other: readerProjector, now: time.Now}
 	return observed(s.telemetry, lambdaevent.Archive(archiver.Commit, marker.done, s.logger)), nil
 }
 

@@ -1,7 +1,6 @@
 package lambdas
 
 import (
-	"context"
 	"errors"
 	"reflect"
 	"strings"
@@ -13,10 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 
-	"gakushoku/internal/event"
 	"gakushoku/internal/lambdaevent"
 	"gakushoku/internal/memory"
-	"gakushoku/internal/projection"
 	"gakushoku/internal/reproject"
 )
 
@@ -85,45 +82,6 @@ func TestTheFirstUseSetsAProjectionUpOnce(t *testing.T) {
 	}
 	if _, err := (&selfSetup{Pointers: control, tables: tables}).Pointer(t.Context(), "menu"); err == nil {
 		t.Error("a projection that nobody knows was set up")
-	}
-}
-
-func TestTheCheckpointIsWrittenNowAndThen(t *testing.T) {
-	t.Parallel()
-	control := memory.NewControl()
-	now := time.Date(2026, 1, 24, 3, 0, 0, 0, time.UTC)
-	m := &marker{checkpoints: control, reader: readerArchiver, now: func() time.Time { return now }}
-	for _, step := range []struct{ later, want time.Duration }{{0, 0}, {500 * time.Millisecond, 0}, {600 * time.Millisecond, 1100 * time.Millisecond}} {
-		now = now.Add(step.later)
-		m.done(t.Context(), now.Add(-40*time.Millisecond))
-		c, err := control.Checkpoint(t.Context(), readerArchiver)
-		if want := event.InstantOf(time.Date(2026, 1, 24, 3, 0, 0, 0, time.UTC).Add(step.want)); err != nil || c.AppliedAt != want || c.AppliedAt-c.OccurredAt != 40 {
-			t.Errorf("%+v %v, want it written at %s", c, err, want)
-		}
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	now = now.Add(time.Hour)
-	m.done(ctx, now) // cannot be written, and that is all
-}
-
-func TestLag(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, 1, 24, 3, 0, 0, 0, time.UTC)
-	at := func(ago time.Duration) event.Instant { return event.InstantOf(now.Add(-ago)) }
-	for name, test := range map[string]struct {
-		c    projection.Checkpoint
-		want time.Duration
-	}{
-		"nothing yet":     {projection.Checkpoint{}, 0},
-		"in time":         {projection.Checkpoint{AppliedAt: at(time.Second), OccurredAt: at(1050 * time.Millisecond)}, 50 * time.Millisecond},
-		"late just now":   {projection.Checkpoint{AppliedAt: at(time.Second), OccurredAt: at(301 * time.Second)}, 5 * time.Minute},
-		"late, long ago":  {projection.Checkpoint{AppliedAt: at(time.Hour), OccurredAt: at(2 * time.Hour)}, 0},
-		"clocks disagree": {projection.Checkpoint{AppliedAt: at(time.Second), OccurredAt: at(0)}, 0},
-	} {
-		if l := lagOf(test.c, now); l.Behind != test.want || l.Detail == "" {
-			t.Errorf("%s: %+v, want %s", name, l, test.want)
-		}
 	}
 }
 

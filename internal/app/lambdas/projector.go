@@ -18,7 +18,7 @@ func (s *System) Projector() StreamHandler {
 		Definitions: definitions(), Tables: s.tables, Streams: s.events, Now: time.Now,
 		Pointers: s.pointers(&selfSetup{Pointers: s.control, tables: s.tables}),
 	}
-	marker := &marker{checkpoints: s.control, reader: readerProjector, now: time.Now}
+	marker := &marker{checkpoints: s.control, reader: readerProjector, other: readerArchiver, now: time.Now}
 	return observed(s.telemetry, lambdaevent.Project(projector.Apply, marker.done, s.logger))
 }
 

@@ -11,8 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/rs/zerolog"
 
+	"gakushoku/internal/archive"
 	"gakushoku/internal/dynamo"
 	"gakushoku/internal/eventlog"
+	"gakushoku/internal/observe"
 	"gakushoku/internal/repair"
 	"gakushoku/internal/reproject"
 	"gakushoku/internal/s3"
@@ -88,4 +90,13 @@ func (s *Stack) ReadModels() *repair.ReadModels {
 		Numbers:   &eventlog.Numberer{Log: s.Log(), Streams: s.Events},
 		Projector: s.system.healer(), LagBound: lagBound, Now: time.Now,
 	}
+}
+
+// archivePatience is how long an event may take into the log before it counts as missing: the
+// archiver gathers for some seconds, and has more to do after a quiet time.
+const archivePatience = time.Minute
+
+// ArchiveLog is the stack's numbered log, to be looked at, verified and repaired.
+func (s *Stack) ArchiveLog() *archive.Log {
+	return &archive.Log{Ledger: s.Ledger, Blobs: s.Blobs, Store: s.Events, Now: time.Now, NewID: observe.NewID, Patience: archivePatience, Workers: workers}
 }
