@@ -139,6 +139,9 @@ func printRebuild(runs []rebuilt, report *report) {
 		middle := took[len(took)/2]
 		perSecond := float64(first.Plan.Events) / max(float64(middle), 1) * 1000
 		fmt.Fprintf(table, "%s\t%d\t%.0f\t\n", s.name, middle, perSecond)
+		if middle == 0 {
+			continue // there was nothing to do
+		}
 		report.add(figure{what: fmt.Sprintf("%d events: %s", first.Plan.Events, s.name), ours: perSecond, unit: "events/s"})
 	}
 	fmt.Fprintf(table, "whole program\t%d\t\t\n", whole.wall.Milliseconds())

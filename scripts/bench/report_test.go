@@ -31,14 +31,14 @@ func TestRacesPutOursBesideEachThatLogsAsMuch(t *testing.T) {
 	t.Parallel()
 	r := &report{}
 	reportRace(r, []contender{{name: "ours", ours: true}, {name: "ours, logging", ours: true, logs: true}, {name: "node", rate: atLeast(6), memory: atMost(0.5)}, {name: "pino", logs: true, rate: atLeast(10)}},
-		[][]measurement{{{wall: 1e9, peak: 3e6}}, {{wall: 2e9, peak: 3e6}}, {{wall: 6e9, peak: 4e6}}, {{wall: 19e9, peak: 4e6}}}, memoryAimed)
+		[][]measurement{{{wall: 1e9, cpu: 2e9, peak: 3e6}}, {{wall: 2e9, cpu: 3e9, peak: 3e6}}, {{wall: 6e9, cpu: 8e9, peak: 4e6}}, {{wall: 19e9, cpu: 30e9, peak: 4e6}}}, memoryAimed)
 	var got []string
 	for _, f := range r.figures {
 		got = append(got, f.what+" "+f.ratio()+" "+f.met())
 	}
 	want := []string{
-		"5000000 events 6.00 x yes", "5000000 events: peak memory 0.75 x NO",
-		"5000000 events, a line an event 9.50 x NO", "5000000 events, a line an event: peak memory 0.75 x ",
+		"5000000 events 6.00 x yes", "5000000 events: CPU time 0.25 x ", "5000000 events: peak memory 0.75 x NO",
+		"5000000 events, a line an event 9.50 x NO", "5000000 events, a line an event: CPU time 0.10 x ", "5000000 events, a line an event: peak memory 0.75 x ",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s", strings.Join(got, "\n"))

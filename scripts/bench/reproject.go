@@ -111,6 +111,8 @@ func reportRace(r *report, contenders []contender, runs [][]measurement, events 
 		}
 		perSecond := func(m measurement) float64 { return float64(events) / m.wall.Seconds() }
 		r.add(figure{what: what, ours: perSecond(own), unit: "events/s", baseline: c.name, theirs: perSecond(theirs), aim: c.rate})
+		// What else runs on the machine changes the rate, and less so the time of the processor.
+		r.add(figure{what: what + ": CPU time", ours: own.cpu.Seconds(), unit: "s", baseline: c.name, theirs: theirs.cpu.Seconds()})
 		if own.peak > 0 && theirs.peak > 0 {
 			memory := figure{what: what + ": peak memory", ours: float64(own.peak) / 1e6, unit: "MB", baseline: c.name, theirs: float64(theirs.peak) / 1e6}
 			if events >= memoryAimed {
