@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"gakushoku/internal/app"
 	"gakushoku/internal/archive"
 )
 
@@ -17,12 +16,13 @@ type archiveCommands struct {
 }
 
 // withArchive opens the log for f.
-func (p *program) withArchive(f func(*archive.Log) error) error {
-	return p.withFolder(false, func(folder *app.Folder) error { return f(folder.ArchiveLog()) })
+func (p *program) withArchive(on awsFlag, f func(*archive.Log) error) error {
+	return p.withInstallation(on, func(i installation) error { return f(i.ArchiveLog()) })
 }
 
 type archiveStatusCommand struct {
 	JSON bool `help:"Print JSON." name:"json"`
+	awsFlag
 }
 
 func (archiveStatusCommand) Help() string {
@@ -37,7 +37,7 @@ Examples:
 }
 
 func (c *archiveStatusCommand) Run(p *program) error {
-	return couldNotTell(p.withArchive(func(log *archive.Log) error {
+	return couldNotTell(p.withArchive(c.awsFlag, func(log *archive.Log) error {
 		status, err := log.Status(p.ctx)
 		if err != nil {
 			return err
@@ -76,6 +76,7 @@ func waiting(n uint64) string {
 type archiveStatsCommand struct {
 	Repeats bool `help:"Read the whole log to count streams, and events that are in it again."`
 	JSON    bool `help:"Print JSON." name:"json"`
+	awsFlag
 }
 
 func (archiveStatsCommand) Help() string {
@@ -90,7 +91,7 @@ Examples:
 }
 
 func (c *archiveStatsCommand) Run(p *program) error {
-	return couldNotTell(p.withArchive(func(log *archive.Log) error {
+	return couldNotTell(p.withArchive(c.awsFlag, func(log *archive.Log) error {
 		stats, err := log.Stats(p.ctx, c.Repeats)
 		if err != nil {
 			return err

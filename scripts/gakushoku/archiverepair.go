@@ -9,6 +9,7 @@ import (
 
 type archiveRestoreCommand struct {
 	JSON bool `help:"Print the report as JSON." name:"json"`
+	awsFlag
 }
 
 func (archiveRestoreCommand) Help() string {
@@ -24,7 +25,7 @@ Examples:
 
 func (c *archiveRestoreCommand) Run(p *program) error {
 	var restored archive.Restored
-	err := p.withArchive(func(log *archive.Log) (err error) {
+	err := p.withArchive(c.awsFlag, func(log *archive.Log) (err error) {
 		if restored, err = log.RestoreManifests(p.ctx); err != nil {
 			return err
 		}
@@ -45,6 +46,7 @@ type archiveSweepCommand struct {
 	OlderThan time.Duration `help:"Leave younger objects alone: they may be on their way into the log. Default: ${default}." default:"24h" placeholder:"DURATION"`
 	DryRun    bool          `help:"Only tell what would be removed."`
 	JSON      bool          `help:"Print the report as JSON." name:"json"`
+	awsFlag
 }
 
 func (archiveSweepCommand) Help() string {
@@ -62,7 +64,7 @@ func (c *archiveSweepCommand) Run(p *program) error {
 	if c.OlderThan < archive.MinSweepAge {
 		return usagef("--older-than: at least %s, since younger objects may be on their way into the log", archive.MinSweepAge)
 	}
-	return couldNotTell(p.withArchive(func(log *archive.Log) error {
+	return couldNotTell(p.withArchive(c.awsFlag, func(log *archive.Log) error {
 		swept, err := log.Sweep(p.ctx, c.OlderThan, c.DryRun)
 		if err != nil {
 			return err

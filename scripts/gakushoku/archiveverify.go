@@ -14,6 +14,7 @@ type archiveVerifyCommand struct {
 	Deep bool `help:"Read every object against its digest and every line of it, and compare with every stream of the event store."`
 	Fix  bool `help:"Append to the log what the event store has and the log lacks, and write missing manifests. Needs --deep for events."`
 	JSON bool `help:"Print the report as JSON." name:"json"`
+	awsFlag
 }
 
 func (archiveVerifyCommand) Help() string {
@@ -33,7 +34,7 @@ Examples:
 func (c *archiveVerifyCommand) Run(p *program) error {
 	var report *archive.Report
 	started := time.Now()
-	err := p.withArchive(func(log *archive.Log) (err error) {
+	err := p.withArchive(c.awsFlag, func(log *archive.Log) (err error) {
 		options := archive.Options{Deep: c.Deep, Fix: c.Fix}
 		end := p.archiveProgress(&options)
 		report, err = log.Verify(p.ctx, options)

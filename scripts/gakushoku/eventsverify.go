@@ -9,6 +9,7 @@ import (
 type eventsVerifyCommand struct {
 	Deep bool `help:"Also read the whole log, and compare it with the event store."`
 	JSON bool `help:"Print the report as JSON." name:"json"`
+	awsFlag
 }
 
 func (eventsVerifyCommand) Help() string {
@@ -25,7 +26,7 @@ Examples:
 func (c *eventsVerifyCommand) Run(p *program) error {
 	var report *archive.EventsReport
 	started := time.Now()
-	err := p.withArchive(func(log *archive.Log) (err error) {
+	err := p.withArchive(c.awsFlag, func(log *archive.Log) (err error) {
 		if report, err = log.VerifyEvents(p.ctx, c.Deep); err != nil {
 			return err
 		}

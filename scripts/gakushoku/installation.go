@@ -6,6 +6,7 @@ import (
 
 	"gakushoku/internal/app"
 	"gakushoku/internal/app/stack"
+	"gakushoku/internal/archive"
 	"gakushoku/internal/event"
 	"gakushoku/internal/repair"
 	"gakushoku/internal/reproject"
@@ -15,6 +16,7 @@ import (
 // or a stack on AWS.
 type installation interface {
 	ReadModels() *repair.ReadModels
+	ArchiveLog() *archive.Log
 	// EachEvent reads the whole log, in its order; the event is f's until f returns.
 	EachEvent(ctx context.Context, f func(*event.Event) error) error
 	// Status counts rows, which Versions does not.

@@ -87,7 +87,7 @@ func (c *rebuildCommand) rebuild(p *program, i installation, name string) error 
 	if c.JSON {
 		return p.printJSON(run)
 	}
-	return p.showRun(&run, time.Since(started))
+	return p.showRun(&run, time.Since(started), c.AWS)
 }
 
 // runToResume is the id of a run that is named, or of the last one that is under way.
@@ -153,12 +153,12 @@ func (p *program) healInconsistent(m *repair.ReadModels, name string, asJSON boo
 }
 
 // showRun tells what a run has done.
-func (p *program) showRun(r *reproject.Run, took time.Duration) error {
+func (p *program) showRun(r *reproject.Run, took time.Duration, onAWS string) error {
 	switch r.Mode {
 	case reproject.ModeHeal:
 		return p.printf("%s: %s folded anew in %s, %d of them set aside\n", r.Projection, plural(int64(r.Heal.Streams), "stream"), versionNames(r.Projection, r.Heal.Versions), r.Heal.Parked)
 	case reproject.ModeDryRun:
-		return p.showDryRun(r, took)
+		return p.showDryRun(r, took, onAWS)
 	case reproject.ModeScratch:
 		return p.printf("%s: %s in %s, as of %s; nobody is switched to it, \"gakushoku projection cleanup %s\" drops it\n",
 			r.Projection, plural(r.Replay.Rows, "row"), r.Table(), until(r), r.Projection)
@@ -207,7 +207,11 @@ func until(r *reproject.Run) string {
 }
 
 // showDryRun tells what a rebuild would do.
-func (p *program) showDryRun(r *reproject.Run, took time.Duration) error {
+func (p *program) showDryRun(r *reproject.Run, took time.Duration, onAWS string) error {
+	here := ""
+	if onAWS == "" {
+		here = fmt.Sprintf("here     about %s\n", estimateHere(took))
+	}
 	e := r.Replay.Estimate
 	if e == nil {
 		e = &reproject.Estimate{}
@@ -216,11 +220,10 @@ func (p *program) showDryRun(r *reproject.Run, took time.Duration) error {
 events   %d in %s of the log (%s compressed), up to number %d
 rows     %d (%s), in %s; the largest takes %s of memory
 parked   %d
-here     about %s
-on AWS   about %s for replay and verification (what binds: %s), %d write units, about %.2f USD
+%son AWS   about %s for replay and verification (what binds: %s), %d write units, about %.2f USD
 `, r.Projection, r.Plan.Events, plural(r.Plan.Segments, "segment"), sizeOf(r.Plan.Bytes), r.Plan.Watermark,
 		r.Replay.Rows, sizeOf(r.Replay.RowBytes), plural(int64(r.Plan.Parts), "part"), sizeOf(r.Replay.LargestPart),
-		r.Replay.Parked, estimateHere(took), time.Duration(e.Seconds)*time.Second, orDash(e.Binds), e.WriteUnits, e.USD)
+		r.Replay.Parked, here, time.Duration(e.Seconds)*time.Second, orDash(e.Binds), e.WriteUnits, e.USD)
 	for _, poison := range r.Replay.ParkedSample {
 		if err == nil {
 			err = p.printf("         %s\n", plain(poison))

@@ -106,7 +106,7 @@ func (c *statusCommand) show(p *program, s app.Status, counted bool) error {
 	}
 	for _, projected := range s.Projections {
 		for i := range projected.Runs {
-			if err := p.printf("\n%s\n", runLine(&projected.Runs[i])); err != nil {
+			if err := p.printf("\n%s\n", runLine(&projected.Runs[i], s.Stack != "")); err != nil {
 				return err
 			}
 		}
@@ -168,8 +168,13 @@ func stateOf(v projection.Version) string {
 }
 
 // runLine is a run that is going on, or was cut off, on one line.
-func runLine(r *reproject.Run) string {
+//
+// A driver notes the step that it has done, the state machine the one that it is in.
+func runLine(r *reproject.Run, inStack bool) string {
 	line := fmt.Sprintf("run %s builds %s: %s done", r.ID, r.Table(), orDash(r.Step))
+	if inStack {
+		line = fmt.Sprintf("run %s builds %s: in %s", r.ID, r.Table(), orDash(r.Step))
+	}
 	if r.Plan != nil {
 		line += fmt.Sprintf(", %s to replay in %s", plural(r.Plan.Events, "event"), plural(int64(r.Plan.Parts), "part"))
 	}

@@ -12,6 +12,7 @@ import (
 
 	"gakushoku/internal/app"
 	"gakushoku/internal/app/lambdas"
+	"gakushoku/internal/archive"
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventlog"
 	"gakushoku/internal/observe"
@@ -37,6 +38,7 @@ type Stack struct {
 	Engine  *reproject.Engine // for what is done beside runs
 	Machine Machine
 	Log     *eventlog.Reader
+	Archive *archive.Log
 	Models  *repair.ReadModels
 	Poll    time.Duration // how often a run is looked at
 }
@@ -45,14 +47,24 @@ type Stack struct {
 // the service.
 const poll = 2 * time.Second
 
+// patience is how long the archiver may take from an event to the log: its batching window, a
+// cold start, and a few tries.
+const patience = 2 * time.Minute
+
 // Open opens a stack by its name.
 func Open(ctx context.Context, name string) (*Stack, error) {
 	s, err := lambdas.OpenStack(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	return &Stack{Name: name, Engine: s.Engine, Machine: s.Machine, Log: s.Log(), Models: s.ReadModels(), Poll: poll}, nil
+	return &Stack{
+		Name: name, Engine: s.Engine, Machine: s.Machine, Log: s.Log(), Models: s.ReadModels(), Poll: poll,
+		Archive: &archive.Log{Ledger: s.Ledger, Blobs: s.Blobs, Store: s.Events, Now: time.Now, NewID: observe.NewID, Patience: patience},
+	}, nil
 }
+
+// ArchiveLog is what an operator does about the log of the stack.
+func (s *Stack) ArchiveLog() *archive.Log { return s.Archive }
 
 // ReadModels is what an operator does about the rows of the stack.
 func (s *Stack) ReadModels() *repair.ReadModels { return s.Models }
