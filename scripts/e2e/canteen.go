@@ -59,6 +59,7 @@ var scenarios = []scenario{
 	{"orders flow to rows and to the log", flow},
 	{"a broken read model is rebuilt under traffic", rebuildBroken},
 	{"a run is stopped half-way, and a later one clears up", stopHalfWay},
+	{"an operator follows the runbooks", followRunbooks},
 	{"a run meets a poison event; the next one is allowed it, and waits for a person", meetPoison},
 	{"a switch is rolled back", rollBack},
 }

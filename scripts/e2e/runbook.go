@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"gakushoku/scripts/runbook"
+)
+
+// runbookLimit is how long the pages may take: a read model is rebuilt, and until no reader can
+// be left that knows an old pointer takes minutes.
+const runbookLimit = 10 * time.Minute
+
+// followRunbooks does what the pages for people on call say about a stack, as somebody would
+// who has nothing but the command line and the stack's name.
+func followRunbooks(ctx context.Context, c *canteen) error {
+	if err := c.guests.waitServed(ctx, 3); err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp("", "gakushoku-runbook-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	ctx, cancel := context.WithTimeout(ctx, runbookLimit)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(work, "gakushoku"), "./scripts/gakushoku").CombinedOutput(); err != nil {
+		return fmt.Errorf("building the command line: %w: %s", err, out)
+	}
+	before, err := c.stack.Control.Pointer(ctx, request().Projection)
+	if err != nil {
+		return err
+	}
+	if err := c.followPages(ctx, work); err != nil {
+		return err
+	}
+	after, err := c.stack.Control.Pointer(ctx, request().Projection)
+	if err != nil {
+		return err
+	}
+	old, _ := before.ActiveVersion()
+	active, _ := after.ActiveVersion()
+	if active.Number <= old.Number || len(after.Versions) != 1 {
+		return fmt.Errorf("the runbooks have left %+v, before them there was %+v", after.Versions, before.Versions)
+	}
+	return c.wantSound(ctx, 0)
+}
+
+// followPages runs what every page says about a stack.
+func (c *canteen) followPages(ctx context.Context, work string) error {
+	pages, err := filepath.Glob("infra/runbooks/*.md")
+	if err != nil {
+		return err
+	}
+	followed := 0
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			return err
+		}
+		blocks, err := runbook.Blocks(string(text))
+		if err != nil {
+			return fmt.Errorf("%s: %w", page, err)
+		}
+		for i := range blocks {
+			if !blocks[i].AWS {
+				continue
+			}
+			if _, err := blocks[i].Run(ctx, work, c.operator(work)); err != nil {
+				return fmt.Errorf("%s: %w", page, err)
+			}
+			followed++
+			say("   %s, %s: every command went well", page, blocks[i].Section)
+		}
+	}
+	if followed == 0 {
+		return fmt.Errorf("no page in infra/runbooks says anything about a stack")
+	}
+	return nil
+}
+
+// operator is the environment of somebody who works on the stack.
+func (c *canteen) operator(work string) []string {
+	return append(os.Environ(), "PATH="+work+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"STACK="+c.options.stack, "URL="+c.client.base, "ORDER="+c.guests.all()[0].ID)
+}
