@@ -187,7 +187,7 @@ func (s *shift) setAside() {
 // killed is a rebuild whose process died while it waited for the projectors to know of it.
 func (s *shift) killed() {
 	kill(s.t, "reproject:join", "projection", "rebuild", "orders", "-d", s.dir)
-	s.shows = []string{"builds orders-v2: Join done", "orders-v2, which replaces version 1", "no run of orders is going on", "orders-v3, which replaces version 2"}
+	s.shows = []string{"builds orders-v2: ", "orders-v2, which replaces version 1", "no run of orders is going on", "orders-v3, which replaces version 2"}
 	s.written.WriteString(ok(s.t, "projection", "status", "-d", s.dir))
 }
 
