@@ -9,7 +9,7 @@ import (
 // interesting is what runs have to get to: promises that are never put to the test are kept.
 var interesting = []string{
 	"projector invocation", "follower", "late write", "crash", "answer", "answer from a version that is not the active one any more",
-	"head moved", "claimed", "manifest missing", "gap in a replay", "switch", "append after switch",
+	"head moved", "claimed", "log event appended", "log manifest restored", "expired", "verifies the log", "verifies the rows", "rows mended", "gap in a replay", "switch", "append after switch",
 	"run", "rebuild done", "heal done", "scratch done", "dry-run done", "run parked", "stopped", "resumed", "rolls back", "cleans up",
 }
 

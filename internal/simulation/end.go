@@ -21,6 +21,7 @@ func (w *world) finish(ctx context.Context) {
 	}
 	w.s.history.note("", "from here on all goes well")
 	w.rest()
+	w.repair(ctx)
 	w.checkLog(ctx)
 	w.checkVersions(ctx)
 	w.checkScratches()
@@ -32,8 +33,24 @@ func (w *world) finish(ctx context.Context) {
 	w.rest()
 	w.cleanUp()
 	w.rest()
+	w.sweep()
+	w.rest()
 	w.checkVersions(ctx)
 	w.checkOnly(ctx, last)
+	w.checkSwept(ctx)
+	w.checkLog(ctx)
+}
+
+// repair mends what nobody will bring any more: what has expired, and manifests that archivers
+// which died have left out.
+func (w *world) repair(ctx context.Context) {
+	if w.loss > 0 {
+		w.verifyRows()
+	}
+	if w.loss > 0 || w.lacksManifest(ctx) {
+		w.verifyLog()
+	}
+	w.rest()
 }
 
 // rest lets everything that is under way come to its end.

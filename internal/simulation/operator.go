@@ -56,7 +56,7 @@ func (w *world) switched() bool { return w.switches > 0 }
 
 // rollBack is the operator's `rollback`.
 func (w *world) rollBack() {
-	w.operate("rolls back", func(ctx context.Context, e *reproject.Engine) error {
+	w.meddle("rolls back", func(ctx context.Context, e *reproject.Engine) error {
 		_, err := e.Rollback(ctx, projection.Orders().Name)
 		return err
 	})
@@ -64,26 +64,38 @@ func (w *world) rollBack() {
 
 // cleanUp is the operator's `cleanup`.
 func (w *world) cleanUp() {
-	w.operate("cleans up", func(ctx context.Context, e *reproject.Engine) error {
+	w.meddle("cleans up", func(ctx context.Context, e *reproject.Engine) error {
 		_, err := e.CleanupAll(ctx, projection.Orders().Name)
 		return err
 	})
 }
 
-// operate runs one of the operator's commands, in a process of its own.
-func (w *world) operate(what string, f func(context.Context, *reproject.Engine) error) {
-	p := w.s.start(fmt.Sprintf("operator-%d", w.s.started+1))
-	p.speed = [...]float64{1, 0.1, 0.01}[w.s.random.IntN(3)] // people take their time
-	w.s.history.note(p.name, "%s", what)
+// meddle runs a command that changes the pointer: a run that is going on may fail because of it.
+func (w *world) meddle(what string, f func(context.Context, *reproject.Engine) error) {
+	p := w.operator(what)
 	for _, x := range w.goingOn() {
 		x.meddled = true
 	}
+	w.await(p, what, func(ctx context.Context) error { return f(ctx, w.rebuilder(p)) }, func() {})
+}
+
+// operator is a process of the operator's tool.
+func (w *world) operator(what string) *process {
+	p := w.s.start(fmt.Sprintf("operator-%d", w.s.started+1))
+	p.speed = [...]float64{1, 0.1, 0.01}[w.s.random.IntN(3)] // people take their time
+	w.s.history.note(p.name, "%s", what)
+	return p
+}
+
+// await runs one of the operator's commands; then is for one that went well.
+func (w *world) await(p *process, what string, f func(context.Context) error, then func()) {
 	w.operating++
-	p.run(func(ctx context.Context) error { return f(ctx, w.rebuilder(p)) }, func(err error) {
+	p.run(f, func(err error) {
 		w.operating--
 		w.s.history.note(p.name, "%s: %v", what, err)
 		if err == nil {
 			w.s.counts[what]++
+			then()
 		}
 		w.s.forget(p)
 	})

@@ -48,6 +48,7 @@ type world struct {
 	steps     int              // of the busy part
 	again     float64
 	disorder  float64
+	loss      float64 // how often records expire unread
 	straggle  float64 // how many events take very long to arrive
 	slow      float64
 	hurry     float64 // how often a state of a rebuild has little time
@@ -104,7 +105,7 @@ func newWorld(s *scheduler, m Mutation) *world {
 	}
 	w.poison, w.steps = [...]int{15, 60, 100_000}[r.IntN(3)], 400+r.IntN(1000)
 	w.runs, w.hurry, w.snapshots = 1+r.IntN(3), w.someRate(0.5), r.IntN(3) == 0
-	w.stirs = r.IntN(2) == 0
+	w.stirs, w.loss = r.IntN(2) == 0, [...]float64{0, 0, 0.1}[r.IntN(3)]
 	w.brisk, w.calm, w.fresh = [...]float64{1, 1, 5, 20}[r.IntN(4)], [...]float64{1, 10, 100}[r.IntN(3)], w.someRate(0.5)
 	w.again, w.disorder, w.straggle, w.slow = w.someRate(0.3), w.someRate(1), w.someRate(0.4), w.someRate(0.5)
 	s.faults = faults{refuse: w.someRate(0.05), loseAnswer: w.someRate(0.05), late: w.someRate(0.05), crash: w.someRate(0.02)}
@@ -148,8 +149,11 @@ func (w *world) everything() []action {
 		{w.someWeight() / 10, func() bool { return w.cutOff() != nil }, w.resume},
 		{w.someWeight() / 5, func() bool { return w.runs > 0 }, w.startRun},
 		{w.someWeight() / 200, w.running, w.stopRun},
-		{w.someWeight() / w.calm, func() bool { return w.switched() && w.operating < 2 }, w.rollBack},
-		{w.someWeight() / w.calm, func() bool { return w.switched() && w.operating < 2 }, w.cleanUp},
+		{w.someWeight() / w.calm, func() bool { return w.switched() && w.operating < 3 }, w.rollBack},
+		{w.someWeight() / w.calm, func() bool { return w.switched() && w.operating < 3 }, w.cleanUp},
+		{w.someWeight() / 100, func() bool { return w.operating < 3 }, w.verifyLog},
+		{w.someWeight() / 100, func() bool { return w.operating < 3 }, w.verifyRows},
+		{w.loss, func() bool { return !w.embedded }, w.expire},
 		{w.someWeight() * w.s.faults.crash, func() bool { return true }, w.crashSome},
 	}
 }
