@@ -55,7 +55,9 @@ func (e *Engine) prepare(ctx context.Context, run *Run) error {
 		for _, v := range p.Versions {
 			switch {
 			case v.RunID == run.ID:
-				run.ToVersion = v.Number // an earlier attempt at this step has registered it
+				// An earlier attempt at this step has registered it, perhaps before a deployment that
+				// knows a newer revision: live delivery fills the version with the one on the pointer.
+				run.ToVersion, run.Revision = v.Number, v.Revision
 				return false, nil
 			case v.State == projection.Building:
 				return false, e.underWay(run.Projection, v.RunID)

@@ -79,6 +79,22 @@ func TestASecondRunIsRefusedWhileOneIsGoingOn(t *testing.T) {
 	w.wantStates(map[int]projection.State{1: projection.Previous, 3: projection.Active})
 }
 
+// An attempt at Prepare that comes after a deployment goes on with the revision that the first
+// has put on the pointer: live delivery fills the version with that one.
+func TestPrepareRepeatedAfterADeploymentKeepsItsRevision(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.lives("a", 5)
+	first := w.must(w.engine.Prepare(t.Context(), "r1", request()))
+	newer := projection.Orders()
+	newer.Revision++
+	w.engine.Definitions = append(w.engine.Definitions, newer)
+	again := w.must(w.engine.Prepare(t.Context(), "r1", request()))
+	if again.ToVersion != first.ToVersion || again.Revision != first.Revision {
+		t.Errorf("first version %d of revision %d, then version %d of revision %d", first.ToVersion, first.Revision, again.ToVersion, again.Revision)
+	}
+}
+
 func TestPrepareMayBeRepeated(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
