@@ -49,7 +49,7 @@ func (w *world) resume() {
 	x.meddled = w.versionOf(x).State != projection.Building // its version may be gone, or in use
 	w.s.counts["resumed"]++
 	x.start(func(ctx context.Context) (err error) {
-		x.run, err = x.driver().Resume(ctx, projection.Orders().Name, x.id)
+		x.run, err = x.driver().Resume(ctx, ordersName, x.id)
 		return err
 	})
 }

@@ -28,8 +28,11 @@ func (w *world) finish(ctx context.Context) {
 	if w.broken != "" {
 		return
 	}
+	if w.deployable() {
+		w.deploy()
+	}
 	soak := reproject.Seconds(pointerTTL)
-	last := w.execute(reproject.Request{Projection: projection.Orders().Name, AllowParked: 1000, Soak: &soak})
+	last := w.execute(reproject.Request{Projection: ordersName, AllowParked: 1000, Soak: &soak})
 	w.rest()
 	w.cleanUp()
 	w.rest()
@@ -95,7 +98,7 @@ func (w *world) quiet() bool {
 // checkVersions wants every version that readers see, or may be shown again, to be the fold of
 // all events.
 func (w *world) checkVersions(ctx context.Context) {
-	pointer, err := w.control.Pointer(ctx, projection.Orders().Name)
+	pointer, err := w.control.Pointer(ctx, ordersName)
 	if err != nil {
 		w.violated("%v", err)
 		return
@@ -104,7 +107,7 @@ func (w *world) checkVersions(ctx context.Context) {
 		if v.State != projection.Active && v.State != projection.Previous || w.broken != "" {
 			continue
 		}
-		if diff := w.truth.checkTable(ctx, projection.Orders(), w.tables, pointer.Table(v)); diff != "" {
+		if diff := w.truth.checkTable(ctx, v.Revision, w.tables, pointer.Table(v)); diff != "" {
 			w.violated("%s", diff)
 		}
 	}
@@ -131,7 +134,7 @@ func (w *world) checkOnly(ctx context.Context, last *execution) {
 		w.violated("the last rebuild, which nobody disturbed, failed: %v", last.err)
 		return
 	}
-	pointer, err := w.control.Pointer(ctx, projection.Orders().Name)
+	pointer, err := w.control.Pointer(ctx, ordersName)
 	if err != nil {
 		w.violated("%v", err)
 		return

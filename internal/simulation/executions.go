@@ -101,7 +101,7 @@ func (w *world) rebuilder(p *process) *reproject.Engine {
 	}
 	rows := rebuildTables{tables{w.tables, p}, into}
 	e := &reproject.Engine{
-		Definitions: []projection.Definition{projection.Orders()},
+		Definitions: w.code(),
 		Pointers:    pointers{w.control, p, w}, Tables: rows, Streams: streams{w.truth, p}, Blobs: blobs{w.blobs, p},
 		Log:       &eventlog.Reader{Ledger: ledger{w.ledger, p}, Blobs: blobs{w.blobs, p}},
 		Projector: w.engineFor(p), Runs: runs{w, p}, Settings: w.settings(), Now: time.Now,

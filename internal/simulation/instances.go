@@ -10,7 +10,7 @@ func (p *process) of() *process { return p }
 // idle is an instance without an invocation under way: one that there was, or a new one
 // that knows nothing yet.
 func idle[I instance](w *world, all *[]I, start func() I) I {
-	*all = slices.DeleteFunc(*all, func(i I) bool { return i.of().dead })
+	*all = slices.DeleteFunc(*all, func(i I) bool { return i.of().dead || i.of().retired })
 	var free []I
 	for _, i := range *all {
 		if !i.of().busy {

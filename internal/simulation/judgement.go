@@ -122,7 +122,7 @@ func (x *execution) checkRows(t projection.Table, versions map[string]uint64, af
 		return // the table was dropped
 	}
 	for stream, version := range versions {
-		if !projection.Orders().Folds(stream) {
+		if !folded(stream) {
 			continue
 		}
 		if s := x.w.truth.streams[stream]; rows[stream].Version < min(version, s.last()) {
@@ -135,7 +135,7 @@ func (x *execution) checkRows(t projection.Table, versions map[string]uint64, af
 func (w *world) checkScratch(x *execution) string {
 	had := map[string]map[uint64]bool{}
 	err := w.eachLogged(func(number uint64, e *event.Event) {
-		if number <= x.request.UntilNumber && projection.Orders().Folds(e.Stream) {
+		if number <= x.request.UntilNumber && folded(e.Stream) {
 			if had[e.Stream] == nil {
 				had[e.Clone().Stream] = map[uint64]bool{}
 			}
@@ -152,7 +152,7 @@ func (w *world) checkScratch(x *execution) string {
 			length++
 		}
 		if length > 0 {
-			row, amounts := w.truth.streams[stream].at(length)
+			row, amounts := w.truth.streams[stream].at(x.run.Revision, length)
 			want[stream] = row
 			for _, c := range amounts {
 				addTotal(totals, c)

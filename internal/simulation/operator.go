@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"gakushoku/internal/projection"
 	"gakushoku/internal/reproject"
 )
 
@@ -15,7 +14,7 @@ func (w *world) startRun() {
 		return
 	}
 	w.runs--
-	r := reproject.Request{Projection: projection.Orders().Name, AllowParked: 1000}
+	r := reproject.Request{Projection: ordersName, AllowParked: 1000}
 	random := w.s.random
 	switch kind := random.IntN(16); {
 	case kind == 0:
@@ -57,7 +56,7 @@ func (w *world) switched() bool { return w.switches > 0 }
 // rollBack is the operator's `rollback`.
 func (w *world) rollBack() {
 	w.meddle("rolls back", func(ctx context.Context, e *reproject.Engine) error {
-		_, err := e.Rollback(ctx, projection.Orders().Name)
+		_, err := e.Rollback(ctx, ordersName)
 		return err
 	})
 }
@@ -65,7 +64,7 @@ func (w *world) rollBack() {
 // cleanUp is the operator's `cleanup`.
 func (w *world) cleanUp() {
 	w.meddle("cleans up", func(ctx context.Context, e *reproject.Engine) error {
-		_, err := e.CleanupAll(ctx, projection.Orders().Name)
+		_, err := e.CleanupAll(ctx, ordersName)
 		return err
 	})
 }

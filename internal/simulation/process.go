@@ -44,6 +44,7 @@ type process struct {
 	stop    context.CancelFunc
 	dead    bool // guarded by s.mu
 	durable bool // it does not crash by itself
+	retired bool // it gets no further invocation
 	busy    bool // an instance of a function has one invocation at a time
 	made    int  // ids
 }

@@ -52,7 +52,7 @@ func (w *world) connect(g *guest) {
 		Pointers:    &projection.CachedPointers{Source: pointers{w.control, g.process, w}, TTL: pointerTTL, Now: time.Now},
 		Browser:     g.browser,
 		Streams:     streams{w.truth, g.process},
-		Definitions: []projection.Definition{projection.Orders()},
+		Definitions: w.code(),
 		Now:         time.Now,
 	}
 }
@@ -66,7 +66,7 @@ func (w *world) ask(g *guest) {
 		return
 	}
 	stream := w.truth.names[w.s.random.IntN(len(w.truth.names))]
-	if !projection.Orders().Folds(stream) {
+	if !folded(stream) {
 		return
 	}
 	s := w.truth.streams[stream]
@@ -87,7 +87,7 @@ func (w *world) ask(g *guest) {
 
 // activeTable is the table that readers are to see now.
 func (w *world) activeTable() projection.Table {
-	pointer, err := w.control.Pointer(context.Background(), projection.Orders().Name)
+	pointer, err := w.control.Pointer(context.Background(), ordersName)
 	if err != nil {
 		w.violated("%v", err)
 	}
@@ -115,7 +115,7 @@ func (w *world) judge(g *guest, stream string, due uint64, began time.Time, got 
 	}
 	w.s.history.note(g.name, "sees %s@%d in %s", stream, got.Version, g.browser.table)
 	key := shownKey{g.browser.table, stream}
-	switch rows := w.truth.streams[stream].rows; {
+	switch rows := w.truth.streams[stream].folds[w.revisions[g.browser.table.Version]].rows; {
 	case got.Version < due:
 		w.violated("%s sees version %d of %s in %s, which had version %d before it asked", g.name, got.Version, stream, g.browser.table, due)
 	case got.Version < g.shown[key]:

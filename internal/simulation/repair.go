@@ -60,7 +60,7 @@ func (w *world) verifyRows() {
 	p := w.operator("verifies the rows")
 	w.await(p, "verifies the rows", func(ctx context.Context) error {
 		e := w.rebuilder(p)
-		pointer, err := e.Pointers.Pointer(ctx, projection.Orders().Name)
+		pointer, err := e.Pointers.Pointer(ctx, ordersName)
 		if err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func (w *world) verifyRows() {
 			if version.State != projection.Active && version.State != projection.Previous {
 				continue
 			}
-			report, err := v.Table(ctx, projection.Orders(), pointer.Table(version), verify.Options{Fix: true})
+			report, err := v.Table(ctx, revisions()[version.Revision-1], pointer.Table(version), verify.Options{Fix: true})
 			if err == nil && !report.Sound() {
 				w.violated("%s finds %s not sound: %+v %+v", p.name, report.Table, report.Problems, report.Totals)
 			}

@@ -48,11 +48,24 @@ type truth struct {
 
 type streamTruth struct {
 	events   []event.Event
-	rows     []seen // by version; [0] is a stream without events. It ends at a poison event
-	amounts  [][]readmodel.Contribution
+	folds    map[int]*fold // by revision
 	poisoned bool
 	promised uint64 // the newest version whose delivery was acknowledged
-	row      readmodel.Order
+}
+
+// fold is a stream folded by one revision.
+type fold struct {
+	row     readmodel.Row
+	rows    []seen // by version; [0] is a stream without events. It ends at a poison event
+	amounts [][]readmodel.Contribution
+}
+
+func newStreamTruth() *streamTruth {
+	s := &streamTruth{folds: map[int]*fold{}}
+	for _, d := range revisions() {
+		s.folds[d.Revision] = &fold{row: d.NewRow(), rows: []seen{{}}, amounts: [][]readmodel.Contribution{nil}}
+	}
+	return s
 }
 
 func newTruth() *truth {
@@ -73,7 +86,7 @@ func (t *truth) Append(ctx context.Context, stream string, expected uint64, even
 	}
 	s := t.streams[stream]
 	if s == nil {
-		s = &streamTruth{rows: []seen{{}}, amounts: [][]readmodel.Contribution{nil}}
+		s = newStreamTruth()
 		t.streams[stream] = s
 		t.names = append(t.names, stream)
 		slices.Sort(t.names)
@@ -97,49 +110,55 @@ func (s *streamTruth) add(e event.Event) error {
 	if s.poisoned {
 		return nil
 	}
-	if s.row.Apply(&e) != nil {
-		s.poisoned = true
-		s.rows[len(s.rows)-1].ParkedAt = e.Version
-		return nil
+	for _, f := range s.folds {
+		if f.row.Apply(&e) != nil {
+			s.poisoned = true
+			f.rows[len(f.rows)-1].ParkedAt = e.Version
+			continue
+		}
+		data, err := json.Marshal(f.row)
+		if err != nil {
+			return err
+		}
+		f.rows = append(f.rows, seen{Version: e.Version, Data: string(data), Place: f.row.Place()})
+		f.amounts = append(f.amounts, slices.Clone(f.row.Contributions()))
 	}
-	data, err := json.Marshal(&s.row)
-	if err != nil {
-		return err
-	}
-	s.rows = append(s.rows, seen{Version: e.Version, Data: string(data), Place: s.row.Place()})
-	s.amounts = append(s.amounts, slices.Clone(s.row.Contributions()))
 	return nil
 }
 
-// newest is the row after all events.
-func (s *streamTruth) newest() seen { return s.rows[len(s.rows)-1] }
+// newest is the row after all events, and what it contributes to totals.
+func (s *streamTruth) newest(revision int) (seen, []readmodel.Contribution) {
+	return s.at(revision, uint64(len(s.events)))
+}
 
 // at is the row after so many events, and what it contributes to totals.
-func (s *streamTruth) at(length uint64) (seen, []readmodel.Contribution) {
-	version := min(length, s.last())
-	row := s.rows[version]
+func (s *streamTruth) at(revision int, length uint64) (seen, []readmodel.Contribution) {
+	f, version := s.folds[revision], min(length, s.last())
+	row := f.rows[version]
 	if length == version {
 		row.ParkedAt = 0 // the event that cannot be applied is not among them
 	}
-	return row, s.amounts[version]
+	return row, f.amounts[version]
 }
 
 // last is the newest version that can be applied.
-func (s *streamTruth) last() uint64 { return uint64(len(s.rows) - 1) }
+func (s *streamTruth) last() uint64 {
+	return uint64(len(s.folds[projection.Orders().Revision].rows) - 1)
+}
 
 // due is the least version that a row may have: what was promised, as far as it can be applied.
 func (s *streamTruth) due() uint64 { return min(s.promised, s.last()) }
 
 // checkTable compares a table version with the fold of all events; "" when they are the same.
-func (t *truth) checkTable(ctx context.Context, d projection.Definition, store projection.Inspector, table projection.Table) string {
+func (t *truth) checkTable(ctx context.Context, revision int, store projection.Inspector, table projection.Table) string {
 	want, wantTotals := map[string]seen{}, map[string]map[string]int64{}
 	for _, name := range t.names {
-		s := t.streams[name]
-		if !d.Folds(name) {
+		if !folded(name) {
 			continue
 		}
-		want[name] = s.newest()
-		for _, c := range s.amounts[len(s.amounts)-1] {
+		row, amounts := t.streams[name].newest(revision)
+		want[name] = row
+		for _, c := range amounts {
 			addTotal(wantTotals, c)
 		}
 	}

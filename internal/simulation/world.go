@@ -37,6 +37,9 @@ type world struct {
 	executions []*execution // in the order of their starts
 	operating  int          // operator's commands under way
 	switches   int          // that runs have made
+	upgrade    bool         // the second revision is deployed on the way
+	deployed   int          // how many revisions the code has
+	revisions  map[int]int  // of the table versions
 
 	// What this run is like. Runs differ much, so that each is extreme in some way.
 	writes    int              // still to be made
@@ -91,7 +94,7 @@ func (w *world) someSpeed() float64 {
 }
 
 func newWorld(s *scheduler, m Mutation) *world {
-	w := &world{s: s, mutation: m, tables: memory.NewTables(), control: memory.NewControl(), ledger: memory.NewLedger(), blobs: memory.NewBlobs()}
+	w := &world{s: s, mutation: m, tables: memory.NewTables(), control: memory.NewControl(), ledger: memory.NewLedger(), blobs: memory.NewBlobs(), deployed: 1, revisions: map[int]int{}}
 	if m.Ledger != nil {
 		w.ledger = m.Ledger(w.ledger)
 	}
@@ -105,6 +108,7 @@ func newWorld(s *scheduler, m Mutation) *world {
 	}
 	w.poison, w.steps = [...]int{15, 60, 100_000}[r.IntN(3)], 400+r.IntN(1000)
 	w.runs, w.hurry, w.snapshots = 1+r.IntN(3), w.someRate(0.5), r.IntN(3) == 0
+	w.upgrade = r.IntN(3) == 0
 	w.stirs, w.loss = r.IntN(2) == 0, [...]float64{0, 0, 0.1}[r.IntN(3)]
 	w.brisk, w.calm, w.fresh = [...]float64{1, 1, 5, 20}[r.IntN(4)], [...]float64{1, 10, 100}[r.IntN(3)], w.someRate(0.5)
 	w.again, w.disorder, w.straggle, w.slow = w.someRate(0.3), w.someRate(1), w.someRate(0.4), w.someRate(0.5)
@@ -151,8 +155,9 @@ func (w *world) everything() []action {
 		{w.someWeight() / 200, w.running, w.stopRun},
 		{w.someWeight() / w.calm, func() bool { return w.switched() && w.operating < 3 }, w.rollBack},
 		{w.someWeight() / w.calm, func() bool { return w.switched() && w.operating < 3 }, w.cleanUp},
-		{w.someWeight() / 100, func() bool { return w.operating < 3 }, w.verifyLog},
-		{w.someWeight() / 100, func() bool { return w.operating < 3 }, w.verifyRows},
+		{w.someWeight() / 300, func() bool { return w.operating < 3 }, w.verifyLog},
+		{w.someWeight() / 300, func() bool { return w.operating < 3 }, w.verifyRows},
+		{w.someWeight() / 50, w.deployable, w.deploy},
 		{w.loss, func() bool { return !w.embedded }, w.expire},
 		{w.someWeight() * w.s.faults.crash, func() bool { return true }, w.crashSome},
 	}
@@ -180,6 +185,9 @@ func (w *world) someTime() {
 
 // pointerMoved is told of every change of the pointer.
 func (w *world) pointerMoved(from, to projection.Pointer) {
+	for _, v := range to.Versions {
+		w.revisions[v.Number] = v.Revision
+	}
 	before, _ := from.ActiveVersion()
 	if after, _ := to.ActiveVersion(); after.Number != before.Number {
 		w.switches++
@@ -237,7 +245,8 @@ func (w *world) next() {
 
 // play runs the busy part, lets the world come to rest, and checks what came of it.
 func (w *world) play(ctx context.Context) {
-	if err := projection.Ensure(ctx, w.control, w.tables, projection.Orders()); err != nil {
+	w.revisions[1] = revisions()[0].Revision
+	if err := projection.Ensure(ctx, w.control, w.tables, revisions()[0]); err != nil {
 		w.violated("setting up: %v", err)
 	}
 	for range w.steps {
