@@ -14,7 +14,7 @@ import (
 // lets an operator tidy up and rebuild once more, undisturbed, and checks again.
 func (w *world) finish(ctx context.Context) {
 	w.s.look()
-	w.s.faults, w.writes, w.again, w.disorder, w.slow, w.hurry, w.fresh, w.runs = faults{}, 0, 0, 0, 0, 0, 0, 0
+	w.tidy, w.s.faults, w.writes, w.again, w.disorder, w.slow, w.hurry, w.fresh, w.runs = false, faults{}, 0, 0, 0, 0, 0, 0, 0
 	w.straggle = 0
 	for i := range w.transit {
 		w.transit[i].until = 0

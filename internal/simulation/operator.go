@@ -63,6 +63,7 @@ func (w *world) rollBack() {
 
 // cleanUp is the operator's `cleanup`.
 func (w *world) cleanUp() {
+	w.tidy = false
 	w.meddle("cleans up", func(ctx context.Context, e *reproject.Engine) error {
 		_, err := e.CleanupAll(ctx, ordersName)
 		return err

@@ -2,6 +2,7 @@ package simulation_test
 
 import (
 	"flag"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,9 @@ var (
 	seeds = flag.Uint64("seeds", 500, "how many seeds to play")
 	first = flag.Uint64("first", 1, "the first of them")
 )
+
+// Runs make much garbage and little that stays.
+func init() { debug.SetGCPercent(800) }
 
 func TestAnyScheduleKeepsThePromises(t *testing.T) {
 	if *seed != 0 {

@@ -57,6 +57,8 @@ type world struct {
 	hurry     float64 // how often a state of a rebuild has little time
 	runs      int     // rebuilds still to be started
 	calm      float64 // of the operator
+	hasty     bool    // the operator cleans up right after a switch
+	tidy      bool    // and is about to
 	brisk     float64 // how fast the functions of a rebuild are
 	stirs     bool    // much happens at once when the pointer has changed
 	still     int     // until this step time stands still
@@ -108,9 +110,12 @@ func newWorld(s *scheduler, m Mutation) *world {
 	}
 	w.poison, w.steps = [...]int{15, 60, 100_000}[r.IntN(3)], 400+r.IntN(1000)
 	w.runs, w.hurry, w.snapshots = 1+r.IntN(3), w.someRate(0.5), r.IntN(3) == 0
-	w.upgrade = r.IntN(3) == 0
+	w.upgrade, w.hasty = r.IntN(3) == 0, r.IntN(4) == 0
 	w.stirs, w.loss = r.IntN(2) == 0, [...]float64{0, 0, 0.1}[r.IntN(3)]
 	w.brisk, w.calm, w.fresh = [...]float64{1, 1, 5, 20}[r.IntN(4)], [...]float64{1, 10, 100}[r.IntN(3)], w.someRate(0.5)
+	if w.hasty {
+		w.stirs, w.fresh = true, 0.4
+	}
 	w.again, w.disorder, w.straggle, w.slow = w.someRate(0.3), w.someRate(1), w.someRate(0.4), w.someRate(0.5)
 	s.faults = faults{refuse: w.someRate(0.05), loseAnswer: w.someRate(0.05), late: w.someRate(0.05), crash: w.someRate(0.02)}
 	for i := range 1 + r.IntN(2) {
@@ -155,6 +160,7 @@ func (w *world) everything() []action {
 		{w.someWeight() / 200, w.running, w.stopRun},
 		{w.someWeight() / w.calm, func() bool { return w.switched() && w.operating < 3 }, w.rollBack},
 		{w.someWeight() / w.calm, func() bool { return w.switched() && w.operating < 3 }, w.cleanUp},
+		{3, func() bool { return w.tidy }, w.cleanUp},
 		{w.someWeight() / 300, func() bool { return w.operating < 3 }, w.verifyLog},
 		{w.someWeight() / 300, func() bool { return w.operating < 3 }, w.verifyRows},
 		{w.someWeight() / 50, w.deployable, w.deploy},
@@ -192,6 +198,7 @@ func (w *world) pointerMoved(from, to projection.Pointer) {
 	if after, _ := to.ActiveVersion(); after.Number != before.Number {
 		w.switches++
 		w.s.count("switch")
+		w.tidy = w.hasty
 	}
 	w.stir()
 }
