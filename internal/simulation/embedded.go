@@ -10,6 +10,7 @@ import (
 	"gakushoku/internal/eventlog"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/reproject"
+	"gakushoku/internal/wait"
 )
 
 // driver runs the steps of a rebuild in the process of the execution, as the embedded system
@@ -22,7 +23,9 @@ func (x *execution) driver() *reproject.Driver {
 			x.reaches(p.Step)
 		}
 	}
-	d := &reproject.Driver{Engine: e, Workers: 2}
+	d := &reproject.Driver{Engine: e, Workers: 2, Approve: func(ctx context.Context, _ reproject.Run) (reproject.Decision, error) {
+		return reproject.Decision{Approved: x.person.approves}, wait.For(ctx, x.person.takes)
+	}}
 	if x.w.alone {
 		d.Alone = func() bool { return !x.w.followed() }
 	}

@@ -28,9 +28,16 @@ type execution struct {
 	meddled bool // somebody changed the pointer meanwhile, so that it may fail
 	resumed bool // another process has gone on with it
 
+	person   person            // who approves the switch
 	lengths  map[string]uint64 // of the streams when it began
 	switches int               // that there had been when it began
 	logged   map[string]uint64 // what the log held of each stream when the wait after Join was over
+}
+
+// person is who is asked before a switch.
+type person struct {
+	takes    time.Duration
+	approves bool
 }
 
 // execute starts a run.
@@ -51,6 +58,7 @@ func (w *world) execute(request reproject.Request) *execution {
 
 func (w *world) newExecution(id string, request reproject.Request) *execution {
 	x := &execution{w: w, id: id, request: request, process: w.s.start(id), lengths: map[string]uint64{}, switches: w.switches}
+	x.person = person{time.Duration(w.s.random.Int64N(int64(4 * pointerTTL))), w.s.random.IntN(8) > 0}
 	for _, name := range w.truth.names {
 		x.lengths[name] = uint64(len(w.truth.streams[name].events))
 	}

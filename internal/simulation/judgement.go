@@ -21,6 +21,9 @@ func (w *world) judgeRun(x *execution) {
 		return
 	case x.stopped || x.meddled, !errors.Is(x.err, reproject.ErrFailed):
 		return
+	case x.request.Approve && !x.person.approves:
+		w.s.counts["run not approved"]++
+		return
 	case x.request.AllowParked == 0 && w.poisoned():
 		w.s.counts["run parked"]++
 		return

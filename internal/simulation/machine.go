@@ -38,7 +38,7 @@ func (x *execution) states() []state {
 	}
 	all := append(replay, task("Join"), state{"JoinWait", (*execution).joinWait}, state{"CatchUp", (*execution).catchUp},
 		task("StartVerify"), state{"VerifyParts", (*execution).verifyParts}, task("Verify"),
-		task("Switch"), state{"Soak", (*execution).soak}, state{"Cleanup", (*execution).cleanup})
+		state{"Approve", (*execution).approve}, task("Switch"), state{"Soak", (*execution).soak}, state{"Cleanup", (*execution).cleanup})
 	if x.w.mutation.Order == nil {
 		return all
 	}
@@ -106,6 +106,20 @@ func (x *execution) heal(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// approve asks a person, when the request wants one, who takes some time.
+func (x *execution) approve(ctx context.Context) error {
+	if !x.request.Approve {
+		return nil
+	}
+	if err := x.invoke(ctx, reproject.Task{Step: "Approve", Run: &x.run, Token: "token"}, nil); err != nil {
+		return err
+	}
+	if err := wait.For(ctx, x.person.takes); err != nil || x.person.approves {
+		return err
+	}
+	return errNotApproved
 }
 
 func (x *execution) joinWait(ctx context.Context) error {
@@ -184,6 +198,8 @@ func (x *execution) invoke(ctx context.Context, t reproject.Task, into *reprojec
 	}
 	return err
 }
+
+var errNotApproved = fmt.Errorf("%w: the person said no", reproject.ErrFailed)
 
 var errStateTimeout = fault.Unavailable(errors.New("States.Timeout"))
 

@@ -31,6 +31,7 @@ func (w *world) startRun() {
 		if random.IntN(6) == 0 {
 			r.AllowParked = 0
 		}
+		r.Approve = random.IntN(4) == 0
 		if random.IntN(2) == 0 {
 			soak := reproject.Seconds(random.Int64N(int64(4*pointerTTL)) * random.Int64N(2))
 			r.Soak = &soak
