@@ -167,9 +167,10 @@ func underTraffic(t *testing.T, each func(x *traffic, v *verify.Verifier, parts 
 			t.Run(fmt.Sprintf("snapshots %t, %d parts", snapshots, parts), func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t)
-				for i := range 30 {
+				for i := range 40 {
 					w.order(fmt.Sprintf("o%d", i))
 				}
+				w.poison("bad") // the traffic may bring none before it is stopped
 				x := w.traffic(uint64(parts))
 				v := w.verifier(snapshots)
 				v.LagBound, v.Sleep = time.Minute, x.settle
