@@ -84,7 +84,8 @@ func OpenFolder(ctx context.Context, dir string) (*Folder, error) {
 		Tables:   sqlite.OpenTables(filepath.Join(dir, "readmodels")),
 		Pointers: &projection.CachedPointers{Source: control, TTL: pointerTTL, Now: time.Now},
 	}
-	for _, d := range definitions() {
+	for _, name := range projection.All().Names() {
+		d, _ := projection.All().Newest(name)
 		if err := projection.Ensure(ctx, f.Control, f.Tables, d); err != nil {
 			return nil, errors.Join(err, f.Close())
 		}
@@ -173,9 +174,6 @@ func (f *Folder) Close() error {
 	return errors.Join(f.Events.Close(), f.Tables.Close(), f.Control.Close(), f.Ledger.Close())
 }
 
-// definitions are the revisions of all projections that this program knows.
-func definitions() []projection.Definition { return []projection.Definition{projection.Orders()} }
-
 // Commands is the handler of commands on this folder.
 func (f *Folder) Commands() *command.Handler {
 	return &command.Handler{Streams: f.Events, Now: time.Now, NewID: observe.NewID}
@@ -183,12 +181,12 @@ func (f *Folder) Commands() *command.Handler {
 
 // Queries is the service that answers queries on this folder.
 func (f *Folder) Queries() *query.Service {
-	return &query.Service{Pointers: f.Pointers, Browser: f.Tables, Streams: f.Events, Definitions: definitions(), Now: time.Now}
+	return &query.Service{Pointers: f.Pointers, Browser: f.Tables, Streams: f.Events, Definitions: projection.All(), Now: time.Now}
 }
 
 // Projector writes the read models of this folder.
 func (f *Folder) Projector() *projection.Projector {
-	return &projection.Projector{Definitions: definitions(), Pointers: f.Pointers, Tables: f.Tables, Streams: f.Events, Now: time.Now}
+	return &projection.Projector{Definitions: projection.All(), Pointers: f.Pointers, Tables: f.Tables, Streams: f.Events, Now: time.Now}
 }
 
 // projectorTimeout is how long the projector may take for one batch; a rebuild waits as long
@@ -202,7 +200,7 @@ const lagBound = 2 * time.Second
 // ReadModels is what an operator does about the rows of this folder.
 func (f *Folder) ReadModels() *repair.ReadModels {
 	return &repair.ReadModels{
-		Definitions: definitions(), Pointers: f.Control, Tables: f.Tables, Streams: f.Events,
+		Definitions: projection.All(), Pointers: f.Control, Tables: f.Tables, Streams: f.Events,
 		Numbers:   &eventlog.Numberer{Log: f.Log(), Streams: f.Events},
 		Projector: f.Projector(), LagBound: lagBound, Now: time.Now,
 	}

@@ -32,7 +32,7 @@ type RebuildOptions struct {
 // Engine is the steps of a rebuild on this folder.
 func (f *Folder) Engine(progress func(reproject.Progress)) *reproject.Engine {
 	return &reproject.Engine{
-		Definitions: definitions(), Pointers: f.Control, Tables: f.Tables, Streams: f.Events,
+		Definitions: projection.All(), Pointers: f.Control, Tables: f.Tables, Streams: f.Events,
 		Log: f.Log(), Blobs: f.Blobs, Projector: f.Projector(), Runs: runs{f.Dir}, Now: time.Now,
 		Archive: f.Archive, Progress: progress,
 		Settings: reproject.Settings{
@@ -58,7 +58,7 @@ func (f *Folder) ResumeRebuild(ctx context.Context, projection, runID string, o 
 }
 
 func (f *Folder) drive(ctx context.Context, name string, o RebuildOptions, run func(context.Context, *reproject.Driver) (reproject.Run, error)) (reproject.Run, error) {
-	if _, err := definitionOf(name); err != nil {
+	if err := known(name); err != nil {
 		return reproject.Run{}, err
 	}
 	unlock, err := lockRun(f.Dir, name)
@@ -93,20 +93,18 @@ type runs struct{ dir string }
 // then.
 func (r runs) Running(context.Context, string) (bool, error) { return false, nil }
 
-func definitionOf(name string) (projection.Definition, error) {
-	var names []string
-	for _, d := range definitions() {
-		if d.Name == name {
-			return d, nil
-		}
-		names = append(names, d.Name)
+// known refuses the name of a projection that there is not.
+func known(name string) error {
+	all := projection.All()
+	if _, ok := all.Newest(name); !ok {
+		return fmt.Errorf("%w: there is no projection %q: choose one of %v", reproject.ErrRefused, name, all.Names())
 	}
-	return projection.Definition{}, fmt.Errorf("%w: there is no projection %q: choose one of %v", reproject.ErrRefused, name, names)
+	return nil
 }
 
 // Rollback shows readers the previous version of a projection again.
 func (f *Folder) Rollback(ctx context.Context, name string) (int, error) {
-	if _, err := definitionOf(name); err != nil {
+	if err := known(name); err != nil {
 		return 0, err
 	}
 	return f.Engine(nil).Rollback(ctx, name)
@@ -114,7 +112,7 @@ func (f *Folder) Rollback(ctx context.Context, name string) (int, error) {
 
 // History are the latest runs of a projection, the newest first.
 func (f *Folder) History(ctx context.Context, name string, limit int) ([]reproject.Past, error) {
-	if _, err := definitionOf(name); err != nil {
+	if err := known(name); err != nil {
 		return nil, err
 	}
 	return f.Engine(nil).History(ctx, name, limit)
@@ -122,7 +120,7 @@ func (f *Folder) History(ctx context.Context, name string, limit int) ([]reproje
 
 // Approval is the question with which a run of a projection waits.
 func (f *Folder) Approval(ctx context.Context, name string) (reproject.Approval, error) {
-	if _, err := definitionOf(name); err != nil {
+	if err := known(name); err != nil {
 		return reproject.Approval{}, err
 	}
 	return f.Engine(nil).Waiting(ctx, name)
@@ -136,7 +134,7 @@ func (f *Folder) Decide(ctx context.Context, a reproject.Approval, d reproject.D
 // Abandon takes away what runs that were cut off have left behind. One that is still going on
 // is refused: it ends with its process.
 func (f *Folder) Abandon(ctx context.Context, name string) ([]reproject.Run, error) {
-	if _, err := definitionOf(name); err != nil {
+	if err := known(name); err != nil {
 		return nil, err
 	}
 	unlock, err := lockRun(f.Dir, name)
@@ -162,7 +160,7 @@ func (f *Folder) EachEvent(ctx context.Context, do func(*event.Event) error) err
 
 // CleanUp drops the previous and the scratch versions of a projection.
 func (f *Folder) CleanUp(ctx context.Context, name string) ([]int, error) {
-	if _, err := definitionOf(name); err != nil {
+	if err := known(name); err != nil {
 		return nil, err
 	}
 	unlock, err := lockRun(f.Dir, name)

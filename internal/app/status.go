@@ -57,12 +57,12 @@ func (f *Folder) Versions(ctx context.Context) (Status, error) {
 		return Status{}, err
 	}
 	status := Status{Head: head, Applied: applied, BehindMs: lag.Milliseconds()}
-	for _, d := range definitions() {
-		pointer, err := f.Control.Pointer(ctx, d.Name)
+	for _, name := range projection.All().Names() {
+		pointer, err := f.Control.Pointer(ctx, name)
 		if err != nil {
 			return status, err
 		}
-		p := ProjectionStatus{Name: d.Name, Versions: pointer.Versions}
+		p := ProjectionStatus{Name: name, Versions: pointer.Versions}
 		if p.Runs, err = f.Engine(nil).RunsOf(ctx, pointer); err != nil {
 			return status, err
 		}

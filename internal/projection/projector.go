@@ -15,7 +15,7 @@ import (
 // Projector applies events to the table versions that have to be written. Several may run
 // at once, on the same events.
 type Projector struct {
-	Definitions []Definition // every revision that a table version may have
+	Definitions Definitions // every revision that a table version may have
 	Pointers    *CachedPointers
 	Tables      Tables
 	Streams     eventstore.Loader
@@ -43,7 +43,7 @@ func (p *Projector) Apply(ctx context.Context, events []event.Event) Failures {
 	ctx, span := observe.StartLinked(ctx, "process events", observe.Consumer, event.Traceparents(events))
 	defer span.Int(observe.AttrEvents, len(events)).End()
 	failures := Failures{}
-	for _, name := range p.names() {
+	for _, name := range p.Definitions.Names() {
 		if err := p.applyProjection(ctx, name, events, failures); err != nil {
 			for i := range events {
 				failures[events[i].Stream] = err
@@ -64,19 +64,6 @@ func (p *Projector) ApplyTo(ctx context.Context, d Definition, t Table, events [
 	return failures.Err()
 }
 
-// names are the projections, each once.
-func (p *Projector) names() []string {
-	var names []string
-	seen := map[string]bool{}
-	for _, d := range p.Definitions {
-		if !seen[d.Name] {
-			seen[d.Name] = true
-			names = append(names, d.Name)
-		}
-	}
-	return names
-}
-
 func (p *Projector) applyProjection(ctx context.Context, name string, events []event.Event, failures Failures) error {
 	pointer, err := p.Pointers.Pointer(ctx, name)
 	if err != nil {
@@ -86,7 +73,7 @@ func (p *Projector) applyProjection(ctx context.Context, name string, events []e
 		if !v.Live() {
 			continue
 		}
-		d, ok := p.definition(name, v.Revision)
+		d, ok := p.Definitions.Revision(name, v.Revision)
 		if !ok {
 			// A newer deployment builds a version whose fold this one does not have. It waits for
 			// this one to end before it relies on that version being written.
@@ -120,15 +107,6 @@ func (p *Projector) stillListed(ctx context.Context, name string, number int) er
 		}
 	}
 	return nil
-}
-
-func (p *Projector) definition(name string, revision int) (Definition, bool) {
-	for _, d := range p.Definitions {
-		if d.Name == name && d.Revision == revision {
-			return d, true
-		}
-	}
-	return Definition{}, false
 }
 
 // projectTable is applyTable in a span of its own.

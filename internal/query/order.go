@@ -13,6 +13,7 @@ import (
 	"gakushoku/internal/fault"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
+	"gakushoku/internal/readmodel"
 )
 
 // Order is one order as the read model has it.
@@ -68,9 +69,9 @@ func (s *Service) getOrder(ctx context.Context, stream string, minVersion uint64
 	if minVersion == 0 {
 		return Order{}, errNoSuchOrder()
 	}
-	d, known := s.definition(at.revision)
+	d, known := s.Definitions.Revision(readmodel.OrdersName, at.revision)
 	if !setUp {
-		d, known = s.newest()
+		d, known = s.Definitions.Newest(readmodel.OrdersName)
 	}
 	if !known {
 		return Order{}, fault.UnavailableFor(fmt.Errorf("revision %d of the read model is not known to this deployment, and its row is behind", at.revision), time.Second)

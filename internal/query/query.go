@@ -29,7 +29,7 @@ type Service struct {
 	Pointers    *projection.CachedPointers
 	Browser     projection.Browser
 	Streams     Streams
-	Definitions []projection.Definition // every revision that the active version may have
+	Definitions projection.Definitions // every revision that the active version may have
 	Now         func() time.Time
 }
 
@@ -87,26 +87,6 @@ func (s *Service) read(ctx context.Context, f func(active) error) (found bool, e
 		observe.Logger(ctx).Warn().Str(observe.FieldProjection, pointer.Table(v).String()).Int("attempt", attempt+1).Msg("query:no-table")
 	}
 	return false, fault.UnavailableFor(errors.New("the active read model's table is missing: rebuild the projection"), 5*time.Second)
-}
-
-func (s *Service) definition(revision int) (projection.Definition, bool) {
-	for _, d := range s.Definitions {
-		if d.Name == readmodel.OrdersName && d.Revision == revision {
-			return d, true
-		}
-	}
-	return projection.Definition{}, false
-}
-
-// newest is the definition with the highest revision.
-func (s *Service) newest() (projection.Definition, bool) {
-	var newest projection.Definition
-	for _, d := range s.Definitions {
-		if d.Name == readmodel.OrdersName && d.Revision > newest.Revision {
-			newest = d
-		}
-	}
-	return newest, newest.NewRow != nil
 }
 
 // answer runs one query and logs it.

@@ -23,28 +23,17 @@ type Healed struct {
 // Heal folds streams anew and writes their rows where they differ, in every version that live
 // delivery writes. A stream may be named by its order's id too. It calls f with each outcome.
 func (m *ReadModels) Heal(ctx context.Context, name string, streams []string, f func(Healed) error) error {
-	p, err := m.pointer(ctx, name)
-	if err != nil {
-		return err
-	}
-	for _, v := range p.Versions {
-		if !v.Live() {
-			continue
-		}
-		d, err := m.definition(name, v)
-		if err != nil {
-			return err
-		}
+	return m.eachLive(ctx, name, func(d projection.Definition, t projection.Table) error {
 		for some := range slices.Chunk(named(d, streams), page) {
-			if err := m.known(ctx, p.Table(v), some); err != nil {
+			if err := m.known(ctx, t, some); err != nil {
 				return err
 			}
-			if err := m.heal(ctx, d, p.Table(v), some, f); err != nil {
+			if err := m.heal(ctx, d, t, some, f); err != nil {
 				return err
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // StreamNames completes the names of streams, which may be given as their orders' ids, and
@@ -129,28 +118,13 @@ func differs(a, b *projection.Record) bool {
 // HealParked tries every stream again that is set aside, in every version that live delivery
 // writes: after a deployment that can apply what the one before could not.
 func (m *ReadModels) HealParked(ctx context.Context, name string, f func(Healed) error) error {
-	p, err := m.pointer(ctx, name)
-	if err != nil {
-		return err
-	}
-	for _, v := range p.Versions {
-		if !v.Live() {
-			continue
-		}
-		d, err := m.definition(name, v)
-		if err != nil {
-			return err
-		}
-		err = m.parkedPages(ctx, p.Table(v), func(rows []projection.Record) error {
+	return m.eachLive(ctx, name, func(d projection.Definition, t projection.Table) error {
+		return m.parkedPages(ctx, t, func(rows []projection.Record) error {
 			streams := make([]string, len(rows))
 			for i := range rows {
 				streams[i] = rows[i].Stream
 			}
-			return m.heal(ctx, d, p.Table(v), streams, f)
+			return m.heal(ctx, d, t, streams, f)
 		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }

@@ -24,8 +24,8 @@ func refused(format string, args ...any) error {
 
 // ReadModels are the read models of one installation.
 type ReadModels struct {
-	Definitions []projection.Definition // every revision that a table version may have
-	Pointers    projection.Pointers     // read without a cache
+	Definitions projection.Definitions // every revision that a table version may have
+	Pointers    projection.Pointers    // read without a cache
 	Tables      projection.Store
 	Streams     verify.Streams
 	Numbers     verify.Numberer // of events in the log; nil where they are not known
@@ -35,15 +35,7 @@ type ReadModels struct {
 }
 
 // Names are the projections, each once.
-func (m *ReadModels) Names() []string {
-	var names []string
-	for _, d := range m.Definitions {
-		if !slices.Contains(names, d.Name) {
-			names = append(names, d.Name)
-		}
-	}
-	return names
-}
+func (m *ReadModels) Names() []string { return m.Definitions.Names() }
 
 // pointer is the pointer of a projection that there is.
 func (m *ReadModels) pointer(ctx context.Context, name string) (projection.Pointer, error) {
@@ -59,12 +51,32 @@ func (m *ReadModels) pointer(ctx context.Context, name string) (projection.Point
 
 // definition is the fold of a version, which this program may lack.
 func (m *ReadModels) definition(name string, v projection.Version) (projection.Definition, error) {
-	for _, d := range m.Definitions {
-		if d.Name == name && d.Revision == v.Revision {
-			return d, nil
+	d, ok := m.Definitions.Revision(name, v.Revision)
+	if !ok {
+		return d, refused("%s was made by revision %d of the fold, which this program does not have", projection.Table{Projection: name, Version: v.Number}, v.Revision)
+	}
+	return d, nil
+}
+
+// eachLive calls f with every version of a projection that live delivery writes, and its fold.
+func (m *ReadModels) eachLive(ctx context.Context, name string, f func(projection.Definition, projection.Table) error) error {
+	p, err := m.pointer(ctx, name)
+	if err != nil {
+		return err
+	}
+	for _, v := range p.Versions {
+		if !v.Live() {
+			continue
+		}
+		d, err := m.definition(name, v)
+		if err == nil {
+			err = f(d, p.Table(v))
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return projection.Definition{}, refused("%s was made by revision %d of the fold, which this program does not have", projection.Table{Projection: name, Version: v.Number}, v.Revision)
+	return nil
 }
 
 // Live are the versions of a projection that live delivery writes.

@@ -63,8 +63,8 @@ type Runs interface {
 
 // Engine is the steps of a rebuild over the ports. It keeps nothing between calls.
 type Engine struct {
-	Definitions []projection.Definition // every revision that a table version may have
-	Pointers    projection.Pointers     // read and changed without a cache
+	Definitions projection.Definitions // every revision that a table version may have
+	Pointers    projection.Pointers    // read and changed without a cache
 	Tables      Tables
 	Streams     Streams
 	Log         Log
@@ -118,28 +118,20 @@ func (e *Engine) instant() event.Instant { return event.InstantOf(e.Now()) }
 
 // newest is the newest revision of a projection.
 func (e *Engine) newest(name string) (projection.Definition, error) {
-	var found projection.Definition
-	var names []string
-	for _, d := range e.Definitions {
-		names = append(names, d.Name)
-		if d.Name == name && d.Revision > found.Revision {
-			found = d
-		}
+	d, ok := e.Definitions.Newest(name)
+	if !ok {
+		return d, refused("there is no projection %q: choose one of %v", name, e.Definitions.Names())
 	}
-	if found.NewRow == nil {
-		return found, refused("there is no projection %q: choose one of %v", name, names)
-	}
-	return found, nil
+	return d, nil
 }
 
 // definition is one revision of a projection.
 func (e *Engine) definition(name string, revision int) (projection.Definition, error) {
-	for _, d := range e.Definitions {
-		if d.Name == name && d.Revision == revision {
-			return d, nil
-		}
+	d, ok := e.Definitions.Revision(name, revision)
+	if !ok {
+		return d, failed("this program does not have revision %d of %s", revision, name)
 	}
-	return projection.Definition{}, failed("this program does not have revision %d of %s", revision, name)
+	return d, nil
 }
 
 // maxPointerTries bounds how often a change of the pointer is tried again after somebody else

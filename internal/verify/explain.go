@@ -18,7 +18,7 @@ var ErrUnknown = errors.New("there are no events and there is no row of it")
 
 // Explainer tells why a row is what it is.
 type Explainer struct {
-	Definitions []projection.Definition
+	Definitions projection.Definitions
 	Pointers    projection.Pointers
 	Tables      RowReader
 	Streams     eventstore.Loader
@@ -173,7 +173,7 @@ func (x *Explainer) addEvents(ctx context.Context, e *Explanation, history []eve
 
 func (x *Explainer) byFold(pointer projection.Pointer, v projection.Version, row *projection.Record, history []event.Event) (ExplainedByFold, error) {
 	by := ExplainedByFold{Table: pointer.Table(v).String(), About: v}
-	d, known := x.definition(pointer.Projection, v.Revision)
+	d, known := x.Definitions.Revision(pointer.Projection, v.Revision)
 	if present(row) {
 		by.Row = explainedRow(row, nil)
 		if known {
@@ -192,15 +192,6 @@ func (x *Explainer) byFold(pointer projection.Pointer, v projection.Version, row
 	by.Class, by.Diff, by.Behind, by.Reason = j.class, j.fields, j.behind, j.reason
 	by.Fold, err = foldAll(d, row.Stream, history, now)
 	return by, err
-}
-
-func (x *Explainer) definition(name string, revision int) (projection.Definition, bool) {
-	for _, d := range x.Definitions {
-		if d.Name == name && d.Revision == revision {
-			return d, true
-		}
-	}
-	return projection.Definition{}, false
 }
 
 // foldAll is what a fold makes of a whole stream.

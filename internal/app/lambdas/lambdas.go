@@ -86,9 +86,6 @@ func Exit(function string, err error) {
 	os.Exit(1)
 }
 
-// definitions are all revisions of all projections.
-func definitions() []projection.Definition { return []projection.Definition{projection.Orders()} }
-
 // Command is the function that serves commands.
 func (s *System) Command() (HTTPHandler, error) {
 	return s.serve(httpapi.Config{Parts: httpapi.PartCommands, Commands: &command.Handler{Streams: s.events, Now: time.Now, NewID: observe.NewID}})
@@ -98,7 +95,7 @@ func (s *System) Command() (HTTPHandler, error) {
 // set up has no rows.
 func (s *System) Query() (HTTPHandler, error) {
 	return s.serve(httpapi.Config{Parts: httpapi.PartQueries, Queries: &query.Service{
-		Pointers: s.pointers(s.control), Browser: s.tables, Streams: s.events, Definitions: definitions(), Now: time.Now,
+		Pointers: s.pointers(s.control), Browser: s.tables, Streams: s.events, Definitions: projection.All(), Now: time.Now,
 	}})
 }
 

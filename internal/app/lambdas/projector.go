@@ -15,7 +15,7 @@ import (
 // the template.
 func (s *System) Projector() StreamHandler {
 	projector := &projection.Projector{
-		Definitions: definitions(), Tables: s.tables, Streams: s.events, Now: time.Now,
+		Definitions: projection.All(), Tables: s.tables, Streams: s.events, Now: time.Now,
 		Pointers: s.pointers(&selfSetup{Pointers: s.control, tables: s.tables}),
 	}
 	marker := &marker{checkpoints: s.control, reader: readerProjector, other: readerArchiver, now: time.Now}
@@ -34,10 +34,7 @@ func (s *selfSetup) Pointer(ctx context.Context, name string) (projection.Pointe
 	if !errors.Is(err, projection.ErrNoPointer) {
 		return p, err
 	}
-	for _, d := range definitions() {
-		if d.Name != name {
-			continue
-		}
+	if d, ok := projection.All().Newest(name); ok {
 		observe.Logger(ctx).Info().Str(observe.FieldProjection, name).Msg("projection:set-up")
 		if err := projection.Ensure(ctx, s.Pointers, s.tables, d); err != nil {
 			return projection.Pointer{}, err

@@ -53,7 +53,7 @@ func (s *System) machine() (*sfn.Machine, error) {
 
 func (s *System) engine(blobs *s3.Blobs, machine *sfn.Machine) *reproject.Engine {
 	return &reproject.Engine{
-		Definitions: definitions(), Pointers: s.control, Tables: s.tables, Streams: s.events,
+		Definitions: projection.All(), Pointers: s.control, Tables: s.tables, Streams: s.events,
 		Log: &eventlog.Reader{Ledger: s.ledger(), Blobs: blobs}, Blobs: blobs, Projector: s.healer(), Runs: machine, Now: time.Now,
 		Settings: reproject.Settings{
 			PointerTTL: s.config.PointerTTL, ProjectorTimeout: s.config.ProjectorTimeout, LagBound: lagBound, PartEvents: partEvents, PartBytes: partBytes,
@@ -64,5 +64,5 @@ func (s *System) engine(blobs *s3.Blobs, machine *sfn.Machine) *reproject.Engine
 
 // healer is a projector that is told what to write; nothing is delivered to it.
 func (s *System) healer() *projection.Projector {
-	return &projection.Projector{Definitions: definitions(), Tables: s.tables, Streams: s.events, Pointers: s.pointers(s.control), Now: time.Now}
+	return &projection.Projector{Definitions: projection.All(), Tables: s.tables, Streams: s.events, Pointers: s.pointers(s.control), Now: time.Now}
 }

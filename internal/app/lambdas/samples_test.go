@@ -51,12 +51,12 @@ func TestSampleEventsAreAnswered(t *testing.T) {
 	store, tables, control := memory.NewEvents(), memory.NewTables(), memory.NewControl()
 	pointers := &projection.CachedPointers{Source: control, Now: time.Now}
 	projector := &projection.Projector{
-		Definitions: definitions(), Tables: tables, Streams: store, Now: time.Now,
+		Definitions: projection.All(), Tables: tables, Streams: store, Now: time.Now,
 		Pointers: &projection.CachedPointers{Source: &selfSetup{Pointers: control, tables: tables}, Now: time.Now},
 	}
 	handler, err := httpapi.New(httpapi.Config{
 		Commands: &command.Handler{Streams: store, Now: time.Now, NewID: observe.NewID},
-		Queries:  &query.Service{Pointers: pointers, Browser: tables, Streams: store, Definitions: definitions(), Now: time.Now},
+		Queries:  &query.Service{Pointers: pointers, Browser: tables, Streams: store, Definitions: projection.All(), Now: time.Now},
 		Health:   &health.Checker{Probes: []health.Probe{health.EventStore(store)}, Now: time.Now},
 	})
 	if err != nil {
@@ -99,7 +99,7 @@ func TestTheSampleOfARebuildIsPrepared(t *testing.T) {
 	if err := projection.Ensure(t.Context(), control, tables, projection.Orders()); err != nil {
 		t.Fatal(err)
 	}
-	engine := &reproject.Engine{Definitions: definitions(), Pointers: control, Tables: tables, Now: time.Now}
+	engine := &reproject.Engine{Definitions: projection.All(), Pointers: control, Tables: tables, Now: time.Now}
 	out, err := lambdaevent.Reproject(engine.Do, zerolog.Nop())(t.Context(), sample[reproject.Task](t, "reproject-prepare.json"))
 	if run, ok := out.(reproject.Run); err != nil || !ok || run.Mode != reproject.ModeDryRun || run.FromVersion != 1 {
 		t.Errorf("%+v %v", out, err)

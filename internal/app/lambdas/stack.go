@@ -15,6 +15,7 @@ import (
 	"gakushoku/internal/dynamo"
 	"gakushoku/internal/eventlog"
 	"gakushoku/internal/observe"
+	"gakushoku/internal/projection"
 	"gakushoku/internal/repair"
 	"gakushoku/internal/reproject"
 	"gakushoku/internal/s3"
@@ -86,7 +87,7 @@ func (s *Stack) Log() *eventlog.Reader { return &eventlog.Reader{Ledger: s.Ledge
 // ReadModels is what an operator does about the rows of the stack.
 func (s *Stack) ReadModels() *repair.ReadModels {
 	return &repair.ReadModels{
-		Definitions: definitions(), Pointers: s.Control, Tables: s.Tables, Streams: s.Events,
+		Definitions: projection.All(), Pointers: s.Control, Tables: s.Tables, Streams: s.Events,
 		Numbers:   &eventlog.Numberer{Log: s.Log(), Streams: s.Events},
 		Projector: s.system.healer(), LagBound: lagBound, Now: time.Now,
 	}
