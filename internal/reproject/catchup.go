@@ -2,6 +2,7 @@ package reproject
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -84,24 +85,39 @@ func (e *Engine) follow(ctx context.Context, run *Run, d projection.Definition, 
 	}
 }
 
-// applyLog applies events up to a number, or until the deadline.
+// errBudget ends the reading of the log when the time of a call is used up.
+var errBudget = errors.New("the time of this call is used up")
+
+// applyLog applies events up to a number, or until the deadline, batch by batch as it reads
+// them, so that every object of the log is read once.
 func (e *Engine) applyLog(ctx context.Context, run *Run, d projection.Definition, progress *CaughtUp, upTo uint64, deadline time.Time) error {
-	for progress.Number < upTo && !e.Now().After(deadline) {
-		to := min(progress.Number+catchUpBatch, upTo)
-		events := make([]event.Event, 0, catchUpBatch)
-		err := e.Log.Events(ctx, progress.Number, to, func(_ uint64, ev *event.Event) error {
-			events = append(events, ev.Clone())
+	batch := make([]event.Event, 0, catchUpBatch)
+	err := e.Log.Events(ctx, progress.Number, upTo, func(number uint64, ev *event.Event) error {
+		if batch = append(batch, ev.Clone()); len(batch) < catchUpBatch && number < upTo {
 			return nil
-		})
-		if err != nil {
-			return fmt.Errorf("reading the log after event %d: %w", progress.Number, err)
 		}
-		if err := e.Projector.ApplyTo(ctx, d, run.Table(), events); err != nil {
-			return fmt.Errorf("applying events %d to %d: %w", progress.Number+1, to, err)
+		if err := e.applyBatch(ctx, run, d, batch, number); err != nil {
+			return err
 		}
-		progress.Number = to
-		progress.Events += int64(len(events))
-		e.progress(Progress{RunID: run.ID, Step: "CatchUp", Done: int64(to), Total: int64(upTo), Unit: "events"})
+		progress.Number = number
+		progress.Events += int64(len(batch))
+		batch = batch[:0]
+		e.progress(Progress{RunID: run.ID, Step: "CatchUp", Done: int64(number), Total: int64(upTo), Unit: "events"})
+		if number < upTo && e.Now().After(deadline) {
+			return errBudget
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errBudget) {
+		return fmt.Errorf("catching up after event %d: %w", progress.Number, err)
+	}
+	return nil
+}
+
+// applyBatch applies the events up to a number.
+func (e *Engine) applyBatch(ctx context.Context, run *Run, d projection.Definition, batch []event.Event, number uint64) error {
+	if err := e.Projector.ApplyTo(ctx, d, run.Table(), batch); err != nil {
+		return fmt.Errorf("applying %d events up to %d: %w", len(batch), number, err)
 	}
 	return nil
 }

@@ -22,7 +22,8 @@ type Work struct {
 
 // WorkFrame is where some of the events are.
 type WorkFrame struct {
-	Key string `json:"key"` // of the segment
+	Key     string `json:"key"`     // of the segment
+	Segment uint64 `json:"segment"` // the number of its first event, by which it is called
 	eventlog.Frame
 }
 
@@ -90,7 +91,7 @@ func (e *Engine) frames(ctx context.Context, planned *Planned) (partitions [even
 			if f.First > planned.Watermark {
 				continue
 			}
-			partitions[f.Partition] = append(partitions[f.Partition], WorkFrame{Key: m.Key, Frame: f})
+			partitions[f.Partition] = append(partitions[f.Partition], WorkFrame{Key: m.Key, Segment: m.First, Frame: f})
 			planned.Bytes += f.Length
 			planned.Events += min(int64(f.Count), int64(planned.Watermark-f.First+1))
 		}
