@@ -47,20 +47,13 @@ type Stack struct {
 // the service.
 const poll = 2 * time.Second
 
-// patience is how long the archiver may take from an event to the log: its batching window, a
-// cold start, and a few tries.
-const patience = 2 * time.Minute
-
 // Open opens a stack by its name.
 func Open(ctx context.Context, name string) (*Stack, error) {
 	s, err := lambdas.OpenStack(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	return &Stack{
-		Name: name, Engine: s.Engine, Machine: s.Machine, Log: s.Log(), Models: s.ReadModels(), Poll: poll,
-		Archive: &archive.Log{Ledger: s.Ledger, Blobs: s.Blobs, Store: s.Events, Now: time.Now, NewID: observe.NewID, Patience: patience},
-	}, nil
+	return &Stack{Name: name, Engine: s.Engine, Machine: s.Machine, Log: s.Log(), Archive: s.ArchiveLog(), Models: s.ReadModels(), Poll: poll}, nil
 }
 
 // ArchiveLog is what an operator does about the log of the stack.
