@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -19,12 +18,16 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"gopkg.in/natefinch/lumberjack.v2"
 
+	"gakushoku/internal/command"
+	"gakushoku/internal/eventlog"
+	"gakushoku/internal/health"
 	"gakushoku/internal/httpapi"
 	"gakushoku/internal/observe"
+	"gakushoku/internal/projection"
+	"gakushoku/internal/query"
 	"gakushoku/internal/telemetry"
 	"gakushoku/internal/telemetry/otlp"
 	"gakushoku/internal/telemetry/promtext"
-	"gakushoku/internal/wait"
 )
 
 // ServeOptions say how the embedded system runs.
@@ -51,29 +54,62 @@ const (
 
 // Serve runs the whole system in this process until ctx ends: HTTP, projector, archiver, health.
 func Serve(ctx context.Context, o ServeOptions) error {
-	listener, err := listen(ctx, o.Addr) // first, since it leaves nothing behind when it fails
+	server, err := OpenServer(ctx, o)
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
+	return server.Run(ctx)
+}
+
+// Server is the embedded system, opened and not running yet. Its parts are made of ports, so
+// that an incident can be rehearsed on it with something put between two of them.
+type Server struct {
+	Commands  *command.Handler
+	Queries   *query.Service
+	Health    *health.Checker
+	Projector *projection.Follower
+	Archiver  *eventlog.Follower
+
+	options  ServeOptions
+	listener net.Listener
+	folder   *Folder
+	unlock   func()
+}
+
+// OpenServer takes the address and the data folder. Run gives them back.
+func OpenServer(ctx context.Context, o ServeOptions) (*Server, error) {
+	listener, err := listen(ctx, o.Addr) // first, since it leaves nothing behind when it fails
+	if err != nil {
+		return nil, err
+	}
 	folder, err := OpenFolder(ctx, o.Dir)
 	if err != nil {
-		return err
+		return nil, errors.Join(err, listener.Close())
 	}
 	unlock, err := claimFolder(ctx, o.Dir)
 	if err != nil {
-		return errors.Join(err, folder.Close())
+		return nil, errors.Join(err, folder.Close(), listener.Close())
 	}
-	defer unlock()
-	logFile := &lumberjack.Logger{Filename: LogFile(o.Dir), MaxSize: logMegabytes, MaxBackups: logFiles}
+	return &Server{
+		Commands: folder.Commands(), Queries: folder.Queries(), Health: folder.Health(),
+		Projector: folder.Follower(), Archiver: folder.ArchiveFollower(),
+		options: o, listener: listener, folder: folder, unlock: unlock,
+	}, nil
+}
+
+// Run serves until ctx ends, and closes the server.
+func (s *Server) Run(ctx context.Context) error {
+	defer s.listener.Close()
+	defer s.unlock()
+	logFile := &lumberjack.Logger{Filename: LogFile(s.options.Dir), MaxSize: logMegabytes, MaxBackups: logFiles}
 	var out io.Writer = logFile
-	if o.Log != nil {
-		out = tee{logFile, o.Log}
+	if s.options.Log != nil {
+		out = tee{logFile, s.options.Log}
 	}
-	logger := observe.NewLogger(out, o.Level, "server")
+	logger := observe.NewLogger(out, s.options.Level, "server")
 	sent, err := telemetry.Open(ctx, telemetry.Options{Function: "server", Getenv: os.Getenv, Out: os.Stdout, Logger: logger, More: otlp.Spans()})
 	if err == nil {
-		err = serve(observe.WithTracer(observe.WithLogger(ctx, logger), sent.Tracer()), folder, listener, o, logger)
+		err = s.serve(observe.WithTracer(observe.WithLogger(ctx, logger), sent.Tracer()), logger)
 	}
 	// Only now does nobody record any more. What is waiting has a moment to be sent.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), telemetryLimit)
@@ -81,7 +117,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	if err := sent.Close(last); err != nil {
 		logger.Warn().Err(err).Msg("telemetry:not-sent")
 	}
-	return errors.Join(err, folder.Close(), logFile.Close())
+	return errors.Join(err, s.folder.Close(), logFile.Close())
 }
 
 // tee gives what is written to each writer, whatever becomes of the others: a full disk must not
@@ -115,7 +151,8 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	return nil, fmt.Errorf("cannot listen on %s: %s: %w", addr, advice, err)
 }
 
-func serve(ctx context.Context, folder *Folder, listener net.Listener, o ServeOptions, logger zerolog.Logger) error {
+func (s *Server) serve(ctx context.Context, logger zerolog.Logger) error {
+	o := &s.options
 	reader := sdkmetric.NewManualReader()
 	metrics, err := observe.NewMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("gakushoku"))
 	if err != nil {
@@ -123,7 +160,7 @@ func serve(ctx context.Context, folder *Folder, listener net.Listener, o ServeOp
 	}
 	ctx = observe.WithMetrics(ctx, metrics)
 	handler, err := httpapi.New(httpapi.Config{
-		Commands: folder.Commands(), Queries: folder.Queries(), Health: folder.Health(), Logger: logger, Identify: identify(o.Keys), Tracer: observe.TracerOf(ctx), Metrics: metrics,
+		Commands: s.Commands, Queries: s.Queries, Health: s.Health, Logger: logger, Identify: identify(o.Keys), Tracer: observe.TracerOf(ctx), Metrics: metrics,
 	})
 	if err != nil {
 		return err
@@ -134,22 +171,22 @@ func serve(ctx context.Context, folder *Folder, listener net.Listener, o ServeOp
 	defer stop()
 	running.Go(func() {
 		projecting := observe.WithLogger(ctx, logger.With().Str(observe.FieldFunction, "projector").Logger())
-		if err := folder.Follower().Run(projecting); err != nil {
+		if err := s.Projector.Run(projecting); err != nil {
 			logger.Error().Err(err).Msg("projection:stopped")
 		}
 	})
 	running.Go(func() {
 		archiving := observe.WithLogger(ctx, logger.With().Str(observe.FieldFunction, "archiver").Logger())
-		if err := folder.ArchiveFollower().Run(archiving); err != nil {
+		if err := s.Archiver.Run(archiving); err != nil {
 			logger.Error().Err(err).Msg("archive:stopped")
 		}
 	})
 	server := &http.Server{Handler: withMetrics(handler, reader), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 	ended := make(chan error, 1)
-	running.Go(func() { ended <- server.Serve(listener) })
-	logger.Info().Str("addr", listener.Addr().String()).Str("data", o.Dir).Msg("server:start")
+	running.Go(func() { ended <- server.Serve(s.listener) })
+	logger.Info().Str("addr", s.listener.Addr().String()).Str("data", o.Dir).Msg("server:start")
 	if o.Ready != nil {
-		o.Ready("http://" + listener.Addr().String())
+		o.Ready("http://" + s.listener.Addr().String())
 	}
 	select {
 	case err := <-ended:
@@ -189,30 +226,4 @@ func identify(keys map[string]string) func(*http.Request) observe.Caller {
 	return func(r *http.Request) observe.Caller {
 		return observe.Caller{Name: names[sha256.Sum256([]byte(r.Header.Get("x-api-key")))]}
 	}
-}
-
-// claimFolder locks the folder for a server. A rebuild takes the lock for a moment, to see
-// whether there is a server, so once is not enough.
-func claimFolder(ctx context.Context, dir string) (unlock func(), err error) {
-	for range 5 {
-		if unlock, err = lockFolder(dir); err == nil {
-			return unlock, nil
-		}
-		if err := wait.For(ctx, 20*time.Millisecond); err != nil {
-			return nil, err
-		}
-	}
-	return nil, err
-}
-
-// lockFolder keeps a second server off the folder: two would rotate each other's log away.
-func lockFolder(dir string) (unlock func(), err error) {
-	file, err := os.OpenFile(filepath.Join(dir, "serve.lock"), os.O_RDWR|os.O_CREATE, 0o640)
-	if err != nil {
-		return nil, fmt.Errorf("locking the data folder: %w", err)
-	}
-	if err := tryLock(file); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s is being served by another process: stop it first, or choose another --data folder", dir), file.Close())
-	}
-	return func() { file.Close() }, nil
 }

@@ -14,10 +14,10 @@ var layers = []struct {
 	packages []string
 }{
 	{"domain", []string{"event", "order", "readmodel"}},
-	{"foundation", []string{"fault", "observe", "wait"}},
+	{"foundation", []string{"fault", "observe", "runbook", "wait"}},
 	{"engine", []string{"command", "eventstore", "eventlog", "archive", "projection", "query", "health", "replay", "reproject", "verify", "repair", "transfer", "logsearch"}},
 	{"adapters", []string{"awsfault", "dynamo", "sqlite", "memory", "s3", "sfn", "files", "httpapi", "lambdaevent", "telemetry"}},
-	{"app", []string{"app", "demo", "simulation"}},
+	{"app", []string{"app", "demo", "drill", "simulation"}},
 }
 
 func layerOf(path string) int {

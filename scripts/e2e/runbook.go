@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"gakushoku/scripts/runbook"
+	"gakushoku/internal/runbook"
 )
 
 // runbookLimit is how long the pages may take: a read model is rebuilt, and until no reader can

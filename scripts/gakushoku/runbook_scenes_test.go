@@ -17,7 +17,7 @@ import (
 
 	"gakushoku/internal/app"
 	"gakushoku/internal/projection"
-	"gakushoku/scripts/runbook"
+	"gakushoku/internal/runbook"
 )
 
 // scenes are what the people on call find when they open a page, or a section of it: a canteen

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"unicode"
 
-	"gakushoku/scripts/runbook"
+	"gakushoku/internal/runbook"
 )
 
 const runbooks = "../../infra/runbooks"

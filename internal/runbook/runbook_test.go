@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gakushoku/scripts/runbook"
+	"gakushoku/internal/runbook"
 )
 
 // page is Markdown in which ”' stands for a fence.
