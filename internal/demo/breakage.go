@@ -53,11 +53,11 @@ func (s *story) breakReadModel(ctx context.Context) error {
 
 // complaint checks that the list is wrong now.
 func (s *story) complaint(ctx context.Context) error {
-	o, err := s.client.order(ctx, s.victim, 0)
+	o, err := s.client.Order(ctx, s.victim, 0)
 	if err != nil {
 		return err
 	}
-	unpaid, err := s.client.list(ctx, readmodel.StatusOrdered)
+	unpaid, err := s.client.List(ctx, readmodel.StatusOrdered)
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (s *story) findPayment(ctx context.Context) error {
 			CorrelationID string `json:"correlationId"`
 		} `json:"events"`
 	}
-	if err := s.client.get(ctx, "/orders/"+s.victim+"/events", &history); err != nil {
+	if err := s.client.Get(ctx, "/orders/"+s.victim+"/events", &history); err != nil {
 		return err
 	}
 	s.typed("events show %s", s.victim)

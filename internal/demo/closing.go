@@ -25,7 +25,7 @@ func (s *story) rollBack(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("after going back: %w", err)
 	}
-	commands := s.traffic.soFar().commands - s.switched.commands
+	commands := s.traffic.SoFar().Commands - s.switched.Commands
 	s.out.bad(asked, "GET /orders/"+s.victim, fmt.Sprintf("says %s: readers see v%d", readmodel.StatusOrdered, before))
 	s.out.good("of its %s rows only the %d old ones are wrong: what %d commands did since the switch is all there", grouped(v.Rows), len(s.lunch), commands)
 	after, err := s.turn(ctx, readmodel.StatusPaid)
@@ -46,7 +46,7 @@ func (s *story) turn(ctx context.Context, status string) (version int, err error
 	if err != nil {
 		return version, err
 	}
-	return version, s.client.shown(ctx, s.victim, status)
+	return version, s.client.Shown(ctx, s.victim, status)
 }
 
 // cleanUp drops the old version.
@@ -71,11 +71,11 @@ func (s *story) cleanUp(ctx context.Context) error {
 
 // closing lets the guests go home and counts everything once more.
 func (s *story) closing(ctx context.Context) error {
-	s.traffic.close()
+	s.traffic.Close()
 	s.typed("projection verify %s", readmodel.OrdersName)
-	sum := s.traffic.soFar()
-	if sum.orders == 0 {
-		return fmt.Errorf("the guests finished no order in %d requests", sum.requests())
+	sum := s.traffic.SoFar()
+	if sum.Orders == 0 {
+		return fmt.Errorf("the guests finished no order in %d requests", sum.Requests())
 	}
 	v, err := s.check(ctx)
 	if err != nil {
@@ -90,8 +90,8 @@ func (s *story) closing(ctx context.Context) error {
 	}
 	s.out.good("events       %s of %s orders, the same in the log and in the event store", grouped(events.Events), grouped(events.Streams))
 	s.out.good("read model   %s rows and %d totals are what the events say", grouped(v.Rows), v.Checked)
-	s.out.good("guests       %s requests (%s commands, %s queries): %d failed, %d stale answers, p95 %.1f ms", grouped(sum.requests()),
-		grouped(sum.commands), grouped(sum.queries), sum.failed, sum.stale, float64(sum.p95())/float64(time.Millisecond))
+	s.out.good("guests       %s requests (%s commands, %s queries): %d failed, %d stale answers, p95 %.1f ms", grouped(sum.Requests()),
+		grouped(sum.Commands), grouped(sum.Queries), sum.Failed, sum.Stale, float64(sum.P95())/float64(time.Millisecond))
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"gakushoku/internal/app"
+	"gakushoku/internal/guests"
 )
 
 // stopLimit bounds how long the server may take to end.
@@ -25,13 +26,13 @@ const stopLimit = 10 * time.Second
 type story struct {
 	out     *screen
 	dir     string
-	client  *client
-	traffic *traffic
+	client  *guests.Client
+	traffic *guests.Traffic
 
-	lunch         []string // the ids of the orders that the bad deployment gets hold of
-	victim        string   // the one whose guest complains
-	correlationID string   // of the victim's payment
-	switched      tally    // what the guests had done when readers were switched
+	lunch         []string     // the ids of the orders that the bad deployment gets hold of
+	victim        string       // the one whose guest complains
+	correlationID string       // of the victim's payment
+	switched      guests.Tally // what the guests had done when readers were switched
 }
 
 // Run tells the story to w, in colour and with moving lines when that is a terminal. It returns
@@ -52,10 +53,10 @@ func Run(ctx context.Context, w io.Writer, terminal bool) (err error) {
 	if err != nil {
 		return err
 	}
-	s.traffic = newTraffic(s.client)
-	s.traffic.start(ctx)
+	s.traffic = guests.NewTraffic(s.client)
+	s.traffic.Start(ctx)
 	err = s.tell(ctx)
-	s.traffic.close()
+	s.traffic.Close()
 	if err = errors.Join(err, stop()); err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ func (s *story) serve(ctx context.Context) (stop func() error, err error) {
 	}()
 	select {
 	case url := <-urls:
-		s.client = newClient(url)
+		s.client = guests.NewClient(url)
 	case err := <-ended:
 		cancel()
 		return nil, fmt.Errorf("starting the demo's server: %w", err)
@@ -109,7 +110,7 @@ func (s *story) tell(ctx context.Context) error {
 		s.out.step(i+1, step.title)
 		err := step.play(ctx)
 		if err == nil {
-			err = s.traffic.wrong()
+			err = s.traffic.Wrong()
 		}
 		if err != nil {
 			return fmt.Errorf("step %d (%s): %w", i+1, step.title, err)

@@ -5,13 +5,14 @@ import (
 	"sync"
 	"time"
 
+	"gakushoku/internal/guests"
 	"gakushoku/internal/reproject"
 )
 
 // rebuildProgress tells a terminal how far a rebuild has come, and how the guests fare.
 type rebuildProgress struct {
 	out     *screen
-	traffic *traffic
+	traffic *guests.Traffic
 	ended   chan struct{}
 	shown   sync.WaitGroup
 
@@ -23,7 +24,7 @@ type rebuildProgress struct {
 // redrawn is how often the line is written: nobody reads faster.
 const redrawn = 100 * time.Millisecond
 
-func watchRebuild(out *screen, t *traffic) *rebuildProgress {
+func watchRebuild(out *screen, t *guests.Traffic) *rebuildProgress {
 	r := &rebuildProgress{out: out, traffic: t, ended: make(chan struct{}), step: "Prepare"}
 	r.shown.Go(func() {
 		ticker := time.NewTicker(redrawn)
@@ -55,8 +56,8 @@ func (r *rebuildProgress) show() {
 	r.mu.Lock()
 	step, far := r.step, r.far()
 	r.mu.Unlock()
-	guests := r.traffic.soFar()
-	r.out.moving("%-11s %-40s guests: %s requests, %d failed", step, far, grouped(guests.requests()), guests.failed)
+	tally := r.traffic.SoFar()
+	r.out.moving("%-11s %-40s guests: %s requests, %d failed", step, far, grouped(tally.Requests()), tally.Failed)
 }
 
 // far adds up the parts of the step.

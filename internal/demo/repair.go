@@ -80,7 +80,7 @@ func orNothing(text string) string {
 // rebuild makes the read model anew beside the live one.
 func (s *story) rebuild(ctx context.Context) error {
 	s.typed("projection rebuild %s", readmodel.OrdersName)
-	before := s.traffic.soFar()
+	before := s.traffic.SoFar()
 	var run reproject.Run
 	progress := watchRebuild(s.out, s.traffic)
 	err := s.withFolder(ctx, func(f *app.Folder) (err error) {
@@ -91,7 +91,7 @@ func (s *story) rebuild(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.switched = s.traffic.soFar()
+	s.switched = s.traffic.SoFar()
 	s.tellRun(&run)
 	switch {
 	case run.Replay.Rows < yesterdaysOrders+lunchOrders:
@@ -100,10 +100,10 @@ func (s *story) rebuild(ctx context.Context) error {
 		return fmt.Errorf("readers were switched to rows that are wrong: %+v", *run.Verify)
 	case run.Verify.Old.Changed != int64(len(s.lunch)):
 		return fmt.Errorf("%d rows were corrected, not %d", run.Verify.Old.Changed, len(s.lunch))
-	case s.switched.requests() == before.requests():
+	case s.switched.Requests() == before.Requests():
 		return errors.New("no guest asked for anything meanwhile: nothing is proved")
 	}
-	s.out.good("meanwhile the guests sent %d requests: %d failed, %d stale answers", s.switched.requests()-before.requests(), s.switched.failed, s.switched.stale)
+	s.out.good("meanwhile the guests sent %d requests: %d failed, %d stale answers", s.switched.Requests()-before.Requests(), s.switched.Failed, s.switched.Stale)
 	return nil
 }
 
@@ -140,10 +140,10 @@ func (s *story) tellRun(run *reproject.Run) {
 
 // proof checks every order of the lunch, and every row and total there is.
 func (s *story) proof(ctx context.Context) error {
-	if err := s.client.shown(ctx, s.victim, readmodel.StatusPaid); err != nil {
+	if err := s.client.Shown(ctx, s.victim, readmodel.StatusPaid); err != nil {
 		return err
 	}
-	paid, err := s.client.list(ctx, readmodel.StatusPaid)
+	paid, err := s.client.List(ctx, readmodel.StatusPaid)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package demo
+package guests
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 )
 
 // canteen answers as the system should, except where wrong says otherwise.
-func canteen(t *testing.T, wrong func(w http.ResponseWriter, r *http.Request) bool) *traffic {
+func canteen(t *testing.T, wrong func(w http.ResponseWriter, r *http.Request) bool) *Traffic {
 	t.Helper()
 	statuses := map[string]string{"pay": "PAID", "prepare": "PREPARING", "ready": "READY", "pickup": "PICKED_UP"}
 	versions := map[string]int{"ORDERED": 1, "PAID": 2, "PREPARING": 3, "READY": 4, "PICKED_UP": 5}
@@ -28,28 +28,28 @@ func canteen(t *testing.T, wrong func(w http.ResponseWriter, r *http.Request) bo
 		fmt.Fprintf(w, `{"orderId":"o","status":%q,"version":%d}`, status, versions[status])
 	}))
 	t.Cleanup(server.Close)
-	return newTraffic(newClient(server.URL))
+	return NewTraffic(NewClient(server.URL))
 }
 
 // until lets the guests go on until done, or for long enough to be sure.
-func (t *traffic) until(test *testing.T, done func(tally) bool) tally {
+func (t *Traffic) until(test *testing.T, done func(Tally) bool) Tally {
 	test.Helper()
-	t.start(test.Context())
-	defer t.close()
+	t.Start(test.Context())
+	defer t.Close()
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if sum := t.soFar(); done(sum) {
+		if sum := t.SoFar(); done(sum) {
 			return sum
 		}
 	}
-	test.Fatalf("it never came to that: %+v", t.soFar())
-	return tally{}
+	test.Fatalf("it never came to that: %+v", t.SoFar())
+	return Tally{}
 }
 
 func TestGuestsWhoAreServedWellHaveNoReasonToComplain(t *testing.T) {
 	t.Parallel()
 	guests := canteen(t, func(http.ResponseWriter, *http.Request) bool { return false })
-	sum := guests.until(t, func(s tally) bool { return s.orders >= 3 })
-	if err := guests.wrong(); err != nil || sum.failed+sum.stale != 0 || sum.commands < 15 || sum.queries < 15 || len(sum.took) != sum.requests() || sum.p95() <= 0 {
+	sum := guests.until(t, func(s Tally) bool { return s.Orders >= 3 })
+	if err := guests.Wrong(); err != nil || sum.Failed+sum.Stale != 0 || sum.Commands < 15 || sum.Queries < 15 || len(sum.Took) != sum.Requests() || sum.P95() <= 0 {
 		t.Errorf("%+v, %v", sum, err)
 	}
 }
@@ -60,7 +60,7 @@ func TestGuestsNoticeWhatGoesWrong(t *testing.T) {
 	asPaid := func(r *http.Request) bool { return r.Header.Get("If-Min-Version") == "2" }
 	for name, test := range map[string]struct {
 		wrong func(w http.ResponseWriter, r *http.Request) bool
-		done  func(tally) bool
+		done  func(Tally) bool
 		want  string
 	}{
 		"a request that fails": {
@@ -70,7 +70,7 @@ func TestGuestsNoticeWhatGoesWrong(t *testing.T) {
 				}
 				return pay(r)
 			},
-			func(s tally) bool { return s.failed > 0 && s.stale == 0 }, "status 503",
+			func(s Tally) bool { return s.Failed > 0 && s.Stale == 0 }, "status 503",
 		},
 		"an answer from before the payment": {
 			func(w http.ResponseWriter, r *http.Request) bool {
@@ -79,7 +79,7 @@ func TestGuestsNoticeWhatGoesWrong(t *testing.T) {
 				}
 				return asPaid(r)
 			},
-			func(s tally) bool { return s.stale > 0 && s.failed == 0 }, "was shown version 1, ORDERED",
+			func(s Tally) bool { return s.Stale > 0 && s.Failed == 0 }, "was shown version 1, ORDERED",
 		},
 		"a version that says something else": {
 			func(w http.ResponseWriter, r *http.Request) bool {
@@ -88,14 +88,14 @@ func TestGuestsNoticeWhatGoesWrong(t *testing.T) {
 				}
 				return asPaid(r)
 			},
-			func(s tally) bool { return s.stale > 0 && s.failed == 0 }, "was shown version 2, ORDERED",
+			func(s Tally) bool { return s.Stale > 0 && s.Failed == 0 }, "was shown version 2, ORDERED",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			guests := canteen(t, test.wrong)
 			guests.until(t, test.done)
-			if err := guests.wrong(); err == nil || !strings.Contains(err.Error(), test.want) {
+			if err := guests.Wrong(); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -105,21 +105,12 @@ func TestGuestsNoticeWhatGoesWrong(t *testing.T) {
 func TestP95IsWhatNearlyAllKeepTo(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int]time.Duration{0: 0, 1: 1, 20: 19, 100: 95} {
-		var sum tally
+		var sum Tally
 		for i := range n {
-			sum.took = append(sum.took, time.Duration(n-i))
+			sum.Took = append(sum.Took, time.Duration(n-i))
 		}
-		if got := sum.p95(); got != want {
+		if got := sum.P95(); got != want {
 			t.Errorf("of %d: %d, want %d", n, got, want)
-		}
-	}
-}
-
-func TestNumbersAreGrouped(t *testing.T) {
-	t.Parallel()
-	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1000: "-1,000", -100: "-100"} {
-		if got := grouped(n); got != want {
-			t.Errorf("%d: %s, want %s", n, got, want)
 		}
 	}
 }

@@ -1,4 +1,6 @@
-package demo
+// Package guests is the guests of the canteen and their app: they order, pay and ask over HTTP,
+// and notice when an answer is not what it should be. The demo and the drills let them in.
+package guests
 
 import (
 	"bytes"
@@ -16,72 +18,83 @@ import (
 	"gakushoku/internal/wait"
 )
 
-// client is a guest's app: it speaks HTTP and nothing else.
-type client struct {
+// Client is a guest's app: it speaks HTTP and nothing else.
+type Client struct {
 	url  string
 	http *http.Client
 }
 
-func newClient(url string) *client {
-	return &client{url: url, http: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}}}
+// Line is a dish of an order.
+type Line struct {
+	Product   string `json:"product"`
+	Quantity  int64  `json:"quantity"`
+	UnitPrice int64  `json:"unitPrice"`
 }
 
-// order is an order as the interface answers it.
-type order struct {
+// Menu is what the guests eat.
+var Menu = []Line{{"katsu curry", 1, 680}, {"miso ramen", 1, 620}, {"onigiri", 2, 140}, {"kitsune udon", 1, 450}, {"karaage don", 1, 580}}
+
+// NewClient speaks to the server at url.
+func NewClient(url string) *Client {
+	return &Client{url: url, http: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}}}
+}
+
+// Order is an order as the interface answers it.
+type Order struct {
 	OrderID string `json:"orderId"`
 	Status  string `json:"status"`
 	Total   int64  `json:"total"`
 	Version uint64 `json:"version"`
 }
 
-// place takes an order of one dish.
-func (c *client) place(ctx context.Context, id string, dish line) (order, error) {
-	var o order
-	_, err := c.post(ctx, "/orders", "place-"+id, map[string]any{"orderId": id, "lines": []line{dish}}, &o)
+// Place takes an order of one dish.
+func (c *Client) Place(ctx context.Context, id string, dish Line) (Order, error) {
+	var o Order
+	_, err := c.post(ctx, "/orders", "place-"+id, map[string]any{"orderId": id, "lines": []Line{dish}}, &o)
 	return o, err
 }
 
-// pay pays it by card, and returns the correlation id that the app shows.
-func (c *client) pay(ctx context.Context, id string) (order, string, error) {
-	var o order
+// Pay pays it by card, and returns the correlation id that the app shows.
+func (c *Client) Pay(ctx context.Context, id string) (Order, string, error) {
+	var o Order
 	correlationID, err := c.post(ctx, "/orders/"+id+"/pay", "pay-"+id, map[string]any{"paymentMethod": "CARD"}, &o)
 	return o, correlationID, err
 }
 
-// work is a step of the kitchen: prepare, ready or pickup.
-func (c *client) work(ctx context.Context, id, step string) (order, error) {
-	var o order
+// Work is a step of the kitchen: prepare, ready or pickup.
+func (c *Client) Work(ctx context.Context, id, step string) (Order, error) {
+	var o Order
 	_, err := c.post(ctx, "/orders/"+id+"/"+step, step+"-"+id, nil, &o)
 	return o, err
 }
 
-// order asks for an order as of a version that the guest knows of; 0 for the row as it is.
-func (c *client) order(ctx context.Context, id string, minVersion uint64) (order, error) {
+// Order asks for an order as of a version that the guest knows of; 0 for the row as it is.
+func (c *Client) Order(ctx context.Context, id string, minVersion uint64) (Order, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+"/orders/"+id, nil)
 	if err != nil {
-		return order{}, err
+		return Order{}, err
 	}
 	if minVersion > 0 {
 		r.Header.Set("If-Min-Version", strconv.FormatUint(minVersion, 10))
 	}
-	var o order
+	var o Order
 	_, err = c.do(r, &o)
 	return o, err
 }
 
-// list is all orders with a status, by their ids.
-func (c *client) list(ctx context.Context, status string) (map[string]order, error) {
-	all := map[string]order{}
+// List is all orders with a status, by their ids.
+func (c *Client) List(ctx context.Context, status string) (map[string]Order, error) {
+	all := map[string]Order{}
 	for cursor := ""; ; {
 		var page struct {
-			Orders []order `json:"orders"`
+			Orders []Order `json:"orders"`
 			Next   string  `json:"next"`
 		}
 		query := url.Values{"status": {status}, "limit": {"100"}}
 		if cursor != "" {
 			query.Set("cursor", cursor)
 		}
-		if err := c.get(ctx, "/orders?"+query.Encode(), &page); err != nil {
+		if err := c.Get(ctx, "/orders?"+query.Encode(), &page); err != nil {
 			return nil, err
 		}
 		for _, o := range page.Orders {
@@ -93,12 +106,12 @@ func (c *client) list(ctx context.Context, status string) (map[string]order, err
 	}
 }
 
-// shown waits until the row of an order says a status: the read model, and what a server knows
+// Shown waits until the row of an order says a status: the read model, and what a server knows
 // of the active version, are a moment behind.
-func (c *client) shown(ctx context.Context, id, status string) error {
-	var last order
+func (c *Client) Shown(ctx context.Context, id, status string) error {
+	var last Order
 	for range 500 {
-		o, err := c.order(ctx, id, 0)
+		o, err := c.Order(ctx, id, 0)
 		if last = o; err == nil && o.Status == status {
 			return nil
 		}
@@ -110,7 +123,7 @@ func (c *client) shown(ctx context.Context, id, status string) error {
 }
 
 // post sends a command and returns its correlation id.
-func (c *client) post(ctx context.Context, path, key string, body, answer any) (correlationID string, err error) {
+func (c *Client) post(ctx context.Context, path, key string, body, answer any) (correlationID string, err error) {
 	var content io.Reader = http.NoBody
 	if body != nil {
 		encoded, err := json.Marshal(body)
@@ -130,8 +143,8 @@ func (c *client) post(ctx context.Context, path, key string, body, answer any) (
 	return c.do(r, answer)
 }
 
-// get asks a query.
-func (c *client) get(ctx context.Context, path string, answer any) error {
+// Get asks a query.
+func (c *Client) Get(ctx context.Context, path string, answer any) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+path, nil)
 	if err != nil {
 		return err
@@ -140,7 +153,7 @@ func (c *client) get(ctx context.Context, path string, answer any) error {
 	return err
 }
 
-func (c *client) do(r *http.Request, answer any) (correlationID string, err error) {
+func (c *Client) do(r *http.Request, answer any) (correlationID string, err error) {
 	response, err := c.http.Do(r)
 	if err != nil {
 		return "", err
