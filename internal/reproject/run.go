@@ -104,6 +104,8 @@ type OldAgainstNew struct {
 	OnlyOld int64 `json:"onlyOld"`
 	OnlyNew int64 `json:"onlyNew"`
 	Moving  int64 `json:"moving,omitempty"` // rows that were written in between
+
+	Sample []string `json:"sample,omitempty"` // a few rows that changed, and in what; the report has more
 }
 
 // Healed is what a run over single streams did.

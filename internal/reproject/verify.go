@@ -33,6 +33,8 @@ type VerifyReport struct {
 	RunID  string        `json:"runId"`
 	Report verify.Report `json:"report"`
 	Old    OldAgainstNew `json:"oldAgainstNew"`
+
+	Changed []verify.Changed `json:"changed,omitempty"` // some of the rows that say something else
 }
 
 // StartVerify notes the totals as they are, and divides the verification into parts.
@@ -131,41 +133,44 @@ func (e *Engine) Verify(ctx context.Context, run Run) (Run, error) {
 		if err != nil {
 			return err
 		}
-		report, old, err := e.conclude(ctx, run)
+		found, err := e.conclude(ctx, run)
 		if err != nil {
 			return err
 		}
-		if err := e.verifier().Settle(ctx, d, run.Table(), &report); err != nil {
+		if err := e.verifier().Settle(ctx, d, run.Table(), &found.Report); err != nil {
 			return err
 		}
-		run.Verify = verified(run, &report, old)
-		if err := e.put(ctx, run.Verify.Report, VerifyReport{run.ID, report, old}); err != nil {
+		run.Verify = verified(run, &found.Report, found.Old)
+		if err := e.put(ctx, run.Verify.Report, found); err != nil {
 			return err
 		}
-		return judge(run, &report)
+		return judge(run, &found.Report)
 	})
 }
 
-func (e *Engine) conclude(ctx context.Context, run *Run) (verify.Report, OldAgainstNew, error) {
+// conclude brings together what the parts have found.
+func (e *Engine) conclude(ctx context.Context, run *Run) (VerifyReport, error) {
+	all := VerifyReport{RunID: run.ID}
 	var findings []*verify.Findings
-	var old OldAgainstNew
 	for _, item := range run.Verify.Parts {
 		var part verifiedPart
 		if err := e.get(ctx, verifyKey(run, item), &part); err != nil {
-			return verify.Report{}, old, err
+			return all, err
 		}
 		findings = append(findings, part.Findings)
-		old.add(part.Comparison)
+		all.Old.add(part.Comparison)
+		all.Changed = append(all.Changed, part.Comparison.Examples...)
 	}
 	var before verifyTotals
 	if err := e.get(ctx, run.key("verify", "totals-before.json"), &before); err != nil {
-		return verify.Report{}, old, err
+		return all, err
 	}
 	after, err := e.Tables.Totals(ctx, run.Table())
 	if err != nil {
-		return verify.Report{}, old, fmt.Errorf("reading the totals: %w", err)
+		return all, fmt.Errorf("reading the totals: %w", err)
 	}
-	return verify.Conclude(findings, before, after), old, nil
+	all.Report = verify.Conclude(findings, before, after)
+	return all, nil
 }
 
 func (o *OldAgainstNew) add(c *verify.Comparison) {
@@ -174,6 +179,32 @@ func (o *OldAgainstNew) add(c *verify.Comparison) {
 	o.OnlyOld += c.OnlyOld
 	o.OnlyNew += c.OnlyNew
 	o.Moving += c.Moving
+	for i := range c.Examples {
+		if len(o.Sample) < maxSample {
+			o.Sample = append(o.Sample, sampleOf(&c.Examples[i]))
+		}
+	}
+}
+
+// sampleOf is a row that changed, in a few words.
+func sampleOf(c *verify.Changed) string {
+	var fields []string
+	for _, f := range c.Fields {
+		fields = append(fields, fmt.Sprintf("%s %s is now %s", f.Name, orNothing(f.Old), orNothing(f.New)))
+	}
+	text := []rune(c.Stream + ": " + strings.Join(fields, ", "))
+	const limit = 200 // a run has to stay small
+	if len(text) > limit {
+		return string(text[:limit]) + "..."
+	}
+	return string(text)
+}
+
+func orNothing(text string) string {
+	if text == "" {
+		return "(nothing)"
+	}
+	return text
 }
 
 // late are the classes of rows that live delivery was still to bring in: an event that fell

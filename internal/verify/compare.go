@@ -18,7 +18,26 @@ type Comparison struct {
 	OnlyOld int64 `json:"onlyOld"`
 	OnlyNew int64 `json:"onlyNew"`
 	Moving  int64 `json:"moving"` // at different versions: live delivery is just writing them
+
+	Examples []Changed `json:"examples,omitempty"` // a few of those that changed
 }
+
+// Changed is one row that says something else in the new version.
+type Changed struct {
+	Stream  string        `json:"stream"`
+	Version uint64        `json:"version"` // of the last event in both
+	Fields  []FieldChange `json:"fields"`
+}
+
+// FieldChange is one part of a row that differs; the names are those of Field.
+type FieldChange struct {
+	Name string `json:"name"`
+	Old  string `json:"old"`
+	New  string `json:"new"`
+}
+
+// maxExamples bounds the rows that are told in detail.
+const maxExamples = 10
 
 // Compare compares the visible rows of two versions of a table. Nothing of it says which is
 // right.
@@ -72,7 +91,19 @@ func (c *comparing) old(row, other *projection.Record) {
 		c.sum.Same++
 	default:
 		c.sum.Changed++
+		if len(c.sum.Examples) < maxExamples {
+			c.sum.Examples = append(c.sum.Examples, changed(row, other))
+		}
 	}
+}
+
+// changed tells in what two rows of one version differ.
+func changed(old, new *projection.Record) Changed {
+	c := Changed{Stream: old.Stream, Version: old.Version}
+	for _, f := range differences(old, new) {
+		c.Fields = append(c.Fields, FieldChange{Name: f.Name, Old: f.Row, New: f.Fold})
+	}
+	return c
 }
 
 func (c *comparing) new(_, other *projection.Record) {

@@ -45,7 +45,9 @@ func TestCompareTellsWhatChangesForReaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(&verify.Comparison{Same: 1, Changed: 1, OnlyOld: 2, OnlyNew: 2, Moving: 1}, got); diff != "" {
+	if diff := cmp.Diff(&verify.Comparison{Same: 1, Changed: 1, OnlyOld: 2, OnlyNew: 2, Moving: 1, Examples: []verify.Changed{
+		{Stream: "order-changed", Version: 2, Fields: []verify.FieldChange{{Name: "total", Old: "780", New: "790"}}},
+	}}, got); diff != "" {
 		t.Error(diff)
 	}
 }

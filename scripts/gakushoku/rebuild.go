@@ -195,8 +195,14 @@ func (p *program) showVerification(r *reproject.Run) error {
 		verdict = "NOT sound"
 	}
 	old := v.Old
-	return p.printf("verified %s and %s%s: %s, %d brought in late, %d parked\nagainst version %d: %d same, %d changed, %d only old, %d only new\n",
+	err := p.printf("verified %s and %s%s: %s, %d brought in late, %d parked\nagainst version %d: %d same, %d changed, %d only old, %d only new\n",
 		plural(v.Rows, "row"), plural(v.Events, "event"), sample, verdict, v.Healed, v.Parked, r.FromVersion, old.Same+old.Moving, old.Changed, old.OnlyOld, old.OnlyNew)
+	for _, row := range old.Sample {
+		if err == nil {
+			err = p.printf("  %s\n", plain(row))
+		}
+	}
+	return err
 }
 
 func until(r *reproject.Run) string {

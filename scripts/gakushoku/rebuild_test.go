@@ -214,3 +214,10 @@ func TestWrongTotalsAreMendedByARebuild(t *testing.T) {
 	contains(t, ok(t, "projection", "rebuild", "orders", "-d", dir), "sound", "1 same, 0 changed")
 	contains(t, ok(t, "projection", "verify", "orders", "-d", dir), "It is sound.")
 }
+
+func TestARebuildTellsWhatChanges(t *testing.T) {
+	t.Parallel()
+	dir := projected(t)
+	damage(t, dir, "order-o1", unpaid)
+	contains(t, ok(t, "projection", "rebuild", "orders", "--allow-parked", "1", "-d", dir), "against version 1: 1 same, 1 changed", `order-o1: status "ORDERED" is now "PAID"`)
+}
