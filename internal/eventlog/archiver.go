@@ -180,35 +180,11 @@ func (a *Archiver) tryCommit(ctx context.Context, s *segment, batch []Record) (M
 	if err != nil {
 		return Manifest{}, err
 	}
-	if err := a.checkLedger(ctx, head); err != nil {
+	if err := checkLedger(ctx, a.Ledger, a.Blobs, head); err != nil {
 		return Manifest{}, err
 	}
 	m := s.from(head.Number + 1)
 	return m, a.Ledger.Commit(ctx, Commit{Manifest: m, Source: batch[0].Source, Records: len(batch)})
-}
-
-// ErrLedgerBehind says that there is a manifest beside the segments that the ledger does not
-// know: it was lost, or an older copy was put in its place. Numbers would be given twice.
-var ErrLedgerBehind = errors.New("the ledger of the log was lost or is an older copy: restore the manifests")
-
-// checkLedger wants that no segment begins with the number that is next. There may be one if
-// another archiver has just committed it; then the head has moved.
-func (a *Archiver) checkLedger(ctx context.Context, head Head) error {
-	_, err := a.Blobs.GetRange(ctx, ManifestKey(head.Number+1), 0, 1)
-	if errors.Is(err, ErrNoBlob) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	now, err := a.Ledger.Head(ctx)
-	switch {
-	case err != nil:
-		return err
-	case now != head:
-		return ErrHeadMoved
-	}
-	return fmt.Errorf("%w: there is a segment %d, though the ledger ends at %d", ErrLedgerBehind, head.Number+1, head.Number)
 }
 
 func (a *Archiver) pause(ctx context.Context, longest time.Duration) error {

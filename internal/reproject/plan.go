@@ -46,7 +46,7 @@ func (e *Engine) plan(ctx context.Context, run *Run) error {
 			return fmt.Errorf("bringing the log up to date: %w", err)
 		}
 	}
-	head, err := e.Log.Head(ctx)
+	head, err := e.Log.WholeHead(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the head of the log: %w", err)
 	}

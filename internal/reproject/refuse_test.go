@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"gakushoku/internal/eventlog"
 	"gakushoku/internal/memory"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/reproject"
@@ -264,4 +265,19 @@ func TestAVersionThatIsSwitchedToMeanwhileIsNotTakenAway(t *testing.T) {
 	w.wantStates(map[int]projection.State{1: projection.Previous, 2: projection.Active, 3: projection.Building})
 	w.mustProject()
 	w.wantFolded(version(2))
+}
+
+func TestALogWhoseLedgerWasLostIsNotRebuiltFrom(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.lives("a", 5)
+	if err := w.archive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.engine.Log = &eventlog.Reader{Ledger: memory.NewLedger(), Blobs: w.blobs}
+	_, err := w.driver().Run(t.Context(), "r1", request())
+	if !errors.Is(err, eventlog.ErrLedgerBehind) || !strings.Contains(err.Error(), "restore-manifests") {
+		t.Errorf("%v", err)
+	}
+	w.wantStates(map[int]projection.State{1: projection.Active})
 }

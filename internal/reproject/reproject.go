@@ -38,6 +38,7 @@ func failed(format string, args ...any) error {
 // Log is what the engine reads of the numbered log; an *eventlog.Reader has it.
 type Log interface {
 	Head(ctx context.Context) (eventlog.Head, error)
+	WholeHead(ctx context.Context) (eventlog.Head, error)
 	Manifests(ctx context.Context, after, upTo uint64, f func(m *eventlog.Manifest) error) error
 	ReadFrame(ctx context.Context, m *eventlog.Manifest, f eventlog.Frame, buf []byte) ([]byte, error)
 	Events(ctx context.Context, after, upTo uint64, f func(number uint64, e *event.Event) error) error
