@@ -1,8 +1,10 @@
 package verify_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -48,6 +50,34 @@ func TestCompareTellsWhatChangesForReaders(t *testing.T) {
 	if diff := cmp.Diff(&verify.Comparison{Same: 1, Changed: 1, OnlyOld: 2, OnlyNew: 2, Moving: 1, Examples: []verify.Changed{
 		{Stream: "order-changed", Version: 2, Fields: []verify.FieldChange{{Name: "total", Old: "780", New: "790"}}},
 	}}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A guest orders while two versions are compared: the row is in the old one first.
+func TestCompareWaitsForARowThatIsJustComing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	newer := projection.Table{Projection: table.Projection, Version: 2}
+	if err := w.tables.Create(t.Context(), newer); err != nil {
+		t.Fatal(err)
+	}
+	row := []projection.Change{{Record: projection.Record{
+		Stream: "order-1", Version: 1, Place: readmodel.Place{Bucket: "2026-01-24", Sort: "order-1"}, Data: []byte(`{"total":780}`),
+	}}}
+	if _, err := w.tables.Write(t.Context(), table, row); err != nil {
+		t.Fatal(err)
+	}
+	v := w.verifier(false)
+	v.Sleep = func(ctx context.Context, _ time.Duration) error {
+		_, err := w.tables.Write(ctx, newer, row)
+		return err
+	}
+	got, err := v.Compare(t.Context(), table, newer, eventstore.All)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&verify.Comparison{Moving: 1}, got); diff != "" {
 		t.Error(diff)
 	}
 }
