@@ -6,7 +6,6 @@ import (
 	"hash/fnv"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -51,15 +50,6 @@ func benchParts(rows, parts int) []projection.BulkPart {
 		}}
 	}
 	return all
-}
-
-// cpuTime is what this process has used of the processors.
-func cpuTime(b *testing.B) time.Duration {
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // BenchmarkBulk fills a table version, one part after the other, and finishes it.
