@@ -7,6 +7,8 @@ package lambdaevent
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -28,17 +30,27 @@ type invocations struct{ warm atomic.Bool }
 // that users of Powertools know, and which ends a little before the function is cut off.
 func (i *invocations) begin(ctx context.Context, logger zerolog.Logger) (context.Context, context.CancelFunc) {
 	fields := logger.With().Bool("cold_start", !i.warm.Swap(true))
-	if lc, ok := lambdacontext.FromContext(ctx); ok && lc.AwsRequestID != "" {
-		fields = fields.Str("function_request_id", lc.AwsRequestID)
-	}
-	if root := traceHeader(ctx)["Root"]; root != "" {
-		fields = fields.Str("xray_trace_id", root)
+	known := Fields(ctx)
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		fields = fields.Str(name, known[name])
 	}
 	ctx = observe.WithParent(observe.WithLogger(ctx, fields.Logger()), traceparent(ctx))
 	if deadline, ok := ctx.Deadline(); ok {
 		return context.WithDeadline(ctx, deadline.Add(-margin))
 	}
 	return context.WithCancel(ctx)
+}
+
+// Fields are what log lines say of an invocation: its request id and its trace in X-Ray.
+func Fields(ctx context.Context) map[string]string {
+	fields := map[string]string{}
+	if lc, ok := lambdacontext.FromContext(ctx); ok && lc.AwsRequestID != "" {
+		fields["function_request_id"] = lc.AwsRequestID
+	}
+	if root := traceHeader(ctx)["Root"]; root != "" {
+		fields["xray_trace_id"] = root
+	}
+	return fields
 }
 
 // traceHeader is the X-Ray trace header of the invocation, as its key=value parts. The

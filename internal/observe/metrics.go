@@ -11,11 +11,30 @@ import (
 	"gakushoku/internal/fault"
 )
 
+// The names of the meters. Dashboards and alarms know them: never rename one.
+const (
+	MetricRequests   = "http.server.request.duration"
+	MetricCommands   = "gakushoku.command.duration"
+	MetricConflicts  = "gakushoku.command.conflicts"
+	MetricAppended   = "gakushoku.events.appended"
+	MetricLag        = "gakushoku.projection.lag"
+	MetricDelivered  = "gakushoku.projection.events"
+	MetricHeals      = "gakushoku.projection.heals"
+	MetricParked     = "gakushoku.projection.parked"
+	MetricLogHead    = "gakushoku.log.head"
+	MetricLogLag     = "gakushoku.log.lag"
+	MetricPointers   = "gakushoku.pointer.reads"
+	MetricPlanned    = "gakushoku.rebuild.planned"
+	MetricFolded     = "gakushoku.rebuild.events"
+	MetricVerified   = "gakushoku.rebuild.verified"
+	MetricColdStarts = "gakushoku.function.cold_start"
+)
+
 // Metrics are the meters of a process. A nil one measures nothing. It is safe for concurrent use.
 type Metrics struct {
-	requests, commands, lag, logLag            metric.Float64Histogram
-	conflicts, appends, steps, heals, pointers metric.Int64Counter
-	logHead                                    metric.Int64Gauge
+	requests, commands, lag, logLag                                          metric.Float64Histogram
+	conflicts, appends, steps, heals, pointers, folded, verified, coldStarts metric.Int64Counter
+	logHead, parked, planned                                                 metric.Int64Gauge
 }
 
 // The bounds of histograms, in seconds: of what somebody waits for, and of how late something is.
@@ -24,7 +43,7 @@ var (
 	lagBounds     = []float64{0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300}
 )
 
-// NewMetrics makes the meters. Their names are fixed: dashboards and alarms know them.
+// NewMetrics makes the meters.
 func NewMetrics(meter metric.Meter) (*Metrics, error) {
 	var errs []error
 	histogram := func(name, about string, bounds []float64) metric.Float64Histogram {
@@ -37,20 +56,29 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 		errs = append(errs, err)
 		return c
 	}
-	m := &Metrics{
-		requests:  histogram("http.server.request.duration", "Requests, how long they took", latencyBounds),
-		commands:  histogram("gakushoku.command.duration", "Commands, how long they took", latencyBounds),
-		lag:       histogram("gakushoku.projection.lag", "From when an event occurred to when it was in the read model", lagBounds),
-		logLag:    histogram("gakushoku.log.lag", "From when the newest event of a segment occurred to when it was in the log", lagBounds),
-		conflicts: counter("gakushoku.command.conflicts", "Races for a stream that a command lost, and tried again"),
-		appends:   counter("gakushoku.events.appended", "Events that commands have appended"),
-		steps:     counter("gakushoku.projection.events", "Events that were delivered, by what came of them"),
-		heals:     counter("gakushoku.projection.heals", "Streams that were folded from the event store"),
-		pointers:  counter("gakushoku.pointer.reads", "Reads of a version pointer, answered from memory or not"),
+	gauge := func(name, about string) metric.Int64Gauge {
+		g, err := meter.Int64Gauge(name, metric.WithDescription(about))
+		errs = append(errs, err)
+		return g
 	}
-	var err error
-	m.logHead, err = meter.Int64Gauge("gakushoku.log.head", metric.WithDescription("Number of the newest event in the log that this process has put there"))
-	return m, errors.Join(append(errs, err)...)
+	m := &Metrics{
+		requests:   histogram(MetricRequests, "Requests, how long they took", latencyBounds),
+		commands:   histogram(MetricCommands, "Commands, how long they took", latencyBounds),
+		lag:        histogram(MetricLag, "From when an event occurred to when it was in the read model", lagBounds),
+		logLag:     histogram(MetricLogLag, "From when the newest event of a segment occurred to when it was in the log", lagBounds),
+		conflicts:  counter(MetricConflicts, "Races for a stream that a command lost, and tried again"),
+		appends:    counter(MetricAppended, "Events that commands have appended"),
+		steps:      counter(MetricDelivered, "Events that were delivered, by what came of them"),
+		heals:      counter(MetricHeals, "Streams that were folded from the event store"),
+		pointers:   counter(MetricPointers, "Reads of a version pointer, answered from memory or not"),
+		folded:     counter(MetricFolded, "Events that the steps of rebuilds have gone through"),
+		verified:   counter(MetricVerified, "Rebuilds that were verified, by whether they were right"),
+		coldStarts: counter(MetricColdStarts, "Processes of a function that have had their first invocation"),
+		logHead:    gauge(MetricLogHead, "Number of the newest event in the log that this process has put there"),
+		parked:     gauge(MetricParked, "Streams that are parked in the active version"),
+		planned:    gauge(MetricPlanned, "Events that the rebuild under way has to go through"),
+	}
+	return m, errors.Join(errs...)
 }
 
 type metricsKey struct{}
@@ -137,6 +165,46 @@ func (m *Metrics) Archived(ctx context.Context, last uint64, late time.Duration)
 // PointerRead counts a read of a version pointer.
 func (m *Metrics) PointerRead(ctx context.Context, cached bool) {
 	if m != nil {
-		m.pointers.Add(ctx, 1, metric.WithAttributes(attribute.Bool("gakushoku.cached", cached)))
+		m.pointers.Add(ctx, 1, metric.WithAttributes(attribute.Bool(AttrCached, cached)))
+	}
+}
+
+// Parked tells how many streams are parked in the active version of a projection.
+func (m *Metrics) Parked(ctx context.Context, projection string, streams int) {
+	if m != nil {
+		m.parked.Record(ctx, int64(streams), metric.WithAttributes(attribute.String(AttrProjection, projection)))
+	}
+}
+
+// Planned tells how many events a rebuild has to go through.
+func (m *Metrics) Planned(ctx context.Context, projection string, events uint64) {
+	if m != nil {
+		m.planned.Record(ctx, int64(events), metric.WithAttributes(attribute.String(AttrProjection, projection)))
+	}
+}
+
+// Folded counts events that a step of a rebuild has gone through.
+func (m *Metrics) Folded(ctx context.Context, projection, step string, events uint64) {
+	if m != nil && events > 0 {
+		m.folded.Add(ctx, int64(events), metric.WithAttributes(attribute.String(AttrProjection, projection), attribute.String(AttrStep, step)))
+	}
+}
+
+// Verified counts a rebuild that was verified: whether it was found right.
+func (m *Metrics) Verified(ctx context.Context, projection string, sound bool) {
+	if m == nil {
+		return
+	}
+	result := ResultOK
+	if !sound {
+		result = ResultNG
+	}
+	m.verified.Add(ctx, 1, metric.WithAttributes(attribute.String(AttrProjection, projection), attribute.String(AttrResult, result)))
+}
+
+// ColdStarted counts the first invocation of a function's process.
+func (m *Metrics) ColdStarted(ctx context.Context) {
+	if m != nil {
+		m.coldStarts.Add(ctx, 1)
 	}
 }

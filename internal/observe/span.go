@@ -22,6 +22,8 @@ const (
 	AttrNumber     = "gakushoku.event_number"
 	AttrRepeated   = "gakushoku.repeated"
 	AttrResult     = "gakushoku.result"
+	AttrStep       = "gakushoku.step"
+	AttrCached     = "gakushoku.cached"
 	AttrErrorClass = "error.type" // the class of an error, or the HTTP status
 )
 

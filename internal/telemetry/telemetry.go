@@ -1,4 +1,4 @@
-// Package telemetry sends the spans that package observe records to where the environment says.
+// Package telemetry sends the spans and metrics that package observe records to where the environment says.
 // It is apart from observe so that only programs which send something carry OpenTelemetry's SDK,
 // and OTLP, which brings gRPC and protocol buffers along, is yet a package of its own.
 package telemetry
@@ -8,15 +8,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
+	"gakushoku/internal/observe"
 	"gakushoku/internal/telemetry/xray"
 )
 
@@ -28,10 +33,15 @@ const (
 	envDisabled       = "OTEL_SDK_DISABLED"
 	envTracesExporter = "OTEL_TRACES_EXPORTER"
 	envServiceName    = "OTEL_SERVICE_NAME"
+
+	envMetricsExporter = "OTEL_METRICS_EXPORTER"
 )
 
 // SpanExporters makes exporters by the names that OTEL_TRACES_EXPORTER may have.
 type SpanExporters map[string]func(context.Context) (sdktrace.SpanExporter, error)
+
+// MetricReaders make what takes metrics, by the names that OTEL_METRICS_EXPORTER may have.
+type MetricReaders map[string]func(context.Context) (sdkmetric.Reader, error)
 
 // Options say what is sent where.
 type Options struct {
@@ -40,12 +50,17 @@ type Options struct {
 	Out      io.Writer           // where the exporter console writes
 	Logger   zerolog.Logger      // hears of what could not be sent
 	More     SpanExporters       // what this program can do besides none, console and xray
+
+	Metrics       MetricReaders // what this program can do with metrics besides none
+	MetricsUnsaid string        // what it does with them when the environment does not say
 }
 
 // Telemetry sends what a process records. The zero value, and nil, send nothing and cost
 // nothing. It is safe for concurrent use.
 type Telemetry struct {
-	spans *sdktrace.TracerProvider
+	spans   *sdktrace.TracerProvider
+	meters  *sdkmetric.MeterProvider
+	metrics *observe.Metrics
 }
 
 // Open reads the environment and starts to send. A value that it does not know is an error: who
@@ -55,22 +70,56 @@ func Open(ctx context.Context, o Options) (*Telemetry, error) {
 	if o.Getenv(envDisabled) == "true" {
 		return t, nil
 	}
-	exporter, err := spanExporter(ctx, o)
-	if err != nil || exporter == nil {
-		return t, err
-	}
-	sampler, err := samplerOf(o.Getenv)
-	if err != nil {
-		return t, errors.Join(err, exporter.Shutdown(ctx))
-	}
 	about, err := describe(ctx, o)
 	if err != nil {
-		return t, errors.Join(err, exporter.Shutdown(ctx))
+		return t, err
 	}
 	// What the SDK cannot send it tells one function of the process, whatever there is.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { o.Logger.Warn().Err(err).Msg("telemetry:not-sent") }))
-	t.spans = sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithSampler(sampler), sdktrace.WithResource(about))
+	if err := t.openTraces(ctx, o, about); err != nil {
+		return t, err
+	}
+	if err := t.openMetrics(ctx, o, about); err != nil {
+		return &Telemetry{}, errors.Join(err, t.Close(ctx))
+	}
 	return t, nil
+}
+
+func (t *Telemetry) openTraces(ctx context.Context, o Options, about *resource.Resource) error {
+	exporter, err := spanExporter(ctx, o)
+	if err != nil || exporter == nil {
+		return err
+	}
+	sampler, err := samplerOf(o.Getenv)
+	if err != nil {
+		return errors.Join(err, exporter.Shutdown(ctx))
+	}
+	t.spans = sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithSampler(sampler), sdktrace.WithResource(about))
+	return nil
+}
+
+func (t *Telemetry) openMetrics(ctx context.Context, o Options, about *resource.Resource) error {
+	name := o.Getenv(envMetricsExporter)
+	if name == "" {
+		name = o.MetricsUnsaid
+	}
+	if name == "" || name == "none" {
+		return nil
+	}
+	open, ok := o.Metrics[name]
+	if !ok {
+		return fmt.Errorf("%s is %q, which this program cannot do: use %s", envMetricsExporter, name, strings.Join(append(slices.Sorted(maps.Keys(o.Metrics)), "none"), ", "))
+	}
+	reader, err := open(ctx)
+	if err != nil {
+		return fmt.Errorf("%s=%s: %w", envMetricsExporter, name, err)
+	}
+	t.meters = sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithResource(about))
+	t.metrics, err = observe.NewMetrics(t.meters.Meter(scope))
+	if err != nil {
+		return fmt.Errorf("making the metrics: %w", err)
+	}
+	return nil
 }
 
 // spanExporter is what OTEL_TRACES_EXPORTER names, nil for none.
@@ -82,8 +131,12 @@ func spanExporter(ctx context.Context, o Options) (sdktrace.SpanExporter, error)
 	case "console":
 		return stdouttrace.New(stdouttrace.WithWriter(o.Out))
 	case "xray":
+		address, onLambda := o.Getenv("AWS_XRAY_DAEMON_ADDRESS"), o.Getenv("AWS_LAMBDA_FUNCTION_NAME") != ""
+		if onLambda && address == "" {
+			return nil, nil // an emulator: Lambda itself always says where its daemon is
+		}
 		return xray.New(xray.Options{
-			Address: o.Getenv("AWS_XRAY_DAEMON_ADDRESS"), OnLambda: o.Getenv("AWS_LAMBDA_FUNCTION_NAME") != "",
+			Address: address, OnLambda: onLambda,
 			Invocation: func() string { return o.Getenv("_X_AMZN_TRACE_ID") },
 		})
 	}
@@ -98,15 +151,19 @@ func spanExporter(ctx context.Context, o Options) (sdktrace.SpanExporter, error)
 	return exporter, nil
 }
 
+// ServiceName is what the environment calls this service.
+func ServiceName(getenv func(string) string) string {
+	if name := getenv(envServiceName); name != "" {
+		return name
+	}
+	return scope
+}
+
 // describe is what is said of the process with each span. The SDK's own detectors look for much
 // more, and cost a cold start.
 func describe(ctx context.Context, o Options) (*resource.Resource, error) {
-	service := o.Getenv(envServiceName)
-	if service == "" {
-		service = scope
-	}
 	return resource.New(ctx, resource.WithAttributes(attribute.String("service.namespace", scope), attribute.String("gakushoku.function", o.Function)),
-		resource.WithFromEnv(), resource.WithAttributes(attribute.String("service.name", service)))
+		resource.WithFromEnv(), resource.WithAttributes(attribute.String("service.name", ServiceName(o.Getenv))))
 }
 
 // Tracer records what is sent; nil when nothing is.
@@ -117,19 +174,35 @@ func (t *Telemetry) Tracer() trace.Tracer {
 	return t.spans.Tracer(scope)
 }
 
+// Metrics measure what is sent; nil when nothing is.
+func (t *Telemetry) Metrics() *observe.Metrics {
+	if t == nil {
+		return nil
+	}
+	return t.metrics
+}
+
 // Flush sends what is waiting. A Lambda function does so at the end of each invocation, since
 // it may be frozen for hours after that.
 func (t *Telemetry) Flush(ctx context.Context) error {
-	if t == nil || t.spans == nil {
-		return nil
+	var errs []error
+	if t != nil && t.meters != nil {
+		errs = append(errs, t.meters.ForceFlush(ctx))
 	}
-	return t.spans.ForceFlush(ctx)
+	if t != nil && t.spans != nil {
+		errs = append(errs, t.spans.ForceFlush(ctx))
+	}
+	return errors.Join(errs...)
 }
 
 // Close sends what is waiting and ends.
 func (t *Telemetry) Close(ctx context.Context) error {
-	if t == nil || t.spans == nil {
-		return nil
+	var errs []error
+	if t != nil && t.meters != nil {
+		errs = append(errs, t.meters.Shutdown(ctx))
 	}
-	return t.spans.Shutdown(ctx)
+	if t != nil && t.spans != nil {
+		errs = append(errs, t.spans.Shutdown(ctx))
+	}
+	return errors.Join(errs...)
 }

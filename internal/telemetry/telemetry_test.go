@@ -43,7 +43,10 @@ func open(t *testing.T, pairs ...string) (*telemetry.Telemetry, *tracetest.InMem
 
 func TestNothingIsRecordedUnlessItIsAskedFor(t *testing.T) {
 	t.Parallel()
-	for _, pairs := range [][]string{{}, {"OTEL_TRACES_EXPORTER", "none"}, {"OTEL_TRACES_EXPORTER", "console", "OTEL_SDK_DISABLED", "true"}} {
+	for _, pairs := range [][]string{
+		{}, {"OTEL_TRACES_EXPORTER", "none"}, {"OTEL_TRACES_EXPORTER", "console", "OTEL_SDK_DISABLED", "true"},
+		{"OTEL_TRACES_EXPORTER", "xray", "AWS_LAMBDA_FUNCTION_NAME", "query"}, // without a daemon: an emulator
+	} {
 		sent, err := telemetry.Open(t.Context(), telemetry.Options{Getenv: environment(pairs...)})
 		if err != nil || sent.Tracer() != nil {
 			t.Errorf("%v: %v %v", pairs, sent.Tracer(), err)

@@ -62,7 +62,7 @@ func Open(ctx context.Context, function string, getenv func(string) string) (*Sy
 		return nil, fmt.Errorf("reading the AWS configuration: %w", err)
 	}
 	s := newSystem(cloud, c, observe.NewLogger(os.Stdout, c.LogLevel, function))
-	s.telemetry, err = telemetry.Open(ctx, telemetry.Options{Function: function, Getenv: getenv, Out: os.Stdout, Logger: s.logger})
+	s.telemetry, err = openTelemetry(ctx, function, getenv, os.Stdout, s.logger)
 	return s, err
 }
 
@@ -110,25 +110,12 @@ func (s *System) Health() (HTTPHandler, error) {
 }
 
 func (s *System) serve(c httpapi.Config) (HTTPHandler, error) {
-	c.Logger = s.logger
+	c.Logger, c.Metrics = s.logger, s.telemetry.Metrics()
 	h, err := httpapi.New(c)
 	if err != nil {
 		return nil, err
 	}
 	return observed(s.telemetry, lambdaevent.HTTP(h, s.logger)), nil
-}
-
-// observed is a Lambda handler whose operations are recorded. What was recorded is sent before
-// it answers: the process may be frozen, or ended, right after that.
-func observed[In, Out any](t *telemetry.Telemetry, handle func(context.Context, In) (Out, error)) func(context.Context, In) (Out, error) {
-	tracer := t.Tracer()
-	if tracer == nil {
-		return handle
-	}
-	return func(ctx context.Context, in In) (Out, error) {
-		defer t.Flush(ctx) //nolint:errcheck // the SDK logs it; an answer is not worth less without its trace
-		return handle(observe.WithTracer(ctx, tracer), in)
-	}
 }
 
 func (s *System) pointers(source projection.Pointers) *projection.CachedPointers {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,7 +55,9 @@ func TestAnInvocationsTraceIsWithTheDaemonWhenItAnswers(t *testing.T) {
 
 func TestAFunctionThatCannotSendWhatIsAskedForDoesNotStart(t *testing.T) {
 	t.Setenv("AWS_REGION", "us-east-1")
-	if _, err := Open(t.Context(), "query", environment(envEventTable, "e", envControlTable, "c", envReadModelPrefix, "p-", "OTEL_TRACES_EXPORTER", "otlp")); err == nil {
-		t.Error("a function cannot send OTLP, and was opened")
+	for _, name := range []string{"OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER"} {
+		if _, err := Open(t.Context(), "query", environment(envEventTable, "e", envControlTable, "c", envReadModelPrefix, "p-", name, "otlp")); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("a function cannot send OTLP, and was opened with %s: %v", name, err)
+		}
 	}
 }

@@ -1,0 +1,42 @@
+package lambdas
+
+import (
+	"context"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
+	"gakushoku/internal/lambdaevent"
+	"gakushoku/internal/observe"
+	"gakushoku/internal/telemetry"
+	"gakushoku/internal/telemetry/emf"
+)
+
+// openTelemetry sends what a function records. Metrics are lines of its log out, unless the
+// environment says otherwise.
+func openTelemetry(ctx context.Context, function string, getenv func(string) string, out io.Writer, logger zerolog.Logger) (*telemetry.Telemetry, error) {
+	lines := func(context.Context) (sdkmetric.Reader, error) {
+		return emf.New(emf.Options{
+			Namespace: getenv(emf.EnvNamespace), Service: telemetry.ServiceName(getenv), Function: function, Out: out, Now: time.Now, Fields: lambdaevent.Fields,
+		}), nil
+	}
+	return telemetry.Open(ctx, telemetry.Options{
+		Function: function, Getenv: getenv, Out: out, Logger: logger,
+		Metrics: telemetry.MetricReaders{emf.Name: lines}, MetricsUnsaid: emf.Name,
+	})
+}
+
+// observed is a Lambda handler whose operations are recorded and measured. What there is of it
+// is sent before the handler answers, fails or panics: the process may be frozen, or ended,
+// right after that.
+func observed[In, Out any](t *telemetry.Telemetry, handle func(context.Context, In) (Out, error)) func(context.Context, In) (Out, error) {
+	var coldStart sync.Once
+	return func(ctx context.Context, in In) (Out, error) {
+		defer t.Flush(ctx) //nolint:errcheck // the SDK logs it; an answer is not worth less without its trace
+		coldStart.Do(func() { t.Metrics().ColdStarted(ctx) })
+		return handle(observe.WithMetrics(observe.WithTracer(ctx, t.Tracer()), t.Metrics()), in)
+	}
+}
