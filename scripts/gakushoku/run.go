@@ -36,6 +36,7 @@ type commandLine struct {
 	Projection projectionCommands `cmd:"" help:"Look at read models, verify, repair and rebuild them."`
 	Archive    archiveCommands    `cmd:"" help:"Look at the log of all events, verify and repair it."`
 	Explain    explainCommand     `cmd:"" help:"Show everything behind one row of a read model."`
+	Trace      traceCommand       `cmd:"" help:"Show everything that is known of one operation, by its correlation id."`
 	Logs       logsCommand        `cmd:"" help:"Find lines in the server's log files, oldest first."`
 	Health     healthCommands     `cmd:"" help:"Ask a running server how it is."`
 	Demo       demoCommand        `cmd:"" help:"Break a read model and repair it, in a temporary folder."`

@@ -170,7 +170,7 @@ func (s *shift) wrongRows() {
 		damage(s.t, s.dir, "order-"+order, unpaid)
 	}
 	s.shows = []string{
-		"command:success", "OrderPaid", `It is different: status is "ORDERED", should be "PAID"`, "order-" + theOrder + " in orders-v1: mended", `"status":"PAID"`,
+		"PayOrder", "OrderPaid", "applied, its row is at version 2", `It is different: status is "ORDERED", should be "PAID"`, "order-" + theOrder + " in orders-v1: mended", `"status":"PAID"`,
 		"1 problem: 1 different", "1 row fixed: it is sound now", "It is sound.",
 	}
 }

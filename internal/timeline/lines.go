@@ -1,0 +1,135 @@
+package timeline
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"gakushoku/internal/event"
+)
+
+// line is a log line, as far as a timeline knows its fields.
+type line struct {
+	Level         string
+	Timestamp     string
+	Message       string
+	Function      string
+	CorrelationID string   `json:"correlationId"`
+	TraceID       string   `json:"trace_id"`
+	SpanID        string   `json:"span_id"`
+	OrderID       string   `json:"orderId"`
+	Stream        string   `json:"stream"`
+	Method        string   `json:"method"`
+	Path          string   `json:"path"`
+	CommandName   string   `json:"commandName"`
+	QueryName     string   `json:"queryName"`
+	Status        int      `json:"status"`
+	DurationMs    *float64 `json:"durationMs"`
+	Result        string   `json:"result"`
+	Repeated      bool     `json:"repeated"`
+	Code          string   `json:"code"`
+	ErrorClass    string   `json:"errorClass"`
+	Error         string   `json:"error"`
+	Version       uint64   `json:"version"`
+	EventID       string   `json:"eventId"`
+
+	at  event.Instant
+	raw []byte
+}
+
+// readLine reads a line. One that is not JSON, such as one of a stack trace, is all message; it
+// and one that says no time are as old as the line before.
+func readLine(raw []byte, before event.Instant) line {
+	l := line{}
+	var wrongType *json.UnmarshalTypeError
+	if err := json.Unmarshal(raw, &l); err != nil && !errors.As(err, &wrongType) {
+		return line{Message: string(raw), at: before}
+	}
+	l.raw = raw
+	at, err := event.ParseInstant(l.Timestamp)
+	if err != nil {
+		at = before
+	}
+	l.at = at
+	return l
+}
+
+// stream is the stream that a line is about, "" for none.
+func (l *line) stream() string {
+	if l.Stream == "" && l.OrderID != "" {
+		return event.OrderStream(l.OrderID)
+	}
+	return l.Stream
+}
+
+// moment says what a line tells of: the beginning or the end of a request, command or query;
+// nothing (ok is false) when it stands for itself.
+func (l *line) moment() (kind Kind, what string, begins, ok bool) {
+	area, name, _ := strings.Cut(l.Message, ":")
+	switch area {
+	case "request":
+		kind, what = KindRequest, l.Method+" "+l.Path
+	case "command":
+		kind, what = KindCommand, l.CommandName
+	case "query":
+		kind, what = KindQuery, l.QueryName
+	default:
+		return "", "", false, false
+	}
+	switch name {
+	case "start":
+		return kind, what, true, true
+	case "end", "success", "failed":
+		return kind, what, false, true
+	}
+	return "", "", false, false
+}
+
+// entry is a line that stands for itself.
+func (l *line) entry() Entry {
+	what := l.Message
+	if what == "" {
+		what = string(l.raw)
+	}
+	return Entry{
+		At: l.at, Kind: KindLog, What: what, Level: l.Level, Function: l.Function, TraceID: l.TraceID, Stream: l.stream(), Version: l.Version,
+		EventID: l.EventID, ErrorClass: l.ErrorClass, Error: l.Error, Code: l.Code, Fields: l.raw,
+	}
+}
+
+// stages puts the lines that begin and end the same thing together.
+type stages struct {
+	entries []*Entry
+	open    map[stage]*Entry
+}
+
+// stage is what a beginning and an end have in common.
+type stage struct {
+	kind               Kind
+	what, span, stream string
+}
+
+func (s *stages) add(l *line) {
+	kind, what, begins, ok := l.moment()
+	if !ok {
+		e := l.entry()
+		s.entries = append(s.entries, &e)
+		return
+	}
+	key := stage{kind, what, l.SpanID, l.Stream}
+	e := s.open[key]
+	if e == nil || begins {
+		e = &Entry{At: l.at, Kind: kind, What: what, Level: l.Level, Function: l.Function, TraceID: l.TraceID, Stream: l.stream()}
+		if !begins && l.DurationMs != nil {
+			e.At -= event.Instant(*l.DurationMs) // nobody has logged its beginning, or no longer
+		}
+		s.entries = append(s.entries, e)
+		s.open[key] = e
+	}
+	if begins {
+		return
+	}
+	delete(s.open, key)
+	e.Level, e.Status, e.DurationMs, e.Result, e.Repeated = l.Level, l.Status, l.DurationMs, l.Result, l.Repeated
+	e.Code, e.ErrorClass, e.Error, e.Version, e.EventID = l.Code, l.ErrorClass, l.Error, l.Version, l.EventID
+}

@@ -1,0 +1,109 @@
+package timeline
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gakushoku/internal/event"
+)
+
+// Operation is what one operation did to an order, or was refused to do.
+type Operation struct {
+	At            event.Instant `json:"at"` // of the first thing known of it
+	CorrelationID string        `json:"correlationId,omitempty"`
+	Commands      []string      `json:"commands"`
+	Result        string        `json:"result,omitempty"` // of the last command that has ended
+	Code          string        `json:"code,omitempty"`
+	ErrorClass    string        `json:"errorClass,omitempty"`
+	Error         string        `json:"error,omitempty"`
+	Events        []OrderEvent  `json:"events"`
+}
+
+// OrderEvent is an event that an operation has made.
+type OrderEvent struct {
+	Type    string `json:"type"`
+	Version uint64 `json:"version"`
+	EventID string `json:"eventId"`
+}
+
+// Order is the operations of an order.
+type Order struct {
+	Stream     string      `json:"stream"`
+	Operations []Operation `json:"operations"` // newest last
+	Notes      []string    `json:"notes,omitempty"`
+}
+
+// Order finds the operations that have changed an order, or tried to; what only asked is left
+// out. The order may be named by its stream too. It fails with ErrUnknown.
+func (f *Finder) Order(ctx context.Context, id string) (Order, error) {
+	id = strings.TrimPrefix(id, event.OrderStreamPrefix)
+	stream := event.OrderStream(id)
+	lines := newest[[]byte]{limit: f.Limit}
+	err := f.Lines.OfOrder(ctx, id, func(raw []byte) error {
+		l := readLine(raw, 0)
+		if kind, _, _, ok := l.moment(); ok && kind == KindCommand && l.stream() == stream {
+			lines.add(bytes.Clone(raw))
+		}
+		return nil
+	})
+	if err != nil {
+		return Order{}, fmt.Errorf("reading the log lines of order %s: %w", id, err)
+	}
+	histories, err := f.Streams.LoadMany(ctx, []string{stream})
+	if err != nil {
+		return Order{}, fmt.Errorf("reading %s: %w", stream, err)
+	}
+	o := Order{Stream: stream, Operations: operations(lines.all(), histories[stream])}
+	if note := lines.note("log lines"); note != "" {
+		o.Notes = append(o.Notes, note)
+	}
+	if len(o.Operations) == 0 {
+		return Order{}, fmt.Errorf("order %s: %w", id, ErrUnknown)
+	}
+	return o, nil
+}
+
+// operations puts commands and events together by their correlation id; an event without one
+// stands alone.
+func operations(lines [][]byte, history []event.Event) []Operation {
+	byID := map[string]*Operation{}
+	var all []*Operation
+	of := func(correlationID string, at event.Instant) *Operation {
+		o := byID[correlationID]
+		if o == nil || correlationID == "" {
+			o = &Operation{At: at, CorrelationID: correlationID, Commands: []string{}, Events: []OrderEvent{}}
+			all, byID[correlationID] = append(all, o), o
+		}
+		o.At = min(o.At, at)
+		return o
+	}
+	byOperation := map[string][][]byte{}
+	var ids []string
+	for _, raw := range lines {
+		l := readLine(raw, 0)
+		ids = with(ids, l.CorrelationID)
+		byOperation[l.CorrelationID] = append(byOperation[l.CorrelationID], raw)
+	}
+	for _, id := range ids {
+		for _, e := range entriesOf(byOperation[id]) {
+			o := of(id, e.At)
+			o.Commands = append(o.Commands, e.What)
+			o.Result, o.Code, o.ErrorClass, o.Error = e.Result, e.Code, e.ErrorClass, e.Error
+		}
+	}
+	for i := range history {
+		e := &history[i]
+		o := of(e.CorrelationID, e.OccurredAt)
+		o.Events = append(o.Events, OrderEvent{e.Type, e.Version, e.ID})
+	}
+	slices.SortStableFunc(all, func(a, b *Operation) int { return cmp.Compare(a.At, b.At) })
+	sorted := make([]Operation, len(all))
+	for i, o := range all {
+		sorted[i] = *o
+	}
+	return sorted
+}

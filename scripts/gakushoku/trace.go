@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"gakushoku/internal/app"
+	"gakushoku/internal/logsearch"
+	"gakushoku/internal/observe"
+	"gakushoku/internal/timeline"
+)
+
+type traceCommand struct {
+	CorrelationID string `arg:"" optional:"" help:"The operation: the x-correlation-id of its response."`
+	Order         string `help:"List the operations that have changed this order, or tried to, newest last." placeholder:"ID"`
+	Limit         int    `help:"Tell of at most so many log lines and events, the newest. Default: ${default}." default:"500" placeholder:"N"`
+	TraceURL      string `help:"Address of a trace, with {traceId} where its id belongs." name:"trace-url" env:"GAKUSHOKU_TRACE_URL" placeholder:"URL"`
+	JSON          bool   `help:"Print JSON." name:"json"`
+}
+
+func (traceCommand) Help() string {
+	return `Shows everything that is known of one operation, in the order in which it happened: its request and command, the events with their numbers in the log, whether the read models have them, and every other log line. When the log lines are gone the events are looked for in the whole log, which takes its time.
+
+Exit code: 0, or 1 when nothing is known of it.
+
+Examples:
+
+    gakushoku trace 01KFQ6Z5J3
+    gakushoku trace --order o1
+    gakushoku trace 01KFQ6Z5J3 --trace-url 'http://localhost:16686/trace/{traceId}'
+    gakushoku trace 01KFQ6Z5J3 --json`
+}
+
+func (c *traceCommand) Run(p *program) error {
+	switch {
+	case (c.CorrelationID == "") == (c.Order == ""):
+		return usagef("name either the operation by its correlation id, or an order with --order")
+	case c.Limit < 1:
+		return usagef("--limit: %d is below 1", c.Limit)
+	case c.TraceURL != "" && !strings.Contains(c.TraceURL, timeline.TraceIDPlace):
+		return usagef("--trace-url: %q has no %s", c.TraceURL, timeline.TraceIDPlace)
+	}
+	return p.withInstallation(awsFlag{}, func(i installation) error {
+		m := i.ReadModels()
+		finder := &timeline.Finder{
+			Lines: fileLines{app.LogFile(p.data)}, Streams: m.Streams, Numbers: m.Numbers, EachEvent: i.EachEvent, Limit: c.Limit,
+			Models: timeline.ReadModels{Definitions: m.Definitions, Pointers: m.Pointers, Tables: m.Tables},
+		}
+		if c.Order != "" {
+			return c.order(p, finder)
+		}
+		return c.operation(p, finder)
+	})
+}
+
+func (c *traceCommand) operation(p *program, finder *timeline.Finder) error {
+	t, err := finder.Operation(p.ctx, c.CorrelationID)
+	if errors.Is(err, timeline.ErrUnknown) {
+		return fmt.Errorf("%w: neither the log files nor the events have it. Is it the x-correlation-id of a response from this installation? `gakushoku trace --order ID` lists the operations of an order", err)
+	}
+	if err != nil {
+		return err
+	}
+	t.Link(c.TraceURL)
+	if c.JSON {
+		return p.printJSON(t)
+	}
+	return showTimeline(p.stdout, &t)
+}
+
+func (c *traceCommand) order(p *program, finder *timeline.Finder) error {
+	o, err := finder.Order(p.ctx, c.Order)
+	if errors.Is(err, timeline.ErrUnknown) {
+		return fmt.Errorf("%w: no event and no log line names it; `gakushoku logs --text %s` finds requests that only asked for it", err, plain(c.Order))
+	}
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return p.printJSON(o)
+	}
+	return showOrder(p.stdout, &o)
+}
+
+// fileLines are the log files of a server. That there are none is no failure: the events tell
+// of an operation too.
+type fileLines struct{ path string }
+
+// OfOperation is timeline.Lines.
+func (l fileLines) OfOperation(ctx context.Context, correlationID string, f func([]byte) error) error {
+	return l.search(ctx, logsearch.Query{CorrelationID: correlationID}, f)
+}
+
+// OfOrder is timeline.Lines. An order is named by its own field, or by its stream.
+func (l fileLines) OfOrder(ctx context.Context, orderID string, f func([]byte) error) error {
+	return l.search(ctx, logsearch.Query{Text: orderID}, func(line []byte) error {
+		if !strings.Contains(string(line), `"`+observe.FieldCommandName+`"`) {
+			return nil
+		}
+		return f(line)
+	})
+}
+
+func (l fileLines) search(ctx context.Context, q logsearch.Query, f func([]byte) error) error {
+	err := logsearch.Search(ctx, l.path, q, 0, lineSink(f))
+	if errors.Is(err, logsearch.ErrNoLog) {
+		return nil
+	}
+	return err
+}
+
+// lineSink gives lines to a function.
+type lineSink func([]byte) error
+
+// Line is logsearch.Sink.
+func (f lineSink) Line(line []byte) error { return f(line) }
+
+// Flush is logsearch.Sink.
+func (f lineSink) Flush() error { return nil }

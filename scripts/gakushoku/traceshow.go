@@ -1,0 +1,171 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/observe"
+	"gakushoku/internal/timeline"
+)
+
+// showTimeline shows an operation to a person.
+func showTimeline(w io.Writer, t *timeline.Timeline) error {
+	fmt.Fprintf(w, "operation  %s\n", plain(t.CorrelationID))
+	for _, stream := range t.Streams {
+		fmt.Fprintf(w, "stream     %s\n", plain(stream))
+	}
+	for _, trace := range t.Traces {
+		fmt.Fprintf(w, "trace      %s\n", plain(strings.TrimSpace(trace.ID+"  "+trace.URL)))
+	}
+	fmt.Fprintln(w)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "TIME\tAFTER\tKIND\tWHAT\tOUTCOME")
+	for i := range t.Entries {
+		e := &t.Entries[i]
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", e.At, after(e.At, t.Entries[0].At), e.Kind, plain(e.What), plain(cameOf(e)))
+		for j := range e.Projected {
+			fmt.Fprintf(table, "\t\t  read model\t%s\t%s\n", e.Projected[j].Table, plain(projectedText(&e.Projected[j])))
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	return showNotes(w, t.Notes)
+}
+
+func showNotes(w io.Writer, notes []string) error {
+	for _, note := range notes {
+		if _, err := fmt.Fprintf(w, "\nNote: %s.\n", note); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// after is how long something came after the first.
+func after(at, first event.Instant) string {
+	if at == first {
+		return ""
+	}
+	return fmt.Sprintf("+%d ms", at-first)
+}
+
+// cameOf is what came of an entry, on one line.
+func cameOf(e *timeline.Entry) string {
+	var parts []string
+	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
+	switch e.Kind {
+	case timeline.KindEvent:
+		add("%s version %d", e.Stream, e.Version)
+		if e.Number > 0 {
+			add("number %d", e.Number)
+		} else {
+			add("not in the log yet")
+		}
+		if e.Actor != "" {
+			add("by %s", e.Actor)
+		}
+		add("eventId %s", e.EventID)
+	case timeline.KindLog:
+		add("%s", strings.TrimSpace(strings.ToUpper(e.Level)+" "+fieldsText(e.Fields)))
+	default:
+		add("%s", ended(e))
+		if e.Repeated {
+			add("repeated: nothing was appended")
+		}
+		if e.Stream != "" && e.Version > 0 {
+			add("%s version %d", e.Stream, e.Version)
+		}
+	}
+	if e.ErrorClass != "" {
+		add("%s", strings.TrimSpace(e.ErrorClass+" "+e.Code))
+	}
+	if e.Error != "" {
+		add("%s", e.Error)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// ended is how a request, command or query has ended.
+func ended(e *timeline.Entry) string {
+	if e.Result == "" {
+		return "has not ended"
+	}
+	text := e.Result
+	if e.Status > 0 {
+		text = fmt.Sprint(e.Status)
+	}
+	if e.DurationMs != nil {
+		text += fmt.Sprintf(" after %.1f ms", *e.DurationMs)
+	}
+	return text
+}
+
+func projectedText(p *timeline.Projected) string {
+	row := fmt.Sprintf("its row is at version %d", p.RowVersion)
+	if p.RowVersion == 0 {
+		row = "it has no row"
+	}
+	switch p.State {
+	case timeline.StateParked:
+		return "SET ASIDE " + parkedSince(p.Parked)
+	case timeline.StateBlocked:
+		return "NOT APPLIED, waits behind what is set aside " + parkedSince(p.Parked)
+	case timeline.StateBehind:
+		return "NOT APPLIED: " + row
+	}
+	return "applied, " + row
+}
+
+// told are the fields of a log line that are shown elsewhere, or the same for all.
+var told = []string{
+	"timestamp", "level", "message", "error", "stack", "method", "path", "code",
+	observe.FieldService, observe.FieldFunction, observe.FieldCorrelationID, observe.FieldTraceID, observe.FieldSpanID, observe.FieldErrorClass,
+}
+
+// fieldsText is the other fields of a log line as key=value.
+func fieldsText(raw json.RawMessage) string {
+	var fields map[string]any
+	if json.Unmarshal(raw, &fields) != nil {
+		return ""
+	}
+	var parts []string
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		if !slices.Contains(told, key) {
+			parts = append(parts, fmt.Sprintf("%s=%v", key, fields[key]))
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// showOrder shows the operations of an order to a person.
+func showOrder(w io.Writer, o *timeline.Order) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "TIME\tCORRELATION ID\tCOMMAND\tRESULT\tEVENTS")
+	for i := range o.Operations {
+		op := &o.Operations[i]
+		var events []string
+		for _, e := range op.Events {
+			events = append(events, fmt.Sprintf("%s (version %d)", e.Type, e.Version))
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", op.At, plain(orDash(op.CorrelationID)), plain(orDash(strings.Join(op.Commands, ", "))), plain(orderResult(op)), orDash(strings.Join(events, ", ")))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	return showNotes(w, o.Notes)
+}
+
+func orderResult(op *timeline.Operation) string {
+	why := strings.TrimSpace(op.ErrorClass + " " + op.Code)
+	if op.ErrorClass != "domain" && op.Error != "" {
+		why += ", " + op.Error
+	}
+	return orDash(strings.TrimSpace(op.Result + " " + why))
+}
