@@ -31,7 +31,7 @@ func AppendJSON(dst []byte, e *Event) []byte {
 	dst = AppendString(append(dst, `{"eventId":`...), e.ID)
 	dst = AppendString(append(dst, `,"type":`...), e.Type)
 	dst = append(dst, `,"occurredAt":"`...)
-	dst = e.OccurredAt.Time().AppendFormat(dst, instantLayout)
+	dst = e.OccurredAt.Append(dst)
 	dst = AppendString(append(dst, `","correlationId":`...), e.CorrelationID)
 	dst = appendPayload(append(dst, `,"payload":`...), e.Payload)
 	dst = appendOptional(dst, `,"stream":`, e.Stream)
@@ -73,7 +73,7 @@ func appendOptional(dst []byte, key, s string) []byte {
 	return AppendString(append(dst, key...), s)
 }
 
-// appendString appends s as a JSON string, escaping what has to be escaped and nothing else.
+// AppendString appends s as a JSON string, escaping what has to be escaped and nothing else.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for {

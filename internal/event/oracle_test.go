@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"gakushoku/internal/event"
 )
@@ -301,6 +302,22 @@ func FuzzParseInstant(f *testing.F) {
 			if again, err := event.ParseInstant(got.String()); err != nil || again != got {
 				t.Fatalf("%s is read back as %s: %v", got, again, err)
 			}
+		}
+	})
+}
+
+func TestInstantsAreWrittenAsPackageTimeWritesThem(t *testing.T) {
+	t.Parallel()
+	moments := rapid.OneOf(
+		rapid.Int64Range(-62167219200000, 253402300799999),
+		rapid.Map(rapid.Int64Range(0, 2932896), func(day int64) int64 { return day * 86_400_000 }), // the first moment of a day
+		rapid.Map(rapid.Int64Range(0, 2932896), func(day int64) int64 { return day*86_400_000 - 1 }),
+		rapid.SampledFrom([]int64{-1, 0, 1, 253402300799999, 253402300800000, 951782399999, 951782400000, 4107542399999, 4107542400000}),
+	)
+	rapid.Check(t, func(t *rapid.T) {
+		at := event.Instant(moments.Draw(t, "instant"))
+		if got, want := at.String(), at.Time().Format("2006-01-02T15:04:05.000Z"); got != want {
+			t.Fatalf("%d: %s, want %s", int64(at), got, want)
 		}
 	})
 }

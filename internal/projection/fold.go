@@ -115,32 +115,25 @@ func (f *Folding) Contributions() []readmodel.Contribution {
 }
 
 // Record is the row as it is now, ready to be stored.
-func (f *Folding) Record() (Record, error) {
+func (f *Folding) Record() Record {
 	r := f.record
 	if r.Version == 0 {
 		r.Data, r.Place = nil, readmodel.Place{}
-		return r, nil
+		return r
 	}
-	data, err := json.Marshal(f.row)
-	if err != nil {
-		return Record{}, fmt.Errorf("encoding the row of %s: %w", r.Stream, err)
-	}
-	r.Data, r.Place = data, f.row.Place()
-	return r, nil
+	r.Data, r.Place = f.row.AppendJSON(nil), f.row.Place()
+	return r
 }
 
 // Change is what has to be written to bring the table to the row as it is now; false when
 // the table has it already.
-func (f *Folding) Change() (Change, bool, error) {
-	r, err := f.Record()
-	if err != nil {
-		return Change{}, false, err
-	}
+func (f *Folding) Change() (Change, bool) {
+	r := f.Record()
 	if r.Version == f.stored.Version && bytes.Equal(r.Data, f.stored.Data) && r.Place == f.stored.Place && sameParking(r.Parked, f.stored.Parked) {
-		return Change{}, false, nil
+		return Change{}, false
 	}
 	r.Writes = f.stored.Writes + 1
-	return Change{Record: r, Expected: f.stored.Writes, Totals: Differences(f.before, f.Contributions())}, true, nil
+	return Change{Record: r, Expected: f.stored.Writes, Totals: Differences(f.before, f.Contributions())}, true
 }
 
 func sameParking(a, b *Parked) bool {

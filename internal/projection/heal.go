@@ -111,8 +111,8 @@ func (p *Projector) refold(ctx context.Context, d Definition, t Table, stored Re
 			return Change{}, false, fmt.Errorf("stream %s lacks version %d in the event store", stored.Stream, f.Version()+1)
 		}
 	}
-	change, changed, err := f.Change()
-	if err == nil && changed {
+	change, changed := f.Change()
+	if changed {
 		line := observe.Logger(ctx).Info()
 		if stored.Writes == 0 {
 			line = observe.Logger(ctx).Debug() // a first row is no repair: a rebuild makes one a stream
@@ -120,7 +120,7 @@ func (p *Projector) refold(ctx context.Context, d Definition, t Table, stored Re
 		line.Str(observe.FieldProjection, t.String()).Str(observe.FieldStream, stored.Stream).
 			Uint64("from", stored.Version).Uint64("to", change.Version).Msg("projection:heal")
 	}
-	return change, changed, err
+	return change, changed, nil
 }
 
 // setAsideUnreadable parks a stream whose stored row cannot be decoded. What the row had

@@ -229,9 +229,9 @@ func (p *Projector) foldGroup(ctx context.Context, d Definition, t Table, g grou
 			return Change{}, needsHeal, nil
 		}
 	}
-	change, changed, err := f.Change()
-	if err != nil || !changed {
-		return Change{}, upToDate, err
+	change, changed := f.Change()
+	if !changed {
+		return Change{}, upToDate, nil
 	}
 	return change, needsWrite, nil
 }

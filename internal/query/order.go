@@ -99,10 +99,8 @@ func (s *Service) fold(ctx context.Context, d projection.Definition, stream stri
 			break
 		}
 	}
-	record, err := f.Record()
+	record := f.Record()
 	switch {
-	case err != nil:
-		return Order{}, err
 	case record.Version >= minVersion:
 		return Order{Version: record.Version, Row: record.Data, Folded: true}, nil
 	case record.Version < uint64(len(events)):

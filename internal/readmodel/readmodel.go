@@ -17,6 +17,9 @@ type Row interface {
 	Contributions() []Contribution
 	// Place says where lists show the row.
 	Place() Place
+	// AppendJSON appends the row's JSON, byte for byte as encoding/json writes it. A rebuild
+	// writes every row, and a verification does so to compare.
+	AppendJSON(dst []byte) []byte
 }
 
 // Contribution is an amount that a row adds to one field of the total called Key.

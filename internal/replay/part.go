@@ -140,7 +140,7 @@ func (p *Part) records(sums map[readmodel.Contribution]int64) iter.Seq2[projecti
 		for _, at := range p.rows.places(0) {
 			r := p.rows.read(p.rows.rows.table.At(at.ref), row)
 			addContributions(sums, r.Row)
-			if record, err := r.Record(); !yield(record, err) || err != nil {
+			if !yield(r.Record(), nil) {
 				return
 			}
 		}

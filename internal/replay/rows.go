@@ -3,8 +3,6 @@ package replay
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
 	"iter"
 	"slices"
 	"sync"
@@ -23,17 +21,13 @@ type Row struct {
 }
 
 // Record is the row as a table of a projection stores it.
-func (r Row) Record() (projection.Record, error) {
-	data, err := json.Marshal(r.Row)
-	if err != nil {
-		return projection.Record{}, fmt.Errorf("encoding the row of %s: %w", r.Stream, err)
-	}
-	record := projection.Record{Stream: r.Stream, Version: r.Version, Writes: 1, Data: data, Place: r.Row.Place()}
+func (r Row) Record() projection.Record {
+	record := projection.Record{Stream: r.Stream, Version: r.Version, Writes: 1, Data: r.Row.AppendJSON(nil), Place: r.Row.Place()}
 	if r.Parked != nil {
 		parked := r.Parked.Parked
 		record.Parked = &parked
 	}
-	return record, nil
+	return record
 }
 
 // Len is the number of rows.

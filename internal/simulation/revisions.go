@@ -1,6 +1,8 @@
 package simulation
 
 import (
+	"strconv"
+
 	"gakushoku/internal/event"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
@@ -43,6 +45,12 @@ func (c *countedOrder) Contributions() []readmodel.Contribution {
 
 // Place is readmodel.Row.
 func (c *countedOrder) Place() readmodel.Place { return c.Order.Place() }
+
+// AppendJSON is readmodel.Row.
+func (c *countedOrder) AppendJSON(dst []byte) []byte {
+	dst = c.Order.AppendJSON(append(dst, `{"order":`...))
+	return append(strconv.AppendInt(append(dst, `,"events":`...), c.Events, 10), '}')
+}
 
 // code is the revisions that a process knows which starts now.
 func (w *world) code() []projection.Definition { return revisions()[:w.deployed] }

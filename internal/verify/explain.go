@@ -205,10 +205,7 @@ func foldAll(d projection.Definition, stream string, history []event.Event, now 
 			break
 		}
 	}
-	record, err := f.Record()
-	if err != nil {
-		return nil, err
-	}
+	record := f.Record()
 	return explainedRow(&record, f.Contributions()), nil
 }
 

@@ -60,10 +60,7 @@ func judge(d projection.Definition, row *projection.Record, history []event.Even
 		}
 	}
 	j.folds = f.Contributions()
-	fold, err := f.Record()
-	if err != nil {
-		return judgement{}, err
-	}
+	fold := f.Record()
 	if j.class == Ahead {
 		return j, nil
 	}
@@ -79,7 +76,8 @@ func judge(d projection.Definition, row *projection.Record, history []event.Even
 		}
 		return j, nil
 	}
-	return j, j.next(f, row, history, now)
+	j.next(f, row, history, now)
+	return j, nil
 }
 
 func (j *judgement) differ(fields ...Field) {
@@ -89,16 +87,12 @@ func (j *judgement) differ(fields ...Field) {
 }
 
 // next compares what the row says about the event after it: to be applied, or set aside.
-func (j *judgement) next(f *projection.Folding, row *projection.Record, history []event.Event, now event.Instant) error {
+func (j *judgement) next(f *projection.Folding, row *projection.Record, history []event.Event, now event.Instant) {
 	e := &history[row.Version]
 	last := &history[len(history)-1]
 	if f.Apply(e, now) == projection.SetAside {
 		last = e
-		fold, err := f.Record()
-		if err != nil {
-			return err
-		}
-		j.parks = fold.Parked
+		j.parks = f.Record().Parked
 	}
 	switch got := row.Parked; {
 	case got == nil:
@@ -110,7 +104,6 @@ func (j *judgement) next(f *projection.Folding, row *projection.Record, history 
 		j.event = e
 		j.differ(parkedField(got, j.parks))
 	}
-	return nil
 }
 
 // differences are the parts of two rows of one version that differ.
