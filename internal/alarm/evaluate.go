@@ -1,10 +1,7 @@
 package alarm
 
 import (
-	"cmp"
-	"math"
 	"slices"
-	"strconv"
 	"time"
 
 	"gakushoku/internal/telemetry/promtext"
@@ -169,7 +166,7 @@ func (r Series) read(s span) (float64, bool) {
 		return 0, false
 	}
 	if r.Read == Quantile {
-		return quantile(r.Quantile, r.buckets(s))
+		return promtext.Quantile(r.Quantile, r.increases(s, r.Name+"_bucket"))
 	}
 	total := 0.0
 	for _, grown := range r.increases(s, r.Name) {
@@ -189,24 +186,9 @@ func (r Series) last(s span) (float64, bool) {
 	return total, known
 }
 
-// increases are by how much the counters of a name grew, by series. One that was not there before
-// began at 0, and one that is less than before began anew.
+// increases are by how much the counters of a name grew, by series.
 func (r Series) increases(s span, name string) []promtext.Sample {
-	before := map[string]float64{}
-	for _, sample := range s.before {
-		before[sample.ID] = sample.Value
-	}
-	var grown []promtext.Sample
-	for _, sample := range s.after {
-		if sample.Name != name || !r.matches(sample.Labels) {
-			continue
-		}
-		if b := before[sample.ID]; b <= sample.Value {
-			sample.Value -= b
-		}
-		grown = append(grown, sample)
-	}
-	return grown
+	return slices.DeleteFunc(promtext.Increases(s.before, s.after, name), func(grown promtext.Sample) bool { return !r.matches(grown.Labels) })
 }
 
 func (r Series) matches(labels map[string]string) bool {
@@ -216,43 +198,4 @@ func (r Series) matches(labels map[string]string) bool {
 		}
 	}
 	return true
-}
-
-// bucket is how many values of a period were at most bound.
-type bucket struct{ bound, count float64 }
-
-// buckets are those of the histograms together, by bound.
-func (r Series) buckets(s span) []bucket {
-	counts := map[float64]float64{}
-	for _, grown := range r.increases(s, r.Name+"_bucket") {
-		if bound, err := strconv.ParseFloat(grown.Labels["le"], 64); err == nil {
-			counts[bound] += grown.Value
-		}
-	}
-	var all []bucket
-	for bound, count := range counts {
-		all = append(all, bucket{bound, count})
-	}
-	slices.SortFunc(all, func(a, b bucket) int { return cmp.Compare(a.bound, b.bound) })
-	return all
-}
-
-// quantile is a quantile of values between 0 and infinity that were counted in buckets, taken to
-// be spread evenly within each; false when there were none.
-func quantile(q float64, buckets []bucket) (float64, bool) {
-	if len(buckets) == 0 || buckets[len(buckets)-1].count == 0 {
-		return 0, false
-	}
-	rank := q * buckets[len(buckets)-1].count
-	lower, below := 0.0, 0.0
-	for _, b := range buckets {
-		if b.count >= rank {
-			if math.IsInf(b.bound, 1) {
-				return b.bound, true // nobody counted how far above the last bound
-			}
-			return lower + (b.bound-lower)*(rank-below)/(b.count-below), true
-		}
-		lower, below = b.bound, b.count
-	}
-	return math.Inf(1), true
 }

@@ -75,17 +75,26 @@ func (c *waitCommand) Run(p *program) error {
 
 // readyURL completes what a person types.
 func readyURL(text string) (string, error) {
-	if !strings.Contains(text, "://") {
-		text = "http://" + text
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return "", usagef("%q is not the address of a server, such as http://127.0.0.1:8080", text)
+	u, err := serverURL(text)
+	if err != nil {
+		return "", err
 	}
 	if u.Path == "" || u.Path == "/" {
 		u.Path = "/health/ready"
 	}
 	return u.String(), nil
+}
+
+// serverURL is the address of a server, which may be typed without http.
+func serverURL(text string) (*url.URL, error) {
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, usagef("%q is not the address of a server, such as http://127.0.0.1:8080", text)
+	}
+	return u, nil
 }
 
 // ask asks once. It tells what is wrong when the server is not ready.

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"gakushoku/internal/app"
+	"gakushoku/internal/health"
+	"gakushoku/internal/reproject"
+	"gakushoku/internal/telemetry/promtext"
+	"gakushoku/internal/top"
+	"gakushoku/internal/wait"
+)
+
+type topCommand struct {
+	URL      string        `help:"The server. Default: ${default}." default:"http://127.0.0.1:8080" env:"GAKUSHOKU_URL" placeholder:"URL" name:"url"`
+	Interval time.Duration `help:"How long to count before a page is shown. Default: ${default}." default:"1s" placeholder:"DURATION"`
+	Once     bool          `help:"Show one page and end."`
+	JSON     bool          `help:"Print JSON, a page on a line." name:"json"`
+}
+
+func (topCommand) Help() string {
+	return `Shows what a running server does, from its /metrics and /health: requests and commands by name and result, how long they take, errors by class, how far the read models and the log are behind, and, when the data folder is here, the rebuild that is going on. Ctrl-C ends it. While the server does not answer it goes on asking.
+
+A server that is reached from elsewhere needs --url; API Gateway has no /metrics.
+
+Exit code: 0; with --once 1 when the server does not answer.
+
+Examples:
+
+    gakushoku top
+    gakushoku top --url http://127.0.0.1:9000 --interval 5s
+    gakushoku top --once --json`
+}
+
+// minInterval keeps the asking from being what there is to see.
+const minInterval = 50 * time.Millisecond
+
+func (c *topCommand) Run(p *program) error {
+	if c.Interval < minInterval {
+		return usagef("--interval: %s is below %s", c.Interval, minInterval)
+	}
+	base, err := serverURL(c.URL)
+	if err != nil {
+		return err
+	}
+	watcher := &topWatcher{program: p, base: base, command: c}
+	if watcher.folder, err = p.folderThatIs(); err != nil {
+		return err
+	}
+	if watcher.folder != nil {
+		defer watcher.folder.Close()
+	}
+	err = watcher.watch()
+	if p.ctx.Err() != nil && errors.Is(err, p.ctx.Err()) && !c.Once {
+		return nil // it was looked at for long enough
+	}
+	return err
+}
+
+// folderThatIs opens the data folder, nil when there is none: the server may be elsewhere.
+func (p *program) folderThatIs() (*app.Folder, error) {
+	if _, err := os.Stat(p.data); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return app.OpenFolder(p.ctx, p.data)
+}
+
+// topWatcher asks a server again and again.
+type topWatcher struct {
+	*program
+	command *topCommand
+	base    *url.URL
+	folder  *app.Folder
+	drawn   bool
+}
+
+// topPage is a page, with what is known of rebuilds in other processes.
+type topPage struct {
+	Server string `json:"server"`
+	top.Page
+	Runs []reproject.Run `json:"runs,omitempty"`
+}
+
+func (w *topWatcher) watch() error {
+	last, err := w.read()
+	if err != nil && w.command.Once {
+		return err
+	}
+	for {
+		if err != nil {
+			w.noAnswer(err)
+		}
+		if err := wait.For(w.ctx, w.command.Interval); err != nil {
+			return err
+		}
+		var now top.Reading
+		now, err = w.read()
+		switch {
+		case w.ctx.Err() != nil:
+			return w.ctx.Err()
+		case err != nil && w.command.Once:
+			return err
+		case err == nil && !last.At.IsZero():
+			if shown := w.show(last, now); shown != nil || w.command.Once {
+				return shown
+			}
+		}
+		last = now // none after a failure: what was counted meanwhile tells nothing of an interval
+	}
+}
+
+// topAnswer is how long the server may take to answer.
+const topAnswer = 5 * time.Second
+
+// read asks the server once.
+func (w *topWatcher) read() (top.Reading, error) {
+	ctx, cancel := context.WithTimeout(w.ctx, topAnswer)
+	defer cancel()
+	var r top.Reading
+	text, status, err := get(ctx, w.base.JoinPath("/metrics"))
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("its /metrics answers %d: is it a server of `gakushoku serve`?", status)
+	}
+	if err == nil {
+		r.Samples, err = promtext.Parse(string(text))
+	}
+	if err == nil {
+		r.At = time.Now()
+		text, _, err = get(ctx, w.base.JoinPath("/health"))
+	}
+	if err != nil {
+		return top.Reading{}, fmt.Errorf("%s does not answer: %w", w.base, err)
+	}
+	if err := json.Unmarshal(text, &r.Health); err != nil {
+		r.Health.Status = health.Failing // it answers something, which is no report
+	}
+	return r, nil
+}
+
+func get(ctx context.Context, from *url.URL) (body []byte, status int, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, from.String(), nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		var wrapped *url.Error
+		if errors.As(err, &wrapped) {
+			err = wrapped.Err
+		}
+		return nil, 0, err
+	}
+	defer response.Body.Close()
+	body, err = io.ReadAll(io.LimitReader(response.Body, topMaxBody))
+	return body, response.StatusCode, err
+}
+
+const topMaxBody = 16 << 20
+
+// noAnswer tells that there is no page: in its place on a terminal, on standard error elsewhere.
+func (w *topWatcher) noAnswer(err error) {
+	text := fmt.Sprintf("%s  %s\nTrying again every %s; Ctrl-C ends it.\n", time.Now().Format(time.TimeOnly), oneLine(err), w.command.Interval)
+	if !w.inPlace() {
+		fmt.Fprint(w.stderr, text)
+		return
+	}
+	w.draw([]byte(text)) //nolint:errcheck // the next page tells
+}
+
+func (w *topWatcher) show(last, now top.Reading) error {
+	page := topPage{Server: w.base.String(), Page: top.Between(last, now)}
+	if w.folder != nil {
+		status, err := w.folder.Versions(w.ctx)
+		if err != nil {
+			return err
+		}
+		for _, p := range status.Projections {
+			page.Runs = append(page.Runs, p.Runs...)
+		}
+	}
+	if w.command.JSON {
+		return w.printLine(page)
+	}
+	var text bytes.Buffer
+	if err := showPage(&text, &page); err != nil {
+		return err
+	}
+	if !w.inPlace() {
+		text.WriteByte('\n')
+		_, err := w.stdout.Write(text.Bytes())
+		return err
+	}
+	return w.draw(text.Bytes())
+}
+
+// inPlace reports whether pages are drawn over one another.
+func (w *topWatcher) inPlace() bool {
+	return isTerminal(w.stdout) && !w.command.JSON && !w.command.Once
+}
+
+// draw writes a page over the last one, in one piece, so that nothing flickers.
+func (w *topWatcher) draw(text []byte) error {
+	page := []byte("\x1b[H")
+	if !w.drawn {
+		page = []byte("\x1b[H\x1b[2J")
+	}
+	w.drawn = true
+	page = append(page, bytes.ReplaceAll(text, []byte("\n"), []byte("\x1b[K\n"))...)
+	_, err := w.stdout.Write(append(page, "\x1b[J"...))
+	return err
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gakushoku/internal/health"
+	"gakushoku/internal/reproject"
+	"gakushoku/internal/top"
+)
+
+func TestTopShowsWhatARunningServerDoes(t *testing.T) {
+	t.Parallel()
+	dir, url := opened(t)
+	post(t, "place", url+"/orders", `{"orderId":"o1","total":780}`)
+	got := ok(t, "top", "-d", dir, "--url", url, "--once", "--interval", "50ms")
+	contains(t, got, url+"  ", "health      OK\n", "POST /orders  201", "PlaceOrder  OK", "errors      none\n", "/s appended")
+	var page topPage
+	if err := json.Unmarshal([]byte(ok(t, "top", "-d", dir, "--url", url, "--once", "--interval", "50ms", "--json")), &page); err != nil {
+		t.Fatal(err)
+	}
+	if page.Server != url || page.Health.Status != health.OK || len(page.Commands) != 1 || page.Seconds <= 0 {
+		t.Errorf("%+v", page)
+	}
+}
+
+func TestTopSaysThatThereIsNoServer(t *testing.T) {
+	t.Parallel()
+	nobody := httptest.NewServer(http.NotFoundHandler())
+	none := filepath.Join(t.TempDir(), "none")
+	call(t, "top", "-d", none, "--once", "--url", nobody.URL).wants(t, exitFailed, "/metrics answers 404", "gakushoku serve")
+	nobody.Close()
+	call(t, "top", "-d", none, "--once", "--url", nobody.URL).wants(t, exitFailed, nobody.URL+" does not answer: ")
+	call(t, "top", "-d", none, "--url", "ftp://x").wants(t, exitUsage, "is not the address of a server")
+	call(t, "top", "-d", none, "--interval", "1ms").wants(t, exitUsage, "--interval")
+}
+
+// A server that is not there yet, answers, goes away, and answers again.
+func TestTopGoesOnAskingUntilItIsStopped(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/health":
+			fmt.Fprint(w, `{"status":"failing","parts":[{"name":"store","status":"ok"},{"name":"disk","status":"failing","detail":"full"}]}`)
+		case asked.Add(1)%4 == 1:
+			w.WriteHeader(http.StatusBadGateway)
+		default:
+			fmt.Fprintf(w, "gakushoku_events_appended_total %d\n", asked.Load())
+		}
+	}))
+	defer server.Close()
+	for _, terminal := range []bool{false, true} {
+		asked.Store(0)
+		ctx, stop := context.WithCancel(t.Context())
+		r := &running{out: &output{terminal: terminal}, err: &output{}, stop: stop, ended: make(chan int, 1)}
+		go func() {
+			args := []string{"top", "-d", filepath.Join(t.TempDir(), "none"), "--url", server.URL, "--interval", "50ms"}
+			r.ended <- run(ctx, args, strings.NewReader(""), r.out, r.err)
+		}()
+		for pages := 0; pages < 2; {
+			pages = strings.Count(r.eventually(t, r.out, "appended"), "appended")
+		}
+		stop()
+		if code := <-r.ended; code != exitDone {
+			t.Errorf("exit %d: %s", code, r.err.String())
+		}
+		contains(t, r.out.String(), "health      FAILING", "  disk           failing  full")
+		contains(t, r.out.String()+r.err.String(), "does not answer: its /metrics answers 502", "Trying again every 50ms")
+		if drawn := strings.HasPrefix(r.out.String(), "\x1b[H\x1b[2J"); drawn != terminal || !terminal && strings.Contains(r.out.String(), "\x1b") {
+			t.Errorf("terminal %v: %q", terminal, r.out.String())
+		}
+	}
+}
+
+func TestAPageIsShownAsItIs(t *testing.T) {
+	t.Parallel()
+	ms := func(v float64) *float64 { return &v }
+	quantiles := top.Quantiles{P50Ms: ms(1.25), P95Ms: ms(40)}
+	var out strings.Builder
+	err := showPage(&out, &topPage{
+		Server: "http://canteen", Runs: []reproject.Run{{ID: "r1", Projection: "orders", ToVersion: 2, Step: "Plan", Plan: &reproject.Planned{Events: 900, Parts: 16}}},
+		Page: top.Page{
+			At: time.Date(2026, 1, 24, 12, 30, 1, 0, time.UTC), Seconds: 1.0004,
+			Health:   health.Report{Status: health.Failing, Parts: []health.Part{{Name: "eventStore", Status: health.OK}, {Name: "projectionLag", Status: health.Failing, Detail: "late"}}},
+			Requests: []top.Rate{{Name: "GET /orders", Result: "200", PerSecond: 12.34, Quantiles: quantiles}, {Name: "GET /orders", Result: "503", ErrorClass: "infra"}},
+			Errors:   map[string]float64{"infra": 1, "domain": 2}, AppendedPerSecond: 3, ConflictsPerSecond: 0.5, Delivered: map[string]float64{"applied": 3},
+			Projections: []top.Projection{{Name: "orders", Lag: quantiles, Parked: ms(2)}, {Name: "meals"}},
+			Log:         top.Log{Head: ms(1234567), Lag: quantiles}, PointerHits: ms(0.995),
+			Rebuilds: []top.Rebuild{{Projection: "orders", Planned: 900, PerSecond: map[string]float64{"Replay": 50}}},
+		},
+	})
+	const want = `http://canteen  12:30:01  over 1s
+health      FAILING
+  projectionLag  failing  late
+  eventStore     ok
+
+REQUEST      STATUS     PER SECOND  P50     P95
+GET /orders  200        12.3        1.2 ms  40.0 ms
+GET /orders  503 infra  0.0         -       -
+
+COMMAND  RESULT  PER SECOND  P50  P95
+none yet
+
+errors      domain 2.0/s, infra 1.0/s
+events      3.0/s appended, 0.5/s conflicts
+projecting  applied 3.0/s
+  orders    lag p50 1.2 ms, p95 40.0 ms, 0.0/s healed, 2 parked
+  meals     lag - (nothing came), 0.0/s healed, ? parked
+log         head 1234567, lag p50 1.2 ms, p95 40.0 ms
+pointer     99.5 % of reads from memory
+rebuild     orders: Replay 50.0/s, of 900 events
+rebuild     run r1 builds orders-v2: Plan done, 900 events to replay in 16 parts
+`
+	if err != nil || out.String() != want {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"gakushoku/internal/health"
+	"gakushoku/internal/top"
+)
+
+// showPage shows what a server does to a person.
+func showPage(w io.Writer, p *topPage) error {
+	fmt.Fprintf(w, "%s  %s  over %s\n", plain(p.Server), p.At.Format(time.TimeOnly), time.Duration(p.Seconds*float64(time.Second)).Round(10*time.Millisecond))
+	showParts(w, &p.Health)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	showRates(table, "REQUEST\tSTATUS", p.Requests)
+	showRates(table, "COMMAND\tRESULT", p.Commands)
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\nerrors      %s\n", perSecond(p.Errors))
+	fmt.Fprintf(w, "events      %.1f/s appended, %.1f/s conflicts\n", p.AppendedPerSecond, p.ConflictsPerSecond)
+	fmt.Fprintf(w, "projecting  %s\n", perSecond(p.Delivered))
+	for i := range p.Projections {
+		q := &p.Projections[i]
+		fmt.Fprintf(w, "  %-9s lag %s, %.1f/s healed, %s parked\n", q.Name, quantilesText(q.Lag), q.HealsPerSecond, orUnknown(q.Parked))
+	}
+	fmt.Fprintf(w, "log         head %s, lag %s\n", orUnknown(p.Log.Head), quantilesText(p.Log.Lag))
+	if p.PointerHits != nil {
+		fmt.Fprintf(w, "pointer     %.1f %% of reads from memory\n", 100**p.PointerHits)
+	}
+	for _, r := range p.Rebuilds {
+		fmt.Fprintf(w, "rebuild     %s: %s, of %.0f events\n", r.Projection, perSecond(r.PerSecond), r.Planned)
+	}
+	for i := range p.Runs {
+		fmt.Fprintf(w, "rebuild     %s\n", plain(runLine(&p.Runs[i], false)))
+	}
+	return nil
+}
+
+// showParts shows how the parts of a server are: those that are not well first.
+func showParts(w io.Writer, r *health.Report) {
+	fmt.Fprintf(w, "health      %s\n", strings.ToUpper(string(r.Status)))
+	parts := slices.Clone(r.Parts)
+	slices.SortStableFunc(parts, func(a, b health.Part) int {
+		return strings.Compare(string(a.Status), string(b.Status)) // failing stands before ok
+	})
+	for _, p := range parts {
+		fmt.Fprintf(w, "  %s\n", strings.TrimRight(fmt.Sprintf("%-14s %-8s %s", p.Name, p.Status, plain(p.Detail)), " "))
+	}
+}
+
+func showRates(w io.Writer, head string, rates []top.Rate) {
+	fmt.Fprintf(w, "\n%s\tPER SECOND\tP50\tP95\n", head)
+	for _, r := range rates {
+		fmt.Fprintf(w, "%s\t%s\t%.1f\t%s\t%s\n", plain(r.Name), plain(strings.TrimSpace(r.Result+" "+r.ErrorClass)), r.PerSecond, milliseconds(r.P50Ms), milliseconds(r.P95Ms))
+	}
+	if len(rates) == 0 {
+		fmt.Fprintln(w, "none yet")
+	}
+}
+
+// perSecond is rates by name.
+func perSecond(rates map[string]float64) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(rates)) {
+		parts = append(parts, fmt.Sprintf("%s %.1f/s", name, rates[name]))
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func quantilesText(q top.Quantiles) string {
+	if q.P50Ms == nil {
+		return "- (nothing came)"
+	}
+	return fmt.Sprintf("p50 %s, p95 %s", milliseconds(q.P50Ms), milliseconds(q.P95Ms))
+}
+
+func milliseconds(ms *float64) string {
+	if ms == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f ms", *ms)
+}
+
+func orUnknown(n *float64) string {
+	if n == nil {
+		return "?"
+	}
+	return fmt.Sprintf("%.0f", *n)
+}
