@@ -1,20 +1,25 @@
 package readmodel
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
 	"gakushoku/internal/event"
 )
 
-// tokyo is the canteen's clock. Japan has no summer time, so the offset is all there is to
-// know and no time zone database is needed.
-var tokyo = time.FixedZone("Asia/Tokyo", 9*60*60)
+// tokyo is how far the canteen's clock is ahead of UTC, in milliseconds. Japan has no summer
+// time, so the offset is all there is to know and no time zone database is needed.
+const tokyo = event.Instant(9 * 60 * 60 * 1000)
 
 const dayLayout = "2006-01-02"
 
 // BusinessDay is the day in Tokyo at which i falls, such as 2026-01-24.
-func BusinessDay(i event.Instant) string { return i.Time().In(tokyo).Format(dayLayout) }
+func BusinessDay(i event.Instant) string {
+	var local [32]byte
+	day, _, _ := bytes.Cut((i + tokyo).Append(local[:0]), []byte("T"))
+	return string(day)
+}
 
 // CheckDay refuses what is not a calendar day in the form of BusinessDay.
 func CheckDay(day string) error {
