@@ -54,7 +54,7 @@ func (c *Client) Place(ctx context.Context, id string, dish Line) (Order, error)
 	return o, err
 }
 
-// Pay pays it by card, and returns the correlation id that the app shows.
+// Pay pays it by card, and returns the correlation id that the app shows, with an error too.
 func (c *Client) Pay(ctx context.Context, id string) (Order, string, error) {
 	var o Order
 	correlationID, err := c.post(ctx, "/orders/"+id+"/pay", "pay-"+id, map[string]any{"paymentMethod": "CARD"}, &o)
@@ -163,11 +163,12 @@ func (c *Client) do(r *http.Request, answer any) (correlationID string, err erro
 	if err != nil {
 		return "", fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)
 	}
+	correlationID = response.Header.Get(observe.HeaderCorrelationID)
 	if response.StatusCode >= 300 {
-		return "", fmt.Errorf("%s %s: status %d: %s", r.Method, r.URL.Path, response.StatusCode, body)
+		return correlationID, fmt.Errorf("%s %s: status %d: %s", r.Method, r.URL.Path, response.StatusCode, body)
 	}
 	if err := json.Unmarshal(body, answer); err != nil {
-		return "", fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)
+		return correlationID, fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)
 	}
-	return response.Header.Get(observe.HeaderCorrelationID), nil
+	return correlationID, nil
 }

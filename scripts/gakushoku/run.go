@@ -41,6 +41,7 @@ type commandLine struct {
 	Top        topCommand         `cmd:"" help:"Show what a running server does, again and again."`
 	Health     healthCommands     `cmd:"" help:"Ask a running server how it is."`
 	Demo       demoCommand        `cmd:"" help:"Break a read model and repair it, in a temporary folder."`
+	Drill      drillCommands      `cmd:"" help:"Rehearse incidents: break something on purpose, repair it by the runbook."`
 	Version    versionCommand     `cmd:"" help:"Print the version of this program."`
 }
 

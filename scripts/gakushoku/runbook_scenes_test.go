@@ -23,6 +23,7 @@ import (
 // scenes are what the people on call find when they open a page, or a section of it: a canteen
 // in which something is wrong. A section without a scene goes on where the one before it ended.
 var scenes = map[string]func(*shift){
+	"bad-deployment.md":                     (*shift).misfolded,
 	"switch.md":                             (*shift).wrongRow,
 	"failed-run.md":                         (*shift).gaveUp,
 	"failed-run.md#It was killed":           (*shift).killed,
@@ -173,6 +174,12 @@ func (s *shift) wrongRows() {
 		"PayOrder", "OrderPaid", "applied, its row is at version 2", `It is different: status is "ORDERED", should be "PAID"`, "order-" + theOrder + " in orders-v1: mended", `"status":"PAID"`,
 		"1 problem: 1 different", "1 row fixed: it is sound now", "It is sound.",
 	}
+}
+
+// misfolded is what a bad deployment has left behind that was taken back.
+func (s *shift) misfolded() {
+	s.wrongRows()
+	s.shows = []string{"server:start", "2 problems: 2 different", "2 rows fixed: it is sound now", "No stream is set aside.", "It is sound."}
 }
 
 // setAside is an event that the code of yesterday could not apply; today's can.

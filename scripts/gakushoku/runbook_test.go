@@ -12,13 +12,15 @@ import (
 	"testing"
 	"unicode"
 
+	"gakushoku/internal/alarm"
+	"gakushoku/internal/drill"
 	"gakushoku/internal/runbook"
 )
 
 const runbooks = "../../infra/runbooks"
 
 // TestTheRunbooksCommandsWork runs every command of every page for people on call that is for a
-// data folder, in order, as these people would.
+// data folder, in order, as these people would. What drills run is left to them.
 func TestTheRunbooksCommandsWork(t *testing.T) {
 	t.Parallel()
 	pages, err := filepath.Glob(filepath.Join(runbooks, "*.md"))
@@ -33,7 +35,9 @@ func TestTheRunbooksCommandsWork(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s, %v", name, err)
 			}
-			blocks = slices.DeleteFunc(blocks, func(b runbook.Block) bool { return b.AWS })
+			blocks = slices.DeleteFunc(blocks, func(b runbook.Block) bool {
+				return b.AWS || scenes[name] == nil && scenes[name+"#"+b.Section] == nil && drill.Runs(name, b.Section)
+			})
 			scene := name
 			for len(blocks) > 0 {
 				n := 1
@@ -75,6 +79,27 @@ func play(t *testing.T, scene string, blocks []runbook.Block) {
 			s.ended()
 		}
 	})
+}
+
+// Whoever is woken by an alarm has its name, and looks for it in the index or on its page.
+func TestEveryAlarmIsOnItsPageAndInTheIndex(t *testing.T) {
+	t.Parallel()
+	index := read(t, filepath.Join(runbooks, "README.md"))
+	for _, c := range alarm.All() {
+		if c.Part {
+			continue
+		}
+		row := slices.IndexFunc(slices.Collect(strings.Lines(index)), func(line string) bool {
+			return strings.HasPrefix(line, "| `") && strings.Contains(line, "`"+c.Name+"`") && strings.Contains(line, "]("+c.Runbook+") |")
+		})
+		if row < 0 {
+			t.Errorf("the index does not lead from %s to %s", c.Name, c.Runbook)
+		}
+		symptom, _, _ := strings.Cut(read(t, filepath.Join(runbooks, c.Runbook)), "**In the commands")
+		if c.Class != alarm.Info && !strings.Contains(symptom, "`"+c.Name+"`") {
+			t.Errorf("%s does not say that %s leads to it", c.Runbook, c.Name)
+		}
+	}
 }
 
 // link is a Markdown link to a page here, or to a heading.
