@@ -17,7 +17,7 @@ var layers = []struct {
 	{"foundation", []string{"fault", "observe", "runbook", "wait"}},
 	{"engine", []string{"command", "eventstore", "eventlog", "archive", "projection", "query", "health", "replay", "reproject", "verify", "repair", "transfer", "logsearch", "timeline"}},
 	{"adapters", []string{"awsfault", "dynamo", "sqlite", "memory", "s3", "sfn", "files", "httpapi", "lambdaevent", "telemetry"}},
-	{"app", []string{"app", "demo", "drill", "guests", "simulation", "top"}},
+	{"app", []string{"alarm", "app", "demo", "drill", "guests", "simulation", "top"}},
 }
 
 func layerOf(path string) int {
