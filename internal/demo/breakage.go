@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,9 +9,9 @@ import (
 
 	"gakushoku/internal/app"
 	"gakushoku/internal/event"
-	"gakushoku/internal/logsearch"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
+	"gakushoku/internal/timeline"
 )
 
 // forgetful is the fold of the bad deployment: it loses payments.
@@ -70,75 +69,53 @@ func (s *story) complaint(ctx context.Context) error {
 	return nil
 }
 
-// logLines collects the lines of a search.
-type logLines struct{ messages, lines []string }
+// traced bounds what is told of the operation; a payment is a handful of lines and one event.
+const traced = 100
 
-// Line takes one line of the log.
-func (l *logLines) Line(raw []byte) error {
-	var fields struct {
-		Time     string  `json:"timestamp"`
-		Message  string  `json:"message"`
-		Result   string  `json:"result"`
-		EventID  string  `json:"eventId"`
-		Duration float64 `json:"durationMs"`
-	}
-	if err := json.Unmarshal(raw, &fields); err != nil {
-		return fmt.Errorf("a log line is not JSON: %w", err)
-	}
-	l.messages = append(l.messages, fields.Message)
-	text := fmt.Sprintf("%s  %-16s", fields.Time, fields.Message)
-	if fields.Result != "" {
-		text += fmt.Sprintf("  %s in %.1f ms", fields.Result, fields.Duration)
-	}
-	if fields.EventID != "" {
-		text += "  eventId " + fields.EventID
-	}
-	l.lines = append(l.lines, strings.TrimSpace(text))
-	return nil
+// investigate finds everything of the payment.
+func (s *story) investigate(ctx context.Context) error {
+	return s.withFolder(ctx, func(f *app.Folder) error {
+		t, err := f.Timelines(traced).Operation(ctx, s.correlationID)
+		if err != nil {
+			return err
+		}
+		s.typed("trace %s", s.correlationID)
+		for i := range t.Entries {
+			s.tellEntry(&t.Entries[i])
+		}
+		return s.findPayment(&t)
+	})
 }
 
-// Flush has nothing to do.
-func (l *logLines) Flush() error { return nil }
+// tellEntry shows one thing that has happened in the operation.
+func (s *story) tellEntry(e *timeline.Entry) {
+	text := fmt.Sprintf("%s  %-8s %-30s", e.At, e.Kind, e.What)
+	switch {
+	case e.Kind == timeline.KindEvent:
+		text += fmt.Sprintf("  %s version %d", e.Stream, e.Version)
+	case e.DurationMs != nil:
+		text += fmt.Sprintf("  %s after %.1f ms", e.Result, *e.DurationMs)
+	}
+	s.out.log(strings.TrimSpace(text))
+	for _, p := range e.Projected {
+		s.out.log(fmt.Sprintf("%26s%-8s %-30s  %s, its row is at version %d", "", "", p.Table, p.State, p.RowVersion))
+	}
+}
 
-// investigate finds the payment in the log and in the events.
-func (s *story) investigate(ctx context.Context) error {
-	var found logLines
-	query := logsearch.Query{CorrelationID: s.correlationID}
-	if err := logsearch.Search(ctx, app.LogFile(s.dir), query, 0, &found); err != nil {
-		return err
-	}
-	s.typed("logs --correlation-id %s", s.correlationID)
-	for _, l := range found.lines {
-		s.out.log(l)
-	}
-	for _, want := range []string{"request:start", "command:start", "command:success", "request:end", "projection:apply"} {
-		if !slices.Contains(found.messages, want) {
-			return fmt.Errorf("the log of operation %s has no %s, only %s", s.correlationID, want, strings.Join(found.messages, ", "))
+// findPayment checks that nothing is missing in what was found.
+func (s *story) findPayment(t *timeline.Timeline) error {
+	var found []string
+	for _, e := range t.Entries {
+		found = append(found, string(e.Kind)+" "+e.What)
+		if e.Kind == timeline.KindEvent && (e.Stream != event.OrderStream(s.victim) || len(e.Projected) != 1 || e.Projected[0].State != timeline.StateApplied) {
+			return fmt.Errorf("the payment was found as %+v", e)
 		}
 	}
-	return s.findPayment(ctx)
-}
-
-func (s *story) findPayment(ctx context.Context) error {
-	var history struct {
-		Events []struct {
-			Version       uint64 `json:"version"`
-			Type          string `json:"type"`
-			CorrelationID string `json:"correlationId"`
-		} `json:"events"`
+	for _, want := range []string{"request POST /orders/" + s.victim + "/pay", "command PayOrder", "event " + event.OrderPaidType, "log projection:apply"} {
+		if !slices.Contains(found, want) {
+			return fmt.Errorf("of operation %s there is no %s, only %s", s.correlationID, want, strings.Join(found, ", "))
+		}
 	}
-	if err := s.client.Get(ctx, "/orders/"+s.victim+"/events", &history); err != nil {
-		return err
-	}
-	s.typed("events show %s", s.victim)
-	found := false
-	for _, e := range history.Events {
-		s.out.log(fmt.Sprintf("%d  %-11s  correlationId %s", e.Version, e.Type, e.CorrelationID))
-		found = found || e.Type == event.OrderPaidType && e.CorrelationID == s.correlationID
-	}
-	if !found {
-		return fmt.Errorf("no %s of operation %s in the event store", event.OrderPaidType, s.correlationID)
-	}
-	s.out.good("the payment is in the event store: the money is safe, the row is wrong")
+	s.out.good("the payment is in the event store and was applied: the money is safe, the row is wrong")
 	return nil
 }

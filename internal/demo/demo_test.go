@@ -17,7 +17,7 @@ func TestTheStoryEndsWell(t *testing.T) {
 	}
 	story := out.String()
 	for _, want := range []string{
-		`says ORDERED`, `x-correlation-id \S+`, `command:success`, `2  OrderPaid +correlationId \S+`,
+		`says ORDERED`, `x-correlation-id \S+`, `command +PayOrder +OK after`, `event +OrderPaid +order-lunch-40 version 2`, `orders-v1 +applied, its row is at version 2`,
 		`40 of [\d,]+ rows are different`, `order-lunch-40 +different +status +is "ORDERED" +should be "PAID"`, `revenue\.CARD +is`,
 		`prepare +\S+ m?s +orders-v2`, `replay .* 16 parts|plan .* 16 parts`, `catch up .* events came meanwhile`, `verify .* 0 differ`,
 		`v1 against v2: 40 corrected`, `switch .* readers see v2`, `guests sent \d+ requests: 0 failed, 0 stale`,

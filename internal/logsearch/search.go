@@ -18,6 +18,15 @@ type Sink interface {
 	Flush() error
 }
 
+// SinkFunc is a function as a Sink.
+type SinkFunc func(line []byte) error
+
+// Line is Sink.
+func (f SinkFunc) Line(line []byte) error { return f(line) }
+
+// Flush is Sink.
+func (f SinkFunc) Flush() error { return nil }
+
 // Search finds lines in the log at path and in the rotated files beside it, and gives them to
 // sink; when last is above 0 only so many, the newest. It fails with ErrNoLog when there is
 // no log, and with the errors of sink.

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
 
 	"gakushoku/internal/app"
-	"gakushoku/internal/logsearch"
-	"gakushoku/internal/observe"
 	"gakushoku/internal/timeline"
 )
 
@@ -42,12 +39,8 @@ func (c *traceCommand) Run(p *program) error {
 	case c.TraceURL != "" && !strings.Contains(c.TraceURL, timeline.TraceIDPlace):
 		return usagef("--trace-url: %q has no %s", c.TraceURL, timeline.TraceIDPlace)
 	}
-	return p.withInstallation(awsFlag{}, func(i installation) error {
-		m := i.ReadModels()
-		finder := &timeline.Finder{
-			Lines: fileLines{app.LogFile(p.data)}, Streams: m.Streams, Numbers: m.Numbers, EachEvent: i.EachEvent, Limit: c.Limit,
-			Models: timeline.ReadModels{Definitions: m.Definitions, Pointers: m.Pointers, Tables: m.Tables},
-		}
+	return p.withFolder(false, func(folder *app.Folder) error {
+		finder := folder.Timelines(c.Limit)
 		if c.Order != "" {
 			return c.order(p, finder)
 		}
@@ -83,39 +76,3 @@ func (c *traceCommand) order(p *program, finder *timeline.Finder) error {
 	}
 	return showOrder(p.stdout, &o)
 }
-
-// fileLines are the log files of a server. That there are none is no failure: the events tell
-// of an operation too.
-type fileLines struct{ path string }
-
-// OfOperation is timeline.Lines.
-func (l fileLines) OfOperation(ctx context.Context, correlationID string, f func([]byte) error) error {
-	return l.search(ctx, logsearch.Query{CorrelationID: correlationID}, f)
-}
-
-// OfOrder is timeline.Lines. An order is named by its own field, or by its stream.
-func (l fileLines) OfOrder(ctx context.Context, orderID string, f func([]byte) error) error {
-	return l.search(ctx, logsearch.Query{Text: orderID}, func(line []byte) error {
-		if !strings.Contains(string(line), `"`+observe.FieldCommandName+`"`) {
-			return nil
-		}
-		return f(line)
-	})
-}
-
-func (l fileLines) search(ctx context.Context, q logsearch.Query, f func([]byte) error) error {
-	err := logsearch.Search(ctx, l.path, q, 0, lineSink(f))
-	if errors.Is(err, logsearch.ErrNoLog) {
-		return nil
-	}
-	return err
-}
-
-// lineSink gives lines to a function.
-type lineSink func([]byte) error
-
-// Line is logsearch.Sink.
-func (f lineSink) Line(line []byte) error { return f(line) }
-
-// Flush is logsearch.Sink.
-func (f lineSink) Flush() error { return nil }
