@@ -100,7 +100,7 @@ func TestAHealthyServerFiresNothing(t *testing.T) {
 		s.Command(ctx, "PlaceOrder", 10*time.Millisecond, 1, nil)
 		s.Command(ctx, "PayOrder", 10*time.Millisecond, 0, refusal{})
 		s.Projected(ctx, "orders", 30*time.Millisecond)
-		s.Delivered(ctx, "applied")
+		s.Delivered(ctx, "orders", "applied")
 		s.Archived(ctx, 7, time.Second)
 	})
 	for _, c := range alarm.All() {
@@ -224,7 +224,7 @@ func TestLateAndStandingStill(t *testing.T) {
 	s.seconds(5, func(ctx context.Context) {
 		s.Command(ctx, "PlaceOrder", 0, 1, nil)
 		s.Projected(ctx, "orders", 3*time.Second)
-		s.Delivered(ctx, "applied")
+		s.Delivered(ctx, "orders", "applied")
 		s.Archived(ctx, 7, time.Second)
 	})
 	s.want("projection-lag", alarm.Firing)

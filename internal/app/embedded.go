@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"gopkg.in/natefinch/lumberjack.v2"
 
 	"gakushoku/internal/command"
@@ -25,9 +24,6 @@ import (
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/query"
-	"gakushoku/internal/telemetry"
-	"gakushoku/internal/telemetry/otlp"
-	"gakushoku/internal/telemetry/promtext"
 )
 
 // ServeOptions say how the embedded system runs.
@@ -107,9 +103,9 @@ func (s *Server) Run(ctx context.Context) error {
 		out = tee{logFile, s.options.Log}
 	}
 	logger := observe.NewLogger(out, s.options.Level, "server")
-	sent, err := telemetry.Open(ctx, telemetry.Options{Function: "server", Getenv: os.Getenv, Out: os.Stdout, Logger: logger, More: otlp.Spans()})
+	sent, err := openTelemetry(ctx, os.Getenv, logger)
 	if err == nil {
-		err = s.serve(observe.WithTracer(observe.WithLogger(ctx, logger), sent.Tracer()), logger)
+		err = s.serve(observe.WithMetrics(observe.WithTracer(observe.WithLogger(ctx, logger), sent.Tracer()), sent.Metrics()), logger, sent)
 	}
 	// Only now does nobody record any more. What is waiting has a moment to be sent.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), telemetryLimit)
@@ -151,16 +147,13 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	return nil, fmt.Errorf("cannot listen on %s: %s: %w", addr, advice, err)
 }
 
-func (s *Server) serve(ctx context.Context, logger zerolog.Logger) error {
+func (s *Server) serve(ctx context.Context, logger zerolog.Logger, sent *sending) error {
 	o := &s.options
-	reader := sdkmetric.NewManualReader()
-	metrics, err := observe.NewMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("gakushoku"))
-	if err != nil {
-		return fmt.Errorf("making the metrics: %w", err)
+	if err := sent.watch(s.folder); err != nil {
+		return err
 	}
-	ctx = observe.WithMetrics(ctx, metrics)
 	handler, err := httpapi.New(httpapi.Config{
-		Commands: s.Commands, Queries: s.Queries, Health: s.Health, Logger: logger, Identify: identify(o.Keys), Tracer: observe.TracerOf(ctx), Metrics: metrics,
+		Commands: s.Commands, Queries: s.Queries, Health: s.Health, Logger: logger, Identify: identify(o.Keys), Tracer: observe.TracerOf(ctx), Metrics: sent.Metrics(),
 	})
 	if err != nil {
 		return err
@@ -181,7 +174,7 @@ func (s *Server) serve(ctx context.Context, logger zerolog.Logger) error {
 			logger.Error().Err(err).Msg("archive:stopped")
 		}
 	})
-	server := &http.Server{Handler: withMetrics(handler, reader), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	server := &http.Server{Handler: sent.handler(handler), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 	ended := make(chan error, 1)
 	running.Go(func() { ended <- server.Serve(s.listener) })
 	logger.Info().Str("addr", s.listener.Addr().String()).Str("data", o.Dir).Msg("server:start")
@@ -201,19 +194,6 @@ func (s *Server) serve(ctx context.Context, logger zerolog.Logger) error {
 	}
 	logger.Info().Msg("server:stop")
 	return nil
-}
-
-// withMetrics serves /metrics beside the interface. It is not in the contract on purpose: only
-// this server has it, for the Prometheus of whoever runs it; API Gateway never shows it.
-func withMetrics(next http.Handler, reader sdkmetric.Reader) http.Handler {
-	metrics := promtext.Handler(reader)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/metrics" && r.Method == http.MethodGet {
-			metrics.ServeHTTP(w, r)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 // identify knows callers by the API key that they bring in x-api-key. Comparing digests keeps

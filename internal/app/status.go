@@ -138,6 +138,7 @@ func (f *Folder) Health() *health.Checker {
 				return health.Lag{Behind: behind, Detail: fmt.Sprintf("event %d of %d applied", applied, head)}, err
 			}),
 			health.LogLag(maxArchiveLag, func(ctx context.Context) (health.Lag, error) { return f.logLag(ctx, time.Now()) }),
+			health.Parked(f.Control, f.Tables, projection.All().Names()...),
 			health.Disk(minDiskFree, func() (uint64, error) { return health.DiskFree(f.Dir) }),
 		},
 	}

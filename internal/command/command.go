@@ -82,6 +82,7 @@ func Execute[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Reque
 	appended := len(result.Events)
 	if result.Repeated {
 		appended = 0
+		observe.MetricsOf(ctx).Repeated(ctx, r.Name)
 	}
 	observe.MetricsOf(ctx).Command(ctx, r.Name, took, appended, err)
 	elapsed := float64(took.Microseconds()) / 1000
@@ -113,6 +114,7 @@ func execute[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Reque
 			if err := backOff(ctx, attempt); err != nil {
 				return Result[S]{}, err
 			}
+			observe.MetricsOf(ctx).Retried(ctx, r.Name)
 		}
 		result, err := tryOnce(ctx, h, d, r)
 		if !errors.Is(err, eventstore.ErrConflict) {

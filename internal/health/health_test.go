@@ -4,16 +4,19 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/memory"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
+	"gakushoku/internal/telemetry/promtext"
 )
 
 func check(t *testing.T, probes ...Probe) Report {
@@ -126,6 +129,46 @@ func TestProbesOfTheStores(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("no active version", ReadModel(control, tables, "menu"), Failing, "no active version")
+}
+
+func TestParkedStreamsAreCounted(t *testing.T) {
+	t.Parallel()
+	reader := sdkmetric.NewManualReader()
+	metrics, err := observe.NewMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, control := memory.NewTables(), memory.NewControl()
+	c := &Checker{Probes: []Probe{Parked(control, tables, "orders")}, Now: time.Now}
+	want := func(step, detail, measured string) {
+		t.Helper()
+		r := c.Check(observe.WithMetrics(t.Context(), metrics))
+		text, err := promtext.Read(t.Context(), reader)
+		if err != nil || r.Status != OK || !strings.Contains(r.Parts[0].Detail, detail) || !strings.Contains(text, `gakushoku_projection_parked{gakushoku_projection="orders"} `+measured+"\n") {
+			t.Errorf("%s: %+v %v %s", step, r, err, text)
+		}
+	}
+	want("not set up", "no stream is parked", "0")
+	if err := projection.Ensure(t.Context(), control, tables, projection.Orders()); err != nil {
+		t.Fatal(err)
+	}
+	table := projection.Table{Projection: "orders", Version: 1}
+	var changes []projection.Change
+	for i := range 3 {
+		r := projection.Record{Stream: fmt.Sprintf("order-%d", i), Version: 1, Writes: 1}
+		if i > 0 {
+			r.Parked = &projection.Parked{EventID: "e", EventVersion: 2, Reason: "poison", Attempts: 1}
+		}
+		changes = append(changes, projection.Change{Record: r})
+	}
+	if late, err := tables.Write(t.Context(), table, changes); err != nil || len(late) > 0 {
+		t.Fatal(late, err)
+	}
+	want("two are", "orders: 2 streams", "2")
+	if err := tables.Drop(t.Context(), table); err != nil {
+		t.Fatal(err)
+	}
+	want("the table is gone", "no stream is parked", "0")
 }
 
 func TestProbesWithBounds(t *testing.T) {

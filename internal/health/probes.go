@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
 )
 
@@ -17,6 +19,7 @@ const (
 	PartProjectionLag = "projectionLag"
 	PartLogLag        = "logLag"
 	PartDisk          = "disk"
+	PartParked        = "parked"
 )
 
 // probeStream is a stream that no order can have, since it has no id.
@@ -100,6 +103,58 @@ func lagProbe(part, late string, limit time.Duration, lag func(context.Context) 
 		}
 		return fmt.Sprintf("%s behind", l.Behind.Round(time.Millisecond)), nil
 	}}
+}
+
+// maxParked is as many parked streams as are counted; more are too many whatever their number.
+const maxParked = 1000
+
+// Parked counts, and measures, the streams that are parked in the active versions of these
+// projections. It does not fail because of them: the service is there, and an alarm on the
+// meter, or on projection:parked in the log, is what calls somebody.
+func Parked(pointers projection.Pointers, tables projection.Inspector, names ...string) Probe {
+	return Probe{PartParked, func(ctx context.Context) (string, error) {
+		var found []string
+		for _, name := range names {
+			n, err := CountParked(ctx, pointers, tables, name)
+			if err != nil {
+				return "", err
+			}
+			observe.MetricsOf(ctx).Parked(ctx, name, n)
+			if n > 0 {
+				found = append(found, fmt.Sprintf("%s: %d streams, see gakushoku projection parked %s", name, n, name))
+			}
+		}
+		if len(found) == 0 {
+			return "no stream is parked", nil
+		}
+		return strings.Join(found, "; "), nil
+	}}
+}
+
+// CountParked is how many streams are parked in the active version of a projection; maxParked
+// stands for more.
+func CountParked(ctx context.Context, pointers projection.Pointers, tables projection.Inspector, name string) (n int, err error) {
+	p, err := pointers.Pointer(ctx, name)
+	if errors.Is(err, projection.ErrNoPointer) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	v, ok := p.ActiveVersion()
+	for cursor := ""; ok && n < maxParked; {
+		var records []projection.Record
+		records, cursor, err = tables.ParkedRecords(ctx, p.Table(v), cursor, maxParked-n)
+		if errors.Is(err, projection.ErrNoTable) {
+			return 0, nil // readModel says so
+		}
+		if err != nil {
+			return n, err
+		}
+		n += len(records)
+		ok = cursor != ""
+	}
+	return n, nil
 }
 
 // Disk fails when less than minFree bytes are free; free tells how many there are.

@@ -44,9 +44,10 @@ func TestEveryOperationIsMeasured(t *testing.T) {
 		`gakushoku_command_duration_seconds_count{gakushoku_command="PlaceOrder",gakushoku_result="OK"} 2`,
 		`error_type="domain",gakushoku_command="PickUp",gakushoku_result="NG"} 1`,
 		"gakushoku_events_appended_total 1\n", // the repeated command appended nothing
-		`gakushoku_projection_events_total{gakushoku_result="applied"} 1`,
-		`gakushoku_projection_events_total{gakushoku_result="duplicate"} 1`,
+		`gakushoku_projection_events_total{gakushoku_projection="orders",gakushoku_result="applied"} 1`,
+		`gakushoku_projection_events_total{gakushoku_projection="orders",gakushoku_result="duplicate"} 1`,
 		`gakushoku_projection_lag_seconds_count{gakushoku_projection="orders"} 2`,
+		`gakushoku_command_repeats_total{gakushoku_command="PlaceOrder"} 1`,
 		`gakushoku_pointer_reads_total{gakushoku_cached="true"}`,
 	} {
 		if !strings.Contains(text, want) {

@@ -254,7 +254,7 @@ func logStep(ctx context.Context, t Table, e *event.Event, step Step, f *Folding
 			message, outcome = "projection:set-aside", "set-aside"
 		}
 	}
-	observe.MetricsOf(ctx).Delivered(ctx, outcome)
+	observe.MetricsOf(ctx).Delivered(ctx, t.Projection, outcome)
 	if !line.Enabled() {
 		return
 	}

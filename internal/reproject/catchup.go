@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
 )
 
@@ -101,6 +102,7 @@ func (e *Engine) applyLog(ctx context.Context, run *Run, d projection.Definition
 		}
 		progress.Number = number
 		progress.Events += int64(len(batch))
+		observe.MetricsOf(ctx).Folded(ctx, run.Projection, "CatchUp", int64(len(batch)))
 		batch = batch[:0]
 		e.progress(Progress{RunID: run.ID, Step: "CatchUp", Done: int64(number), Total: int64(upTo), Unit: "events"})
 		if number < upTo && e.Now().After(deadline) {

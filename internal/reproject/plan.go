@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"gakushoku/internal/eventlog"
+	"gakushoku/internal/observe"
 )
 
 // Work is what one part of the replay reads, in a blob of its own. Attempts at a part all
@@ -72,10 +73,20 @@ func (e *Engine) plan(ctx context.Context, run *Run) error {
 		}
 		items = append(items, parts...)
 	}
+	observe.MetricsOf(ctx).Planned(ctx, run.Projection, toRead(items))
 	planned.Parts = len(items)
 	planned.Key = run.key("plan-" + strconv.FormatUint(planned.Watermark, 10) + ".json")
 	run.Plan = &planned
 	return e.put(ctx, planned.Key, items)
+}
+
+// toRead is how many events the parts have to go through: those of a divided partition in each
+// of its parts.
+func toRead(items []Item) (events int64) {
+	for _, item := range items {
+		events += item.Events
+	}
+	return events
 }
 
 // frames are the frames of each partition up to the watermark, in the order of the log.

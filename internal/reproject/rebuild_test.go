@@ -36,13 +36,18 @@ func TestARebuildSwitchesToWhatTheEventsSay(t *testing.T) {
 // breakRow does what a bad deployment does: it writes a wrong row with wrong totals.
 func (w *world) breakRow(stream string) {
 	w.t.Helper()
-	records, err := w.tables.Records(w.t.Context(), v1, []string{stream})
+	w.spoil(v1, stream)
+}
+
+func (w *world) spoil(table projection.Table, stream string) {
+	w.t.Helper()
+	records, err := w.tables.Records(w.t.Context(), table, []string{stream})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	r := records[stream]
 	r.Data = []byte(strings.Replace(string(r.Data), "PAID", "ORDERED", 1))
-	if late, err := w.tables.Write(w.t.Context(), v1, []projection.Change{{Record: r, Expected: r.Writes}}); err != nil || len(late) > 0 {
+	if late, err := w.tables.Write(w.t.Context(), table, []projection.Change{{Record: r, Expected: r.Writes}}); err != nil || len(late) > 0 {
 		w.t.Fatal(late, err)
 	}
 }

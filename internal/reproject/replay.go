@@ -97,6 +97,7 @@ func (e *Engine) foldPart(ctx context.Context, run *Run, work *Work, part *repla
 		if bound := e.Settings.PartBytes; bound > 0 && part.Bytes() > bound {
 			return failed("the rows of %s take more than %d bytes: plan smaller parts", work.Part, bound)
 		}
+		observe.MetricsOf(ctx).Folded(ctx, run.Projection, "Replay", int64(read.frame.Count))
 		// The part is not done before its rows are stored: until then there is something left.
 		done = min(done+int64(read.frame.Count), work.Events-1)
 		e.progress(Progress{RunID: run.ID, Step: "Replay", Part: work.Part, Done: done, Total: work.Events, Unit: "events"})

@@ -85,10 +85,12 @@ func (e *Engine) verifyPart(ctx context.Context, run *Run, item VerifyItem) erro
 	if item.Count == 1 {
 		part = eventstore.All
 	}
-	verifier := e.verifier()
+	verifier, folded := e.verifier(), int64(0)
 	found, err := verifier.Rows(ctx, d, run.Table(), verify.Options{
 		Part: part, Fix: true, Sample: run.Request.Sample,
 		Progress: func(p verify.Progress) {
+			observe.MetricsOf(ctx).Folded(ctx, run.Projection, "Verify", p.Events-folded)
+			folded = p.Events
 			e.progress(e.verifying(run, item, min(p.Rows, e.share(run, item)-1)))
 		},
 	})
@@ -141,6 +143,7 @@ func (e *Engine) Verify(ctx context.Context, run Run) (Run, error) {
 			return err
 		}
 		run.Verify = verified(run, &found.Report, found.Old)
+		observe.MetricsOf(ctx).Verified(ctx, run.Projection, run.Verify.Sound)
 		if err := e.put(ctx, run.Verify.Report, found); err != nil {
 			return err
 		}

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rs/zerolog"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
@@ -89,6 +92,71 @@ func TestTheConsoleShowsSpans(t *testing.T) {
 	var shown struct{ Name string }
 	if err := json.Unmarshal(out.Bytes(), &shown); err != nil || shown.Name != "PlaceOrder" || !strings.Contains(out.String(), "order-o1") {
 		t.Errorf("%v: %s", err, out.String())
+	}
+	if err := sent.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// reading is a program that can do two things with metrics.
+func reading(t *testing.T, named string, unsaid string) (*telemetry.Telemetry, map[string]*sdkmetric.ManualReader, error) {
+	t.Helper()
+	opened, readers := map[string]*sdkmetric.ManualReader{}, telemetry.MetricReaders{}
+	for _, name := range []string{"one", "two"} {
+		readers[name] = func(context.Context) (sdkmetric.Reader, error) {
+			opened[name] = sdkmetric.NewManualReader()
+			return opened[name], nil
+		}
+	}
+	sent, err := telemetry.Open(t.Context(), telemetry.Options{Getenv: environment("OTEL_METRICS_EXPORTER", named), Logger: zerolog.Nop(), Metrics: readers, MetricsUnsaid: unsaid})
+	return sent, opened, err
+}
+
+func TestMetricsGoWhereTheEnvironmentSays(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		named, unsaid string
+		want          []string
+	}{{"", "two", []string{"two"}}, {"one", "two", []string{"one"}}, {"one, two", "", []string{"one", "two"}}, {"none", "two", nil}, {"", "", nil}} {
+		sent, opened, err := reading(t, test.named, test.unsaid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent.Metrics().ColdStarted(t.Context())
+		if got := slices.Sorted(maps.Keys(opened)); !slices.Equal(got, test.want) || (sent.Metrics() == nil) != (test.want == nil) {
+			t.Errorf("%+v: %v", test, got)
+		}
+		for name, reader := range opened {
+			var all metricdata.ResourceMetrics
+			if err := reader.Collect(t.Context(), &all); err != nil || len(all.ScopeMetrics) != 1 || all.ScopeMetrics[0].Metrics[0].Name != observe.MetricColdStarts {
+				t.Errorf("%+v: %s has %v %v", test, name, all, err)
+			}
+		}
+		if err := sent.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, named := range []string{"three", "one,three", "one,none", "one,"} {
+		sent, opened, err := reading(t, named, "two")
+		if err == nil || !strings.Contains(err.Error(), "OTEL_METRICS_EXPORTER") || sent.Metrics() != nil {
+			t.Errorf("%q was accepted: %v", named, err)
+		}
+		if one := opened["one"]; one != nil && one.Collect(t.Context(), new(metricdata.ResourceMetrics)) == nil {
+			t.Errorf("%q: a reader was left open", named)
+		}
+	}
+}
+
+func TestTheConsoleShowsMetrics(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	sent, err := telemetry.Open(t.Context(), telemetry.Options{Getenv: environment("OTEL_METRICS_EXPORTER", "console"), Metrics: telemetry.ConsoleMetrics(&out)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent.Metrics().ColdStarted(t.Context())
+	if err := sent.Flush(t.Context()); err != nil || !strings.Contains(out.String(), observe.MetricColdStarts) {
+		t.Errorf("%v %s", err, out.String())
 	}
 	if err := sent.Close(t.Context()); err != nil {
 		t.Error(err)

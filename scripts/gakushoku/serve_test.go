@@ -52,7 +52,8 @@ func TestServeAnswersUntilItIsStopped(t *testing.T) {
 	if response.StatusCode != http.StatusCreated {
 		t.Errorf("POST /orders: %s", response.Status)
 	}
-	contains(t, fetch(t, url+"/metrics"), "# TYPE http_server_request_duration_seconds histogram\n", `http_route="/orders"`, "gakushoku_events_appended_total 1\n")
+	contains(t, fetch(t, url+"/metrics"), "# TYPE http_server_request_duration_seconds histogram\n", `http_route="/orders"`, "gakushoku_events_appended_total 1\n",
+		`gakushoku_projection_parked{gakushoku_projection="orders"} 0`, "system_filesystem_utilization_ratio 0.")
 	contains(t, ok(t, "events", "show", "o1", "-d", dir), "OrderPlaced", "cid-7", "till")
 	logs := ok(t, "logs", "-d", dir, "--correlation-id", "cid-7")
 	contains(t, logs, "request:start", "command:success", "request:end", "INFO")

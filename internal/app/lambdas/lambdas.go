@@ -106,6 +106,7 @@ func (s *System) Health() (HTTPHandler, error) {
 		health.ReadModel(s.control, s.tables, readmodel.OrdersName),
 		health.ProjectionLag(maxLag, s.lag(readerProjector)),
 		health.LogLag(maxLag, s.lag(readerArchiver)),
+		health.Parked(s.control, s.tables, projection.All().Names()...),
 	}}})
 }
 

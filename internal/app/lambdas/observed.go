@@ -3,6 +3,7 @@ package lambdas
 import (
 	"context"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"gakushoku/internal/lambdaevent"
+	"gakushoku/internal/machine"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/telemetry"
 	"gakushoku/internal/telemetry/emf"
@@ -23,10 +25,15 @@ func openTelemetry(ctx context.Context, function string, getenv func(string) str
 			Namespace: getenv(emf.EnvNamespace), Service: telemetry.ServiceName(getenv), Function: function, Out: out, Now: time.Now, Fields: lambdaevent.Fields,
 		}), nil
 	}
-	return telemetry.Open(ctx, telemetry.Options{
+	sent, err := telemetry.Open(ctx, telemetry.Options{
 		Function: function, Getenv: getenv, Out: out, Logger: logger,
 		Metrics: telemetry.MetricReaders{emf.Name: lines}, MetricsUnsaid: emf.Name,
 	})
+	if err != nil {
+		return sent, err
+	}
+	watcher := machine.Watch(os.TempDir()) // what a function has of a disk
+	return sent, sent.Metrics().Watch(func(context.Context) observe.Vitals { return watcher.Look() })
 }
 
 // observed is a Lambda handler whose operations are recorded and measured. What there is of it

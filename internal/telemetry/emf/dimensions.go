@@ -31,9 +31,11 @@ var Dimensions = map[string][][]string{
 	observe.MetricRequests:   {{Service}, {Service, Function}, {Service, Method, Route}, {Service, ErrorClass}},
 	observe.MetricCommands:   {{Service}, {Service, Command}, {Service, Result}, {Service, ErrorClass}},
 	observe.MetricConflicts:  {{Service}, {Service, Command}},
+	observe.MetricRetries:    {{Service}, {Service, Command}},
+	observe.MetricRepeats:    {{Service}, {Service, Command}},
 	observe.MetricAppended:   {{Service}},
 	observe.MetricLag:        {{Service}, {Service, Projection}},
-	observe.MetricDelivered:  {{Service}, {Service, Result}},
+	observe.MetricDelivered:  {{Service}, {Service, Result}, {Service, Projection, Result}},
 	observe.MetricHeals:      {{Service}, {Service, Projection}},
 	observe.MetricParked:     {{Service, Projection}},
 	observe.MetricLogHead:    {{Service}},
@@ -43,6 +45,9 @@ var Dimensions = map[string][][]string{
 	observe.MetricFolded:     {{Service, Projection}, {Service, Projection, Step}},
 	observe.MetricVerified:   {{Service, Result}, {Service, Projection, Result}},
 	observe.MetricColdStarts: {{Service}, {Service, Function}},
+	observe.MetricCPU:        {{Service, Function}},
+	observe.MetricMemory:     {{Service, Function}},
+	observe.MetricDisk:       {{Service, Function}},
 }
 
 // dimensionOf are the dimensions by the attributes that their values come from.

@@ -6,8 +6,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metricscollector "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/protobuf/proto"
 
@@ -54,5 +56,37 @@ func TestACollectorGetsTheSpans(t *testing.T) {
 	spans := resource.ScopeSpans[0].Spans
 	if len(spans) != 2 || spans[0].Name != "PlaceOrder" || spans[1].Name != "POST /orders" || string(spans[0].ParentSpanId) != string(spans[1].SpanId) || spans[1].Attributes[0].Value.GetIntValue() != 201 {
 		t.Errorf("%v", spans)
+	}
+}
+
+func TestACollectorGetsTheMetrics(t *testing.T) {
+	got := make(chan *metricscollector.ExportMetricsServiceRequest, 2)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		raw, err := io.ReadAll(r.Body)
+		var request metricscollector.ExportMetricsServiceRequest
+		if err != nil || proto.Unmarshal(raw, &request) != nil || r.URL.Path != "/v1/metrics" || r.Header.Get("Authorization") != "secret" {
+			t.Errorf("%s %s: %v %q", r.Method, r.URL, err, raw)
+		}
+		got <- &request
+		w.Header().Set("Content-Type", "application/x-protobuf")
+	}))
+	defer server.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL)
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=secret")
+	t.Setenv("OTEL_METRICS_EXPORTER", "otlp")
+	sent, err := telemetry.Open(t.Context(), telemetry.Options{Function: "server", Getenv: os.Getenv, Metrics: otlp.Metrics()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent.Metrics().Command(t.Context(), "PlaceOrder", 3*time.Millisecond, 1, nil)
+	if err := sent.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	metrics := map[string]string{}
+	for _, m := range (<-got).ResourceMetrics[0].ScopeMetrics[0].Metrics {
+		metrics[m.Name] = m.Unit
+	}
+	if diff := cmp.Diff(map[string]string{observe.MetricCommands: "s", observe.MetricAppended: ""}, metrics); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -64,6 +64,9 @@ func textOf(m metricdata.Metrics) string {
 	if m.Unit == "s" {
 		name += "_seconds"
 	}
+	if m.Unit == "1" {
+		name += "_ratio"
+	}
 	var kind string
 	var series []string
 	switch data := m.Data.(type) {
@@ -76,6 +79,11 @@ func textOf(m metricdata.Metrics) string {
 		kind = "gauge"
 		for _, p := range data.DataPoints {
 			series = append(series, line(name, labels(p.Attributes), float64(p.Value)))
+		}
+	case metricdata.Gauge[float64]:
+		kind = "gauge"
+		for _, p := range data.DataPoints {
+			series = append(series, line(name, labels(p.Attributes), p.Value))
 		}
 	case metricdata.Histogram[float64]:
 		kind = "histogram"

@@ -1,7 +1,9 @@
 package promtext_test
 
 import (
+	"context"
 	"errors"
+	"math"
 	"net/http/httptest"
 	"os"
 	"strings"
@@ -40,12 +42,24 @@ func TestTheTextOfEveryMeter(t *testing.T) {
 	m.Command(ctx, "PlaceOrder", 2*time.Millisecond, 1, nil)
 	m.Command(ctx, "PayOrder", time.Minute, 0, fault.Unavailable(errors.New("x")))
 	m.Conflict(ctx, "PayOrder")
-	m.Delivered(ctx, "applied")
-	m.Delivered(ctx, "parked")
+	m.Delivered(ctx, "orders", "applied")
+	m.Delivered(ctx, "orders", "parked")
 	m.Projected(ctx, "orders", 40*time.Millisecond)
 	m.Projected(ctx, "orders", -time.Second)
 	m.Healed(ctx, "orders", 3)
 	m.Archived(ctx, 1234567, 2*time.Second)
+	m.Parked(ctx, "orders", 2)
+	m.Planned(ctx, "orders", 1_000_000)
+	m.Folded(ctx, "orders", "Replay", 500)
+	m.Verified(ctx, "orders", true)
+	m.ColdStarted(ctx)
+	m.Retried(ctx, "PayOrder")
+	m.Repeated(ctx, "PlaceOrder")
+	if err := m.Watch(func(context.Context) observe.Vitals {
+		return observe.Vitals{CPU: 0.25, Memory: 0.5, Disk: math.NaN()}
+	}); err != nil {
+		t.Fatal(err)
+	}
 	m.PointerRead(ctx, true)
 	m.PointerRead(ctx, true)
 	m.PointerRead(ctx, false)

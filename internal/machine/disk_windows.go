@@ -1,0 +1,13 @@
+package machine
+
+import "golang.org/x/sys/windows"
+
+// diskSpace is how many bytes the file system of path has for this user, and how many are free.
+func diskSpace(path string) (all, free uint64, err error) {
+	name, err := windows.UTF16PtrFromString(path)
+	if err != nil {
+		return 0, 0, err
+	}
+	err = windows.GetDiskFreeSpaceEx(name, &free, &all, nil)
+	return all, free, err
+}
