@@ -53,6 +53,9 @@ type marker struct {
 // LogFile is where the server of a data folder writes its log.
 func LogFile(dir string) string { return filepath.Join(dir, "logs", "gakushoku.log") }
 
+// SpanFile is where spans of the server of a data folder are kept.
+func SpanFile(dir string) string { return filepath.Join(dir, "logs", "spans.log") }
+
 // OpenFolder opens a data folder, and makes it when it is missing or empty. A folder that
 // holds something else is refused. Several processes may have the same folder open.
 func OpenFolder(ctx context.Context, dir string) (*Folder, error) {

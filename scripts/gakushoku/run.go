@@ -38,6 +38,7 @@ type commandLine struct {
 	Explain    explainCommand     `cmd:"" help:"Show everything behind one row of a read model."`
 	Trace      traceCommand       `cmd:"" help:"Show everything that is known of one operation, by its correlation id."`
 	Logs       logsCommand        `cmd:"" help:"Find lines in the server's log files, oldest first."`
+	Slow       slowCommand        `cmd:"" help:"Show the slowest operations, and what they spent their time on."`
 	Top        topCommand         `cmd:"" help:"Show what a running server does, again and again."`
 	Health     healthCommands     `cmd:"" help:"Ask a running server how it is."`
 	Demo       demoCommand        `cmd:"" help:"Break a read model and repair it, in a temporary folder."`

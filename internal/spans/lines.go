@@ -1,0 +1,60 @@
+package spans
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"gakushoku/internal/observe"
+)
+
+// AttrCorrelation is the attribute that has the correlation id of an operation.
+const AttrCorrelation = "correlation.id"
+
+// FromLogLine makes a span of a log line that tells how long something took: for a server that
+// has kept no spans. Commands and queries are within the request of their trace. false for any
+// other line.
+func FromLogLine(line []byte) (Span, bool) {
+	var l struct {
+		Timestamp     Time
+		Message       string
+		DurationMs    *float64 `json:"durationMs"`
+		TraceID       string   `json:"trace_id"`
+		CorrelationID string   `json:"correlationId"`
+		Method, Path  string
+		CommandName   string `json:"commandName"`
+		QueryName     string `json:"queryName"`
+		Projection    string
+		Stream        string
+		ErrorClass    string `json:"errorClass"`
+		Error         string
+		Status        int
+	}
+	if json.Unmarshal(line, &l) != nil || l.DurationMs == nil {
+		return Span{}, false
+	}
+	s := Span{
+		Timestamp: Time(l.Timestamp.Time().Add(-time.Duration(*l.DurationMs * float64(time.Millisecond)))), DurationMs: *l.DurationMs,
+		TraceID: l.CorrelationID + "/" + l.TraceID, Error: l.Error, Attributes: map[string]any{},
+	}
+	for key, value := range map[string]string{AttrCorrelation: l.CorrelationID, observe.AttrStream: l.Stream, observe.AttrErrorClass: l.ErrorClass, observe.AttrProjection: l.Projection} {
+		if value != "" {
+			s.Attributes[key] = value
+		}
+	}
+	area, _, _ := strings.Cut(l.Message, ":")
+	switch area {
+	case "request":
+		s.Name, s.SpanID = l.Method+" "+l.Path, area
+		s.Attributes["http.response.status_code"] = l.Status
+	case "command":
+		s.Name, s.SpanID, s.ParentID = l.CommandName, area+l.Timestamp.Time().String(), "request"
+	case "query":
+		s.Name, s.SpanID, s.ParentID = l.QueryName, area+l.Timestamp.Time().String(), "request"
+	case "reproject", "projection", "archive":
+		s.Name, s.SpanID = l.Message, l.Message+l.Timestamp.Time().String()
+	default:
+		return Span{}, false
+	}
+	return s, true
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/spans"
+)
+
+// showSlow shows the slowest operations to a person.
+func showSlow(w io.Writer, r *slowReport, since time.Time) error {
+	if len(r.Operations) == 0 {
+		_, err := fmt.Fprintf(w, "Nothing was timed since %s: has a server run with this --data folder?\n", event.InstantOf(since))
+		return err
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "TOOK\tOWN\tWHAT\tDETAIL")
+	for i := range r.Operations {
+		o := &r.Operations[i]
+		if i > 0 {
+			fmt.Fprintln(table, "\t\t\t")
+		}
+		showOperation(table, o, "", event.InstantOf(o.Timestamp.Time()).String()+" ")
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if r.Source == fromLog {
+		return showNotes(w, []string{"no spans are kept, so these are the durations in log lines: what commands and queries spent their time on is not known"})
+	}
+	return nil
+}
+
+// showOperation shows a span and, indented, what is within it.
+func showOperation(w io.Writer, o *spans.Operation, indent, began string) {
+	fmt.Fprintf(w, "%.1f ms\t%.1f ms\t%s%s\t%s\n", o.DurationMs, o.OwnMs, indent, plain(o.Name), plain(strings.TrimSpace(began+detail(o))))
+	for i := range o.Children {
+		showOperation(w, &o.Children[i], indent+"  ", "")
+	}
+}
+
+// detail is the attributes and the error of a span.
+func detail(o *spans.Operation) string {
+	var parts []string
+	for _, key := range slices.Sorted(maps.Keys(o.Attributes)) {
+		switch key {
+		case "http.request.method", "http.route", "url.scheme", "gakushoku.command": // the name says so
+			continue
+		}
+		parts = append(parts, fmt.Sprintf("%s=%v", strings.TrimPrefix(key, "gakushoku."), o.Attributes[key]))
+	}
+	if o.TraceID != "" && o.ParentID == "" && o.Kind != "" {
+		parts = append(parts, "trace="+o.TraceID)
+	}
+	if o.Error != "" {
+		parts = append(parts, "FAILED: "+o.Error)
+	}
+	return strings.Join(parts, " ")
+}
