@@ -2,4 +2,9 @@
 
 package simulation_test
 
-func init() { raceDetector = true }
+// A run has one goroutine at work at a time, and takes ten times as long with the race
+// detector: some runs show what it can show.
+func init() {
+	raceDetector = true
+	*seeds = 100
+}
