@@ -62,6 +62,7 @@ func (w *world) newExecution(id string, request reproject.Request) *execution {
 	for _, name := range w.truth.names {
 		x.lengths[name] = uint64(len(w.truth.streams[name].events))
 	}
+	x.meddled = len(w.meddling) > 0
 	w.executions = append(w.executions, x)
 	return x
 }

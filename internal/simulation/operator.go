@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"gakushoku/internal/reproject"
 )
@@ -71,12 +72,22 @@ func (w *world) cleanUp() {
 	})
 }
 
+// abandonAll is the operator's way to take away what stopped runs have left. Some of what they
+// called may still be at work.
+func (w *world) abandonAll() {
+	w.meddle("abandons", func(ctx context.Context, e *reproject.Engine) error {
+		_, err := e.AbandonAll(ctx, ordersName, "the operator said so")
+		return err
+	})
+}
+
 // meddle runs a command that changes the pointer: a run that is going on may fail because of it.
 func (w *world) meddle(what string, f func(context.Context, *reproject.Engine) error) {
 	p := w.operator(what)
 	for _, x := range w.goingOn() {
 		x.meddled = true
 	}
+	w.meddling = append(w.meddling, p)
 	w.await(p, what, func(ctx context.Context) error { return f(ctx, w.rebuilder(p)) }, func() {})
 }
 
@@ -93,6 +104,7 @@ func (w *world) await(p *process, what string, f func(context.Context) error, th
 	w.operating++
 	p.run(f, func(err error) {
 		w.operating--
+		w.meddling = slices.DeleteFunc(w.meddling, func(o *process) bool { return o == p })
 		w.s.history.note(p.name, "%s: %v", what, err)
 		if err == nil {
 			w.s.counts[what]++

@@ -36,6 +36,7 @@ type world struct {
 	alone      bool         // a rebuild may find that no projector is at work
 	executions []*execution // in the order of their starts
 	operating  int          // operator's commands under way
+	meddling   []*process   // those of them that change the pointer
 	switches   int          // that runs have made
 	upgrade    bool         // the second revision is deployed on the way
 	deployed   int          // how many revisions the code has
@@ -161,6 +162,7 @@ func (w *world) everything() []action {
 		{w.someWeight() / w.calm, func() bool { return w.switched() && w.operating < 3 }, w.rollBack},
 		{w.someWeight() / w.calm, func() bool { return w.switched() && w.operating < 3 }, w.cleanUp},
 		{3, func() bool { return w.tidy }, w.cleanUp},
+		{w.someWeight() / 300, func() bool { return len(w.executions) > 0 && !w.running() && w.operating < 3 }, w.abandonAll},
 		{w.someWeight() / 300, func() bool { return w.operating < 3 }, w.verifyLog},
 		{w.someWeight() / 300, func() bool { return w.operating < 3 }, w.verifyRows},
 		{w.someWeight() / 50, w.deployable, w.deploy},
