@@ -32,7 +32,8 @@ type Drill struct {
 // step is a section of the page, whose commands are run, or something that people do by hand.
 type step struct {
 	section string
-	shows   []string // what the commands have to print
+	shows   []string                  // what the commands have to print
+	check   func(output string) error // what else has to be so; may be nil
 
 	hand string // in words
 	do   func(context.Context, *canteen) error

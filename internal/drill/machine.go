@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	"gakushoku/internal/fault"
@@ -24,12 +25,25 @@ func clockSkew() Drill {
 		},
 		signs: []sign{alarmed("projection-lag", beat)},
 		steps: []step{
-			{section: look, shows: []string{"is ready after", "up to date", "OrderPlaced"}},
-			{section: "A clock is wrong"},
+			{section: look, shows: []string{"projectionLag  ok", "up to date", "OrderPlaced"}},
+			{section: "A clock is wrong", check: func(output string) error { return behindBy(output, behind) }},
 			{hand: "the clock is set right", do: func(_ context.Context, c *canteen) error { c.faults.slow.Store(0); return nil }},
 			{section: over, shows: []string{"is ready after"}},
 		},
 	}
+}
+
+// instant is a time as the command line prints it.
+var instant = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`)
+
+// behindBy checks that commands have printed a time that is behind the clock.
+func behindBy(output string, behind time.Duration) error {
+	for _, found := range instant.FindAllString(output, -1) {
+		if at, err := time.Parse(time.RFC3339, found); err == nil && time.Since(at) >= behind {
+			return nil
+		}
+	}
+	return fmt.Errorf("no time is %s behind the clock", behind)
 }
 
 // diskFull is a disk without room.
@@ -74,7 +88,7 @@ func stuckArchiver() Drill {
 		// Three seconds: the archiver lets events wait for two.
 		signs: []sign{alarmed("log-not-advancing", 3*beat)},
 		steps: []step{
-			{section: look, shows: []string{"archive:delayed", "up to date"}},
+			{section: look, shows: []string{"archive:delayed", "input/output error", "logLag"}},
 			{hand: "the log's disk can be written again", do: func(_ context.Context, c *canteen) error { c.faults.archiving.end(); return nil }},
 			{section: over, shows: []string{"The log is sound."}},
 		},

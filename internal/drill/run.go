@@ -185,6 +185,11 @@ func (r *run) follow(ctx context.Context, s *step) (output string, err error) {
 			return output, fmt.Errorf("%s, section %q does not show %q, but:\n%s", r.drill.Page, s.section, want, output)
 		}
 	}
+	if s.check != nil {
+		if err := s.check(output); err != nil {
+			return output, fmt.Errorf("%s, section %q: %w:\n%s", r.drill.Page, s.section, err, output)
+		}
+	}
 	r.say("done", "%s, %s: %s", r.drill.Page, s.section, short(time.Since(started)))
 	return output, nil
 }

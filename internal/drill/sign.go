@@ -39,7 +39,10 @@ func alarmed(name string, period time.Duration) sign {
 		if v.State != alarm.Firing {
 			return "", false, nil
 		}
-		return fmt.Sprintf("%s: %s", condition.Class, condition.Meaning), true, nil
+		if len(condition.AnyOf) > 0 {
+			return fmt.Sprintf("%s: %s", condition.Class, condition.Meaning), true, nil
+		}
+		return fmt.Sprintf("%s, the value is %.3g (%s %.3g)", condition.Class, v.Points[0].Value, condition.Compare, condition.Threshold), true, nil
 	}}
 }
 

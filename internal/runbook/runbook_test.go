@@ -100,6 +100,30 @@ func TestRunFailsWithoutBash(t *testing.T) {
 	}
 }
 
+func TestRunStopsWhatItHasStarted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	started := filepath.Join(dir, "started")
+	go func() {
+		for ctx.Err() == nil {
+			if _, err := os.Stat(started); err == nil {
+				cancel()
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	// The child of the shell, not the shell itself, writes that it was stopped.
+	commands := `bash -c 'trap "touch stopped; exit 1" TERM; touch started; while true; do sleep 0.05; done'` + "\ntrue\n"
+	if _, err := (&runbook.Block{Commands: commands}).Run(ctx, dir, []string{"PATH=" + os.Getenv("PATH")}); err == nil {
+		t.Error("it did not fail")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "stopped")); err != nil {
+		t.Errorf("the child was left behind: %v", err)
+	}
+}
+
 func TestRunEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)

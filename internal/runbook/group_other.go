@@ -1,0 +1,8 @@
+//go:build !unix
+
+package runbook
+
+import "os/exec"
+
+// stopTogether does nothing: here only the command itself is stopped.
+func stopTogether(*exec.Cmd) {}
