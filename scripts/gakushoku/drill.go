@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"text/tabwriter"
-	"time"
 
 	"github.com/rs/zerolog"
 
@@ -38,6 +37,8 @@ type drillRunCommand struct {
 func (drillRunCommand) Help() string {
 	return `Each drill opens a canteen with guests in a temporary folder, breaks something on purpose, waits until alarms, health or commands show it, and runs the commands of the runbook (infra/runbooks) until all is well again. Rows, totals, log and events are compared at the end. Nothing outside the folder is touched, and nothing is left behind.
 
+Alarms are those of a real canteen, but look at seconds instead of minutes: add these minutes to what a drill takes.
+
 The report says what was broken, what showed it and after how long, what repaired it, and how it is known to be over. The exit code is 0 only when every check has held.
 
 Examples:
@@ -61,34 +62,52 @@ func (c *drillRunCommand) Run(p *program) error {
 		return fmt.Errorf("finding this program, which the runbooks' commands call: %w", err)
 	}
 	var failed []error
+	reports := make([]drill.Report, len(drills))
 	for i := range drills {
-		if err := c.run(p, &drills[i], program); err != nil {
+		if reports[i], err = c.run(p, &drills[i], program); err != nil {
 			failed = append(failed, err)
 		}
 		if p.ctx.Err() != nil {
 			return p.ctx.Err()
 		}
 	}
+	if len(drills) > 1 && !c.JSON {
+		failed = append(failed, p.showDrills(reports))
+	}
 	return errors.Join(failed...)
 }
 
-func (c *drillRunCommand) run(p *program, d *drill.Drill, program string) error {
+func (c *drillRunCommand) run(p *program, d *drill.Drill, program string) (report drill.Report, err error) {
 	options := drill.Options{Program: program, Keep: c.Keep}
 	if !c.JSON {
 		options.Progress = func(l drill.Line) { p.printf("  %-8s %s\n", l.Kind, l.Text) } //nolint:errcheck // the drill is checked, not its printing
 		if err := p.printf("%s: \"%s\"\n", d.Name, d.Title); err != nil {
-			return err
+			return report, err
 		}
 	}
-	report, err := d.Run(observe.WithLogger(p.ctx, zerolog.Nop()), options)
-	if c.JSON {
-		return errors.Join(err, p.printLine(report))
+	report, err = d.Run(observe.WithLogger(p.ctx, zerolog.Nop()), options)
+	switch {
+	case c.JSON:
+		err = errors.Join(err, p.printLine(report))
+	case err == nil:
+		err = p.printf("  well     noticed after %s, repaired %s later; the drill took %s\n\n", tenths(report.DetectMs), tenths(report.RepairMs), tenths(report.TookMs))
 	}
-	if err != nil {
-		return err
-	}
-	second := func(ms int64) string {
-		return (time.Duration(ms) * time.Millisecond).Round(100 * time.Millisecond).String()
-	}
-	return p.printf("  well     noticed after %s, repaired %s later; the drill took %s\n\n", second(report.DetectMs), second(report.RepairMs), second(report.TookMs))
+	return report, err
 }
+
+// showDrills tells in short how drills went.
+func (p *program) showDrills(reports []drill.Report) error {
+	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "DRILL\tRESULT\tNOTICED AFTER\tREPAIRED AFTER\tGUESTS' REQUESTS\tFAILED\tWRONG")
+	for _, r := range reports {
+		if !r.OK {
+			fmt.Fprintf(table, "%s\tNG\t-\t-\t-\t-\t-\n", r.Drill)
+			continue
+		}
+		fmt.Fprintf(table, "%s\tOK\t%s\t%s\t%d\t%d\t%d\n", r.Drill, tenths(r.DetectMs), tenths(r.RepairMs), r.Guests.Requests, r.Guests.Failed, r.Guests.Wrong)
+	}
+	return table.Flush()
+}
+
+// tenths is a number of milliseconds in tenths of a second.
+func tenths(ms int64) string { return fmt.Sprintf("%.1f s", float64(ms)/1000) }
