@@ -24,7 +24,14 @@ const (
 	AttrResult     = "gakushoku.result"
 	AttrStep       = "gakushoku.step"
 	AttrCached     = "gakushoku.cached"
-	AttrErrorClass = "error.type" // the class of an error, or the HTTP status
+	AttrKept       = "gakushoku.kept" // why a trace was kept whatever the sampler said
+	AttrErrorClass = "error.type"     // the class of an error, or the HTTP status
+)
+
+// The values of AttrKept, on the root of a trace.
+const (
+	KeptFailed = "failed" // by the infrastructure or a bug
+	KeptSlow   = "slow"
 )
 
 // What a span is to the outside, in OpenTelemetry's words: a request that is answered here, a

@@ -95,7 +95,15 @@ func (t *Telemetry) openTraces(ctx context.Context, o Options, about *resource.R
 	if err != nil {
 		return errors.Join(err, exporter.Shutdown(ctx))
 	}
-	t.spans = sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithSampler(sampler), sdktrace.WithResource(about))
+	slow, err := slowOf(o.Getenv)
+	if err != nil {
+		return errors.Join(err, exporter.Shutdown(ctx))
+	}
+	processor := sdktrace.NewBatchSpanProcessor(exporter)
+	if slow > 0 {
+		sampler, processor = RecordAll(sampler), NewKeeper(processor, slow)
+	}
+	t.spans = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(processor), sdktrace.WithSampler(sampler), sdktrace.WithResource(about))
 	return nil
 }
 

@@ -168,6 +168,7 @@ func TestValuesThatNobodyKnowsAreRefused(t *testing.T) {
 	for _, pairs := range [][]string{
 		{"OTEL_TRACES_EXPORTER", "zipkin"}, {"OTEL_TRACES_EXPORTER", "otlp"}, {"OTEL_TRACES_EXPORTER", "xray", "AWS_XRAY_DAEMON_ADDRESS", "nowhere"},
 		{"OTEL_TRACES_EXPORTER", "console", "OTEL_TRACES_SAMPLER", "sometimes"},
+		{"OTEL_TRACES_EXPORTER", "console", "GAKUSHOKU_TRACES_SLOW", "soon"}, {"OTEL_TRACES_EXPORTER", "console", "GAKUSHOKU_TRACES_SLOW", "0s"},
 		{"OTEL_TRACES_EXPORTER", "console", "OTEL_TRACES_SAMPLER", "traceidratio", "OTEL_TRACES_SAMPLER_ARG", "5%"},
 		{"OTEL_TRACES_EXPORTER", "console", "OTEL_TRACES_SAMPLER_ARG", "1.5"}, {"OTEL_TRACES_EXPORTER", "console", "OTEL_TRACES_SAMPLER_ARG", "NaN"},
 	} {
@@ -201,7 +202,7 @@ func TestSamplersByTheirNames(t *testing.T) {
 		{sampler: "parentbased_traceidratio", arg: "0", want: false}, {sampler: "parentbased_traceidratio", arg: "0", parent: sampled, want: true},
 		{sampler: "parentbased_traceidratio", arg: "0", link: sampled, want: true},
 	} {
-		sent, kept := open(t, "OTEL_TRACES_SAMPLER", test.sampler, "OTEL_TRACES_SAMPLER_ARG", test.arg)
+		sent, kept := open(t, "GAKUSHOKU_TRACES_SLOW", "off", "OTEL_TRACES_SAMPLER", test.sampler, "OTEL_TRACES_SAMPLER_ARG", test.arg)
 		ctx := observe.WithParent(observe.WithTracer(t.Context(), sent.Tracer()), test.parent)
 		_, span := observe.StartLinked(ctx, "process events", observe.Consumer, slices.Values([]string{test.link, test.link, "garbage"}))
 		span.End()

@@ -117,7 +117,8 @@ func (e *Exporter) subsegment(span sdktrace.ReadOnlySpan) bool {
 	if !parent.IsRemote() {
 		return true
 	}
-	return e.options.OnLambda && e.options.Invocation != nil && strings.Contains(e.options.Invocation(), "Root="+traceID(parent.TraceID()))
+	// Of an invocation that was not sampled X-Ray has no segment.
+	return parent.IsSampled() && e.options.OnLambda && e.options.Invocation != nil && strings.Contains(e.options.Invocation(), "Root="+traceID(parent.TraceID()))
 }
 
 // Shutdown ends the exporter.

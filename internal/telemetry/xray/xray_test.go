@@ -121,7 +121,7 @@ func tracing(t *testing.T, o xray.Options) (trace.Tracer, daemon) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(exporter), sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", "gakushoku"))))
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(exporter), sdktrace.WithSampler(sdktrace.AlwaysSample()), sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", "gakushoku"))))
 	t.Cleanup(func() { provider.Shutdown(context.Background()) }) //nolint:errcheck // nothing waits
 	return provider.Tracer("test"), d
 }
@@ -179,6 +179,13 @@ func TestOnLambdaTheInvocationIsTheSegment(t *testing.T) {
 	span.End()
 	if got := d.next(t); got["type"] != nil || got["name"] != "gakushoku" {
 		t.Errorf("in a trace of the caller's: %v", got)
+	}
+	invocation = "Root=" + root + ";Parent=0100000000000000;Sampled=0"
+	unsampled := trace.SpanContextFromContext(from(t)).WithTraceFlags(0).WithRemote(true)
+	_, span = tracer.Start(trace.ContextWithSpanContext(t.Context(), unsampled), "GET /orders")
+	span.End()
+	if got := d.next(t); got["type"] != nil || got["name"] != "gakushoku" {
+		t.Errorf("in an invocation that X-Ray has no segment of: %v", got)
 	}
 }
 

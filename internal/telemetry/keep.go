@@ -1,0 +1,218 @@
+package telemetry
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+const (
+	envSlow     = "GAKUSHOKU_TRACES_SLOW"
+	defaultSlow = 200 * time.Millisecond // the target that 95 % of requests keep to
+)
+
+// slowOf is from when on something counts as slow; 0 when only the sampler is to decide.
+func slowOf(getenv func(string) string) (time.Duration, error) {
+	switch text := getenv(envSlow); text {
+	case "":
+		return defaultSlow, nil
+	case "off":
+		return 0, nil
+	default:
+		slow, err := time.ParseDuration(text)
+		if err != nil || slow <= 0 {
+			return 0, fmt.Errorf("%s is %q: it must be a time such as 200ms, or off", envSlow, text)
+		}
+		return slow, nil
+	}
+}
+
+// RecordAll is a sampler that has recorded what head does not sample, so that a Keeper can
+// decide about it when it has ended. Recorded is not sampled: callers and events hear what head
+// says.
+func RecordAll(head sdktrace.Sampler) sdktrace.Sampler { return recordAll{head} }
+
+type recordAll struct{ sdktrace.Sampler }
+
+// ShouldSample is sdktrace.Sampler.
+func (s recordAll) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
+	result := s.Sampler.ShouldSample(p)
+	if result.Decision == sdktrace.Drop {
+		result.Decision = sdktrace.RecordOnly
+	}
+	return result
+}
+
+// Description is sdktrace.Sampler.
+func (s recordAll) Description() string { return "RecordAll{" + s.Sampler.Description() + "}" }
+
+// What a Keeper holds at most: so many local traces, none of them for longer than what counts
+// as slow, and so many spans in one and in all.
+const (
+	maxLocals         = 1000
+	maxHeldOfOne      = 500
+	maxHeldAltogether = 20_000
+)
+
+// Keeper is a span processor that keeps what failed and what was slow, whatever the sampler
+// said. It stands before any other one, such as a batcher with any exporter, of a provider
+// whose sampler is RecordAll:
+//
+//	sdktrace.WithSampler(RecordAll(head)), sdktrace.WithSpanProcessor(NewKeeper(sdktrace.NewBatchSpanProcessor(exporter), slow))
+//
+// A span that head has sampled goes on as soon as it ends. The others wait for their local root,
+// the outermost span of this process: a request, a batch of events, a step of a rebuild. All
+// go on, marked as sampled, when the root failed because of the infrastructure or a bug, or as
+// soon as it has taken longer than slow; else nothing does. On a root that failed or was slow,
+// sampled or not, the attribute observe.AttrKept says which. With sdktrace.NeverSample as head,
+// what comes through is exactly what failed or was slow.
+//
+// What other processes did in the same trace is not kept by this: they decide for themselves.
+// It is safe for concurrent use.
+type Keeper struct {
+	next sdktrace.SpanProcessor
+	slow time.Duration
+
+	mu     sync.Mutex
+	owners map[trace.SpanID]*local // of spans that are open, or held
+	order  list.List               // of undecided *local, the oldest first
+	held   int                     // spans in all of them
+	full   sync.Once
+}
+
+// local is the part of a trace that is in this process, under one local root.
+type local struct {
+	root    trace.SpanID
+	started time.Time
+	held    []sdktrace.ReadOnlySpan
+	place   *list.Element // in order; nil when it is decided
+	kept    bool          // when it is decided
+}
+
+// NewKeeper makes a Keeper before next.
+func NewKeeper(next sdktrace.SpanProcessor, slow time.Duration) *Keeper {
+	return &Keeper{next: next, slow: slow, owners: map[trace.SpanID]*local{}}
+}
+
+// OnStart is sdktrace.SpanProcessor.
+func (k *Keeper) OnStart(ctx context.Context, s sdktrace.ReadWriteSpan) {
+	k.next.OnStart(ctx, s)
+	if s.SpanContext().IsSampled() {
+		return
+	}
+	k.mu.Lock()
+	var l *local
+	if !isRoot(s) {
+		l = k.owners[s.Parent().SpanID()]
+	}
+	if l == nil {
+		l = &local{root: s.SpanContext().SpanID(), started: s.StartTime()}
+		l.place = k.order.PushBack(l)
+	}
+	k.owners[s.SpanContext().SpanID()] = l
+	on := k.makeRoom(s.StartTime())
+	k.mu.Unlock()
+	k.pass(on)
+}
+
+// OnEnd is sdktrace.SpanProcessor.
+func (k *Keeper) OnEnd(s sdktrace.ReadOnlySpan) {
+	if s.SpanContext().IsSampled() {
+		if reason := k.reason(s); reason != "" && isRoot(s) {
+			s = kept{s, reason}
+		}
+		k.next.OnEnd(s)
+		return
+	}
+	k.mu.Lock()
+	on := k.makeRoom(s.EndTime())
+	on = append(on, k.ended(s)...)
+	k.mu.Unlock()
+	k.pass(on)
+}
+
+// ended is what goes on now that an unsampled span has ended.
+func (k *Keeper) ended(s sdktrace.ReadOnlySpan) []sdktrace.ReadOnlySpan {
+	id := s.SpanContext().SpanID()
+	l := k.owners[id]
+	switch {
+	case l == nil:
+		return nil
+	case l.place == nil: // it is decided; a root that had to go to make room can still be kept itself
+		delete(k.owners, id)
+		if l.kept || id == l.root && k.reason(s) != "" {
+			return []sdktrace.ReadOnlySpan{k.keep(s, l)}
+		}
+		return nil
+	case id == l.root:
+		on := k.decide(l, k.reason(s) != "")
+		delete(k.owners, id)
+		if l.kept {
+			on = append(on, k.keep(s, l))
+		}
+		return on
+	case len(l.held) >= maxHeldOfOne:
+		delete(k.owners, id)
+		k.tooMuch()
+	default:
+		l.held = append(l.held, s)
+		k.held++
+	}
+	return nil
+}
+
+// decide ends the waiting of a local trace and answers what goes on of what it holds.
+func (k *Keeper) decide(l *local, keep bool) (on []sdktrace.ReadOnlySpan) {
+	k.order.Remove(l.place)
+	l.place, l.kept = nil, keep
+	for _, s := range l.held {
+		delete(k.owners, s.SpanContext().SpanID())
+		if keep {
+			on = append(on, k.keep(s, l))
+		}
+	}
+	k.held -= len(l.held)
+	l.held = nil
+	return on
+}
+
+// makeRoom decides about the oldest local traces before they have ended: those that are slow by
+// now are kept, and when there are too many, the oldest of the others are not.
+func (k *Keeper) makeRoom(now time.Time) (on []sdktrace.ReadOnlySpan) {
+	for front := k.order.Front(); front != nil; front = k.order.Front() {
+		l := front.Value.(*local)
+		slow := now.Sub(l.started) > k.slow
+		if !slow {
+			if k.order.Len() <= maxLocals && k.held <= maxHeldAltogether {
+				break
+			}
+			k.tooMuch()
+		}
+		on = append(on, k.decide(l, slow)...)
+	}
+	return on
+}
+
+var errTooMuch = errors.New("so much is under way at once that traces which fail or are slow may be kept in part only")
+
+func (k *Keeper) tooMuch() { k.full.Do(func() { otel.Handle(errTooMuch) }) }
+
+// pass hands spans on. Nobody waits for that.
+func (k *Keeper) pass(on []sdktrace.ReadOnlySpan) {
+	for _, s := range on {
+		k.next.OnEnd(s)
+	}
+}
+
+// Shutdown is sdktrace.SpanProcessor.
+func (k *Keeper) Shutdown(ctx context.Context) error { return k.next.Shutdown(ctx) }
+
+// ForceFlush is sdktrace.SpanProcessor.
+func (k *Keeper) ForceFlush(ctx context.Context) error { return k.next.ForceFlush(ctx) }
