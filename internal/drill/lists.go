@@ -59,7 +59,7 @@ func poisonEvent() Drill {
 			_, err := c.client.Work(ctx, theOrder, "cancel")
 			return err
 		},
-		signs: []sign{listed("gakushoku projection park list orders", event.OrderStream(theOrder))},
+		signs: []sign{alarmed("streams-parked", beat), listed("gakushoku projection park list orders", event.OrderStream(theOrder))},
 		steps: []step{
 			{section: look, shows: []string{event.OrderStream(theOrder), event.OrderCancelledType + " is not expected here", "set aside since"}},
 			{hand: "the deployment is taken back", do: takeBack},

@@ -42,9 +42,12 @@ func alarmed(name string, period time.Duration) sign {
 		if len(condition.AnyOf) > 0 {
 			return fmt.Sprintf("%s: %s", condition.Class, condition.Meaning), true, nil
 		}
-		return fmt.Sprintf("%s, the value is %.3g (%s %.3g)", condition.Class, v.Points[0].Value, condition.Compare, condition.Threshold), true, nil
+		return fmt.Sprintf("%s, %.3g, which is %s %.3g", condition.Class, v.Points[0].Value, compared[condition.Compare], condition.Threshold), true, nil
 	}}
 }
+
+// compared are comparisons as people say them.
+var compared = map[alarm.Comparison]string{alarm.Above: "above", alarm.AtLeast: "at least", alarm.Below: "below"}
 
 // unwell is a part that is not well.
 func unwell(part string) sign {

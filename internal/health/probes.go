@@ -121,7 +121,7 @@ func Parked(pointers projection.Pointers, tables projection.Inspector, names ...
 			}
 			observe.MetricsOf(ctx).Parked(ctx, name, n)
 			if n > 0 {
-				found = append(found, fmt.Sprintf("%s: %d streams, see gakushoku projection parked %s", name, n, name))
+				found = append(found, fmt.Sprintf("%s: %d streams, see gakushoku projection park list %s", name, n, name))
 			}
 		}
 		if len(found) == 0 {
