@@ -24,6 +24,7 @@ import (
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/query"
+	"gakushoku/internal/telemetry/spanlog"
 )
 
 // ServeOptions say how the embedded system runs.
@@ -46,6 +47,12 @@ const telemetryLimit = 2 * time.Second
 const (
 	logMegabytes = 100
 	logFiles     = 10
+)
+
+// Spans of what failed or was slow are much less, and soon nobody asks for them any more.
+const (
+	spanMegabytes = 10
+	spanFiles     = 4
 )
 
 // Serve runs the whole system in this process until ctx ends: HTTP, projector, archiver, health.
@@ -103,7 +110,8 @@ func (s *Server) Run(ctx context.Context) error {
 		out = tee{logFile, s.options.Log}
 	}
 	logger := observe.NewLogger(out, s.options.Level, "server")
-	sent, err := openTelemetry(ctx, os.Getenv, logger)
+	spanFile := &lumberjack.Logger{Filename: SpanFile(s.options.Dir), MaxSize: spanMegabytes, MaxBackups: spanFiles}
+	sent, err := openTelemetry(ctx, os.Getenv, logger, spanlog.New(spanFile))
 	if err == nil {
 		err = s.serve(observe.WithMetrics(observe.WithTracer(observe.WithLogger(ctx, logger), sent.Tracer()), sent.Metrics()), logger, sent)
 	}
@@ -113,7 +121,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := sent.Close(last); err != nil {
 		logger.Warn().Err(err).Msg("telemetry:not-sent")
 	}
-	return errors.Join(err, s.folder.Close(), logFile.Close())
+	return errors.Join(err, s.folder.Close(), spanFile.Close(), logFile.Close())
 }
 
 // tee gives what is written to each writer, whatever becomes of the others: a full disk must not

@@ -53,7 +53,7 @@ type marker struct {
 // LogFile is where the server of a data folder writes its log.
 func LogFile(dir string) string { return filepath.Join(dir, "logs", "gakushoku.log") }
 
-// SpanFile is where spans of the server of a data folder are kept.
+// SpanFile is where the server of a data folder keeps the spans of what was slow or has failed.
 func SpanFile(dir string) string { return filepath.Join(dir, "logs", "spans.log") }
 
 // OpenFolder opens a data folder, and makes it when it is missing or empty. A folder that

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rs/zerolog"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"gakushoku/internal/health"
 	"gakushoku/internal/machine"
@@ -28,9 +29,9 @@ type sending struct {
 	scraped sdkmetric.Reader // of /metrics; nil when nobody wants it
 }
 
-// openTelemetry sends what the environment asks for. Metrics wait for Prometheus unless it says
-// otherwise.
-func openTelemetry(ctx context.Context, getenv func(string) string, logger zerolog.Logger) (*sending, error) {
+// openTelemetry sends what the environment asks for, and gives what failed or was slow to kept
+// too. Metrics wait for Prometheus unless the environment says otherwise.
+func openTelemetry(ctx context.Context, getenv func(string) string, logger zerolog.Logger, kept sdktrace.SpanExporter) (*sending, error) {
 	s := &sending{}
 	readers := telemetry.MetricReaders{prometheus: func(context.Context) (sdkmetric.Reader, error) {
 		s.scraped = sdkmetric.NewManualReader()
@@ -40,7 +41,7 @@ func openTelemetry(ctx context.Context, getenv func(string) string, logger zerol
 	maps.Copy(readers, otlp.Metrics())
 	var err error
 	s.Telemetry, err = telemetry.Open(ctx, telemetry.Options{
-		Function: "server", Getenv: getenv, Out: os.Stdout, Logger: logger, More: otlp.Spans(), Metrics: readers, MetricsUnsaid: prometheus,
+		Function: "server", Getenv: getenv, Out: os.Stdout, Logger: logger, More: otlp.Spans(), Kept: kept, Metrics: readers, MetricsUnsaid: prometheus,
 	})
 	return s, err
 }

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel"
@@ -51,6 +52,8 @@ type Options struct {
 	Out      io.Writer           // where the exporter console writes
 	Logger   zerolog.Logger      // hears of what could not be sent
 	More     SpanExporters       // what this program can do besides none, console and xray
+	// Kept gets what failed and what was slow, whatever is sent elsewhere; nil for nobody.
+	Kept sdktrace.SpanExporter
 
 	Metrics       MetricReaders // what this program can do with metrics besides none
 	MetricsUnsaid string        // what it does with them when the environment does not say
@@ -87,24 +90,49 @@ func Open(ctx context.Context, o Options) (*Telemetry, error) {
 }
 
 func (t *Telemetry) openTraces(ctx context.Context, o Options, about *resource.Resource) error {
+	slow, err := slowOf(o.Getenv)
+	if err != nil {
+		return err
+	}
+	sampler, processors, err := sendingSpans(ctx, o)
+	if err != nil {
+		return err
+	}
+	if slow > 0 {
+		sampler = RecordAll(sampler)
+		for i := range processors {
+			processors[i] = NewKeeper(processors[i], slow)
+		}
+		if o.Kept != nil {
+			processors = append(processors, everything{NewKeeper(sdktrace.NewBatchSpanProcessor(o.Kept, sdktrace.WithBatchTimeout(keptDelay)), slow)})
+		}
+	}
+	if len(processors) == 0 {
+		return nil
+	}
+	options := []sdktrace.TracerProviderOption{sdktrace.WithSampler(sampler), sdktrace.WithResource(about)}
+	for _, p := range processors {
+		options = append(options, sdktrace.WithSpanProcessor(p))
+	}
+	t.spans = sdktrace.NewTracerProvider(options...)
+	return nil
+}
+
+// keptDelay is by when a span that is kept is there for who looks for it.
+const keptDelay = time.Second
+
+// sendingSpans is what sends spans to where the environment says, and which of them; without
+// such a place none, and what callers have decided goes on to others.
+func sendingSpans(ctx context.Context, o Options) (sdktrace.Sampler, []sdktrace.SpanProcessor, error) {
 	exporter, err := spanExporter(ctx, o)
 	if err != nil || exporter == nil {
-		return err
+		return parentBased(sdktrace.NeverSample()), nil, err
 	}
 	sampler, err := samplerOf(o.Getenv)
 	if err != nil {
-		return errors.Join(err, exporter.Shutdown(ctx))
+		return nil, nil, errors.Join(err, exporter.Shutdown(ctx))
 	}
-	slow, err := slowOf(o.Getenv)
-	if err != nil {
-		return errors.Join(err, exporter.Shutdown(ctx))
-	}
-	processor := sdktrace.NewBatchSpanProcessor(exporter)
-	if slow > 0 {
-		sampler, processor = RecordAll(sampler), NewKeeper(processor, slow)
-	}
-	t.spans = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(processor), sdktrace.WithSampler(sampler), sdktrace.WithResource(about))
-	return nil
+	return sampler, []sdktrace.SpanProcessor{sdktrace.NewBatchSpanProcessor(exporter)}, nil
 }
 
 func (t *Telemetry) openMetrics(ctx context.Context, o Options, about *resource.Resource) error {

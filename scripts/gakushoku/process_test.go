@@ -82,3 +82,35 @@ func TestSigtermEndsTheProgramInOrder(t *testing.T) {
 		})
 	}
 }
+
+// A server keeps what was slow, without being asked to: everything is slow to this one.
+func TestAServerKeepsTheSpansOfWhatWasSlow(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	cmd, _, _ := process(t, "serve", "-d", dir, "--addr", "127.0.0.1:0")
+	cmd.Env = append(cmd.Env, "GAKUSHOKU_TRACES_SLOW=1ns")
+	stdout, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := make([]byte, 500)
+	n, err := stdout.Read(said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	post(t, "place", strings.Fields(string(said[:n]))[2]+"/orders", `{"orderId":"o1","total":780}`)
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	got := ok(t, "slow", "-d", dir)
+	contains(t, got, "POST /orders", "correlation.id=place", "  PlaceOrder", "    append")
+	if strings.Contains(got, "no spans are kept") {
+		t.Errorf("%s", got)
+	}
+}
