@@ -56,6 +56,7 @@ type Condition struct {
 	Missing      Missing
 	Why          string // why missing data count so; why the threshold is another one on AWS
 
+	Once  bool         // tells of what has happened: that it happens no more is no news
 	AnyOf []string     // fires when one of these conditions does; there is no value then
 	Part  bool         // of another condition: it tells nobody by itself
 	Event EventPattern // fires for each such event on AWS; there is no value then

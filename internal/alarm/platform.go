@@ -26,14 +26,14 @@ func platform() []Condition {
 			Missing: NotBreaching, Why: "no data means that nothing was run, or refused",
 		},
 		{
-			Name: "cold-starts", Class: Info, Runbook: "bad-deployment.md",
+			Name: "cold-starts", Class: Info, Once: true, Runbook: "bad-deployment.md",
 			Meaning: "Many processes of functions were started: after a deployment, or when lunch begins. Their first guests wait longer.",
 			Value:   Value{Single, []Term{{ID: "cold", Metric: ours("gakushoku.function.cold_start", sum)}}},
 			Compare: Above, Threshold: 50, Period: 5 * time.Minute, Periods: 1, Datapoints: 1,
 			Missing: NotBreaching, Why: "no data means that no process was started",
 		},
 		{
-			Name: "settings-changed", Class: Info, Runbook: "bad-deployment.md",
+			Name: "settings-changed", Class: Info, Once: true, Runbook: "bad-deployment.md",
 			Meaning: "The stack was deployed, or its settings were changed.",
 			Event:   EventPattern{Source: "aws.cloudformation", DetailType: "CloudFormation Stack Status Change"},
 		},

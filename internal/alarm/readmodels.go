@@ -41,7 +41,7 @@ func readModels() []Condition {
 			Missing: NotBreaching, Why: "no data means that no projector has run, which another condition watches",
 		},
 		{
-			Name: "verify-failed", Class: Critical, Runbook: "failed-run.md",
+			Name: "verify-failed", Class: Critical, Once: true, Runbook: "failed-run.md",
 			Meaning: "A rebuild was not switched to, since its rows are not what the events say: the code folds wrongly, or log and event store differ. Readers are on the old version.",
 			Value: Value{Single, []Term{{
 				ID: "wrong", Metric: ours("gakushoku.rebuild.verified", sum, Dimension{"result", "NG"}),
@@ -61,7 +61,7 @@ func readModels() []Condition {
 // ended is that an execution of the state machine has ended in one of some ways.
 func ended(name string, class Class, runbook, meaning string, metrics ...string) Condition {
 	c := Condition{
-		Name: name, Class: class, Meaning: meaning, Runbook: runbook,
+		Name: name, Class: class, Once: true, Meaning: meaning, Runbook: runbook,
 		Compare: Above, Threshold: 0, Period: time.Minute, Periods: 1, Datapoints: 1,
 		Missing: NotBreaching, Why: "no data means that no rebuild has ended so",
 	}

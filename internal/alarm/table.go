@@ -105,7 +105,7 @@ func late(name string, class Class, function string, than time.Duration, runbook
 // undelivered is that records went to the failure bucket.
 func undelivered(name, mapping, runbook, meaning string) Condition {
 	return Condition{
-		Name: name, Class: Critical, Meaning: meaning, Runbook: runbook,
+		Name: name, Class: Critical, Once: true, Meaning: meaning, Runbook: runbook,
 		Value: Value{Single, []Term{{ID: "records", Metric: Metric{lambda, "OnFailureDestinationDeliveredEventCount",
 			[]Dimension{{"EventSourceMappingUUID", "${" + mapping + "}"}}, sum}}}},
 		Compare: Above, Threshold: 0, Period: time.Minute, Periods: 1, Datapoints: 1,
