@@ -48,9 +48,9 @@ $(VENV)/bin/sam:
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet aws-sam-cli==1.170.0 cfn-lint==1.58.0
 
-validate: $(VENV)/bin/sam ## check template.yaml with SAM and cfn-lint, and build it
+validate: $(VENV)/bin/sam ## check the templates with SAM and cfn-lint, and build them
 	SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam validate --lint --region us-east-1
-	$(VENV)/bin/cfn-lint template.yaml
+	$(VENV)/bin/cfn-lint template.yaml infra/observability.yaml
 	SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam build --build-in-source --parallel
 
 e2e: $(VENV)/bin/sam ## deploy to an AWS emulator, and rebuild read models there under traffic

@@ -7,6 +7,7 @@ package alarm
 import (
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -147,21 +148,16 @@ const (
 
 // Expression is the metric math of a value with more than one term.
 func (v Value) Expression() string {
-	parts, last := "", v.Terms[len(v.Terms)-1].ID
-	for i, t := range v.Terms {
-		if i == len(v.Terms)-1 && v.Form != Sum {
-			break
-		}
-		if i > 0 {
-			parts += " + "
-		}
-		parts += "FILL(" + t.ID + ", 0)"
+	last := len(v.Terms) - 1
+	parts := make([]string, 0, len(v.Terms))
+	for _, t := range v.Terms {
+		parts = append(parts, "FILL("+t.ID+", 0)")
 	}
 	switch v.Form {
 	case Share:
-		return fmt.Sprintf("(%s) / %s", parts, last)
+		return fmt.Sprintf("(%s) / %s", strings.Join(parts[:last], " + "), v.Terms[last].ID)
 	case Stalled:
-		return fmt.Sprintf("IF(%s > 0 AND %s == 0, 1, 0)", last, parts)
+		return fmt.Sprintf("IF(%s > 0 AND %s == 0, 1, 0)", v.Terms[last].ID, parts[0])
 	}
-	return parts
+	return strings.Join(parts, " + ")
 }

@@ -238,6 +238,27 @@ func TestLateAndStandingStill(t *testing.T) {
 	s.want("projection-not-advancing", alarm.OK) // nobody orders
 }
 
+func TestParkedStreamsAndAFullMachine(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	used := observe.Vitals{CPU: 0.5, Memory: 0.5, Disk: 0.5}
+	if err := s.Watch(func(context.Context) observe.Vitals { return used }); err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"streams-parked", "processors-busy", "memory-short", "disk-filling"}
+	s.seconds(5, func(ctx context.Context) { s.Parked(ctx, "orders", 0) })
+	for _, name := range names {
+		s.want(name, alarm.OK)
+	}
+	used = observe.Vitals{CPU: 0.81, Memory: 0.91, Disk: 0.86}
+	s.seconds(5, func(ctx context.Context) { s.Parked(ctx, "orders", 1) })
+	for _, name := range names {
+		if v := s.want(name, alarm.Firing); v.Points[0].Missing {
+			t.Errorf("%s: %+v", name, v.Points)
+		}
+	}
+}
+
 func TestAServerThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -1,6 +1,12 @@
 package alarm
 
-import "time"
+import (
+	"time"
+
+	"gakushoku/internal/fault"
+	"gakushoku/internal/observe"
+	"gakushoku/internal/telemetry/emf"
+)
 
 // The names of series that several conditions read.
 const (
@@ -10,7 +16,7 @@ const (
 
 // notByRules are the errors of commands that are ours: what the rules of the canteen refuse is
 // an answer like any other.
-const notByRules = "infra|bug"
+const notByRules = string(fault.Infra + "|" + fault.Bug)
 
 // guests are the conditions of what guests, the till and the kitchen notice at once.
 func guests() []Condition {
@@ -19,9 +25,9 @@ func guests() []Condition {
 		{ID: "requests", Metric: ofAPI("Count", sum), Series: grown(requests + "_count")},
 	}}
 	commandsFailing := Value{Share, []Term{
-		{ID: "infra", Metric: ours("gakushoku.command.duration", count, Dimension{"errorClass", "infra"}), Series: grownWhere(commands+"_count", "error_type", notByRules)},
-		{ID: "bug", Metric: ours("gakushoku.command.duration", count, Dimension{"errorClass", "bug"})}, // the series above has both
-		{ID: "commands", Metric: ours("gakushoku.command.duration", count), Series: grown(commands + "_count")},
+		{ID: "infra", Metric: ours(observe.MetricCommands, count, Dimension{emf.ErrorClass, string(fault.Infra)}), Series: grownWhere(commands+"_count", "error_type", notByRules)},
+		{ID: "bug", Metric: ours(observe.MetricCommands, count, Dimension{emf.ErrorClass, string(fault.Bug)})}, // the series above has both
+		{ID: "commands", Metric: ours(observe.MetricCommands, count), Series: grown(commands + "_count")},
 	}}
 	return []Condition{
 		{
@@ -73,8 +79,8 @@ func guests() []Condition {
 			Name: "commands-conflict", Class: Warning, Runbook: "commands-failing.md",
 			Meaning: "There is a lost race for an order for every tenth command. Each is tried again, so guests only wait; but somebody sends commands on the same order many times.",
 			Value: Value{Share, []Term{
-				{ID: "conflicts", Metric: ours("gakushoku.command.conflicts", sum), Series: grown("gakushoku_command_conflicts_total")},
-				{ID: "commands", Metric: ours("gakushoku.command.duration", count), Series: grown(commands + "_count")},
+				{ID: "conflicts", Metric: ours(observe.MetricConflicts, sum), Series: grown("gakushoku_command_conflicts_total")},
+				{ID: "commands", Metric: ours(observe.MetricCommands, count), Series: grown(commands + "_count")},
 			}},
 			Compare: Above, Threshold: 0.1, Period: 5 * time.Minute, Periods: 3, Datapoints: 3,
 			Missing: NotBreaching, Why: quiet,

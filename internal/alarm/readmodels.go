@@ -1,10 +1,16 @@
 package alarm
 
-import "time"
+import (
+	"time"
+
+	"gakushoku/internal/observe"
+	"gakushoku/internal/readmodel"
+	"gakushoku/internal/telemetry/emf"
+)
 
 // readModels are the conditions of lists and sales: how late they are, and whether they are right.
 func readModels() []Condition {
-	lag := Term{ID: "lag", Metric: ours("gakushoku.projection.lag", p95), Series: p95Of("gakushoku_projection_lag_seconds")}
+	lag := Term{ID: "lag", Metric: ours(observe.MetricLag, p95), Series: p95Of("gakushoku_projection_lag_seconds")}
 	return []Condition{
 		{
 			Name: "projection-lag", Class: Warning, Runbook: "projection-lag.md",
@@ -18,8 +24,8 @@ func readModels() []Condition {
 			Name: "projection-not-advancing", Class: Critical, Runbook: "projection-lag.md",
 			Meaning: "Guests order, but for 5 minutes nothing has come into the lists: the kitchen sees no new order, and who asks for a list sees old ones. Nothing is lost.",
 			Value: Value{Stalled, []Term{
-				{ID: "delivered", Metric: ours("gakushoku.projection.events", sum), Series: grown("gakushoku_projection_events_total")},
-				{ID: "appended", Metric: ours("gakushoku.events.appended", sum), Series: grown("gakushoku_events_appended_total")},
+				{ID: "delivered", Metric: ours(observe.MetricDelivered, sum), Series: grown("gakushoku_projection_events_total")},
+				{ID: "appended", Metric: ours(observe.MetricAppended, sum), Series: grown("gakushoku_events_appended_total")},
 			}},
 			Compare: AtLeast, Threshold: 1, Period: time.Minute, Periods: 5, Datapoints: 5,
 			Missing: NotBreaching, Why: quiet,
@@ -34,7 +40,7 @@ func readModels() []Condition {
 			Name: "streams-parked", Class: Critical, Runbook: "parked-streams.md",
 			Meaning: "The rows of some orders stand still, since an event of each cannot be applied: the lists are wrong about them. All others go on.",
 			Value: Value{Single, []Term{{
-				ID: "parked", Metric: ours("gakushoku.projection.parked", maximum, Dimension{"projection", "orders"}),
+				ID: "parked", Metric: ours(observe.MetricParked, maximum, Dimension{emf.Projection, readmodel.OrdersName}),
 				Series: Series{Name: "gakushoku_projection_parked", Read: Last},
 			}}},
 			Compare: Above, Threshold: 0, Period: 5 * time.Minute, Periods: 1, Datapoints: 1,
@@ -44,7 +50,7 @@ func readModels() []Condition {
 			Name: "verify-failed", Class: Critical, Once: true, Runbook: "failed-run.md",
 			Meaning: "A rebuild was not switched to, since its rows are not what the events say: the code folds wrongly, or log and event store differ. Readers are on the old version.",
 			Value: Value{Single, []Term{{
-				ID: "wrong", Metric: ours("gakushoku.rebuild.verified", sum, Dimension{"result", "NG"}),
+				ID: "wrong", Metric: ours(observe.MetricVerified, sum, Dimension{emf.Result, observe.ResultNG}),
 			}}},
 			Compare: Above, Threshold: 0, Period: time.Minute, Periods: 1, Datapoints: 1,
 			Missing: NotBreaching, Why: "no data means that no verification has failed",

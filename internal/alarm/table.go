@@ -4,6 +4,9 @@ import (
 	"regexp"
 	"slices"
 	"time"
+
+	"gakushoku/internal/observe"
+	"gakushoku/internal/telemetry/emf"
 )
 
 // All are the conditions, those of guests first. The caller may change the slice.
@@ -21,8 +24,8 @@ func Find(name string) (Condition, bool) {
 	return all[i], true
 }
 
-// Namespace is that of the metrics that the functions send.
-const Namespace = "gakushoku"
+// Namespace is that of the metrics that the functions send, by stack.
+const Namespace = "gakushoku/${Stack}"
 
 // The namespaces of AWS's own metrics.
 const (
@@ -44,11 +47,11 @@ const quiet = "no data means that nobody asked, which is how it is at night"
 
 // ours is a metric of our own. Whatever the dimensions, the service is one.
 func ours(name, statistic string, dimensions ...Dimension) Metric {
-	return Metric{Namespace, name, append([]Dimension{{"service", "${Service}"}}, dimensions...), statistic}
+	return Metric{Namespace, name, append([]Dimension{{emf.Service, "gakushoku"}}, dimensions...), statistic}
 }
 
 func ofAPI(name, statistic string) Metric {
-	return Metric{apiGateway, name, []Dimension{{"ApiName", "${ApiName}"}, {"Stage", "${Stage}"}}, statistic}
+	return Metric{apiGateway, name, []Dimension{{"ApiName", "${Stack}"}, {"Stage", "${Stage}"}}, statistic}
 }
 
 func ofFunction(function, name, statistic string) Metric {
@@ -75,8 +78,8 @@ func log() []Condition {
 			Meaning: "Guests order, but for 15 minutes nothing has come into the numbered log. Nothing is lost as long as the event table's stream keeps it, " +
 				"which is 24 hours; until then rebuilds and backups lack the newest events.",
 			Value: Value{Stalled, []Term{
-				{ID: "archived", Metric: ours("gakushoku.log.lag", count), Series: grown("gakushoku_log_lag_seconds_count")},
-				{ID: "appended", Metric: ours("gakushoku.events.appended", sum), Series: grown("gakushoku_events_appended_total")},
+				{ID: "archived", Metric: ours(observe.MetricLogLag, count), Series: grown("gakushoku_log_lag_seconds_count")},
+				{ID: "appended", Metric: ours(observe.MetricAppended, sum), Series: grown("gakushoku_events_appended_total")},
 			}},
 			Compare: AtLeast, Threshold: 1, Period: 5 * time.Minute, Periods: 3, Datapoints: 3,
 			Missing: NotBreaching, Why: quiet,

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"gakushoku/internal/alarm"
+	"gakushoku/internal/telemetry/emf"
 )
 
 func TestTheTableIsWhole(t *testing.T) {
@@ -83,6 +84,25 @@ func TestExpressions(t *testing.T) {
 		c, ok := alarm.Find(name)
 		if got := c.Value.Expression(); !ok || got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
+// An alarm on a set of dimensions under which nothing is published never fires.
+func TestOurMetricsArePublishedUnderTheseDimensions(t *testing.T) {
+	t.Parallel()
+	for _, c := range alarm.All() {
+		for _, term := range c.Value.Terms {
+			if term.Metric.Namespace != alarm.Namespace {
+				continue
+			}
+			var names []string
+			for _, d := range term.Metric.Dimensions {
+				names = append(names, d.Name)
+			}
+			if sets := emf.Dimensions[term.Metric.Name]; !slices.ContainsFunc(sets, func(set []string) bool { return slices.Equal(set, names) }) {
+				t.Errorf("%s: %s is published under %v, not under %v", c.Name, term.Metric.Name, sets, names)
+			}
 		}
 	}
 }

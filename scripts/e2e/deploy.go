@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +10,10 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 )
 
 // The times that the stack is deployed with. They are as short as they may be, since a rebuild
@@ -20,15 +23,23 @@ const (
 	projectorTimeout = 15 * time.Second
 )
 
+// removeLimit bounds how long a stack may take to be deleted.
+const removeLimit = 3 * time.Minute
+
 // deployment is a stack that was deployed.
 type deployment struct {
 	options
+	stacks  *cloudformation.Client
 	outputs map[string]string
 }
 
 // deploy builds and deploys the stack, unless it is a given one that is there already.
 func deploy(ctx context.Context, o options, fresh bool) (*deployment, error) {
-	d := &deployment{options: o, outputs: map[string]string{}}
+	cloud, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the AWS configuration: %w", err)
+	}
+	d := &deployment{options: o, stacks: cloudformation.NewFromConfig(cloud), outputs: map[string]string{}}
 	if !fresh && d.readOutputs(ctx) == nil {
 		say("using stack %s as it is", o.stack)
 		return d, nil
@@ -44,7 +55,7 @@ func deploy(ctx context.Context, o options, fresh bool) (*deployment, error) {
 	}
 	say("built in %s", time.Since(started).Round(time.Second))
 	started = time.Now()
-	_, err := d.sam(ctx, "deploy", "--stack-name", o.stack, "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar",
+	_, err = d.sam(ctx, "deploy", "--stack-name", o.stack, "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar",
 		"--parameter-overrides", parameters, "PointerTtl="+pointerTTL.String(), fmt.Sprintf("ProjectorTimeout=%d", int(projectorTimeout.Seconds())), "LogLevel=debug")
 	if err != nil {
 		return nil, err
@@ -53,23 +64,28 @@ func deploy(ctx context.Context, o options, fresh bool) (*deployment, error) {
 	return d, d.readOutputs(ctx)
 }
 
-// remove deletes the stack. What it keeps (tables, the log) stays with the emulator.
+// remove deletes the stack. What it keeps (tables, the log) stays with the emulator. `sam delete`
+// cannot do it there: it does not know an emulator's addresses of nested templates.
 func (d *deployment) remove(ctx context.Context) error {
-	_, err := d.sam(ctx, "delete", "--stack-name", d.stack, "--no-prompts")
-	return err
+	if _, err := d.stacks.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &d.stack}); err != nil {
+		return fmt.Errorf("deleting stack %s: %w", d.stack, err)
+	}
+	deleted := cloudformation.NewStackDeleteCompleteWaiter(d.stacks, func(o *cloudformation.StackDeleteCompleteWaiterOptions) { o.MinDelay = time.Second })
+	if err := deleted.Wait(ctx, &cloudformation.DescribeStacksInput{StackName: &d.stack}, removeLimit); err != nil {
+		return fmt.Errorf("waiting until stack %s is deleted: %w", d.stack, err)
+	}
+	return nil
 }
 
 func (d *deployment) readOutputs(ctx context.Context) error {
-	out, err := d.sam(ctx, "list", "stack-outputs", "--stack-name", d.stack, "--output", "json")
+	found, err := d.stacks.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &d.stack})
 	if err != nil {
-		return err
-	}
-	var outputs []struct{ OutputKey, OutputValue string }
-	if err := json.Unmarshal(out, &outputs); err != nil {
 		return fmt.Errorf("reading the outputs of stack %s: %w", d.stack, err)
 	}
-	for _, o := range outputs {
-		d.outputs[o.OutputKey] = o.OutputValue
+	for _, s := range found.Stacks {
+		for _, o := range s.Outputs {
+			d.outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
+		}
 	}
 	if d.outputs["ApiId"] == "" {
 		return fmt.Errorf("stack %s has no output ApiId", d.stack)
