@@ -33,11 +33,13 @@ type Page struct {
 
 	AppendedPerSecond  float64            `json:"appendedPerSecond"`
 	ConflictsPerSecond float64            `json:"conflictsPerSecond"`
+	RepeatsPerSecond   float64            `json:"repeatsPerSecond"`   // commands that had been carried out before
 	Delivered          map[string]float64 `json:"deliveredPerSecond"` // events, by what came of them
 	Projections        []Projection       `json:"projections"`
 	Log                Log                `json:"log"`
 	PointerHits        *float64           `json:"pointerHits,omitempty"` // share of pointer reads answered from memory
 	Rebuilds           []Rebuild          `json:"rebuilds"`              // that run in the server's process
+	Machine            Machine            `json:"machine"`
 }
 
 // Rate is how often something happened, and how long it took.
@@ -77,11 +79,19 @@ type Rebuild struct {
 	PerSecond  map[string]float64 `json:"perSecond"` // events, by step
 }
 
+// Machine is which parts of the server's machine are in use, from 0 to 1; nil where it cannot tell.
+type Machine struct {
+	CPU    *float64 `json:"cpu,omitempty"`
+	Memory *float64 `json:"memory,omitempty"`
+	Disk   *float64 `json:"disk,omitempty"`
+}
+
 // The series that a page is made of; Prometheus' names of the meters in package observe.
 const (
 	requests  = "http_server_request_duration_seconds"
 	commands  = "gakushoku_command_duration_seconds"
 	conflicts = "gakushoku_command_conflicts_total"
+	repeats   = "gakushoku_command_repeats_total"
 	appended  = "gakushoku_events_appended_total"
 	delivered = "gakushoku_projection_events_total"
 	lag       = "gakushoku_projection_lag_seconds"
@@ -92,6 +102,9 @@ const (
 	pointers  = "gakushoku_pointer_reads_total"
 	planned   = "gakushoku_rebuild_planned"
 	folded    = "gakushoku_rebuild_events_total"
+	cpu       = "system_cpu_utilization_ratio"
+	memory    = "system_memory_utilization_ratio"
+	disk      = "system_filesystem_utilization_ratio"
 )
 
 // The labels.
@@ -121,11 +134,13 @@ func Between(before, after Reading) Page {
 	p.Errors = d.sums(requests+"_count", labelError)
 	p.AppendedPerSecond = total(d.sums(appended, ""))
 	p.ConflictsPerSecond = total(d.sums(conflicts, ""))
+	p.RepeatsPerSecond = total(d.sums(repeats, ""))
 	p.Delivered = d.sums(delivered, labelResult)
 	p.Projections = d.projections()
 	p.Log = Log{Head: d.gauge(logHead, "", ""), Lag: d.quantiles(logLag, everything)}
 	p.PointerHits = share(d.sums(pointers, labelCached), "true")
 	p.Rebuilds = d.rebuilds()
+	p.Machine = Machine{d.gauge(cpu, "", ""), d.gauge(memory, "", ""), d.gauge(disk, "", "")}
 	return p
 }
 

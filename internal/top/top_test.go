@@ -40,7 +40,10 @@ gakushoku_command_duration_seconds_bucket{gakushoku_command="PayOrder",gakushoku
 gakushoku_command_duration_seconds_bucket{gakushoku_command="PayOrder",gakushoku_result="OK",le="+Inf"} 2
 gakushoku_command_duration_seconds_count{gakushoku_command="PayOrder",gakushoku_result="OK"} 2
 gakushoku_command_conflicts_total{gakushoku_command="PayOrder"} 1
+gakushoku_command_repeats_total{gakushoku_command="PayOrder"} 3
 gakushoku_events_appended_total 2
+system_cpu_utilization_ratio 0.25
+system_filesystem_utilization_ratio 0.5
 gakushoku_projection_events_total{gakushoku_result="applied"} 5
 gakushoku_projection_events_total{gakushoku_result="parked"} 1
 gakushoku_projection_lag_seconds_bucket{gakushoku_projection="orders",le="0.1"} 2
@@ -67,7 +70,7 @@ func TestWhatHappenedBetweenTwoReadings(t *testing.T) {
 			{Name: "PUT (no such route)", Result: "404", ErrorClass: "domain", PerSecond: 0.5, Quantiles: top.Quantiles{P50Ms: ms(100), P95Ms: ms(100)}},
 		},
 		Commands: []top.Rate{{Name: "PayOrder", Result: "OK", PerSecond: 1, Quantiles: top.Quantiles{P50Ms: ms(500), P95Ms: ms(950)}}},
-		Errors:   map[string]float64{"domain": 0.5}, AppendedPerSecond: 1, ConflictsPerSecond: 0.5,
+		Errors:   map[string]float64{"domain": 0.5}, AppendedPerSecond: 1, ConflictsPerSecond: 0.5, RepeatsPerSecond: 1.5, Machine: top.Machine{CPU: ms(0.25), Disk: ms(0.5)},
 		Delivered:   map[string]float64{"applied": 1, "parked": 0.5},
 		Projections: []top.Projection{{Name: "orders", Lag: top.Quantiles{P50Ms: ms(50), P95Ms: ms(95)}, HealsPerSecond: 2, Parked: ms(1)}},
 		Log:         top.Log{Head: ms(5)}, PointerHits: ms(0.75),

@@ -92,9 +92,10 @@ func TestAPageIsShownAsItIs(t *testing.T) {
 			At: time.Date(2026, 1, 24, 12, 30, 1, 0, time.UTC), Seconds: 1.0004,
 			Health:   health.Report{Status: health.Failing, Parts: []health.Part{{Name: "eventStore", Status: health.OK}, {Name: "projectionLag", Status: health.Failing, Detail: "late"}}},
 			Requests: []top.Rate{{Name: "GET /orders", Result: "200", PerSecond: 12.34, Quantiles: quantiles}, {Name: "GET /orders", Result: "503", ErrorClass: "infra"}},
-			Errors:   map[string]float64{"infra": 1, "domain": 2}, AppendedPerSecond: 3, ConflictsPerSecond: 0.5, Delivered: map[string]float64{"applied": 3},
+			Errors:   map[string]float64{"infra": 1, "domain": 2}, AppendedPerSecond: 3, ConflictsPerSecond: 0.5, RepeatsPerSecond: 1, Delivered: map[string]float64{"applied": 3},
 			Projections: []top.Projection{{Name: "orders", Lag: quantiles, Parked: ms(2)}, {Name: "meals"}},
 			Log:         top.Log{Head: ms(1234567), Lag: quantiles}, PointerHits: ms(0.995),
+			Machine:  top.Machine{CPU: ms(0.25), Disk: ms(0.5)},
 			Rebuilds: []top.Rebuild{{Projection: "orders", Planned: 900, PerSecond: map[string]float64{"Replay": 50}}},
 		},
 	})
@@ -111,12 +112,13 @@ COMMAND  RESULT  PER SECOND  P50  P95
 none yet
 
 errors      domain 2.0/s, infra 1.0/s
-events      3.0/s appended, 0.5/s conflicts
+events      3.0/s appended, 0.5/s conflicts, 1.0/s repeated commands
 projecting  applied 3.0/s
   orders    lag p50 1.2 ms, p95 40.0 ms, 0.0/s healed, 2 parked
   meals     lag - (nothing came), 0.0/s healed, ? parked
 log         head 1234567, lag p50 1.2 ms, p95 40.0 ms
 pointer     99.5 % of reads from memory
+machine     cpu 25.0 %, memory ?, disk 50.0 %
 rebuild     orders: Replay 50.0/s, of 900 events
 rebuild     run r1 builds orders-v2: Plan done, 900 events to replay in 16 parts
 `

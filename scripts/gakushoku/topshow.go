@@ -24,7 +24,7 @@ func showPage(w io.Writer, p *topPage) error {
 		return err
 	}
 	fmt.Fprintf(w, "\nerrors      %s\n", perSecond(p.Errors))
-	fmt.Fprintf(w, "events      %.1f/s appended, %.1f/s conflicts\n", p.AppendedPerSecond, p.ConflictsPerSecond)
+	fmt.Fprintf(w, "events      %.1f/s appended, %.1f/s conflicts, %.1f/s repeated commands\n", p.AppendedPerSecond, p.ConflictsPerSecond, p.RepeatsPerSecond)
 	fmt.Fprintf(w, "projecting  %s\n", perSecond(p.Delivered))
 	for i := range p.Projections {
 		q := &p.Projections[i]
@@ -32,8 +32,9 @@ func showPage(w io.Writer, p *topPage) error {
 	}
 	fmt.Fprintf(w, "log         head %s, lag %s\n", orUnknown(p.Log.Head), quantilesText(p.Log.Lag))
 	if p.PointerHits != nil {
-		fmt.Fprintf(w, "pointer     %.1f %% of reads from memory\n", 100**p.PointerHits)
+		fmt.Fprintf(w, "pointer     %s of reads from memory\n", percent(p.PointerHits))
 	}
+	fmt.Fprintf(w, "machine     cpu %s, memory %s, disk %s\n", percent(p.Machine.CPU), percent(p.Machine.Memory), percent(p.Machine.Disk))
 	for _, r := range p.Rebuilds {
 		fmt.Fprintf(w, "rebuild     %s: %s, of %.0f events\n", r.Projection, perSecond(r.PerSecond), r.Planned)
 	}
@@ -96,4 +97,11 @@ func orUnknown(n *float64) string {
 		return "?"
 	}
 	return fmt.Sprintf("%.0f", *n)
+}
+
+func percent(part *float64) string {
+	if part == nil {
+		return "?"
+	}
+	return fmt.Sprintf("%.1f %%", 100**part)
 }
