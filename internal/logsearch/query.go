@@ -17,6 +17,7 @@ type Query struct {
 	Level         string    // lines of this level (debug, info, warn, error) and above
 	Text          string    // lines that contain this text, as a person or as JSON writes it
 	Since         time.Time // lines written at this time or later
+	Filter        Filter    // lines that pass it; nil passes all
 }
 
 // matcher is a Query made ready. It remembers whether the last line was recent enough, for
@@ -94,6 +95,9 @@ func (m *matcher) match(line []byte) bool {
 	if m.levelNames != nil && !containsAny(line, m.levelNames) {
 		return false
 	}
+	if m.query.Filter != nil && !m.query.Filter.mayMatch(line) {
+		return false
+	}
 	wanted, isJSON := m.matchFields(line)
 	if !isJSON {
 		return m.matchPlain(line)
@@ -104,10 +108,19 @@ func (m *matcher) match(line []byte) bool {
 // matchPlain judges a line that is not JSON, such as one of a stack trace. It has no level,
 // so every level shows it, and it is as old as the line before it.
 func (m *matcher) matchPlain(line []byte) bool {
-	return m.recent && (m.query.CorrelationID == "" || bytes.Contains(line, []byte(m.query.CorrelationID)))
+	return m.recent && m.query.Filter == nil && (m.query.CorrelationID == "" || bytes.Contains(line, []byte(m.query.CorrelationID)))
 }
 
 func (m *matcher) matchFields(line []byte) (wanted, isJSON bool) {
+	if m.query.Filter != nil {
+		var r record
+		if json.Unmarshal(line, &r) != nil {
+			return false, false
+		}
+		if !m.query.Filter.matches(r) {
+			return false, true
+		}
+	}
 	if m.since == "" && m.query.CorrelationID == "" && m.levelNames == nil {
 		return true, true
 	}
