@@ -1,0 +1,230 @@
+package lambdas
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/rs/zerolog"
+
+	"gakushoku/internal/app"
+	"gakushoku/internal/command"
+	"gakushoku/internal/event"
+	"gakushoku/internal/eventlog"
+	"gakushoku/internal/fault"
+	"gakushoku/internal/health"
+	"gakushoku/internal/httpapi"
+	"gakushoku/internal/lambdaevent"
+	"gakushoku/internal/logsearch"
+	"gakushoku/internal/memory"
+	"gakushoku/internal/observe"
+	"gakushoku/internal/projection"
+	"gakushoku/internal/query"
+	"gakushoku/internal/reproject"
+)
+
+// logLines keeps log lines. It is safe for concurrent use.
+type logLines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	seen func(line string) // may be nil
+}
+
+func (l *logLines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.seen != nil {
+		l.seen(string(line))
+	}
+	return l.text.Write(line)
+}
+
+// TestEveryQuestionIsAskedAboutFieldsThatAreWritten keeps a question from looking for a message
+// or a field that no line has: it would find nothing, for ever, and look as if all were well.
+func TestEveryQuestionIsAskedAboutFieldsThatAreWritten(t *testing.T) {
+	t.Parallel()
+	written := &logLines{}
+	ctx := lambdacontext.NewContext(t.Context(), &lambdacontext.LambdaContext{AwsRequestID: "request-1"})
+	serveGuests(ctx, t, written)
+	deliver(ctx, t, written)
+	delay(ctx, t, written)
+	rebuild(ctx, t, written)
+	for _, q := range logsearch.Questions() {
+		filter, err := q.Filter(logsearch.Given{CorrelationID: "c-pay", OrderID: "s1", Slow: time.Nanosecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		messages, fields := found(t, written.text.String(), filter)
+		for _, field := range append(filter.Fields(), q.Show...) {
+			if !slices.Contains(fields, field) {
+				t.Errorf("%s: no line that it finds has the field %s", q.Name, field)
+			}
+		}
+		for _, message := range regexp.MustCompile(`"([a-z]+:[a-z-]+)"`).FindAllStringSubmatch(filter.String(), -1) {
+			if !slices.Contains(messages, message[1]) {
+				t.Errorf("%s: no line that it finds has the message %s", q.Name, message[1])
+			}
+		}
+	}
+}
+
+// found are the messages, and the fields, of the lines that pass a filter.
+func found(t *testing.T, text string, filter logsearch.Filter) (messages, fields []string) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		if !logsearch.Passes(filter, []byte(line)) {
+			continue
+		}
+		var parsed map[string]any
+		if err := json.Unmarshal([]byte(line), &parsed); err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range parsed {
+			fields = append(fields, name)
+			if s, ok := value.(string); ok && name == "message" {
+				messages = append(messages, s)
+			}
+		}
+	}
+	return messages, fields
+}
+
+// broken is an event store that takes nothing.
+type broken struct{ *memory.Events }
+
+func (broken) Append(context.Context, string, uint64, []event.Event) error {
+	return fault.Unavailable(errors.New("the store does not answer"))
+}
+
+// request is a sample, of the order that the samples of the stream are about.
+func request(t *testing.T, name string) events.APIGatewayProxyRequest {
+	t.Helper()
+	r := sample[events.APIGatewayProxyRequest](t, name)
+	r.Path, r.Body = strings.ReplaceAll(r.Path, "/o1", "/s1"), strings.ReplaceAll(r.Body, `"o1"`, `"s1"`)
+	return r
+}
+
+// serveGuests has an order placed, paid, paid again, asked for before it is in the list; and one that cannot be placed.
+func serveGuests(ctx context.Context, t *testing.T, out *logLines) {
+	t.Helper()
+	store, tables, control := memory.NewEvents(), memory.NewTables(), memory.NewControl()
+	logger := observe.NewLogger(out, zerolog.DebugLevel, "command")
+	serving := func(streams command.Streams) func(context.Context, events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
+		handler, err := httpapi.New(httpapi.Config{
+			Commands: &command.Handler{Streams: streams, Now: time.Now, NewID: observe.NewID},
+			Queries: &query.Service{
+				Pointers: &projection.CachedPointers{Source: control, Now: time.Now}, Browser: tables, Streams: store, Definitions: projection.All(), Now: time.Now,
+			},
+			Health: &health.Checker{Now: time.Now}, Logger: logger,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return lambdaevent.HTTP(handler, logger)
+	}
+	invoke, failing := serving(store), serving(broken{store})
+	place, pay := request(t, "command-place-order.json"), request(t, "command-pay-order.json")
+	pay.MultiValueHeaders, pay.Headers = nil, map[string]string{"Content-Type": "application/json", "x-correlation-id": "c-pay", "Idempotency-Key": "pay-1"}
+	again := pay
+	again.Headers = map[string]string{"Content-Type": "application/json", "x-correlation-id": "c-pay", "Idempotency-Key": "pay-2"}
+	get := request(t, "query-get-order.json")
+	get.MultiValueHeaders, get.Headers = nil, map[string]string{"x-correlation-id": "c-pay"}
+	for _, step := range []struct {
+		do      func(context.Context, events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error)
+		request events.APIGatewayProxyRequest
+		want    int
+	}{{failing, place, 503}, {invoke, place, 201}, {invoke, pay, 200}, {invoke, again, 409}, {invoke, get, 404}} {
+		if answer, err := step.do(ctx, step.request); err != nil || answer.StatusCode != step.want {
+			t.Fatalf("%s %s: %d %s, %v", step.request.HTTPMethod, step.request.Path, answer.StatusCode, answer.Body, err)
+		}
+	}
+}
+
+// deliver has a batch with a gap come to the projector, one that fails, and one to the archiver.
+func deliver(ctx context.Context, t *testing.T, out *logLines) {
+	t.Helper()
+	store, tables, control := memory.NewEvents(), memory.NewTables(), memory.NewControl()
+	logger := observe.NewLogger(out, zerolog.DebugLevel, "projector")
+	batch := sample[lambdaevent.StreamBatch](t, "projector-batch.json")
+	projector := &projection.Projector{
+		Definitions: projection.All(), Tables: tables, Streams: store, Now: time.Now,
+		Pointers: &projection.CachedPointers{Source: &selfSetup{Pointers: control, tables: tables}, Now: time.Now},
+	}
+	keep := func(ctx context.Context, delivered []event.Event) projection.Failures {
+		if err := store.Append(ctx, delivered[0].Stream, 0, delivered); err != nil {
+			t.Error(err)
+		}
+		return projector.Apply(ctx, delivered[1:]) // the first is late
+	}
+	fail := func(_ context.Context, delivered []event.Event) projection.Failures {
+		return projection.Failures{delivered[0].Stream: fault.Unavailable(errors.New("the table does not answer"))}
+	}
+	for _, apply := range []func(context.Context, []event.Event) projection.Failures{keep, fail} {
+		if _, err := lambdaevent.Project(apply, nil, logger)(ctx, batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	archiver := &eventlog.Archiver{Ledger: memory.NewLedger(), Blobs: memory.NewBlobs(), Now: time.Now, NewID: observe.NewID}
+	if _, err := lambdaevent.Archive(archiver.Commit, nil, logger)(ctx, sample[lambdaevent.StreamBatch](t, "archiver-batch.json")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type noCheckpoints struct{ projection.Checkpoints }
+
+func (noCheckpoints) Checkpoint(context.Context, string) (projection.Checkpoint, error) {
+	return projection.Checkpoint{}, fault.Unavailable(errors.New("the disk does not answer"))
+}
+
+// delay has the embedded projector wait for its store.
+func delay(ctx context.Context, t *testing.T, out *logLines) {
+	t.Helper()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	out.seen = func(line string) {
+		if strings.Contains(line, "projection:delayed") {
+			stop()
+		}
+	}
+	follower := &projection.Follower{Name: "projector", Checkpoints: noCheckpoints{}, Appended: func() <-chan struct{} { return nil }}
+	if err := follower.Run(observe.WithLogger(ctx, observe.NewLogger(out, zerolog.DebugLevel, "serve"))); err != nil {
+		t.Fatal(err)
+	}
+	out.seen = nil
+}
+
+// rebuild has a read model rebuilt, then one with an event that cannot be applied, in a function
+// that is cold.
+func rebuild(ctx context.Context, t *testing.T, out *logLines) {
+	t.Helper()
+	folder, err := app.OpenFolder(ctx, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer folder.Close()
+	run := lambdaevent.Reproject(func(ctx context.Context, _ reproject.Task) (any, error) {
+		return folder.Rebuild(ctx, reproject.Request{Projection: "orders"}, app.RebuildOptions{})
+	}, observe.NewLogger(out, zerolog.DebugLevel, "reproject"))
+	for version := range uint64(2) { // the second time it is a poison event
+		e, err := event.New(event.OrderPlaced{OrderID: "o1", Total: 780})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.ID, e.OccurredAt = observe.NewID(), event.InstantOf(time.Now())
+		if err := folder.Events.Append(ctx, event.OrderStream("o1"), version, []event.Event{e}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := run(ctx, reproject.Task{}); (err != nil) != (version == 1) {
+			t.Fatalf("run %d: %v", version+1, err)
+		}
+	}
+}
