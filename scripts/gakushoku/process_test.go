@@ -110,7 +110,7 @@ func TestAServerKeepsTheSpansOfWhatWasSlow(t *testing.T) {
 	}
 	got := ok(t, "slow", "-d", dir)
 	contains(t, got, "POST /orders", "correlation.id=place", "  PlaceOrder", "    append")
-	if strings.Contains(got, "no spans are kept") {
+	if strings.Contains(got, "no spans were kept") {
 		t.Errorf("%s", got)
 	}
 }

@@ -62,7 +62,7 @@ func TestSlowFallsBackToLogLines(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "logs", "gakushoku.log"), []byte(line), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	contains(t, ok(t, "slow", "-d", dir), "12.5 ms  12.5 ms  GET /orders/o1", "correlation.id=c1", "Note: no spans are kept")
+	contains(t, ok(t, "slow", "-d", dir), "12.5 ms  12.5 ms  GET /orders/o1", "correlation.id=c1", "Note: no spans were kept")
 }
 
 func TestSlowTellsOfRebuilds(t *testing.T) {

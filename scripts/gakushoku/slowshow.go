@@ -32,7 +32,7 @@ func showSlow(w io.Writer, r *slowReport, since time.Time) error {
 		return err
 	}
 	if r.Source == fromLog {
-		return showNotes(w, []string{"no spans are kept, so these are the durations in log lines: what commands and queries spent their time on is not known"})
+		return showNotes(w, []string{"no spans were kept since then (nothing has failed or was slower than GAKUSHOKU_TRACES_SLOW, or that is off), so these are the durations in log lines"})
 	}
 	return nil
 }
