@@ -48,7 +48,7 @@ func (s *server) entrance(next http.Handler) http.Handler {
 // headers of every response are set here.
 func (s *server) admit(w http.ResponseWriter, r *http.Request) (*http.Request, zerolog.Logger, observe.Span) {
 	ctx := r.Context()
-	if zerolog.Ctx(ctx).GetLevel() == zerolog.Disabled {
+	if observe.Logger(ctx).GetLevel() == zerolog.Disabled {
 		ctx = observe.WithLogger(ctx, s.Logger)
 	}
 	id, received := correlationID(r.Header)

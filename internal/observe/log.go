@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -74,16 +75,12 @@ func ParseLevel(s string) (zerolog.Level, error) {
 // WithLogger puts the logger of the process into a context. Its lines carry the ids of the
 // span that ctx is in, if there is one.
 func WithLogger(ctx context.Context, logger zerolog.Logger) context.Context {
-	ctx = logger.WithContext(ctx)
-	if p, ok := ctx.Value(spanlessKey{}).(*spanless); ok {
-		return withSpan(ctx, &spanless{logger, p.traceID, p.spanID})
-	}
-	return ctx
+	return context.WithValue(ctx, loggerKey{}, &operation{fields: logger, span: operationOf(ctx).span})
 }
 
 // Logger is the logger of the operation that ctx belongs to; one that writes nothing when
 // there is none.
-func Logger(ctx context.Context) *zerolog.Logger { return zerolog.Ctx(ctx) }
+func Logger(ctx context.Context) *zerolog.Logger { return operationOf(ctx).logger() }
 
 // Failed adds to a line what every line of a failed operation says: how long it took, its
 // result, the class of the error, the code of a refusal, and the error.
@@ -107,38 +104,49 @@ func WithField(ctx context.Context, key, value string) context.Context {
 }
 
 func withLoggerField(ctx context.Context, key, value string) context.Context {
-	parent := zerolog.Ctx(ctx)
-	if parent.GetLevel() == zerolog.Disabled {
+	parent := operationOf(ctx)
+	if parent.fields.GetLevel() == zerolog.Disabled {
 		return ctx
 	}
-	if p, ok := ctx.Value(spanlessKey{}).(*spanless); ok {
-		return withSpan(ctx, &spanless{p.logger.With().Str(key, value).Logger(), p.traceID, p.spanID})
-	}
-	return parent.With().Str(key, value).Logger().WithContext(ctx)
-}
-
-type spanlessKey struct{}
-
-// spanless is the logger of an operation without the ids of the span that it is in. zerolog
-// cannot take a field back, and a span within the span has another id.
-type spanless struct {
-	logger          zerolog.Logger
-	traceID, spanID string
+	return context.WithValue(ctx, loggerKey{}, &operation{fields: parent.fields.With().Str(key, value).Logger(), span: parent.span})
 }
 
 // withSpanFields returns a context whose log lines carry the ids of a span.
 func withSpanFields(ctx context.Context, span trace.SpanContext) context.Context {
-	logger := *zerolog.Ctx(ctx)
-	if logger.GetLevel() == zerolog.Disabled {
+	parent := operationOf(ctx)
+	if parent.fields.GetLevel() == zerolog.Disabled {
 		return ctx
 	}
-	if p, ok := ctx.Value(spanlessKey{}).(*spanless); ok {
-		logger = p.logger
-	}
-	return withSpan(ctx, &spanless{logger, span.TraceID().String(), span.SpanID().String()})
+	return context.WithValue(ctx, loggerKey{}, &operation{fields: parent.fields, span: span})
 }
 
-func withSpan(ctx context.Context, s *spanless) context.Context {
-	ctx = context.WithValue(ctx, spanlessKey{}, s)
-	return s.logger.With().Str(FieldTraceID, s.traceID).Str(FieldSpanID, s.spanID).Logger().WithContext(ctx)
+type loggerKey struct{}
+
+// operation is what the lines of an operation carry. The ids of its span are put on when the
+// first line is written: zerolog cannot take a field back, a span within the span has other
+// ids, and in most spans nobody writes a line.
+type operation struct {
+	fields zerolog.Logger // everything but the ids of the span
+	span   trace.SpanContext
+	once   sync.Once
+	whole  zerolog.Logger
+}
+
+var silent = &operation{fields: zerolog.Nop()}
+
+func operationOf(ctx context.Context) *operation {
+	if o, ok := ctx.Value(loggerKey{}).(*operation); ok {
+		return o
+	}
+	return silent
+}
+
+func (o *operation) logger() *zerolog.Logger {
+	if !o.span.IsValid() {
+		return &o.fields
+	}
+	o.once.Do(func() {
+		o.whole = o.fields.With().Str(FieldTraceID, o.span.TraceID().String()).Str(FieldSpanID, o.span.SpanID().String()).Logger()
+	})
+	return &o.whole
 }
