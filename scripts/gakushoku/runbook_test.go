@@ -14,6 +14,7 @@ import (
 
 	"gakushoku/internal/alarm"
 	"gakushoku/internal/drill"
+	"gakushoku/internal/logsearch"
 	"gakushoku/internal/runbook"
 )
 
@@ -23,13 +24,9 @@ const runbooks = "../../infra/runbooks"
 // data folder, in order, as these people would. What drills run is left to them.
 func TestTheRunbooksCommandsWork(t *testing.T) {
 	t.Parallel()
-	pages, err := filepath.Glob(filepath.Join(runbooks, "*.md"))
-	if err != nil || len(pages) == 0 {
-		t.Fatalf("no pages: %v", err)
-	}
 	var played sync.Map
 	t.Run("pages", func(t *testing.T) {
-		for _, page := range pages {
+		for _, page := range pages(t) {
 			name := filepath.Base(page)
 			blocks, err := runbook.Blocks(read(t, page))
 			if err != nil {
@@ -102,16 +99,43 @@ func TestEveryAlarmIsOnItsPageAndInTheIndex(t *testing.T) {
 	}
 }
 
+// savedQuery is what pages call a query that a stack has saved in CloudWatch Logs Insights.
+var savedQuery = regexp.MustCompile("`STACK/([a-z-]+)`")
+
+func TestTheRunbooksNameQueriesThatAreSaved(t *testing.T) {
+	t.Parallel()
+	named := map[string]bool{}
+	for _, page := range pages(t) {
+		for _, found := range savedQuery.FindAllStringSubmatch(read(t, page), -1) {
+			named[found[1]] = true
+			if _, err := logsearch.QuestionNamed(found[1]); err != nil {
+				t.Errorf("%s: %v", filepath.Base(page), err)
+			}
+		}
+	}
+	for _, q := range logsearch.Questions() {
+		if !named[q.Name] {
+			t.Errorf("no page says what STACK/%s is good for", q.Name)
+		}
+	}
+}
+
+// pages are the files of all pages.
+func pages(t *testing.T) []string {
+	t.Helper()
+	pages, err := filepath.Glob(filepath.Join(runbooks, "*.md"))
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("no pages: %v", err)
+	}
+	return pages
+}
+
 // link is a Markdown link to a page here, or to a heading.
 var link = regexp.MustCompile(`\]\(([^)\s]*)\)`)
 
 func TestTheLinksOfTheRunbooksLeadSomewhere(t *testing.T) {
 	t.Parallel()
-	pages, err := filepath.Glob(filepath.Join(runbooks, "*.md"))
-	if err != nil || len(pages) == 0 {
-		t.Fatalf("no pages: %v", err)
-	}
-	for _, page := range pages {
+	for _, page := range pages(t) {
 		for _, found := range link.FindAllStringSubmatch(read(t, page), -1) {
 			file, anchor, _ := strings.Cut(found[1], "#")
 			target := page
