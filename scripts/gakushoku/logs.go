@@ -3,36 +3,92 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
 
 	"gakushoku/internal/app"
+	"gakushoku/internal/app/stack"
+	"gakushoku/internal/insights"
 	"gakushoku/internal/logsearch"
 )
 
 type logsCommand struct {
-	CorrelationID string `help:"Only lines of this operation: the x-correlation-id of its response." placeholder:"ID" name:"correlation-id" short:"c"`
-	Level         string `help:"Only lines of this level and above: trace, debug, info, warn or error." placeholder:"LEVEL" short:"l"`
-	Text          string `help:"Only lines that contain this text." placeholder:"TEXT" short:"t"`
-	Since         moment `help:"Only lines since then: a time, or how long ago, such as 90m." placeholder:"TIME"`
-	Follow        bool   `help:"Go on with new lines until Ctrl-C." short:"f"`
-	Last          *int   `help:"Only so many of the lines that there are, the newest; 0 for all. All, but 10 with --follow." placeholder:"N" short:"n"`
-	JSON          bool   `help:"Print the lines as they are in the log." name:"json"`
+	CorrelationID string    `help:"Only lines of this operation: the x-correlation-id of its response." placeholder:"ID" name:"correlation-id" short:"c"`
+	Order         string    `help:"Only lines about this order." placeholder:"ID"`
+	Failed        bool      `help:"Only commands that failed; those of class domain were refused by the rules."`
+	Slow          *slowFlag `help:"Only operations that took 200 ms or longer; --slow=1s for another time." placeholder:"TIME"`
+	Question      []string  `help:"Only lines that answer this question: ${questions}." placeholder:"NAME" short:"q"`
+	Level         string    `help:"Only lines of this level and above: trace, debug, info, warn or error." placeholder:"LEVEL" short:"l"`
+	Text          string    `help:"Only lines that contain this text." placeholder:"TEXT" short:"t"`
+	Since         moment    `help:"Only lines since then: a time, or how long ago, such as 90m. With --aws: 24h when it is not given." placeholder:"TIME"`
+	Follow        bool      `help:"Go on with new lines until Ctrl-C." short:"f"`
+	Last          *int      `help:"Only so many of the lines that there are, the newest; 0 for all. All, but 10 with --follow." placeholder:"N" short:"n"`
+	JSON          bool      `help:"Print the lines as they are in the log." name:"json"`
+	awsFlag
 }
 
-func (logsCommand) Help() string {
-	return `Reads DIR/logs/gakushoku.log and the rotated files beside it.
+// sinceOnAWS is how far back CloudWatch looks when nobody says: it is paid by what it reads.
+const sinceOnAWS = 24 * time.Hour
 
+func (logsCommand) Help() string {
+	var questions strings.Builder
+	for _, q := range logsearch.Questions() {
+		fmt.Fprintf(&questions, "    %-12s %s\n", q.Name, q.About)
+	}
+	return `Reads DIR/logs/gakushoku.log and the rotated files beside it. With --aws the same flags find the same lines in CloudWatch Logs, at most 10,000. What is asked for in several ways at once has to be so in all of them.
+
+Questions, which the stack also has as saved queries of Logs Insights (STACK/NAME):
+
+` + questions.String() + `
 Examples:
 
     gakushoku logs --correlation-id 01KFQ6Z5J3
+    gakushoku logs --order o1
+    gakushoku logs --failed --since 1h
+    gakushoku logs --slow=1s --aws canteen
+    gakushoku logs --question rebuilds --level error
     gakushoku logs --level error --since 24h
     gakushoku logs --follow --level warn
     gakushoku logs --text order-o1 --json`
 }
 
+// questionNames are the names that --question takes.
+func questionNames() string {
+	var names []string
+	for _, q := range logsearch.Questions() {
+		names = append(names, q.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// slowFlag is --slow, alone or with a time: --slow=1s.
+type slowFlag time.Duration
+
+// IsBool tells kong that there need be no value.
+func (*slowFlag) IsBool() bool { return true }
+
+// Decode is kong.MapperValue.
+func (s *slowFlag) Decode(ctx *kong.DecodeContext) error {
+	*s = slowFlag(logsearch.DefaultSlow)
+	if ctx.Scan.Peek().Type != kong.FlagValueToken {
+		return nil
+	}
+	text := fmt.Sprint(ctx.Scan.Pop().Value)
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return fmt.Errorf("%q is no time above 0, such as 500ms", text)
+	}
+	*s = slowFlag(d)
+	return nil
+}
+
 func (c *logsCommand) Run(p *program) error {
-	query := logsearch.Query{CorrelationID: c.CorrelationID, Level: c.Level, Text: c.Text, Since: c.Since.Time}
-	if err := query.Validate(); err != nil {
-		return usagef("--level: %v", err)
+	query, err := c.query()
+	if err != nil {
+		return err
 	}
 	last := 0
 	if c.Follow {
@@ -45,13 +101,90 @@ func (c *logsCommand) Run(p *program) error {
 		return usagef("--last: %d is below 0", last)
 	}
 	printer := logsearch.NewPrinter(p.stdout, c.JSON, colour(p.stdout))
+	if c.AWS != "" {
+		return c.fromAWS(p, query, last, printer)
+	}
 	path := app.LogFile(p.data)
 	if c.Follow {
 		return logsearch.Follow(p.ctx, path, query, last, 0, printer)
 	}
-	err := logsearch.Search(p.ctx, path, query, last, printer)
+	err = logsearch.Search(p.ctx, path, query, last, printer)
 	if errors.Is(err, logsearch.ErrNoLog) {
 		return fmt.Errorf("%w: has `gakushoku serve` run with this --data folder?", err)
 	}
 	return err
+}
+
+// query is what is asked for.
+func (c *logsCommand) query() (logsearch.Query, error) {
+	query := logsearch.Query{CorrelationID: c.CorrelationID, Level: c.Level, Text: c.Text, Since: c.Since.Time}
+	if err := query.Validate(); err != nil {
+		return query, usagef("--level: %v", err)
+	}
+	given := logsearch.Given{CorrelationID: c.CorrelationID, OrderID: c.Order}
+	names := slices.Clone(c.Question)
+	if c.Slow != nil {
+		names, given.Slow = append(names, logsearch.QuestionSlow), time.Duration(*c.Slow)
+	}
+	if c.Failed {
+		names = append(names, logsearch.QuestionFailed)
+	}
+	if c.Order != "" {
+		names = append(names, logsearch.QuestionOrder)
+	}
+	var all logsearch.All
+	for _, name := range names {
+		q, err := logsearch.QuestionNamed(name)
+		if err != nil {
+			return query, usagef("--question: %v", err)
+		}
+		filter, err := q.Filter(given)
+		if err != nil {
+			return query, usagef("--question %s: %v: give it with --correlation-id or --order", name, err)
+		}
+		all = append(all, filter)
+	}
+	if all != nil {
+		query.Filter = all
+	}
+	return query, nil
+}
+
+// fromAWS asks CloudWatch.
+func (c *logsCommand) fromAWS(p *program, query logsearch.Query, last int, printer *logsearch.Printer) error {
+	switch {
+	case p.dataGiven:
+		return usagef("--data and --aws: choose one")
+	case c.Follow:
+		return usagef("--follow and --aws: Logs Insights cannot follow; `sam logs --stack-name %s --tail` can", c.AWS)
+	}
+	logs, err := stack.OpenLogs(p.ctx, c.AWS)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	since := query.Since
+	if since.IsZero() {
+		since = now.Add(-sinceOnAWS)
+	}
+	if last == 0 || last > insights.Limit {
+		last = insights.Limit
+	}
+	text, err := query.Insights(last)
+	if err != nil {
+		return err
+	}
+	lines, err := logs.Lines(p.ctx, text, since, now)
+	if err != nil {
+		return err
+	}
+	for _, line := range lines {
+		if err := printer.Line([]byte(line)); err != nil {
+			return err
+		}
+	}
+	if len(lines) == insights.Limit {
+		fmt.Fprintf(p.stderr, "These are the newest %d lines: CloudWatch gives no more. Ask for less, or for less time with --since.\n", insights.Limit)
+	}
+	return printer.Flush()
 }
