@@ -162,7 +162,7 @@ func (d *database) connect(ctx context.Context, mode string) error {
 	}
 	// Connections that read come and go. One that comes after the file was removed must not make
 	// it anew: mode=rw.
-	if d.read, err = sql.Open("sqlite", dsn(d.path, settings+"&_pragma=query_only(1)&mode=rw")); err != nil {
+	if d.read, err = sql.Open("sqlite", dsn(d.path, settings+"&_pragma=cache_size(-4000)&_pragma=query_only(1)&mode=rw")); err != nil {
 		return err
 	}
 	d.read.SetMaxOpenConns(readers)
