@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"gakushoku/internal/observe"
 )
 
@@ -21,12 +23,15 @@ func (w *recorder) trace(span observe.Span, r *http.Request) {
 		span.Str("http.request.method_original", clip(method))
 		method, name = "_OTHER", "HTTP"
 	}
-	span.Str("http.request.method", method).Str("url.path", clip(r.URL.Path)).Str("url.scheme", scheme(r)).
-		Int("http.response.status_code", w.status).Str("correlation.id", observe.CorrelationID(r.Context()))
+	noted := []attribute.KeyValue{
+		attribute.String("http.request.method", method), attribute.String("url.path", clip(r.URL.Path)), attribute.String("url.scheme", scheme(r)),
+		attribute.Int("http.response.status_code", w.status), attribute.String("correlation.id", observe.CorrelationID(r.Context())),
+	}
 	if _, route, ok := strings.Cut(r.Pattern, " "); ok {
-		span.Str("http.route", route)
+		noted = append(noted, attribute.String("http.route", route))
 		name += " " + route
 	}
+	span.Set(noted...)
 	span.Rename(name)
 	if w.err != nil {
 		span.Failed(w.err)

@@ -75,7 +75,7 @@ func ParseLevel(s string) (zerolog.Level, error) {
 // WithLogger puts the logger of the process into a context. Its lines carry the ids of the
 // span that ctx is in, if there is one.
 func WithLogger(ctx context.Context, logger zerolog.Logger) context.Context {
-	return context.WithValue(ctx, loggerKey{}, &operation{fields: logger, span: operationOf(ctx).span})
+	return context.WithValue(ctx, loggerKey{}, &operation{fields: &logger, span: operationOf(ctx).span})
 }
 
 // Logger is the logger of the operation that ctx belongs to; one that writes nothing when
@@ -108,7 +108,8 @@ func withLoggerField(ctx context.Context, key, value string) context.Context {
 	if parent.fields.GetLevel() == zerolog.Disabled {
 		return ctx
 	}
-	return context.WithValue(ctx, loggerKey{}, &operation{fields: parent.fields.With().Str(key, value).Logger(), span: parent.span})
+	fields := parent.fields.With().Str(key, value).Logger()
+	return context.WithValue(ctx, loggerKey{}, &operation{fields: &fields, span: parent.span})
 }
 
 // withSpanFields returns a context whose log lines carry the ids of a span.
@@ -126,13 +127,16 @@ type loggerKey struct{}
 // first line is written: zerolog cannot take a field back, a span within the span has other
 // ids, and in most spans nobody writes a line.
 type operation struct {
-	fields zerolog.Logger // everything but the ids of the span
+	fields *zerolog.Logger // everything but the ids of the span
 	span   trace.SpanContext
 	once   sync.Once
-	whole  zerolog.Logger
+	whole  *zerolog.Logger
 }
 
-var silent = &operation{fields: zerolog.Nop()}
+var silent = func() *operation {
+	nobody := zerolog.Nop()
+	return &operation{fields: &nobody}
+}()
 
 func operationOf(ctx context.Context) *operation {
 	if o, ok := ctx.Value(loggerKey{}).(*operation); ok {
@@ -143,10 +147,11 @@ func operationOf(ctx context.Context) *operation {
 
 func (o *operation) logger() *zerolog.Logger {
 	if !o.span.IsValid() {
-		return &o.fields
+		return o.fields
 	}
 	o.once.Do(func() {
-		o.whole = o.fields.With().Str(FieldTraceID, o.span.TraceID().String()).Str(FieldSpanID, o.span.SpanID().String()).Logger()
+		whole := o.fields.With().Str(FieldTraceID, o.span.TraceID().String()).Str(FieldSpanID, o.span.SpanID().String()).Logger()
+		o.whole = &whole
 	})
-	return &o.whole
+	return o.whole
 }
