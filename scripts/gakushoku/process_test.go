@@ -55,6 +55,7 @@ func TestSigtermEndsTheProgramInOrder(t *testing.T) {
 	}{
 		"serve": {[]string{"serve", "-d", filepath.Join(t.TempDir(), "data"), "--addr", "127.0.0.1:0"}, exitDone, "server:stop"},
 		"demo":  {[]string{"demo"}, exitFailed, "interrupted"},
+		"drill": {[]string{"drill", "run", "stuck-archiver"}, exitFailed, "interrupted"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
