@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"gakushoku/internal/app"
 	"gakushoku/internal/event"
@@ -75,7 +76,7 @@ const traced = 100
 // investigate finds everything of the payment.
 func (s *story) investigate(ctx context.Context) error {
 	return s.withFolder(ctx, func(f *app.Folder) error {
-		t, err := f.Timelines(traced).Operation(ctx, s.correlationID)
+		t, err := f.Timelines(traced, time.Time{}).Operation(ctx, s.correlationID)
 		if err != nil {
 			return err
 		}

@@ -41,7 +41,7 @@ func FromLogLine(line []byte) (Span, bool) {
 	}
 	s := Span{
 		Timestamp: Time(l.Timestamp.Time().Add(-time.Duration(*l.DurationMs * float64(time.Millisecond)))), DurationMs: *l.DurationMs,
-		TraceID: l.CorrelationID + "/" + l.TraceID, Error: l.Error, Attributes: map[string]any{},
+		TraceID: l.TraceID, Group: l.CorrelationID, Error: l.Error, Attributes: map[string]any{},
 	}
 	for key, value := range map[string]string{AttrCorrelation: l.CorrelationID, observe.AttrStream: l.Stream, observe.AttrErrorClass: l.ErrorClass, observe.AttrProjection: l.Projection} {
 		if value != "" {

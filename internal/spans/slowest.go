@@ -8,10 +8,20 @@ import (
 	"time"
 )
 
+// Source is what operations were found in.
+type Source string
+
+// The sources: log lines know less than spans.
+const (
+	FromSpans Source = "spans"
+	FromLog   Source = "log"
+)
+
 // Operation is a span with what happened within it.
 type Operation struct {
 	Span
-	OwnMs    float64     `json:"ownMs"` // in which nothing within it was under way
+	TraceURL string      `json:"traceUrl,omitempty"` // shows it
+	OwnMs    float64     `json:"ownMs"`              // in which nothing within it was under way
 	Children []Operation `json:"children,omitempty"`
 }
 
@@ -30,11 +40,11 @@ func Slowest(limit int, read func(f func(*Span) error) error) ([]Operation, erro
 	}
 	wanted := map[string]bool{}
 	for _, s := range *slowest {
-		wanted[s.TraceID] = true
+		wanted[s.key()] = true
 	}
 	within := map[string][]Span{} // by trace and parent
 	err = read(func(s *Span) error {
-		if key := s.TraceID + s.ParentID; wanted[s.TraceID] && s.ParentID != "" {
+		if key := s.key() + s.ParentID; wanted[s.key()] && s.ParentID != "" {
 			within[key] = append(within[key], *s)
 		}
 		return nil
@@ -57,9 +67,9 @@ func Sort(operations []Operation) {
 
 // operation is a span with what is within it, oldest first.
 func operation(s Span, within map[string][]Span) Operation {
-	key := s.TraceID + s.SpanID
-	children := within[key]
-	delete(within, key) // a span that came twice has no children twice, and a circle an end
+	parent := s.key() + s.SpanID
+	children := within[parent]
+	delete(within, parent) // a span that came twice has no children twice, and a circle an end
 	slices.SortFunc(children, func(a, b Span) int {
 		return cmp.Or(a.Timestamp.Time().Compare(b.Timestamp.Time()), strings.Compare(a.SpanID, b.SpanID))
 	})
@@ -93,7 +103,7 @@ func ownMs(s *Span, children []Span) float64 {
 
 // compare says which of two spans took longer; the order of any two is the same each time.
 func compare(a, b *Span) int {
-	return cmp.Or(cmp.Compare(a.DurationMs, b.DurationMs), -a.Timestamp.Time().Compare(b.Timestamp.Time()), strings.Compare(a.TraceID+a.SpanID, b.TraceID+b.SpanID))
+	return cmp.Or(cmp.Compare(a.DurationMs, b.DurationMs), -a.Timestamp.Time().Compare(b.Timestamp.Time()), strings.Compare(a.key()+a.SpanID, b.key()+b.SpanID))
 }
 
 // roots is a heap of the slowest operations; the quickest of them is its first.
@@ -102,7 +112,7 @@ type roots []Span
 // offer keeps a span if it is among the slowest.
 func (r *roots) offer(s Span, limit int) {
 	full := r.Len() == limit
-	if full && compare(&s, &(*r)[0]) <= 0 || slices.ContainsFunc(*r, func(o Span) bool { return o.TraceID == s.TraceID && o.SpanID == s.SpanID }) {
+	if full && compare(&s, &(*r)[0]) <= 0 || slices.ContainsFunc(*r, func(o Span) bool { return o.key() == s.key() && o.SpanID == s.SpanID }) {
 		return
 	}
 	if full {

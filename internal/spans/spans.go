@@ -16,7 +16,12 @@ type Span struct {
 	Error      string         `json:"error,omitempty"`     // when it has failed
 	Attributes map[string]any `json:"attributes,omitempty"`
 	Links      []string       `json:"links,omitempty"` // traces that it was caused by
+
+	Group string `json:"-"` // of a log line: what its trace alone does not tell apart
 }
+
+// key is what a span has in common with what is within it.
+func (s *Span) key() string { return s.Group + "/" + s.TraceID + "/" }
 
 // Time is a moment as lines have it: in UTC, to the microsecond, so that texts sort by time.
 type Time time.Time

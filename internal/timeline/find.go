@@ -14,10 +14,10 @@ var ErrUnknown = errors.New("nothing is known of it")
 
 // Lines is where log lines are kept.
 type Lines interface {
-	// OfOperation calls f with every line that has the correlation id, oldest first. The line is
-	// f's until f returns.
+	// OfOperation calls f with every line that has the correlation id, oldest first; others may
+	// come too. The line is f's until f returns.
 	OfOperation(ctx context.Context, correlationID string, f func(line []byte) error) error
-	// OfOrder does the same for lines that name an order; others may come too.
+	// OfOrder does the same for the lines of commands that name an order.
 	OfOrder(ctx context.Context, orderID string, f func(line []byte) error) error
 }
 
@@ -49,7 +49,12 @@ type Finder struct {
 func (f *Finder) Operation(ctx context.Context, correlationID string) (Timeline, error) {
 	found := Found{CorrelationID: correlationID}
 	lines := newest[[]byte]{limit: f.Limit}
-	err := f.Lines.OfOperation(ctx, correlationID, func(l []byte) error { lines.add(bytes.Clone(l)); return nil })
+	err := f.Lines.OfOperation(ctx, correlationID, func(raw []byte) error {
+		if l := readLine(raw, 0); l.CorrelationID == correlationID || l.raw == nil && bytes.Contains(raw, []byte(correlationID)) {
+			lines.add(bytes.Clone(raw))
+		}
+		return nil
+	})
 	if err != nil {
 		return Timeline{}, fmt.Errorf("reading the log lines of %s: %w", correlationID, err)
 	}

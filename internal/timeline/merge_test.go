@@ -118,6 +118,26 @@ func TestTracesAreNamedOnceAndLinked(t *testing.T) {
 	}
 }
 
+func TestTheAddressOfATrace(t *testing.T) {
+	t.Parallel()
+	const id = "4bf92f3577b34da6a3ce929d0e0e4736"
+	for template, want := range map[string]string{
+		"http://x/{traceId}":     "http://x/" + id,
+		"http://x/{xrayTraceId}": "http://x/1-4bf92f35-77b34da6a3ce929d0e0e4736",
+		"http://x":               "",
+	} {
+		if !timeline.NamesTrace(template) {
+			if want != "" {
+				t.Errorf("%s has a place", template)
+			}
+			continue
+		}
+		if got := timeline.TraceURL(template, id); got != want {
+			t.Errorf("%s: %s", template, got)
+		}
+	}
+}
+
 // history is a made-up operation: lines in the order of a file, and events.
 func history(t *rapid.T) timeline.Found {
 	messages := []string{"request:start", "request:end", "command:start", "command:success", "command:failed", "query:success", "projection:gap", "health:failing"}

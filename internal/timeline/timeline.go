@@ -42,13 +42,33 @@ type Trace struct {
 	URL string `json:"url,omitempty"`
 }
 
-// TraceIDPlace is where the id of a trace stands in a template of addresses.
-const TraceIDPlace = "{traceId}"
+// Where the id of a trace stands in a template of addresses, as W3C writes it and as X-Ray does.
+const (
+	TraceIDPlace     = "{traceId}"
+	XRayTraceIDPlace = "{xrayTraceId}"
+)
+
+// NamesTrace reports whether a template has a place for the id of a trace.
+func NamesTrace(template string) bool {
+	return strings.Contains(template, TraceIDPlace) || strings.Contains(template, XRayTraceIDPlace)
+}
+
+// xrayTime is how many digits of an id are a time to X-Ray.
+const xrayTime = 8
+
+// TraceURL is the address of a trace.
+func TraceURL(template, id string) string {
+	xray := id
+	if len(id) > xrayTime {
+		xray = "1-" + id[:xrayTime] + "-" + id[xrayTime:]
+	}
+	return strings.NewReplacer(TraceIDPlace, id, XRayTraceIDPlace, xray).Replace(template)
+}
 
 // Link gives the traces their addresses.
 func (t *Timeline) Link(template string) {
 	for i := range t.Traces {
-		t.Traces[i].URL = strings.ReplaceAll(template, TraceIDPlace, t.Traces[i].ID)
+		t.Traces[i].URL = TraceURL(template, t.Traces[i].ID)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"gakushoku/internal/app"
 	"gakushoku/internal/app/stack"
@@ -10,6 +11,8 @@ import (
 	"gakushoku/internal/event"
 	"gakushoku/internal/repair"
 	"gakushoku/internal/reproject"
+	"gakushoku/internal/spans"
+	"gakushoku/internal/timeline"
 )
 
 // installation is what the commands on read models work with, wherever that is: a data folder,
@@ -19,6 +22,10 @@ type installation interface {
 	ArchiveLog() *archive.Log
 	// EachEvent reads the whole log, in its order; the event is f's until f returns.
 	EachEvent(ctx context.Context, f func(*event.Event) error) error
+	// Timelines finds operations; a zero since leaves it to the installation how far back.
+	Timelines(limit int, since time.Time) *timeline.Finder
+	Slowest(ctx context.Context, since time.Time, limit int) ([]spans.Operation, spans.Source, error)
+	TraceURL() string
 	// Status counts rows, which Versions does not.
 	Status(ctx context.Context) (app.Status, error)
 	Versions(ctx context.Context) (app.Status, error)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gakushoku/internal/spans"
 )
 
 // withSpans is a data folder in which a server has kept spans.
@@ -45,7 +47,7 @@ func TestSlowShowsWhereTheTimeWent(t *testing.T) {
 	if err := json.Unmarshal([]byte(ok(t, "slow", "-d", dir, "--since", "2026-01-24T00:00:00Z", "--json", "--limit", "1")), &report); err != nil {
 		t.Fatal(err)
 	}
-	if report.Source != fromSpans || len(report.Operations) != 1 || report.Operations[0].Name != "process events" {
+	if report.Source != spans.FromSpans || len(report.Operations) != 1 || report.Operations[0].Name != "process events" {
 		t.Errorf("%+v", report)
 	}
 	call(t, "slow", "-d", dir, "--limit", "0").wants(t, exitUsage, "--limit")

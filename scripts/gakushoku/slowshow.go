@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -16,7 +17,7 @@ import (
 // showSlow shows the slowest operations to a person.
 func showSlow(w io.Writer, r *slowReport, since time.Time) error {
 	if len(r.Operations) == 0 {
-		_, err := fmt.Fprintf(w, "Nothing was timed since %s: has a server run with this --data folder?\n", event.InstantOf(since))
+		_, err := fmt.Fprintf(w, "Nothing was timed since %s: has a server run here?\n", event.InstantOf(since))
 		return err
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -28,13 +29,7 @@ func showSlow(w io.Writer, r *slowReport, since time.Time) error {
 		}
 		showOperation(table, o, "", event.InstantOf(o.Timestamp.Time()).String()+" ")
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	if r.Source == fromLog {
-		return showNotes(w, []string{"no spans were kept since then (nothing has failed or was slower than GAKUSHOKU_TRACES_SLOW, or that is off), so these are the durations in log lines"})
-	}
-	return nil
+	return table.Flush()
 }
 
 // showOperation shows a span and, indented, what is within it.
@@ -55,8 +50,8 @@ func detail(o *spans.Operation) string {
 		}
 		parts = append(parts, fmt.Sprintf("%s=%v", strings.TrimPrefix(key, "gakushoku."), o.Attributes[key]))
 	}
-	if o.TraceID != "" && o.ParentID == "" && o.Kind != "" {
-		parts = append(parts, "trace="+o.TraceID)
+	if o.TraceID != "" && o.ParentID == "" {
+		parts = append(parts, "trace="+cmp.Or(o.TraceURL, o.TraceID))
 	}
 	if o.Error != "" {
 		parts = append(parts, "FAILED: "+o.Error)

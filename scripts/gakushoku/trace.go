@@ -3,9 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 
-	"gakushoku/internal/app"
 	"gakushoku/internal/timeline"
 )
 
@@ -13,8 +11,10 @@ type traceCommand struct {
 	CorrelationID string `arg:"" optional:"" help:"The operation: the x-correlation-id of its response."`
 	Order         string `help:"List the operations that have changed this order, or tried to, newest last." placeholder:"ID"`
 	Limit         int    `help:"Tell of at most so many log lines and events, the newest. Default: ${default}." default:"500" placeholder:"N"`
-	TraceURL      string `help:"Address of a trace, with {traceId} where its id belongs." name:"trace-url" env:"GAKUSHOKU_TRACE_URL" placeholder:"URL"`
+	Since         moment `help:"Look for log lines since then: a time, or how long ago, such as 90m. All of them; on AWS 24h, or since the operation when its id is one that was made here." placeholder:"TIME"`
+	TraceURL      string `help:"Address of a trace, with {traceId} where its id belongs, or {xrayTraceId} for X-Ray. On AWS: its console." name:"trace-url" env:"GAKUSHOKU_TRACE_URL" placeholder:"URL"`
 	JSON          bool   `help:"Print JSON." name:"json"`
+	awsFlag
 }
 
 func (traceCommand) Help() string {
@@ -27,7 +27,8 @@ Examples:
     gakushoku trace 01KFQ6Z5J3
     gakushoku trace --order o1
     gakushoku trace 01KFQ6Z5J3 --trace-url 'http://localhost:16686/trace/{traceId}'
-    gakushoku trace 01KFQ6Z5J3 --json`
+    gakushoku trace 01KFQ6Z5J3 --json
+    gakushoku trace my-payment --since 3h --aws canteen`
 }
 
 func (c *traceCommand) Run(p *program) error {
@@ -36,11 +37,14 @@ func (c *traceCommand) Run(p *program) error {
 		return usagef("name either the operation by its correlation id, or an order with --order")
 	case c.Limit < 1:
 		return usagef("--limit: %d is below 1", c.Limit)
-	case c.TraceURL != "" && !strings.Contains(c.TraceURL, timeline.TraceIDPlace):
+	case c.TraceURL != "" && !timeline.NamesTrace(c.TraceURL):
 		return usagef("--trace-url: %q has no %s", c.TraceURL, timeline.TraceIDPlace)
 	}
-	return p.withFolder(false, func(folder *app.Folder) error {
-		finder := folder.Timelines(c.Limit)
+	return p.withInstallation(c.awsFlag, func(i installation) error {
+		if c.TraceURL == "" {
+			c.TraceURL = i.TraceURL()
+		}
+		finder := i.Timelines(c.Limit, c.Since.Time)
 		if c.Order != "" {
 			return c.order(p, finder)
 		}

@@ -35,11 +35,13 @@ type Machine interface {
 // Stack is an installation on AWS.
 type Stack struct {
 	Name    string
+	Region  string
 	Engine  *reproject.Engine // for what is done beside runs
 	Machine Machine
 	Log     *eventlog.Reader
 	Archive *archive.Log
 	Models  *repair.ReadModels
+	Logs    Logs
 	Poll    time.Duration // how often a run is looked at
 }
 
@@ -53,7 +55,13 @@ func Open(ctx context.Context, name string) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stack{Name: name, Engine: s.Engine, Machine: s.Machine, Log: s.Log(), Archive: s.ArchiveLog(), Models: s.ReadModels(), Poll: poll}, nil
+	logs, err := OpenLogs(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return &Stack{
+		Name: name, Region: s.Region, Engine: s.Engine, Machine: s.Machine, Log: s.Log(), Archive: s.ArchiveLog(), Models: s.ReadModels(), Logs: logs, Poll: poll,
+	}, nil
 }
 
 // ArchiveLog is what an operator does about the log of the stack.

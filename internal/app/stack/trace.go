@@ -1,0 +1,116 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"gakushoku/internal/logsearch"
+	"gakushoku/internal/spans"
+	"gakushoku/internal/timeline"
+)
+
+// Logs is what is needed of a stack's log lines; an *insights.Logs has it.
+type Logs interface {
+	// Lines runs a query that asks for @message.
+	Lines(ctx context.Context, query string, from, to time.Time) ([]string, error)
+}
+
+// How far back log lines are looked for when nobody says it: reading them has its price. An
+// operation whose id tells its time is looked for from a little before that.
+const (
+	lookBack  = 24 * time.Hour
+	clockSkew = 5 * time.Minute
+)
+
+// maxLines is how many log lines one query may give.
+const maxLines = 10_000
+
+// Timelines finds the operations of this stack, at most limit log lines and events of each. Log
+// lines are looked for since then; when it is zero, as far back as makes sense.
+func (s *Stack) Timelines(limit int, since time.Time) *timeline.Finder {
+	return &timeline.Finder{
+		Lines: logLines{s.Logs, since}, Streams: s.Models.Streams, Numbers: s.Models.Numbers, EachEvent: s.EachEvent, Limit: limit,
+		Models: timeline.ReadModels{Definitions: s.Models.Definitions, Pointers: s.Models.Pointers, Tables: s.Models.Tables},
+	}
+}
+
+// TraceURL is where traces of the stack are shown, with the place for an id.
+func (s *Stack) TraceURL() string {
+	domain := "console.aws.amazon.com"
+	if strings.HasPrefix(s.Region, "cn-") {
+		domain = "console.amazonaws.cn"
+	}
+	return fmt.Sprintf("https://%s.%s/cloudwatch/home?region=%s#xray:traces/%s", s.Region, domain, s.Region, timeline.XRayTraceIDPlace)
+}
+
+// logLines are the log lines of a stack's functions.
+type logLines struct {
+	logs  Logs
+	since time.Time
+}
+
+// OfOperation is timeline.Lines.
+func (l logLines) OfOperation(ctx context.Context, correlationID string, f func([]byte) error) error {
+	since := l.since
+	if id, err := ulid.ParseStrict(correlationID); err == nil && since.IsZero() {
+		since = ulid.Time(id.Time()).Add(-clockSkew)
+	}
+	return l.ask(ctx, logsearch.Query{CorrelationID: correlationID}, since, f)
+}
+
+// OfOrder is timeline.Lines.
+func (l logLines) OfOrder(ctx context.Context, orderID string, f func([]byte) error) error {
+	return l.ask(ctx, logsearch.Query{Text: orderID}, l.since, f)
+}
+
+func (l logLines) ask(ctx context.Context, q logsearch.Query, since time.Time, f func([]byte) error) error {
+	query, err := q.Insights(maxLines)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if since.IsZero() {
+		since = now.Add(-lookBack)
+	}
+	lines, err := l.logs.Lines(ctx, query, since, now)
+	if err != nil {
+		return fmt.Errorf("asking CloudWatch Logs: %w", err)
+	}
+	for _, line := range lines {
+		if err := f([]byte(line)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// slowLines are the log lines that the slowest operations are looked for in: those that took
+// the longest, of which many are parts of one operation.
+const slowLines = `fields @timestamp, @message
+| filter ispresent(durationMs)
+| sort durationMs desc
+| limit 5000`
+
+// Slowest are the slowest operations that have begun since then, at most limit, by the log lines
+// of the functions.
+func (s *Stack) Slowest(ctx context.Context, since time.Time, limit int) ([]spans.Operation, spans.Source, error) {
+	lines, err := s.Logs.Lines(ctx, slowLines, since, time.Now())
+	if err != nil {
+		return nil, spans.FromLog, fmt.Errorf("asking CloudWatch Logs: %w", err)
+	}
+	found, err := spans.Slowest(limit, func(f func(*spans.Span) error) error {
+		for _, line := range lines {
+			if span, ok := spans.FromLogLine([]byte(line)); ok && !span.Timestamp.Time().Before(since) {
+				if err := f(&span); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return found, spans.FromLog, err
+}
