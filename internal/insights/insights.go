@@ -57,8 +57,8 @@ type Logs struct {
 	wait func(context.Context, time.Duration) error // for tests; nil is wait.For
 }
 
-// Lines runs a query that asks for @message, newest lines first, over a span of time, and gives
-// the lines the oldest first. A query that is not waited for to its end is stopped.
+// Lines runs a query that asks for @timestamp and @message, newest lines first, over a span of
+// time, and gives the lines the oldest first. A query that is not waited for to its end is stopped.
 func (l *Logs) Lines(ctx context.Context, query string, from, to time.Time) ([]string, error) {
 	patience := l.Patience
 	if patience <= 0 {
@@ -84,15 +84,31 @@ func (l *Logs) Lines(ctx context.Context, query string, from, to time.Time) ([]s
 	if err != nil {
 		return nil, err
 	}
-	lines := make([]string, 0, len(results))
+	return oldestFirst(results), nil
+}
+
+// oldestFirst are the lines of results, which come newest first, as far as the service sorts them.
+func oldestFirst(results [][]types.ResultField) []string {
+	type line struct{ at, text string }
+	all := make([]line, 0, len(results))
 	for _, fields := range slices.Backward(results) {
+		var l line
 		for _, f := range fields {
-			if aws.ToString(f.Field) == "@message" {
-				lines = append(lines, strings.TrimRight(aws.ToString(f.Value), "\r\n"))
+			switch aws.ToString(f.Field) {
+			case "@timestamp":
+				l.at = aws.ToString(f.Value)
+			case "@message":
+				l.text = strings.TrimRight(aws.ToString(f.Value), "\r\n")
 			}
 		}
+		all = append(all, l)
 	}
-	return lines, nil
+	slices.SortStableFunc(all, func(a, b line) int { return strings.Compare(a.at, b.at) })
+	texts := make([]string, len(all))
+	for i, l := range all {
+		texts[i] = l.text
+	}
+	return texts
 }
 
 // await looks at a query until it has ended.

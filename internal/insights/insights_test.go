@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -107,6 +108,18 @@ func TestLinesComeOldestFirst(t *testing.T) {
 	}
 	if id := s.inputs["GetQueryResults"]["queryId"]; id != "q1" {
 		t.Errorf("the results of %v", id)
+	}
+}
+
+// Lines of the same millisecond keep their order, and a service that does not sort is sorted after.
+func TestLinesAreInTheOrderOfTheirTimes(t *testing.T) {
+	t.Parallel()
+	row := func(at, line string) []types.ResultField {
+		return []types.ResultField{{Field: aws.String("@timestamp"), Value: &at}, {Field: aws.String("@message"), Value: &line}}
+	}
+	got := oldestFirst([][]types.ResultField{row("2026-01-24 00:00:02.000", "c"), row("2026-01-24 00:00:01.000", "b"), row("2026-01-24 00:00:01.000", "a"), row("2026-01-24 00:00:03.000", "d")})
+	if diff := cmp.Diff([]string{"a", "b", "c", "d"}, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

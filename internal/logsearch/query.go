@@ -157,3 +157,18 @@ func (q Query) Validate() error {
 	}
 	return nil
 }
+
+// Of keeps the lines that are asked for, whatever a service took for them.
+func (q Query) Of(lines []string) ([]string, error) {
+	m, err := q.compile()
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, line := range lines {
+		if m.match([]byte(line)) {
+			found = append(found, line)
+		}
+	}
+	return found, nil
+}

@@ -178,7 +178,13 @@ func (c *logsCommand) fromAWS(p *program, query logsearch.Query, last int, print
 	if err != nil {
 		return err
 	}
-	for _, line := range lines {
+	// Emulators answer with lines that were not asked for.
+	query.Since = time.Time{}
+	found, err := query.Of(lines)
+	if err != nil {
+		return err
+	}
+	for _, line := range found {
 		if err := printer.Line([]byte(line)); err != nil {
 			return err
 		}

@@ -84,7 +84,7 @@ func cloud(t *testing.T, lines ...string) (query *string) {
 }
 
 func TestLogsAsksCloudWatch(t *testing.T) {
-	query := cloud(t, operations[2], operations[0])
+	query := cloud(t, operations[3], operations[2], operations[0]) // of which one is not asked for
 	got := ok(t, "logs", "--aws", "canteen", "--failed", "--level", "warn", "--since", "2026-01-24T00:00:00Z", "--last", "50", "--json")
 	if want := operations[0] + "\n" + operations[2] + "\n"; got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
