@@ -8,15 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/stdout/stdoutmetric"
 	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -41,9 +37,6 @@ const (
 
 // SpanExporters makes exporters by the names that OTEL_TRACES_EXPORTER may have.
 type SpanExporters map[string]func(context.Context) (sdktrace.SpanExporter, error)
-
-// MetricReaders make what takes metrics, by the names that OTEL_METRICS_EXPORTER may have.
-type MetricReaders map[string]func(context.Context) (sdkmetric.Reader, error)
 
 // Options say what is sent where.
 type Options struct {
@@ -133,56 +126,6 @@ func sendingSpans(ctx context.Context, o Options) (sdktrace.Sampler, []sdktrace.
 		return nil, nil, errors.Join(err, exporter.Shutdown(ctx))
 	}
 	return sampler, []sdktrace.SpanProcessor{sdktrace.NewBatchSpanProcessor(exporter)}, nil
-}
-
-func (t *Telemetry) openMetrics(ctx context.Context, o Options, about *resource.Resource) error {
-	named := o.Getenv(envMetricsExporter)
-	if named == "" {
-		named = o.MetricsUnsaid
-	}
-	if named == "" || named == "none" {
-		return nil
-	}
-	options := []sdkmetric.Option{sdkmetric.WithResource(about)}
-	for name := range strings.SplitSeq(named, ",") {
-		reader, err := metricReader(ctx, o, strings.TrimSpace(name))
-		if err != nil {
-			return errors.Join(err, sdkmetric.NewMeterProvider(options...).Shutdown(ctx))
-		}
-		options = append(options, sdkmetric.WithReader(reader))
-	}
-	t.meters = sdkmetric.NewMeterProvider(options...)
-	var err error
-	if t.metrics, err = observe.NewMetrics(t.meters.Meter(scope)); err != nil {
-		return fmt.Errorf("making the metrics: %w", err)
-	}
-	return nil
-}
-
-// metricReader is what one name in OTEL_METRICS_EXPORTER stands for.
-func metricReader(ctx context.Context, o Options, name string) (sdkmetric.Reader, error) {
-	open, ok := o.Metrics[name]
-	if !ok {
-		can := strings.Join(slices.Sorted(maps.Keys(o.Metrics)), ", ")
-		return nil, fmt.Errorf("%s names %q, which this program cannot do: use none, or one or more of %s with commas between them", envMetricsExporter, name, can)
-	}
-	reader, err := open(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("%s=%s: %w", envMetricsExporter, name, err)
-	}
-	return reader, nil
-}
-
-// ConsoleMetrics writes metrics to out every minute, or as often as OTEL_METRIC_EXPORT_INTERVAL
-// says.
-func ConsoleMetrics(out io.Writer) MetricReaders {
-	return MetricReaders{"console": func(context.Context) (sdkmetric.Reader, error) {
-		exporter, err := stdoutmetric.New(stdoutmetric.WithWriter(out))
-		if err != nil {
-			return nil, err
-		}
-		return sdkmetric.NewPeriodicReader(exporter), nil
-	}}
 }
 
 // spanExporter is what OTEL_TRACES_EXPORTER names, nil for none.

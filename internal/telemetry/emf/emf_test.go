@@ -6,15 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
-	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -193,50 +190,6 @@ func TestLinesKeepToTheFormat(t *testing.T) {
 	})
 }
 
-// TestPercentiles compares what is written with what was measured.
-func TestPercentiles(t *testing.T) {
-	t.Parallel()
-	random := rand.New(rand.NewPCG(1, 2))
-	for _, n := range []int{1, 2, 3, 20, 100, 101, 1000, 1001, 20_000} {
-		m := measure(t)
-		var took []float64
-		for range n {
-			seconds := math.Exp(random.Float64()*math.Log(1e6)) * 1e-5 // from 10 microseconds to 10 seconds
-			d := time.Duration(seconds * 1e9)
-			took = append(took, d.Seconds())
-			m.Projected(t.Context(), "orders", d)
-		}
-		var written []float64
-		for _, l := range m.flush(t) {
-			var parsed struct {
-				Lag []float64 `json:"gakushoku.projection.lag"`
-			}
-			if err := json.Unmarshal([]byte(l), &parsed); err != nil {
-				t.Fatal(err)
-			}
-			written = append(written, parsed.Lag...)
-		}
-		if len(written) != min(n, 1000) {
-			t.Errorf("%d values of %d", len(written), n)
-		}
-		slices.Sort(took)
-		slices.Sort(written)
-		for _, q := range []float64{0, 0.5, 0.95, 0.99, 1} {
-			got := written[rank(q, len(written))]
-			// The ranks of thinned values are right to half a step among them.
-			low, high := rank(q-0.001, n), rank(q+0.001, n)
-			if got < took[low]*0.988 || got > took[high]*1.012 {
-				t.Errorf("of %d values p%g is %g, want %g to %g", n, q*100, got, took[low], took[high])
-			}
-		}
-		if math.Abs(written[0]/took[0]-1) > 1e-5 || math.Abs(written[len(written)-1]/took[n-1]-1) > 1e-5 {
-			t.Errorf("of %d values the ends are %g and %g, want %g and %g", n, written[0], written[len(written)-1], took[0], took[n-1])
-		}
-	}
-}
-
-func rank(q float64, n int) int { return min(max(int(q*float64(n-1)), 0), n-1) }
-
 func TestMetricsThatNobodyPaysForAreNotWritten(t *testing.T) {
 	t.Parallel()
 	m := measure(t)
@@ -262,61 +215,6 @@ func TestAnInvocationThatRanOutOfTimeIsMeasured(t *testing.T) {
 	if err := m.provider.ForceFlush(t.Context()); err == nil {
 		t.Error("a reader that has ended was flushed")
 	}
-}
-
-// check holds lines against the published specification of the format.
-func check(t interface{ Fatalf(string, ...any) }, lines []string) {
-	raw, err := os.ReadFile("testdata/schema.json")
-	var schema openapi3.Schema
-	if err := errors.Join(err, json.Unmarshal(raw, &schema)); err != nil {
-		t.Fatalf("%v", err)
-	}
-	for _, l := range lines {
-		var root map[string]any
-		if err := json.Unmarshal([]byte(l), &root); err != nil {
-			t.Fatalf("%v: %s", err, l)
-		}
-		if err := schema.VisitJSON(root); err != nil {
-			t.Fatalf("%v: %s", err, l)
-		}
-		if err := targets(root); err != nil || len(l) > 256<<10 {
-			t.Fatalf("%v: %s", err, l)
-		}
-		if root["message"] != "metrics" || root["level"] != "info" || root["service"] == nil || root["timestamp"] == nil {
-			t.Fatalf("not a log line: %s", l)
-		}
-	}
-}
-
-// targets checks what a schema cannot say: that what the directives refer to is there.
-func targets(root map[string]any) error {
-	metrics := 0
-	for _, d := range root["_aws"].(map[string]any)["CloudWatchMetrics"].([]any) {
-		for _, set := range d.(map[string]any)["Dimensions"].([]any) {
-			for _, name := range set.([]any) {
-				if v, ok := root[name.(string)].(string); !ok || v == "" || len(v) > 1024 {
-					return fmt.Errorf("dimension %s is %v", name, root[name.(string)])
-				}
-			}
-		}
-		for _, m := range d.(map[string]any)["Metrics"].([]any) {
-			name := m.(map[string]any)["Name"].(string)
-			metrics++
-			switch v := root[name].(type) {
-			case float64:
-			case []any:
-				if len(v) == 0 || len(v) > 100 {
-					return fmt.Errorf("%s has %d values", name, len(v))
-				}
-			default:
-				return fmt.Errorf("%s is %v", name, v)
-			}
-		}
-	}
-	if metrics > 100 {
-		return fmt.Errorf("%d metrics in one line", metrics)
-	}
-	return nil
 }
 
 // collected are the names of what a reader has.
