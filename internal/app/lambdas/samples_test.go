@@ -93,6 +93,33 @@ func TestSampleEventsAreAnswered(t *testing.T) {
 	}
 }
 
+// The schedule invokes the function with an event that stands in the template.
+func TestTheScheduleAsksForHealth(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile(filepath.Join(root, "template.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`Schedule: rate\(1 minute\)\n +Input: '(.*)'`).FindSubmatch(raw)
+	if found == nil {
+		t.Fatal("template.yaml has no schedule with an input")
+	}
+	var request events.APIGatewayProxyRequest
+	if err := json.Unmarshal(found[1], &request); err != nil {
+		t.Fatal(err)
+	}
+	handler, err := httpapi.New(httpapi.Config{Parts: httpapi.PartHealth, Health: &health.Checker{
+		Probes: []health.Probe{health.EventStore(memory.NewEvents())}, Now: time.Now,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := lambdaevent.HTTP(handler, zerolog.Nop())(t.Context(), request)
+	if err != nil || out.StatusCode != http.StatusOK || !strings.Contains(out.Body, `"eventStore"`) {
+		t.Errorf("%d %s %v", out.StatusCode, out.Body, err)
+	}
+}
+
 func TestTheSampleOfARebuildIsPrepared(t *testing.T) {
 	t.Parallel()
 	tables, control := memory.NewTables(), memory.NewControl()
