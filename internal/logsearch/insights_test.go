@@ -2,7 +2,6 @@ package logsearch
 
 import (
 	"encoding/json"
-	"fmt"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -251,7 +250,7 @@ func (e *expression) compare(value, field string) bool {
 		}
 		return strings.Contains(value, e.operand())
 	default:
-		e.t.Fatal(fmt.Sprintf("operator %q", operator))
+		e.t.Fatalf("operator %q", operator)
 		return false
 	}
 }
