@@ -9,6 +9,7 @@ import (
 	"gakushoku/internal/eventlog"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/verify"
+	"gakushoku/internal/wait"
 )
 
 // archivePatience is how long an archiver may take, as `archive verify` has it.
@@ -29,7 +30,7 @@ func (w *world) expire() {
 func (w *world) archiveOf(p *process) *archive.Log {
 	l := &archive.Log{
 		Ledger: ledger{w.ledger, p}, Blobs: blobs{w.blobs, p}, Store: streams{w.truth, p}, Now: time.Now, NewID: p.newID,
-		Patience: archivePatience, Workers: 1,
+		Patience: archivePatience, Workers: 1, Pause: wait.For,
 	}
 	if w.embedded {
 		l.CatchUp = w.archiveFollower(p).CatchUp
