@@ -95,9 +95,8 @@ func (r runs) Running(context.Context, string) (bool, error) { return false, nil
 
 // known refuses the name of a projection that there is not.
 func known(name string) error {
-	all := projection.All()
-	if _, ok := all.Newest(name); !ok {
-		return fmt.Errorf("%w: there is no projection %q: choose one of %v", reproject.ErrRefused, name, all.Names())
+	if _, err := projection.All().Named(name); err != nil {
+		return fmt.Errorf("%w: %w", reproject.ErrRefused, err)
 	}
 	return nil
 }

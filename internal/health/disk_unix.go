@@ -2,17 +2,13 @@
 
 package health
 
-import (
-	"fmt"
+import "golang.org/x/sys/unix"
 
-	"golang.org/x/sys/unix"
-)
-
-// DiskFree is how many bytes this process may still write on the file system of path.
-func DiskFree(path string) (uint64, error) {
+func diskSpace(path string) (all, free uint64, err error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(path, &s); err != nil {
-		return 0, fmt.Errorf("asking for free space at %s: %w", path, err)
+		return 0, 0, err
 	}
-	return uint64(s.Bavail) * uint64(s.Bsize), nil
+	used := uint64(s.Blocks) - uint64(s.Bfree)
+	return (used + uint64(s.Bavail)) * uint64(s.Bsize), uint64(s.Bavail) * uint64(s.Bsize), nil
 }

@@ -1,20 +1,12 @@
 package health
 
-import (
-	"fmt"
+import "golang.org/x/sys/windows"
 
-	"golang.org/x/sys/windows"
-)
-
-// DiskFree is how many bytes this process may still write on the file system of path.
-func DiskFree(path string) (uint64, error) {
+func diskSpace(path string) (all, free uint64, err error) {
 	name, err := windows.UTF16PtrFromString(path)
 	if err != nil {
-		return 0, fmt.Errorf("asking for free space at %s: %w", path, err)
+		return 0, 0, err
 	}
-	var free uint64
-	if err := windows.GetDiskFreeSpaceEx(name, &free, nil, nil); err != nil {
-		return 0, fmt.Errorf("asking for free space at %s: %w", path, err)
-	}
-	return free, nil
+	err = windows.GetDiskFreeSpaceEx(name, &free, &all, nil)
+	return all, free, err
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 
+	"gakushoku/internal/health"
 	"gakushoku/internal/observe"
 )
 
@@ -58,7 +59,7 @@ func memory() float64 {
 }
 
 func disk(path string) float64 {
-	all, free, err := diskSpace(path)
+	all, free, err := health.DiskSpace(path)
 	if err != nil {
 		return math.NaN()
 	}

@@ -1,6 +1,9 @@
 package projection
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // Definitions are the revisions of projections that a program has: what a table version may be
 // filled by.
@@ -39,4 +42,13 @@ func (ds Definitions) Newest(name string) (newest Definition, found bool) {
 		}
 	}
 	return newest, found
+}
+
+// Named is Newest with an error that says what there is.
+func (ds Definitions) Named(name string) (Definition, error) {
+	d, ok := ds.Newest(name)
+	if !ok {
+		return d, fmt.Errorf("there is no projection %q: choose one of %v", name, ds.Names())
+	}
+	return d, nil
 }

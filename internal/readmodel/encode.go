@@ -53,22 +53,14 @@ func appendInstant(dst []byte, at event.Instant) []byte {
 // appendString writes what is plain by itself, and leaves to encoding/json what it escapes: for
 // HTML's sake more than JSON asks for, and rows that are stored have it so.
 func appendString(dst []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c >= utf8.RuneSelf:
-			if !plainRunes(s[i:]) {
-				return appendEscaped(dst, s)
-			}
-			return append(append(append(dst, '"'), s...), '"')
-		case c < ' ', c == '"', c == '\\', c == '<', c == '>', c == '&':
-			return appendEscaped(dst, s)
-		}
+	if !plain(s) {
+		return appendEscaped(dst, s)
 	}
 	return append(append(append(dst, '"'), s...), '"')
 }
 
-// plainRunes reports whether encoding/json writes s as it is.
-func plainRunes(s string) bool {
+// plain reports whether encoding/json writes s as it is.
+func plain(s string) bool {
 	for i, r := range s {
 		switch r {
 		case '"', '\\', '<', '>', '&', '\u2028', '\u2029':

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"gakushoku/internal/projection"
@@ -39,8 +38,8 @@ func (m *ReadModels) Names() []string { return m.Definitions.Names() }
 
 // pointer is the pointer of a projection that there is.
 func (m *ReadModels) pointer(ctx context.Context, name string) (projection.Pointer, error) {
-	if names := m.Names(); !slices.Contains(names, name) {
-		return projection.Pointer{}, refused("there is no projection %q: choose one of %v", name, names)
+	if _, err := m.Definitions.Named(name); err != nil {
+		return projection.Pointer{}, refused("%v", err)
 	}
 	p, err := m.Pointers.Pointer(ctx, name)
 	if errors.Is(err, projection.ErrNoPointer) {

@@ -119,9 +119,9 @@ func (e *Engine) instant() event.Instant { return event.InstantOf(e.Now()) }
 
 // newest is the newest revision of a projection.
 func (e *Engine) newest(name string) (projection.Definition, error) {
-	d, ok := e.Definitions.Newest(name)
-	if !ok {
-		return d, refused("there is no projection %q: choose one of %v", name, e.Definitions.Names())
+	d, err := e.Definitions.Named(name)
+	if err != nil {
+		return d, refused("%v", err)
 	}
 	return d, nil
 }

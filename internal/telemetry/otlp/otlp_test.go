@@ -19,20 +19,30 @@ import (
 )
 
 // It sets the environment, which is where OTLP's exporter looks.
-func TestACollectorGetsTheSpans(t *testing.T) {
-	got := make(chan *collector.ExportTraceServiceRequest, 1)
+// collected starts a collector, points the exporters to it, and gives what it is sent at a path.
+func collected[T any, Request interface {
+	*T
+	proto.Message
+}](t *testing.T, path string) <-chan Request {
+	t.Helper()
+	got := make(chan Request, 2)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		raw, err := io.ReadAll(r.Body)
-		var request collector.ExportTraceServiceRequest
-		if err != nil || proto.Unmarshal(raw, &request) != nil || r.URL.Path != "/v1/traces" || r.Header.Get("Authorization") != "secret" {
+		request := Request(new(T))
+		if err != nil || proto.Unmarshal(raw, request) != nil || r.URL.Path != path || r.Header.Get("Authorization") != "secret" {
 			t.Errorf("%s %s: %v %q", r.Method, r.URL, err, raw)
 		}
-		got <- &request
+		got <- request
 		w.Header().Set("Content-Type", "application/x-protobuf")
 	}))
-	defer server.Close()
+	t.Cleanup(server.Close)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL)
 	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=secret")
+	return got
+}
+
+func TestACollectorGetsTheSpans(t *testing.T) {
+	got := collected[collector.ExportTraceServiceRequest](t, "/v1/traces")
 	t.Setenv("OTEL_TRACES_EXPORTER", "otlp")
 	sent, err := telemetry.Open(t.Context(), telemetry.Options{Function: "server", Getenv: os.Getenv, More: otlp.Spans()})
 	if err != nil {
@@ -60,19 +70,7 @@ func TestACollectorGetsTheSpans(t *testing.T) {
 }
 
 func TestACollectorGetsTheMetrics(t *testing.T) {
-	got := make(chan *metricscollector.ExportMetricsServiceRequest, 2)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		raw, err := io.ReadAll(r.Body)
-		var request metricscollector.ExportMetricsServiceRequest
-		if err != nil || proto.Unmarshal(raw, &request) != nil || r.URL.Path != "/v1/metrics" || r.Header.Get("Authorization") != "secret" {
-			t.Errorf("%s %s: %v %q", r.Method, r.URL, err, raw)
-		}
-		got <- &request
-		w.Header().Set("Content-Type", "application/x-protobuf")
-	}))
-	defer server.Close()
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL)
-	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=secret")
+	got := collected[metricscollector.ExportMetricsServiceRequest](t, "/v1/metrics")
 	t.Setenv("OTEL_METRICS_EXPORTER", "otlp")
 	sent, err := telemetry.Open(t.Context(), telemetry.Options{Function: "server", Getenv: os.Getenv, Metrics: otlp.Metrics()})
 	if err != nil {
