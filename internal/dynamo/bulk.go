@@ -69,7 +69,9 @@ func (s *Tables) PutPart(ctx context.Context, t projection.Table, part projectio
 	return rows, s.putItem(ctx, t, doing, &dynamodb.PutItemInput{Item: note})
 }
 
-// putRows stores the rows of a part, many at once, and counts them.
+// putRows stores the rows of a part, many at once, and counts them. Once one has failed no other
+// begins, but those under way are waited for and not given up: the store may still carry out what
+// was given up, even in a table that has been made anew under the same name.
 func (s *Tables) putRows(ctx context.Context, t projection.Table, part projection.BulkPart) (int, error) {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(bulkParallel)
@@ -90,10 +92,10 @@ func (s *Tables) putRows(ctx context.Context, t projection.Table, part projectio
 		}
 		if bucket := r.Place.Bucket; r.Visible() && bucket != "" && !marked[bucket] && !s.markers.has(t, bucket) {
 			marked[bucket] = true
-			group.Go(func() error { return s.putMarker(groupCtx, t, bucket) })
+			group.Go(func() error { return s.putMarker(ctx, t, bucket) })
 		}
 		stream, version := r.Stream, r.Version
-		group.Go(func() error { return s.putRow(groupCtx, t, stream, version, it) })
+		group.Go(func() error { return s.putRow(ctx, t, stream, version, it) })
 		rows++
 	}
 	if err := group.Wait(); err != nil && broken == nil {
