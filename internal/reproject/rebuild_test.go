@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -330,12 +331,68 @@ func TestAPoisonEventOnItsWayIsNoDifference(t *testing.T) {
 	w.wantFolded(version(2))
 }
 
+// A change of the pointer may land long after the time on it was taken, and readers begin to
+// know it only then: the time on it is not to be trusted.
+func TestACleanupWaitsSinceItHasSeenTheSwitch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.lives("a", 4)
+	w.mustProject()
+	w.mustRun("r1", request())
+	w.engine.Settings.PointerTTL = time.Minute
+	w.clock.Add(time.Hour.Milliseconds())
+	var waited time.Duration
+	w.engine.Sleep = func(_ context.Context, d time.Duration) error {
+		w.wantStates(map[int]projection.State{1: projection.Previous, 2: projection.Active})
+		waited += d
+		w.clock.Add(d.Milliseconds())
+		return nil
+	}
+	if dropped, err := w.engine.CleanupAll(t.Context(), orders); err != nil || !slices.Equal(dropped, []int{1}) {
+		t.Errorf("dropped %v: %v", dropped, err)
+	}
+	if waited < 2*time.Minute-time.Second || waited > 2*time.Minute {
+		t.Errorf("waited %s, want twice the pointer's time to live", waited)
+	}
+	w.wantStates(map[int]projection.State{2: projection.Active})
+}
+
+// A run has waited since its switch, so its cleanup does not do so again.
+func TestARunsCleanupHasWaitedInTheSoak(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.lives("a", 4)
+	w.mustProject()
+	w.engine.Settings.PointerTTL = time.Minute
+	var waits []time.Duration
+	w.engine.Sleep = func(_ context.Context, d time.Duration) error {
+		waits = append(waits, d)
+		w.clock.Add(d.Milliseconds())
+		return nil
+	}
+	r, soak := request(), reproject.Seconds(time.Second)
+	r.Soak = &soak
+	w.mustRun("r1", r)
+	w.wantStates(map[int]projection.State{2: projection.Active})
+	if join := w.engine.JoinWait(); !slices.Equal(waits, []time.Duration{join, 2 * time.Minute}) {
+		t.Errorf("waited %v, want the join and the soak", waits)
+	}
+}
+
 // Readers may know the version that a rollback has just replaced for as long as any other: a
 // cleanup that has begun before does not take it from them.
 func TestARollbackDuringACleanupIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	for name, cleanUp := range map[string]func(*world, reproject.Run) error{
-		"by the run": func(w *world, run reproject.Run) error { _, err := w.engine.Cleanup(w.t.Context(), run); return err },
+		"by the run": func(w *world, run reproject.Run) error {
+			for range 2 { // back and forth during the soak time
+				if _, err := w.engine.Rollback(w.t.Context(), orders); err != nil {
+					return err
+				}
+			}
+			_, err := w.engine.Cleanup(w.t.Context(), run)
+			return err
+		},
 		"by the operator": func(w *world, _ reproject.Run) error {
 			_, err := w.engine.CleanupAll(w.t.Context(), orders)
 			return err

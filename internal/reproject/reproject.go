@@ -126,11 +126,12 @@ func (e *Engine) newest(name string) (projection.Definition, error) {
 	return d, nil
 }
 
-// definition is one revision of a projection.
+// definition is one revision of a projection. Where it is missing a deployment is under way as a
+// rule, and this program is the older one: a new try finds the newer.
 func (e *Engine) definition(name string, revision int) (projection.Definition, error) {
 	d, ok := e.Definitions.Revision(name, revision)
 	if !ok {
-		return d, failed("this program does not have revision %d of %s", revision, name)
+		return d, fault.Unavailable(fmt.Errorf("this program does not have revision %d of %s: try again with the one that was deployed last", revision, name))
 	}
 	return d, nil
 }

@@ -20,14 +20,16 @@ type Run struct {
 	Revision    int           `json:"revision"`            // of the fold that fills it
 	Step        string        `json:"step"`                // the last one that was done
 
-	Plan    *Planned   `json:"plan,omitempty"`
-	Replay  *Replayed  `json:"replay,omitempty"`
-	CatchUp *CaughtUp  `json:"catchUp,omitempty"`
-	Verify  *Verified  `json:"verify,omitempty"`
-	Heal    *Healed    `json:"heal,omitempty"`
-	Dropped []int      `json:"droppedVersions,omitempty"`
-	Waits   WaitTimes  `json:"waits"`
-	Took    *Durations `json:"took,omitempty"`
+	Plan    *Planned  `json:"plan,omitempty"`
+	Replay  *Replayed `json:"replay,omitempty"`
+	CatchUp *CaughtUp `json:"catchUp,omitempty"`
+	Verify  *Verified `json:"verify,omitempty"`
+	Heal    *Healed   `json:"heal,omitempty"`
+	// SwitchedAt is since when the run's version is the active one, as the pointer says.
+	SwitchedAt event.Instant `json:"switchedAt,omitzero"`
+	Dropped    []int         `json:"droppedVersions,omitempty"`
+	Waits      WaitTimes     `json:"waits"`
+	Took       *Durations    `json:"took,omitempty"`
 }
 
 // WaitTimes are how long the driver waits between steps, in seconds.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"gakushoku/internal/event"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
 )
@@ -22,11 +23,13 @@ func (e *Engine) Switch(ctx context.Context, run Run) (Run, error) {
 		return e.changeOwn(ctx, run, func(v *projection.Version, p *projection.Pointer) (bool, error) {
 			switch {
 			case v.State == projection.Active || v.State == projection.Previous:
+				run.SwitchedAt = v.Since
 				return false, nil // done before, perhaps rolled back since
 			case !v.Joined:
 				return false, failed("%s has not joined", run.Table())
 			}
 			e.activate(p, run.ToVersion)
+			run.SwitchedAt = v.Since
 			return true, nil
 		})
 	})
@@ -38,7 +41,7 @@ func (e *Engine) soak(run *Run) int64 {
 	if run.Request.Soak == nil {
 		return 0
 	}
-	return max(run.Request.Soak.Whole(), Seconds(2*e.Settings.PointerTTL).Whole())
+	return max(run.Request.Soak.Whole(), Seconds(e.readersWait()).Whole())
 }
 
 // activate makes a version the active one, and the one that was the previous one.
@@ -92,10 +95,12 @@ func revisionOf(p *projection.Pointer, number int) int {
 }
 
 // Cleanup drops the versions that the run's own has replaced. A run that was rolled back
-// drops nothing: its own is then the previous one, and whoever rolled back decides.
+// drops nothing: its own is then the previous one, and whoever rolled back decides. The driver
+// has waited run.Waits.Soak seconds since Switch.
 func (e *Engine) Cleanup(ctx context.Context, run Run) (Run, error) {
 	return e.step(ctx, run, "Cleanup", func(run *Run) (err error) {
-		run.Dropped, err = e.cleanUp(ctx, run.Projection, func(_ projection.Version, active int) bool { return active == run.ToVersion })
+		soaked := sight{run.ToVersion, run.SwitchedAt, e.Now()}
+		run.Dropped, err = e.cleanUp(ctx, run.Projection, soaked, func(_ projection.Version, active int) bool { return active == run.ToVersion })
 		return err
 	})
 }
@@ -104,7 +109,7 @@ func (e *Engine) Cleanup(ctx context.Context, run Run) (Run, error) {
 // replaced: it is what Cleanup is for a run without a soak time.
 func (e *Engine) KeepOne(ctx context.Context, run Run) (Run, error) {
 	return e.step(ctx, run, "KeepOne", func(run *Run) (err error) {
-		run.Dropped, err = e.cleanUp(ctx, run.Projection, func(v projection.Version, _ int) bool {
+		run.Dropped, err = e.cleanUp(ctx, run.Projection, sight{}, func(v projection.Version, _ int) bool {
 			return v.Number != run.FromVersion && v.Number != run.ToVersion
 		})
 		return err
@@ -112,9 +117,10 @@ func (e *Engine) KeepOne(ctx context.Context, run Run) (Run, error) {
 }
 
 // CleanupAll drops every previous and scratch version of a projection, for an operator who
-// needs none of them any more. It answers their numbers.
+// needs none of them any more, as soon as nobody can read them: that takes a few seconds. It
+// answers their numbers.
 func (e *Engine) CleanupAll(ctx context.Context, name string) ([]int, error) {
-	dropped, err := e.cleanUp(ctx, name, func(projection.Version, int) bool { return true })
+	dropped, err := e.cleanUp(ctx, name, sight{}, func(projection.Version, int) bool { return true })
 	if err != nil {
 		return dropped, fmt.Errorf("cleaning up %s: %w", name, err)
 	}
@@ -148,8 +154,8 @@ func (e *Engine) CleanupAll(ctx context.Context, name string) ([]int, error) {
 // every reader knows that one. They go off the pointer first; a projector that still knows one
 // finds its table gone, reads the pointer again, and goes on. Tables of versions that an attempt
 // cut short has taken off the pointer are dropped by their numbers, which are never used twice.
-func (e *Engine) cleanUp(ctx context.Context, name string, drop func(v projection.Version, active int) bool) ([]int, error) {
-	dropped, pointer, err := e.unlist(ctx, name, drop)
+func (e *Engine) cleanUp(ctx context.Context, name string, seen sight, drop func(v projection.Version, active int) bool) ([]int, error) {
+	dropped, pointer, err := e.unlist(ctx, name, seen, drop)
 	if err != nil {
 		return nil, err
 	}
@@ -170,10 +176,13 @@ func (e *Engine) cleanUp(ctx context.Context, name string, drop func(v projectio
 // behind.
 const maxForgotten = 20
 
-// unlist takes versions off the pointer when nobody reads them any more. A switch or a rollback
-// while it waits for that makes another version the previous one, which readers still know as
-// the active one: then it waits anew.
-func (e *Engine) unlist(ctx context.Context, name string, drop func(projection.Version, int) bool) (dropped []int, pointer projection.Pointer, err error) {
+// unlist takes versions off the pointer when nobody reads them any more. Readers may go on for a
+// while with the pointer as it was before the active version became that. Since when it is, no
+// clock tells: a change may land long after its time was taken. So what counts is since when it
+// was seen to be: by the run, after its switch, or here. A switch or a rollback meanwhile makes
+// another version the previous one, which readers still know as the active one: then the wait
+// begins anew.
+func (e *Engine) unlist(ctx context.Context, name string, seen sight, drop func(projection.Version, int) bool) (dropped []int, pointer projection.Pointer, err error) {
 	for {
 		unseen := time.Duration(0)
 		pointer, err = e.changePointer(ctx, name, func(p *projection.Pointer) (bool, error) {
@@ -184,7 +193,10 @@ func (e *Engine) unlist(ctx context.Context, name string, drop func(projection.V
 					dropped = append(dropped, v.Number)
 				}
 			}
-			if unseen = e.unseen(active); len(dropped) == 0 || unseen > 0 {
+			if seen.version != active.Number || seen.since != active.Since {
+				seen = sight{active.Number, active.Since, e.Now().Add(e.readersWait())}
+			}
+			if unseen = seen.settled.Sub(e.Now()); len(dropped) == 0 || unseen > 0 {
 				return false, nil
 			}
 			p.Versions = slices.DeleteFunc(p.Versions, func(v projection.Version) bool { return slices.Contains(dropped, v.Number) })
@@ -193,18 +205,20 @@ func (e *Engine) unlist(ctx context.Context, name string, drop func(projection.V
 		if err != nil || len(dropped) == 0 || unseen <= 0 {
 			return dropped, pointer, err
 		}
+		observe.Logger(ctx).Info().Int64("waitMs", unseen.Milliseconds()).Msg("reproject:unseen")
 		if err := e.sleep(ctx, unseen); err != nil {
 			return nil, pointer, err
 		}
 	}
 }
 
-// unseen is how long somebody may still know the pointer as it was before a version became the
-// active one.
-func (e *Engine) unseen(active projection.Version) time.Duration {
-	if active.Since == 0 {
-		return 0
-	}
-	limit := 2 * e.Settings.PointerTTL
-	return min(limit, limit-time.Duration(e.instant()-active.Since)*time.Millisecond)
+// sight is a version that was seen to be the active one.
+type sight struct {
+	version int
+	since   event.Instant // as the pointer says
+	settled time.Time     // from when on every reader knows it
 }
+
+// readersWait is after what time everybody reads the version that the pointer shows now: as
+// long as readers may rely on what they know of it, and once more for what they have begun.
+func (e *Engine) readersWait() time.Duration { return 2 * e.Settings.PointerTTL }

@@ -49,7 +49,7 @@ func (w *world) resume() {
 	cut.resumed = true
 	x := w.newExecution(cut.id, cut.request)
 	x.logged = cut.logged
-	x.meddled = x.meddled || w.versionOf(x).State != projection.Building // its version may be gone, or in use
+	x.meddled = x.meddled || w.believedOver[x.id] || w.versionOf(x).State != projection.Building // its version may be gone, or in use
 	w.s.counts["resumed"]++
 	x.start(func(ctx context.Context) (err error) {
 		x.run, err = x.driver().Resume(ctx, ordersName, x.id)

@@ -116,13 +116,20 @@ func (w *world) checkVersions(ctx context.Context) {
 // checkScratches wants versions that show a past moment to go on showing it.
 func (w *world) checkScratches() {
 	for _, x := range w.executions {
-		if x.err != nil || w.versionOf(x).State != projection.Scratch {
+		if x.err != nil || !w.showsPast(x) {
 			continue
 		}
 		if diff := w.checkScratch(x); diff != "" {
 			w.violated("%s", diff)
 		}
 	}
+}
+
+// showsPast reports whether the version that an execution has filled, to show a past moment, is
+// still there. A late attempt at Prepare may have made another for it, which stays empty.
+func (w *world) showsPast(x *execution) bool {
+	v := w.versionOf(x)
+	return v.State == projection.Scratch && v.Number == x.run.ToVersion
 }
 
 // checkOnly wants the last rebuild's version to be the active one and no other to exist.

@@ -135,6 +135,7 @@ func (r runs) Running(ctx context.Context, runID string) (running bool, err erro
 		for _, x := range r.w.executions {
 			running = running || x.id == runID && !x.ended
 		}
+		r.w.believedOver[runID] = r.w.believedOver[runID] || !running
 		return nil
 	})
 	return running, err

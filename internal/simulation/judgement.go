@@ -111,7 +111,7 @@ func (w *world) checkDone(x *execution) {
 			lengths[name] = x.lengths[name]
 		}
 		x.checkRows(w.activeTable(), lengths, "has healed the streams")
-	case x.run.Mode == reproject.ModeScratch && w.versionOf(x).State == projection.Scratch:
+	case x.run.Mode == reproject.ModeScratch && w.showsPast(x):
 		if diff := w.checkScratch(x); diff != "" {
 			w.violated("%s", diff)
 		}

@@ -42,6 +42,10 @@ type world struct {
 	deployed   int          // how many revisions the code has
 	revisions  map[int]int  // of the table versions
 
+	// believedOver are runs of which somebody was told that they are not going on: their versions
+	// may be taken away from then on.
+	believedOver map[string]bool
+
 	// What this run is like. Runs differ much, so that each is extreme in some way.
 	writes    int              // still to be made
 	later     int              // how many of them are not made at the beginning
@@ -97,7 +101,7 @@ func (w *world) someSpeed() float64 {
 }
 
 func newWorld(s *scheduler, m Mutation) *world {
-	w := &world{s: s, mutation: m, tables: memory.NewTables(), control: memory.NewControl(), ledger: memory.NewLedger(), blobs: memory.NewBlobs(), deployed: 1, revisions: map[int]int{}}
+	w := &world{s: s, mutation: m, tables: memory.NewTables(), control: memory.NewControl(), ledger: memory.NewLedger(), blobs: memory.NewBlobs(), deployed: 1, revisions: map[int]int{}, believedOver: map[string]bool{}}
 	if m.Ledger != nil {
 		w.ledger = m.Ledger(w.ledger)
 	}
