@@ -36,7 +36,7 @@ type cleanupCommand struct {
 }
 
 func (cleanupCommand) Help() string {
-	return `Drops the previous versions, to which one could roll back, and those that show a past moment. A version that is being built stays.
+	return `Drops the previous versions, to which one could roll back, and those that show a past moment. A version that is being built stays. It waits until nobody can read them any more: a second, and ten on AWS unless the stack was deployed with another PointerTtl.
 
 Example:
 

@@ -43,6 +43,9 @@ type Stack struct {
 	Models  *repair.ReadModels
 	Logs    Logs
 	Poll    time.Duration // how often a run is looked at
+
+	// PointerTTL is how long readers rely on what they know of a pointer.
+	PointerTTL func(context.Context) (time.Duration, error)
 }
 
 // poll is how often a run is looked at: often enough for a person, and far below the limits of
@@ -61,6 +64,7 @@ func Open(ctx context.Context, name string) (*Stack, error) {
 	}
 	return &Stack{
 		Name: name, Region: s.Region, Engine: s.Engine, Machine: s.Machine, Log: s.Log(), Archive: s.ArchiveLog(), Models: s.ReadModels(), Logs: logs, Poll: poll,
+		PointerTTL: func(ctx context.Context) (time.Duration, error) { return pointerTTL(ctx, name) },
 	}, nil
 }
 
@@ -268,7 +272,15 @@ func (s *Stack) Rollback(ctx context.Context, name string) (int, error) {
 	return s.Engine.Rollback(ctx, name)
 }
 
-// CleanUp drops the previous and the scratch versions of a projection.
+// CleanUp drops the previous and the scratch versions of a projection, when nobody can read
+// them any more. Where the time that this takes cannot be found out, for want of a permission, it
+// waits the longest there is.
 func (s *Stack) CleanUp(ctx context.Context, name string) ([]int, error) {
-	return s.Engine.CleanupAll(ctx, name)
+	engine := *s.Engine
+	if ttl, err := s.PointerTTL(ctx); err == nil {
+		engine.Settings.PointerTTL = ttl
+	} else {
+		observe.Logger(ctx).Warn().Err(err).Str("waits", (2 * engine.Settings.PointerTTL).String()).Msg("reproject:pointerTtlUnknown")
+	}
+	return engine.CleanupAll(ctx, name)
 }

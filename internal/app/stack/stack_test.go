@@ -133,6 +133,7 @@ func newStack(t *testing.T) (*stack.Stack, *machine) {
 	}
 	return &stack.Stack{
 		Name: "canteen", Engine: folder.Engine(nil), Machine: m, Log: folder.Log(), Models: folder.ReadModels(), Poll: 5 * time.Millisecond,
+		PointerTTL: func(context.Context) (time.Duration, error) { return time.Millisecond, nil },
 	}, m
 }
 

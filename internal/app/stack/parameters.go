@@ -1,0 +1,35 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+)
+
+// pointerTTLParameter is the stack's parameter that its functions have as POINTER_TTL.
+const pointerTTLParameter = "PointerTtl"
+
+// pointerTTL is how long the functions of a stack rely on what they know of a pointer, as it was
+// deployed.
+func pointerTTL(ctx context.Context, name string) (time.Duration, error) {
+	cloud, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("reading the AWS configuration: %w", err)
+	}
+	found, err := cloudformation.NewFromConfig(cloud).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &name})
+	if err != nil {
+		return 0, fmt.Errorf("reading the parameters of stack %s: %w", name, err)
+	}
+	for i := range found.Stacks {
+		for _, p := range found.Stacks[i].Parameters {
+			if aws.ToString(p.ParameterKey) == pointerTTLParameter {
+				return time.ParseDuration(aws.ToString(p.ParameterValue))
+			}
+		}
+	}
+	return 0, fmt.Errorf("stack %s has no parameter %s", name, pointerTTLParameter)
+}
