@@ -43,6 +43,20 @@ type Loader interface {
 	LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error)
 }
 
+// ByStream divides events that come stream by stream.
+func ByStream(events []event.Event) map[string][]event.Event {
+	streams := make(map[string][]event.Event, len(events)/4)
+	for start := 0; start < len(events); {
+		end := start + 1
+		for end < len(events) && events[end].Stream == events[start].Stream {
+			end++
+		}
+		streams[events[start].Stream] = events[start:end:end]
+		start = end
+	}
+	return streams
+}
+
 // Part is one of Count parts into which something is divided so that several can walk over
 // it at once: Index is from 0. The zero Part is everything. How a store divides is its own
 // affair, but the parts of one Count cover everything, each thing once.
@@ -67,6 +81,16 @@ type Lister interface {
 	// next page, "" after the last; a page may be empty before that. Start with "". Every
 	// stream that existed at the start comes exactly once; the order is the store's own.
 	Streams(ctx context.Context, part Part, cursor string, limit int) (names []string, next string, err error)
+}
+
+// Ranger is what a store has besides when it keeps its streams in the order of their names, by
+// byte: a walk over all of them then reads on, instead of looking each one up. Its contract is
+// eventstoretest.TestRanges.
+type Ranger interface {
+	// Range returns the events of the streams whose names come after one, and not after upTo
+	// unless that is "", in the order of names and versions. It ends with a whole stream, as
+	// soon as it has limit events, and then tells the name to read on after; "" when these are all.
+	Range(ctx context.Context, after, upTo string, limit int) (events []event.Event, next string, err error)
 }
 
 // Feed tells what was appended: each event at least once, those of one stream in any order

@@ -25,8 +25,9 @@ type Events struct {
 }
 
 var (
-	_ eventstore.Store = (*Events)(nil)
-	_ eventstore.Feed  = (*Events)(nil)
+	_ eventstore.Store  = (*Events)(nil)
+	_ eventstore.Feed   = (*Events)(nil)
+	_ eventstore.Ranger = (*Events)(nil)
 )
 
 // NewEvents is an empty event store.
@@ -126,6 +127,26 @@ func (s *Events) Streams(ctx context.Context, part eventstore.Part, cursor strin
 		return names, "", ctx.Err()
 	}
 	return names[:limit], names[limit-1], ctx.Err()
+}
+
+// Range is eventstore.Ranger.
+func (s *Events) Range(ctx context.Context, from, upTo string, limit int) (events []event.Event, next string, err error) {
+	if limit < 1 {
+		return nil, "", fmt.Errorf("reading streams: a page of %d makes no sense", limit)
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	names := after(slices.Sorted(maps.Keys(s.streams)), from)
+	for i, name := range names {
+		if upTo != "" && name > upTo {
+			break
+		}
+		events = append(events, s.load(name, 0)...)
+		if more := i+1 < len(names) && (upTo == "" || names[i+1] <= upTo); more && len(events) >= limit {
+			return events, name, ctx.Err()
+		}
+	}
+	return events, "", ctx.Err()
 }
 
 // Read is eventstore.Feed. The cursor is how many events were read.

@@ -10,14 +10,16 @@ import (
 
 func TestEvents(t *testing.T) {
 	t.Parallel()
-	eventstoretest.TestStore(t, eventstoretest.Harness{
+	events := eventstoretest.Harness{
 		Open: func(*testing.T) eventstoretest.Instance {
 			s := memory.NewEvents()
 			return eventstoretest.Instance{Store: s, Feed: s}
 		},
 		MaxEventBytes: memory.MaxEventBytes,
 		Features:      eventstoretest.Features{DetectsGaps: true, SettlesCancelled: true},
-	})
+	}
+	t.Run("store", func(t *testing.T) { t.Parallel(); eventstoretest.TestStore(t, events) })
+	t.Run("ranges", func(t *testing.T) { t.Parallel(); eventstoretest.TestRanges(t, events) })
 }
 
 func TestTables(t *testing.T) {

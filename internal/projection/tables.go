@@ -73,7 +73,8 @@ type Snapshotter interface {
 
 // Snapshot is one table at one moment. It is safe for concurrent use.
 type Snapshot interface {
-	// Scan is Inspector's, of everything.
+	// Scan is Inspector's, of everything, in the order of the streams' names, by byte; the cursor
+	// is the last of them.
 	Scan(ctx context.Context, cursor string, limit int) (records []Record, next string, err error)
 	// Totals is Inspector's.
 	Totals(ctx context.Context) (map[string]map[string]int64, error)

@@ -116,7 +116,7 @@ func (w *world) rebuilder(p *process) *reproject.Engine {
 		Projector: w.engineFor(p), Runs: runs{w, p}, Settings: w.settings(), Now: time.Now,
 	}
 	if w.snapshots {
-		e.Tables = snapshots{rows, w.tables}
+		e.Tables, e.Streams = snapshots{rows, w.tables}, ordered{streams{w.truth, p}, w.truth}
 	}
 	if w.embedded {
 		e.Archive = w.archiveFollower(p).CatchUp

@@ -48,6 +48,20 @@ func (s streams) Append(ctx context.Context, stream string, expected uint64, eve
 	})
 }
 
+// ordered is streams of a store that keeps them in order.
+type ordered struct {
+	streams
+	of eventstore.Ranger
+}
+
+func (s ordered) Range(ctx context.Context, after, upTo string, limit int) (events []event.Event, next string, err error) {
+	err = s.by.pass(ctx, reads, fmt.Sprintf("events of streams after %q up to %q", after, upTo), func(ctx context.Context) error {
+		events, next, err = s.of.Range(ctx, after, upTo, limit)
+		return err
+	})
+	return events, next, err
+}
+
 // tables is the read model's store as a process sees it.
 type tables struct {
 	projection.Store

@@ -68,7 +68,7 @@ type world struct {
 	stirs     bool    // much happens at once when the pointer has changed
 	still     int     // until this step time stands still
 	fresh     float64 // how often a function gets another instance although one is idle
-	snapshots bool    // the store has them
+	snapshots bool    // the stores have them, and keep the order of names
 	actions   []action
 }
 

@@ -29,13 +29,15 @@ func openEvents(t *testing.T, path string) *sqlite.Events {
 
 func TestEvents(t *testing.T) {
 	t.Parallel()
-	eventstoretest.TestStore(t, eventstoretest.Harness{
+	events := eventstoretest.Harness{
 		Open: func(t *testing.T) eventstoretest.Instance {
 			return instance(t, filepath.Join(t.TempDir(), "events.db"))
 		},
 		MaxEventBytes: sqlite.MaxEventBytes,
 		Features:      eventstoretest.Features{DetectsGaps: true, SettlesCancelled: true, Persists: true, Overloads: true},
-	})
+	}
+	t.Run("store", func(t *testing.T) { t.Parallel(); eventstoretest.TestStore(t, events) })
+	t.Run("ranges", func(t *testing.T) { t.Parallel(); eventstoretest.TestRanges(t, events) })
 }
 
 func instance(t *testing.T, path string) eventstoretest.Instance {

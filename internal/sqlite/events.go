@@ -46,13 +46,15 @@ type Events struct {
 	mu    sync.Mutex
 	awake chan struct{} // closed and replaced at every commit
 
-	load, loadMany, streams, since, head, appended *sql.Stmt // on readers
-	lastVersion, lastPosition, insert              *sql.Stmt // on the connection that writes
+	load, loadMany, streams, upTo, beyond *sql.Stmt // on readers
+	since, head, appended                 *sql.Stmt // on them too
+	lastVersion, lastPosition, insert     *sql.Stmt // on the connection that writes
 }
 
 var (
-	_ eventstore.Store = (*Events)(nil)
-	_ eventstore.Feed  = (*Events)(nil)
+	_ eventstore.Store  = (*Events)(nil)
+	_ eventstore.Feed   = (*Events)(nil)
+	_ eventstore.Ranger = (*Events)(nil)
 )
 
 // OpenEvents opens or creates the event store in the file at path. Close it.
@@ -77,6 +79,8 @@ func (s *Events) prepare(ctx context.Context) error {
 		&s.load:     eventColumn + "WHERE stream = ? AND version > ? ORDER BY version",
 		&s.loadMany: eventColumn + "WHERE stream IN (SELECT value FROM json_each(?)) ORDER BY stream, version",
 		&s.streams:  "SELECT stream FROM events WHERE stream > ? AND version = 1 ORDER BY stream LIMIT ?",
+		&s.upTo:     eventColumn + "WHERE stream > ? AND stream <= ? ORDER BY stream, version LIMIT ?",
+		&s.beyond:   eventColumn + "WHERE stream > ? ORDER BY stream, version LIMIT ?",
 		&s.since:    eventColumn + "WHERE position > ? ORDER BY position LIMIT ?",
 		&s.head:     "SELECT coalesce(max(position), 0) FROM events",
 		&s.appended: "SELECT appended FROM events WHERE position = ?",
@@ -123,16 +127,7 @@ func (s *Events) LoadMany(ctx context.Context, streams []string) (map[string][]e
 	if err != nil {
 		return nil, s.db.failed(ctx, fmt.Sprintf("loading %d streams", len(streams)), err)
 	}
-	found := make(map[string][]event.Event, len(streams))
-	for start := 0; start < len(events); {
-		end := start + 1
-		for end < len(events) && events[end].Stream == events[start].Stream {
-			end++
-		}
-		found[events[start].Stream] = events[start:end:end]
-		start = end
-	}
-	return found, nil
+	return eventstore.ByStream(events), nil
 }
 
 // Streams is eventstore.Lister, in the order of the names. The cursor is the last name.
@@ -151,6 +146,38 @@ func (s *Events) Streams(ctx context.Context, part eventstore.Part, cursor strin
 	}
 	return slices.DeleteFunc(names, func(name string) bool { return !part.Has(name) }), next, nil
 }
+
+// Range is eventstore.Ranger.
+func (s *Events) Range(ctx context.Context, after, upTo string, limit int) ([]event.Event, string, error) {
+	if err := checkLimit(limit); err != nil {
+		return nil, "", fmt.Errorf("reading streams: %w", err)
+	}
+	events, err := s.between(ctx, after, upTo, limit+1)
+	if err != nil || len(events) <= limit {
+		return events, "", s.db.failed(ctx, "reading streams", err)
+	}
+	// The one too many may be of the stream that has reached the limit.
+	last := events[limit-1].Stream
+	events = events[:limit]
+	rest, err := s.Load(ctx, last, events[limit-1].Version)
+	if err != nil {
+		return nil, "", err
+	}
+	return append(events, rest...), last, nil
+}
+
+// between reads events of the streams after one and up to another, "" for all of them.
+func (s *Events) between(ctx context.Context, after, upTo string, limit int) ([]event.Event, error) {
+	if upTo == "" {
+		rows, err := s.beyond.QueryContext(ctx, after, limit)
+		return readEvents(rows, err, min(limit, rangeEvents))
+	}
+	rows, err := s.upTo.QueryContext(ctx, after, upTo, limit)
+	return readEvents(rows, err, min(limit, rangeEvents))
+}
+
+// rangeEvents is for how many events Range makes room at once.
+const rangeEvents = 4096
 
 // Read is eventstore.Feed: events in the order of their numbers. The cursor is the number of
 // the last event read, in decimal.

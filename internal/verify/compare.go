@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 
-	"gakushoku/internal/eventstore"
 	"gakushoku/internal/projection"
 )
 
@@ -39,25 +38,42 @@ type FieldChange struct {
 // maxExamples bounds the rows that are told in detail.
 const maxExamples = 10
 
-// Compare compares the visible rows of two versions of a table. Nothing of it says which is
-// right.
-func (v *Verifier) Compare(ctx context.Context, older, newer projection.Table, part eventstore.Part) (*Comparison, error) {
-	c := &comparing{tables: v.Tables}
-	err := walk(ctx, v.workers(), rowsOf(v.Tables, older, part), func(ctx context.Context, rows []projection.Record) error {
-		return c.page(ctx, newer, rows, c.old)
-	})
-	if err == nil {
-		err = walk(ctx, v.workers(), rowsOf(v.Tables, newer, part), func(ctx context.Context, rows []projection.Record) error {
-			return c.page(ctx, older, rows, c.new)
+// compareVersions compares the visible rows of the table with those of the older version, by
+// looking the ones of either up in the other.
+func (p *pass) compareVersions(ctx context.Context) error {
+	if p.comparing == nil {
+		return nil
+	}
+	older, newer := *p.options.Against, p.table
+	for _, way := range []struct {
+		of, in projection.Table
+		count  func(row, other *projection.Record)
+	}{{older, newer, p.comparing.old}, {newer, older, p.comparing.new}} {
+		err := walk(ctx, p.workers(), rowsOf(p.Tables, way.of, p.options.Part), func(ctx context.Context, rows []projection.Record) error {
+			others, err := p.Tables.Records(ctx, way.in, streamsOf(rows))
+			if err != nil {
+				return err
+			}
+			p.comparing.page(rows, others, way.count)
+			return nil
 		})
+		if err != nil {
+			return fmt.Errorf("comparing %s with %s: %w", way.of, way.in, err)
+		}
 	}
-	if err == nil {
-		err = v.lookForLate(ctx, c, older, newer)
+	return nil
+}
+
+// conclude puts what the comparison with the older version has come to into the findings.
+func (p *pass) conclude(ctx context.Context) error {
+	if p.comparing == nil {
+		return nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("comparing %s with %s: %w", older, newer, err)
+	if err := p.lookForLate(ctx, p.comparing, *p.options.Against, p.table); err != nil {
+		return fmt.Errorf("comparing with %s: %w", p.options.Against, err)
 	}
-	return &c.sum, nil
+	p.findings.Comparison = &p.comparing.sum
+	return nil
 }
 
 // lookForLate looks again at rows that only one version has. Live delivery writes both, one after
@@ -78,7 +94,7 @@ func (v *Verifier) lookForLate(ctx context.Context, c *comparing, older, newer p
 		if len(side.streams) == 0 {
 			continue
 		}
-		found, err := c.tables.Records(ctx, side.other, side.streams)
+		found, err := v.Tables.Records(ctx, side.other, side.streams)
 		if err != nil {
 			return err
 		}
@@ -92,20 +108,16 @@ func (v *Verifier) lookForLate(ctx context.Context, c *comparing, older, newer p
 	return nil
 }
 
+// comparing counts. Nothing of it says which version is right.
 type comparing struct {
-	tables projection.Tables
-	mu     sync.Mutex
-	sum    Comparison
+	mu  sync.Mutex
+	sum Comparison
 
 	onlyOld, onlyNew []string // the first of these streams
 }
 
 // page counts visible rows of one table with what the other has of their streams.
-func (c *comparing) page(ctx context.Context, other projection.Table, rows []projection.Record, count func(row, other *projection.Record)) error {
-	others, err := c.tables.Records(ctx, other, streamsOf(rows))
-	if err != nil {
-		return err
-	}
+func (c *comparing) page(rows []projection.Record, others map[string]projection.Record, count func(row, other *projection.Record)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range rows {
@@ -115,7 +127,6 @@ func (c *comparing) page(ctx context.Context, other projection.Table, rows []pro
 		found := others[rows[i].Stream]
 		count(&rows[i], &found)
 	}
-	return nil
 }
 
 func (c *comparing) old(row, other *projection.Record) {

@@ -91,6 +91,8 @@ type Findings struct {
 	Exact Sums `json:"exact,omitempty"`
 	// Touched are the totals that healing wrong rows has changed: they have to be counted anew.
 	Touched Sums `json:"touched,omitempty"`
+	// Comparison is with the rows of Options.Against.
+	Comparison *Comparison `json:"comparison,omitempty"`
 }
 
 func newFindings(table string, sample float64) *Findings {

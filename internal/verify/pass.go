@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +22,8 @@ type pass struct {
 	options    Options
 	salt       uint64 // chooses the sample
 
+	comparing *comparing // with an older version; nil when that is not asked for
+
 	mu       sync.Mutex
 	findings *Findings
 	waiting  []suspect
@@ -34,50 +37,46 @@ type suspect struct {
 }
 
 func newPass(v *Verifier, d projection.Definition, t projection.Table, o Options) *pass {
-	return &pass{Verifier: v, definition: d, table: t, options: o, salt: uint64(v.Now().UnixNano()), findings: newFindings(t.String(), o.Sample)}
+	p := &pass{Verifier: v, definition: d, table: t, options: o, salt: uint64(v.Now().UnixNano()), findings: newFindings(t.String(), o.Sample)}
+	if o.Against != nil {
+		p.comparing = &comparing{}
+	}
+	return p
 }
 
-// run looks for the streams' rows before it compares rows: one that comes up in between is then
-// known to have been missing. The other way round it would be neither compared nor missing.
 func (p *pass) run(ctx context.Context) error {
-	if err := p.streams(ctx); err != nil {
-		return err
-	}
-	if err := p.rows(ctx); err != nil {
+	if err := p.walk(ctx); err != nil {
 		return err
 	}
 	if err := p.lookAgain(ctx); err != nil {
 		return err
 	}
 	sortProblems(p.findings.Problems)
-	return nil
+	return p.conclude(ctx)
 }
 
-// rows compares the rows with their streams.
-func (p *pass) rows(ctx context.Context) (err error) {
-	read, end, err := p.source(ctx)
+// walk goes through the streams and the rows: side by side where the stores keep them in order,
+// else one after the other. Then it looks for the streams' rows before it compares rows: one that
+// comes up in between is then known to have been missing. The other way round it would be neither
+// compared nor missing.
+func (p *pass) walk(ctx context.Context) (err error) {
+	stores, err := p.inOrder(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, end()) }()
-	return walk(ctx, p.workers(), read, p.comparePage)
-}
-
-// source is a snapshot of the table when the store keeps one and the part is everything, so
-// that the totals are those of the rows. end gives it back.
-func (p *pass) source(ctx context.Context) (read reading[projection.Record], end func() error, err error) {
-	snapshots, ok := p.Tables.(projection.Snapshotter)
-	if !ok || p.options.Part.Count > 1 || p.sampled() {
-		return rowsOf(p.Tables, p.table, p.options.Part), func() error { return nil }, nil
+	if stores != nil {
+		defer func() { err = errors.Join(err, stores.close()) }()
+		return walk(ctx, p.workers(), stores.next, func(ctx context.Context, s stretch) error {
+			return p.compareStretch(ctx, stores.streams, s)
+		})
 	}
-	s, err := snapshots.Snapshot(ctx, p.table)
-	if err != nil {
-		return nil, nil, err
+	if err := p.streams(ctx); err != nil {
+		return err
 	}
-	if p.findings.Exact, err = s.Totals(ctx); err != nil {
-		return nil, nil, errors.Join(err, s.Close())
+	if err := walk(ctx, p.workers(), rowsOf(p.Tables, p.table, p.options.Part), p.comparePage); err != nil {
+		return err
 	}
-	return snapshotOf(s), s.Close, nil
+	return p.compareVersions(ctx)
 }
 
 func (p *pass) sampled() bool { return p.options.Sample > 0 && p.options.Sample < 1 }
@@ -93,27 +92,41 @@ func (p *pass) chosen(stream string) bool {
 	return float64(x>>11)/(1<<53) < math.Min(p.options.Sample, 1)
 }
 
-// comparePage compares rows, and heals those that are wrong.
+// comparePage compares rows with their streams.
 func (p *pass) comparePage(ctx context.Context, rows []projection.Record) error {
-	page := newFindings("", 0)
-	var wrong []Problem
-	var waiting []suspect
+	page, kept := newFindings("", 0), p.present(rows)
+	histories, err := p.Streams.LoadMany(ctx, streamsOf(kept))
+	if err != nil {
+		return err
+	}
+	behind, err := p.judgeRows(ctx, kept, histories, page)
+	if err != nil {
+		return err
+	}
+	return p.add(ctx, page, behind)
+}
+
+// present keeps the rows that are to be compared; those of what was read are lost.
+func (p *pass) present(rows []projection.Record) []projection.Record {
 	kept := rows[:0]
 	for i := range rows {
 		if present(&rows[i]) && p.chosen(rows[i].Stream) {
 			kept = append(kept, rows[i])
 		}
 	}
-	histories, err := p.Streams.LoadMany(ctx, streamsOf(kept))
-	if err != nil {
-		return err
-	}
+	return kept
+}
+
+// judgeRows compares rows with their streams, which were read after them, and heals those that
+// are wrong. It answers those that are behind.
+func (p *pass) judgeRows(ctx context.Context, rows []projection.Record, histories map[string][]event.Event, page *Findings) (behind []suspect, err error) {
+	var wrong []Problem
 	now := p.Now()
-	for i := range kept {
-		row, history := &kept[i], histories[kept[i].Stream]
+	for i := range rows {
+		row, history := &rows[i], histories[rows[i].Stream]
 		j, err := judge(p.definition, row, history, event.InstantOf(now))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		page.Rows++
 		page.Events += int64(len(history))
@@ -122,16 +135,13 @@ func (p *pass) comparePage(ctx context.Context, rows []projection.Record) error 
 		case j.class != "":
 			wrong = append(wrong, problemOf(row, uint64(len(history)), &j))
 		case j.behind:
-			waiting = append(waiting, suspect{row.Stream, uint64(len(history)), now})
+			behind = append(behind, suspect{row.Stream, uint64(len(history)), now})
 		}
 		if row.Parked != nil && j.class == "" {
 			page.Parked++
 		}
 	}
-	if err := p.settleProblems(ctx, wrong, page); err != nil {
-		return err
-	}
-	return p.add(ctx, page, waiting)
+	return behind, p.settleProblems(ctx, wrong, page)
 }
 
 // add takes over what a page has shown.
@@ -179,15 +189,20 @@ func (p *pass) lookFor(ctx context.Context, names []string) error {
 	if len(missing) == 0 {
 		return p.add(ctx, page, nil)
 	}
-	// How long a stream is has to be known now: a row that comes up later may still lack some of it.
 	histories, err := p.Streams.LoadMany(ctx, missing)
 	if err != nil {
 		return err
 	}
-	waiting := make([]suspect, len(missing))
+	return p.add(ctx, page, p.missing(missing, histories))
+}
+
+// missing lets streams without a row wait for their second look. How long a stream is has to be
+// known now: a row that comes up later may still lack some of it.
+func (p *pass) missing(streams []string, histories map[string][]event.Event) []suspect {
+	waiting := make([]suspect, len(streams))
 	now := p.Now()
-	for i, name := range missing {
-		waiting[i] = suspect{name, uint64(len(histories[name])), now}
+	for i, name := range streams {
+		waiting[i] = suspect{strings.Clone(name), uint64(len(histories[name])), now}
 	}
-	return p.add(ctx, page, waiting)
+	return waiting
 }

@@ -89,7 +89,7 @@ func (s *settling) run(ctx context.Context) (err error) {
 }
 
 // walk folds the streams of all rows.
-func (s *settling) walk(ctx context.Context, read reading[projection.Record], each func(*projection.Record, []counted)) error {
+func (s *settling) walk(ctx context.Context, read reading[[]projection.Record], each func(*projection.Record, []counted)) error {
 	return walk(ctx, s.workers(), read, func(ctx context.Context, rows []projection.Record) error {
 		histories, err := s.Streams.LoadMany(ctx, streamsOf(rows))
 		if err != nil {

@@ -41,9 +41,10 @@ type Verifier struct {
 // Options say what is looked at, and what is done about it.
 type Options struct {
 	Part     eventstore.Part
-	Fix      bool           // heal what can be healed
-	Sample   float64        // of the streams, above 0 and below 1; 0 for all of them
-	Progress func(Progress) // called after each page, one call at a time; may be nil
+	Fix      bool              // heal what can be healed
+	Sample   float64           // of the streams, above 0 and below 1; 0 for all of them
+	Against  *projection.Table // an older version, whose rows are compared with these; nil for none
+	Progress func(Progress)    // called after each page, one call at a time; may be nil
 }
 
 // Progress is how far a verification has come.
@@ -77,8 +78,9 @@ func (v *Verifier) sleep(ctx context.Context, d time.Duration) error {
 func (v *Verifier) now() event.Instant { return event.InstantOf(v.Now()) }
 
 // Rows compares one part of a table with the event store: first the streams of the part with the
-// table, since a stream without a row shows only there, then the rows with their streams.
-// A store that keeps snapshots is read at one moment when the part is everything.
+// table, since a stream without a row shows only there, then the rows with their streams. Where
+// the stores keep the order of names and the part is everything, both are read side by side, the
+// rows as of one moment.
 func (v *Verifier) Rows(ctx context.Context, d projection.Definition, t projection.Table, o Options) (*Findings, error) {
 	if o.Sample < 0 || o.Sample > 1 {
 		return nil, fmt.Errorf("verifying %s: a sample of %g of all streams makes no sense", t, o.Sample)

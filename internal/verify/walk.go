@@ -10,15 +10,15 @@ import (
 )
 
 // reading reads the page after a cursor, as Inspector.Scan and Lister.Streams do.
-type reading[T any] func(ctx context.Context, cursor string) (page []T, next string, err error)
+type reading[P any] func(ctx context.Context, cursor string) (page P, next string, err error)
 
-func rowsOf(tables projection.Inspector, t projection.Table, part eventstore.Part) reading[projection.Record] {
+func rowsOf(tables projection.Inspector, t projection.Table, part eventstore.Part) reading[[]projection.Record] {
 	return func(ctx context.Context, cursor string) ([]projection.Record, string, error) {
 		return tables.Scan(ctx, t, part, cursor, pageSize)
 	}
 }
 
-func snapshotOf(s projection.Snapshot) reading[projection.Record] {
+func snapshotOf(s projection.Snapshot) reading[[]projection.Record] {
 	return func(ctx context.Context, cursor string) ([]projection.Record, string, error) {
 		return s.Scan(ctx, cursor, pageSize)
 	}
@@ -26,15 +26,15 @@ func snapshotOf(s projection.Snapshot) reading[projection.Record] {
 
 // walk reads pages one after the other and works on several at once. With one worker nothing
 // happens at the same time, so that a simulation sees one order of events.
-func walk[T any](ctx context.Context, workers int, read reading[T], work func(context.Context, []T) error) error {
+func walk[P any](ctx context.Context, workers int, read reading[P], work func(context.Context, P) error) error {
 	if workers == 1 {
-		return pages(ctx, read, func(page []T) error { return work(ctx, page) })
+		return pages(ctx, read, func(page P) error { return work(ctx, page) })
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	queue := make(chan []T)
+	queue := make(chan P)
 	group.Go(func() error {
 		defer close(queue)
-		return pages(ctx, read, func(page []T) error {
+		return pages(ctx, read, func(page P) error {
 			select {
 			case queue <- page:
 				return nil
@@ -56,7 +56,7 @@ func walk[T any](ctx context.Context, workers int, read reading[T], work func(co
 	return group.Wait()
 }
 
-func pages[T any](ctx context.Context, read reading[T], each func([]T) error) error {
+func pages[P any](ctx context.Context, read reading[P], each func(P) error) error {
 	for cursor := ""; ; {
 		page, next, err := read(ctx, cursor)
 		if err != nil {

@@ -3,6 +3,7 @@ package projectiontest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -17,6 +18,7 @@ func TestSnapshots(t *testing.T, h Tables) {
 		"rows and totals of a snapshot agree under writes":      testSnapshotConsistent,
 		"a snapshot of a table that is not there is ErrNoTable": testSnapshotNoTable,
 		"a snapshot is read by many at once":                    testSnapshotShared,
+		"a snapshot is read in the order of names":              testSnapshotOrder,
 		"a closed snapshot keeps nothing from being done":       testSnapshotClosed,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -40,6 +42,36 @@ func snapshotOf(t *testing.T, s projection.Store) projection.Snapshot {
 func snapshotScan(s projection.Snapshot) scan {
 	return func(ctx context.Context, _ projection.Table, cursor string, limit int) ([]projection.Record, string, error) {
 		return s.Scan(ctx, cursor, limit)
+	}
+}
+
+func testSnapshotOrder(t *testing.T, h Tables) {
+	s := newStore(t, h)
+	names := []string{"order-", "order-1", "order-10", "order-2", "order-B", "order-b", "order-é", "order-唐", "order-🍛"} // by byte
+	for i := range names {
+		mustWrite(t, s, []projection.Change{change(names[(i*5+2)%len(names)], 1)})
+	}
+	shot := snapshotOf(t, s)
+	for _, limit := range []int{1, 4, 100} {
+		var got []string
+		for cursor := ""; ; {
+			rows, next, err := shot.Scan(t.Context(), cursor, limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range rows {
+				got = append(got, r.Stream)
+			}
+			if cursor = next; next == "" {
+				break
+			}
+			if next != got[len(got)-1] {
+				t.Errorf("the cursor after %q is %q", got[len(got)-1], next)
+			}
+		}
+		if !slices.Equal(got, names) {
+			t.Errorf("pages of %d: got %q, want %q", limit, got, names)
+		}
 	}
 }
 
