@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -28,6 +29,9 @@ type ProjectionStatus struct {
 	Rows     int                  `json:"rows"`
 	Parked   int                  `json:"parked"`
 	Runs     []reproject.Run      `json:"runs,omitempty"` // of the versions that are being built
+	// Unreadable says why the rows of the active version could not be counted: its table is missing or
+	// damaged, and the projection has to be rebuilt.
+	Unreadable string `json:"unreadable,omitempty"`
 }
 
 // Status looks at the folder. It counts rows one by one.
@@ -42,7 +46,11 @@ func (f *Folder) Status(ctx context.Context) (Status, error) {
 			if v.State != projection.Active {
 				continue
 			}
-			if p.Rows, p.Parked, err = f.count(ctx, projection.Table{Projection: p.Name, Version: v.Number}); err != nil {
+			p.Rows, p.Parked, err = f.count(ctx, projection.Table{Projection: p.Name, Version: v.Number})
+			if errors.Is(err, projection.ErrNoTable) || errors.Is(err, projection.ErrDamaged) {
+				p.Unreadable, err = err.Error(), nil
+			}
+			if err != nil {
 				return status, err
 			}
 		}

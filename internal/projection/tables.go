@@ -10,6 +10,10 @@ import (
 // ErrNoTable says that a table version does not exist, or no longer.
 var ErrNoTable = errors.New("there is no such table version")
 
+// ErrDamaged says that what is stored of a table version cannot be read. All of it can be made
+// anew.
+var ErrDamaged = errors.New("the table version is damaged, rebuild the projection")
+
 // MaxWrite bounds the changes of one call of Tables.Write, so that rows and totals fit one
 // transaction of every store.
 const MaxWrite = 50

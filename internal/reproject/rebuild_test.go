@@ -379,6 +379,86 @@ func TestARunsCleanupHasWaitedInTheSoak(t *testing.T) {
 	}
 }
 
+// Somebody rolls back while a run waits for its approval: what readers saw until the switch is
+// what they can be brought back to, and not the version that was given up.
+func TestARollbackDuringARunIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.lives("a", 4)
+	w.mustProject()
+	w.mustRun("r1", request())
+	d := w.driver()
+	d.Approve = func(ctx context.Context, run reproject.Run) (reproject.Decision, error) {
+		if run.FromVersion != 2 {
+			t.Errorf("compared with version %d", run.FromVersion)
+		}
+		_, err := w.engine.Rollback(ctx, orders)
+		return reproject.Decision{Approved: true}, err
+	}
+	r := request()
+	r.Approve = true
+	run, err := d.Run(t.Context(), "r2", r)
+	if err != nil || run.Replaced != 1 || !slices.Equal(run.Dropped, []int{2}) {
+		t.Errorf("replaced %d, dropped %v: %v", run.Replaced, run.Dropped, err)
+	}
+	w.wantStates(map[int]projection.State{1: projection.Previous, 3: projection.Active})
+	if to, err := w.engine.Rollback(t.Context(), orders); err != nil || to != 1 {
+		t.Errorf("rolled back to %d: %v", to, err)
+	}
+}
+
+// After a rollback before the verification it is the version that readers see which the new one is
+// compared with.
+func TestTheNewVersionIsComparedWithTheOneThatReadersSee(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.lives("a", 4)
+	w.mustProject()
+	w.mustRun("r1", request())
+	run := w.planned("r2")
+	if run.FromVersion != 2 {
+		t.Fatalf("from %d", run.FromVersion)
+	}
+	if _, err := w.engine.Rollback(t.Context(), orders); err != nil {
+		t.Fatal(err)
+	}
+	if run = w.must(w.engine.StartVerify(t.Context(), run)); run.FromVersion != 1 {
+		t.Errorf("to be compared with version %d", run.FromVersion)
+	}
+}
+
+// A table that is missing, or damaged, is made anew like any other: that there is nothing to
+// compare with does not stop it, and is said.
+func TestAMissingTableIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	for name, store := range map[string]func(*world) reproject.Tables{
+		"in order":   func(w *world) reproject.Tables { return w.tables },
+		"looking up": func(w *world) reproject.Tables { return onlyTables{w.tables} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.engine.Tables = store(w)
+			w.lives("a", 20)
+			w.mustProject()
+			if err := w.tables.Drop(t.Context(), v1); err != nil {
+				t.Fatal(err)
+			}
+			run := w.mustRun("r1", request())
+			if run.Verify.Old.Unreadable == "" || run.Verify.Old.OnlyNew != 0 || !run.Verify.Sound {
+				t.Errorf("%+v", run.Verify)
+			}
+			w.wantStates(map[int]projection.State{2: projection.Active})
+			w.lives("b", 5)
+			w.mustProject()
+			w.wantFolded(version(2))
+		})
+	}
+}
+
+// onlyTables hides what a store has besides.
+type onlyTables struct{ reproject.Tables }
+
 // Readers may know the version that a rollback has just replaced for as long as any other: a
 // cleanup that has begun before does not take it from them.
 func TestARollbackDuringACleanupIsWaitedFor(t *testing.T) {

@@ -15,7 +15,7 @@ type Run struct {
 	Mode        Mode          `json:"mode"`
 	Request     Request       `json:"request"`
 	StartedAt   event.Instant `json:"startedAt"`
-	FromVersion int           `json:"fromVersion"`         // the active one at the start
+	FromVersion int           `json:"fromVersion"`         // the active one at the start, or when it was compared with the new one
 	ToVersion   int           `json:"toVersion,omitempty"` // the one that is made
 	Revision    int           `json:"revision"`            // of the fold that fills it
 	Step        string        `json:"step"`                // the last one that was done
@@ -25,6 +25,9 @@ type Run struct {
 	CatchUp *CaughtUp `json:"catchUp,omitempty"`
 	Verify  *Verified `json:"verify,omitempty"`
 	Heal    *Healed   `json:"heal,omitempty"`
+	// Replaced is the version that readers saw until the switch: another than FromVersion after a
+	// rollback meanwhile.
+	Replaced int `json:"replacedVersion,omitempty"`
 	// SwitchedAt is since when the run's version is the active one, as the pointer says.
 	SwitchedAt event.Instant `json:"switchedAt,omitzero"`
 	Dropped    []int         `json:"droppedVersions,omitempty"`
@@ -106,6 +109,9 @@ type OldAgainstNew struct {
 	OnlyOld int64 `json:"onlyOld"`
 	OnlyNew int64 `json:"onlyNew"`
 	Moving  int64 `json:"moving,omitempty"` // rows that were written in between
+
+	// Unreadable says why nothing was compared: the old version is missing or damaged.
+	Unreadable string `json:"unreadable,omitempty"`
 
 	Sample []string `json:"sample,omitempty"` // a few rows that changed, and in what; the report has more
 }

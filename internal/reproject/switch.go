@@ -23,13 +23,18 @@ func (e *Engine) Switch(ctx context.Context, run Run) (Run, error) {
 		return e.changeOwn(ctx, run, func(v *projection.Version, p *projection.Pointer) (bool, error) {
 			switch {
 			case v.State == projection.Active || v.State == projection.Previous:
-				run.SwitchedAt = v.Since
-				return false, nil // done before, perhaps rolled back since
+				// done before, perhaps rolled back since
+				run.Replaced, run.SwitchedAt = replacedBy(p, v), v.Since
+				return false, nil
 			case !v.Joined:
 				return false, failed("%s has not joined", run.Table())
 			}
 			e.activate(p, run.ToVersion)
-			run.SwitchedAt = v.Since
+			run.Replaced, run.SwitchedAt = replacedBy(p, v), v.Since
+			if run.Verify.Old.Unreadable != "" {
+				// Nobody can read it or go back to it, and live delivery cannot write it.
+				p.Versions = slices.DeleteFunc(p.Versions, func(v projection.Version) bool { return v.Number == run.Replaced && v.Number == run.FromVersion })
+			}
 			return true, nil
 		})
 	})
@@ -46,15 +51,27 @@ func (e *Engine) soak(run *Run) int64 {
 
 // activate makes a version the active one, and the one that was the previous one.
 func (e *Engine) activate(p *projection.Pointer, number int) {
+	now := e.instant()
 	for i := range p.Versions {
 		v := &p.Versions[i]
 		switch {
 		case v.Number == number:
-			v.State, v.Joined, v.Since = projection.Active, false, e.instant()
+			v.State, v.Joined, v.Since = projection.Active, false, now
 		case v.State == projection.Active:
-			v.State, v.Since = projection.Previous, e.instant()
+			v.State, v.Since = projection.Previous, now
 		}
 	}
+}
+
+// replacedBy is the version that readers saw before an active one: it came into its state in the
+// same moment. 0 when it is gone, or another change came after.
+func replacedBy(p *projection.Pointer, active *projection.Version) int {
+	for _, v := range p.Versions {
+		if v.State == projection.Previous && v.Number != active.Number && v.Since == active.Since {
+			return v.Number
+		}
+	}
+	return 0
 }
 
 // Rollback shows readers the previous version again; the active one becomes the previous one.
@@ -106,11 +123,12 @@ func (e *Engine) Cleanup(ctx context.Context, run Run) (Run, error) {
 }
 
 // KeepOne drops what older switches have left, but not the version that the run has just
-// replaced: it is what Cleanup is for a run without a soak time.
+// replaced: it is what Cleanup is for a run without a soak time. Where nobody knows which that
+// was, it drops none.
 func (e *Engine) KeepOne(ctx context.Context, run Run) (Run, error) {
 	return e.step(ctx, run, "KeepOne", func(run *Run) (err error) {
 		run.Dropped, err = e.cleanUp(ctx, run.Projection, sight{}, func(v projection.Version, _ int) bool {
-			return v.Number != run.FromVersion && v.Number != run.ToVersion
+			return run.Replaced > 0 && v.Number != run.Replaced && v.Number != run.ToVersion
 		})
 		return err
 	})

@@ -46,6 +46,13 @@ func (e *Engine) StartVerify(ctx context.Context, run Run) (Run, error) {
 		if err := e.put(ctx, run.key("verify", "totals-before.json"), verifyTotals(before)); err != nil {
 			return err
 		}
+		pointer, err := e.Pointers.Pointer(ctx, run.Projection)
+		if err != nil {
+			return err
+		}
+		if active, ok := pointer.ActiveVersion(); ok {
+			run.FromVersion = active.Number // after a rollback another than at the start
+		}
 		run.Verify = &Verified{}
 		count := max(1, e.Settings.VerifyParts)
 		for i := range count {
@@ -174,11 +181,17 @@ func (e *Engine) conclude(ctx context.Context, run *Run) (VerifyReport, error) {
 }
 
 func (o *OldAgainstNew) add(c *verify.Comparison) {
+	if o.Unreadable != "" {
+		return
+	}
 	o.Same += c.Same
 	o.Changed += c.Changed
 	o.OnlyOld += c.OnlyOld
 	o.OnlyNew += c.OnlyNew
 	o.Moving += c.Moving
+	if c.Unreadable != "" {
+		*o = OldAgainstNew{Unreadable: c.Unreadable}
+	}
 	for i := range c.Examples {
 		if len(o.Sample) < maxSample {
 			o.Sample = append(o.Sample, sampleOf(&c.Examples[i]))

@@ -98,7 +98,7 @@ func (l *load) sorted(ctx context.Context, err error) error {
 		// Whatever SQLite has found wrong with a file that went to another name meanwhile.
 		return errors.Join(errInUse, l.sweep(ctx))
 	}
-	return explain(ctx, l.path, err)
+	return explain(ctx, l.path, tableFile, err)
 }
 
 // progress tells whether there is a load, and whether it was finished.

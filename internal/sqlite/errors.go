@@ -11,6 +11,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"gakushoku/internal/fault"
+	"gakushoku/internal/projection"
 )
 
 // errClosed is the answer of a store after Close.
@@ -26,7 +27,7 @@ func (d *database) failed(ctx context.Context, what string, err error) error {
 	case d.closed.Load():
 		return fmt.Errorf("%s: %w", what, errClosed)
 	}
-	return fmt.Errorf("%s: %w", what, explain(ctx, d.path, err))
+	return fmt.Errorf("%s: %w", what, explain(ctx, d.path, d.kind, err))
 }
 
 func isBusy(err error) bool {
@@ -35,8 +36,8 @@ func isBusy(err error) bool {
 }
 
 // explain sorts SQLite's errors. What concerns the file or its disk is infra, since the call
-// may succeed once they are in order, and says what to do.
-func explain(ctx context.Context, path string, err error) error {
+// may succeed once they are in order, and says what to do. A damaged table is projection.ErrDamaged.
+func explain(ctx context.Context, path string, k kind, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -49,8 +50,8 @@ func explain(ctx context.Context, path string, err error) error {
 		}
 		return err
 	}
-	advice := ""
-	switch lite.Code() & 0xff {
+	advice, code := "", lite.Code()&0xff
+	switch code {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return fault.UnavailableFor(fmt.Errorf("%s: another process holds the file, try again: %w", path, err), time.Second)
 	case sqlite3.SQLITE_FULL:
@@ -67,6 +68,9 @@ func explain(ctx context.Context, path string, err error) error {
 		advice = "this is not a database or it is damaged, choose another folder or restore it from a backup"
 	default:
 		return fmt.Errorf("%s: %w", path, err)
+	}
+	if k == tableFile && (code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB) {
+		return fault.Unavailable(fmt.Errorf("%s: %w: %w", path, projection.ErrDamaged, err))
 	}
 	return fault.Unavailable(fmt.Errorf("%s: %s: %w", path, advice, err))
 }

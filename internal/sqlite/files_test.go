@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -13,7 +14,9 @@ import (
 	"time"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/projection"
 )
 
 // wantClear wants an error that names the file and says what to do.
@@ -207,6 +210,46 @@ func TestADamagedFileIsNamedAndNotAnswered(t *testing.T) {
 	}
 	_, err = OpenEvents(t.Context(), s.Path())
 	wantClear(t, err, s.Path(), "restore it from a backup", fault.Infra)
+}
+
+// A table is made of events: it is not restored, but made anew.
+func TestADamagedTableIsToldFromOtherTrouble(t *testing.T) {
+	t.Parallel()
+	tables := OpenTables(t.TempDir())
+	defer tables.Close()
+	table := projection.Table{Projection: "orders", Version: 1}
+	if err := tables.Create(t.Context(), table); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 200 {
+		row := projection.Record{Stream: fmt.Sprintf("order-%03d", i), Version: 1, Data: []byte(`{"text":"` + strings.Repeat("x", 200) + `"}`)}
+		if _, err := tables.Write(t.Context(), table, []projection.Change{{Record: row}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tables.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := tables.path(table)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, damaged := range map[string][]byte{
+		"bytes in the middle": append(whole[:4096:4096], bytes.Repeat([]byte{0xa5}, len(whole)-4096)...),
+		"no database":         append([]byte("garbage"), whole[7:]...),
+	} {
+		if err := os.WriteFile(path, damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		again := OpenTables(filepath.Dir(path))
+		_, _, err := again.Scan(t.Context(), table, eventstore.All, "", 500)
+		if !errors.Is(err, projection.ErrDamaged) {
+			t.Errorf("%s: %v", name, err)
+		}
+		wantClear(t, err, path, "rebuild the projection", fault.Infra)
+		again.Close()
+	}
 }
 
 func TestAFullDiskIsNamedAndLeavesTheStoreUsable(t *testing.T) {

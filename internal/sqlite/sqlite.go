@@ -45,6 +45,7 @@ const (
 // of failing inside SQLite, and a pool of connections that only read.
 type database struct {
 	path   string
+	kind   kind
 	info   os.FileInfo // of the file that was opened: its name may come to mean another
 	read   *sql.DB
 	pool   *sql.DB       // of the one connection that writes
@@ -59,10 +60,10 @@ type database struct {
 // open opens or creates the file at path, with the tables of schema. A file's format, its
 // user_version, counts from 1; upgrades are what brings a file to the next one, in order.
 func open(ctx context.Context, path string, k kind, schema string, upgrades ...string) (*database, error) {
-	d := &database{path: path, lock: make(chan struct{}, 1)}
+	d := &database{path: path, kind: k, lock: make(chan struct{}, 1)}
 	err := d.open(ctx, "mode=rwc", k, schema, upgrades)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening %w", explain(ctx, path, err)), d.close())
+		return nil, errors.Join(fmt.Errorf("opening %w", explain(ctx, path, k, err)), d.close())
 	}
 	return d, nil
 }
@@ -71,7 +72,7 @@ func open(ctx context.Context, path string, k kind, schema string, upgrades ...s
 // only now.
 func openExisting(ctx context.Context, path string, k kind, schema string, upgrades ...string) (*database, error) {
 	before, err := os.Stat(path)
-	d := &database{path: path, lock: make(chan struct{}, 1)}
+	d := &database{path: path, kind: k, lock: make(chan struct{}, 1)}
 	if err == nil {
 		err = d.open(ctx, "mode=rw", k, schema, upgrades)
 	}
@@ -79,7 +80,7 @@ func openExisting(ctx context.Context, path string, k kind, schema string, upgra
 		if now, gone := os.Stat(path); gone != nil || before != nil && !os.SameFile(before, now) {
 			err = fmt.Errorf("%s: %w", path, fs.ErrNotExist)
 		}
-		return nil, errors.Join(fmt.Errorf("opening %w", explain(ctx, path, err)), d.close())
+		return nil, errors.Join(fmt.Errorf("opening %w", explain(ctx, path, k, err)), d.close())
 	}
 	return d, nil
 }

@@ -109,7 +109,7 @@ func removeFile(ctx context.Context, path string) error {
 	var errs []error
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
 		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, explain(ctx, path, err))
+			errs = append(errs, explain(ctx, path, tableFile, err))
 		}
 	}
 	return errors.Join(errs...)
@@ -138,7 +138,7 @@ func (s *Tables) opened(ctx context.Context, t projection.Table, create bool) (*
 			return v, nil
 		}
 		if err := s.forget(t); err != nil {
-			return nil, explain(ctx, path, err)
+			return nil, explain(ctx, path, tableFile, err)
 		}
 	}
 	if info == nil {
@@ -176,7 +176,7 @@ func (s *Tables) find(ctx context.Context, t projection.Table) (path string, inf
 			return path, info, nil
 		}
 	}
-	return path, nil, explain(ctx, path, err)
+	return path, nil, explain(ctx, path, tableFile, err)
 }
 
 // with calls f with the file of a table version. What f returns is put into words; when the

@@ -73,7 +73,7 @@ func openTableVersion(ctx context.Context, path string, create bool) (*tableVers
 	}
 	v := &tableVersion{db: db}
 	if err := v.prepare(ctx); err != nil {
-		return nil, errors.Join(explain(ctx, path, err), db.close())
+		return nil, errors.Join(explain(ctx, path, tableFile, err), db.close())
 	}
 	return v, nil
 }

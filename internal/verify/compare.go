@@ -3,6 +3,7 @@ package verify
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -19,6 +20,10 @@ type Comparison struct {
 	Moving  int64 `json:"moving"` // at different versions: live delivery is just writing them
 
 	Examples []Changed `json:"examples,omitempty"` // a few of those that changed
+
+	// Unreadable says why nothing was compared: the older version is missing or damaged, which may
+	// be just why the newer one is made.
+	Unreadable string `json:"unreadable,omitempty"`
 }
 
 // Changed is one row that says something else in the new version.
@@ -49,18 +54,49 @@ func (p *pass) compareVersions(ctx context.Context) error {
 		of, in projection.Table
 		count  func(row, other *projection.Record)
 	}{{older, newer, p.comparing.old}, {newer, older, p.comparing.new}} {
-		err := walk(ctx, p.workers(), rowsOf(p.Tables, way.of, p.options.Part), func(ctx context.Context, rows []projection.Record) error {
+		read := rowsOf(p.Tables, way.of, p.options.Part)
+		err := walk(ctx, p.workers(), func(ctx context.Context, cursor string) ([]projection.Record, string, error) {
+			rows, next, err := read(ctx, cursor)
+			return rows, next, p.reading(way.of, err)
+		}, func(ctx context.Context, rows []projection.Record) error {
 			others, err := p.Tables.Records(ctx, way.in, streamsOf(rows))
 			if err != nil {
-				return err
+				return p.reading(way.in, err)
 			}
 			p.comparing.page(rows, others, way.count)
 			return nil
 		})
-		if err != nil {
+		if err = p.comparing.without(err); err != nil {
 			return fmt.Errorf("comparing %s with %s: %w", way.of, way.in, err)
 		}
 	}
+	return nil
+}
+
+// unreadable is the error of an older version that is missing or damaged.
+type unreadable struct{ error }
+
+func (u unreadable) Unwrap() error { return u.error }
+
+// reading marks an error of reading a table that means that the older version cannot be read,
+// whoever tries.
+func (p *pass) reading(t projection.Table, err error) error {
+	if t == *p.options.Against && (errors.Is(err, projection.ErrNoTable) || errors.Is(err, projection.ErrDamaged)) {
+		return unreadable{err}
+	}
+	return err
+}
+
+// without goes on without the comparison when the error is that the older version cannot be
+// read. Any other error it returns.
+func (c *comparing) without(err error) error {
+	var older unreadable
+	if !errors.As(err, &older) {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sum, c.onlyOld, c.onlyNew = Comparison{Unreadable: older.Error()}, nil, nil
 	return nil
 }
 
@@ -69,7 +105,8 @@ func (p *pass) conclude(ctx context.Context) error {
 	if p.comparing == nil {
 		return nil
 	}
-	if err := p.lookForLate(ctx, p.comparing, *p.options.Against, p.table); err != nil {
+	err := p.lookForLate(ctx, p.comparing, *p.options.Against, p.table)
+	if err = p.comparing.without(err); err != nil {
 		return fmt.Errorf("comparing with %s: %w", p.options.Against, err)
 	}
 	p.findings.Comparison = &p.comparing.sum
@@ -79,11 +116,11 @@ func (p *pass) conclude(ctx context.Context) error {
 // lookForLate looks again at rows that only one version has. Live delivery writes both, one after
 // the other: a row that has just come up is in both a moment later. When there are many,
 // they are no such rows.
-func (v *Verifier) lookForLate(ctx context.Context, c *comparing, older, newer projection.Table) error {
+func (p *pass) lookForLate(ctx context.Context, c *comparing, older, newer projection.Table) error {
 	if n := c.sum.OnlyOld + c.sum.OnlyNew; n == 0 || n > pageSize {
 		return nil
 	}
-	if err := v.sleep(ctx, v.LagBound); err != nil {
+	if err := p.sleep(ctx, p.LagBound); err != nil {
 		return err
 	}
 	for _, side := range []struct {
@@ -94,9 +131,9 @@ func (v *Verifier) lookForLate(ctx context.Context, c *comparing, older, newer p
 		if len(side.streams) == 0 {
 			continue
 		}
-		found, err := v.Tables.Records(ctx, side.other, side.streams)
+		found, err := p.Tables.Records(ctx, side.other, side.streams)
 		if err != nil {
-			return err
+			return p.reading(side.other, err)
 		}
 		for _, r := range found {
 			if r.Visible() {
@@ -120,6 +157,9 @@ type comparing struct {
 func (c *comparing) page(rows []projection.Record, others map[string]projection.Record, count func(row, other *projection.Record)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.sum.Unreadable != "" {
+		return
+	}
 	for i := range rows {
 		if !rows[i].Visible() {
 			continue

@@ -45,12 +45,14 @@ func (p *pass) inOrder(ctx context.Context) (*ordered, error) {
 	if p.findings.Exact, err = o.rows.Totals(ctx); err != nil {
 		return nil, errors.Join(err, o.close())
 	}
-	if p.options.Against != nil {
-		s, err := tables.Snapshot(ctx, *p.options.Against)
-		if err != nil {
-			return nil, errors.Join(err, o.close())
-		}
-		o.older = &ahead{from: s}
+	if p.comparing == nil {
+		return o, nil
+	}
+	older, err := tables.Snapshot(ctx, *p.options.Against)
+	if err == nil {
+		o.older = &ahead{from: older}
+	} else if err = p.comparing.without(p.reading(*p.options.Against, err)); err != nil {
+		return nil, errors.Join(err, o.close())
 	}
 	return o, nil
 }
@@ -64,14 +66,18 @@ func (o *ordered) close() error {
 }
 
 // next reads a page of rows, and the older ones up to its end.
-func (o *ordered) next(ctx context.Context, after string) (s stretch, upTo string, err error) {
+func (p *pass) next(ctx context.Context, o *ordered, after string) (s stretch, upTo string, err error) {
 	s.after = after
 	if s.rows, s.upTo, err = o.rows.Scan(ctx, after, pageSize); err != nil || o.older == nil {
 		return s, s.upTo, err
 	}
-	if s.upTo, err = o.older.fill(ctx, s.upTo); err != nil {
-		return s, "", err
+	filled, err := o.older.fill(ctx, s.upTo)
+	if err != nil {
+		err = errors.Join(p.comparing.without(p.reading(*p.options.Against, err)), o.older.from.Close())
+		o.older = nil
+		return s, s.upTo, err
 	}
+	s.upTo = filled
 	s.rows, s.older = s.rows[:end(s.rows, s.upTo)], o.older.take(s.upTo)
 	return s, s.upTo, nil
 }
@@ -172,6 +178,9 @@ func (p *pass) compareStreams(ctx context.Context, rows []projection.Record, eve
 func (c *comparing) merge(older, newer []projection.Record) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.sum.Unreadable != "" {
+		return
+	}
 	var none projection.Record
 	for len(older) > 0 || len(newer) > 0 {
 		old, new := &none, &none

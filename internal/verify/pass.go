@@ -66,9 +66,9 @@ func (p *pass) walk(ctx context.Context) (err error) {
 	}
 	if stores != nil {
 		defer func() { err = errors.Join(err, stores.close()) }()
-		return walk(ctx, p.workers(), stores.next, func(ctx context.Context, s stretch) error {
-			return p.compareStretch(ctx, stores.streams, s)
-		})
+		return walk(ctx, p.workers(), func(ctx context.Context, after string) (stretch, string, error) {
+			return p.next(ctx, stores, after)
+		}, func(ctx context.Context, s stretch) error { return p.compareStretch(ctx, stores.streams, s) })
 	}
 	if err := p.streams(ctx); err != nil {
 		return err

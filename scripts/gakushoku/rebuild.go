@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -163,7 +164,7 @@ func (p *program) showRun(r *reproject.Run, took time.Duration, onAWS string) er
 		return p.printf("%s: %s in %s, as of %s; nobody is switched to it, \"gakushoku projection cleanup %s\" drops it\n",
 			r.Projection, plural(r.Replay.Rows, "row"), r.Table(), until(r), r.Projection)
 	}
-	if err := p.printf("%s: %s, %s in %s, which replaces version %d, in %s\n", r.Projection, plural(r.Plan.Events, "event"), plural(r.Replay.Rows, "row"), r.Table(), r.FromVersion, took.Round(time.Millisecond)); err != nil {
+	if err := p.printf("%s: %s, %s in %s, which replaces version %d, in %s\n", r.Projection, plural(r.Plan.Events, "event"), plural(r.Replay.Rows, "row"), r.Table(), cmp.Or(r.Replaced, r.FromVersion), took.Round(time.Millisecond)); err != nil {
 		return err
 	}
 	if err := p.showVerification(r); err != nil {
@@ -177,7 +178,10 @@ func (p *program) showRun(r *reproject.Run, took time.Duration, onAWS string) er
 	if r.Request.Soak != nil {
 		return nil
 	}
-	return p.printf("%s-v%d is kept and still written: \"rollback %s\" goes back to it, \"cleanup %s\" drops it\n", r.Projection, r.FromVersion, r.Projection, r.Projection)
+	if r.Replaced == 0 || r.Verify.Old.Unreadable != "" {
+		return nil
+	}
+	return p.printf("%s-v%d is kept and still written: \"rollback %s\" goes back to it, \"cleanup %s\" drops it\n", r.Projection, r.Replaced, r.Projection, r.Projection)
 }
 
 // showVerification tells what the verification of the new version has shown.
@@ -195,8 +199,12 @@ func (p *program) showVerification(r *reproject.Run) error {
 		verdict = "NOT sound"
 	}
 	old := v.Old
-	err := p.printf("verified %s and %s%s: %s, %d brought in late, %d parked\nagainst version %d: %d same, %d changed, %d only old, %d only new\n",
-		plural(v.Rows, "row"), plural(v.Events, "event"), sample, verdict, v.Healed, v.Parked, r.FromVersion, old.Same+old.Moving, old.Changed, old.OnlyOld, old.OnlyNew)
+	against := fmt.Sprintf("%d same, %d changed, %d only old, %d only new", old.Same+old.Moving, old.Changed, old.OnlyOld, old.OnlyNew)
+	if old.Unreadable != "" {
+		against = "not compared, it cannot be read: " + plain(old.Unreadable)
+	}
+	err := p.printf("verified %s and %s%s: %s, %d brought in late, %d parked\nagainst version %d: %s\n",
+		plural(v.Rows, "row"), plural(v.Events, "event"), sample, verdict, v.Healed, v.Parked, r.FromVersion, against)
 	for _, row := range old.Sample {
 		if err == nil {
 			err = p.printf("  %s\n", plain(row))

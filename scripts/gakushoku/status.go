@@ -139,7 +139,7 @@ func showVersions(w io.Writer, s app.Status, counted bool) error {
 			fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t%s", projected.Name, v.Number, stateOf(v), v.Revision, since(v.Since), orDash(v.RunID))
 			if counted {
 				rows, parked := "-", "-"
-				if v.State == projection.Active {
+				if v.State == projection.Active && projected.Unreadable == "" {
 					parked = fmt.Sprint(projected.Parked)
 					if projected.Rows >= 0 {
 						rows = fmt.Sprint(projected.Rows)
@@ -150,7 +150,17 @@ func showVersions(w io.Writer, s app.Status, counted bool) error {
 			fmt.Fprintln(table)
 		}
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, projected := range s.Projections {
+		if projected.Unreadable != "" {
+			if _, err := fmt.Fprintf(w, "%s: readers get nothing: %s\n", projected.Name, plain(projected.Unreadable)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func since(at event.Instant) string {
