@@ -72,15 +72,20 @@ func (a *Archiver) Commit(ctx context.Context, batch []Record) (Archived, error)
 
 // advance puts a batch into the log, or finds out that its beginning is there. It returns how
 // many records are in the log now.
-func (a *Archiver) advance(ctx context.Context, batch []Record, done *Archived) (int, error) {
+func (a *Archiver) advance(ctx context.Context, batch []Record, done *Archived) (covered int, err error) {
+	ctx, span := observe.StartLinked(ctx, "archive segment", observe.Consumer, traceparents(batch))
+	defer func() {
+		span.Int(observe.AttrEvents, covered).Int(observe.AttrNumber, int(done.Last)).Failed(err).End()
+	}()
 	source := batch[0].Source
 	claim, err := a.Ledger.Claimed(ctx, source)
 	if err != nil {
 		return 0, err
 	}
 	if claim.Records == 0 {
-		m, err := a.commit(ctx, batch)
+		m, err := a.commitSegment(ctx, batch)
 		if err == nil {
+			observe.MetricsOf(ctx).Archived(ctx, m.Last, a.Now().Sub(batch[len(batch)-1].Event.OccurredAt.Time()))
 			done.Events, done.Last, done.Records = done.Events+len(batch), m.Last, done.Records+len(batch)
 			return len(batch), nil
 		}
@@ -95,6 +100,7 @@ func (a *Archiver) advance(ctx context.Context, batch []Record, done *Archived) 
 			return 0, fault.Unavailable(fmt.Errorf("the claim of %s cannot be read, though there is one", source))
 		}
 	}
+	span.Bool(observe.AttrRepeated, true)
 	last, err := a.complete(ctx, claim)
 	if err != nil {
 		return 0, err
@@ -102,21 +108,6 @@ func (a *Archiver) advance(ctx context.Context, batch []Record, done *Archived) 
 	observe.Logger(ctx).Info().Str("source", source).Int("records", claim.Records).Uint64("first", claim.First).Msg("archive:claimed")
 	done.Last, done.Records = last, done.Records+claim.Records
 	return min(claim.Records, len(batch)), nil
-}
-
-// commit puts a batch into the log as one segment.
-func (a *Archiver) commit(ctx context.Context, batch []Record) (Manifest, error) {
-	ctx, span := observe.StartLinked(ctx, "archive segment", observe.Consumer, traceparents(batch))
-	m, err := a.commitSegment(ctx, batch)
-	span.Int(observe.AttrEvents, len(batch)).Int(observe.AttrNumber, int(m.Last))
-	if !errors.Is(err, ErrClaimed) {
-		span.Failed(err)
-	}
-	if err == nil {
-		observe.MetricsOf(ctx).Archived(ctx, m.Last, a.Now().Sub(batch[len(batch)-1].Event.OccurredAt.Time()))
-	}
-	span.End()
-	return m, err
 }
 
 // traceparents are those of the batch's events, in order.
@@ -130,6 +121,7 @@ func traceparents(batch []Record) iter.Seq[string] {
 	}
 }
 
+// commitSegment puts a batch into the log as one segment.
 func (a *Archiver) commitSegment(ctx context.Context, batch []Record) (Manifest, error) {
 	started := a.Now()
 	s, err := encode(batch)
