@@ -154,7 +154,7 @@ func tryOnce[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Reque
 }
 
 func (h *Handler) load(ctx context.Context, stream string) ([]event.Event, error) {
-	ctx, span := observe.Start(ctx, "load", observe.Client)
+	ctx, span := observe.Start(ctx, "load", observe.Internal)
 	history, err := h.Streams.Load(ctx, stream, 0)
 	span.Int(observe.AttrEvents, len(history)).Failed(err).End()
 	return history, err
@@ -162,7 +162,7 @@ func (h *Handler) load(ctx context.Context, stream string) ([]event.Event, error
 
 // append appends. To lose the race for a stream is no failure of the store.
 func (h *Handler) append(ctx context.Context, stream string, expected uint64, events []event.Event) error {
-	ctx, span := observe.Start(ctx, "append", observe.Client)
+	ctx, span := observe.Start(ctx, "append", observe.Internal)
 	span.Int(observe.AttrEvents, len(events)).Int(observe.AttrVersion, int(expected)+len(events))
 	err := h.Streams.Append(ctx, stream, expected, events)
 	if errors.Is(err, eventstore.ErrConflict) {
