@@ -25,7 +25,11 @@ const (
 	AttrStep       = "gakushoku.step"
 	AttrCached     = "gakushoku.cached"
 	AttrKept       = "gakushoku.kept" // why a trace was kept whatever the sampler said
-	AttrErrorClass = "error.type"     // the class of an error, or the HTTP status
+	AttrErrorClass = "error.type"     // the class of an error, the HTTP status, or the code of a service
+
+	AttrThrottled    = "gakushoku.throttled_attempts" // how often a service has said "slow down" to one call
+	AttrReasons      = "gakushoku.reasons"            // codes by which a service explains its refusal
+	AttrCallsLeftOut = "gakushoku.calls_left_out"     // on the last call that is recorded: there may be more
 )
 
 // The values of AttrKept, on the root of a trace.
@@ -114,6 +118,14 @@ func (s Span) Failed(err error) Span {
 	s.span.RecordError(err)
 	s.span.SetStatus(codes.Error, string(class))
 	return s
+}
+
+// FailedAs notes a failure of which there is a code. What else the error says is left out.
+func (s Span) FailedAs(code string) {
+	if s.span != nil {
+		s.span.SetAttributes(attribute.String(AttrErrorClass, code))
+		s.span.SetStatus(codes.Error, code)
+	}
 }
 
 // End ends the span.

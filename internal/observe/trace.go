@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"iter"
 	"net/http"
+	"time"
 
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
@@ -62,6 +63,23 @@ func Start(ctx context.Context, name string, kind trace.SpanKind) (context.Conte
 		return ctx, Span{} // before the options, which take memory
 	}
 	return start(ctx, tracer, name, trace.WithSpanKind(kind))
+}
+
+// Recording reports whether somebody records the span of ctx, so that a span within it has a
+// place. It costs nothing.
+func Recording(ctx context.Context) bool {
+	return TracerOf(ctx) != nil && trace.SpanFromContext(ctx).IsRecording()
+}
+
+// Past is a span in the span of ctx of something that began at a time, and of which it is known
+// only now that it is to be recorded.
+func Past(ctx context.Context, name string, kind trace.SpanKind, began time.Time) Span {
+	tracer := TracerOf(ctx)
+	if tracer == nil {
+		return Span{}
+	}
+	_, span := tracer.Start(ctx, name, trace.WithSpanKind(kind), trace.WithTimestamp(began))
+	return recording(span)
 }
 
 // maxLinks bounds the links of a span, as the SDK's limit does.

@@ -30,7 +30,7 @@ func (s *System) blobs() (*s3.Blobs, error) {
 	if s.config.LogBucket == "" {
 		return nil, errors.New(envLogBucket + " is not set: it names the bucket of the log")
 	}
-	return s3.NewBlobs(awss3.NewFromConfig(s.cloud, s3.Bounded), s.config.LogBucket), nil
+	return s3.NewBlobs(awss3.NewFromConfig(s.cloud, options(s, s3.Bounded, s3.Traced)...), s.config.LogBucket), nil
 }
 
 func (s *System) ledger() *dynamo.Ledger { return dynamo.NewLedger(s.client, s.config.ControlTable) }

@@ -61,22 +61,30 @@ func Open(ctx context.Context, function string, getenv func(string) string) (*Sy
 	if err != nil {
 		return nil, fmt.Errorf("reading the AWS configuration: %w", err)
 	}
-	s := newSystem(cloud, c, observe.NewLogger(os.Stdout, c.LogLevel, function))
-	s.telemetry, err = openTelemetry(ctx, function, getenv, os.Stdout, s.logger)
-	return s, err
+	logger := observe.NewLogger(os.Stdout, c.LogLevel, function)
+	sent, err := openTelemetry(ctx, function, getenv, os.Stdout, logger)
+	if err != nil {
+		return nil, err
+	}
+	return newSystem(cloud, c, logger, sent), nil
 }
 
-func newSystem(cloud aws.Config, c Config, logger zerolog.Logger) *System {
-	client := dynamodb.NewFromConfig(cloud, dynamo.Bounded)
-	return &System{
-		config:  c,
-		logger:  logger,
-		cloud:   cloud,
-		client:  client,
-		events:  dynamo.NewEvents(client, c.EventTable),
-		tables:  dynamo.NewTables(client, dynamo.Options{Prefix: c.ReadModelPrefix, Tags: map[string]string{"application": "gakushoku"}}),
-		control: dynamo.NewControl(client, c.ControlTable),
+func newSystem(cloud aws.Config, c Config, logger zerolog.Logger, sent *telemetry.Telemetry) *System {
+	s := &System{config: c, logger: logger, cloud: cloud, telemetry: sent}
+	s.client = dynamodb.NewFromConfig(cloud, options(s, dynamo.Bounded, dynamo.Traced)...)
+	s.events = dynamo.NewEvents(s.client, c.EventTable)
+	s.tables = dynamo.NewTables(s.client, dynamo.Options{Prefix: c.ReadModelPrefix, Tags: map[string]string{"application": "gakushoku"}})
+	s.control = dynamo.NewControl(s.client, c.ControlTable)
+	return s
+}
+
+// options are those of a client of AWS. Only where somebody traces its calls pass through what
+// records them: the SDK puts that together anew for each call.
+func options[O any](s *System, bounded, traced func(*O)) []func(*O) {
+	if s.telemetry.Tracer() == nil {
+		return []func(*O){bounded}
 	}
+	return []func(*O){bounded, traced}
 }
 
 // Exit ends a function that could not be built, with a log line that says why.

@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
+	"gakushoku/internal/awstrace"
 	"gakushoku/internal/lambdaevent"
 	"gakushoku/internal/machine"
 	"gakushoku/internal/observe"
@@ -44,6 +45,9 @@ func observed[In, Out any](t *telemetry.Telemetry, handle func(context.Context, 
 	return func(ctx context.Context, in In) (Out, error) {
 		defer t.Flush(ctx) //nolint:errcheck // the SDK logs it; an answer is not worth less without its trace
 		coldStart.Do(func() { t.Metrics().ColdStarted(ctx) })
-		return handle(observe.WithMetrics(observe.WithTracer(ctx, t.Tracer()), t.Metrics()), in)
+		if tracer := t.Tracer(); tracer != nil {
+			ctx = awstrace.WithBudget(observe.WithTracer(ctx, tracer))
+		}
+		return handle(observe.WithMetrics(ctx, t.Metrics()), in)
 	}
 }

@@ -48,7 +48,7 @@ func (s *System) machine() (*sfn.Machine, error) {
 	if s.config.StateMachineARN == "" {
 		return nil, errors.New(envStateMachineARN + " is not set: it names the state machine of rebuilds")
 	}
-	return sfn.NewMachine(awssfn.NewFromConfig(s.cloud, sfn.Bounded), s.config.StateMachineARN), nil
+	return sfn.NewMachine(awssfn.NewFromConfig(s.cloud, options(s, sfn.Bounded, sfn.Traced)...), s.config.StateMachineARN), nil
 }
 
 func (s *System) engine(blobs *s3.Blobs, machine *sfn.Machine) *reproject.Engine {

@@ -70,7 +70,7 @@ func newStack(cloud aws.Config, name, account, partition string) *Stack {
 		LogBucket:       fmt.Sprintf("%s-log-%s-%s", name, account, cloud.Region),
 		StateMachineARN: fmt.Sprintf("arn:%s:states:%s:%s:stateMachine:%s-reproject", partition, cloud.Region, account, name),
 		PointerTTL:      maxPointerTTL, ProjectorTimeout: defaultProjectorTimeout,
-	}, zerolog.Nop())
+	}, zerolog.Nop(), nil)
 	s := &Stack{
 		Name: name, Region: cloud.Region, Account: account,
 		Events: system.events, Tables: system.tables, Control: system.control, Ledger: system.ledger(), system: system,

@@ -2,6 +2,7 @@ package xray
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+
+	"gakushoku/internal/observe"
 )
 
 // The limits of a document.
@@ -27,7 +30,7 @@ type document struct {
 	TraceID     string         `json:"trace_id"`
 	ParentID    string         `json:"parent_id,omitempty"`
 	Type        string         `json:"type,omitempty"`      // subsegment, or nothing
-	Namespace   string         `json:"namespace,omitempty"` // remote: a call of another system
+	Namespace   string         `json:"namespace,omitempty"` // aws, or remote: a call of another system
 	StartTime   seconds        `json:"start_time"`
 	EndTime     seconds        `json:"end_time"`
 	Error       bool           `json:"error,omitempty"`    // of the caller
@@ -35,6 +38,7 @@ type document struct {
 	Fault       bool           `json:"fault,omitempty"`    // ours
 	Cause       *cause         `json:"cause,omitempty"`
 	HTTP        *httpBlock     `json:"http,omitempty"`
+	AWS         *awsBlock      `json:"aws,omitempty"`
 	Annotations map[string]any `json:"annotations,omitempty"`
 	Links       []link         `json:"links,omitempty"`
 }
@@ -50,7 +54,7 @@ type exception struct {
 }
 
 type httpBlock struct {
-	Request  httpRequest   `json:"request"`
+	Request  *httpRequest  `json:"request,omitempty"`
 	Response *httpResponse `json:"response,omitempty"`
 }
 
@@ -63,10 +67,25 @@ type httpResponse struct {
 	Status int64 `json:"status"`
 }
 
+// awsBlock is the call of an AWS service, under the names that X-Ray's own SDKs give.
+type awsBlock struct {
+	Operation  string   `json:"operation,omitempty"`
+	Region     string   `json:"region,omitempty"`
+	RequestID  string   `json:"request_id,omitempty"`
+	Retries    int64    `json:"retries,omitempty"`
+	TableName  string   `json:"table_name,omitempty"`
+	TableNames []string `json:"table_names,omitempty"` // when there are several
+	BucketName string   `json:"bucket_name,omitempty"`
+	Key        string   `json:"key,omitempty"`
+}
+
 type link struct {
 	TraceID string `json:"trace_id"`
 	ID      string `json:"id"`
 }
+
+// throttledKey is the annotation of a call that was throttled.
+var throttledKey = keyOf(observe.AttrThrottled)
 
 // seconds is a moment in seconds since 1970, with microseconds.
 type seconds time.Time
@@ -102,7 +121,11 @@ func documentOf(span sdktrace.ReadOnlySpan, subsegment bool) document {
 			d.Name = nameOf(service.AsString())
 		}
 	}
-	d.attributes(span.Attributes())
+	all := span.Attributes()
+	if subsegment {
+		all = d.call(all)
+	}
+	d.attributes(all)
 	d.outcome(span)
 	for _, l := range span.Links() {
 		d.Links = append(d.Links, link{traceID(l.SpanContext.TraceID()), l.SpanContext.SpanID().String()})
@@ -110,21 +133,64 @@ func documentOf(span sdktrace.ReadOnlySpan, subsegment bool) document {
 	return d
 }
 
+// call makes the subsegment that of an AWS service when the span is a call of one: it has the
+// name of the service then, and is the node of the table or of the service in the map. What is
+// left of the attributes comes back.
+func (d *document) call(all []attribute.KeyValue) []attribute.KeyValue {
+	if !slices.ContainsFunc(all, func(a attribute.KeyValue) bool { return a.Key == "rpc.system.name" && a.Value.AsString() == "aws-api" }) {
+		return all
+	}
+	d.Namespace, d.AWS = "aws", &awsBlock{}
+	var left []attribute.KeyValue
+	for _, a := range all {
+		switch a.Key {
+		case "rpc.system.name", "db.system.name":
+		case "rpc.method":
+			service, operation, _ := strings.Cut(a.Value.AsString(), "/")
+			d.Name, d.AWS.Operation = nameOf(service), operation
+		case "cloud.region":
+			d.AWS.Region = a.Value.AsString()
+		case "aws.request_id":
+			d.AWS.RequestID = a.Value.AsString()
+		case "http.request.resend_count":
+			d.AWS.Retries = a.Value.AsInt64()
+		case "aws.dynamodb.table_names":
+			d.AWS.TableNames = a.Value.AsStringSlice()
+		case "aws.s3.bucket":
+			d.AWS.BucketName = a.Value.AsString()
+		case "aws.s3.key":
+			d.AWS.Key = a.Value.AsString()
+		default:
+			left = append(left, a)
+		}
+	}
+	if tables := d.AWS.TableNames; len(tables) == 1 {
+		d.AWS.TableName, d.AWS.TableNames = tables[0], nil
+	}
+	return left
+}
+
 func (d *document) attributes(all []attribute.KeyValue) {
-	request := func() *httpBlock {
+	exchange := func() *httpBlock {
 		if d.HTTP == nil {
 			d.HTTP = &httpBlock{}
 		}
 		return d.HTTP
 	}
+	request := func() *httpRequest {
+		if exchange().Request == nil {
+			d.HTTP.Request = &httpRequest{}
+		}
+		return d.HTTP.Request
+	}
 	for _, a := range all {
 		switch a.Key {
 		case "http.request.method":
-			request().Request.Method = a.Value.AsString()
+			request().Method = a.Value.AsString()
 		case "url.path":
-			request().Request.URL = a.Value.AsString()
+			request().URL = a.Value.AsString()
 		case "http.response.status_code":
-			request().Response = &httpResponse{a.Value.AsInt64()}
+			exchange().Response = &httpResponse{a.Value.AsInt64()}
 		default:
 			d.annotate(string(a.Key), a.Value)
 		}
@@ -136,12 +202,7 @@ func (d *document) annotate(key string, value attribute.Value) {
 	if len(d.Annotations) >= maxAnnotations {
 		return
 	}
-	key = strings.Map(func(r rune) rune {
-		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' {
-			return r
-		}
-		return '_'
-	}, key)
+	key = keyOf(key)
 	switch value.Type() {
 	case attribute.BOOL, attribute.INT64, attribute.FLOAT64:
 		d.Annotations[key] = value.AsInterface()
@@ -150,12 +211,28 @@ func (d *document) annotate(key string, value attribute.Value) {
 	}
 }
 
+func keyOf(key string) string {
+	return strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' {
+			return r
+		}
+		return '_'
+	}, key)
+}
+
 // outcome says whose an error is.
 func (d *document) outcome(span sdktrace.ReadOnlySpan) {
 	d.Fault = span.Status().Code == codes.Error
 	if d.HTTP != nil && d.HTTP.Response != nil {
 		status := d.HTTP.Response.Status
 		d.Error, d.Throttle, d.Fault = status >= 400 && status < 500, status == 429, d.Fault || status >= 500
+	}
+	if d.AWS != nil {
+		// The services say "slow down" with other statuses too, and a refusal is never their fault.
+		_, throttled := d.Annotations[throttledKey]
+		d.Throttle = d.Throttle || d.Fault && throttled && d.HTTP != nil
+		d.Fault = d.Fault && !d.Error && !d.Throttle
+		d.Error = d.Error || d.Throttle
 	}
 	for i, e := range span.Events() {
 		if e.Name != "exception" {

@@ -95,6 +95,21 @@ func check(t *testing.T, document map[string]any) {
 					t.Errorf("annotation %s is a %T", key, v)
 				}
 			}
+		case "aws":
+			if document["namespace"] != "aws" {
+				t.Errorf("the block of a call of AWS, and the namespace is %v", document["namespace"])
+			}
+			for key, v := range value.(map[string]any) {
+				switch v := v.(type) {
+				case string:
+					if v == "" || len(v) > 250 {
+						t.Errorf("aws.%s is %q", key, v)
+					}
+				case float64, []any:
+				default:
+					t.Errorf("aws.%s is a %T", key, v)
+				}
+			}
 		case "http", "cause", "links":
 		default:
 			format, known := formats[field]
@@ -186,6 +201,98 @@ func TestOnLambdaTheInvocationIsTheSegment(t *testing.T) {
 	span.End()
 	if got := d.next(t); got["type"] != nil || got["name"] != "gakushoku" {
 		t.Errorf("in an invocation that X-Ray has no segment of: %v", got)
+	}
+}
+
+func TestACallOfAWSIsTheSubsegmentOfItsService(t *testing.T) {
+	t.Parallel()
+	tracer, d := tracing(t, xray.Options{})
+	ctx, request := tracer.Start(from(t), "POST /orders", trace.WithSpanKind(trace.SpanKindServer))
+	call := func(name string, failure string, all ...attribute.KeyValue) map[string]any {
+		_, span := tracer.Start(ctx, strings.ReplaceAll(name, "/", "."), trace.WithSpanKind(trace.SpanKindClient))
+		span.SetAttributes(append(all, attribute.String("rpc.system.name", "aws-api"), attribute.String("rpc.method", name), attribute.String("cloud.region", "eu-west-1"))...)
+		if failure != "" {
+			span.SetStatus(codes.Error, failure)
+			span.SetAttributes(attribute.String("error.type", failure))
+		}
+		span.End()
+		document := d.next(t)
+		if document["type"] != "subsegment" || document["namespace"] != "aws" || document["parent_id"] != request.SpanContext().SpanID().String() {
+			t.Errorf("%s: %v", name, document)
+		}
+		for _, varies := range []string{"id", "trace_id", "parent_id", "type", "namespace", "start_time", "end_time"} {
+			delete(document, varies)
+		}
+		return document
+	}
+	tables := func(names ...string) attribute.KeyValue {
+		return attribute.StringSlice("aws.dynamodb.table_names", names)
+	}
+	status := func(n int) attribute.KeyValue { return attribute.Int("http.response.status_code", n) }
+	answered := func(n float64) map[string]any { return map[string]any{"response": map[string]any{"status": n}} }
+	for name, test := range map[string]struct{ got, want map[string]any }{
+		"well": {
+			call("DynamoDB/PutItem", "", attribute.String("db.system.name", "aws.dynamodb"), tables("canteen-events"), attribute.String("aws.request_id", "request-7"), status(200)),
+			map[string]any{
+				"name": "DynamoDB", "http": answered(200), "annotations": map[string]any{"span_kind": "client"},
+				"aws": map[string]any{"operation": "PutItem", "region": "eu-west-1", "table_name": "canteen-events", "request_id": "request-7"},
+			},
+		},
+		"an object": {
+			call("S3/GetObject", "", attribute.String("aws.s3.bucket", "canteen-log"), attribute.String("aws.s3.key", "manifests/1.json"), status(200)),
+			map[string]any{
+				"name": "S3", "http": answered(200), "annotations": map[string]any{"span_kind": "client"},
+				"aws": map[string]any{"operation": "GetObject", "region": "eu-west-1", "bucket_name": "canteen-log", "key": "manifests/1.json"},
+			},
+		},
+		"refused": {
+			call("DynamoDB/TransactWriteItems", "", tables("rows", "totals"), status(400), attribute.String("rpc.response.status_code", "TransactionCanceledException")),
+			map[string]any{
+				"name": "DynamoDB", "http": answered(400), "error": true, "annotations": map[string]any{"span_kind": "client", "rpc_response_status_code": "TransactionCanceledException"},
+				"aws": map[string]any{"operation": "TransactWriteItems", "region": "eu-west-1", "table_names": []any{"rows", "totals"}},
+			},
+		},
+		"throttled": {
+			call("DynamoDB/Query", "ThrottlingException", status(400), attribute.Int("http.request.resend_count", 3), attribute.Int("gakushoku.throttled_attempts", 4)),
+			map[string]any{
+				"name": "DynamoDB", "http": answered(400), "error": true, "throttle": true,
+				"annotations": map[string]any{"span_kind": "client", "error_type": "ThrottlingException", "gakushoku_throttled_attempts": 4.0},
+				"aws":         map[string]any{"operation": "Query", "region": "eu-west-1", "retries": 3.0},
+			},
+		},
+		"throttled by a bucket": {
+			call("S3/PutObject", "SlowDown", status(503), attribute.Int("gakushoku.throttled_attempts", 1)),
+			map[string]any{
+				"name": "S3", "http": answered(503), "error": true, "throttle": true,
+				"annotations": map[string]any{"span_kind": "client", "error_type": "SlowDown", "gakushoku_throttled_attempts": 1.0},
+				"aws":         map[string]any{"operation": "PutObject", "region": "eu-west-1"},
+			},
+		},
+		"throttled, then well": {
+			call("DynamoDB/Query", "", status(200), attribute.Int("http.request.resend_count", 1), attribute.Int("gakushoku.throttled_attempts", 1)),
+			map[string]any{
+				"name": "DynamoDB", "http": answered(200), "annotations": map[string]any{"span_kind": "client", "gakushoku_throttled_attempts": 1.0},
+				"aws": map[string]any{"operation": "Query", "region": "eu-west-1", "retries": 1.0},
+			},
+		},
+		"broken": {
+			call("SFN/StartExecution", "InternalServerError", status(500)),
+			map[string]any{
+				"name": "SFN", "http": answered(500), "fault": true, "annotations": map[string]any{"span_kind": "client", "error_type": "InternalServerError"},
+				"aws": map[string]any{"operation": "StartExecution", "region": "eu-west-1"},
+			},
+		},
+		"no answer": {
+			call("DynamoDB/GetItem", "timeout", attribute.Int("gakushoku.throttled_attempts", 1)),
+			map[string]any{
+				"name": "DynamoDB", "fault": true, "annotations": map[string]any{"span_kind": "client", "error_type": "timeout", "gakushoku_throttled_attempts": 1.0},
+				"aws": map[string]any{"operation": "GetItem", "region": "eu-west-1"},
+			},
+		},
+	} {
+		if diff := cmp.Diff(test.want, test.got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }
 
