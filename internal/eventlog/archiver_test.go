@@ -12,6 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"gakushoku/internal/eventlog"
 	"gakushoku/internal/fault"
@@ -240,6 +243,63 @@ func TestTheArchiverTellsWhatItDoes(t *testing.T) {
 		if !strings.Contains(lines.String(), want) {
 			t.Errorf("%s is not in\n%s", want, lines.String())
 		}
+	}
+}
+
+func TestASpanTellsOfEachSegment(t *testing.T) {
+	t.Parallel()
+	recorder := tracetest.NewSpanRecorder()
+	ctx := observe.WithTracer(t.Context(), sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)).Tracer("test"))
+	l := newLog()
+	batch := records("s", 0, 5)
+	for i := range batch {
+		batch[i].Event.Traceparent = fmt.Sprintf("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b%x-01", i)
+	}
+	failing := &shaky{ledger: l.ledger, blobs: l.blobs, before: func(call string) error {
+		if call == "Claimed" {
+			return errBusy
+		}
+		return nil
+	}, after: never}
+	if _, err := l.archiver(failing, l.blobs).Commit(ctx, batch); err == nil {
+		t.Error("it went well")
+	}
+	for range 2 { // the batch comes, and comes again with more
+		if _, err := l.archiver(l.ledger, l.blobs).Commit(ctx, batch[:3]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := l.archiver(l.ledger, l.blobs).Commit(ctx, batch); err != nil {
+		t.Fatal(err)
+	}
+	type told struct {
+		Events, Number int64
+		Repeated       bool
+		Links          int
+		Status         codes.Code
+	}
+	var got []told
+	for _, s := range recorder.Ended() {
+		one := told{Links: len(s.Links()), Status: s.Status().Code}
+		for _, a := range s.Attributes() {
+			switch string(a.Key) {
+			case observe.AttrEvents:
+				one.Events = a.Value.AsInt64()
+			case observe.AttrNumber:
+				one.Number = a.Value.AsInt64()
+			case observe.AttrRepeated:
+				one.Repeated = a.Value.AsBool()
+			}
+		}
+		got = append(got, one)
+	}
+	want := []told{
+		{Links: 5, Status: codes.Error},
+		{Events: 3, Number: 3, Links: 3}, {Events: 3, Number: 3, Repeated: true, Links: 3},
+		{Events: 3, Number: 3, Repeated: true, Links: 5}, {Events: 2, Number: 5, Links: 2},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
