@@ -39,12 +39,15 @@ func samplerOf(getenv func(string) string) (sdktrace.Sampler, error) {
 	}
 }
 
+// parentBased does as a span's parent, and as root does when there is none. On Lambda the parent
+// of a batch is its invocation, which X-Ray has decided on without knowing what is in the batch:
+// that decision does not keep back what a sampled request has caused.
 func parentBased(root sdktrace.Sampler) sdktrace.Sampler {
-	return sdktrace.ParentBased(linked{root})
+	return sdktrace.ParentBased(linked{root}, sdktrace.WithRemoteParentNotSampled(linked{sdktrace.NeverSample()}))
 }
 
-// linked decides on spans without a parent. One that is linked to a sampled span is sampled:
-// what comes of an event is seen whenever the request that made it is.
+// linked samples a span that is linked to a sampled one: what comes of an event is seen whenever
+// the request that made it is.
 type linked struct{ otherwise sdktrace.Sampler }
 
 // ShouldSample is sdktrace.Sampler.

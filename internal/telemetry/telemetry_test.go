@@ -198,7 +198,8 @@ func TestSamplersByTheirNames(t *testing.T) {
 		{sampler: "parentbased_always_on", want: true},
 		{sampler: "parentbased_always_off", want: false}, {sampler: "parentbased_always_off", parent: sampled, want: true},
 		{sampler: "parentbased_always_off", link: sampled, want: true}, {sampler: "parentbased_always_off", link: unsampled, want: false},
-		{sampler: "parentbased_always_off", parent: unsampled, link: sampled, want: false},
+		{parent: unsampled, link: sampled, want: true}, {parent: unsampled, link: unsampled, want: false},
+		{sampler: "parentbased_always_off", parent: unsampled, link: sampled, want: true}, {sampler: "always_off", parent: unsampled, link: sampled, want: false},
 		{sampler: "parentbased_traceidratio", arg: "0", want: false}, {sampler: "parentbased_traceidratio", arg: "0", parent: sampled, want: true},
 		{sampler: "parentbased_traceidratio", arg: "0", link: sampled, want: true},
 	} {
