@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"gakushoku/internal/app/lambdas"
@@ -27,6 +28,7 @@ type canteen struct {
 	deployment *deployment
 	stack      *lambdas.Stack
 	tables     *dynamodb.Client // for breaking things by hand
+	logs       *cloudwatchlogs.Client
 	client     *client
 	guests     *guests
 	opened     time.Time
@@ -45,7 +47,7 @@ func openCanteen(ctx context.Context, o options, endpoint string, d *deployment)
 	base := strings.TrimSuffix(endpoint, "/") + "/restapis/" + d.outputs["ApiId"] + "/v1/_user_request_"
 	say("the API is at %s", base)
 	return &canteen{
-		options: o, deployment: d, stack: stack, tables: dynamodb.NewFromConfig(cloud), client: newClient(base), opened: time.Now(),
+		options: o, deployment: d, stack: stack, tables: dynamodb.NewFromConfig(cloud), logs: cloudwatchlogs.NewFromConfig(cloud), client: newClient(base), opened: time.Now(),
 	}, nil
 }
 
@@ -57,6 +59,7 @@ type scenario struct {
 
 var scenarios = []scenario{
 	{"orders flow to rows and to the log", flow},
+	{"one operation is one trace, from the POST to the row", followTrace},
 	{"a broken read model is rebuilt under traffic", rebuildBroken},
 	{"a run is stopped half-way, and a later one clears up", stopHalfWay},
 	{"an operator follows the runbooks", followRunbooks},

@@ -51,14 +51,21 @@ func (c *client) complain(format string, args ...any) {
 
 // command sends a command that has to succeed.
 func (c *client) command(ctx context.Context, path, correlationID string, body any) (answer, bool) {
+	return c.tracedCommand(ctx, path, correlationID, "", body)
+}
+
+// tracedCommand is command within a span of the caller's, which a W3C traceparent names; "" for none.
+func (c *client) tracedCommand(ctx context.Context, path, correlationID, traceparent string, body any) (answer, bool) {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		c.complain("POST %s: %v", path, err)
 		return answer{}, false
 	}
-	return send[answer](ctx, c, http.MethodPost, path, raw, map[string]string{
-		"Content-Type": "application/json", "Idempotency-Key": observe.NewID(), observe.HeaderCorrelationID: correlationID,
-	})
+	headers := map[string]string{"Content-Type": "application/json", "Idempotency-Key": observe.NewID(), observe.HeaderCorrelationID: correlationID}
+	if traceparent != "" {
+		headers["traceparent"] = traceparent
+	}
+	return send[answer](ctx, c, http.MethodPost, path, raw, headers)
 }
 
 // order reads an order that must be shown at least as of a version, 0 for as it may be.

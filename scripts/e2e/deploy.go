@@ -55,8 +55,9 @@ func deploy(ctx context.Context, o options, fresh bool) (*deployment, error) {
 	}
 	say("built in %s", time.Since(started).Round(time.Second))
 	started = time.Now()
+	// The functions write their spans into their logs, where a trace is followed; an emulator has no X-Ray.
 	_, err = d.sam(ctx, "deploy", "--stack-name", o.stack, "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar",
-		"--parameter-overrides", parameters, "PointerTtl="+pointerTTL.String(), fmt.Sprintf("ProjectorTimeout=%d", int(projectorTimeout.Seconds())), "LogLevel=debug")
+		"--parameter-overrides", parameters, "PointerTtl="+pointerTTL.String(), fmt.Sprintf("ProjectorTimeout=%d", int(projectorTimeout.Seconds())), "LogLevel=debug", "TracesExporter=console")
 	if err != nil {
 		return nil, err
 	}

@@ -28,8 +28,8 @@ func followRunbooks(ctx context.Context, c *canteen) error {
 	defer os.RemoveAll(work)
 	ctx, cancel := context.WithTimeout(ctx, runbookLimit)
 	defer cancel()
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(work, "gakushoku"), "./scripts/gakushoku").CombinedOutput(); err != nil {
-		return fmt.Errorf("building the command line: %w: %s", err, out)
+	if err := buildCommandLine(ctx, work); err != nil {
+		return err
 	}
 	before, err := c.stack.Control.Pointer(ctx, request().Projection)
 	if err != nil {
@@ -48,6 +48,14 @@ func followRunbooks(ctx context.Context, c *canteen) error {
 		return fmt.Errorf("the runbooks have left %+v, before them there was %+v", after.Versions, before.Versions)
 	}
 	return c.wantSound(ctx, 0)
+}
+
+// buildCommandLine puts the command line into a folder.
+func buildCommandLine(ctx context.Context, folder string) error {
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(folder, "gakushoku"), "./scripts/gakushoku").CombinedOutput(); err != nil {
+		return fmt.Errorf("building the command line: %w: %s", err, out)
+	}
+	return nil
 }
 
 // followPages runs what every page says about a stack.

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/observe"
+)
+
+// span is what the exporter console writes of one, as far as anything here looks at it.
+type span struct {
+	Name        string
+	SpanContext spanContext
+	Parent      spanContext
+	Attributes  []struct {
+		Key   string
+		Value struct{ Value any }
+	}
+	Links []struct{ SpanContext spanContext }
+
+	function string // in whose log it was
+}
+
+type spanContext struct{ TraceID, SpanID string }
+
+// attribute is the value of an attribute as text, "" when there is none.
+func (s *span) attribute(key string) string {
+	for _, a := range s.Attributes {
+		if a.Key == key {
+			return fmt.Sprint(a.Value.Value)
+		}
+	}
+	return ""
+}
+
+func (s *span) linksTo(cause spanContext) bool {
+	return slices.ContainsFunc(s.Links, func(l struct{ SpanContext spanContext }) bool { return l.SpanContext == cause })
+}
+
+// spans are some of the same function, or of several.
+type spans []span
+
+// within are those that a span has somewhere within it, in its own process.
+func (all spans) within(outer *span) spans {
+	var found spans
+	for i := range all {
+		if s := &all[i]; s.function == outer.function && s.Parent == outer.SpanContext {
+			found = append(append(found, *s), all.within(s)...)
+		}
+	}
+	return found
+}
+
+// one is the first span that has a name, or one of several with | between them, and is as
+// wanted. Its error says what there is instead.
+func (all spans) one(what, name string, wanted func(*span) bool) (*span, error) {
+	var names []string
+	for i := range all {
+		if slices.Contains(strings.Split(name, "|"), all[i].Name) && wanted(&all[i]) {
+			return &all[i], nil
+		}
+		names = append(names, all[i].function+": "+all[i].Name)
+	}
+	return nil, fmt.Errorf("there is no span of %s: none of these %d is %s as it should be: %v", what, len(names), name, names)
+}
+
+// traceLimit is how long the spans of one operation may take into the logs of the functions: the
+// archiver gathers for some seconds, and CloudWatch takes its time to show a line.
+const traceLimit = archiveLimit + logLimit
+
+// followTrace makes one request within a trace of its own, and follows that from the POST to the
+// order's row and into the log, by what the functions have told of their spans.
+func followTrace(ctx context.Context, c *canteen) error {
+	caller, correlationID := newCaller(), observe.NewID()
+	placed, ok := c.client.tracedCommand(ctx, "/orders", correlationID, "00-"+caller.TraceID+"-"+caller.SpanID+"-01",
+		map[string]any{"lines": []map[string]any{{"product": "katsu curry", "quantity": 1, "unitPrice": 780}}})
+	if !ok {
+		return errors.New("the order was not taken")
+	}
+	say("   order %s was placed in trace %s", placed.OrderID, caller.TraceID)
+	var problem error
+	err := until(ctx, traceLimit, "trace "+caller.TraceID+" to be whole", func(ctx context.Context) (bool, error) {
+		all, err := c.spansAbout(ctx, caller.TraceID)
+		if err != nil {
+			return false, err
+		}
+		problem = c.wantWhole(all, caller, correlationID)
+		return problem == nil, nil
+	})
+	if err != nil {
+		return errors.Join(err, problem)
+	}
+	say("   its trace is whole: the request, the command and its calls, what the projector and the archiver did because of it")
+	if err := c.wantRow(ctx, placed.OrderID, correlationID, caller.TraceID); err != nil {
+		return err
+	}
+	return c.wantTold(ctx, placed.OrderID, correlationID, caller.TraceID)
+}
+
+// newCaller is a span of somebody who calls.
+func newCaller() spanContext {
+	var id [24]byte
+	rand.Read(id[:]) // never fails (crypto/rand)
+	return spanContext{TraceID: fmt.Sprintf("%x", id[:16]), SpanID: fmt.Sprintf("%x", id[16:])}
+}
+
+// wantWhole wants the spans to be those of one placed order, from its POST on.
+func (c *canteen) wantWhole(all spans, caller spanContext, correlationID string) error {
+	request, err := all.one("the request", "POST /orders", func(s *span) bool {
+		return s.function == "command" && s.Parent == caller && s.attribute("correlation.id") == correlationID
+	})
+	if err != nil {
+		return err
+	}
+	inRequest := all.within(request)
+	command, err := inRequest.one("the command", "PlaceOrder", func(s *span) bool { return s.Parent == request.SpanContext })
+	if err != nil {
+		return err
+	}
+	if _, err := all.within(command).one("the append to the event table", "DynamoDB.PutItem", about("aws.dynamodb.table_names", c.options.stack+"-events")); err != nil {
+		return err
+	}
+	for _, reader := range []struct{ function, name, what, call, key, value string }{
+		{"projector", "process events", "the projector's batch", "DynamoDB.TransactWriteItems|DynamoDB.PutItem", "aws.dynamodb.table_names", c.options.stack + "-view-orders"},
+		{"archiver", "archive segment", "the archiver's batch", "S3.PutObject", "aws.s3.bucket", c.options.stack + "-log"},
+	} {
+		batch, err := all.one(reader.what, reader.name, func(s *span) bool { return s.function == reader.function && s.linksTo(command.SpanContext) })
+		if err != nil {
+			return err
+		}
+		if _, err := all.within(batch).one("what "+reader.what+" has written", reader.call, about(reader.key, reader.value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// about wants an attribute to have a part of text.
+func about(key, part string) func(*span) bool {
+	return func(s *span) bool { return strings.Contains(s.attribute(key), part) }
+}
+
+// spansAbout are the spans of a trace, those that are linked to it, and all of the traces of
+// these, which are others.
+func (c *canteen) spansAbout(ctx context.Context, traceID string) (spans, error) {
+	all, err := c.spansNaming(ctx, traceID)
+	if err != nil {
+		return nil, err
+	}
+	traces := map[string]bool{traceID: true}
+	for i := range all {
+		if id := all[i].SpanContext.TraceID; !traces[id] {
+			traces[id] = true
+			more, err := c.spansNaming(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, more...)
+		}
+	}
+	return all, nil
+}
+
+// spansNaming are the spans of the functions whose lines name a trace.
+func (c *canteen) spansNaming(ctx context.Context, traceID string) (spans, error) {
+	var all spans
+	for _, function := range []string{"command", "projector", "archiver"} {
+		in := &cloudwatchlogs.FilterLogEventsInput{
+			LogGroupName: aws.String("/aws/lambda/" + c.options.stack + "-" + function), FilterPattern: aws.String(`"` + traceID + `"`), StartTime: aws.Int64(c.opened.UnixMilli()),
+		}
+		for pages := cloudwatchlogs.NewFilterLogEventsPaginator(c.logs, in); pages.HasMorePages(); {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("reading the log of %s: %w", function, err)
+			}
+			for _, line := range page.Events {
+				s := span{function: function}
+				if json.Unmarshal([]byte(aws.ToString(line.Message)), &s) == nil && s.SpanContext.SpanID != "" {
+					all = append(all, s)
+				}
+			}
+		}
+	}
+	return all, nil
+}
+
+// wantRow wants the row of an order to be as of its first event, and that to be of the operation.
+func (c *canteen) wantRow(ctx context.Context, orderID, correlationID, traceID string) error {
+	_, active, err := c.pointer(ctx)
+	if err != nil {
+		return err
+	}
+	stream := event.OrderStream(orderID)
+	row, err := c.stack.Tables.Record(ctx, table(active.Number), stream)
+	if err != nil {
+		return err
+	}
+	history, err := c.stack.Events.Load(ctx, stream, 0)
+	if err != nil {
+		return err
+	}
+	if row.Version != 1 || len(history) != 1 {
+		return fmt.Errorf("the row of %s is at version %d, and there are %d events: want 1 and 1", orderID, row.Version, len(history))
+	}
+	if e := &history[0]; e.CorrelationID != correlationID || !strings.Contains(e.Traceparent, traceID) {
+		return fmt.Errorf("the event in the row of %s is of operation %s and traceparent %q, want %s and trace %s", orderID, e.CorrelationID, e.Traceparent, correlationID, traceID)
+	}
+	say("   its row is there, as of the event of operation %s", correlationID)
+	return nil
+}
+
+// wantTold wants the command line to tell of an operation: its request, command and event, and
+// that its row has that.
+func (c *canteen) wantTold(ctx context.Context, orderID, correlationID, traceID string) error {
+	work, err := os.MkdirTemp("", "gakushoku-trace-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	if err := buildCommandLine(ctx, work); err != nil {
+		return err
+	}
+	var missing []string
+	var told []byte
+	err = until(ctx, logLimit, "gakushoku trace "+correlationID+" to tell everything", func(ctx context.Context) (bool, error) {
+		told, err = exec.CommandContext(ctx, filepath.Join(work, "gakushoku"), "trace", correlationID, "--aws", c.options.stack).CombinedOutput()
+		missing = nil
+		for _, wanted := range []string{correlationID, traceID, "POST /orders", "PlaceOrder", event.OrderPlacedType, event.OrderStream(orderID) + " version 1, number ", "read model", "its row is at version 1", "projection:apply"} {
+			if !strings.Contains(string(told), wanted) {
+				missing = append(missing, wanted)
+			}
+		}
+		return err == nil && len(missing) == 0, ctx.Err()
+	})
+	if err != nil {
+		return fmt.Errorf("%w: it does not say %q but\n%s", err, missing, told)
+	}
+	say("   gakushoku trace %s --aws %s tells all of it", correlationID, c.options.stack)
+	return nil
+}
