@@ -61,3 +61,72 @@ func TestAFunctionThatCannotSendWhatIsAskedForDoesNotStart(t *testing.T) {
 		}
 	}
 }
+
+func TestTheDaemonHearsOfTheCallsOfACommand(t *testing.T) {
+	t.Parallel()
+	daemon, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer daemon.Close()
+	const header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+	s, _ := cloudy(t, &aCloud{}, environment("OTEL_TRACES_EXPORTER", "xray", "AWS_XRAY_DAEMON_ADDRESS", daemon.LocalAddr().String(), "AWS_LAMBDA_FUNCTION_NAME", "command", "_X_AMZN_TRACE_ID", header))
+	handler, err := s.Command()
+	if err != nil {
+		t.Fatal(err)
+	}
+	//lint:ignore SA1029 it is the key that the runtime uses
+	ctx := context.WithValue(t.Context(), "x-amzn-trace-id", header)
+	if out, err := handler(ctx, sample[events.APIGatewayProxyRequest](t, "command-place-order.json")); err != nil || out.StatusCode != 201 {
+		t.Fatalf("%d %v", out.StatusCode, err)
+	}
+	type heard struct {
+		Name      string
+		ID        string
+		ParentID  string `json:"parent_id"`
+		TraceID   string `json:"trace_id"`
+		Type      string
+		Namespace string
+		AWS       struct {
+			Operation string
+			TableName string `json:"table_name"`
+			RequestID string `json:"request_id"`
+		}
+	}
+	byID, put := map[string]heard{}, heard{}
+	for range 6 { // request, command, load, its query, append, its put
+		if err := daemon.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		datagram := make([]byte, 1<<16)
+		n, _, err := daemon.ReadFrom(datagram)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, body, _ := bytes.Cut(datagram[:n], []byte("\n"))
+		var d heard
+		if err := json.Unmarshal(body, &d); err != nil {
+			t.Fatal(err)
+		}
+		if d.Type != "subsegment" || d.TraceID != "1-5759e988-bd862e3fe1be46a994272793" {
+			t.Errorf("%s", body)
+		}
+		byID[d.ID] = d
+		if d.AWS.Operation == "PutItem" {
+			put = d
+		}
+	}
+	if put.Name != "DynamoDB" || put.Namespace != "aws" || put.AWS.TableName != "t-events" || put.AWS.RequestID != "request-7" {
+		t.Errorf("the append's call: %+v", put)
+	}
+	var path []string
+	for d, ok := byID[put.ParentID]; ok; d, ok = byID[d.ParentID] {
+		path = append(path, d.Name)
+		if d.ParentID == "53995c3f42cd8ad8" {
+			path = append(path, "the invocation")
+		}
+	}
+	if got := strings.Join(path, " in "); got != "append in PlaceOrder in POST /orders in the invocation" {
+		t.Errorf("the append's call is in %s", got)
+	}
+}
