@@ -185,6 +185,7 @@ func TestLogsFollowsUntilItIsStopped(t *testing.T) {
 
 func TestDemoChecksEveryStep(t *testing.T) {
 	t.Parallel()
+	skipUnderRace(t)
 	if got := call(t, "demo"); got.code != exitDone || got.err != "" || strings.Contains(got.out, "\x1b[") {
 		t.Errorf("exit %d, colour without a terminal, or log lines beside the story:\n%s%s", got.code, got.out, got.err)
 	}

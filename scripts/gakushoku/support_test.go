@@ -18,6 +18,17 @@ const seed = `{"eventId":"e1","type":"OrderPlaced","occurredAt":"2026-01-24T00:0
 // in a process of its own.
 const asProgram = "TEST_AS_PROGRAM"
 
+// raceDetector is set when the tests are built with it.
+var raceDetector bool
+
+// skipUnderRace leaves out a test of whole programs that race_test.go speaks of.
+func skipUnderRace(t *testing.T) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("takes minutes with the race detector: run it without")
+	}
+}
+
 // TestMain keeps the settings of whoever runs the tests out of them.
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
