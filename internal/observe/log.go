@@ -55,9 +55,10 @@ func init() {
 	zerolog.TimestampFunc = func() time.Time { return time.Now().UTC() }
 }
 
-// NewLogger makes the logger of a process: JSON lines to w, from level up.
+// NewLogger makes the logger of a process: JSON lines to w, from level up. No line holds a key
+// twice: of a field that is put on again the last value stays.
 func NewLogger(w io.Writer, level zerolog.Level, function string) zerolog.Logger {
-	return zerolog.New(w).Level(level).With().Timestamp().Str(FieldService, "gakushoku").Str(FieldFunction, function).Logger()
+	return zerolog.New(lastOfKey{w}).Level(level).With().Timestamp().Str(FieldService, "gakushoku").Str(FieldFunction, function).Logger()
 }
 
 // ParseLevel reads a level such as "debug" or "info".

@@ -115,7 +115,7 @@ func (e *Engine) clearLeftovers(ctx context.Context, run *Run) error {
 		if v.State == projection.Scratch && run.Mode != ModeScratch {
 			continue // somebody may still be looking at it
 		}
-		observe.Logger(ctx).Warn().Str(observe.FieldProjection, pointer.Table(v).String()).Str("runId", v.RunID).Msg("reproject:leftover")
+		observe.Logger(ctx).Warn().Str(observe.FieldProjection, pointer.Table(v).String()).Str("leftBy", v.RunID).Msg("reproject:leftover")
 		if _, err := e.discard(ctx, pointer.Table(v)); err != nil {
 			return err
 		}
