@@ -15,14 +15,14 @@ type serveCommand struct {
 func (serveCommand) Help() string {
 	return `Log lines go to the data folder, where "gakushoku logs" finds them, and to standard error. SIGTERM or Ctrl-C stops the server: requests under way are answered first.
 
-GET /metrics has the metrics for Prometheus. OTEL_METRICS_EXPORTER says otherwise: none, or one or more of prometheus, otlp and console with commas between them. OTEL_TRACES_EXPORTER says where traces go: none, otlp, xray or console.
+GET /metrics has the metrics for Prometheus, which "gakushoku top" reads too. OTEL_METRICS_EXPORTER says otherwise: none, or one or more of prometheus, otlp and console with commas between them. OTEL_TRACES_EXPORTER says where traces go: none, otlp, xray or console.
 
 Examples:
 
     gakushoku serve
     gakushoku serve --data /var/lib/gakushoku --addr 127.0.0.1:9000
     GAKUSHOKU_API_KEYS=till=6f1c,kitchen=a8d2 gakushoku serve
-    OTEL_METRICS_EXPORTER=prometheus,otlp OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 gakushoku serve`
+    OTEL_METRICS_EXPORTER=otlp,prometheus OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 gakushoku serve`
 }
 
 func (c *serveCommand) Run(p *program) error {

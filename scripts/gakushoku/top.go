@@ -31,7 +31,7 @@ type topCommand struct {
 func (topCommand) Help() string {
 	return `Shows what a running server does, from its /metrics and /health: requests and commands by name and result, how long they take, errors by class, how far the read models and the log are behind, and, when the data folder is here, the rebuild that is going on. Ctrl-C ends it. While the server does not answer it goes on asking.
 
-A server that is reached from elsewhere needs --url; API Gateway has no /metrics.
+A server that is reached from elsewhere needs --url; API Gateway has no /metrics, nor has a server whose OTEL_METRICS_EXPORTER names others but not prometheus.
 
 Exit code: 0; with --once 1 when the server does not answer.
 
@@ -129,6 +129,9 @@ func (w *topWatcher) read() (top.Reading, error) {
 	var r top.Reading
 	text, status, err := get(ctx, w.base.JoinPath("/metrics"))
 	if err == nil && status != http.StatusOK {
+		if status == http.StatusNotFound && w.hasHealth(ctx) {
+			return r, fmt.Errorf("%s is well enough to answer, but %w", w.base, errMetricsElsewhere)
+		}
 		err = fmt.Errorf("its /metrics answers %d: is it a server of `gakushoku serve`?", status)
 	}
 	if err == nil {
@@ -145,6 +148,15 @@ func (w *topWatcher) read() (top.Reading, error) {
 		r.Health.Status = health.Failing // it answers something, which is no report
 	}
 	return r, nil
+}
+
+var errMetricsElsewhere = errors.New("has no /metrics: its OTEL_METRICS_EXPORTER sends them elsewhere. Have prometheus among them, OTEL_METRICS_EXPORTER=otlp,prometheus, and start it again; meanwhile there are /health and `gakushoku projection status`. API Gateway never has /metrics")
+
+// hasHealth reports whether the server's /health is that of a canteen.
+func (w *topWatcher) hasHealth(ctx context.Context) bool {
+	text, _, err := get(ctx, w.base.JoinPath("/health"))
+	var report health.Report
+	return err == nil && json.Unmarshal(text, &report) == nil && report.Status != ""
 }
 
 func get(ctx context.Context, from *url.URL) (body []byte, status int, err error) {

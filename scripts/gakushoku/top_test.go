@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -41,6 +43,37 @@ func TestTopSaysThatThereIsNoServer(t *testing.T) {
 	call(t, "top", "-d", none, "--once", "--url", nobody.URL).wants(t, exitFailed, nobody.URL+" does not answer: ")
 	call(t, "top", "-d", none, "--url", "ftp://x").wants(t, exitUsage, "is not the address of a server")
 	call(t, "top", "-d", none, "--interval", "1ms").wants(t, exitUsage, "--interval")
+}
+
+// The metrics of this server go elsewhere, as the environment says.
+func TestTopSaysThatTheMetricsGoElsewhere(t *testing.T) {
+	t.Setenv("OTEL_METRICS_EXPORTER", "none")
+	dir, url := opened(t)
+	got := call(t, "top", "-d", dir, "--url", url, "--once")
+	got.wants(t, exitFailed, url+" is well enough to answer", "OTEL_METRICS_EXPORTER=otlp,prometheus", "/health")
+	if strings.Contains(got.err, "is it a server") {
+		t.Errorf("it is one: %s", got.err)
+	}
+}
+
+// metricsExporter is where a page shows how to send metrics.
+var metricsExporter = regexp.MustCompile("OTEL_METRICS_EXPORTER=([a-z,]+)")
+
+// Whoever starts a server as a page shows must not be left without top, which other pages open with.
+func TestEveryCombinationThatIsShownLeavesTopSomethingToRead(t *testing.T) {
+	t.Parallel()
+	texts := map[string]string{"README.md": read(t, "../../README.md"), "serve --help": ok(t, "serve", "--help"), "runbooks/README.md": read(t, "../../infra/runbooks/README.md")}
+	for name, text := range texts {
+		shown := metricsExporter.FindAllStringSubmatch(text, -1)
+		if shown == nil {
+			t.Errorf("%s does not say how metrics are sent elsewhere", name)
+		}
+		for _, match := range shown {
+			if !slices.Contains(strings.Split(match[1], ","), "prometheus") {
+				t.Errorf("%s: with %s top has nothing to read", name, match[0])
+			}
+		}
+	}
 }
 
 // A server that is not there yet, answers, goes away, and answers again.
