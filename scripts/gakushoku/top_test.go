@@ -118,6 +118,7 @@ func TestAPageIsShownAsItIs(t *testing.T) {
 	t.Parallel()
 	ms := func(v float64) *float64 { return &v }
 	quantiles := top.Quantiles{P50Ms: ms(1.25), P95Ms: ms(40)}
+	old := top.Quantiles{P50Ms: ms(999.9), P95Ms: ms(300_000)} // of events that were imported
 	var out strings.Builder
 	err := showPage(&out, &topPage{
 		Server: "http://canteen", Runs: []reproject.Run{{ID: "r1", Projection: "orders", ToVersion: 2, Step: "Plan", Plan: &reproject.Planned{Events: 900, Parts: 16}}},
@@ -126,7 +127,7 @@ func TestAPageIsShownAsItIs(t *testing.T) {
 			Health:   health.Report{Status: health.Failing, Parts: []health.Part{{Name: "eventStore", Status: health.OK}, {Name: "projectionLag", Status: health.Failing, Detail: "late"}}},
 			Requests: []top.Rate{{Name: "GET /orders", Result: "200", PerSecond: 12.34, Quantiles: quantiles}, {Name: "GET /orders", Result: "503", ErrorClass: "infra"}},
 			Errors:   map[string]float64{"infra": 1, "domain": 2}, AppendedPerSecond: 3, ConflictsPerSecond: 0.5, RepeatsPerSecond: 1, Delivered: map[string]float64{"applied": 3},
-			Projections: []top.Projection{{Name: "orders", Lag: quantiles, Parked: ms(2)}, {Name: "meals"}},
+			Projections: []top.Projection{{Name: "orders", Lag: quantiles, Parked: ms(2)}, {Name: "meals"}, {Name: "stock", Lag: old}},
 			Log:         top.Log{Head: ms(1234567), Lag: quantiles}, PointerHits: ms(0.995),
 			Machine:  top.Machine{CPU: ms(0.25), Disk: ms(0.5)},
 			Rebuilds: []top.Rebuild{{Projection: "orders", Planned: 900, PerSecond: map[string]float64{"Replay": 50}}},
@@ -149,6 +150,7 @@ events      3.0/s appended, 0.5/s conflicts, 1.0/s repeated commands
 projecting  applied 3.0/s
   orders    lag p50 1.2 ms, p95 40.0 ms, 0.0/s healed, 2 parked
   meals     lag - (nothing came), 0.0/s healed, ? parked
+  stock     lag p50 999.9 ms, p95 5m0s, 0.0/s healed, ? parked
 log         head 1234567, lag p50 1.2 ms, p95 40.0 ms
 pointer     99.5 % of reads from memory
 machine     cpu 25.0 %, memory ?, disk 50.0 %

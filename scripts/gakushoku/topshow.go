@@ -89,7 +89,7 @@ func milliseconds(ms *float64) string {
 	if ms == nil {
 		return "-"
 	}
-	return fmt.Sprintf("%.1f ms", *ms)
+	return lasting(*ms, 1)
 }
 
 func orUnknown(n *float64) string {

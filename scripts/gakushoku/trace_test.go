@@ -84,7 +84,7 @@ func TestTraceSaysWhatIsWrongWithItsArguments(t *testing.T) {
 
 func TestATimelineIsShownAsItIs(t *testing.T) {
 	t.Parallel()
-	took := 3.04
+	took, slow := 3.04, 1534.0
 	parked := &projection.Parked{EventID: "e2", EventVersion: 2, Reason: "no", Since: 1_769_212_801_000, Attempts: 1}
 	var out strings.Builder
 	err := showTimeline(&out, &timeline.Timeline{
@@ -99,6 +99,7 @@ func TestATimelineIsShownAsItIs(t *testing.T) {
 				{Table: "orders-v1", State: timeline.StateBlocked, RowVersion: 1, Parked: parked}, {Table: "meals-v3", State: timeline.StateApplied, RowVersion: 3},
 			}},
 			{At: 1_769_212_801_000, Kind: timeline.KindLog, What: "projection:gap", Level: "info", Fields: json.RawMessage(`{"version":3,"level":"info","stream":"order-o1"}`)},
+			{At: 1_769_214_902_435, Kind: timeline.KindCommand, What: "PayOrder", Result: "OK", DurationMs: &slow, Stream: "order-o1", Version: 2, Repeated: true},
 		},
 	})
 	const want = `operation  c1
@@ -106,16 +107,17 @@ stream     order-o1
 trace      t1  http://traces/t1
 trace      t2
 
-TIME                      AFTER     KIND          WHAT                 OUTCOME
-2026-01-24T00:00:00.000Z            request       POST /orders/o1/pay  500 after 3.0 ms, bug, a�[31m
-2026-01-24T00:00:00.001Z  +1 ms     command       PayOrder             has not ended
-2026-01-24T00:00:00.001Z  +1 ms     event         OrderPaid            order-o1 version 2, number 12, by till, eventId e2
-                                      read model  orders-v1            SET ASIDE since 2026-01-24T00:00:01.000Z, 1 attempt, at version 2 (event e2): no
-                                      read model  meals-v3             NOT APPLIED: it has no row
-2026-01-24T00:00:00.002Z  +2 ms     event         OrderReady           order-o1 version 3, not in the log yet, eventId e3
-                                      read model  orders-v1            NOT APPLIED, waits behind what is set aside since 2026-01-24T00:00:01.000Z, 1 attempt, at version 2 (event e2): no
-                                      read model  meals-v3             applied, its row is at version 3
-2026-01-24T00:00:01.000Z  +1000 ms  log           projection:gap       INFO stream=order-o1 version=3
+TIME                      AFTER   KIND          WHAT                 OUTCOME
+2026-01-24T00:00:00.000Z          request       POST /orders/o1/pay  500 after 3.0 ms, bug, a�[31m
+2026-01-24T00:00:00.001Z   +1 ms  command       PayOrder             has not ended
+2026-01-24T00:00:00.001Z   +1 ms  event         OrderPaid            order-o1 version 2, number 12, by till, eventId e2
+                                    read model  orders-v1            SET ASIDE since 2026-01-24T00:00:01.000Z, 1 attempt, at version 2 (event e2): no
+                                    read model  meals-v3             NOT APPLIED: it has no row
+2026-01-24T00:00:00.002Z   +2 ms  event         OrderReady           order-o1 version 3, not in the log yet, eventId e3
+                                    read model  orders-v1            NOT APPLIED, waits behind what is set aside since 2026-01-24T00:00:01.000Z, 1 attempt, at version 2 (event e2): no
+                                    read model  meals-v3             applied, its row is at version 3
+2026-01-24T00:00:01.000Z     +1s  log           projection:gap       INFO stream=order-o1 version=3
+2026-01-24T00:35:02.435Z  +35m2s  command       PayOrder             OK after 1.5s, repeated: nothing was appended, order-o1 version 2
 
 Note: something is left out.
 `

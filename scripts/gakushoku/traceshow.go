@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
-	"gakushoku/internal/event"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/timeline"
 )
@@ -26,9 +26,10 @@ func showTimeline(w io.Writer, t *timeline.Timeline) error {
 	fmt.Fprintln(w)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "TIME\tAFTER\tKIND\tWHAT\tOUTCOME")
+	afters := after(t.Entries)
 	for i := range t.Entries {
 		e := &t.Entries[i]
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", e.At, after(e.At, t.Entries[0].At), e.Kind, plain(e.What), plain(cameOf(e)))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", e.At, afters[i], e.Kind, plain(e.What), plain(cameOf(e)))
 		for j := range e.Projected {
 			fmt.Fprintf(table, "\t\t  read model\t%s\t%s\n", e.Projected[j].Table, plain(projectedText(&e.Projected[j])))
 		}
@@ -48,12 +49,32 @@ func showNotes(w io.Writer, notes []string) error {
 	return nil
 }
 
-// after is how long something came after the first.
-func after(at, first event.Instant) string {
-	if at == first {
-		return ""
+// after is how long each entry came after the first, one under another with the ends aligned.
+func after(entries []timeline.Entry) []string {
+	texts, widest := make([]string, len(entries)), 0
+	for i := range entries {
+		if at := entries[i].At - entries[0].At; at != 0 {
+			texts[i] = "+" + lasting(float64(at), 0)
+		}
+		widest = max(widest, len(texts[i]))
 	}
-	return fmt.Sprintf("+%d ms", at-first)
+	for i, text := range texts {
+		texts[i] = fmt.Sprintf("%*s", widest, text)
+	}
+	return texts
+}
+
+// lasting is how long something took, as a person reads it: milliseconds with so many decimals
+// below a second, 1.5s below a minute, 35m2s above.
+func lasting(ms float64, decimals int) string {
+	d := time.Duration(ms * float64(time.Millisecond))
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%.*f ms", decimals, ms)
+	case d < time.Minute:
+		return d.Round(time.Second / 10).String()
+	}
+	return d.Round(time.Second).String()
 }
 
 // cameOf is what came of an entry, on one line.
@@ -102,7 +123,7 @@ func ended(e *timeline.Entry) string {
 		text = fmt.Sprint(e.Status)
 	}
 	if e.DurationMs != nil {
-		text += fmt.Sprintf(" after %.1f ms", *e.DurationMs)
+		text += " after " + lasting(*e.DurationMs, 1)
 	}
 	return text
 }
