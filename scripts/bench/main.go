@@ -39,6 +39,8 @@ func suites() []suite {
 		{"coldstart", "start and size of each function beside a bare handler", runColdStart, []string{"-rounds=3"}},
 		{"observe", "what metrics and traces cost, commands and replays", runObserve, []string{"-commands=100", "-events=100000", "-rounds=1"}},
 		{"rebuild", "the shadow rebuild, step by step", runRebuild, []string{"-events=100000", "-rounds=1"}},
+		{"beside", "commands over HTTP while a rebuild runs, beside the same without one", runBeside, []string{"-events=20000", "-for=1s", "-rounds=1"}},
+		{"bulk", "rows of a rebuild, and their write units, on DynamoDB Local", runBulk, []string{"-rows=2000", "-rounds=1"}},
 	}
 }
 

@@ -61,28 +61,62 @@ func rebuildRounds(ctx context.Context, program string, events, rounds int, repo
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	var runs []rebuilt
+	defer os.RemoveAll(filepath.Dir(dir))
+	var runs, alone []rebuilt
 	for round := range rounds + 1 {
 		fmt.Fprintf(os.Stderr, "%d events, rebuild %d of %d\n", events, round, rounds)
-		var out bytes.Buffer
-		cmd := exec.CommandContext(ctx, program, "--data", dir, "projection", "rebuild", "orders", "--json")
-		cmd.Stdout, cmd.Stderr = &out, nil
-		m, err := measure(ctx, "rebuild", cmd)
+		r, err := rebuildOnce(ctx, program, dir)
 		if err != nil {
 			return err
 		}
-		r := rebuilt{outside: m}
-		if err := json.Unmarshal(out.Bytes(), &r); err != nil {
-			return fmt.Errorf("reading what the rebuild printed: %w", err)
+		one, err := rebuildOnce(ctx, program, dir, "--max-concurrency", "1")
+		if err != nil {
+			return err
 		}
 		if round > 0 { // the first one has archived the events
-			runs = append(runs, r)
+			runs, alone = append(runs, r), append(alone, one)
 		}
 	}
-	printRebuild(runs, report)
+	printRebuild(runs, alone, report)
 	return nil
 }
+
+func rebuildOnce(ctx context.Context, program, dir string, more ...string) (rebuilt, error) {
+	var out bytes.Buffer
+	cmd := exec.CommandContext(ctx, program, append([]string{"--data", dir, "projection", "rebuild", "orders", "--json"}, more...)...)
+	cmd.Stdout, cmd.Stderr = &out, nil
+	m, err := measure(ctx, "rebuild", cmd)
+	if err != nil {
+		return rebuilt{}, err
+	}
+	r := rebuilt{outside: m}
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		return r, fmt.Errorf("reading what the rebuild printed: %w", err)
+	}
+	return r, nil
+}
+
+// tookIn is the median of what some steps took together, in milliseconds.
+func tookIn(runs []rebuilt, steps ...string) int64 {
+	var took []int64
+	for _, r := range runs {
+		sum := int64(0)
+		for _, step := range steps {
+			sum += r.Took[step]
+		}
+		took = append(took, sum)
+	}
+	slices.Sort(took)
+	return took[len(took)/2]
+}
+
+// aimReplay and aimVerify are what the project wants, in events a second.
+const (
+	aimReplay      = 600_000 // of up to a million events
+	aimReplayLarge = 400_000
+	aimVerify      = 300_000
+	aimMemory      = 400 // MB, of the whole process
+)
 
 // filledFolder is a data folder with so many events, not archived yet.
 func filledFolder(ctx context.Context, program string, events int) (string, error) {
@@ -110,41 +144,47 @@ func filledFolder(ctx context.Context, program string, events int) (string, erro
 
 // printRebuild prints the medians of the steps that work on events. The replay is complete
 // only with its Collect, which builds the indexes.
-func printRebuild(runs []rebuilt, report *report) {
+func printRebuild(runs, alone []rebuilt, report *report) {
 	first := runs[0]
 	outside := make([]measurement, len(runs))
 	for i, r := range runs {
 		outside[i] = r.outside
 	}
 	whole := median(outside)
+	var replayAim, verifyAim aim // for logs so large that beginning and ending do not count
+	switch {
+	case first.Plan.Events > 1_000_000:
+		replayAim, verifyAim = above(aimReplayLarge), above(aimVerify)
+	case first.Plan.Events == 1_000_000:
+		replayAim, verifyAim = above(aimReplay), above(aimVerify)
+	}
 	fmt.Printf("%d events in %d segments (%.0f MB), %d rows, median of %d\n\n", first.Plan.Events, first.Plan.Segments, float64(first.Plan.Bytes)/1e6, first.Replay.Rows, len(runs))
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "step\tms\tevents/s\t")
 	for _, s := range []struct {
 		name  string
 		steps []string
+		aim   aim
 	}{
-		{"plan", []string{"Plan"}}, {"replay, indexes included", []string{"Replay", "Collect"}}, {"of these, replay", []string{"Replay"}},
-		{"catch up", []string{"CatchUp"}}, {"verify", []string{"StartVerify", "VerifyParts", "Verify"}},
+		{"plan", []string{"Plan"}, aim{}}, {"replay, indexes included", []string{"Replay", "Collect"}, aim{}}, {"of these, replay", []string{"Replay"}, replayAim},
+		{"catch up", []string{"CatchUp"}, aim{}}, {"verify", []string{"StartVerify", "VerifyParts", "Verify"}, verifyAim},
 	} {
-		var took []int64
-		for _, r := range runs {
-			sum := int64(0)
-			for _, step := range s.steps {
-				sum += r.Took[step]
-			}
-			took = append(took, sum)
-		}
-		slices.Sort(took)
-		middle := took[len(took)/2]
+		middle := tookIn(runs, s.steps...)
 		perSecond := float64(first.Plan.Events) / max(float64(middle), 1) * 1000
 		fmt.Fprintf(table, "%s\t%d\t%.0f\t\n", s.name, middle, perSecond)
 		if middle == 0 {
 			continue // there was nothing to do
 		}
-		report.add(figure{what: fmt.Sprintf("%d events: %s", first.Plan.Events, s.name), ours: perSecond, unit: "events/s"})
+		report.add(figure{what: fmt.Sprintf("%d events: %s", first.Plan.Events, s.name), ours: perSecond, unit: "events/s", aim: s.aim})
 	}
+	replay, byOne := tookIn(runs, "Replay"), tookIn(alone, "Replay")
+	fmt.Fprintf(table, "replay, with one worker\t%d\t%.0f\t\n", byOne, float64(first.Plan.Events)/max(float64(byOne), 1)*1000)
+	report.add(figure{
+		what: fmt.Sprintf("%d events: replay, as many workers as processors", first.Plan.Events), unit: "events/s", baseline: "one worker",
+		ours: float64(first.Plan.Events) / max(float64(replay), 1) * 1000, theirs: float64(first.Plan.Events) / max(float64(byOne), 1) * 1000,
+	})
 	fmt.Fprintf(table, "whole program\t%d\t\t\n", whole.wall.Milliseconds())
 	table.Flush()
 	fmt.Printf("\npeak memory %.0f MB, the rows of the largest part %.0f MB\n", float64(whole.peak)/1e6, float64(first.Replay.LargestPart)/1e6)
+	report.add(figure{what: fmt.Sprintf("%d events: peak memory of a rebuild", first.Plan.Events), ours: float64(whole.peak) / 1e6, unit: "MB", aim: below(aimMemory)})
 }
