@@ -102,7 +102,7 @@ func (s *placing) placeEntry(e *entry) error {
 	case s.broken:
 		s.spoil(e, "version %d of %s follows an event that cannot be imported", e.version, s.name)
 	case e.version != s.next:
-		s.spoil(e, "version %d of %s is missing before version %d", s.next, s.name, e.version)
+		s.spoil(e, "version %d of %s is missing before version %d: import a file that has it first, such as an export without --since", s.next, s.name, e.version)
 		s.broken = true
 	default:
 		e.state = isNew

@@ -154,7 +154,7 @@ type exportCommand struct {
 }
 
 func (exportCommand) Help() string {
-	return `What is exported can be imported again, here or elsewhere, byte for byte.
+	return `All events, or all of a stream, can be imported again, here or elsewhere, byte for byte. With --since it is a cut, which may begin inside a stream: it is good for reading, for counting, and for bringing a folder up to date that has the events before it, such as yesterday's backup. Elsewhere "gakushoku events import" refuses it.
 
 Examples:
 

@@ -110,6 +110,23 @@ func TestExportChooses(t *testing.T) {
 	}
 }
 
+// A cut brings a copy up to date that has what is before it. A folder without that refuses it,
+// and says what to import first.
+func TestACutIsGoodForAFolderThatHasTheEventsBeforeIt(t *testing.T) {
+	t.Parallel()
+	dir, backup := seeded(t), filepath.Join(t.TempDir(), "backup")
+	cut := put(t, "cut.jsonl", ok(t, "events", "export", "-d", dir, "--since=2026-01-24T00:00:01Z"))
+	before, _, _ := strings.Cut(seed, "\n")
+	callWith(t, before, false, "events", "import", "-", "-d", backup).wants(t, exitDone, "1 imported")
+	contains(t, ok(t, "events", "import", cut, "-d", backup), "1 imported, 0 already there, 0 bad")
+
+	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+	call(t, "events", "import", cut, "-d", elsewhere).wants(t, exitFailed, "version 1 of order-o1 is missing before version 2", "import a file that has it first", "without --since")
+	contains(t, strings.Join(strings.Fields(ok(t, "events", "export", "--help")), " "), "With --since it is a cut", "that has the events before it", "refuses it")
+	all := put(t, "all.jsonl", ok(t, "events", "export", "-d", dir))
+	contains(t, ok(t, "events", "import", all, "-d", elsewhere), "2 imported")
+}
+
 type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, syscall.EPIPE }
