@@ -115,6 +115,9 @@ func (c *logsCommand) Run(p *program) error {
 	return err
 }
 
+// givenWith is the option that gives a question what it needs.
+var givenWith = map[string]string{logsearch.QuestionOperation: "--correlation-id", logsearch.QuestionOrder: "--order"}
+
 // query is what is asked for.
 func (c *logsCommand) query() (logsearch.Query, error) {
 	query := logsearch.Query{CorrelationID: c.CorrelationID, Level: c.Level, Text: c.Text, Since: c.Since.Time}
@@ -140,7 +143,7 @@ func (c *logsCommand) query() (logsearch.Query, error) {
 		}
 		filter, err := q.Filter(given)
 		if err != nil {
-			return query, usagef("--question %s: %v: give it with --correlation-id or --order", name, err)
+			return query, usagef("--question %s: %v: give it with %s", name, err, givenWith[name])
 		}
 		all = append(all, filter)
 	}

@@ -44,6 +44,12 @@ func TestLogsAnswersQuestions(t *testing.T) {
 			t.Errorf("%s:\n%s\nwant\n%s", flags, got, wanted)
 		}
 	}
+	for question, wants := range map[string][2]string{"operation": {"--correlation-id", "--order"}, "order": {"--order", "--correlation-id"}} {
+		got := call(t, "logs", "-d", dir, "-q", question)
+		if got.wants(t, exitUsage, "give it with "+wants[0]); strings.Contains(got.err, wants[1]) {
+			t.Errorf("%s is no help: %s", wants[1], got.err)
+		}
+	}
 	contains(t, ok(t, "logs", "--help"), "cold-starts", "What makes the lists late?")
 }
 

@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"gakushoku/internal/alarm"
+	"gakushoku/internal/archive"
 	"gakushoku/internal/drill"
 	"gakushoku/internal/logsearch"
 	"gakushoku/internal/runbook"
@@ -96,6 +97,32 @@ func TestEveryAlarmIsOnItsPageAndInTheIndex(t *testing.T) {
 		symptom, _, _ := strings.Cut(read(t, filepath.Join(runbooks, c.Runbook)), "**In the commands")
 		if c.Class != alarm.Info && !strings.Contains(symptom, "`"+c.Name+"`") {
 			t.Errorf("%s does not say that %s leads to it", c.Runbook, c.Name)
+		}
+	}
+}
+
+// kindOfProblem is where the code names a kind of problem.
+var kindOfProblem = regexp.MustCompile(`(?m)^\t\w+ +Kind = "(\w+)"`)
+
+// Whoever sees a problem of log or store finds what it means, and what to do.
+func TestEveryProblemOfLogAndStoreIsExplained(t *testing.T) {
+	t.Parallel()
+	_, table, _ := strings.Cut(read(t, filepath.Join(runbooks, "failed-run.md")), "\n## What the problems mean\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	kinds := kindOfProblem.FindAllStringSubmatch(read(t, "../../internal/archive/report.go"), -1)
+	if len(kinds) == 0 || len(kinds) != len(archive.Kinds) {
+		t.Errorf("%d kinds in the code, %d are listed", len(kinds), len(archive.Kinds))
+	}
+	for _, kind := range kinds {
+		rows := 0
+		for line := range strings.Lines(table) {
+			cells := strings.Split(strings.Trim(line, "| \n"), " | ")
+			if len(cells) == 3 && strings.Contains(cells[0], "`"+kind[1]+"`") && cells[1] != "" && cells[2] != "" {
+				rows++
+			}
+		}
+		if rows != 1 {
+			t.Errorf("%s is explained %d times", kind[1], rows)
 		}
 	}
 }
