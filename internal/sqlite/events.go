@@ -78,7 +78,8 @@ func (s *Events) prepare(ctx context.Context) error {
 	return s.db.prepare(ctx, statements{
 		&s.load:     eventColumn + "WHERE stream = ? AND version > ? ORDER BY version",
 		&s.loadMany: eventColumn + "WHERE stream IN (SELECT value FROM json_each(?)) ORDER BY stream, version",
-		&s.streams:  "SELECT stream FROM events WHERE stream > ? AND version = 1 ORDER BY stream LIMIT ?",
+		// Not those with a version 1: whoever looks for what a store has lost must see them all.
+		&s.streams:  "SELECT DISTINCT stream FROM events WHERE stream > ? ORDER BY stream LIMIT ?",
 		&s.upTo:     eventColumn + "WHERE stream > ? AND stream <= ? ORDER BY stream, version LIMIT ?",
 		&s.beyond:   eventColumn + "WHERE stream > ? ORDER BY stream, version LIMIT ?",
 		&s.since:    eventColumn + "WHERE position > ? ORDER BY position LIMIT ?",

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -272,6 +273,36 @@ func TestAFeedThatIsShorterThanItsCursorSaysSo(t *testing.T) {
 	}
 	if _, _, err := s.Read(t.Context(), "3", 10); err == nil || !strings.Contains(err.Error(), s.Path()) {
 		t.Errorf("beyond the end: %v", err)
+	}
+}
+
+func TestAStreamThatHasLostItsFirstEventIsListed(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	want := []string{"order-1", "order-2", "order-3"}
+	for _, stream := range want {
+		if err := s.Append(t.Context(), stream, 0, []event.Event{newEvent(), newEvent(), newEvent()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.db.write.ExecContext(t.Context(), "DELETE FROM events WHERE version = 1 AND stream <> 'order-1'"); err != nil {
+		t.Fatal(err)
+	}
+	for _, limit := range []int{1, 2, 3, 10} {
+		var got []string
+		for cursor := ""; ; {
+			names, next, err := s.Streams(t.Context(), eventstore.All, cursor, limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, names...)
+			if cursor = next; next == "" {
+				break
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("in pages of %d: streams are %q, want %q", limit, got, want)
+		}
 	}
 }
 
