@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,13 +57,51 @@ func LogFile(dir string) string { return filepath.Join(dir, "logs", "gakushoku.l
 // SpanFile is where the server of a data folder keeps the spans of what was slow or has failed.
 func SpanFile(dir string) string { return filepath.Join(dir, "logs", "spans.log") }
 
+// What a data folder may lack. Whoever only looks must not make it.
+var (
+	// ErrNoFolder says that there is no data folder, or an empty one.
+	ErrNoFolder = errors.New("there is no data folder")
+	// ErrEventsLost says that a folder has been in use but has no event store any more. A new one
+	// in its place would make everything else there look wrong, or be emptied by a repair.
+	ErrEventsLost = errors.New("the event store is missing")
+)
+
 // OpenFolder opens a data folder, and makes it when it is missing or empty. A folder that
-// holds something else is refused. Several processes may have the same folder open.
+// holds something else is refused, and one that has lost its events. Several processes may have
+// the same folder open.
 func OpenFolder(ctx context.Context, dir string) (*Folder, error) {
-	if err := prepareFolder(dir); err != nil {
+	if err := prepareFolder(ctx, dir); err != nil {
 		return nil, err
 	}
-	events, err := sqlite.OpenEvents(ctx, filepath.Join(dir, "events.db"))
+	return openStores(ctx, dir)
+}
+
+// OpenExistingFolder is OpenFolder for whoever needs what is there: it makes no folder.
+func OpenExistingFolder(ctx context.Context, dir string) (*Folder, error) {
+	found, err := readMarker(dir)
+	if err == nil && !found {
+		if err = checkEmpty(dir); err == nil {
+			err = fmt.Errorf("%w %s: choose another one with --data, or fill it with `gakushoku serve` or `gakushoku events import`", ErrNoFolder, dir)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return openStores(ctx, dir)
+}
+
+func eventsFile(dir string) string { return filepath.Join(dir, "events.db") }
+
+// eventsLost says what to do about a folder without an event store.
+func eventsLost(dir string) error {
+	return fmt.Errorf("%w: %s is not there or empty, although the folder has been in use: put the file back, or if it is gone, make a new folder of what is in the log with `gakushoku events replay --until 2100-01-01T00:00:00Z --into NEW` (runbook lost-events.md)", ErrEventsLost, eventsFile(dir))
+}
+
+func openStores(ctx context.Context, dir string) (*Folder, error) {
+	events, err := sqlite.OpenExistingEvents(ctx, eventsFile(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = eventsLost(dir)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -97,24 +136,30 @@ func OpenFolder(ctx context.Context, dir string) (*Folder, error) {
 }
 
 // prepareFolder refuses a folder that is not ours and lays out a new one. It can be repeated
-// when it was cut off, by a full disk or a crash.
-func prepareFolder(dir string) error {
+// when it was cut off, by a full disk or a crash. The marker comes last: where it is, the event
+// store has been.
+func prepareFolder(ctx context.Context, dir string) error {
 	found, err := readMarker(dir)
+	if err == nil && !found {
+		err = checkEmpty(dir)
+	}
 	if err != nil {
 		return err
-	}
-	if !found {
-		if err := checkEmpty(dir); err != nil {
-			return err
-		}
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "readmodels"), 0o750); err != nil {
 		return fmt.Errorf("making the data folder: %w", err)
 	}
-	if !found {
-		return writeMarker(dir)
+	if found {
+		return nil
 	}
-	return nil
+	events, err := sqlite.OpenEvents(ctx, eventsFile(dir))
+	if err == nil {
+		err = events.Close()
+	}
+	if err != nil {
+		return err
+	}
+	return writeMarker(dir)
 }
 
 // readMarker looks for the marker; false when there is none.
@@ -144,12 +189,21 @@ func checkEmpty(dir string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("opening the data folder: %w", err)
 	}
+	var others []string
+	events := false
 	for _, e := range entries {
-		if e.Name() != "readmodels" && !strings.HasPrefix(e.Name(), markerFile) {
-			return fmt.Errorf("%s is not a gakushoku data folder and not empty: choose another --data folder", dir)
+		events = events || e.Name() == "events.db"
+		if e.Name() != "readmodels" && !strings.HasPrefix(e.Name(), markerFile) && !strings.HasPrefix(e.Name(), "events.db") {
+			others = append(others, e.Name())
 		}
 	}
-	return nil
+	switch {
+	case len(others) == 0:
+		return nil
+	case !events && (slices.Contains(others, "control.db") || slices.Contains(others, "log.db")):
+		return eventsLost(dir)
+	}
+	return fmt.Errorf("%s is not a gakushoku data folder and not empty: choose another --data folder", dir)
 }
 
 // writeMarker makes the folder ours. Nobody sees half a marker.

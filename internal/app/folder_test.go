@@ -1,10 +1,18 @@
 package app
 
 import (
+	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/health"
 )
 
 func TestAFolderWhoseMakingWasCutOffIsMadeAgain(t *testing.T) {
@@ -37,6 +45,158 @@ func TestAFolderWhoseMakingWasCutOffIsMadeAgain(t *testing.T) {
 			}
 		})
 	}
+}
+
+// without closes a folder and removes what a pattern names in it.
+func without(t *testing.T, f *Folder, patterns ...string) {
+	t.Helper()
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, pattern := range patterns {
+		found, err := filepath.Glob(filepath.Join(f.Dir, pattern))
+		for _, path := range found {
+			err = errors.Join(err, os.RemoveAll(path))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAFolderThatHasLostItsEventsIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string][]string{
+		"the events":       {"events.db*"},
+		"the marker too":   {"events.db*", markerFile},
+		"all but the mark": {"events.db*", "*.db", "log", "readmodels"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := openFolder(t)
+			place(t, f, 2)
+			without(t, f, lost...)
+			before := tree(t, f.Dir)
+			for _, open := range []func(context.Context, string) (*Folder, error){OpenFolder, OpenExistingFolder} {
+				if _, err := open(t.Context(), f.Dir); !errors.Is(err, ErrEventsLost) || !strings.Contains(err.Error(), "put the file back") {
+					t.Errorf("got %v", err)
+				}
+			}
+			if after := tree(t, f.Dir); !slices.Contains(lost, "readmodels") && after != before {
+				t.Errorf("it was changed:\n%s\nbefore:\n%s", after, before)
+			}
+		})
+	}
+	t.Run("a file cut to nothing", func(t *testing.T) {
+		t.Parallel()
+		f := openFolder(t)
+		without(t, f, "events.db-*")
+		if err := os.Truncate(eventsFile(f.Dir), 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenFolder(t.Context(), f.Dir); !errors.Is(err, ErrEventsLost) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// tree is the names of all files of a folder.
+func tree(t *testing.T, dir string) string {
+	t.Helper()
+	var names []string
+	err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+		names = append(names, path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(names, "\n")
+}
+
+func TestWhoeverOnlyLooksMakesNoFolder(t *testing.T) {
+	t.Parallel()
+	empty := t.TempDir()
+	for _, dir := range []string{empty, filepath.Join(empty, "missing")} {
+		if _, err := OpenExistingFolder(t.Context(), dir); !errors.Is(err, ErrNoFolder) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if got := tree(t, empty); got != empty {
+		t.Errorf("it was filled: %s", got)
+	}
+}
+
+func TestABackupOfTheEventsAloneIsEnough(t *testing.T) {
+	t.Parallel()
+	f := openFolder(t)
+	place(t, f, 3)
+	without(t, f, markerFile, "control.db*", "log*", "readmodels")
+	again := openFolderAt(t, f.Dir)
+	if head, err := again.Events.Head(t.Context()); err != nil || head != 3 {
+		t.Errorf("it has %d events: %v", head, err)
+	}
+}
+
+func TestTheLogOutlivesEverythingElse(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string][]string{"events": {"events.db*"}, "all but the log": {"*.db*", "readmodels", markerFile}, "manifests": {"events.db*", "log/manifests"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := openFolder(t)
+			for range 3 {
+				place(t, f, 2)
+				if err := f.Archive(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			without(t, f, lost...)
+			n := 0
+			if err := EachArchived(t.Context(), f.Dir, func(*event.Event) error { n++; return nil }); err != nil || n != 6 {
+				t.Errorf("%d events, %v", n, err)
+			}
+		})
+	}
+	if err := EachArchived(t.Context(), t.TempDir(), nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no log: %v", err)
+	}
+}
+
+func TestHealthSeesThatTheEventsWereRemovedOrReplaced(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("an open file cannot be removed there")
+	}
+	for name, then := range map[string]func(path string) error{
+		"removed":  os.Remove,
+		"replaced": func(path string) error { return errors.Join(os.Remove(path), os.WriteFile(path, nil, 0o640)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := openFolder(t)
+			if got := partOf(t, f, health.PartEventStore); got.Status != health.OK {
+				t.Fatalf("before: %+v", got)
+			}
+			if err := then(f.Events.Path()); err != nil {
+				t.Fatal(err)
+			}
+			if got := partOf(t, f, health.PartEventStore); got.Status != health.Failing || !strings.Contains(got.Detail, "was removed or replaced") {
+				t.Errorf("after: %+v", got)
+			}
+		})
+	}
+}
+
+// partOf is what health says about one part.
+func partOf(t *testing.T, f *Folder, name string) health.Part {
+	t.Helper()
+	for _, part := range f.Health().Check(t.Context()).Parts {
+		if part.Name == name {
+			return part
+		}
+	}
+	t.Fatalf("health has no part %s", name)
+	return health.Part{}
 }
 
 func TestFoldersOfOthersAreRefused(t *testing.T) {

@@ -9,10 +9,15 @@ import (
 	"runtime"
 	"time"
 
+	"gakushoku/internal/archive"
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventlog"
+	"gakushoku/internal/files"
+	"gakushoku/internal/memory"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/reproject"
+	"gakushoku/internal/sqlite"
 )
 
 // How a rebuild is done on this kind of machine. The parts are small beside what a laptop has:
@@ -150,11 +155,54 @@ func (f *Folder) EachEvent(ctx context.Context, do func(*event.Event) error) err
 	if err := f.Archive(ctx); err != nil {
 		return err
 	}
-	head, err := f.Log().Head(ctx)
+	return eachEvent(ctx, f.Log(), do)
+}
+
+func eachEvent(ctx context.Context, log *eventlog.Reader, do func(*event.Event) error) error {
+	head, err := log.WholeHead(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the head of the log: %w", err)
 	}
-	return f.Log().Events(ctx, 0, head.Number, func(_ uint64, e *event.Event) error { return do(e) })
+	return log.Events(ctx, 0, head.Number, func(_ uint64, e *event.Event) error { return do(e) })
+}
+
+// EachArchived calls do with every event of the log in a data folder, in its order, and needs
+// nothing else of the folder: it is for one that has lost its event store. The ledger may be lost
+// too, as long as the manifests lie beside the segments.
+func EachArchived(ctx context.Context, dir string, do func(*event.Event) error) (err error) {
+	if _, err := os.Stat(logFolder(dir)); err != nil {
+		return fmt.Errorf("looking for a log: %w", err)
+	}
+	blobs, err := files.OpenBlobs(logFolder(dir))
+	if err != nil {
+		return err
+	}
+	manifests := &archive.Log{Ledger: memory.NewLedger(), Blobs: blobs}
+	restored, err := manifests.RestoreManifests(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !restored.Sound:
+		return fmt.Errorf("the log is not whole: %s %s", restored.Problems[0].Key, restored.Problems[0].Detail)
+	}
+	log := &eventlog.Reader{Ledger: manifests.Ledger, Blobs: blobs}
+	if _, err := os.Stat(ledgerFile(dir)); err == nil {
+		ledger, err := sqlite.OpenLedger(ctx, ledgerFile(dir))
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, ledger.Close()) }()
+		// An archiver that died between its commit and the manifest has left a segment that only
+		// the ledger knows.
+		head, err := ledger.Head(ctx)
+		if err != nil {
+			return err
+		}
+		if head.Number > restored.After.Number {
+			log.Ledger = ledger
+		}
+	}
+	return eachEvent(ctx, log, do)
 }
 
 // CleanUp drops the previous and the scratch versions of a projection.

@@ -7,10 +7,12 @@ import (
 	"strconv"
 	"time"
 
+	"gakushoku/internal/event"
 	"gakushoku/internal/eventstore"
 	"gakushoku/internal/health"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/reproject"
+	"gakushoku/internal/sqlite"
 )
 
 // Status is where the events and read models of an installation stand.
@@ -134,12 +136,23 @@ const (
 	minDiskFree = 256 << 20
 )
 
+// storeInPlace is the event store for its probe. Reads and appends go on in a file that was
+// removed or replaced while it is open, and are gone with the process.
+type storeInPlace struct{ *sqlite.Events }
+
+func (s storeInPlace) Load(ctx context.Context, stream string, after uint64) ([]event.Event, error) {
+	if err := s.InPlace(); err != nil {
+		return nil, errors.Join(health.Problemf("the file of the events was removed or replaced: what is ordered now will be lost; stop the server"), err)
+	}
+	return s.Events.Load(ctx, stream, after)
+}
+
 // Health looks at the folder's parts.
 func (f *Folder) Health() *health.Checker {
 	return &health.Checker{
 		Now: time.Now,
 		Probes: []health.Probe{
-			health.EventStore(f.Events),
+			health.EventStore(storeInPlace{f.Events}),
 			health.ReadModel(f.Control, f.Tables, projection.Orders().Name),
 			health.ProjectionLag(maxLag, func(ctx context.Context) (health.Lag, error) {
 				head, applied, behind, err := f.lag(ctx)

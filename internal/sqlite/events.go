@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
 	"sync"
@@ -30,6 +31,9 @@ CREATE TABLE events (
   appended INTEGER NOT NULL,
   UNIQUE (stream, version)
 ) STRICT;`
+
+// eventsFormat is the format of a file that eventsSchema makes.
+const eventsFormat = 2
 
 // eventsUpgrade brings a file of format 1 to format 2. When its events were appended is not
 // known: the moment of the upgrade stands for it.
@@ -56,6 +60,16 @@ var (
 	_ eventstore.Feed   = (*Events)(nil)
 	_ eventstore.Ranger = (*Events)(nil)
 )
+
+// OpenExistingEvents opens the event store in the file at path. When there is none it makes none:
+// then, and when the file holds nothing at all, the error is fs.ErrNotExist. Close it.
+func OpenExistingEvents(ctx context.Context, path string) (*Events, error) {
+	format, err := identify(ctx, path, eventsFile, eventsFormat)
+	if err == nil && format == 0 {
+		return nil, fmt.Errorf("opening %s: %w", path, fs.ErrNotExist)
+	}
+	return OpenEvents(ctx, path) // which says what is wrong with it
+}
 
 // OpenEvents opens or creates the event store in the file at path. Close it.
 func OpenEvents(ctx context.Context, path string) (*Events, error) {
@@ -94,6 +108,9 @@ func (s *Events) prepare(ctx context.Context) error {
 
 // Path is the file that holds the events.
 func (s *Events) Path() string { return s.db.path }
+
+// InPlace fails when Path leads to another file than the one that is open, or to none.
+func (s *Events) InPlace() error { return s.db.inPlace() }
 
 // Close ends the writer, after the commit under way, and closes the file. Appends that wait
 // are refused. It may be called again.

@@ -86,7 +86,7 @@ func openExisting(ctx context.Context, path string, k kind, schema string, upgra
 }
 
 func (d *database) open(ctx context.Context, mode string, k kind, schema string, upgrades []string) error {
-	if err := identify(ctx, d.path, k, 1+len(upgrades)); err != nil {
+	if _, err := identify(ctx, d.path, k, 1+len(upgrades)); err != nil {
 		return err
 	}
 	if err := d.connect(ctx, mode); err != nil {
@@ -100,24 +100,34 @@ func (d *database) open(ctx context.Context, mode string, k kind, schema string,
 	return err
 }
 
-// identify refuses a file that is not ours before anything is changed in it.
-func identify(ctx context.Context, path string, k kind, newest int) error {
+// identify refuses a file that is not ours before anything is changed in it. It returns the
+// format of the file, 0 when it is new.
+func identify(ctx context.Context, path string, k kind, newest int) (format int, err error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0:
-		return nil // a new one
+		return 0, nil
 	case err != nil:
-		return err
+		return 0, err
 	case !info.Mode().IsRegular():
-		return errors.New("this is no file: choose another path")
+		return 0, errors.New("this is no file: choose another path")
 	}
 	db, err := sql.Open("sqlite", dsn(path, "mode=rw"))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer db.Close()
-	_, err = checkIdentity(func(query string) *sql.Row { return db.QueryRowContext(ctx, query) }, k, newest)
-	return err
+	return checkIdentity(func(query string) *sql.Row { return db.QueryRowContext(ctx, query) }, k, newest)
+}
+
+// inPlace fails when the name of the file leads to another one than the one that is open, or to
+// none: what is written to that will be gone, or is not what others read.
+func (d *database) inPlace() error {
+	now, err := os.Stat(d.path)
+	if err != nil || os.SameFile(now, d.info) {
+		return err
+	}
+	return fmt.Errorf("%s is another file than the one that was opened", d.path)
 }
 
 // checkIdentity returns the format of the file, 0 when it is new; a foreign file, or one that is

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"time"
 
@@ -65,13 +64,14 @@ func (r readableLog) Write(lines []byte) (int, error) {
 	return len(lines), r.printer.Flush()
 }
 
-// withFolder opens the data folder for f, and closes it. Without create it must exist: a
-// command that only reads makes no folders.
+// withFolder opens the data folder for f, and closes it. Without create it must have been made:
+// a command that only reads makes no folder, and no files in an empty one.
 func (p *program) withFolder(create bool, f func(*app.Folder) error) error {
-	if _, err := os.Stat(p.data); !create && errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no data folder %s: choose another one with --data, or fill it with `gakushoku serve` or `gakushoku events import`", p.data)
+	open := app.OpenExistingFolder
+	if create {
+		open = app.OpenFolder
 	}
-	folder, err := app.OpenFolder(p.ctx, p.data)
+	folder, err := open(p.ctx, p.data)
 	if err != nil {
 		return err
 	}

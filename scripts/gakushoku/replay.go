@@ -26,7 +26,7 @@ type replayCommand struct {
 }
 
 func (replayCommand) Help() string {
-	return `Shows the read models as they were at a moment, from the numbered log. Nothing that is there is changed.
+	return `Shows the read models as they were at a moment, from the numbered log. Nothing that is there is changed. A data folder that has lost its event store still has the log.
 
 Examples:
 
@@ -36,18 +36,29 @@ Examples:
 }
 
 func (c *replayCommand) Run(p *program) error {
-	return p.withInstallation(c.awsFlag, func(i installation) error {
-		lines, stop := linesUntil(p.ctx, i, c.Until.instant())
-		defer stop()
-		if c.Into != "" {
-			return c.into(p, lines)
-		}
-		return c.out(p, lines)
-	})
+	err := p.withInstallation(c.awsFlag, func(i installation) error { return c.replay(p, i.EachEvent) })
+	if errors.Is(err, app.ErrEventsLost) {
+		// The log is the last copy of the events then.
+		fmt.Fprintf(p.stderr, "%s; this is what is in its log\n", oneLine(err))
+		return c.replay(p, func(ctx context.Context, f func(*event.Event) error) error { return app.EachArchived(ctx, p.data, f) })
+	}
+	return err
+}
+
+// reading reads every event of a log, in its order.
+type reading func(ctx context.Context, f func(*event.Event) error) error
+
+func (c *replayCommand) replay(p *program, each reading) error {
+	lines, stop := linesUntil(p.ctx, each, c.Until.instant())
+	defer stop()
+	if c.Into != "" {
+		return c.into(p, lines)
+	}
+	return c.out(p, lines)
 }
 
 // linesUntil reads the events that occurred up to a moment as JSONL.
-func linesUntil(ctx context.Context, i installation, until event.Instant) (lines io.Reader, stop func()) {
+func linesUntil(ctx context.Context, each reading, until event.Instant) (lines io.Reader, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	r, w := io.Pipe()
 	ended := make(chan struct{})
@@ -55,7 +66,7 @@ func linesUntil(ctx context.Context, i installation, until event.Instant) (lines
 		defer close(ended)
 		out := bufio.NewWriterSize(w, 1<<20)
 		var line []byte
-		err := i.EachEvent(ctx, func(e *event.Event) error {
+		err := each(ctx, func(e *event.Event) error {
 			if e.OccurredAt > until {
 				return nil
 			}

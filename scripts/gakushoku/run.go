@@ -13,11 +13,13 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/rs/zerolog"
 
+	"gakushoku/internal/app"
 	"gakushoku/internal/observe"
 )
 
 // The exit codes. Commands that judge (verify) end with exitFailed when what they looked at is
-// not sound, and with exitUnknown when they could not tell.
+// not sound, and with exitUnknown when they could not tell. A data folder that is not there, or
+// has lost its events, is exitUnknown for every command.
 const (
 	exitDone    = 0
 	exitFailed  = 1
@@ -110,7 +112,7 @@ func (p *program) ended(err error, command string) int {
 	switch {
 	case err == nil, errors.Is(err, syscall.EPIPE):
 		return exitDone
-	case errors.As(err, &unknown):
+	case errors.As(err, &unknown), errors.Is(err, app.ErrNoFolder), errors.Is(err, app.ErrEventsLost):
 		fail(p.stderr, err)
 		return exitUnknown
 	case errors.As(err, &usage):

@@ -34,6 +34,7 @@ var scenes = map[string]func(*shift){
 	"failed-run.md#It was switched already": (*shift).switched,
 	"failed-run.md#The log is not sound":    (*shift).withoutLedger,
 	"failed-run.md#It is over when":         (*shift).switched,
+	"lost-events.md":                        (*shift).withoutEvents,
 	"paid-but-unpaid.md":                    (*shift).wrongRows,
 	"paid-but-unpaid.md#It is set aside":    (*shift).setAside,
 }
@@ -264,13 +265,14 @@ func (s *shift) withoutLedger() {
 	s.archived()
 	s.close()
 	s.shows = []string{"manifestExtra", "to 12 events", "The log is sound.", "orders-v2, which replaces version 1", "12 events"}
-	ledger, err := filepath.Glob(filepath.Join(s.dir, "log.db*"))
-	if err != nil || len(ledger) == 0 {
-		s.t.Fatalf("no ledger: %v", err)
-	}
-	for _, file := range ledger {
-		if err := os.Remove(file); err != nil {
-			s.t.Fatal(err)
-		}
-	}
+	removeFiles(s.t, filepath.Join(s.dir, "log.db*"))
+}
+
+// withoutEvents is a folder whose event store is gone, with the server stopped.
+func (s *shift) withoutEvents() {
+	s.archived()
+	s.close()
+	s.env = append(s.env, "NEW="+filepath.Join(filepath.Dir(s.dir), "new"))
+	s.shows = []string{"12 events and 6 rows in", "12 events of 6 streams compared", "The log is sound.", "The events are sound.", "It is sound."}
+	removeFiles(s.t, filepath.Join(s.dir, "events.db*"))
 }

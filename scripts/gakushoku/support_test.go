@@ -158,3 +158,17 @@ func start(t *testing.T, args ...string) *running {
 	go func() { r.ended <- run(ctx, args, strings.NewReader(""), r.out, r.err) }()
 	return r
 }
+
+// removeFiles removes the files of a pattern, of which there must be one.
+func removeFiles(t *testing.T, pattern string) {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no file is %s: %v", pattern, err)
+	}
+	for _, file := range files {
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 
 	"gakushoku/internal/app"
@@ -69,10 +67,11 @@ func (c *topCommand) Run(p *program) error {
 
 // folderThatIs opens the data folder, nil when there is none: the server may be elsewhere.
 func (p *program) folderThatIs() (*app.Folder, error) {
-	if _, err := os.Stat(p.data); errors.Is(err, fs.ErrNotExist) {
+	folder, err := app.OpenExistingFolder(p.ctx, p.data)
+	if errors.Is(err, app.ErrNoFolder) {
 		return nil, nil
 	}
-	return app.OpenFolder(p.ctx, p.data)
+	return folder, err
 }
 
 // topWatcher asks a server again and again.

@@ -79,7 +79,7 @@ func TestTraceSaysWhatIsWrongWithItsArguments(t *testing.T) {
 	} {
 		call(t, append([]string{"trace"}, strings.Fields(args)...)...).wants(t, exitUsage, want, "Try: gakushoku trace --help")
 	}
-	call(t, "trace", "c1", "-d", filepath.Join(t.TempDir(), "none")).wants(t, exitFailed, "there is no data folder")
+	call(t, "trace", "c1", "-d", filepath.Join(t.TempDir(), "none")).wants(t, exitUnknown, "there is no data folder")
 }
 
 func TestATimelineIsShownAsItIs(t *testing.T) {
