@@ -26,8 +26,11 @@ type stretch struct {
 	after, upTo string
 }
 
-// stretchEvents is how many events are read at once: those of a page of rows, as a rule.
-const stretchEvents = 5000
+// How much is read at once: events as many as a page of rows has, as a rule.
+const (
+	stretchRows   = 2000
+	stretchEvents = 20_000
+)
 
 // inOrder opens the stores for a pass over everything; nil when they do not keep the order, or
 // when most would be read for nothing.
@@ -68,7 +71,7 @@ func (o *ordered) close() error {
 // next reads a page of rows, and the older ones up to its end.
 func (p *pass) next(ctx context.Context, o *ordered, after string) (s stretch, upTo string, err error) {
 	s.after = after
-	if s.rows, s.upTo, err = o.rows.Scan(ctx, after, pageSize); err != nil || o.older == nil {
+	if s.rows, s.upTo, err = o.rows.Scan(ctx, after, stretchRows); err != nil || o.older == nil {
 		return s, s.upTo, err
 	}
 	filled, err := o.older.fill(ctx, s.upTo)
@@ -100,7 +103,7 @@ type ahead struct {
 }
 
 // maxAhead bounds the rows that are read ahead: an older version may have many more of them.
-const maxAhead = 4 * pageSize
+const maxAhead = 4 * stretchRows
 
 // fill reads the rows up to a name, "" for all there are, and answers up to where it has them.
 func (a *ahead) fill(ctx context.Context, upTo string) (string, error) {
@@ -108,7 +111,7 @@ func (a *ahead) fill(ctx context.Context, upTo string) (string, error) {
 		if len(a.rows) >= maxAhead {
 			return a.rows[len(a.rows)-1].Stream, nil
 		}
-		page, cursor, err := a.from.Scan(ctx, a.cursor, pageSize)
+		page, cursor, err := a.from.Scan(ctx, a.cursor, stretchRows)
 		if err != nil {
 			return "", err
 		}

@@ -44,6 +44,7 @@ Examples:
 }
 
 func (c *rebuildCommand) Run(p *program) error {
+	collectLess()
 	if c.All == (c.Name != "") {
 		return usagef("name the projection, or give --all")
 	}

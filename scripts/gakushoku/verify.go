@@ -33,6 +33,7 @@ Examples:
 }
 
 func (c *verifyCommand) Run(p *program) error {
+	collectLess()
 	var sound bool
 	err := p.withReadModels(c.awsFlag, func(m *repair.ReadModels) error {
 		verified, took, err := c.verify(p, m)
