@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"gakushoku/internal/archive"
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventlog"
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/health"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
@@ -74,12 +74,15 @@ func (f *Folder) logLag(ctx context.Context, now time.Time) (health.Lag, error) 
 	if err != nil {
 		return health.Lag{}, err
 	}
+	if err := f.holds(ctx, archived); err != nil {
+		return health.Lag{}, err
+	}
 	head, err := f.Events.Head(ctx)
 	if err != nil {
 		return health.Lag{}, err
 	}
-	lag := health.Lag{Detail: fmt.Sprintf("%d of %d events are in the log", archived, head)}
-	appended, waiting, err := f.Events.AppendedAt(ctx, archived+1)
+	lag := health.Lag{Detail: fmt.Sprintf("%d of %d events are in the log", archived.Number, head)}
+	appended, waiting, err := f.Events.AppendedAt(ctx, archived.Number+1)
 	if waiting {
 		lag.Behind = max(0, min(now.Sub(appended), now.Sub(advanced)))
 	}
@@ -90,26 +93,26 @@ func (f *Folder) logLag(ctx context.Context, now time.Time) (health.Lag, error) 
 type archivePosition struct{ control *sqlite.Control }
 
 // Archived is eventlog.Position.
-func (p archivePosition) Archived(ctx context.Context) (uint64, error) {
-	number, _, err := p.read(ctx)
-	return number, err
+func (p archivePosition) Archived(ctx context.Context) (eventstore.Mark, error) {
+	mark, _, err := p.read(ctx)
+	return mark, err
 }
 
 // read is how far the events have been archived, and when that last changed.
-func (p archivePosition) read(ctx context.Context) (number uint64, at time.Time, err error) {
+func (p archivePosition) read(ctx context.Context) (mark eventstore.Mark, at time.Time, err error) {
 	c, err := p.control.Checkpoint(ctx, archiverName)
-	if err != nil || c.Cursor == "" {
-		return 0, time.Time{}, err
+	if err != nil {
+		return mark, time.Time{}, err
 	}
-	if number, err = strconv.ParseUint(c.Cursor, 10, 63); err != nil {
-		return 0, time.Time{}, fmt.Errorf("the checkpoint %q of the archiver is damaged: %w", c.Cursor, err)
+	if mark, err = markOf(archiverName, c); err != nil {
+		return mark, time.Time{}, err
 	}
-	return number, c.AppliedAt.Time(), nil
+	return mark, c.AppliedAt.Time(), nil
 }
 
 // SetArchived is eventlog.Position.
-func (p archivePosition) SetArchived(ctx context.Context, number uint64) error {
+func (p archivePosition) SetArchived(ctx context.Context, m eventstore.Mark) error {
 	return p.control.SetCheckpoint(ctx, archiverName, projection.Checkpoint{
-		Cursor: strconv.FormatUint(number, 10), Events: number, AppliedAt: event.InstantOf(time.Now()),
+		Cursor: m.String(), Events: m.Number, AppliedAt: event.InstantOf(time.Now()),
 	})
 }

@@ -89,6 +89,9 @@ func OpenServer(ctx context.Context, o ServeOptions) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
+	if err := folder.CheckEvents(ctx); err != nil {
+		return nil, errors.Join(err, folder.Close(), listener.Close())
+	}
 	unlock, err := claimFolder(ctx, o.Dir)
 	if err != nil {
 		return nil, errors.Join(err, folder.Close(), listener.Close())

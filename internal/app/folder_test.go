@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,7 +14,12 @@ import (
 	"testing"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/health"
+	"gakushoku/internal/projection"
+	"gakushoku/internal/readmodel"
+	"gakushoku/internal/reproject"
+	"gakushoku/internal/verify"
 )
 
 func TestAFolderWhoseMakingWasCutOffIsMadeAgain(t *testing.T) {
@@ -184,6 +191,93 @@ func TestHealthSeesThatTheEventsWereRemovedOrReplaced(t *testing.T) {
 				t.Errorf("after: %+v", got)
 			}
 		})
+	}
+}
+
+// older gives a folder an older copy of its events, and opens it again.
+func older(t *testing.T, f *Folder, since int) *Folder {
+	t.Helper()
+	without(t, f)
+	db, err := sql.Open("sqlite", f.Events.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.ExecContext(t.Context(), "DELETE FROM events WHERE position > ?", since)
+	if err = errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return openFolderAt(t, f.Dir)
+}
+
+// settled brings a folder's rows and log up to date.
+func settled(t *testing.T, f *Folder) {
+	t.Helper()
+	for more := true; more; {
+		var err error
+		if more, err = f.Follower().Once(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Archive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnOlderEventStoreIsNeverGoneOnWith(t *testing.T) {
+	t.Parallel()
+	// Fewer events than were read, just as many, and more: the numbers have overtaken.
+	for _, more := range []int{0, 2, 4, 9} {
+		t.Run(fmt.Sprintf("with %d new events", more), func(t *testing.T) {
+			t.Parallel()
+			f := openFolder(t)
+			place(t, f, 6)
+			settled(t, f)
+			f = older(t, f, 2)
+			place(t, f, more)
+			_, projecting := f.Follower().Once(t.Context())
+			_, looking := f.Status(t.Context())
+			_, serving := OpenServer(t.Context(), ServeOptions{Dir: f.Dir, Addr: "127.0.0.1:0"})
+			_, rebuilding := f.Rebuild(t.Context(), reproject.Request{Projection: readmodel.OrdersName}, RebuildOptions{})
+			_, fixing := f.ReadModels().Verify(t.Context(), readmodel.OrdersName, 0, verify.Options{Fix: true})
+			healing := f.ReadModels().Heal(t.Context(), readmodel.OrdersName, nil, nil)
+			for what, err := range map[string]error{
+				"projecting": projecting, "archiving": f.Archive(t.Context()), "looking": looking, "serving": serving, "rebuilding": rebuilding,
+				"fixing": fixing, "healing": healing,
+			} {
+				if !errors.Is(err, eventstore.ErrOtherStore) {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			if !strings.Contains(serving.Error(), "runbook lost-events.md") {
+				t.Errorf("it is not said what to do: %v", serving)
+			}
+			if got := partOf(t, f, health.PartEventStore); got.Status != health.Failing || !strings.Contains(got.Detail, "not the one that was read before") {
+				t.Errorf("health: %+v", got)
+			}
+			n := 0
+			if err := EachArchived(t.Context(), f.Dir, func(*event.Event) error { n++; return nil }); err != nil || n != 6 {
+				t.Errorf("the log has %d events, %v", n, err)
+			}
+		})
+	}
+}
+
+func TestCheckpointsFromBeforeIdsAreGoneOnWith(t *testing.T) {
+	t.Parallel()
+	f := openFolder(t)
+	place(t, f, 4)
+	settled(t, f)
+	for _, reader := range []string{projectorName, archiverName} {
+		if err := f.Control.SetCheckpoint(t.Context(), reader, projection.Checkpoint{Cursor: "3"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settled(t, f)
+	for _, reader := range []string{projectorName, archiverName} {
+		c, err := f.Control.Checkpoint(t.Context(), reader)
+		if mark, _ := eventstore.ParseMark(c.Cursor); err != nil || mark.Number != 4 || mark.ID == "" {
+			t.Errorf("the %s is at %q: %v", reader, c.Cursor, err)
+		}
 	}
 }
 

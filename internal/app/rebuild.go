@@ -66,6 +66,9 @@ func (f *Folder) drive(ctx context.Context, name string, o RebuildOptions, run f
 	if err := known(name); err != nil {
 		return reproject.Run{}, err
 	}
+	if err := f.CheckEvents(ctx); err != nil {
+		return reproject.Run{}, err
+	}
 	unlock, err := lockRun(f.Dir, name)
 	if err != nil {
 		return reproject.Run{}, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"gakushoku/internal/event"
@@ -12,7 +11,6 @@ import (
 	"gakushoku/internal/health"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/reproject"
-	"gakushoku/internal/sqlite"
 )
 
 // Status is where the events and read models of an installation stand.
@@ -111,14 +109,17 @@ func (f *Folder) lag(ctx context.Context) (head, applied uint64, behind time.Dur
 	if err != nil {
 		return 0, 0, 0, err
 	}
+	mark, err := markOf(projectorName, checkpoint)
+	if err == nil {
+		err = f.holds(ctx, mark)
+	}
+	if err != nil {
+		return 0, 0, 0, err
+	}
 	if head, err = f.Events.Head(ctx); err != nil {
 		return 0, 0, 0, err
 	}
-	if checkpoint.Cursor != "" {
-		if applied, err = strconv.ParseUint(checkpoint.Cursor, 10, 64); err != nil {
-			return 0, 0, 0, fmt.Errorf("the checkpoint %q is damaged: %w", checkpoint.Cursor, err)
-		}
-	}
+	applied = mark.Number
 	appended, waiting, err := f.Events.AppendedAt(ctx, applied+1)
 	if err != nil {
 		return 0, 0, 0, err
@@ -136,13 +137,59 @@ const (
 	minDiskFree = 256 << 20
 )
 
-// storeInPlace is the event store for its probe. Reads and appends go on in a file that was
-// removed or replaced while it is open, and are gone with the process.
-type storeInPlace struct{ *sqlite.Events }
+// markOf is how far a reader of the events has come.
+func markOf(reader string, c projection.Checkpoint) (eventstore.Mark, error) {
+	mark, err := eventstore.ParseMark(c.Cursor)
+	if err != nil {
+		return mark, fmt.Errorf("the checkpoint of the %s is damaged: %w", reader, err)
+	}
+	return mark, nil
+}
 
-func (s storeInPlace) Load(ctx context.Context, stream string, after uint64) ([]event.Event, error) {
-	if err := s.InPlace(); err != nil {
+// holds fails with eventstore.ErrOtherStore, and says what to do, when the event of a mark is not
+// in the store.
+func (f *Folder) holds(ctx context.Context, m eventstore.Mark) error {
+	err := f.Events.Holds(ctx, m)
+	if errors.Is(err, eventstore.ErrOtherStore) {
+		return fmt.Errorf("%w: put the newer file back, or make a new folder of what is in the log (runbook lost-events.md)", err)
+	}
+	return err
+}
+
+// CheckEvents fails with eventstore.ErrOtherStore, and says what to do, when the event store is
+// not the one that was projected and archived: an older copy of it, or one that has lost its last
+// events. What is made of the events must not be changed to fit that.
+func (f *Folder) CheckEvents(ctx context.Context) error {
+	for _, reader := range []string{projectorName, archiverName} {
+		c, err := f.Control.Checkpoint(ctx, reader)
+		if err != nil {
+			return err
+		}
+		mark, err := markOf(reader, c)
+		if err == nil {
+			err = f.holds(ctx, mark)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// probedStore is the event store for its probe.
+type probedStore struct{ *Folder }
+
+// Load sees too that reads and appends go on in a file that was removed or replaced while it is
+// open, and that the store is another than the one that was read before.
+func (s probedStore) Load(ctx context.Context, stream string, after uint64) ([]event.Event, error) {
+	if err := s.Events.InPlace(); err != nil {
 		return nil, errors.Join(health.Problemf("the file of the events was removed or replaced: what is ordered now will be lost; stop the server"), err)
+	}
+	if err := s.CheckEvents(ctx); err != nil {
+		if errors.Is(err, eventstore.ErrOtherStore) {
+			err = errors.Join(health.Problemf("%v: stop the server and see the runbook lost-events.md", eventstore.ErrOtherStore), err)
+		}
+		return nil, err
 	}
 	return s.Events.Load(ctx, stream, after)
 }
@@ -152,7 +199,7 @@ func (f *Folder) Health() *health.Checker {
 	return &health.Checker{
 		Now: time.Now,
 		Probes: []health.Probe{
-			health.EventStore(storeInPlace{f.Events}),
+			health.EventStore(probedStore{f}),
 			health.ReadModel(f.Control, f.Tables, projection.Orders().Name),
 			health.ProjectionLag(maxLag, func(ctx context.Context) (health.Lag, error) {
 				head, applied, behind, err := f.lag(ctx)

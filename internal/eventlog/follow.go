@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/wait"
@@ -19,13 +20,18 @@ type Store interface {
 	Since(ctx context.Context, after uint64, limit int) ([]event.Event, error)
 	// Head is the number of the newest event.
 	Head(ctx context.Context) (uint64, error)
+	// Holds fails with eventstore.ErrOtherStore when the event of a mark is not there, or is
+	// another one.
+	Holds(ctx context.Context, m eventstore.Mark) error
+	// MarkAfter marks the count-th event after the one with the given number; it is there.
+	MarkAfter(ctx context.Context, number uint64, count int) (eventstore.Mark, error)
 }
 
-// Position remembers how far a store has been archived: the number, of the store's, of the
-// last event that is in the log. It may lag behind.
+// Position remembers how far a store has been archived: the mark of the last event that is in
+// the log. It may lag behind.
 type Position interface {
-	Archived(ctx context.Context) (uint64, error)
-	SetArchived(ctx context.Context, number uint64) error
+	Archived(ctx context.Context) (eventstore.Mark, error)
+	SetArchived(ctx context.Context, m eventstore.Mark) error
 }
 
 // Follower archives a store's events as they come. It is the embedded runtime's archiver; on
@@ -115,19 +121,19 @@ func (f *Follower) maxEvents() int {
 // Waiting is how many events of the store are not known to be in the log.
 func (f *Follower) Waiting(ctx context.Context) (uint64, error) {
 	archived, head, err := f.ends(ctx)
-	return head - archived, err
+	return head - archived.Number, err
 }
 
 // ends is how far the store is known to be archived, and where it ends.
-func (f *Follower) ends(ctx context.Context) (archived, head uint64, err error) {
+func (f *Follower) ends(ctx context.Context) (archived eventstore.Mark, head uint64, err error) {
 	if archived, err = f.Position.Archived(ctx); err != nil {
-		return 0, 0, err
+		return eventstore.Mark{}, 0, err
+	}
+	if err := f.Store.Holds(ctx, archived); err != nil {
+		return eventstore.Mark{}, 0, fmt.Errorf("looking for the last event that is in the log: %w", err)
 	}
 	if head, err = f.Store.Head(ctx); err != nil {
-		return 0, 0, err
-	}
-	if archived > head {
-		return 0, 0, fmt.Errorf("%d events of the store are in the log, but it ends at %d: it is not the store that was archived", archived, head)
+		return eventstore.Mark{}, 0, err
 	}
 	return archived, head, nil
 }
@@ -135,8 +141,8 @@ func (f *Follower) ends(ctx context.Context) (archived, head uint64, err error) 
 // CatchUp archives everything that is in the store now.
 func (f *Follower) CatchUp(ctx context.Context) error {
 	archived, head, err := f.ends(ctx)
-	for err == nil && archived < head {
-		archived, err = f.Once(ctx)
+	for number := archived.Number; err == nil && number < head; {
+		number, err = f.Once(ctx)
 	}
 	return err
 }
@@ -145,23 +151,26 @@ func (f *Follower) CatchUp(ctx context.Context) error {
 // the store is in the log now.
 func (f *Follower) Once(ctx context.Context) (uint64, error) {
 	archived, head, err := f.ends(ctx)
-	if err != nil || archived == head {
-		return archived, err
+	if err != nil || archived.Number == head {
+		return archived.Number, err
 	}
-	batch, err := f.next(ctx, archived)
+	batch, err := f.next(ctx, archived.Number)
 	if err != nil {
-		return archived, fmt.Errorf("reading events to archive: %w", err)
+		return archived.Number, fmt.Errorf("reading events to archive: %w", err)
 	}
-	done, err := f.Archiver.Commit(ctx, batch)
+	committed, err := f.Archiver.Commit(ctx, batch)
 	if err != nil {
-		return archived, err
+		return archived.Number, err
 	}
-	archived += uint64(done.Records)
+	done, err := f.Store.MarkAfter(ctx, archived.Number, committed.Records)
+	if err != nil {
+		return archived.Number, err
+	}
 	others, err := f.Position.Archived(ctx)
-	if err == nil && others < archived {
-		err = f.Position.SetArchived(ctx, archived)
+	if err == nil && others.Number < done.Number {
+		err = f.Position.SetArchived(ctx, done)
 	}
-	return max(archived, others), err
+	return max(done.Number, others.Number), err
 }
 
 // next reads a segment's events after a number. What the log calls a record is its number and
@@ -173,9 +182,9 @@ func (f *Follower) next(ctx context.Context, after uint64) ([]Record, error) {
 		maxBytes = DefaultSegmentBytes
 	}
 	var batch []Record
-	for size, count := 0, f.maxEvents(); len(batch) < count; {
+	for size, count, from := 0, f.maxEvents(), after; len(batch) < count; {
 		limit := min(followPage, count-len(batch))
-		events, err := f.Store.Since(ctx, after+uint64(len(batch)), limit)
+		events, err := f.Store.Since(ctx, from, limit)
 		if err != nil {
 			return nil, err
 		}
@@ -190,6 +199,11 @@ func (f *Follower) next(ctx context.Context, after uint64) ([]Record, error) {
 		if len(events) < limit {
 			return batch, nil
 		}
+		end, err := f.Store.MarkAfter(ctx, from, limit) // not simply from+limit, in a store that has lost some
+		if err != nil {
+			return nil, err
+		}
+		from = end.Number
 	}
 	return batch, nil
 }

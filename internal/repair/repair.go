@@ -31,6 +31,17 @@ type ReadModels struct {
 	Projector   *projection.Projector
 	LagBound    time.Duration // by when live delivery has brought in an event, normally
 	Now         func() time.Time
+	// Check fails when rows must not be changed to fit the event store, since that may have lost
+	// events; nil where nobody can tell.
+	Check func(ctx context.Context) error
+}
+
+// checked fails when Check does.
+func (m *ReadModels) checked(ctx context.Context) error {
+	if m.Check == nil {
+		return nil
+	}
+	return m.Check(ctx)
 }
 
 // Names are the projections, each once.
@@ -57,9 +68,13 @@ func (m *ReadModels) definition(name string, v projection.Version) (projection.D
 	return d, nil
 }
 
-// eachLive calls f with every version of a projection that live delivery writes, and its fold.
+// eachLive calls f, which heals, with every version of a projection that live delivery writes, and
+// its fold.
 func (m *ReadModels) eachLive(ctx context.Context, name string, f func(projection.Definition, projection.Table) error) error {
 	p, err := m.pointer(ctx, name)
+	if err == nil {
+		err = m.checked(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -105,6 +120,11 @@ func (m *ReadModels) Verify(ctx context.Context, name string, number int, o veri
 	p, err := m.pointer(ctx, name)
 	if err != nil {
 		return Verified{}, err
+	}
+	if o.Fix {
+		if err := m.checked(ctx); err != nil {
+			return Verified{}, err
+		}
 	}
 	v, err := choose(p, number)
 	if err != nil {

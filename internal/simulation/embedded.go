@@ -8,6 +8,7 @@ import (
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventlog"
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/reproject"
 	"gakushoku/internal/wait"
@@ -97,23 +98,41 @@ func (s numbered) Head(ctx context.Context) (head uint64, err error) {
 	return head, err
 }
 
+func (s numbered) Holds(ctx context.Context, m eventstore.Mark) error {
+	return s.by.pass(ctx, reads, fmt.Sprintf("event %d", m.Number), func(context.Context) error {
+		if m.Number > 0 && s.truth.all[m.Number-1].ID != m.ID {
+			return eventstore.ErrOtherStore
+		}
+		return nil
+	})
+}
+
+func (s numbered) MarkAfter(ctx context.Context, number uint64, count int) (m eventstore.Mark, err error) {
+	m.Number = number + uint64(count)
+	err = s.by.pass(ctx, reads, fmt.Sprintf("event %d", m.Number), func(context.Context) error {
+		m.ID = s.truth.all[m.Number-1].ID
+		return nil
+	})
+	return m, err
+}
+
 // position is how far the event store has been archived, as a process sees it.
 type position struct {
 	w  *world
 	by *process
 }
 
-func (p position) Archived(ctx context.Context) (number uint64, err error) {
+func (p position) Archived(ctx context.Context) (m eventstore.Mark, err error) {
 	err = p.by.pass(ctx, reads, "archived", func(context.Context) error {
-		number = p.w.archived
+		m = p.w.archived
 		return nil
 	})
-	return number, err
+	return m, err
 }
 
-func (p position) SetArchived(ctx context.Context, number uint64) error {
-	return p.by.pass(ctx, writes, fmt.Sprintf("set archived %d", number), func(context.Context) error {
-		p.w.archived = number
+func (p position) SetArchived(ctx context.Context, m eventstore.Mark) error {
+	return p.by.pass(ctx, writes, fmt.Sprintf("set archived %d", m.Number), func(context.Context) error {
+		p.w.archived = m
 		return nil
 	})
 }

@@ -90,7 +90,7 @@ func (w *world) quiet() bool {
 		return false
 	}
 	if w.embedded {
-		return w.applied == len(w.truth.all) && w.archived == uint64(w.applied)
+		return w.applied == len(w.truth.all) && w.archived.Number == uint64(w.applied)
 	}
 	return allDone(w.readers) && allDone(w.sources)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gakushoku/internal/eventlog"
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/memory"
 	"gakushoku/internal/projection"
 )
@@ -29,18 +30,18 @@ type world struct {
 	archivers  []*process
 	projectors []*projector
 	guests     []*guest
-	embedded   bool         // a follower of the feed in place of functions at a stream
-	followers  []*process   // all that were started
-	applied    int          // events that a follower has brought in
-	archived   uint64       // the position of the embedded archiver
-	alone      bool         // a rebuild may find that no projector is at work
-	executions []*execution // in the order of their starts
-	operating  int          // operator's commands under way
-	meddling   []*process   // those of them that change the pointer
-	switches   int          // that runs have made
-	upgrade    bool         // the second revision is deployed on the way
-	deployed   int          // how many revisions the code has
-	revisions  map[int]int  // of the table versions
+	embedded   bool            // a follower of the feed in place of functions at a stream
+	followers  []*process      // all that were started
+	applied    int             // events that a follower has brought in
+	archived   eventstore.Mark // the position of the embedded archiver
+	alone      bool            // a rebuild may find that no projector is at work
+	executions []*execution    // in the order of their starts
+	operating  int             // operator's commands under way
+	meddling   []*process      // those of them that change the pointer
+	switches   int             // that runs have made
+	upgrade    bool            // the second revision is deployed on the way
+	deployed   int             // how many revisions the code has
+	revisions  map[int]int     // of the table versions
 
 	// believedOver are runs of which somebody was told that they are not going on: their versions
 	// may be taken away from then on.

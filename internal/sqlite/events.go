@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -51,7 +50,7 @@ type Events struct {
 	awake chan struct{} // closed and replaced at every commit
 
 	load, loadMany, streams, upTo, beyond *sql.Stmt // on readers
-	since, head, appended                 *sql.Stmt // on them too
+	since, head, appended, envelope, nth  *sql.Stmt // on them too
 	lastVersion, lastPosition, insert     *sql.Stmt // on the connection that writes
 }
 
@@ -99,6 +98,8 @@ func (s *Events) prepare(ctx context.Context) error {
 		&s.since:    eventColumn + "WHERE position > ? ORDER BY position LIMIT ?",
 		&s.head:     "SELECT coalesce(max(position), 0) FROM events",
 		&s.appended: "SELECT appended FROM events WHERE position = ?",
+		&s.envelope: "SELECT envelope FROM events WHERE position = ?",
+		&s.nth:      "SELECT position, envelope FROM events WHERE position > ? ORDER BY position LIMIT 1 OFFSET ?",
 	}, statements{
 		&s.lastVersion:  "SELECT coalesce(max(version), 0) FROM events WHERE stream = ?",
 		&s.lastPosition: "SELECT coalesce(max(position), 0) FROM events",
@@ -197,29 +198,68 @@ func (s *Events) between(ctx context.Context, after, upTo string, limit int) ([]
 // rangeEvents is for how many events Range makes room at once.
 const rangeEvents = 4096
 
-// Read is eventstore.Feed: events in the order of their numbers. The cursor is the number of
-// the last event read, in decimal.
+// Read is eventstore.Feed: events in the order of their numbers. The cursor is the mark of the
+// last event read. A store that does not have that event is eventstore.ErrOtherStore: a reader that
+// is ahead of it would wait for ever and miss what comes.
 func (s *Events) Read(ctx context.Context, cursor string, limit int) ([]event.Event, string, error) {
-	var after uint64
-	if cursor != "" {
-		var err error
-		if after, err = strconv.ParseUint(cursor, 10, 63); err != nil {
-			return nil, "", fmt.Errorf("reading the feed: %q is not a cursor of it", cursor)
-		}
-	}
-	events, err := s.Since(ctx, after, limit)
+	mark, err := eventstore.ParseMark(cursor)
 	if err != nil {
-		return nil, "", err
+		return nil, "", fmt.Errorf("reading the feed: %w", err)
 	}
-	if len(events) == 0 && after > 0 {
-		// A reader that is ahead of the store would wait for ever and miss what comes.
-		head, err := s.Head(ctx)
-		if err == nil && head < after {
-			err = fmt.Errorf("reading the feed: the cursor is at event %d but %s ends at %d: it is not the file that was read before; rebuild the read models", after, s.db.path, head)
-		}
+	if err := s.Holds(ctx, mark); err != nil {
+		return nil, cursor, fmt.Errorf("reading the feed: %w", err)
+	}
+	events, err := s.Since(ctx, mark.Number, limit)
+	if err != nil || len(events) == 0 {
 		return nil, cursor, err
 	}
-	return events, strconv.FormatUint(after+uint64(len(events)), 10), nil
+	next, err := s.MarkAfter(ctx, mark.Number, len(events))
+	return events, next.String(), err
+}
+
+// Holds fails with eventstore.ErrOtherStore when the event of a mark is not there, or is another
+// one.
+func (s *Events) Holds(ctx context.Context, m eventstore.Mark) error {
+	if m.Number == 0 {
+		return nil
+	}
+	var envelope string
+	err := s.envelope.QueryRowContext(ctx, int64(min(m.Number, event.MaxVersion))).Scan(&envelope)
+	var e event.Event
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		head, err := s.Head(ctx)
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: event %d is not in %s, which ends at event %d", eventstore.ErrOtherStore, m.Number, s.db.path, head)
+	case err != nil:
+		return s.db.failed(ctx, "reading an event", err)
+	case m.ID == "":
+		return nil
+	}
+	if err := event.Decode([]byte(envelope), &e); err != nil {
+		return fmt.Errorf("reading event %d: %w", m.Number, err)
+	}
+	if e.ID != m.ID {
+		return fmt.Errorf("%w: event %d of %s is %s, it was %s", eventstore.ErrOtherStore, m.Number, s.db.path, e.ID, m.ID)
+	}
+	return nil
+}
+
+// MarkAfter marks the count-th event after the one with the given number, of those that are there.
+func (s *Events) MarkAfter(ctx context.Context, number uint64, count int) (eventstore.Mark, error) {
+	var position int64
+	var envelope string
+	what := fmt.Sprintf("reading event %d after %d", count, number)
+	if err := s.nth.QueryRowContext(ctx, int64(min(number, event.MaxVersion)), count-1).Scan(&position, &envelope); err != nil {
+		return eventstore.Mark{}, s.db.failed(ctx, what, err)
+	}
+	var e event.Event
+	if err := event.Decode([]byte(envelope), &e); err != nil {
+		return eventstore.Mark{}, fmt.Errorf("%s: %w", what, err)
+	}
+	return eventstore.Mark{Number: uint64(position), ID: e.ID}, nil
 }
 
 // Since returns the events after the one with the given number (0: from the first), in the

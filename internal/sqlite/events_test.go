@@ -262,17 +262,54 @@ func TestEventsThatCouldNotBeReadAgainAreRefused(t *testing.T) {
 	}
 }
 
-func TestAFeedThatIsShorterThanItsCursorSaysSo(t *testing.T) {
+func TestAFeedThatIsNotTheOneOfItsCursorSaysSo(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
-	if err := s.Append(t.Context(), "order-1", 0, []event.Event{newEvent(), newEvent()}); err != nil {
+	events := []event.Event{newEvent(), newEvent(), newEvent()}
+	if err := s.Append(t.Context(), "order-1", 0, events); err != nil {
 		t.Fatal(err)
 	}
-	if _, next, err := s.Read(t.Context(), "2", 10); err != nil || next != "2" {
-		t.Errorf("at the end: cursor %q, %v", next, err)
+	for _, cursor := range []string{"3", "3/" + events[2].ID} {
+		if _, next, err := s.Read(t.Context(), cursor, 10); err != nil || next != cursor {
+			t.Errorf("at the end: cursor %q, %v", next, err)
+		}
 	}
-	if _, _, err := s.Read(t.Context(), "3", 10); err == nil || !strings.Contains(err.Error(), s.Path()) {
-		t.Errorf("beyond the end: %v", err)
+	if got, next, err := s.Read(t.Context(), "1", 10); err != nil || len(got) != 2 || next != "3/"+events[2].ID {
+		t.Errorf("from a cursor without an id: %d events, cursor %q, %v", len(got), next, err)
+	}
+	for _, cursor := range []string{"4", "4/e4", "3/" + events[1].ID, "1/e1"} {
+		if _, _, err := s.Read(t.Context(), cursor, 10); !errors.Is(err, eventstore.ErrOtherStore) || !strings.Contains(err.Error(), s.Path()) {
+			t.Errorf("cursor %s: %v", cursor, err)
+		}
+	}
+}
+
+func TestAFeedThatHasLostEventsIsReadOverTheHole(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	for i := range 9 {
+		if err := s.Append(t.Context(), fmt.Sprintf("order-%d", i), 0, []event.Event{newEvent()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.db.write.ExecContext(t.Context(), "DELETE FROM events WHERE position IN (2, 5, 6)"); err != nil {
+		t.Fatal(err)
+	}
+	for _, limit := range []int{1, 2, 4, 10} {
+		read := 0
+		for cursor := ""; ; {
+			events, next, err := s.Read(t.Context(), cursor, limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			read += len(events)
+			if cursor = next; len(events) == 0 {
+				break
+			}
+		}
+		if read != 6 {
+			t.Errorf("%d at a time: %d events, want 6", limit, read)
+		}
 	}
 }
 

@@ -67,6 +67,9 @@ func (p *program) importFile(path string, skipBad bool, badPath string) (transfe
 	defer in.Close()
 	var report transfer.Report
 	err = p.withFolder(true, func(folder *app.Folder) (err error) {
+		if err := folder.CheckEvents(p.ctx); err != nil {
+			return err
+		}
 		options := transfer.Options{SkipBad: skipBad, MaxEventBytes: sqlite.MaxEventBytes}
 		if skipBad {
 			options.BadWriter = bad

@@ -10,6 +10,7 @@ import (
 
 	"gakushoku/internal/app"
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
 	"gakushoku/internal/replay"
@@ -36,9 +37,16 @@ Examples:
 }
 
 func (c *replayCommand) Run(p *program) error {
-	err := p.withInstallation(c.awsFlag, func(i installation) error { return c.replay(p, i.EachEvent) })
-	if errors.Is(err, app.ErrEventsLost) {
-		// The log is the last copy of the events then.
+	err := p.withInstallation(c.awsFlag, func(i installation) error {
+		if folder, ok := i.(*app.Folder); ok {
+			if err := folder.CheckEvents(p.ctx); err != nil {
+				return err
+			}
+		}
+		return c.replay(p, i.EachEvent)
+	})
+	if errors.Is(err, app.ErrEventsLost) || errors.Is(err, eventstore.ErrOtherStore) {
+		// The log has what the store lacks.
 		fmt.Fprintf(p.stderr, "%s; this is what is in its log\n", oneLine(err))
 		return c.replay(p, func(ctx context.Context, f func(*event.Event) error) error { return app.EachArchived(ctx, p.data, f) })
 	}

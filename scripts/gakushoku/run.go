@@ -14,12 +14,13 @@ import (
 	"github.com/rs/zerolog"
 
 	"gakushoku/internal/app"
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/observe"
 )
 
 // The exit codes. Commands that judge (verify) end with exitFailed when what they looked at is
 // not sound, and with exitUnknown when they could not tell. A data folder that is not there, or
-// has lost its events, is exitUnknown for every command.
+// has lost events, is exitUnknown for every command.
 const (
 	exitDone    = 0
 	exitFailed  = 1
@@ -112,7 +113,7 @@ func (p *program) ended(err error, command string) int {
 	switch {
 	case err == nil, errors.Is(err, syscall.EPIPE):
 		return exitDone
-	case errors.As(err, &unknown), errors.Is(err, app.ErrNoFolder), errors.Is(err, app.ErrEventsLost):
+	case errors.As(err, &unknown), isUnusable(err):
 		fail(p.stderr, err)
 		return exitUnknown
 	case errors.As(err, &usage):
@@ -122,6 +123,11 @@ func (p *program) ended(err error, command string) int {
 		return fail(p.stderr, errors.New("interrupted"))
 	}
 	return fail(p.stderr, err)
+}
+
+// isUnusable reports whether a data folder cannot be used as it is.
+func isUnusable(err error) bool {
+	return errors.Is(err, app.ErrNoFolder) || errors.Is(err, app.ErrEventsLost) || errors.Is(err, eventstore.ErrOtherStore)
 }
 
 func wordsBeforeArguments(words []string) int {
