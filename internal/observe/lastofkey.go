@@ -25,14 +25,17 @@ func (l lastOfKey) Write(line []byte) (int, error) {
 }
 
 // member is where a member of a JSON object is: its key, and all of it with the comma behind.
-type member struct{ start, keyEnd, end int }
-
-func (m member) key(line []byte) []byte { return line[m.start:m.keyEnd] }
+// Equal keys have equal prints, and others seldom have: comparing them is cheap.
+type member struct {
+	start, keyEnd, end int
+	print              uint32
+}
 
 // membersOf adds the members of the object that a line is.
 func membersOf(members []member, line []byte) []member {
 	for i := 1; i < len(line) && line[i] == '"'; {
 		m := member{start: i, keyEnd: stringEnd(line, i)}
+		m.print = uint32(m.keyEnd-i) | uint32(line[(i+m.keyEnd)/2])<<8 | uint32(line[min(i+1, m.keyEnd-1)])<<16 | uint32(line[max(m.keyEnd-2, i)])<<24
 		m.end = min(valueEnd(line, m.keyEnd+1)+1, len(line))
 		members, i = append(members, m), m.end
 	}
@@ -41,12 +44,18 @@ func membersOf(members []member, line []byte) []member {
 
 // stringEnd is behind the string that begins at i.
 func stringEnd(line []byte, i int) int {
-	for i++; i < len(line) && line[i] != '"'; i++ {
-		if line[i] == '\\' {
-			i++
+	for from := i + 1; from < len(line); {
+		quote := bytes.IndexByte(line[from:], '"')
+		if quote < 0 {
+			break
 		}
+		slash := bytes.IndexByte(line[from:from+quote], '\\')
+		if slash < 0 {
+			return from + quote + 1
+		}
+		from += slash + 2 // behind what is escaped
 	}
-	return min(i+1, len(line))
+	return len(line)
 }
 
 // valueEnd is where the comma or the brace is that ends the value at i.
@@ -88,8 +97,8 @@ func withoutRepeats(line []byte, members []member) []byte {
 }
 
 func comesAgain(line []byte, m member, later []member) bool {
-	for _, other := range later {
-		if bytes.Equal(m.key(line), other.key(line)) {
+	for i := range later {
+		if other := &later[i]; other.print == m.print && bytes.Equal(line[other.start:other.keyEnd], line[m.start:m.keyEnd]) {
 			return true
 		}
 	}

@@ -129,7 +129,7 @@ func (w *topWatcher) read() (top.Reading, error) {
 	text, status, err := get(ctx, w.base.JoinPath("/metrics"))
 	if err == nil && status != http.StatusOK {
 		if status == http.StatusNotFound && w.hasHealth(ctx) {
-			return r, fmt.Errorf("%s is well enough to answer, but %w", w.base, errMetricsElsewhere)
+			return r, fmt.Errorf("%s answers, but %w", w.base, errMetricsElsewhere)
 		}
 		err = fmt.Errorf("its /metrics answers %d: is it a server of `gakushoku serve`?", status)
 	}

@@ -50,7 +50,7 @@ func TestTopSaysThatTheMetricsGoElsewhere(t *testing.T) {
 	t.Setenv("OTEL_METRICS_EXPORTER", "none")
 	dir, url := opened(t)
 	got := call(t, "top", "-d", dir, "--url", url, "--once")
-	got.wants(t, exitFailed, url+" is well enough to answer", "OTEL_METRICS_EXPORTER=otlp,prometheus", "/health")
+	got.wants(t, exitFailed, url+" answers, but has no /metrics", "OTEL_METRICS_EXPORTER=otlp,prometheus", "/health")
 	if strings.Contains(got.err, "is it a server") {
 		t.Errorf("it is one: %s", got.err)
 	}
