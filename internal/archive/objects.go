@@ -75,6 +75,24 @@ func (o *object) look(v *verification, held *index, buf *[]byte) {
 	}
 }
 
+// fits reports whether a manifest is that of an object.
+func fits(m *eventlog.Manifest, data []byte) bool {
+	digest := sha256.Sum256(data)
+	if m.Check() != nil || int64(len(data)) != m.Bytes || hex.EncodeToString(digest[:]) != m.SHA256 {
+		return false
+	}
+	var buf []byte
+	raw := int64(0)
+	for _, f := range m.Frames {
+		lines, err := eventlog.DecodeFrame(f, data[f.Offset:f.Offset+f.Length], buf)
+		if err != nil {
+			return false
+		}
+		raw, buf = raw+int64(len(lines)), lines
+	}
+	return raw == m.RawBytes
+}
+
 // segmentContent is what was read of one segment so far.
 type segmentContent struct {
 	*verification

@@ -24,7 +24,7 @@ func couldNotTell(err error) error {
 type beside struct {
 	manifest *eventlog.Manifest
 	found    bool
-	same     bool
+	other    *eventlog.Manifest // the one that was found; nil when it is no manifest
 }
 
 // structure looks at manifests and at the list of objects, not into those.
@@ -72,8 +72,7 @@ func (s *structure) walk(ctx context.Context) error {
 		},
 		func(ctx context.Context, m *eventlog.Manifest) (beside, error) {
 			there, err := readManifest(ctx, s.Blobs, eventlog.ManifestKey(m.First))
-			b := beside{manifest: m, found: !errors.Is(err, eventlog.ErrNoBlob), same: err == nil && there.Equal(m)}
-			return b, couldNotTell(err)
+			return beside{manifest: m, found: !errors.Is(err, eventlog.ErrNoBlob), other: there}, couldNotTell(err)
 		},
 		func(b beside) error { return s.segment(ctx, b) })
 	if err == nil && (s.last != s.head.Number || s.segments != s.head.Segments) {
@@ -129,9 +128,34 @@ func (s *structure) segment(ctx context.Context, b beside) error {
 		s.young = s.young || s.Now().Sub(m.CreatedAt.Time()) < s.Patience
 		return nil
 	}
-	if !b.same {
+	if b.other == nil || !b.other.Equal(m) {
+		return s.differing(ctx, m, b.other)
+	}
+	return nil
+}
+
+// differing tells about a manifest beside a segment that is not the ledger's. Either may be the
+// damaged one: the segment itself says which.
+func (s *structure) differing(ctx context.Context, m, other *eventlog.Manifest) error {
+	data, err := s.Blobs.Get(ctx, m.Key)
+	if err != nil && !errors.Is(err, eventlog.ErrNoBlob) {
+		return err
+	}
+	if err == nil && fits(m, data) {
 		return s.manifestProblem(ctx, m, ManifestDiffers)
 	}
+	p := Problem{Kind: ManifestDiffers, Segment: m.First, Key: eventlog.ManifestKey(m.First), Detail: "the segment is missing or damaged, so it does not say which manifest is right"}
+	if other == nil {
+		s.report.add(p)
+		return nil
+	}
+	if other.Key != m.Key {
+		data, err = s.Blobs.Get(ctx, other.Key)
+	}
+	if err == nil && other.First == m.First && fits(other, data) {
+		p.Kind, p.Detail = BadManifest, "the ledger's manifest does not fit the segment, the one beside it does: move the ledger away, then restore the manifests"
+	}
+	s.report.add(p)
 	return nil
 }
 

@@ -169,4 +169,19 @@ func (c *canteen) remove(key string) {
 }
 
 // useLedger puts another ledger in place of the one that there is.
+// damageLedger changes the second manifest in the ledger, and leaves the one beside its segment.
+func (c *canteen) damageLedger(change func(*eventlog.Manifest)) {
+	c.t.Helper()
+	manifests, err := c.ledger.Manifests(c.t.Context(), 0, 100)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	change(&manifests[1])
+	damaged := memory.NewLedger()
+	if err := damaged.Restore(c.t.Context(), manifests); err != nil {
+		c.t.Fatal(err)
+	}
+	c.useLedger(damaged)
+}
+
 func (c *canteen) useLedger(l *memory.Ledger) { c.ledger, c.archiver.Ledger, c.log.Ledger = l, l, l }

@@ -13,7 +13,7 @@ type Options struct {
 	// Deep reads every object and every stream of the store, and compares them.
 	Deep bool
 	// Fix appends to the log what the store has and the log has not, and writes manifests that
-	// are missing beside their segments, or are not the ledger's.
+	// are missing beside their segments, or are not the ledger's although the segment is.
 	Fix bool
 	// Progress is told now and then how far a deep verification has come; it may be nil.
 	Progress func(Progress)

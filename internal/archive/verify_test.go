@@ -67,6 +67,22 @@ func TestEveryDamageIsFound(t *testing.T) {
 			func(c *canteen) { c.put(eventlog.ManifestKey(11), c.get(eventlog.ManifestKey(21))) },
 			kinds{archive.ManifestDiffers: 1}, kinds{archive.ManifestDiffers: 1}, nil,
 		},
+		"a manifest beside is damaged, and so is its segment": {
+			func(c *canteen) {
+				c.put(eventlog.ManifestKey(21), []byte("{"))
+				c.put(c.segment(2).Key, bytes.Repeat([]byte("x"), int(c.segment(2).Bytes)))
+			},
+			kinds{archive.ManifestDiffers: 1}, kinds{archive.ManifestDiffers: 1, archive.ObjectDamaged: 6, archive.EventMissing: 10},
+			kinds{archive.ManifestDiffers: 1, archive.ObjectDamaged: 6, archive.EventMissing: 10},
+		},
+		"the ledger's manifest has another digest": {
+			func(c *canteen) { c.damageLedger(func(m *eventlog.Manifest) { m.SHA256 = strings.Repeat("0", 64) }) },
+			kinds{archive.BadManifest: 1}, kinds{archive.BadManifest: 1, archive.ObjectDamaged: 1}, kinds{archive.BadManifest: 1, archive.ObjectDamaged: 1},
+		},
+		"the ledger's manifest has another size": {
+			func(c *canteen) { c.damageLedger(func(m *eventlog.Manifest) { m.RawBytes = -1 }) },
+			kinds{archive.BadManifest: 1}, kinds{archive.BadManifest: 1}, kinds{archive.BadManifest: 1},
+		},
 		"the ledger was lost": {
 			func(c *canteen) { c.useLedger(memory.NewLedger()) },
 			kinds{archive.ManifestExtra: 4}, kinds{archive.ManifestExtra: 4, archive.EventMissing: 40}, kinds{archive.ManifestExtra: 4, archive.EventMissing: 40},

@@ -100,6 +100,8 @@ func archiveVerdict(r *archive.Report) string {
 		return fmt.Sprintf("%s fixed: the log is sound now.", plural(int64(r.Mended()), "problem"))
 	case r.Counts[archive.ManifestExtra] > 0 || r.Counts[archive.WrongHead] > 0:
 		return "Control records were lost: gakushoku archive restore-manifests"
+	case r.Counts[archive.BadManifest] > 0:
+		return "The ledger is damaged: move log.db away, then gakushoku archive restore-manifests"
 	case r.Counts[archive.ObjectMissing]+r.Counts[archive.ObjectDamaged] > 0:
 		return "Restore the objects from a backup, then verify again."
 	case fixable(r) > 0:
