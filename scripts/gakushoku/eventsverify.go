@@ -53,7 +53,10 @@ func (p *program) showEventsReport(r *archive.EventsReport, took time.Duration) 
 	if err != nil {
 		return err
 	}
-	if r.Total() == 0 {
+	switch {
+	case r.Total() == 0 && r.Log != nil && !r.Log.Sound:
+		return p.printf("Each event is sound by itself, but the log and the store do not hold the same, or the log is damaged: see above.\n")
+	case r.Total() == 0:
 		return p.printf("The events are sound.\n")
 	}
 	return p.printf("The event store is not sound: restore it from a backup.\n")
