@@ -14,15 +14,25 @@ import (
 // claimFolder locks the folder for a server. A rebuild takes the lock for a moment, to see
 // whether there is a server, so once is not enough.
 func claimFolder(ctx context.Context, dir string) (unlock func(), err error) {
+	err = patiently(ctx, func() error {
+		unlock, err = lockFolder(dir)
+		return err
+	})
+	return unlock, err
+}
+
+// patiently tries to take a lock that others take for a moment only.
+func patiently(ctx context.Context, take func() error) error {
+	var err error
 	for range 5 {
-		if unlock, err = lockFolder(dir); err == nil {
-			return unlock, nil
+		if err = take(); err == nil {
+			return nil
 		}
 		if err := wait.For(ctx, 20*time.Millisecond); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return nil, err
+	return err
 }
 
 // lockFolder keeps a second server off the folder: two would rotate each other's log away.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -50,31 +51,40 @@ func (f *Folder) Engine(progress func(reproject.Progress)) *reproject.Engine {
 // Rebuild runs a request from its beginning to its end, while a server may go on writing the
 // folder. One run of a projection at a time: a second one is refused (reproject.ErrRefused).
 func (f *Folder) Rebuild(ctx context.Context, request reproject.Request, o RebuildOptions) (reproject.Run, error) {
-	return f.drive(ctx, request.Projection, o, func(ctx context.Context, d *reproject.Driver) (reproject.Run, error) {
-		return d.Run(ctx, observe.NewID(), request)
+	runID := observe.NewID()
+	return f.drive(ctx, request.Projection, runID, o, func(ctx context.Context, d *reproject.Driver) (reproject.Run, error) {
+		return d.Run(ctx, runID, request)
 	})
 }
 
 // ResumeRebuild goes on with a run that was cut off.
 func (f *Folder) ResumeRebuild(ctx context.Context, projection, runID string, o RebuildOptions) (reproject.Run, error) {
-	return f.drive(ctx, projection, o, func(ctx context.Context, d *reproject.Driver) (reproject.Run, error) {
+	return f.drive(ctx, projection, runID, o, func(ctx context.Context, d *reproject.Driver) (reproject.Run, error) {
 		return d.Resume(ctx, projection, runID)
 	})
 }
 
-func (f *Folder) drive(ctx context.Context, name string, o RebuildOptions, run func(context.Context, *reproject.Driver) (reproject.Run, error)) (reproject.Run, error) {
+// drive runs a run under two locks: its own, which tells that somebody works on it, and the
+// projection's, which keeps others off. That one is given back when the run only soaks: others
+// do no harm then, as on AWS.
+func (f *Folder) drive(ctx context.Context, name, runID string, o RebuildOptions, run func(context.Context, *reproject.Driver) (reproject.Run, error)) (reproject.Run, error) {
 	if err := known(name); err != nil {
 		return reproject.Run{}, err
 	}
 	if err := f.CheckEvents(ctx); err != nil {
 		return reproject.Run{}, err
 	}
-	unlock, err := lockRun(f.Dir, name)
+	unlock, err := lockRuns(f.Dir, name)
 	if err != nil {
 		return reproject.Run{}, err
 	}
 	defer unlock()
-	result, err := run(ctx, &reproject.Driver{Engine: f.Engine(o.Progress), Workers: runtime.GOMAXPROCS(0), Alone: f.alone, Approve: o.Approve})
+	over, err := beginRun(ctx, f.Dir, name, runID)
+	if err != nil {
+		return reproject.Run{}, err
+	}
+	defer over()
+	result, err := run(ctx, &reproject.Driver{Engine: f.Engine(o.Progress), Workers: runtime.GOMAXPROCS(0), Alone: f.alone, Approve: o.Approve, Soaking: unlock})
 	f.Pointers.Forget(name)
 	return result, err
 }
@@ -93,13 +103,35 @@ func (f *Folder) alone() bool {
 	return true
 }
 
-// runs tells whether a run is going on: its process holds a lock on the folder, which ends
-// with it however that ends.
+// runs tells whether a run is going on: its process holds a lock, which ends with it however
+// that ends.
 type runs struct{ dir string }
 
-// Running is reproject.Runs. Whoever holds the lock asks after runs of others, which are over
-// then.
-func (r runs) Running(context.Context, string) (bool, error) { return false, nil }
+// Running is reproject.Runs.
+func (r runs) Running(_ context.Context, runID string) (bool, error) {
+	found, err := filepath.Glob(filepath.Join(logFolder(r.dir), "runs", "*", runID, runLock))
+	if err != nil || len(found) == 0 {
+		return false, err
+	}
+	file, err := os.Open(found[0])
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil // it has ended meanwhile
+	}
+	if err != nil {
+		return false, fmt.Errorf("asking after run %s: %w", runID, err)
+	}
+	defer file.Close() //nolint:errcheck // nothing was written
+	return !locks || tryLock(file) != nil, nil
+}
+
+// underWay are the runs of a projection that have not come to their end.
+func (f *Folder) underWay(ctx context.Context, name string) ([]reproject.UnderWay, error) {
+	pointer, err := f.Control.Pointer(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return f.Engine(nil).RunsOf(ctx, pointer)
+}
 
 // known refuses the name of a projection that there is not.
 func known(name string) error {
@@ -122,7 +154,13 @@ func (f *Folder) History(ctx context.Context, name string, limit int) ([]reproje
 	if err := known(name); err != nil {
 		return nil, err
 	}
-	return f.Engine(nil).History(ctx, name, limit)
+	past, err := f.Engine(nil).History(ctx, name, limit)
+	for i := range past {
+		if err == nil && !past[i].Ended {
+			past[i].AtWork, err = runs{f.Dir}.Running(ctx, past[i].Run.ID)
+		}
+	}
+	return past, err
 }
 
 // Approval is the question with which a run of a projection waits.
@@ -130,7 +168,11 @@ func (f *Folder) Approval(ctx context.Context, name string) (reproject.Approval,
 	if err := known(name); err != nil {
 		return reproject.Approval{}, err
 	}
-	return f.Engine(nil).Waiting(ctx, name)
+	runs, err := f.underWay(ctx, name)
+	if err != nil {
+		return reproject.Approval{}, err
+	}
+	return f.Engine(nil).Question(ctx, name, runs)
 }
 
 // Decide answers the question of a run.
@@ -144,12 +186,22 @@ func (f *Folder) Abandon(ctx context.Context, name string) ([]reproject.Run, err
 	if err := known(name); err != nil {
 		return nil, err
 	}
-	unlock, err := lockRun(f.Dir, name)
+	unlock, err := lockRuns(f.Dir, name)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	return f.Engine(nil).AbandonAll(ctx, name, "abandoned by the operator")
+	left, err := f.underWay(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	for i := range left {
+		if left[i].AtWork {
+			return nil, fmt.Errorf("%w: run %s of %s has switched readers to %s, and only soaks: \"projection cleanup %s\" drops the old version now, which ends it; Ctrl-C where it runs keeps the old version",
+				reproject.ErrRefused, left[i].ID, name, left[i].Table(), name)
+		}
+	}
+	return f.Engine(nil).AbandonAll(ctx, left, "abandoned by the operator")
 }
 
 // EachEvent calls do with every event of the log, in its order. The event is do's until it
@@ -213,7 +265,7 @@ func (f *Folder) CleanUp(ctx context.Context, name string) ([]int, error) {
 	if err := known(name); err != nil {
 		return nil, err
 	}
-	unlock, err := lockRun(f.Dir, name)
+	unlock, err := lockRuns(f.Dir, name)
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +273,8 @@ func (f *Folder) CleanUp(ctx context.Context, name string) ([]int, error) {
 	return f.Engine(nil).CleanupAll(ctx, name)
 }
 
-func lockRun(dir, projection string) (unlock func(), err error) {
+// lockRuns keeps other runs of a projection off.
+func lockRuns(dir, projection string) (unlock func(), err error) {
 	file, err := os.OpenFile(filepath.Join(dir, "rebuild-"+projection+".lock"), os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
 		return nil, fmt.Errorf("locking the data folder for a rebuild: %w", err)
@@ -230,4 +283,30 @@ func lockRun(dir, projection string) (unlock func(), err error) {
 		return nil, errors.Join(fmt.Errorf("%w: another rebuild of %s is going on in %s: wait for it, or stop it first", reproject.ErrRefused, projection, dir), file.Close())
 	}
 	return func() { file.Close() }, nil
+}
+
+// runLock is the file, among those of a run, that its process holds locked.
+const runLock = "lock"
+
+// beginRun says that this process works on a run. Of a run that has left nothing else, nothing
+// is left afterwards.
+func beginRun(ctx context.Context, dir, projection, runID string) (over func(), err error) {
+	folder := filepath.Join(logFolder(dir), "runs", projection, runID)
+	if err := os.MkdirAll(folder, 0o750); err != nil {
+		return nil, fmt.Errorf("locking run %s: %w", runID, err)
+	}
+	path := filepath.Join(folder, runLock)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
+	if err != nil {
+		return nil, fmt.Errorf("locking run %s: %w", runID, err)
+	}
+	// Who asks after the run has the lock for a moment.
+	if err := patiently(ctx, func() error { return tryLock(file) }); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: run %s of %s is going on in another process", reproject.ErrRefused, runID, projection), file.Close())
+	}
+	return func() {
+		file.Close()      //nolint:errcheck // nothing was written
+		os.Remove(path)   //nolint:errcheck // it would only say that nobody works on the run
+		os.Remove(folder) //nolint:errcheck // it stays when the run has left something
+	}, nil
 }

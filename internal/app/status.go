@@ -28,7 +28,7 @@ type ProjectionStatus struct {
 	Versions []projection.Version `json:"versions"`
 	Rows     int                  `json:"rows"`
 	Parked   int                  `json:"parked"`
-	Runs     []reproject.Run      `json:"runs,omitempty"` // of the versions that are being built
+	Runs     []reproject.UnderWay `json:"runs,omitempty"` // that have not come to their end
 	// Unreadable says why the rows of the active version could not be counted: its table is missing or
 	// damaged, and the projection has to be rebuilt.
 	Unreadable string `json:"unreadable,omitempty"`

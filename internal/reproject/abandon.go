@@ -47,20 +47,18 @@ func (e *Engine) Abandon(ctx context.Context, run Run, reason string) (Run, erro
 	})
 }
 
-// AbandonAll abandons every run that has a version of a projection under way, and answers them.
-// The caller has made sure that none of them is going on.
-func (e *Engine) AbandonAll(ctx context.Context, name, reason string) ([]Run, error) {
-	pointer, err := e.Pointers.Pointer(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	runs, err := e.RunsOf(ctx, pointer)
+// AbandonAll abandons runs that are under way, and answers what has become of them: what was
+// dropped is in them. The caller has made sure that none of them is going on.
+func (e *Engine) AbandonAll(ctx context.Context, runs []UnderWay, reason string) ([]Run, error) {
+	var abandoned []Run
 	for i := range runs {
-		if err == nil {
-			runs[i], err = e.Abandon(ctx, runs[i], reason)
+		run, err := e.Abandon(ctx, runs[i].Run, reason)
+		if err != nil {
+			return abandoned, err
 		}
+		abandoned = append(abandoned, run)
 	}
-	return runs, err
+	return abandoned, nil
 }
 
 func (e *Engine) sleep(ctx context.Context, d time.Duration) error {

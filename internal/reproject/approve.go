@@ -9,7 +9,6 @@ import (
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventlog"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/projection"
 )
 
 // Approval is what a person is asked before the switch, and what was answered.
@@ -50,18 +49,38 @@ func (e *Engine) PendingApproval(ctx context.Context, projection, runID string) 
 	return a, err
 }
 
-// Waiting is the question that the run which builds a version of a projection waits with.
-func (e *Engine) Waiting(ctx context.Context, name string) (Approval, error) {
-	pointer, err := e.Pointers.Pointer(ctx, name)
-	if err != nil {
-		return Approval{}, err
-	}
-	for _, v := range pointer.Versions {
-		if v.State == projection.Building {
-			return e.PendingApproval(ctx, name, v.RunID)
+// Errors of Question, for a run that may come to wait.
+var (
+	// ErrNotYet says that a run will wait for an approval, but has not come so far.
+	ErrNotYet = errors.New("not yet")
+	// ErrNoRun says that nothing is under way that could wait.
+	ErrNoRun = errors.New("no run is going on")
+)
+
+// Question is what waits for a person's answer, among the runs of a projection that are under
+// way. It fails with ErrNotYet, with ErrNoRun, or with ErrRefused alone when nothing will wait.
+func (e *Engine) Question(ctx context.Context, name string, runs []UnderWay) (Approval, error) {
+	switched := ""
+	for i := range runs {
+		u := &runs[i]
+		if u.Switched() {
+			switched = fmt.Sprintf("; run %s has switched readers already", u.ID)
+			continue
 		}
+		if !u.AtWork {
+			return Approval{}, refused("run %s of %s was cut off in %s: nobody works on it, so nobody would hear an answer; go on with it first (projection rebuild %s --resume last), or drop it (projection abandon %s)",
+				u.ID, name, u.Stage, name, name)
+		}
+		a, err := e.PendingApproval(ctx, name, u.ID)
+		switch {
+		case !errors.Is(err, ErrRefused):
+			return a, err
+		case !u.Request.Approve:
+			return a, refused("run %s of %s was started without --approve: once it is verified it switches readers by itself; it is in %s", u.ID, name, u.Stage)
+		}
+		return a, fmt.Errorf("%w: run %s of %s does not wait for an answer before it is verified; it is in %s", ErrNotYet, u.ID, name, u.Stage)
 	}
-	return Approval{}, refused("no run of %s is going on", name)
+	return Approval{}, fmt.Errorf("%w: %w for %s%s: \"projection runs %s\" lists those there were", ErrRefused, ErrNoRun, name, switched, name)
 }
 
 // Decide leaves the answer for a driver that looks for it.

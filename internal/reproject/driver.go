@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gakushoku/internal/eventlog"
-	"gakushoku/internal/projection"
 )
 
 // Driver runs the steps in this process, in the order in which Step Functions runs them on
@@ -25,6 +24,9 @@ type Driver struct {
 	// Approve decides about the switch when the request wants a person to; it is asked with
 	// the run as verified. When it is nil the answer comes through Engine.Decide.
 	Approve func(ctx context.Context, run Run) (Decision, error)
+	// Soaking hears that the run has switched and only waits from now on: other runs need not
+	// wait for it. May be nil.
+	Soaking func()
 }
 
 // stage is one step, or one wait between steps, as the driver knows it.
@@ -54,7 +56,7 @@ func (d *Driver) stages(mode Mode) []stage {
 
 // Run runs a request from its beginning to its end. A run that fails before readers were
 // switched leaves nothing behind but what it reports; one that fails afterwards has switched,
-// and its error says what is left to do.
+// and its error says what is left to do. One that is stopped in its soak fails with *CutInSoak.
 func (d *Driver) Run(ctx context.Context, runID string, request Request) (Run, error) {
 	run, err := d.Engine.Prepare(ctx, runID, request)
 	if errors.Is(err, ErrRefused) {
@@ -82,23 +84,6 @@ func (d *Driver) Resume(ctx context.Context, name, runID string) (Run, error) {
 	return d.goOn(ctx, run)
 }
 
-// RunsOf are the runs that build versions of a projection, as their drivers have last stored
-// them.
-func (e *Engine) RunsOf(ctx context.Context, pointer projection.Pointer) ([]Run, error) {
-	var runs []Run
-	for _, v := range pointer.Versions {
-		if v.State != projection.Building {
-			continue
-		}
-		run := Run{ID: v.RunID, Projection: pointer.Projection, ToVersion: v.Number, Revision: v.Revision, Mode: ModeRebuild}
-		if err := e.get(ctx, run.key("run.json"), &run); err != nil && !errors.Is(err, eventlog.ErrNoBlob) {
-			return runs, err
-		}
-		runs = append(runs, run)
-	}
-	return runs, nil
-}
-
 func (d *Driver) goOn(ctx context.Context, run Run) (Run, error) {
 	stages := d.stages(run.Mode)
 	from := slices.IndexFunc(stages, func(s stage) bool { return s.name == run.Step }) + 1
@@ -106,6 +91,9 @@ func (d *Driver) goOn(ctx context.Context, run Run) (Run, error) {
 		d.Engine.progress(Progress{RunID: run.ID, Step: s.name})
 		started := d.Engine.Now()
 		after, err := s.do(ctx, run)
+		if err != nil && s.name == "Soak" {
+			return after, &CutInSoak{after, err}
+		}
 		if err != nil {
 			return d.abandon(ctx, after, err)
 		}
@@ -223,7 +211,13 @@ func (d *Driver) approve(ctx context.Context, run Run) (Run, error) {
 }
 
 func (d *Driver) soak(ctx context.Context, run Run) (Run, error) {
-	return run, d.Engine.sleep(ctx, time.Duration(run.Waits.Soak)*time.Second)
+	if run.Request.Soak == nil {
+		return run, nil
+	}
+	if d.Soaking != nil {
+		d.Soaking()
+	}
+	return run, d.Engine.soakOut(ctx, &run)
 }
 
 func (d *Driver) cleanup(ctx context.Context, run Run) (Run, error) {

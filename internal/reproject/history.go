@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"gakushoku/internal/event"
 	"gakushoku/internal/eventlog"
+	"gakushoku/internal/projection"
 )
 
 // Past is what is known of a run from what it has left in blobs.
@@ -15,6 +17,11 @@ type Past struct {
 	Run    Run    `json:"run"`
 	Ended  bool   `json:"ended"`
 	Reason string `json:"reason,omitempty"` // why it has failed
+
+	// Of a run that has not ended.
+	Stage     string        `json:"stage,omitempty"`    // that it is in, or was cut off in
+	AtWork    bool          `json:"atWork,omitempty"`   // somebody works on it: whoever knows that sets it
+	SoakUntil event.Instant `json:"soakUntil,omitzero"` // when it drops the old version
 }
 
 // History are the runs of a projection, the newest first, at most limit.
@@ -24,9 +31,13 @@ func (e *Engine) History(ctx context.Context, name string, limit int) ([]Past, e
 		return nil, err
 	}
 	slices.Reverse(ids) // run ids begin with their time
+	pointer, err := e.Pointers.Pointer(ctx, name)
+	if err != nil && !errors.Is(err, projection.ErrNoPointer) {
+		return nil, err
+	}
 	past := make([]Past, 0, min(len(ids), limit))
 	for _, id := range ids[:min(len(ids), limit)] {
-		p, err := e.past(ctx, name, id)
+		p, err := e.past(ctx, pointer, name, id)
 		if err != nil {
 			return nil, err
 		}
@@ -54,7 +65,7 @@ func (e *Engine) runIDs(ctx context.Context, name string) ([]string, error) {
 	}
 }
 
-func (e *Engine) past(ctx context.Context, name, id string) (Past, error) {
+func (e *Engine) past(ctx context.Context, pointer projection.Pointer, name, id string) (Past, error) {
 	p := Past{Run: Run{ID: id, Projection: name}}
 	var abandoned Abandoned
 	err := e.get(ctx, p.Run.key("abandoned.json"), &abandoned)
@@ -67,7 +78,12 @@ func (e *Engine) past(ctx context.Context, name, id string) (Past, error) {
 	if err := e.get(ctx, p.Run.key("run.json"), &p.Run); err != nil && !errors.Is(err, eventlog.ErrNoBlob) {
 		return p, err
 	}
-	stages := (&Driver{Engine: e}).stages(p.Run.Mode)
-	p.Ended = p.Run.Step == stages[len(stages)-1].name
+	p.Stage = stageAfter(&p.Run)
+	// What a run that was cut off after its switch had left to do, somebody else may have done.
+	if p.Ended = p.Stage == "" || p.Run.Switched() && !p.Run.soaksIn(pointer); p.Ended {
+		p.Stage = ""
+		return p, nil
+	}
+	p.SoakUntil = e.SoakUntil(&p.Run)
 	return p, nil
 }

@@ -116,9 +116,10 @@ func (m *Machine) Stop(ctx context.Context, runID, reason string) error {
 type Execution struct {
 	Status    types.ExecutionStatus
 	StartedAt time.Time
-	EndedAt   time.Time     // zero while it is running
-	Run       reproject.Run // as it ended; only when it has succeeded
-	Error     string        // that it failed with
+	EndedAt   time.Time         // zero while it is running
+	Request   reproject.Request // its input; none when that is no request
+	Run       reproject.Run     // as it ended; only when it has succeeded
+	Error     string            // that it failed with
 	Cause     string
 }
 
@@ -136,6 +137,9 @@ func (m *Machine) Execution(ctx context.Context, runID string) (Execution, error
 	x := Execution{
 		Status: out.Status, StartedAt: aws.ToTime(out.StartDate), EndedAt: aws.ToTime(out.StopDate),
 		Error: aws.ToString(out.Error), Cause: aws.ToString(out.Cause),
+	}
+	if request, err := reproject.ParseRequest([]byte(aws.ToString(out.Input))); err == nil {
+		x.Request = request
 	}
 	if out.Output != nil {
 		if err := json.Unmarshal([]byte(*out.Output), &x.Run); err != nil {

@@ -76,7 +76,14 @@ func (w *world) cleanUp() {
 // called may still be at work.
 func (w *world) abandonAll() {
 	w.meddle("abandons", func(ctx context.Context, e *reproject.Engine) error {
-		_, err := e.AbandonAll(ctx, ordersName, "the operator said so")
+		pointer, err := e.Pointers.Pointer(ctx, ordersName)
+		if err != nil {
+			return err
+		}
+		runs, err := e.RunsOf(ctx, pointer)
+		if err == nil {
+			_, err = e.AbandonAll(ctx, runs, "the operator said so")
+		}
 		return err
 	})
 }

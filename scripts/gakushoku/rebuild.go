@@ -31,7 +31,7 @@ type rebuildCommand struct {
 }
 
 func (rebuildCommand) Help() string {
-	return `Folds the whole log into a new table version, lets live delivery join, catches up, compares every row and total with the events, and switches readers, all while the server goes on: readers see the old rows until then. The old version is kept and still written, so "rollback" loses nothing; "cleanup" drops it. A rebuild that fails leaves the live version untouched. Only one at a time for a projection.
+	return `Folds the whole log into a new table version, lets live delivery join, catches up, compares every row and total with the events, and switches readers, all while the server goes on: readers see the old rows until then. The old version is kept and still written, so "rollback" loses nothing; "cleanup" drops it. With --soak the run goes on after the switch, and drops the old version itself when that time is over; "cleanup" ends it earlier, Ctrl-C keeps the old version. A rebuild that fails leaves the live version untouched. Only one at a time for a projection.
 
 Examples:
 
@@ -83,6 +83,10 @@ func (c *rebuildCommand) rebuild(p *program, i installation, name string) error 
 	}
 	started := time.Now()
 	run, err := p.runRebuild(i, request, resume)
+	var cut *reproject.CutInSoak
+	if errors.As(err, &cut) {
+		return stoppedInSoak(&cut.Run)
+	}
 	if err != nil {
 		return err
 	}
@@ -90,6 +94,12 @@ func (c *rebuildCommand) rebuild(p *program, i installation, name string) error 
 		return p.printJSON(run)
 	}
 	return p.showRun(&run, time.Since(started), c.AWS)
+}
+
+// stoppedInSoak tells whoever stops a run after its switch where that leaves readers.
+func stoppedInSoak(run *reproject.Run) error {
+	return fmt.Errorf("stopped in the soak of run %s: readers are on %s, and the version before is kept and still written; \"projection cleanup %s\" drops it, \"projection rollback %s\" goes back to it, \"projection rebuild %s --resume last\" goes on with the soak",
+		run.ID, run.Table(), run.Projection, run.Projection, run.Projection)
 }
 
 // runToResume is the id of a run that is named, or of the last one that is under way.
@@ -101,10 +111,17 @@ func (p *program) runToResume(i installation, name, runID string) (string, error
 	if err != nil {
 		return "", err
 	}
+	var last *reproject.UnderWay
 	for _, projected := range status.Projections {
-		if n := len(projected.Runs); projected.Name == name && n > 0 {
-			return projected.Runs[n-1].ID, nil
+		for k := range projected.Runs {
+			// One that nobody works on is meant, rather than one that somebody does.
+			if run := &projected.Runs[k]; projected.Name == name && (last == nil || last.AtWork || !run.AtWork) {
+				last = run
+			}
 		}
+	}
+	if last != nil {
+		return last.ID, nil
 	}
 	return "", fmt.Errorf("no run of %s is under way: there is nothing to go on with", name)
 }

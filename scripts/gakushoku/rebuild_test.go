@@ -47,6 +47,39 @@ func TestSoakDropsTheOldVersion(t *testing.T) {
 	}
 }
 
+// A soak is no secret, and keeps nobody from anything.
+func TestASoakIsSeenAndLetsOthersWork(t *testing.T) {
+	t.Parallel()
+	dir := seeded(t)
+	soaking := func() *running {
+		r := start(t, "projection", "rebuild", "orders", "--soak", "24h", "-d", dir)
+		r.eventually(t, r.err, "reproject:switch")
+		return r
+	}
+	run := soaking()
+	contains(t, ok(t, "projection", "status", "-d", dir), "has switched: readers are on orders-v2, soaking until ", `"projection cleanup orders" drops the version before`)
+	contains(t, ok(t, "projection", "runs", "orders", "-d", dir), "switched, soaking until ")
+	call(t, "projection", "abandon", "orders", "-d", dir).wants(t, exitFailed, "has switched readers to orders-v2, and only soaks", "projection cleanup orders")
+	call(t, "projection", "approve", "orders", "-d", dir).wants(t, exitFailed, "has switched readers already")
+	ok(t, "projection", "rebuild", "orders", "--stream", "o1", "-d", dir)
+	ok(t, "projection", "rollback", "orders", "-d", dir)
+	contains(t, ok(t, "projection", "status", "-d", dir), "was rolled back: readers are no more on orders-v2, soaking until ", "it drops nothing")
+	ok(t, "projection", "rollback", "orders", "-d", dir)
+	contains(t, ok(t, "projection", "cleanup", "orders", "-d", dir), "dropped orders-v1")
+	if code := <-run.ended; code != exitDone {
+		t.Errorf("exit %d: %s", code, run.err.String())
+	}
+	contains(t, ok(t, "projection", "runs", "orders", "-d", dir), "Cleanup", "done")
+
+	run = soaking()
+	run.stop()
+	if code := <-run.ended; code != exitFailed {
+		t.Errorf("exit %d", code)
+	}
+	contains(t, run.err.String(), "stopped in the soak of run", "readers are on orders-v3, and the version before is kept", "--resume last")
+	contains(t, ok(t, "projection", "runs", "orders", "-n1", "-d", dir), "switched, cut off in Soak")
+}
+
 func TestRebuildShowsAPersonEachStep(t *testing.T) {
 	t.Parallel()
 	got := callWith(t, "", true, "projection", "rebuild", "orders", "-d", seeded(t))
@@ -115,15 +148,15 @@ func TestUntilShowsAPastMoment(t *testing.T) {
 func TestARebuildWaitsForApproval(t *testing.T) {
 	t.Parallel()
 	dir := seeded(t)
-	call(t, "projection", "approve", "orders", "-d", dir).wants(t, exitFailed, "no run of orders is going on")
+	call(t, "projection", "approve", "orders", "-d", dir).wants(t, exitFailed, "no run is going on for orders")
 	waiting := func() *running {
 		r := start(t, "projection", "rebuild", "orders", "--approve", "-d", dir)
 		r.eventually(t, r.err, "reproject:approve")
 		return r
 	}
 	run := waiting()
-	contains(t, ok(t, "projection", "approve", "orders", "--show", "-d", dir), "verified 1 row and 2 events: sound")
-	contains(t, ok(t, "projection", "status", "-d", dir), "builds orders-v2: Verify done, 2 events to replay in 1 part, 1 row, 0 parked, verified", "building, written live")
+	contains(t, ok(t, "projection", "approve", "orders", "--show", "--wait", "-d", dir), "verified 1 row and 2 events: sound")
+	contains(t, ok(t, "projection", "status", "-d", dir), "builds orders-v2: in Approve, 2 events to replay in 1 part, 1 row, 0 parked, verified", "building, written live")
 	call(t, "projection", "rebuild", "orders", "-d", dir).wants(t, exitFailed, "refused: another rebuild of orders is going on", "wait for it, or stop it first")
 	contains(t, ok(t, "projection", "approve", "orders", "-d", dir), "is approved")
 	if code := <-run.ended; code != exitDone {
@@ -144,6 +177,34 @@ func TestARebuildWaitsForApproval(t *testing.T) {
 	}
 	if versions := states(ok(t, "projection", "list", "-d", dir)); len(versions) != 2 || versions["2"] != "active" {
 		t.Errorf("versions: %v", versions)
+	}
+}
+
+// Who waits for the question can tell whether it comes, without reading texts. A server with the
+// folder makes the run wait after Join, so that there is time to ask.
+func TestWhoAsksTooEarlyIsToldToComeAgain(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		flags []string
+		code  int
+		says  string
+	}{
+		"it will wait":       {[]string{"--approve"}, exitNotYet, "not yet: run "},
+		"it will never wait": {nil, exitFailed, "was started without --approve"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := seeded(t)
+			server := start(t, "serve", "-d", dir, "--addr", "127.0.0.1:0")
+			server.eventually(t, server.out, " from ")
+			run := start(t, append([]string{"projection", "rebuild", "orders", "-d", dir}, test.flags...)...)
+			run.eventually(t, run.err, "reproject:join")
+			call(t, "projection", "approve", "orders", "--show", "-d", dir).wants(t, test.code, test.says, "it is in JoinWait")
+			run.stop()
+			<-run.ended
+			server.stop()
+			<-server.ended
+		})
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"gakushoku/internal/app"
 	"gakushoku/internal/eventstore"
 	"gakushoku/internal/observe"
+	"gakushoku/internal/reproject"
 )
 
 // The exit codes. Commands that judge (verify) end with exitFailed when what they looked at is
@@ -26,6 +27,7 @@ const (
 	exitFailed  = 1
 	exitUsage   = 2
 	exitUnknown = 2
+	exitNotYet  = 3 // what was asked for has not come yet, and is to come
 )
 
 // commandLine is everything that can be typed.
@@ -119,6 +121,9 @@ func (p *program) ended(err error, command string) int {
 	case errors.As(err, &usage):
 		words := strings.FieldsFunc(command, func(r rune) bool { return r == ' ' })
 		return failUsage(p.stderr, err, "gakushoku "+strings.Join(words[:wordsBeforeArguments(words)], " ")+" --help")
+	case errors.Is(err, reproject.ErrNotYet):
+		fail(p.stderr, err)
+		return exitNotYet
 	case p.ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return fail(p.stderr, errors.New("interrupted"))
 	}

@@ -61,10 +61,18 @@ func pastLine(p *reproject.Past) string {
 
 func outcomeOf(p *reproject.Past) string {
 	switch {
+	case p.Reason != "" && p.Run.Switched():
+		return "switched, then: " + plain(p.Reason)
 	case p.Reason != "":
 		return "failed: " + plain(p.Reason)
 	case p.Ended:
 		return "done"
+	case p.AtWork && p.SoakUntil != 0:
+		return "switched, soaking until " + p.SoakUntil.String()
+	case p.AtWork:
+		return "going on, in " + p.Stage
+	case p.Run.Switched():
+		return "switched, cut off in " + p.Stage
 	}
-	return "going on, or cut off"
+	return "cut off in " + p.Stage
 }

@@ -36,7 +36,10 @@ func (c *listCommand) Run(p *program) error {
 		if c.JSON {
 			return p.printJSON(status.Projections)
 		}
-		return showVersions(p.stdout, status, false)
+		if err := showVersions(p.stdout, status, false); err != nil {
+			return err
+		}
+		return p.showRunsUnderWay(status)
 	})
 }
 
@@ -47,7 +50,7 @@ type statusCommand struct {
 }
 
 func (statusCommand) Help() string {
-	return `Shows the table versions of each projection, its rows, the streams that are set aside (parked), how far the projector is behind the newest event, and the step that a rebuild is at.
+	return `Shows the table versions of each projection, its rows, the streams that are set aside (parked), how far the projector is behind the newest event, and the step that a rebuild is at, also when it has switched readers and soaks.
 
 Examples:
 
@@ -104,6 +107,10 @@ func (c *statusCommand) show(p *program, s app.Status, counted bool) error {
 	if err := showVersions(p.stdout, s, counted); err != nil {
 		return err
 	}
+	return p.showRunsUnderWay(s)
+}
+
+func (p *program) showRunsUnderWay(s app.Status) error {
 	for _, projected := range s.Projections {
 		for i := range projected.Runs {
 			if err := p.printf("\n%s\n", runLine(&projected.Runs[i], s.Stack != "")); err != nil {
@@ -177,24 +184,54 @@ func stateOf(v projection.Version) string {
 	return string(v.State)
 }
 
-// runLine is a run that is going on, or was cut off, on one line.
-//
-// A driver notes the step that it has done, the state machine the one that it is in.
-func runLine(r *reproject.Run, inStack bool) string {
-	line := fmt.Sprintf("run %s builds %s: %s done", r.ID, r.Table(), orDash(r.Step))
-	if inStack {
-		line = fmt.Sprintf("run %s builds %s: in %s", r.ID, r.Table(), orDash(r.Step))
+// runLine is a run that has not come to its end on one line, with what one can do about it.
+func runLine(u *reproject.UnderWay, inStack bool) string {
+	if u.Switched() {
+		return soakLine(u, inStack)
 	}
-	if r.Plan != nil {
-		line += fmt.Sprintf(", %s to replay in %s", plural(r.Plan.Events, "event"), plural(int64(r.Plan.Parts), "part"))
+	where := "in "
+	if !u.AtWork {
+		where = "cut off in "
 	}
-	if r.Replay != nil {
-		line += fmt.Sprintf(", %s, %d parked", plural(r.Replay.Rows, "row"), r.Replay.Parked)
+	line := fmt.Sprintf("run %s builds %s: %s%s", u.ID, u.Table(), where, orDash(u.Stage))
+	if u.Plan != nil {
+		line += fmt.Sprintf(", %s to replay in %s", plural(u.Plan.Events, "event"), plural(int64(u.Plan.Parts), "part"))
 	}
-	if r.Verify != nil && r.Verify.Sound {
+	if u.Replay != nil {
+		line += fmt.Sprintf(", %s, %d parked", plural(u.Replay.Rows, "row"), u.Replay.Parked)
+	}
+	if u.Verify != nil && u.Verify.Sound {
 		line += ", verified"
 	}
+	if !u.AtWork {
+		line += fmt.Sprintf("; %s\"projection abandon %s\" drops it", resumes(u, inStack), u.Projection)
+	}
 	return line
+}
+
+// soakLine is a run that has switched readers, and may drop the version before.
+func soakLine(u *reproject.UnderWay, inStack bool) string {
+	line := fmt.Sprintf("run %s has switched: readers are on %s, ", u.ID, u.Table())
+	then := fmt.Sprintf("\"projection cleanup %s\" drops the version before, \"projection rollback %s\" goes back to it", u.Projection, u.Projection)
+	if u.RolledBack {
+		line = fmt.Sprintf("run %s was rolled back: readers are no more on %s, ", u.ID, u.Table())
+		then = fmt.Sprintf("it drops nothing; \"projection cleanup %s\" drops %s", u.Projection, u.Table())
+	}
+	switch {
+	case !u.AtWork:
+		return line + "cut off in " + u.Stage + "; " + resumes(u, inStack) + then
+	case u.SoakUntil != 0:
+		return line + "soaking until " + u.SoakUntil.String() + "; " + then
+	}
+	return line + "in " + u.Stage
+}
+
+// resumes tells how one goes on with a run that was cut off: of a stack, its execution has ended.
+func resumes(u *reproject.UnderWay, inStack bool) string {
+	if inStack {
+		return ""
+	}
+	return fmt.Sprintf("\"projection rebuild %s --resume last\" goes on with it, ", u.Projection)
 }
 
 // age is a duration as one says it.

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"gakushoku/internal/reproject"
+	"gakushoku/internal/wait"
 )
 
 type rollbackCommand struct {
@@ -36,7 +39,7 @@ type cleanupCommand struct {
 }
 
 func (cleanupCommand) Help() string {
-	return `Drops the previous versions, to which one could roll back, and those that show a past moment. A version that is being built stays. It waits until nobody can read them any more: a second, and ten on AWS unless the stack was deployed with another PointerTtl.
+	return `Drops the previous versions, to which one could roll back, and those that show a past moment. A version that is being built stays. A rebuild that soaks ends then: it has nothing more to wait for. It waits until nobody can read them any more: a second, and ten on AWS unless the stack was deployed with another PointerTtl.
 
 Example:
 
@@ -67,6 +70,7 @@ func versionNames(name string, numbers []int) string {
 type approveCommand struct {
 	Name   string `arg:"" help:"The projection, such as orders."`
 	Show   bool   `help:"Only show what waits." xor:"answer"`
+	Wait   bool   `help:"Wait until the rebuild has come to its question; it ends at once when there will be none."`
 	Reject string `help:"Say no, for this reason: the new version is dropped." placeholder:"REASON" xor:"answer"`
 	By     string `help:"Who decides. Default: ${default}." default:"operator" env:"USER" placeholder:"NAME"`
 	JSON   bool   `help:"Print what waits as JSON." name:"json"`
@@ -76,16 +80,19 @@ type approveCommand struct {
 func (approveCommand) Help() string {
 	return `A rebuild that was started with --approve waits, verified, before readers are switched.
 
+Ends with 3 when there is a rebuild that will wait, but does not yet; with 1 when none will: none is going on, or it was started without --approve, or was cut off.
+
 Examples:
 
     gakushoku projection approve orders --show
+    gakushoku projection approve orders --show --wait
     gakushoku projection approve orders
     gakushoku projection approve orders --reject "prices are gone"`
 }
 
 func (c *approveCommand) Run(p *program) error {
 	return p.withInstallation(c.awsFlag, func(i installation) error {
-		asked, err := i.Approval(p.ctx, c.Name)
+		asked, err := c.question(p, i)
 		if err != nil {
 			return err
 		}
@@ -112,13 +119,32 @@ func (c *approveCommand) Run(p *program) error {
 	})
 }
 
+// How --wait looks: a rebuild that was started a moment ago may not be there yet.
+const (
+	questionPoll = time.Second
+	startGrace   = 5 * time.Second
+)
+
+func (c *approveCommand) question(p *program, i installation) (reproject.Approval, error) {
+	for began := time.Now(); ; {
+		asked, err := i.Approval(p.ctx, c.Name)
+		comes := errors.Is(err, reproject.ErrNotYet) || errors.Is(err, reproject.ErrNoRun) && time.Since(began) < startGrace
+		if !c.Wait || !comes {
+			return asked, err
+		}
+		if err := wait.For(p.ctx, questionPoll); err != nil {
+			return asked, err
+		}
+	}
+}
+
 type abandonCommand struct {
 	Name string `arg:"" help:"The projection, such as orders."`
 	awsFlag
 }
 
 func (abandonCommand) Help() string {
-	return `Ends a rebuild that is going on, or was cut off, before its switch, and takes its table version away. The live version is not touched. On AWS the execution is stopped; a rebuild of a data folder that is still going on is stopped by Ctrl-C where it runs.
+	return `Ends a rebuild that is going on, or was cut off, before its switch, and takes its table version away. The live version is not touched. One that was cut off after its switch is over then: readers stay on its version, and the one before is kept. On AWS the execution is stopped; a rebuild of a data folder that is still going on is stopped by Ctrl-C where it runs.
 
 Example:
 
@@ -134,11 +160,18 @@ func (c *abandonCommand) Run(p *program) error {
 		if len(runs) == 0 {
 			return p.printf("no run of %s is going on, and none was cut off\n", c.Name)
 		}
-		for _, run := range runs {
-			if err := p.printf("run %s is abandoned, %s is dropped\n", run.ID, run.Table()); err != nil {
+		for k := range runs {
+			if err := p.printf("%s\n", abandonedLine(&runs[k])); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+func abandonedLine(run *reproject.Run) string {
+	if len(run.Dropped) > 0 {
+		return fmt.Sprintf("run %s is abandoned, %s is dropped", run.ID, versionNames(run.Projection, run.Dropped))
+	}
+	return fmt.Sprintf("run %s is abandoned after its switch: nothing is dropped; \"projection cleanup %s\" drops the version that readers are not on, \"projection rollback %s\" takes them to it", run.ID, run.Projection, run.Projection)
 }

@@ -87,7 +87,7 @@ type topWatcher struct {
 type topPage struct {
 	Server string `json:"server"`
 	top.Page
-	Runs []reproject.Run `json:"runs,omitempty"`
+	Runs []reproject.UnderWay `json:"runs,omitempty"`
 }
 
 func (w *topWatcher) watch() error {

@@ -121,7 +121,9 @@ func TestAPageIsShownAsItIs(t *testing.T) {
 	old := top.Quantiles{P50Ms: ms(999.9), P95Ms: ms(300_000)} // of events that were imported
 	var out strings.Builder
 	err := showPage(&out, &topPage{
-		Server: "http://canteen", Runs: []reproject.Run{{ID: "r1", Projection: "orders", ToVersion: 2, Step: "Plan", Plan: &reproject.Planned{Events: 900, Parts: 16}}},
+		Server: "http://canteen", Runs: []reproject.UnderWay{{
+			Run: reproject.Run{ID: "r1", Projection: "orders", ToVersion: 2, Step: "Plan", Plan: &reproject.Planned{Events: 900, Parts: 16}}, Stage: "Replay", AtWork: true,
+		}},
 		Page: top.Page{
 			At: time.Date(2026, 1, 24, 12, 30, 1, 0, time.UTC), Seconds: 1.0004,
 			Health:   health.Report{Status: health.Failing, Parts: []health.Part{{Name: "eventStore", Status: health.OK}, {Name: "projectionLag", Status: health.Failing, Detail: "late"}}},
@@ -155,7 +157,7 @@ log         head 1234567, lag p50 1.2 ms, p95 40.0 ms
 pointer     99.5 % of reads from memory
 machine     cpu 25.0 %, memory ?, disk 50.0 %
 rebuild     orders: Replay 50.0/s, of 900 events
-rebuild     run r1 builds orders-v2: Plan done, 900 events to replay in 16 parts
+rebuild     run r1 builds orders-v2: in Replay, 900 events to replay in 16 parts
 `
 	if err != nil || out.String() != want {
 		t.Errorf("%v\n%s", err, out.String())

@@ -109,18 +109,27 @@ func (s *Stack) Versions(ctx context.Context) (app.Status, error) {
 	return status, nil
 }
 
-// runs are those that build versions of a projection, each with the state that it is in.
-func (s *Stack) runs(ctx context.Context, pointer projection.Pointer) ([]reproject.Run, error) {
+// runs are those that have not come to their end. The service knows the state that each is in,
+// and what it was asked to do.
+func (s *Stack) runs(ctx context.Context, pointer projection.Pointer) ([]reproject.UnderWay, error) {
 	runs, err := s.Engine.RunsOf(ctx, pointer)
 	if err != nil {
 		return nil, err
 	}
 	for i := range runs {
-		step, err := s.Machine.State(ctx, runs[i].ID)
-		if err != nil && !errors.Is(err, sfn.ErrNoExecution) {
+		run := &runs[i]
+		x, err := s.Machine.Execution(ctx, run.ID)
+		if errors.Is(err, sfn.ErrNoExecution) {
+			continue
+		}
+		if err == nil {
+			run.Request = x.Request
+			run.SoakUntil = s.Engine.SoakUntil(&run.Run)
+			run.Stage, err = s.Machine.State(ctx, run.ID)
+		}
+		if err != nil {
 			return nil, err
 		}
-		runs[i].Step = step
 	}
 	return runs, nil
 }
@@ -175,6 +184,8 @@ func (s *Stack) follow(ctx context.Context, name, runID string, o app.RebuildOpt
 			err = wait.For(ctx, s.Poll)
 		}
 		switch {
+		case ctx.Err() != nil && watch.step == "Soak":
+			return reproject.Run{}, fmt.Errorf("run %s goes on without being followed: it has switched readers to its version, and soaks; the version before is kept and still written until then (projection cleanup %s drops it now, projection rollback %s goes back to it): %w", runID, name, name, ctx.Err())
 		case ctx.Err() != nil:
 			return reproject.Run{}, fmt.Errorf("run %s goes on without being followed (projection rebuild %s --resume %s follows it again, projection abandon %s ends it): %w", runID, name, runID, name, ctx.Err())
 		case err != nil:
@@ -213,7 +224,7 @@ func (s *Stack) Abandon(ctx context.Context, name string) ([]reproject.Run, erro
 	if err != nil {
 		return nil, err
 	}
-	runs, err := s.Engine.RunsOf(ctx, pointer)
+	runs, err := s.runs(ctx, pointer)
 	if err != nil {
 		return nil, err
 	}
@@ -223,40 +234,71 @@ func (s *Stack) Abandon(ctx context.Context, name string) ([]reproject.Run, erro
 			return nil, err
 		}
 	}
-	if _, err := s.Engine.AbandonAll(ctx, name, reason); err != nil {
-		return nil, err
-	}
-	return runs, nil
+	return s.Engine.AbandonAll(ctx, runs, reason)
 }
 
 // History are the latest runs of a projection, the newest first. Of those that have not failed
-// the service knows how they ended.
+// the service knows how they ended, or where they are.
 func (s *Stack) History(ctx context.Context, name string, limit int) ([]reproject.Past, error) {
 	past, err := s.Engine.History(ctx, name, limit)
 	for i := range past {
-		if err != nil || past[i].Ended {
-			continue
-		}
-		var x sfn.Execution
-		x, err = s.Machine.Execution(ctx, past[i].Run.ID)
-		switch {
-		case errors.Is(err, sfn.ErrNoExecution):
-			err = nil
-		case err == nil && !x.Running():
-			past[i].Ended = true
-			if run, failed := ended(past[i].Run.ID, &x); failed != nil {
-				past[i].Reason = reasonOf(&x)
-			} else {
-				past[i].Run = run
-			}
+		if err == nil && !past[i].Ended {
+			err = s.lookInto(ctx, name, &past[i])
 		}
 	}
 	return past, err
 }
 
+func (s *Stack) lookInto(ctx context.Context, name string, p *reproject.Past) error {
+	x, err := s.Machine.Execution(ctx, p.Run.ID)
+	if errors.Is(err, sfn.ErrNoExecution) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if x.Running() {
+		p.AtWork = true
+		return s.whereIs(ctx, name, p)
+	}
+	p.Ended = true
+	if run, failed := ended(p.Run.ID, &x); failed != nil {
+		p.Reason = reasonOf(&x)
+	} else {
+		p.Run = run
+	}
+	return nil
+}
+
+// whereIs notes where a run is that is going on.
+func (s *Stack) whereIs(ctx context.Context, name string, p *reproject.Past) (err error) {
+	if p.Stage, err = s.Machine.State(ctx, p.Run.ID); err != nil {
+		return err
+	}
+	pointer, err := s.Engine.Pointers.Pointer(ctx, name)
+	if err != nil {
+		return err
+	}
+	runs, err := s.runs(ctx, pointer)
+	for i := range runs {
+		if runs[i].ID == p.Run.ID {
+			p.Run, p.SoakUntil = runs[i].Run, runs[i].SoakUntil
+		}
+	}
+	return err
+}
+
 // Approval is the question with which a run of a projection waits.
 func (s *Stack) Approval(ctx context.Context, name string) (reproject.Approval, error) {
-	return s.Engine.Waiting(ctx, name)
+	pointer, err := s.Engine.Pointers.Pointer(ctx, name)
+	if err != nil {
+		return reproject.Approval{}, err
+	}
+	runs, err := s.runs(ctx, pointer)
+	if err != nil {
+		return reproject.Approval{}, err
+	}
+	return s.Engine.Question(ctx, name, runs)
 }
 
 // Decide answers the question of a run, and keeps the answer beside it.

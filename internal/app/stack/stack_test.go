@@ -43,7 +43,7 @@ func (m *machine) Start(ctx context.Context, runID string, request reproject.Req
 	defer m.mu.Unlock()
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	x := &execution{stop: stop, ended: make(chan struct{})}
-	x.Status = types.ExecutionStatusRunning
+	x.Status, x.Request = types.ExecutionStatusRunning, request
 	m.runs[runID] = x
 	go func() {
 		defer close(x.ended)
@@ -96,6 +96,15 @@ func (m *machine) Execution(_ context.Context, runID string) (sfn.Execution, err
 	return x.Execution, nil
 }
 
+// Running is reproject.Runs.
+func (m *machine) Running(ctx context.Context, runID string) (bool, error) {
+	x, err := m.Execution(ctx, runID)
+	if errors.Is(err, sfn.ErrNoExecution) {
+		return false, nil
+	}
+	return x.Running(), err
+}
+
 func (m *machine) State(_ context.Context, runID string) (string, error) {
 	x, err := m.run(runID)
 	if err != nil {
@@ -131,8 +140,10 @@ func newStack(t *testing.T) (*stack.Stack, *machine) {
 	for _, id := range []string{"o1", "o2"} {
 		place(t, folder, id, 0)
 	}
+	engine := folder.Engine(nil)
+	engine.Runs = m
 	return &stack.Stack{
-		Name: "canteen", Engine: folder.Engine(nil), Machine: m, Log: folder.Log(), Models: folder.ReadModels(), Poll: 5 * time.Millisecond,
+		Name: "canteen", Engine: engine, Machine: m, Log: folder.Log(), Models: folder.ReadModels(), Poll: 5 * time.Millisecond,
 		PointerTTL: func(context.Context) (time.Duration, error) { return time.Millisecond, nil },
 	}, m
 }
@@ -229,7 +240,7 @@ func TestARunGoesOnWhenNobodyFollowsIt(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	runID, ended := waiting(t, s, ctx)
 	status, err := s.Versions(t.Context())
-	if err != nil || len(status.Projections[0].Runs) != 1 || status.Projections[0].Runs[0].Step != "Approve" {
+	if err != nil || len(status.Projections[0].Runs) != 1 || status.Projections[0].Runs[0].Stage != "Approve" {
 		t.Errorf("%+v, %v", status, err)
 	}
 	leave()
@@ -267,5 +278,49 @@ func TestAbandonStopsTheExecutionAndDropsItsVersion(t *testing.T) {
 	}
 	if runs, err := s.Abandon(t.Context(), "orders"); err != nil || len(runs) != 0 {
 		t.Errorf("again: %+v, %v", runs, err)
+	}
+}
+
+// The service goes on with the soak; who stops following, or looks from elsewhere, is told that
+// readers were switched.
+func TestASoakIsSeenAndAbandonedWithoutHarm(t *testing.T) {
+	t.Parallel()
+	s, _ := newStack(t)
+	ctx, leave := context.WithCancel(t.Context())
+	soaking, ended := make(chan struct{}), make(chan error, 1)
+	soak := reproject.Seconds(time.Hour)
+	go func() {
+		_, err := s.Rebuild(ctx, reproject.Request{Projection: "orders", Soak: &soak}, app.RebuildOptions{Progress: func(p reproject.Progress) {
+			if p.Step == "Soak" {
+				close(soaking)
+			}
+		}})
+		ended <- err
+	}()
+	<-soaking
+	leave()
+	if err := <-ended; !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "it has switched readers") {
+		t.Errorf("got %v", err)
+	}
+	status, err := s.Versions(t.Context())
+	if err != nil || len(status.Projections[0].Runs) != 1 {
+		t.Fatalf("%+v, %v", status, err)
+	}
+	run := status.Projections[0].Runs[0]
+	if until := run.SoakUntil.Time().Sub(run.SwitchedAt.Time()); run.Stage != "Soak" || !run.AtWork || until != time.Hour {
+		t.Errorf("%+v soaks for %s", run, until)
+	}
+	if history, err := s.History(t.Context(), "orders", 1); err != nil || history[0].Stage != "Soak" || !history[0].AtWork || history[0].SoakUntil != run.SoakUntil {
+		t.Errorf("%+v, %v", history, err)
+	}
+	if _, err := s.Approval(t.Context(), "orders"); !errors.Is(err, reproject.ErrNoRun) {
+		t.Errorf("something waits for an approval: %v", err)
+	}
+	if runs, err := s.Abandon(t.Context(), "orders"); err != nil || len(runs) != 1 || !runs[0].Switched() || len(runs[0].Dropped) > 0 {
+		t.Errorf("abandoned %+v, %v", runs, err)
+	}
+	status, err = s.Versions(t.Context())
+	if err != nil || len(status.Projections[0].Versions) != 2 || len(status.Projections[0].Runs) != 0 {
+		t.Errorf("%+v, %v", status, err)
 	}
 }
