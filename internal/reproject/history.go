@@ -79,6 +79,11 @@ func (e *Engine) past(ctx context.Context, pointer projection.Pointer, name, id 
 		return p, err
 	}
 	p.Stage = stageAfter(&p.Run)
+	for _, v := range pointer.Versions {
+		if v.RunID == id && !p.Run.Switched() && (v.State == projection.Active || v.State == projection.Previous) {
+			p.Run.SwitchedAt = v.Since // it was cut off before it could store that
+		}
+	}
 	// What a run that was cut off after its switch had left to do, somebody else may have done.
 	if p.Ended = p.Stage == "" || p.Run.Switched() && !p.Run.soaksIn(pointer); p.Ended {
 		p.Stage = ""

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"gakushoku/internal/projection"
 )
@@ -54,6 +55,9 @@ func TestASoakIsSeenAndLetsOthersWork(t *testing.T) {
 	soaking := func() *running {
 		r := start(t, "projection", "rebuild", "orders", "--soak", "24h", "-d", dir)
 		r.eventually(t, r.err, "reproject:switch")
+		for !strings.Contains(ok(t, "projection", "list", "--json", "-d", dir), `"step": "Switch"`) {
+			time.Sleep(time.Millisecond)
+		}
 		return r
 	}
 	run := soaking()
