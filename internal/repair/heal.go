@@ -18,6 +18,9 @@ type Healed struct {
 	From    uint64             `json:"from"`    // the row's version before
 	To      uint64             `json:"to"`      // and after
 	Parked  *projection.Parked `json:"parked,omitempty"`
+	// Missing says that there is no row, and that none was made: totals have its share still, or are
+	// wrong.
+	Missing bool `json:"missing,omitempty"`
 }
 
 // Heal folds streams anew and writes their rows where they differ, in every version that live
@@ -37,7 +40,7 @@ func (m *ReadModels) Heal(ctx context.Context, name string, streams []string, f 
 }
 
 // StreamNames completes the names of streams, which may be given as their orders' ids, and
-// refuses those that neither the event store nor the active version has.
+// refuses those that the active version has no row of.
 func (m *ReadModels) StreamNames(ctx context.Context, name string, keys []string) ([]string, error) {
 	p, err := m.pointer(ctx, name)
 	if err != nil {
@@ -52,7 +55,19 @@ func (m *ReadModels) StreamNames(ctx context.Context, name string, keys []string
 			return nil, err
 		}
 		streams := named(d, keys)
-		return streams, m.known(ctx, p.Table(v), streams)
+		if err := m.known(ctx, p.Table(v), streams); err != nil {
+			return nil, err
+		}
+		rows, err := m.Tables.Records(ctx, p.Table(v), streams)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range streams {
+			if missing(rows, s) {
+				return nil, refused("stream %s has no row, which totals may count still: \"projection heal %s --stream %s\" makes one if they do not", s, name, s)
+			}
+		}
+		return streams, nil
 	}
 	return nil, refused("%s has no active version", name)
 }
@@ -93,7 +108,14 @@ func (m *ReadModels) heal(ctx context.Context, d projection.Definition, t projec
 	if err != nil {
 		return err
 	}
-	if err := m.Projector.Heal(ctx, d, t, streams); err != nil {
+	lost := slices.DeleteFunc(slices.Clone(streams), func(s string) bool { return !missing(before, s) })
+	if len(lost) > 0 {
+		if err := m.verifier().HealMissing(ctx, d, t, lost); err != nil {
+			return err
+		}
+	}
+	there := slices.DeleteFunc(slices.Clone(streams), func(s string) bool { return missing(before, s) })
+	if err := m.Projector.Heal(ctx, d, t, there); err != nil {
 		return fmt.Errorf("%s: %w", t, err)
 	}
 	after, err := m.Tables.Records(ctx, t, streams)
@@ -102,11 +124,17 @@ func (m *ReadModels) heal(ctx context.Context, d projection.Definition, t projec
 	}
 	for _, s := range streams {
 		b, a := before[s], after[s]
-		if err := f(Healed{Table: t.String(), Stream: s, Changed: differs(&b, &a), From: b.Version, To: a.Version, Parked: a.Parked}); err != nil {
+		if err := f(Healed{Table: t.String(), Stream: s, Changed: differs(&b, &a), From: b.Version, To: a.Version, Parked: a.Parked, Missing: missing(after, s)}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// missing reports whether a stream has no row, or one that says nothing.
+func missing(rows map[string]projection.Record, stream string) bool {
+	row := rows[stream]
+	return row.Version == 0 && row.Parked == nil
 }
 
 // differs reports whether a row says something else; another attempt at a parked event does not

@@ -134,12 +134,15 @@ func (m *ReadModels) Verify(ctx context.Context, name string, number int, o veri
 	if err != nil {
 		return Verified{}, err
 	}
-	verifier := &verify.Verifier{Tables: m.Tables, Streams: m.Streams, Projector: m.Projector, LagBound: m.LagBound, Now: m.Now}
-	report, err := verifier.Table(ctx, d, p.Table(v), o)
+	report, err := m.verifier().Table(ctx, d, p.Table(v), o)
 	if err != nil {
 		return Verified{}, err
 	}
 	return Verified{Sound: report.Sound(), Version: v, Report: report}, nil
+}
+
+func (m *ReadModels) verifier() *verify.Verifier {
+	return &verify.Verifier{Tables: m.Tables, Streams: m.Streams, Projector: m.Projector, LagBound: m.LagBound, Now: m.Now}
 }
 
 // choose is a version that live delivery writes.

@@ -20,9 +20,11 @@ type Report struct {
 	Problems []Problem     `json:"problems,omitempty"` // the first hundred
 	Checked  int           `json:"totalsChecked"`      // fields of totals that were compared
 	Totals   []WrongTotal  `json:"totals,omitempty"`
+	Counted  int           `json:"missingCounted,omitempty"` // rows that are missing, though totals have their share or are wrong: not to be healed
 }
 
-// WrongTotal is one field of a total that is not the sum of the folds' contributions. Healing
+// WrongTotal is one field of a total that is not the sum of the folds' contributions; those of
+// rows that are missing count where the total has their share, or is wrong anyway. Healing
 // rows does not mend it: the projection has to be rebuilt.
 type WrongTotal struct {
 	Key    string `json:"key"`

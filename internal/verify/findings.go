@@ -93,6 +93,8 @@ type Findings struct {
 	Touched Sums `json:"touched,omitempty"`
 	// Comparison is with the rows of Options.Against.
 	Comparison *Comparison `json:"comparison,omitempty"`
+
+	missing []Problem // all of them, with no more than healing needs
 }
 
 func newFindings(table string, sample float64) *Findings {
@@ -107,6 +109,9 @@ func (f *Findings) add(p Problem) {
 	}
 	if len(f.Problems) < maxProblems {
 		f.Problems = append(f.Problems, p)
+	}
+	if p.Class == Missing && !p.Fixed {
+		f.missing = append(f.missing, Problem{Class: Missing, Stream: p.Stream, StreamVersion: p.StreamVersion})
 	}
 }
 
@@ -125,6 +130,7 @@ func (f *Findings) merge(other *Findings) {
 	f.Problems = append(f.Problems, other.Problems[:min(len(other.Problems), maxProblems-len(f.Problems))]...)
 	f.Sums.merge(other.Sums)
 	f.Touched.merge(other.Touched)
+	f.missing = append(f.missing, other.missing...)
 }
 
 func (f *Findings) problems() (n int64) {

@@ -27,7 +27,7 @@ func (p *pass) fix(ctx context.Context, wrong []Problem, page *Findings) error {
 	var streams []string
 	at := map[string]*Problem{}
 	for i := range wrong {
-		if problem := &wrong[i]; problem.Class != Broken {
+		if problem := &wrong[i]; problem.Class != Broken && !(problem.Class == Missing && p.options.keepMissing) {
 			streams = append(streams, problem.Stream)
 			at[problem.Stream] = problem
 		}

@@ -13,6 +13,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"gakushoku/internal/event"
@@ -45,6 +46,8 @@ type Options struct {
 	Sample   float64           // of the streams, above 0 and below 1; 0 for all of them
 	Against  *projection.Table // an older version, whose rows are compared with these; nil for none
 	Progress func(Progress)    // called after each page, one call at a time; may be nil
+
+	keepMissing bool // Fix leaves rows that are missing for when totals are known
 }
 
 // Progress is how far a verification has come.
@@ -97,19 +100,39 @@ func (v *Verifier) Rows(ctx context.Context, d projection.Definition, t projecti
 
 // Table verifies all of a table, totals included, in this process.
 func (v *Verifier) Table(ctx context.Context, d projection.Definition, t projection.Table, o Options) (Report, error) {
-	o.Part = eventstore.All
+	report, missing, err := v.whole(ctx, d, t, o)
+	if err == nil {
+		err = v.lost(ctx, d, t, o, missing, &report)
+	}
+	return report, err
+}
+
+// HealMissing makes the rows of those of some streams that have none, where totals do not have
+// their share: for that it verifies the whole table.
+func (v *Verifier) HealMissing(ctx context.Context, d projection.Definition, t projection.Table, streams []string) error {
+	report, missing, err := v.whole(ctx, d, t, Options{})
+	if err == nil {
+		missing = slices.DeleteFunc(missing, func(p Problem) bool { return !slices.Contains(streams, p.Stream) })
+		err = v.lost(ctx, d, t, Options{Fix: true}, missing, &report)
+	}
+	return err
+}
+
+// whole compares rows and totals. Rows that are missing are left, and answered.
+func (v *Verifier) whole(ctx context.Context, d projection.Definition, t projection.Table, o Options) (Report, []Problem, error) {
+	o.Part, o.keepMissing = eventstore.All, true
 	before, err := v.Tables.Totals(ctx, t)
 	if err != nil {
-		return Report{}, fmt.Errorf("verifying %s: %w", t, err)
+		return Report{}, nil, fmt.Errorf("verifying %s: %w", t, err)
 	}
 	found, err := v.Rows(ctx, d, t, o)
 	if err != nil {
-		return Report{}, err
+		return Report{}, nil, err
 	}
 	after, err := v.Tables.Totals(ctx, t)
 	if err != nil {
-		return Report{}, fmt.Errorf("verifying %s: %w", t, err)
+		return Report{}, nil, fmt.Errorf("verifying %s: %w", t, err)
 	}
 	report := Conclude([]*Findings{found}, before, after)
-	return report, v.Settle(ctx, d, t, &report)
+	return report, found.missing, v.Settle(ctx, d, t, &report)
 }

@@ -44,6 +44,7 @@ type healedList struct {
 	*program
 	json                   bool
 	streams, mended, apart int
+	missing                int
 }
 
 func (l *healedList) add(h repair.Healed) error {
@@ -57,6 +58,10 @@ func (l *healedList) add(h repair.Healed) error {
 		l.apart++
 		outcome = fmt.Sprintf("set aside at version %d (event %s): %s", h.Parked.EventVersion, h.Parked.EventID, plain(h.Parked.Reason))
 	}
+	if h.Missing {
+		l.missing++
+		outcome = "is missing, and stays so: totals have its share still, or are wrong; rebuild the projection"
+	}
 	if l.json {
 		return l.printLine(h)
 	}
@@ -68,6 +73,9 @@ func (l *healedList) end() error {
 		if err := l.printf("%s, %d mended, %d set aside\n", plural(int64(l.streams), "row"), l.mended, l.apart); err != nil {
 			return err
 		}
+	}
+	if l.missing > 0 {
+		return fmt.Errorf("%s missing", plural(int64(l.missing), "row"))
 	}
 	if l.apart > 0 {
 		return fmt.Errorf("%s still set aside", plural(int64(l.apart), "row"))

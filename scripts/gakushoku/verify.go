@@ -14,14 +14,14 @@ import (
 type verifyCommand struct {
 	Name    string `arg:"" help:"The projection, such as orders."`
 	Version int    `help:"The table version; the one that readers see if not given." placeholder:"N"`
-	Fix     bool   `help:"Heal the rows that are wrong or missing."`
+	Fix     bool   `help:"Heal the rows that are wrong, and those missing that totals do not count."`
 	Sample  share  `help:"Compare only this share of the streams, such as 1% or 0.01; totals are then not compared." placeholder:"SHARE"`
 	JSON    bool   `help:"Print the report as JSON." name:"json"`
 	awsFlag
 }
 
 func (verifyCommand) Help() string {
-	return `Folds every stream from the event store and compares the result with its row, field by field, and the totals with the sum of all folds. The server may go on: rows that are only a little behind are looked at again. What is found is classed as stale (behind), missing, extra (no such stream), ahead, different, or broken (the event store lacks an event).
+	return `Folds every stream from the event store and compares the result with its row, field by field, and the totals with the sum of all folds. The server may go on: rows that are only a little behind are looked at again. What is found is classed as stale (behind), missing, extra (no such stream), ahead, different, or broken (the event store lacks an event). A row that is missing though totals have its share was removed: --fix leaves it, since it would count twice; a rebuild has both right.
 
 Exit code: 0 the read model is sound, or is after --fix; 1 it is not; 2 it could not be told.
 
@@ -106,6 +106,8 @@ func verdict(name string, v *repair.Verified) string {
 		return "It is sound."
 	case v.Counts[verify.Broken] > v.Fixed[verify.Broken]:
 		return "The event store lacks events: gakushoku events verify --deep"
+	case v.Counted > 0:
+		return fmt.Sprintf("Healing cannot bring back %s: the totals have their share still, or are wrong. Make all anew: %s", plural(int64(v.Counted), "row"), rebuild)
 	case left == 0:
 		return "Wrong totals are mended by a rebuild: " + rebuild
 	case v.Mended() > 0:
