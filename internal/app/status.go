@@ -18,7 +18,8 @@ type Status struct {
 	Stack       string             `json:"stack,omitempty"` // on AWS: what was applied is not known there, nor how many rows there are (-1)
 	Head        uint64             `json:"head"`            // number of the newest event
 	Applied     uint64             `json:"applied"`         // number of the newest event the projector has applied
-	BehindMs    int64              `json:"behindMs"`
+	Reflected   uint64             `json:"reflected"`       // number of the newest event that is in every active version: a rebuild may have brought in more than the projector
+	BehindMs    int64              `json:"behindMs"`        // of the oldest event that is not
 	Projections []ProjectionStatus `json:"projections"`
 }
 
@@ -64,7 +65,7 @@ func (f *Folder) Versions(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	status := Status{Head: head, Applied: applied, BehindMs: lag.Milliseconds()}
+	status := Status{Head: head, Applied: applied, Reflected: head, BehindMs: lag.Milliseconds()}
 	for _, name := range projection.All().Names() {
 		pointer, err := f.Control.Pointer(ctx, name)
 		if err != nil {
@@ -75,8 +76,39 @@ func (f *Folder) Versions(ctx context.Context) (Status, error) {
 			return status, err
 		}
 		status.Projections = append(status.Projections, p)
+		reflected, err := f.reflected(ctx, pointer, head)
+		if err != nil {
+			return status, err
+		}
+		status.Reflected = min(status.Reflected, max(applied, reflected))
+	}
+	if status.Reflected > applied {
+		if lag, err = f.waiting(ctx, status.Reflected); err != nil {
+			return status, err
+		}
+		status.BehindMs = lag.Milliseconds()
 	}
 	return status, nil
+}
+
+// reflected is how many events of the store the rebuild of the active version has brought in:
+// all but those that came into the log since, and those that are not there yet.
+func (f *Folder) reflected(ctx context.Context, pointer projection.Pointer, head uint64) (uint64, error) {
+	active, _ := pointer.ActiveVersion()
+	brought, err := f.Engine(nil).BroughtTo(ctx, pointer.Projection, active)
+	if err != nil || brought == 0 {
+		return 0, err
+	}
+	archived, err := archivePosition{f.Control}.Archived(ctx)
+	if err != nil {
+		return 0, err
+	}
+	log, err := f.Log().Head(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("reading the head of the log: %w", err)
+	}
+	since := log.Number - min(brought, log.Number)
+	return min(head, archived.Number) - min(since, head, archived.Number), nil
 }
 
 const scanPage = 500
@@ -120,14 +152,17 @@ func (f *Folder) lag(ctx context.Context) (head, applied uint64, behind time.Dur
 		return 0, 0, 0, err
 	}
 	applied = mark.Number
-	appended, waiting, err := f.Events.AppendedAt(ctx, applied+1)
-	if err != nil {
-		return 0, 0, 0, err
+	behind, err = f.waiting(ctx, applied)
+	return head, applied, behind, err
+}
+
+// waiting is how long the event after this one has been in the store; 0 when there is none.
+func (f *Folder) waiting(ctx context.Context, after uint64) (time.Duration, error) {
+	appended, there, err := f.Events.AppendedAt(ctx, after+1)
+	if err != nil || !there {
+		return 0, err
 	}
-	if waiting {
-		behind = max(0, time.Since(appended))
-	}
-	return head, applied, behind, nil
+	return max(0, time.Since(appended)), nil
 }
 
 // Limits of the embedded health: a projector that is this far behind has a problem, and so has

@@ -81,6 +81,23 @@ func (e *Engine) underWayOf(ctx context.Context, name string, v projection.Versi
 	return u, false, err
 }
 
+// BroughtTo is the number of the log's event to which the run that has made a version brought it;
+// 0 when that is not known.
+func (e *Engine) BroughtTo(ctx context.Context, name string, v projection.Version) (uint64, error) {
+	if v.RunID == "" {
+		return 0, nil
+	}
+	run := Run{ID: v.RunID, Projection: name}
+	err := e.get(ctx, run.key("run.json"), &run)
+	if errors.Is(err, eventlog.ErrNoBlob) || err == nil && run.CatchUp == nil {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return run.CatchUp.Number, nil
+}
+
 // soaks reports whether the run that has made a version may still have to drop another: while
 // readers see its version and an older one is kept, or while they were taken back to the older one.
 func soaks(p projection.Pointer, v projection.Version) bool {

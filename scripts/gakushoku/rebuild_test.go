@@ -28,6 +28,20 @@ func TestRebuildReplacesTheVersionAndRollbackGoesBack(t *testing.T) {
 	contains(t, ok(t, "projection", "list", "-d", dir, "--json"), `"number": 3`, `"state": "active"`)
 }
 
+// What a rebuild has brought in waits for nobody, though no server has been there.
+func TestStatusKnowsWhatARebuildHasBroughtIn(t *testing.T) {
+	t.Parallel()
+	dir := seeded(t)
+	ok(t, "projection", "rebuild", "orders", "-d", dir)
+	contains(t, ok(t, "projection", "status", "-d", dir), "2 events, all in the read models by a rebuild: up to date; a server that starts goes over those from 1 on once more")
+	ok(t, "events", "import", put(t, "more.jsonl", strings.ReplaceAll(strings.ReplaceAll(seed, `:"e`, `:"f`), `"o1"`, `"o2"`)), "-d", dir)
+	contains(t, ok(t, "projection", "status", "-d", dir), "4 events, 2 applied: 2 events waiting")
+	ok(t, "projection", "rebuild", "orders", "--stream", "o1", "-d", dir) // it brings the log up to date
+	contains(t, ok(t, "projection", "status", "-d", dir), "4 events, 2 applied: 2 events waiting")
+	ok(t, "projection", "rollback", "orders", "-d", dir)
+	contains(t, ok(t, "projection", "status", "-d", dir), "4 events, 0 applied: 4 events waiting")
+}
+
 // states are the states of the versions in a list.
 func states(list string) map[string]string {
 	found := map[string]string{}

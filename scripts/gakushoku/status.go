@@ -127,9 +127,11 @@ func eventsLine(s app.Status) string {
 	switch {
 	case s.Stack != "":
 		return fmt.Sprintf("stack %s: %s in the log", s.Stack, events)
+	case s.Applied < s.Head && s.Reflected == s.Head:
+		return fmt.Sprintf("%s, all in the read models by a rebuild: up to date; a server that starts goes over those from %d on once more", events, s.Applied+1)
 	case s.Applied < s.Head:
 		return fmt.Sprintf("%s, %d applied: %s waiting, the oldest for %s: a running server brings the read models up to date",
-			events, s.Applied, plural(int64(s.Head-s.Applied), "event"), age(time.Duration(s.BehindMs)*time.Millisecond))
+			events, s.Reflected, plural(int64(s.Head-s.Reflected), "event"), age(time.Duration(s.BehindMs)*time.Millisecond))
 	}
 	return fmt.Sprintf("%s, %d applied: up to date", events, s.Applied)
 }
