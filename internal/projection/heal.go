@@ -20,7 +20,9 @@ const maxHealAttempts = 10
 // Heal folds these streams from the event store and writes the rows that differ: those that
 // are behind, and those that are wrong. It is what makes delivery right when events come out
 // of order, and what an operator calls to repair rows and to try parked streams again. Streams
-// that the projection does not fold are passed over, so a caller may name all there are.
+// that the projection does not fold are passed over, so a caller may name all there are. A row that
+// is ahead of its stream is left alone, and logged: the event store has lost events then, of which
+// the row is all that is left.
 func (p *Projector) Heal(ctx context.Context, d Definition, t Table, streams []string) error {
 	streams = slices.DeleteFunc(slices.Clone(streams), func(s string) bool { return !d.Folds(s) })
 	for len(streams) > 0 {
@@ -66,7 +68,7 @@ func (p *Projector) pause(ctx context.Context, attempt int) error {
 // healOnce tries each stream once and returns those whose row was changed meanwhile.
 func (p *Projector) healOnce(ctx context.Context, d Definition, t Table, streams []string) ([]string, error) {
 	// The rows are read before the streams: whatever the rows hold, the streams hold too, so a
-	// row that is ahead of its stream is a wrong row and not a race.
+	// row that is ahead of its stream has lost it and is not a race.
 	records, err := p.Tables.Records(ctx, t, streams)
 	if err != nil {
 		return nil, err
@@ -79,6 +81,11 @@ func (p *Projector) healOnce(ctx context.Context, d Definition, t Table, streams
 	for _, stream := range streams {
 		record := records[stream]
 		record.Stream = stream
+		if record.Ahead(histories[stream]) {
+			observe.Logger(ctx).Error().Str(observe.FieldErrorClass, string(fault.Infra)).Str(observe.FieldProjection, t.String()).Str(observe.FieldStream, stream).
+				Uint64(observe.FieldVersion, record.Version).Int("events", len(histories[stream])).Msg("projection:ahead")
+			continue
+		}
 		change, changed, err := p.refold(ctx, d, t, record, histories[stream])
 		if err != nil {
 			return nil, err
@@ -91,6 +98,11 @@ func (p *Projector) healOnce(ctx context.Context, d Definition, t Table, streams
 		return nil, nil
 	}
 	return p.Tables.Write(ctx, t, changes)
+}
+
+// Ahead reports whether a row holds more events than its stream, which was read after it.
+func (r *Record) Ahead(history []event.Event) bool {
+	return len(history) > 0 && r.Version > history[len(history)-1].Version
 }
 
 // refold folds a stream from its beginning and answers what has to be written.

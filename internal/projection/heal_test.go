@@ -25,3 +25,28 @@ func TestHealLeavesOtherProjectionsStreamsAlone(t *testing.T) {
 		t.Errorf("%d rows of streams that orders does not fold (%v)", len(records), err)
 	}
 }
+
+func TestHealNeverTakesBackWhatTheStoreHasLost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, mutation{})
+	e := event.Event{ID: "e1", Type: event.OrderPlacedType, Schema: 2, Payload: []byte(`{"orderId":"o1","total":780}`)}
+	for _, stream := range []string{"order-o1", "order-o2"} {
+		if err := w.events.Append(t.Context(), stream, 0, []event.Event{e}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	row := projection.Record{Stream: "order-o1", Version: 2, Writes: 1, Data: []byte(`{"orderId":"o1","status":"PAID"}`)}
+	if _, err := w.tables.Write(t.Context(), table, []projection.Change{{Record: row}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.engines[0].Heal(t.Context(), projection.Orders(), table, []string{"order-o1", "order-o2"}); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := w.tables.Records(t.Context(), table, []string{"order-o1", "order-o2"})
+	if got := rows["order-o1"]; err != nil || got.Version != 2 || string(got.Data) != string(row.Data) {
+		t.Errorf("the row that is ahead: %+v, %v", got, err)
+	}
+	if got := rows["order-o2"]; got.Version != 1 {
+		t.Errorf("the other row was not healed: %+v", got)
+	}
+}

@@ -21,6 +21,8 @@ type Healed struct {
 	// Missing says that there is no row, and that none was made: totals have its share still, or are
 	// wrong.
 	Missing bool `json:"missing,omitempty"`
+	// Ahead says that the row was left alone: the event store has lost events that it holds.
+	Ahead bool `json:"ahead,omitempty"`
 }
 
 // Heal folds streams anew and writes their rows where they differ, in every version that live
@@ -40,7 +42,7 @@ func (m *ReadModels) Heal(ctx context.Context, name string, streams []string, f 
 }
 
 // StreamNames completes the names of streams, which may be given as their orders' ids, and
-// refuses those that the active version has no row of.
+// refuses those that the active version has no row of, or one with events that the store has lost.
 func (m *ReadModels) StreamNames(ctx context.Context, name string, keys []string) ([]string, error) {
 	p, err := m.pointer(ctx, name)
 	if err != nil {
@@ -62,7 +64,14 @@ func (m *ReadModels) StreamNames(ctx context.Context, name string, keys []string
 		if err != nil {
 			return nil, err
 		}
+		histories, err := m.Streams.LoadMany(ctx, streams) // after the rows: see Record.Ahead
+		if err != nil {
+			return nil, err
+		}
 		for _, s := range streams {
+			if row := rows[s]; row.Ahead(histories[s]) {
+				return nil, refused("the row of stream %s holds events that the event store has lost: gakushoku events verify --deep", s)
+			}
 			if missing(rows, s) {
 				return nil, refused("stream %s has no row, which totals may count still: \"projection heal %s --stream %s\" makes one if they do not", s, name, s)
 			}
@@ -122,9 +131,14 @@ func (m *ReadModels) heal(ctx context.Context, d projection.Definition, t projec
 	if err != nil {
 		return err
 	}
+	histories, err := m.Streams.LoadMany(ctx, streams) // after the rows: see Record.Ahead
+	if err != nil {
+		return err
+	}
 	for _, s := range streams {
 		b, a := before[s], after[s]
-		if err := f(Healed{Table: t.String(), Stream: s, Changed: differs(&b, &a), From: b.Version, To: a.Version, Parked: a.Parked, Missing: missing(after, s)}); err != nil {
+		healed := Healed{Table: t.String(), Stream: s, Changed: differs(&b, &a), From: b.Version, To: a.Version, Parked: a.Parked, Missing: missing(after, s), Ahead: a.Ahead(histories[s])}
+		if err := f(healed); err != nil {
 			return err
 		}
 	}

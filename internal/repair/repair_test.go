@@ -2,6 +2,7 @@ package repair_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -224,5 +225,50 @@ func TestExplainTakesAnOrdersID(t *testing.T) {
 	e, err := c.Explain(t.Context(), "orders", "o1")
 	if err != nil || e.Stream != "order-o1" || len(e.Versions) != 3 || e.Versions[2].Row != nil || e.Versions[1].Row == nil {
 		t.Errorf("%+v, %v", e, err)
+	}
+}
+
+func TestRowsThatHoldLostEventsAreLeftAlone(t *testing.T) {
+	t.Parallel()
+	c := newCanteen(t)
+	c.order("o1", true, placed("o1"))
+	c.damage(2, "order-o1", func(r *projection.Record) { r.Version = 2 })
+	ahead := map[string]bool{}
+	err := c.Heal(t.Context(), "orders", []string{"o1"}, func(h repair.Healed) error {
+		ahead[h.Table] = h.Ahead
+		if h.Changed {
+			t.Errorf("%+v", h)
+		}
+		return nil
+	})
+	if err != nil || !ahead["orders-v2"] || ahead["orders-v1"] {
+		t.Errorf("%v, %v", ahead, err)
+	}
+	if _, err := c.StreamNames(t.Context(), "orders", []string{"o1"}); !errors.Is(err, repair.ErrRefused) {
+		t.Errorf("naming it for a rebuild: %v", err)
+	}
+	v, err := c.Verify(t.Context(), "orders", 0, verify.Options{Fix: true})
+	if err != nil || v.Sound || v.Mended() != 0 || v.Counts[verify.Ahead] != 1 {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
+func TestNothingIsHealedFromAStoreThatIsInDoubt(t *testing.T) {
+	t.Parallel()
+	c := newCanteen(t)
+	c.order("o1", false, placed("o1"))
+	doubt := errors.New("another store")
+	c.Check = func(context.Context) error { return doubt }
+	none := func(repair.Healed) error { return nil }
+	_, fixing := c.Verify(t.Context(), "orders", 0, verify.Options{Fix: true})
+	for what, err := range map[string]error{
+		"heal": c.Heal(t.Context(), "orders", []string{"o1"}, none), "heal parked": c.HealParked(t.Context(), "orders", none), "fix": fixing,
+	} {
+		if !errors.Is(err, doubt) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if v, err := c.Verify(t.Context(), "orders", 0, verify.Options{}); err != nil || v.Counts[verify.Missing] != 1 {
+		t.Errorf("looking: %+v, %v", v, err)
 	}
 }

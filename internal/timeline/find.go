@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"gakushoku/internal/event"
 )
@@ -99,7 +100,41 @@ func (f *Finder) events(ctx context.Context, found *Found) error {
 	}
 	found.Events = events.all()
 	found.note(events.note("events"))
+	if err := f.lost(ctx, found); err != nil {
+		return err
+	}
 	return f.whereabouts(ctx, found)
+}
+
+// lost notes the events that lines name but the event store does not have. The lines were read
+// first.
+func (f *Finder) lost(ctx context.Context, found *Found) error {
+	named := map[string][]*Entry{}
+	var streams []string
+	for _, e := range entriesOf(found.Lines) {
+		if e.Stream != "" && e.EventID != "" {
+			named[e.Stream] = append(named[e.Stream], e)
+			streams = with(streams, e.Stream)
+		}
+	}
+	if len(streams) == 0 {
+		return nil
+	}
+	histories, err := f.Streams.LoadMany(ctx, streams)
+	if err != nil {
+		return fmt.Errorf("reading the streams of %s: %w", found.CorrelationID, err)
+	}
+	told := map[string]bool{}
+	for _, stream := range streams {
+		for _, e := range named[stream] {
+			if told[e.EventID] || slices.ContainsFunc(histories[stream], func(h event.Event) bool { return h.ID == e.EventID }) {
+				continue
+			}
+			told[e.EventID] = true
+			found.note(fmt.Sprintf("%s names event %s, version %d of %s, which the event store does not have: gakushoku events verify --deep", e.What, e.EventID, e.Version, stream))
+		}
+	}
+	return nil
 }
 
 // toldBy are the streams that lines name, and whether they tell all of a request.

@@ -106,6 +106,18 @@ func TestEventsAreFoundThroughTheLines(t *testing.T) {
 	}
 }
 
+func TestATimelineTellsOfEventsThatTheStoreHasLost(t *testing.T) {
+	t.Parallel()
+	for eventID, notes := range map[string]int{"o1-1": 0, "gone": 1} {
+		paid := logged(1, "command:success", `"commandName":"PayOrder","stream":"order-o1","version":2,"eventId":"`+eventID+`","result":"OK",`)
+		f, _ := world(t, lines{logged(0, "request:start", `"method":"POST","path":"/",`), paid, logged(2, "request:end", `"method":"POST","path":"/","result":"OK",`), paid})
+		got, err := f.Operation(t.Context(), "c1")
+		if err != nil || len(got.Notes) != notes || notes > 0 && !strings.Contains(got.Notes[0], "event gone, version 2 of order-o1, which the event store does not have") {
+			t.Errorf("%s: %q, %v", eventID, got.Notes, err)
+		}
+	}
+}
+
 func TestEventsAreFoundInTheLogWhenTheLinesAreGone(t *testing.T) {
 	t.Parallel()
 	f, _ := world(t, nil)

@@ -60,7 +60,7 @@ func damages() []damage {
 		}, class: verify.Extra, stream: "menu-1", reason: "does not fold", unfixed: true},
 		{name: "a row that is ahead", do: func(w *world) {
 			w.edit(stream, func(c *projection.Change) { c.Version = 5 })
-		}, class: verify.Ahead, stream: stream, event: "order-o7@2"},
+		}, class: verify.Ahead, stream: stream, event: "order-o7@2", reason: "does not have all of the stream's events", unfixed: true},
 		{name: "a stream that is parked but could be applied", do: func(w *world) {
 			w.append("o7", event.OrderPreparationStarted{OrderID: "o7"})
 			w.edit(stream, func(c *projection.Change) {

@@ -13,7 +13,8 @@ type Class string
 // The classes. A row that is right at its own version but behind is stale, one that is not
 // there is missing, one whose stream is not there is extra, one that reflects more events than
 // there are is ahead, one that says something else at its own version is different, and broken
-// is a stream that lacks an event itself: no row of it can be right.
+// is a stream that lacks an event itself: no row of it can be right. Ahead and broken mean that the
+// event store has lost events; healing would lose what they were in the row too.
 const (
 	Stale     Class = "stale"
 	Missing   Class = "missing"
@@ -46,6 +47,9 @@ type Field struct {
 	Row  string `json:"row"`  // as it is stored; "" when it is not there
 	Fold string `json:"fold"` // as the events say
 }
+
+// Healable reports whether folding the stream anew may put such a row right.
+func (c Class) Healable() bool { return c != Ahead && c != Broken }
 
 // maxProblems bounds the problems that are told in detail; all are counted.
 const maxProblems = 100

@@ -27,7 +27,7 @@ func (p *pass) fix(ctx context.Context, wrong []Problem, page *Findings) error {
 	var streams []string
 	at := map[string]*Problem{}
 	for i := range wrong {
-		if problem := &wrong[i]; problem.Class != Broken && !(problem.Class == Missing && p.options.keepMissing) {
+		if problem := &wrong[i]; problem.Class.Healable() && !(problem.Class == Missing && p.options.keepMissing) {
 			streams = append(streams, problem.Stream)
 			at[problem.Stream] = problem
 		}
@@ -78,7 +78,7 @@ func (p *pass) heal(ctx context.Context, streams []string, at map[string]*Proble
 // moves reports whether healing takes back what a wrong row had added to totals. A row that is
 // only behind moves them forward, as live delivery does.
 func (p *Problem) moves() bool {
-	return p.Class == Different || p.Class == Ahead || p.Class == Extra
+	return p.Class == Different || p.Class == Extra
 }
 
 // touch notes the totals that wrong rows count in, before they are healed.

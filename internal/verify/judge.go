@@ -27,6 +27,9 @@ type judgement struct {
 // and is what healing leaves of a row that ought not to be there.
 func present(r *projection.Record) bool { return r.Version > 0 || r.Parked != nil }
 
+// lostEvents is why a row cannot be healed.
+const lostEvents = "the event store does not have all of the stream's events: verify it with events verify --deep"
+
 // judge folds history up to the row's version and compares. The row was read before history.
 func judge(d projection.Definition, row *projection.Record, history []event.Event, now event.Instant) (judgement, error) {
 	f, err := projection.StartFolding(d, projection.Record{Stream: row.Stream})
@@ -40,7 +43,7 @@ func judge(d projection.Definition, row *projection.Record, history []event.Even
 	}
 	switch {
 	case length > 0 && j.event.Version != length:
-		j.class, j.reason = Broken, "the event store does not have all of the stream's events: verify it with events verify --deep"
+		j.class, j.reason = Broken, lostEvents
 		return j, nil
 	case !present(row):
 		j.behind = length > 0
@@ -52,7 +55,7 @@ func judge(d projection.Definition, row *projection.Record, history []event.Even
 		j.class = Extra
 		return j, nil
 	case row.Version > length:
-		j.class = Ahead
+		j.class, j.reason = Ahead, lostEvents
 	}
 	for i := range history[:min(row.Version, length)] {
 		if step := f.Apply(&history[i], now); step != projection.Applied {

@@ -15,9 +15,9 @@ type healCommand struct {
 }
 
 func (healCommand) Help() string {
-	return `Folds the streams from the event store and writes the rows that differ, in every table version that live delivery writes. Safe at any time, and to repeat.
+	return `Folds the streams from the event store and writes the rows that differ, in every table version that live delivery writes. Safe at any time, and to repeat. A row that holds events which the event store does not have is left alone.
 
-Exit code 1 when a stream is set aside (parked) afterwards.
+Exit code 1 when a stream is set aside (parked) afterwards, or its row was left alone.
 
 Examples:
 
@@ -44,7 +44,7 @@ type healedList struct {
 	*program
 	json                   bool
 	streams, mended, apart int
-	missing                int
+	missing, ahead         int
 }
 
 func (l *healedList) add(h repair.Healed) error {
@@ -62,6 +62,10 @@ func (l *healedList) add(h repair.Healed) error {
 		l.missing++
 		outcome = "is missing, and stays so: totals have its share still, or are wrong; rebuild the projection"
 	}
+	if h.Ahead {
+		l.ahead++
+		outcome = fmt.Sprintf("left alone: the event store does not have all events up to the row's version %d", h.To)
+	}
 	if l.json {
 		return l.printLine(h)
 	}
@@ -73,6 +77,9 @@ func (l *healedList) end() error {
 		if err := l.printf("%s, %d mended, %d set aside\n", plural(int64(l.streams), "row"), l.mended, l.apart); err != nil {
 			return err
 		}
+	}
+	if l.ahead > 0 {
+		return fmt.Errorf("%s left alone, since the event store has lost events: gakushoku events verify --deep", plural(int64(l.ahead), "row"))
 	}
 	if l.missing > 0 {
 		return fmt.Errorf("%s missing", plural(int64(l.missing), "row"))

@@ -21,7 +21,7 @@ type verifyCommand struct {
 }
 
 func (verifyCommand) Help() string {
-	return `Folds every stream from the event store and compares the result with its row, field by field, and the totals with the sum of all folds. The server may go on: rows that are only a little behind are looked at again. What is found is classed as stale (behind), missing, extra (no such stream), ahead, different, or broken (the event store lacks an event). A row that is missing though totals have its share was removed: --fix leaves it, since it would count twice; a rebuild has both right.
+	return `Folds every stream from the event store and compares the result with its row, field by field, and the totals with the sum of all folds. The server may go on: rows that are only a little behind are looked at again. What is found is classed as stale (behind), missing, extra (no such stream), different, ahead or broken (the event store has lost events; such rows are left alone). A row that is missing though totals have its share was removed: --fix leaves it, since it would count twice; a rebuild has both right.
 
 Exit code: 0 the read model is sound, or is after --fix; 1 it is not; 2 it could not be told.
 
@@ -104,8 +104,8 @@ func verdict(name string, v *repair.Verified) string {
 		return fmt.Sprintf("%s fixed: it is sound now", plural(int64(v.Mended()), "row"))
 	case v.Sound:
 		return "It is sound."
-	case v.Counts[verify.Broken] > v.Fixed[verify.Broken]:
-		return "The event store lacks events: gakushoku events verify --deep"
+	case v.Counts[verify.Broken]+v.Counts[verify.Ahead] > 0:
+		return "The event store lacks events, which healing cannot bring back: gakushoku events verify --deep"
 	case v.Counted > 0:
 		return fmt.Sprintf("Healing cannot bring back %s: the totals have their share still, or are wrong. Make all anew: %s", plural(int64(v.Counted), "row"), rebuild)
 	case left == 0:
