@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"gakushoku/internal/archive"
@@ -63,8 +65,54 @@ const archivePatience = 2 * time.Second
 func (f *Folder) ArchiveLog() *archive.Log {
 	return &archive.Log{
 		Ledger: f.Ledger, Blobs: f.Blobs, Store: f.Events, Now: time.Now, NewID: observe.NewID,
-		CatchUp: f.Archive, Waiting: f.ArchiveFollower().Waiting, Patience: archivePatience,
+		CatchUp: f.archiveSound, Waiting: f.ArchiveFollower().Waiting, Patience: archivePatience,
 	}
+}
+
+// archiveSound is Archive for a verification: it appends nothing when the store has lost events of
+// the streams that wait, since the archiver may then take for new what the log has.
+func (f *Folder) archiveSound(ctx context.Context) error {
+	archived, err := archivePosition{f.Control}.Archived(ctx)
+	if err != nil {
+		return err
+	}
+	const page = 500
+	for after := archived.Number; ; {
+		events, err := f.Events.Since(ctx, after, page)
+		if err != nil {
+			return err
+		}
+		if len(events) == 0 {
+			return f.Archive(ctx)
+		}
+		if err := f.checkWhole(ctx, events); err != nil {
+			return err
+		}
+		end, err := f.Events.MarkAfter(ctx, after, len(events))
+		if err != nil {
+			return err
+		}
+		after = end.Number
+	}
+}
+
+// checkWhole fails with eventstore.ErrOtherStore when a stream of these events has a hole.
+func (f *Folder) checkWhole(ctx context.Context, events []event.Event) error {
+	var streams []string
+	for i := range events {
+		streams = append(streams, events[i].Stream)
+	}
+	slices.Sort(streams)
+	histories, err := f.Events.LoadMany(ctx, slices.Compact(streams))
+	if err != nil {
+		return err
+	}
+	for stream, history := range histories {
+		if last := history[len(history)-1].Version; last != uint64(len(history)) {
+			return fmt.Errorf("%w: %s has %d events, the last of them is version %d", eventstore.ErrOtherStore, stream, len(history), last)
+		}
+	}
+	return nil
 }
 
 // logLag is for how long events have waited to come into the log while none did: then its
@@ -75,6 +123,11 @@ func (f *Folder) logLag(ctx context.Context, now time.Time) (health.Lag, error) 
 		return health.Lag{}, err
 	}
 	if err := f.holds(ctx, archived); err != nil {
+		return health.Lag{}, err
+	}
+	if _, err := f.ArchiveLog().Status(ctx); errors.Is(err, eventlog.ErrLedgerBehind) {
+		return health.Lag{}, errors.Join(health.Problemf("%v", eventlog.ErrLedgerBehind), err)
+	} else if err != nil {
 		return health.Lag{}, err
 	}
 	head, err := f.Events.Head(ctx)

@@ -13,7 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	"gakushoku/internal/archive"
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventlog"
 	"gakushoku/internal/eventstore"
 	"gakushoku/internal/health"
 	"gakushoku/internal/projection"
@@ -278,6 +280,88 @@ func TestCheckpointsFromBeforeIdsAreGoneOnWith(t *testing.T) {
 		if mark, _ := eventstore.ParseMark(c.Cursor); err != nil || mark.Number != 4 || mark.ID == "" {
 			t.Errorf("the %s is at %q: %v", reader, c.Cursor, err)
 		}
+	}
+}
+
+func TestAVerificationOfAStoreThatHasLostEventsAppendsNothing(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string]string{
+		"the newest event":             "position = 6",
+		"the first of the last stream": "stream = 'order-last' AND version = 1",
+		"one that was archived before": "position = 1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := openFolder(t)
+			place(t, f, 3)
+			settled(t, f)
+			before, err := f.Control.Checkpoint(t.Context(), archiverName)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for version := range uint64(3) {
+				e := event.Event{ID: fmt.Sprintf("last-%d", version), Type: event.OrderPlacedType, Schema: 2, OccurredAt: 1, CorrelationID: "c", Payload: []byte(`{"orderId":"last","total":1}`)}
+				if err := f.Events.Append(t.Context(), "order-last", version, []event.Event{e}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			settled(t, f)
+			// The server ended between the segment and its position.
+			if err := f.Control.SetCheckpoint(t.Context(), archiverName, before); err != nil {
+				t.Fatal(err)
+			}
+			without(t, f)
+			db, err := sql.Open("sqlite", f.Events.Path())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = db.ExecContext(t.Context(), "DELETE FROM events WHERE "+lost)
+			if err = errors.Join(err, db.Close()); err != nil {
+				t.Fatal(err)
+			}
+			f = openFolderAt(t, f.Dir)
+			for range 3 {
+				r, err := f.ArchiveLog().Verify(t.Context(), archive.Options{Deep: true})
+				if err != nil || r.Counts[archive.EventExtra] != 1 || r.Total() != 1 || r.Repeats != 0 {
+					t.Errorf("archive verify: %+v, %v", r, err)
+				}
+				e, err := f.ArchiveLog().VerifyEvents(t.Context(), true)
+				if err != nil || e.Sound || e.Log.Counts[archive.EventExtra] != 1 {
+					t.Errorf("events verify: %+v, %v", e, err)
+				}
+				if head, err := f.Log().Head(t.Context()); err != nil || head.Number != 6 {
+					t.Errorf("the log ends at %d: %v", head.Number, err)
+				}
+			}
+		})
+	}
+}
+
+func TestALogThatWasLostIsNoticed(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string][]string{
+		"the ledger": {"log.db*"}, "the ledger and the manifests": {"log.db*", "log/manifests"}, "all of it": {"log.db*", "log"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := openFolder(t)
+			place(t, f, 3)
+			settled(t, f)
+			without(t, f, lost...)
+			f = openFolderAt(t, f.Dir)
+			_, status := f.ArchiveLog().Status(t.Context())
+			for what, err := range map[string]error{"status": status, "replay": f.EachEvent(t.Context(), nil), "archiving": f.Archive(t.Context())} {
+				if !errors.Is(err, eventlog.ErrLedgerBehind) {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			if r, err := f.ArchiveLog().Verify(t.Context(), archive.Options{}); err == nil && r.Sound {
+				t.Errorf("verify: %+v", r)
+			}
+			if got := partOf(t, f, health.PartLogLag); got.Status != health.Failing || !strings.Contains(got.Detail, "the ledger of the log was lost") {
+				t.Errorf("health: %+v", got)
+			}
+		})
 	}
 }
 

@@ -67,17 +67,55 @@ func (l *Log) pause(ctx context.Context, d time.Duration) error {
 	return wait.For(ctx, d)
 }
 
-// catchUp brings the log up to date. That it cannot be, since its ledger is an older copy, is
-// among what is looked for.
-func (l *Log) catchUp(ctx context.Context) error {
+// catchUp brings the log up to date. When it cannot be, since its ledger is an older copy or the
+// store has lost events, what is wrong will be found; blocked is the error for when it is not.
+func (l *Log) catchUp(ctx context.Context) (blocked, err error) {
 	if l.CatchUp == nil {
+		return nil, nil
+	}
+	err = l.CatchUp(ctx)
+	if errors.Is(err, eventlog.ErrLedgerBehind) || errors.Is(err, eventstore.ErrOtherStore) {
+		return err, nil
+	}
+	return nil, err
+}
+
+// wholeHead is the head of the log, for whoever takes the ledger's word for what there is. It fails
+// with eventlog.ErrLedgerBehind when there is more than the ledger knows of.
+func (l *Log) wholeHead(ctx context.Context) (eventlog.Head, error) {
+	head, err := (&eventlog.Reader{Ledger: l.Ledger, Blobs: l.Blobs}).WholeHead(ctx)
+	if err != nil || head.Number > 0 {
+		return head, err
+	}
+	if l.Waiting != nil { // which fails when events were archived before
+		if _, err := l.Waiting(ctx); err != nil {
+			return head, err
+		}
+	}
+	old := 0
+	err = l.objects(ctx, eventlog.SegmentFolder, func(b eventlog.Blob) error {
+		if l.isOld(b) {
+			old++
+		}
+		return nil
+	})
+	if err == nil {
+		err = emptyLedger(old)
+	}
+	return head, err
+}
+
+// orphanAge is how old an object must be before it counts as one that nobody will commit.
+const orphanAge = time.Hour
+
+func (l *Log) isOld(b eventlog.Blob) bool { return l.Now().Sub(b.Changed) >= orphanAge }
+
+// emptyLedger is what is wrong with an empty ledger beside so many objects.
+func emptyLedger(objects int) error {
+	if objects == 0 {
 		return nil
 	}
-	err := l.CatchUp(ctx)
-	if errors.Is(err, eventlog.ErrLedgerBehind) {
-		return nil
-	}
-	return err
+	return fmt.Errorf("%w: the ledger is empty, yet there are %d objects", eventlog.ErrLedgerBehind, objects)
 }
 
 // segments calls f for each manifest of the ledger that has numbers above after and begins at

@@ -18,7 +18,7 @@ const settlePause = time.Second
 // settle waits for late events to come into the log. Those that do not are missing.
 func (c *comparison) settle(ctx context.Context) error {
 	for waited := time.Duration(0); len(c.late) > 0; waited += settlePause {
-		if err := c.catchUp(ctx); err != nil {
+		if _, err := c.catchUp(ctx); err != nil {
 			return err
 		}
 		if err := c.readOn(ctx); err != nil {

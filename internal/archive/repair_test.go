@@ -2,6 +2,7 @@ package archive_test
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -201,5 +202,32 @@ func TestStatsAddUp(t *testing.T) {
 	}
 	if s, err = c.log.Stats(t.Context(), true); err != nil || *s.Repeats != 0 || *s.Streams != 20 {
 		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+func TestALostLedgerIsNoticedWithoutManifests(t *testing.T) {
+	t.Parallel()
+	c := filled(t)
+	for n := range 4 {
+		c.remove(eventlog.ManifestKey(c.segment(n).First))
+	}
+	c.useLedger(memory.NewLedger())
+	_, status := c.log.Status(t.Context())
+	_, stats := c.log.Stats(t.Context(), false)
+	_, swept := c.log.Sweep(t.Context(), time.Hour, true)
+	for what, err := range map[string]error{"status": status, "stats": stats, "sweep": swept} {
+		if !errors.Is(err, eventlog.ErrLedgerBehind) || !strings.Contains(err.Error(), "the ledger is empty, yet there are 4 objects") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for _, o := range []archive.Options{{}, {Deep: true}, {Deep: true, Fix: true}} {
+		if r := c.verify(o); r.Sound || r.Counts[archive.WrongHead] != 1 || r.Appended != 0 {
+			t.Errorf("%+v: %+v", o, r)
+		}
+	}
+	young := newCanteen(t)
+	young.put(eventlog.SegmentFolder+"2026-01-24/x", []byte("on its way"))
+	if _, err := young.log.Status(t.Context()); err != nil {
+		t.Errorf("while the first segment is committed: %v", err)
 	}
 }

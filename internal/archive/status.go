@@ -17,7 +17,7 @@ type Status struct {
 
 // Status reads where the log stands.
 func (l *Log) Status(ctx context.Context) (Status, error) {
-	head, err := l.Ledger.Head(ctx)
+	head, err := l.wholeHead(ctx)
 	if err != nil {
 		return Status{}, fmt.Errorf("reading where the log stands: %w", err)
 	}
@@ -60,6 +60,9 @@ type Stats struct {
 func (l *Log) Stats(ctx context.Context, read bool) (Stats, error) {
 	started := l.Now()
 	var s Stats
+	if _, err := l.wholeHead(ctx); err != nil {
+		return s, fmt.Errorf("reading where the log stands: %w", err)
+	}
 	err := l.segments(ctx, 0, toTheEnd, func(m *eventlog.Manifest) error {
 		if s.Segments == 0 {
 			s.OldestAt, s.NewestAt, s.FirstCommitAt = m.OldestAt, m.NewestAt, m.CreatedAt

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"gakushoku/internal/eventlog"
 	"gakushoku/internal/fault"
@@ -48,8 +47,27 @@ func (v *verification) structure(ctx context.Context) error {
 	if err == nil {
 		err = s.extraManifests(ctx)
 	}
+	s.emptyLedger()
 	s.orphans()
 	return err
+}
+
+// emptyLedger tells that there are objects though the ledger has no segment. Young ones may be of
+// archivers that died before the first commit, unless it is known that there was one.
+func (s *structure) emptyLedger() {
+	if s.head.Number > 0 || len(s.known) > 0 || s.report.Counts[ManifestExtra] > 0 {
+		return
+	}
+	objects := 0
+	for _, object := range s.unnamed {
+		if errors.Is(s.blocked, eventlog.ErrLedgerBehind) || s.isOld(object) {
+			objects++
+		}
+	}
+	if err := emptyLedger(objects); err != nil {
+		s.unsure = "the ledger does not have all of the log"
+		s.report.add(Problem{Kind: WrongHead, Detail: err.Error()})
+	}
 }
 
 // structure is what is known on the way.
@@ -220,12 +238,9 @@ func (s *structure) extraManifests(ctx context.Context) error {
 	})
 }
 
-// orphanAge is how old an object must be before it counts as one that nobody will commit.
-const orphanAge = time.Hour
-
 func (s *structure) orphans() {
 	for _, object := range s.unnamed {
-		if s.Now().Sub(object.Changed) >= orphanAge {
+		if s.isOld(object) {
 			s.report.Orphans++
 			s.report.OrphanBytes += object.Bytes
 		}

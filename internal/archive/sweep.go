@@ -77,8 +77,10 @@ func (l *Log) orphans(ctx context.Context) ([]eventlog.Blob, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(known) == 0 && len(objects) > 0 {
-		return nil, fmt.Errorf("the ledger is empty, yet there are %d objects: is it the ledger of this log, or was it lost?", len(objects))
+	if len(known) == 0 {
+		if err := emptyLedger(len(objects)); err != nil {
+			return nil, err
+		}
 	}
 	if err := l.refuseUnknown(ctx, known); err != nil {
 		return nil, err

@@ -35,12 +35,15 @@ type Progress struct {
 func (l *Log) Verify(ctx context.Context, o Options) (*Report, error) {
 	started := l.Now()
 	v := &verification{Log: l, fix: o.Fix, tell: o.Progress, report: &Report{Deep: o.Deep, At: event.InstantOf(started)}}
-	err := l.catchUp(ctx)
-	if err == nil {
+	var err error
+	if v.blocked, err = l.catchUp(ctx); err == nil {
 		err = v.structure(ctx)
 	}
 	if err == nil && o.Deep {
 		err = v.content(ctx)
+	}
+	if err == nil && v.report.Total() == 0 {
+		err = v.blocked
 	}
 	if err != nil {
 		return nil, fmt.Errorf("verifying the log: %w", err)
@@ -58,7 +61,8 @@ type verification struct {
 	at     Progress
 	report *Report
 	// unsure says why nobody can tell what is missing in the log; "" when it can be told.
-	unsure string
+	unsure  string
+	blocked error // why the log could not be brought up to date
 }
 
 // content reads the log and the store, part by part.

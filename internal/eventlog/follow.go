@@ -132,6 +132,15 @@ func (f *Follower) ends(ctx context.Context) (archived eventstore.Mark, head uin
 	if err := f.Store.Holds(ctx, archived); err != nil {
 		return eventstore.Mark{}, 0, fmt.Errorf("looking for the last event that is in the log: %w", err)
 	}
+	if archived.Number > 0 {
+		log, err := f.Archiver.Ledger.Head(ctx)
+		if err == nil && log.Number == 0 {
+			err = fmt.Errorf("%w: it is empty, though the events up to %d of the store were archived", ErrLedgerBehind, archived.Number)
+		}
+		if err != nil {
+			return eventstore.Mark{}, 0, err
+		}
+	}
 	if head, err = f.Store.Head(ctx); err != nil {
 		return eventstore.Mark{}, 0, err
 	}

@@ -302,3 +302,22 @@ func TestAStoreThatIsNotTheOneThatWasArchivedIsNoticed(t *testing.T) {
 		t.Errorf("%d different events: other events with the numbers of old ones were taken for those", len(n))
 	}
 }
+
+func TestALogThatWasLostIsNoticed(t *testing.T) {
+	t.Parallel()
+	l, s := newLog(), newStore()
+	s.append(some(0, 10)...)
+	f := following(l, s)
+	if err := f.CatchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	empty := following(newLog(), s)
+	empty.Position = f.Position
+	s.append(some(10, 1)...)
+	if _, err := empty.Waiting(t.Context()); !errors.Is(err, eventlog.ErrLedgerBehind) {
+		t.Errorf("what waits: %v", err)
+	}
+	if err := empty.CatchUp(t.Context()); !errors.Is(err, eventlog.ErrLedgerBehind) {
+		t.Errorf("archiving: %v", err)
+	}
+}

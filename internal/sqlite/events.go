@@ -248,11 +248,14 @@ func (s *Events) Holds(ctx context.Context, m eventstore.Mark) error {
 }
 
 // MarkAfter marks the count-th event after the one with the given number, of those that are there.
+// When there are fewer it is eventstore.ErrOtherStore: whoever asks knows that they were there.
 func (s *Events) MarkAfter(ctx context.Context, number uint64, count int) (eventstore.Mark, error) {
 	var position int64
 	var envelope string
 	what := fmt.Sprintf("reading event %d after %d", count, number)
-	if err := s.nth.QueryRowContext(ctx, int64(min(number, event.MaxVersion)), count-1).Scan(&position, &envelope); err != nil {
+	if err := s.nth.QueryRowContext(ctx, int64(min(number, event.MaxVersion)), count-1).Scan(&position, &envelope); errors.Is(err, sql.ErrNoRows) {
+		return eventstore.Mark{}, fmt.Errorf("%w: %s has fewer than %d events after event %d", eventstore.ErrOtherStore, s.db.path, count, number)
+	} else if err != nil {
 		return eventstore.Mark{}, s.db.failed(ctx, what, err)
 	}
 	var e event.Event
