@@ -68,7 +68,7 @@ func (f *Folder) ResumeRebuild(ctx context.Context, projection, runID string, o 
 // projection's, which keeps others off. That one is given back when the run only soaks: others
 // do no harm then, as on AWS.
 func (f *Folder) drive(ctx context.Context, name, runID string, o RebuildOptions, run func(context.Context, *reproject.Driver) (reproject.Run, error)) (reproject.Run, error) {
-	if err := known(name); err != nil {
+	if err := f.Engine(nil).Known(name); err != nil {
 		return reproject.Run{}, err
 	}
 	if err := f.CheckEvents(ctx); err != nil {
@@ -133,17 +133,9 @@ func (f *Folder) underWay(ctx context.Context, name string) ([]reproject.UnderWa
 	return f.Engine(nil).RunsOf(ctx, pointer)
 }
 
-// known refuses the name of a projection that there is not.
-func known(name string) error {
-	if _, err := projection.All().Named(name); err != nil {
-		return fmt.Errorf("%w: %w", reproject.ErrRefused, err)
-	}
-	return nil
-}
-
 // Rollback shows readers the previous version of a projection again.
 func (f *Folder) Rollback(ctx context.Context, name string) (int, error) {
-	if err := known(name); err != nil {
+	if err := f.Engine(nil).Known(name); err != nil {
 		return 0, err
 	}
 	return f.Engine(nil).Rollback(ctx, name)
@@ -151,7 +143,7 @@ func (f *Folder) Rollback(ctx context.Context, name string) (int, error) {
 
 // History are the latest runs of a projection, the newest first.
 func (f *Folder) History(ctx context.Context, name string, limit int) ([]reproject.Past, error) {
-	if err := known(name); err != nil {
+	if err := f.Engine(nil).Known(name); err != nil {
 		return nil, err
 	}
 	past, err := f.Engine(nil).History(ctx, name, limit)
@@ -165,7 +157,7 @@ func (f *Folder) History(ctx context.Context, name string, limit int) ([]reproje
 
 // Approval is the question with which a run of a projection waits.
 func (f *Folder) Approval(ctx context.Context, name string) (reproject.Approval, error) {
-	if err := known(name); err != nil {
+	if err := f.Engine(nil).Known(name); err != nil {
 		return reproject.Approval{}, err
 	}
 	runs, err := f.underWay(ctx, name)
@@ -183,7 +175,7 @@ func (f *Folder) Decide(ctx context.Context, a reproject.Approval, d reproject.D
 // Abandon takes away what runs that were cut off have left behind. One that is still going on
 // is refused: it ends with its process.
 func (f *Folder) Abandon(ctx context.Context, name string) ([]reproject.Run, error) {
-	if err := known(name); err != nil {
+	if err := f.Engine(nil).Known(name); err != nil {
 		return nil, err
 	}
 	unlock, err := lockRuns(f.Dir, name)
@@ -262,7 +254,7 @@ func EachArchived(ctx context.Context, dir string, do func(*event.Event) error) 
 
 // CleanUp drops the previous and the scratch versions of a projection.
 func (f *Folder) CleanUp(ctx context.Context, name string) ([]int, error) {
-	if err := known(name); err != nil {
+	if err := f.Engine(nil).Known(name); err != nil {
 		return nil, err
 	}
 	unlock, err := lockRuns(f.Dir, name)

@@ -23,12 +23,24 @@ import (
 var (
 	// ErrRefused says that a run cannot be started as it was asked for: the text says why.
 	ErrRefused = errors.New("refused")
+	// ErrBadRequest says that a request, which is refused too, makes no sense at any time.
+	ErrBadRequest = errors.New("the request makes no sense")
 	// ErrFailed says that the run must not be switched to: the text says what was found.
 	ErrFailed = errors.New("the rebuild failed")
 )
 
 func refused(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrRefused, fmt.Sprintf(format, args...))
+}
+
+// badRequest is a refusal that is ErrBadRequest besides.
+type badRequest struct{ error }
+
+func (e badRequest) Unwrap() error        { return e.error }
+func (e badRequest) Is(target error) bool { return target == ErrBadRequest }
+
+func refusedAlways(format string, args ...any) error {
+	return badRequest{refused(format, args...)}
 }
 
 func failed(format string, args ...any) error {
@@ -117,11 +129,17 @@ func (e *Engine) progress(p Progress) {
 
 func (e *Engine) instant() event.Instant { return event.InstantOf(e.Now()) }
 
+// Known fails with ErrBadRequest when there is no projection of that name.
+func (e *Engine) Known(name string) error {
+	_, err := e.newest(name)
+	return err
+}
+
 // newest is the newest revision of a projection.
 func (e *Engine) newest(name string) (projection.Definition, error) {
 	d, err := e.Definitions.Named(name)
 	if err != nil {
-		return d, refused("%v", err)
+		return d, refusedAlways("%v", err)
 	}
 	return d, nil
 }

@@ -51,23 +51,29 @@ const (
 	ModeDryRun  Mode = "dry-run"
 )
 
+// Check refuses a request that makes no sense, as Prepare does, with ErrBadRequest.
+func (r *Request) Check() error {
+	_, err := r.mode()
+	return err
+}
+
 // mode tells the kind of run, and refuses what does not go together.
 func (r *Request) mode() (Mode, error) {
 	until := r.UntilNumber > 0 || r.Until != 0
 	heal := len(r.Streams) > 0 || r.FromEventNumber > 0
 	switch {
 	case r.Projection == "":
-		return "", refused(`"projection" is missing: name the read model, such as {"projection":"orders"}`)
+		return "", refusedAlways(`"projection" is missing: name the read model, such as {"projection":"orders"}`)
 	case heal && until:
-		return "", refused("streams and fromEventNumber repair the rows that are there, untilNumber and until make others: choose one")
+		return "", refusedAlways("streams and fromEventNumber repair the rows that are there, untilNumber and until make others: choose one")
 	case heal && (r.DryRun || r.Approve || r.Soak != nil):
-		return "", refused("dryRun, approve and soak are for whole rebuilds, not for streams and fromEventNumber")
+		return "", refusedAlways("dryRun, approve and soak are for whole rebuilds, not for streams and fromEventNumber")
 	case len(r.Streams) > 0 && r.FromEventNumber > 0:
-		return "", refused("streams and fromEventNumber: choose one")
+		return "", refusedAlways("streams and fromEventNumber: choose one")
 	case r.UntilNumber > 0 && r.Until != 0:
-		return "", refused("untilNumber and until: choose one")
+		return "", refusedAlways("untilNumber and until: choose one")
 	case until && (r.Approve || r.Soak != nil):
-		return "", refused("nobody is switched to a past moment: leave out approve and soak")
+		return "", refusedAlways("nobody is switched to a past moment: leave out approve and soak")
 	}
 	if err := r.checkBounds(); err != nil {
 		return "", err
@@ -86,20 +92,20 @@ func (r *Request) mode() (Mode, error) {
 func (r *Request) checkBounds() error {
 	for _, s := range r.Streams {
 		if s == "" || len(s) > event.MaxStreamBytes {
-			return refused("%q is not the name of a stream, such as order-o1", s)
+			return refusedAlways("%q is not the name of a stream, such as order-o1", s)
 		}
 	}
 	switch {
 	case len(r.Streams) > maxStreams:
-		return refused("%d streams, at most %d at once: use fromEventNumber, or a whole rebuild", len(r.Streams), maxStreams)
+		return refusedAlways("%d streams, at most %d at once: use fromEventNumber, or a whole rebuild", len(r.Streams), maxStreams)
 	case r.MaxConcurrency < 0 || r.MaxConcurrency > maxConcurrency:
-		return refused("maxConcurrency is %d: from 1 to %d, or leave it out", r.MaxConcurrency, maxConcurrency)
+		return refusedAlways("maxConcurrency is %d: from 1 to %d, or leave it out", r.MaxConcurrency, maxConcurrency)
 	case r.AllowParked < 0:
-		return refused("allowParked is %d: how many parked streams are no reason to stop, from 0", r.AllowParked)
+		return refusedAlways("allowParked is %d: how many parked streams are no reason to stop, from 0", r.AllowParked)
 	case r.Sample < 0 || r.Sample > 1:
-		return refused("sample is %v: the share of the rows to verify, from 0 to 1", r.Sample)
+		return refusedAlways("sample is %v: the share of the rows to verify, from 0 to 1", r.Sample)
 	case r.Soak != nil && (*r.Soak < 0 || time.Duration(*r.Soak) > maxSoak):
-		return refused("soak is %s: from 0s to %s", time.Duration(*r.Soak), maxSoak)
+		return refusedAlways("soak is %s: from 0s to %s", time.Duration(*r.Soak), maxSoak)
 	}
 	return nil
 }
@@ -111,10 +117,22 @@ func ParseRequest(raw []byte) (Request, error) {
 	decoder := json.NewDecoder(strings.NewReader(string(raw)))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&r); err != nil {
-		return r, refused("the input is not as it should be: %v; the least is {\"projection\":\"orders\"}", err)
+		return r, refusedAlways("the input is not as it should be: %v; the least is {\"projection\":\"orders\"}", err)
+	}
+	// 0 is what a number is when it is not given: given, it would be another request than was meant.
+	var given struct {
+		FromEventNumber, UntilNumber *uint64
+	}
+	if err := json.Unmarshal(raw, &given); err != nil {
+		return r, refusedAlways("the input is not as it should be: %v", err)
+	}
+	if zero(given.FromEventNumber) || zero(given.UntilNumber) {
+		return r, refusedAlways("fromEventNumber and untilNumber are numbers of events, from 1: leave them out for a whole rebuild")
 	}
 	return r, nil
 }
+
+func zero(n *uint64) bool { return n != nil && *n == 0 }
 
 // Seconds is a time in whole seconds; in JSON a number of them, or text such as "10m".
 type Seconds time.Duration

@@ -54,7 +54,7 @@ type awsFlag struct {
 // in what was typed.
 func (p *program) withInstallation(on awsFlag, f func(installation) error) error {
 	err := p.open(on, f)
-	if errors.Is(err, repair.ErrRefused) {
+	if errors.Is(err, repair.ErrRefused) || errors.Is(err, reproject.ErrBadRequest) {
 		return usagef("%v", err)
 	}
 	return err

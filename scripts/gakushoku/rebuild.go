@@ -15,18 +15,18 @@ type rebuildCommand struct {
 	All  bool   `help:"Every projection, one after the other."`
 
 	Stream            []string `help:"Repair only this stream, in place; may be given again." placeholder:"STREAM" xor:"what"`
-	FromEventNumber   uint64   `help:"Repair only the streams with an event of this number or a later one, in place." placeholder:"N" xor:"what"`
+	FromEventNumber   *uint64  `help:"Repair only the streams with an event of this number or a later one, in place." placeholder:"N" xor:"what"`
 	FromInconsistency bool     `help:"Verify, and repair only the streams whose rows are wrong, in place." xor:"what"`
 	Until             moment   `help:"The read model as it was then, in a version of its own that nobody is switched to: a time, or how long ago, such as 24h." placeholder:"TIME" xor:"what"`
 	Resume            string   `help:"Go on with a run that was cut off; last is the one that status shows." placeholder:"RUN" xor:"what"`
 
-	DryRun         bool          `help:"Fold and count, but write nothing: events, rows, bytes, time, cost on AWS, and the events that cannot be applied."`
-	Approve        bool          `help:"Wait before the switch until a person approves it."`
-	Soak           time.Duration `help:"Drop the old version that long after the switch; if not given it is kept until cleanup." placeholder:"DURATION"`
-	AllowParked    int           `help:"How many streams may be set aside without stopping the rebuild." placeholder:"N"`
-	MaxConcurrency int           `help:"How many parts are replayed at once." placeholder:"N"`
-	Sample         share         `help:"Verify only this share of the rows, such as 1%." placeholder:"SHARE"`
-	JSON           bool          `help:"Print what was done as JSON." name:"json"`
+	DryRun         bool           `help:"Fold and count, but write nothing: events, rows, bytes, time, cost on AWS, and the events that cannot be applied."`
+	Approve        bool           `help:"Wait before the switch until a person approves it."`
+	Soak           *time.Duration `help:"Drop the old version that long after the switch; if not given it is kept until cleanup." placeholder:"DURATION"`
+	AllowParked    int            `help:"How many streams may be set aside without stopping the rebuild." placeholder:"N"`
+	MaxConcurrency int            `help:"How many parts are replayed at once." placeholder:"N"`
+	Sample         share          `help:"Verify only this share of the rows, such as 1%." placeholder:"SHARE"`
+	JSON           bool           `help:"Print what was done as JSON." name:"json"`
 	awsFlag
 }
 
@@ -50,6 +50,12 @@ func (c *rebuildCommand) Run(p *program) error {
 	}
 	if c.All && (len(c.Stream) > 0 || c.Resume != "") {
 		return usagef("--stream and --resume are for one projection: name it")
+	}
+	if c.FromEventNumber != nil && *c.FromEventNumber == 0 {
+		return usagef("--from-event-number: events are numbered from 1")
+	}
+	if c.Soak != nil && *c.Soak < 0 {
+		return usagef("--soak: %s is not a time from 0s on", *c.Soak)
 	}
 	return p.withInstallation(c.awsFlag, func(i installation) error {
 		names := []string{c.Name}
@@ -128,11 +134,14 @@ func (p *program) runToResume(i installation, name, runID string) (string, error
 
 func (c *rebuildCommand) request(name string) reproject.Request {
 	r := reproject.Request{
-		Projection: name, FromEventNumber: c.FromEventNumber, Until: c.Until.instant(), DryRun: c.DryRun, Approve: c.Approve,
+		Projection: name, Until: c.Until.instant(), DryRun: c.DryRun, Approve: c.Approve,
 		AllowParked: c.AllowParked, MaxConcurrency: c.MaxConcurrency, Sample: float64(c.Sample),
 	}
-	if c.Soak > 0 {
-		soak := reproject.Seconds(c.Soak)
+	if c.FromEventNumber != nil {
+		r.FromEventNumber = *c.FromEventNumber
+	}
+	if c.Soak != nil {
+		soak := reproject.Seconds(*c.Soak)
 		r.Soak = &soak
 	}
 	return r

@@ -244,7 +244,7 @@ func TestRunsTellWhatBecameOfThem(t *testing.T) {
 	contains(t, runs[3], "rebuild", "orders-v2", "failed: ", "order bad was placed before")
 	contains(t, ok(t, "projection", "runs", "orders", "-n1", "--json", "-d", dir), `"mode":"heal"`, `"ended":true`)
 	call(t, "projection", "runs", "orders", "--last=0", "-d", dir).wants(t, exitUsage)
-	call(t, "projection", "runs", "meals", "-d", dir).wants(t, exitFailed, "there is no projection")
+	call(t, "projection", "runs", "meals", "-d", dir).wants(t, exitUsage, "there is no projection")
 }
 
 func TestStatusIsWatchedUntilCtrlC(t *testing.T) {
@@ -272,14 +272,23 @@ func TestARebuildThatMakesNoSenseIsRefused(t *testing.T) {
 		"an unknown projection":   {"meals", "--from-inconsistency"},
 		"a time that is none":     {"orders", "--until", "soon"},
 		"a run that makes no run": {"orders", "--resume", "x", "--until", "1h"},
+		"an event before all":     {"orders", "--from-event-number", "0"},
+		"a soak of less than 0":   {"orders", "--soak=-1h"},
+		"a dry run of one stream": {"orders", "--dry-run", "--stream", "o1"},
 	} {
 		got := call(t, append([]string{"projection", "rebuild", "-d", dir}, args...)...)
 		if got.code != exitUsage {
 			t.Errorf("%s: exit %d: %s", name, got.code, got.err)
 		}
 	}
+	if versions := states(ok(t, "projection", "list", "-d", dir)); len(versions) != 1 {
+		t.Errorf("versions: %v", versions)
+	}
+	for _, command := range [][]string{{"runs"}, {"cleanup"}, {"rollback"}, {"abandon"}, {"approve"}, {"rebuild"}, {"verify"}} {
+		call(t, append(append([]string{"projection"}, command...), "meals", "-d", dir)...).wants(t, exitUsage, "there is no projection")
+	}
 	call(t, "projection", "rebuild", "orders", "--resume", "nothing", "-d", dir).wants(t, exitFailed, "there is no run nothing of orders")
-	call(t, "projection", "rebuild", "orders", "--until", "2026-01-24T00:00:00Z", "--approve", "-d", dir).wants(t, exitFailed, "nobody is switched to a past moment")
+	call(t, "projection", "rebuild", "orders", "--until", "2026-01-24T00:00:00Z", "--approve", "-d", dir).wants(t, exitUsage, "nobody is switched to a past moment")
 }
 
 // TestVerifyAfterDamageAndRebuild is the whole way from a complaint to sound totals.

@@ -160,6 +160,12 @@ func (s *Stack) Status(ctx context.Context) (app.Status, error) {
 // Rebuild starts a run as an execution of the state machine and follows it to its end. When ctx
 // ends the execution goes on: ResumeRebuild follows it again, Abandon ends it.
 func (s *Stack) Rebuild(ctx context.Context, request reproject.Request, o app.RebuildOptions) (reproject.Run, error) {
+	if err := request.Check(); err != nil {
+		return reproject.Run{}, err
+	}
+	if err := s.Engine.Known(request.Projection); err != nil {
+		return reproject.Run{}, err
+	}
 	runID := observe.NewID()
 	if err := s.Machine.Start(ctx, runID, request); err != nil {
 		return reproject.Run{}, err
@@ -220,6 +226,9 @@ func reasonOf(x *sfn.Execution) string {
 
 // Abandon stops the runs of a projection and takes their versions away.
 func (s *Stack) Abandon(ctx context.Context, name string) ([]reproject.Run, error) {
+	if err := s.Engine.Known(name); err != nil {
+		return nil, err
+	}
 	pointer, err := s.Engine.Pointers.Pointer(ctx, name)
 	if err != nil {
 		return nil, err
@@ -240,6 +249,9 @@ func (s *Stack) Abandon(ctx context.Context, name string) ([]reproject.Run, erro
 // History are the latest runs of a projection, the newest first. Of those that have not failed
 // the service knows how they ended, or where they are.
 func (s *Stack) History(ctx context.Context, name string, limit int) ([]reproject.Past, error) {
+	if err := s.Engine.Known(name); err != nil {
+		return nil, err
+	}
 	past, err := s.Engine.History(ctx, name, limit)
 	for i := range past {
 		if err == nil && !past[i].Ended {
@@ -290,6 +302,9 @@ func (s *Stack) whereIs(ctx context.Context, name string, p *reproject.Past) (er
 
 // Approval is the question with which a run of a projection waits.
 func (s *Stack) Approval(ctx context.Context, name string) (reproject.Approval, error) {
+	if err := s.Engine.Known(name); err != nil {
+		return reproject.Approval{}, err
+	}
 	pointer, err := s.Engine.Pointers.Pointer(ctx, name)
 	if err != nil {
 		return reproject.Approval{}, err
@@ -311,6 +326,9 @@ func (s *Stack) Decide(ctx context.Context, a reproject.Approval, d reproject.De
 
 // Rollback shows readers the previous version of a projection again.
 func (s *Stack) Rollback(ctx context.Context, name string) (int, error) {
+	if err := s.Engine.Known(name); err != nil {
+		return 0, err
+	}
 	return s.Engine.Rollback(ctx, name)
 }
 
@@ -318,6 +336,9 @@ func (s *Stack) Rollback(ctx context.Context, name string) (int, error) {
 // them any more. Where the time that this takes cannot be found out, for want of a permission, it
 // waits the longest there is.
 func (s *Stack) CleanUp(ctx context.Context, name string) ([]int, error) {
+	if err := s.Engine.Known(name); err != nil {
+		return nil, err
+	}
 	engine := *s.Engine
 	if ttl, err := s.PointerTTL(ctx); err == nil {
 		engine.Settings.PointerTTL = ttl
