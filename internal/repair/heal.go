@@ -137,7 +137,7 @@ func (m *ReadModels) heal(ctx context.Context, d projection.Definition, t projec
 	}
 	for _, s := range streams {
 		b, a := before[s], after[s]
-		healed := Healed{Table: t.String(), Stream: s, Changed: differs(&b, &a), From: b.Version, To: a.Version, Parked: a.Parked, Missing: missing(after, s), Ahead: a.Ahead(histories[s])}
+		healed := Healed{Table: t.String(), Stream: s, Changed: differs(&b, &a) && !unreadable(&a), From: b.Version, To: a.Version, Parked: a.Parked, Missing: missing(after, s), Ahead: a.Ahead(histories[s])}
 		if err := f(healed); err != nil {
 			return err
 		}
@@ -150,6 +150,10 @@ func missing(rows map[string]projection.Record, stream string) bool {
 	row := rows[stream]
 	return row.Version == 0 && row.Parked == nil
 }
+
+// unreadable reports whether a row was set aside because it cannot be read: then nothing of it was
+// mended.
+func unreadable(row *projection.Record) bool { return row.Parked != nil && row.Parked.EventID == "" }
 
 // differs reports whether a row says something else; another attempt at a parked event does not
 // count.

@@ -57,6 +57,9 @@ func (l *healedList) add(h repair.Healed) error {
 	if h.Parked != nil {
 		l.apart++
 		outcome = fmt.Sprintf("set aside at version %d (event %s): %s", h.Parked.EventVersion, h.Parked.EventID, plain(h.Parked.Reason))
+		if h.Parked.EventID == "" {
+			outcome = "set aside: " + plain(h.Parked.Reason)
+		}
 	}
 	if h.Missing {
 		l.missing++

@@ -188,6 +188,20 @@ func TestParkedStreamsAreListedAndTriedAgain(t *testing.T) {
 	contains(t, ok(t, "projection", "park", "list", "-d", dir), "No stream is set aside.")
 }
 
+// A row that cannot be read is only set aside: nothing of it is mended, and there is no event.
+func TestHealSaysOfARowThatCannotBeReadWhatItDid(t *testing.T) {
+	t.Parallel()
+	dir := projected(t)
+	damage(t, dir, "order-o1", func(r *projection.Record) { r.Data = []byte("{oops") })
+	for _, text := range []string{"first", "again"} {
+		got := call(t, "projection", "heal", "orders", "--stream", "o1", "-d", dir)
+		got.wants(t, exitFailed, "order-o1 in orders-v1: set aside: the stored row of order-o1 cannot be read", "rebuild the projection", "1 row, 0 mended, 1 set aside")
+		if strings.Contains(got.out, "event )") {
+			t.Errorf("%s: %s", text, got.out)
+		}
+	}
+}
+
 func TestHealRefusesWhatIsNotThere(t *testing.T) {
 	t.Parallel()
 	dir := projected(t)
