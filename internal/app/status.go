@@ -15,7 +15,7 @@ import (
 
 // Status is where the events and read models of an installation stand.
 type Status struct {
-	Stack       string             `json:"stack,omitempty"` // on AWS: what was applied is not known there, nor how many rows there are (-1)
+	Stack       string             `json:"stack,omitempty"` // on AWS: what was applied is not known there, nor how many rows there are
 	Head        uint64             `json:"head"`            // number of the newest event
 	Applied     uint64             `json:"applied"`         // number of the newest event the projector has applied
 	Reflected   uint64             `json:"reflected"`       // number of the newest event that is in every active version: a rebuild may have brought in more than the projector
@@ -27,9 +27,9 @@ type Status struct {
 type ProjectionStatus struct {
 	Name     string               `json:"name"`
 	Versions []projection.Version `json:"versions"`
-	Rows     int                  `json:"rows"`
-	Parked   int                  `json:"parked"`
-	Runs     []reproject.UnderWay `json:"runs,omitempty"` // that have not come to their end
+	Rows     *int                 `json:"rows,omitempty"`   // nil: not counted
+	Parked   *int                 `json:"parked,omitempty"` // nil: not counted
+	Runs     []reproject.UnderWay `json:"runs,omitempty"`   // that have not come to their end
 	// Unreadable says why the rows of the active version could not be counted: its table is missing or
 	// damaged, and the projection has to be rebuilt.
 	Unreadable string `json:"unreadable,omitempty"`
@@ -47,7 +47,10 @@ func (f *Folder) Status(ctx context.Context) (Status, error) {
 			if v.State != projection.Active {
 				continue
 			}
-			p.Rows, p.Parked, err = f.count(ctx, projection.Table{Projection: p.Name, Version: v.Number})
+			rows, parked, err := f.count(ctx, projection.Table{Projection: p.Name, Version: v.Number})
+			if err == nil {
+				p.Rows, p.Parked = &rows, &parked
+			}
 			if errors.Is(err, projection.ErrNoTable) || errors.Is(err, projection.ErrDamaged) {
 				p.Unreadable, err = err.Error(), nil
 			}

@@ -25,7 +25,12 @@ func TestRebuildReplacesTheVersionAndRollbackGoesBack(t *testing.T) {
 	contains(t, ok(t, "projection", "cleanup", "orders", "-d", dir), "orders has nothing to drop")
 	call(t, "projection", "rollback", "orders", "-d", dir).wants(t, exitFailed, "no previous version to go back to")
 	contains(t, ok(t, "projection", "rebuild", "--all", "-d", dir, "--json"), `"toVersion": 3`, `"sound": true`, `"same": 1`)
-	contains(t, ok(t, "projection", "list", "-d", dir, "--json"), `"number": 3`, `"state": "active"`)
+	asJSON := ok(t, "projection", "list", "-d", dir, "--json")
+	contains(t, asJSON, `"number": 3`, `"state": "active"`)
+	if strings.Contains(asJSON, `"rows"`) || strings.Contains(asJSON, `"parked"`) {
+		t.Errorf("the list tells numbers that it has not counted: %s", asJSON)
+	}
+	contains(t, ok(t, "projection", "status", "-d", dir, "--json"), `"rows": 1`, `"parked": 0`)
 }
 
 // What a rebuild has brought in waits for nobody, though no server has been there.

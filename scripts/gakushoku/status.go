@@ -148,11 +148,8 @@ func showVersions(w io.Writer, s app.Status, counted bool) error {
 			fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t%s", projected.Name, v.Number, stateOf(v), v.Revision, since(v.Since), orDash(v.RunID))
 			if counted {
 				rows, parked := "-", "-"
-				if v.State == projection.Active && projected.Unreadable == "" {
-					parked = fmt.Sprint(projected.Parked)
-					if projected.Rows >= 0 {
-						rows = fmt.Sprint(projected.Rows)
-					}
+				if v.State == projection.Active {
+					rows, parked = numberText(projected.Rows), numberText(projected.Parked)
 				}
 				fmt.Fprintf(table, "\t%s\t%s", rows, parked)
 			}
@@ -170,6 +167,14 @@ func showVersions(w io.Writer, s app.Status, counted bool) error {
 		}
 	}
 	return nil
+}
+
+// numberText is a number that may not be known.
+func numberText(n *int) string {
+	if n == nil {
+		return "-"
+	}
+	return fmt.Sprint(*n)
 }
 
 func since(at event.Instant) string {

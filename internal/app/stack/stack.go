@@ -100,7 +100,7 @@ func (s *Stack) Versions(ctx context.Context) (app.Status, error) {
 		if err != nil {
 			return status, err
 		}
-		p := app.ProjectionStatus{Name: name, Versions: pointer.Versions, Rows: -1}
+		p := app.ProjectionStatus{Name: name, Versions: pointer.Versions}
 		if p.Runs, err = s.runs(ctx, pointer); err != nil {
 			return status, err
 		}
@@ -144,10 +144,11 @@ func (s *Stack) Status(ctx context.Context) (app.Status, error) {
 		}
 		for _, v := range p.Versions {
 			if v.State == projection.Active {
-				table := projection.Table{Projection: p.Name, Version: v.Number}.String()
+				table, parked := projection.Table{Projection: p.Name, Version: v.Number}.String(), 0
+				p.Parked = &parked
 				err = s.Models.EachParked(ctx, p.Name, func(r repair.ParkedRow) error {
 					if r.Table == table {
-						p.Parked++
+						parked++
 					}
 					return nil
 				})

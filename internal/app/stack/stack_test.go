@@ -179,7 +179,7 @@ func TestARebuildIsFollowedToItsEnd(t *testing.T) {
 		t.Errorf("history %+v, %v", history, err)
 	}
 	status, err := s.Status(t.Context())
-	if err != nil || status.Stack != "canteen" || status.Head != 2 || len(status.Projections) != 1 || status.Projections[0].Rows != -1 || len(status.Projections[0].Versions) != 1 {
+	if err != nil || status.Stack != "canteen" || status.Head != 2 || len(status.Projections) != 1 || status.Projections[0].Rows != nil || *status.Projections[0].Parked != 0 || len(status.Projections[0].Versions) != 1 {
 		t.Errorf("%+v, %v", status, err)
 	}
 	var ids []string
