@@ -116,8 +116,12 @@ func (e *Engine) clearLeftovers(ctx context.Context, run *Run) error {
 			continue // somebody may still be looking at it
 		}
 		observe.Logger(ctx).Warn().Str(observe.FieldProjection, pointer.Table(v).String()).Str("leftBy", v.RunID).Msg("reproject:leftover")
-		if _, err := e.discard(ctx, pointer.Table(v)); err != nil {
+		discarded, err := e.discard(ctx, pointer.Table(v))
+		if err != nil {
 			return err
+		}
+		if discarded && v.State == projection.Scratch {
+			run.Dropped = append(run.Dropped, v.Number) // somebody may miss it
 		}
 	}
 	return nil

@@ -17,7 +17,7 @@ type rebuildCommand struct {
 	Stream            []string `help:"Repair only this stream, in place; may be given again." placeholder:"STREAM" xor:"what"`
 	FromEventNumber   *uint64  `help:"Repair only the streams with an event of this number or a later one, in place." placeholder:"N" xor:"what"`
 	FromInconsistency bool     `help:"Verify, and repair only the streams whose rows are wrong, in place." xor:"what"`
-	Until             moment   `help:"The read model as it was then, in a version of its own that nobody is switched to: a time, or how long ago, such as 24h." placeholder:"TIME" xor:"what"`
+	Until             moment   `help:"The read model as it was then, in a version of its own that nobody is switched to, and that takes the place of the one asked for before: a time, or how long ago, such as 24h." placeholder:"TIME" xor:"what"`
 	Resume            string   `help:"Go on with a run that was cut off; last is the one that status shows." placeholder:"RUN" xor:"what"`
 
 	DryRun         bool           `help:"Fold and count, but write nothing: events, rows, bytes, time, cost on AWS, and the events that cannot be applied."`
@@ -188,8 +188,12 @@ func (p *program) showRun(r *reproject.Run, took time.Duration, onAWS string) er
 	case reproject.ModeDryRun:
 		return p.showDryRun(r, took, onAWS)
 	case reproject.ModeScratch:
-		return p.printf("%s: %s in %s, as of %s; nobody is switched to it, \"gakushoku projection cleanup %s\" drops it\n",
-			r.Projection, plural(r.Replay.Rows, "row"), r.Table(), until(r), r.Projection)
+		replaced := ""
+		if len(r.Dropped) > 0 {
+			replaced = fmt.Sprintf("; %s, which showed a moment before, is dropped for it: there is one at a time", versionNames(r.Projection, r.Dropped))
+		}
+		return p.printf("%s: %s in %s, as of %s; nobody is switched to it, \"gakushoku projection cleanup %s\" drops it%s\n",
+			r.Projection, plural(r.Replay.Rows, "row"), r.Table(), until(r), r.Projection, replaced)
 	}
 	if err := p.printf("%s: %s, %s in %s, which replaces version %d, in %s\n", r.Projection, plural(r.Plan.Events, "event"), plural(r.Replay.Rows, "row"), r.Table(), cmp.Or(r.Replaced, r.FromVersion), took.Round(time.Millisecond)); err != nil {
 		return err
