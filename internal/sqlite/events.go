@@ -247,6 +247,30 @@ func (s *Events) Holds(ctx context.Context, m eventstore.Mark) error {
 	return nil
 }
 
+// EachID calls f with the id and the place of every event.
+func (s *Events) EachID(ctx context.Context, f func(id, stream string, version uint64) error) error {
+	what := "reading the ids of events"
+	rows, err := s.db.read.QueryContext(ctx, "SELECT envelope FROM events")
+	if err != nil {
+		return s.db.failed(ctx, what, err)
+	}
+	defer rows.Close()
+	var envelope sql.RawBytes
+	var e event.Event
+	for rows.Next() {
+		if err := rows.Scan(&envelope); err != nil {
+			return s.db.failed(ctx, what, err)
+		}
+		if err := event.Decode(envelope, &e); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		if err := f(e.ID, e.Stream, e.Version); err != nil {
+			return err
+		}
+	}
+	return s.db.failed(ctx, what, rows.Err())
+}
+
 // MarkAfter marks the count-th event after the one with the given number, of those that are there.
 // When there are fewer it is eventstore.ErrOtherStore: whoever asks knows that they were there.
 func (s *Events) MarkAfter(ctx context.Context, number uint64, count int) (eventstore.Mark, error) {

@@ -29,6 +29,8 @@ type Target interface {
 	// fails. add is eventstore.Appender's Append: at most eventstore.MaxAppend events of one
 	// stream, eventstore.ErrConflict when the stream is not at version expected.
 	AppendAll(ctx context.Context, f func(add func(stream string, expected uint64, events []event.Event) error) error) error
+	// EachID calls f with the eventId and the place of every event that is in the store.
+	EachID(ctx context.Context, f func(id, stream string, version uint64) error) error
 }
 
 // Options say how to import.
@@ -132,6 +134,9 @@ func (p *plan) make(ctx context.Context, target Target) error {
 	}
 	if len(p.bad) > 0 && !p.options.SkipBad {
 		return nil
+	}
+	if err := target.EachID(ctx, p.noteStored); err != nil {
+		return fmt.Errorf("comparing with the event store: %w", err)
 	}
 	p.group()
 	return p.place(ctx, target)

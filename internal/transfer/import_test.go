@@ -101,6 +101,31 @@ func TestImportAgainDoesNothing(t *testing.T) {
 	equal(t, 4, len(stored(t, store)))
 }
 
+func TestImportRefusesIdsThatStandForOtherEvents(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ line, want string }{
+		"another stream":  {strings.ReplaceAll(placed1, `"o1"`, `"zzz0"`), `eventId "e1" is version 1 of order-o1 in the event store, and version 1 of order-zzz0 here`},
+		"another payload": {strings.ReplaceAll(placed1, `"orderId"`, `"note":"x","orderId"`), `eventId "e1", version 1 of order-o1, has another payload in the event store`},
+		"another type":    {strings.ReplaceAll(placed1, "OrderPlaced", "OrderReady"), "has another type in the event store"},
+		"another time":    {strings.ReplaceAll(placed1, "2026-01-24", "2026-01-25"), "has another time in the event store"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := newStore(t)
+			mustImport(t, store, placed1, paid1)
+			report, err := Import(t.Context(), file(placed2, c.line), store, Options{})
+			if !errors.Is(err, ErrBadLines) || len(report.Bad) != 1 || report.Bad[0].Line != 2 || !strings.Contains(report.Bad[0].Reason, c.want) {
+				t.Errorf("%+v, %v", report, err)
+			}
+			equal(t, 2, len(stored(t, store)))
+		})
+	}
+	twice := strings.ReplaceAll(placed1, `"orderId"`, `"note":"x","orderId"`)
+	if report, err := Import(t.Context(), file(placed1, twice), newStore(t), Options{}); !errors.Is(err, ErrBadLines) || report.Bad[0].Line != 2 {
+		t.Errorf("twice in a file: %+v, %v", report, err)
+	}
+}
+
 func TestImportSortsOutVersions(t *testing.T) {
 	t.Parallel()
 	store := newStore(t)
@@ -145,7 +170,7 @@ func TestImportRefusesBadLines(t *testing.T) {
 		{"a beginning that is missing", nil, []string{versioned("c", 3, "OrderPaid")}, []BadLine{{1, "version 1 of order-o1 is missing"}}},
 		{"another event in the store", []string{placed1}, []string{versioned("x", 1, "OrderPlaced"), versioned("y", 2, "OrderPaid")},
 			[]BadLine{{1, `version 1 of order-o1 is eventId "x" here and eventId "e1" in the event store`}, {2, "follows"}}},
-		{"an event that the store has elsewhere in the stream", []string{placed1}, []string{versioned("e1", 2, "OrderPaid")}, []BadLine{{1, `eventId "e1" is version 1 of order-o1 in the event store, and version 2 here`}}},
+		{"an event that the store has elsewhere in the stream", []string{placed1}, []string{versioned("e1", 2, "OrderPaid")}, []BadLine{{1, `eventId "e1" is version 1 of order-o1 in the event store, and version 2 of order-o1 here`}}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

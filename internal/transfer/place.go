@@ -1,8 +1,10 @@
 package transfer
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -60,29 +62,24 @@ type placing struct {
 	*plan
 	name   string
 	stored []event.Event
-	ids    map[uint64]uint64 // versions of the stored events by hash of their eventId
-	next   uint64            // the version that the next new event must have
-	first  *entry            // the entry that has the latest version
-	broken bool              // an event could not be placed: those after it neither
+	next   uint64 // the version that the next new event must have
+	first  *entry // the entry that has the latest version
+	broken bool   // an event could not be placed: those after it neither
 }
 
 func (p *plan) placeStream(name string, entries []int32, stored []event.Event) error {
 	s := &placing{plan: p, name: name, stored: stored, next: uint64(len(stored)) + 1}
-	if len(stored) > 0 {
-		s.ids = make(map[uint64]uint64, len(stored))
-		for i := range stored {
-			s.ids[p.hash(stored[i].ID)] = stored[i].Version
-		}
-	}
 	for _, i := range entries {
-		if err := s.placeEntry(&p.entries[i]); err != nil {
+		if err := s.placeEntry(&p.entries[i], p.taken[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *placing) placeEntry(e *entry) error {
+// placeEntry places an entry. taken is what its eventId stands for in the store, "" for nothing
+// but itself.
+func (s *placing) placeEntry(e *entry, taken string) error {
 	if s.first != nil && s.first.version == e.version {
 		return s.placeRepeated(e)
 	}
@@ -90,14 +87,13 @@ func (s *placing) placeEntry(e *entry) error {
 	if e.version < s.next {
 		return s.placeStored(e)
 	}
-	at, known := s.ids[e.id]
 	switch {
-	case known:
+	case taken != "":
 		id, err := s.idOf(e)
 		if err != nil {
 			return err
 		}
-		s.spoil(e, "eventId %q is version %d of %s in the event store, and version %d here", id, at, s.name, e.version)
+		s.spoil(e, "eventId %q is %s in the event store, and version %d of %s here", id, taken, e.version, s.name)
 		s.broken = true
 	case s.broken:
 		s.spoil(e, "version %d of %s follows an event that cannot be imported", e.version, s.name)
@@ -116,10 +112,13 @@ func (s *placing) placeRepeated(e *entry) error {
 	if s.first.id == e.id {
 		if s.first.state == isBad {
 			s.spoil(e, "the same event as on line %d", s.first.line)
-		} else {
-			e.state = isThere
+			return nil
 		}
-		return nil
+		first, err := s.load(s.first)
+		if err != nil {
+			return err
+		}
+		return s.placeSame(e, &first, fmt.Sprintf("on line %d", s.first.line))
 	}
 	here, err := s.idOf(e)
 	if err != nil {
@@ -137,8 +136,7 @@ func (s *placing) placeRepeated(e *entry) error {
 func (s *placing) placeStored(e *entry) error {
 	stored := &s.stored[e.version-1]
 	if s.hash(stored.ID) == e.id {
-		e.state = isThere
-		return nil
+		return s.placeSame(e, stored, "in the event store")
 	}
 	id, err := s.idOf(e)
 	if err != nil {
@@ -148,6 +146,44 @@ func (s *placing) placeStored(e *entry) error {
 	s.spoil(e, "version %d of %s is eventId %q here and eventId %q in the event store; events that continue a stored stream need their \"version\"",
 		e.version, s.name, id, stored.ID)
 	return nil
+}
+
+// placeSame judges an event that has the place and the id of another, which is there: it must be
+// that one.
+func (s *placing) placeSame(e *entry, there *event.Event, where string) error {
+	here, err := s.load(e)
+	if err != nil {
+		return err
+	}
+	if what := differs(&here, there); what != "" {
+		s.spoil(e, "eventId %q, version %d of %s, has another %s %s", here.ID, e.version, s.name, what, where)
+		return nil
+	}
+	e.state = isThere
+	return nil
+}
+
+// differs names what two events of one id and place differ in; "" when they are the same. What an
+// import adds to an event that lacks it is not looked at.
+func differs(a, b *event.Event) string {
+	switch {
+	case a.Type != b.Type:
+		return "type"
+	case a.OccurredAt != b.OccurredAt:
+		return "time"
+	case !bytes.Equal(a.Payload, b.Payload) && !bytes.Equal(compact(a.Payload), compact(b.Payload)):
+		return "payload"
+	}
+	return ""
+}
+
+// compact is a payload without the space between tokens: a line has no room for breaks.
+func compact(payload []byte) []byte {
+	var b bytes.Buffer
+	if json.Compact(&b, payload) != nil {
+		return payload
+	}
+	return b.Bytes()
 }
 
 // idOf reads an entry's eventId again, for a message.

@@ -46,6 +46,7 @@ type plan struct {
 	byName   map[string]int32
 	byID     map[uint64]int32 // the first entry with an eventId
 	byStream [][]int32        // the entries of a stream by version
+	taken    map[int32]string // entries whose eventId stands for another event of the store, and which
 	bad      []badLine
 }
 
@@ -55,7 +56,7 @@ type badLine struct {
 }
 
 func newPlan(src *source, o Options) *plan {
-	return &plan{src: src, options: o, seed: maphash.MakeSeed(), byName: map[string]int32{}, byID: map[uint64]int32{}}
+	return &plan{src: src, options: o, seed: maphash.MakeSeed(), byName: map[string]int32{}, byID: map[uint64]int32{}, taken: map[int32]string{}}
 }
 
 // read is the first reading: it checks each line by itself and notes where it is.
@@ -157,6 +158,24 @@ func (p *plan) sameEvent(first, again *entry, id string) error {
 	}
 	return fmt.Errorf("eventId %q is on line %d too, as version %d of %s; here it would be version %d of %s",
 		id, first.line, first.version, p.streams[first.stream], again.version, p.streams[again.stream])
+}
+
+// noteStored notes whether an event of the store has the eventId of one of the file that is
+// another.
+func (p *plan) noteStored(id, stream string, version uint64) error {
+	at, known := p.byID[p.hash(id)]
+	if !known {
+		return nil
+	}
+	e := &p.entries[at]
+	if p.streams[e.stream] == stream && e.version == version {
+		return nil
+	}
+	here, err := p.load(e)
+	if err == nil && here.ID == id { // or else only the hashes are the same
+		p.taken[at] = fmt.Sprintf("version %d of %s", version, stream)
+	}
+	return err
 }
 
 func (p *plan) hash(id string) uint64 { return maphash.String(p.seed, id) }

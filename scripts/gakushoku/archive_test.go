@@ -1,7 +1,9 @@
 package main
 
 import (
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -114,7 +116,7 @@ func TestLostControlRecordsComeBack(t *testing.T) {
 	}
 	remove(t, ledgers...)
 	call(t, "archive", "verify", "-d", dir).wants(t, exitFailed, "1 manifestExtra", "Control records were lost: gakushoku archive restore-manifests")
-	ok(t, "events", "import", put(t, "more.jsonl", strings.ReplaceAll(seed, `"o1"`, `"o2"`)), "-d", dir)
+	ok(t, "events", "import", put(t, "more.jsonl", strings.NewReplacer(`"o1"`, `"o2"`, `"e1"`, `"e3"`, `"e2"`, `"e4"`).Replace(seed)), "-d", dir)
 	call(t, "archive", "verify", "--deep", "--fix", "-d", dir).wants(t, exitFailed, "1 manifestExtra", "was not appended")
 	call(t, "archive", "sweep", "-d", dir).wants(t, exitUnknown, "could not tell", "the ledger is empty")
 	contains(t, ok(t, "archive", "restore-manifests", "-d", dir), "1 manifest read: the log went from 0 events in 0 segments to 2 events in 1 segment")
@@ -159,9 +161,18 @@ func TestEventsVerifyJudgesTheStoreAndTheLog(t *testing.T) {
 	dir := archived(t)
 	contains(t, ok(t, "events", "verify", "-d", dir), "2 events of 1 stream looked at", "The events are sound.")
 	contains(t, ok(t, "events", "verify", "--deep", "-d", dir), "The log is sound.", "The events are sound.")
-	// Two events of one id: the file may say so, since ids are the business of whoever made it.
+	// Two events of one id, which no import takes.
 	twice := strings.ReplaceAll(strings.ReplaceAll(seed, `"o1"`, `"o2"`), `"e2"`, `"e3"`)
-	ok(t, "events", "import", put(t, "twice.jsonl", twice), "-d", dir)
+	call(t, "events", "import", put(t, "twice.jsonl", twice), "-d", dir).wants(t, exitFailed, `twice.jsonl:1: eventId "e1" is version 1 of order-o1 in the event store`)
+	ok(t, "events", "import", put(t, "other.jsonl", strings.ReplaceAll(twice, `"e1"`, `"e0"`)), "-d", dir)
+	db, err := sql.Open("sqlite", filepath.Join(dir, "events.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.ExecContext(t.Context(), `UPDATE events SET envelope = replace(envelope, '"e0"', '"e1"')`)
+	if err = errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
 	call(t, "events", "verify", "-d", dir).wants(t, exitFailed, "1 problem: 1 idRepeated", "order-o2 version 1", "e1", "version 1 of order-o1 has the same id", "the event store is not sound")
 	got := call(t, "events", "verify", "--deep", "--json", "-d", dir)
 	report := decoded[archive.EventsReport](t, got)
