@@ -129,7 +129,6 @@ func TestFailuresExitWith1AndOneLine(t *testing.T) {
 		{"serving at a port that is none", []string{"serve", "-d", data, "--addr", "127.0.0.1:99999"}, "--addr takes HOST:PORT"},
 		{"serving where somebody else does", []string{"serve", "-d", missing, "--addr", taken.Addr().String()}, "another server is running there"},
 		{"serving at another machine's address", []string{"serve", "-d", data, "--addr", "192.0.2.1:80"}, "this machine has no such address"},
-		{"rebuilding an unknown projection", []string{"projection", "rebuild", "meals", "-d", data}, "orders"},
 		{"logs of a folder without", []string{"logs", "-d", data}, "has `gakushoku serve` run"},
 		{"reprojecting a file that is not there", []string{"reproject", "--from", missing}, "no such file"},
 		{"reprojecting a folder", []string{"reproject", "--from", folder}, "is a folder"},
