@@ -231,8 +231,15 @@ func TestTotalsAreCutAlikeAndWithinLimits(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := map[[2]string]int64{}
 		var all []readmodel.Contribution
-		for key := range rapid.IntRange(0, 250).Draw(t, "keys") {
-			fields := rapid.SampledFrom([]int{1, 8, maxSumFields, maxSumFields + 1, 3 * maxSumFields}).Draw(t, "fields")
+		// Many totals, or some with many fields: both together only take time.
+		few, many := []int{1, 8, maxSumFields, maxSumFields + 1, 3 * maxSumFields}, []int{1, 8}
+		keys := rapid.IntRange(0, 250).Draw(t, "keys")
+		for key := range keys {
+			sizes := many
+			if key < 3 || keys < 12 {
+				sizes = few
+			}
+			fields := rapid.SampledFrom(sizes).Draw(t, "fields")
 			for field := range fields {
 				c := readmodel.Contribution{Key: fmt.Sprint("k", key), Field: fmt.Sprint("f", field), Amount: int64(field - 1)}
 				all = append(all, c)
