@@ -35,7 +35,7 @@ func following(t *testing.T, path string, q Query, last int) (next func(n int) [
 			case err := <-done:
 				t.Fatalf("Follow ended: %v", err)
 			case <-time.After(30 * time.Second):
-				t.Fatalf("no more lines after %q", got)
+				t.Fatalf("no more lines after %d of %d, the last is %.100q", len(got), n, got[max(0, len(got)-1):])
 			}
 		}
 		return got
@@ -118,6 +118,11 @@ func TestFollowLosesNothingToTheRealRotation(t *testing.T) {
 	const count = 1000 // 10 MB: ten rotations
 	go func() {
 		for i := range count {
+			if i%50 == 0 {
+				// lumberjack names a rotated file by the millisecond and lets a second one of
+				// the same millisecond take its place: half a megabyte in each is enough.
+				time.Sleep(2 * time.Millisecond)
+			}
 			fmt.Fprintf(logger, "%d %s\n", i, padding)
 		}
 	}()
