@@ -77,8 +77,8 @@ func (f *Folder) archiveSound(ctx context.Context) error {
 		return err
 	}
 	const page = 500
-	for after := archived.Number; ; {
-		events, err := f.Events.Since(ctx, after, page)
+	for after := archived; ; {
+		events, last, err := f.Events.Since(ctx, after, page)
 		if err != nil {
 			return err
 		}
@@ -88,11 +88,7 @@ func (f *Folder) archiveSound(ctx context.Context) error {
 		if err := f.checkWhole(ctx, events); err != nil {
 			return err
 		}
-		end, err := f.Events.MarkAfter(ctx, after, len(events))
-		if err != nil {
-			return err
-		}
-		after = end.Number
+		after = last
 	}
 }
 

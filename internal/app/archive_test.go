@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/health"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
@@ -60,7 +61,7 @@ func wantArchived(t *testing.T, f *Folder) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stored, err := f.Events.Since(t.Context(), 0, 1_000_000)
+	stored, _, err := f.Events.Since(t.Context(), eventstore.Mark{}, 1_000_000)
 	if err != nil {
 		t.Fatal(err)
 	}

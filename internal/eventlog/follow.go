@@ -15,9 +15,9 @@ import (
 
 // Store is an event store that has numbers of its own, dense, from 1, in the order of appends.
 type Store interface {
-	// Since returns the events after the one with the given number, in the order of numbers,
-	// at most limit.
-	Since(ctx context.Context, after uint64, limit int) ([]event.Event, error)
+	// Since returns the events after the one of a mark, in the order of numbers, at most limit,
+	// and the mark of the last one; m when there is none. It fails as Holds does.
+	Since(ctx context.Context, m eventstore.Mark, limit int) ([]event.Event, eventstore.Mark, error)
 	// Head is the number of the newest event.
 	Head(ctx context.Context) (uint64, error)
 	// Holds fails with eventstore.ErrOtherStore when the event of a mark is not there, or is
@@ -163,7 +163,7 @@ func (f *Follower) Once(ctx context.Context) (uint64, error) {
 	if err != nil || archived.Number == head {
 		return archived.Number, err
 	}
-	batch, err := f.next(ctx, archived.Number)
+	batch, err := f.next(ctx, archived)
 	if err != nil {
 		return archived.Number, fmt.Errorf("reading events to archive: %w", err)
 	}
@@ -182,10 +182,10 @@ func (f *Follower) Once(ctx context.Context) (uint64, error) {
 	return max(done.Number, others.Number), err
 }
 
-// next reads a segment's events after a number. What the log calls a record is its number and
+// next reads a segment's events after a mark. What the log calls a record is its number and
 // its id: should the store ever be replaced by an older copy of itself, then the numbers come
 // again, for other events.
-func (f *Follower) next(ctx context.Context, after uint64) ([]Record, error) {
+func (f *Follower) next(ctx context.Context, after eventstore.Mark) ([]Record, error) {
 	maxBytes := f.Bytes
 	if maxBytes <= 0 {
 		maxBytes = DefaultSegmentBytes
@@ -193,13 +193,13 @@ func (f *Follower) next(ctx context.Context, after uint64) ([]Record, error) {
 	var batch []Record
 	for size, count, from := 0, f.maxEvents(), after; len(batch) < count; {
 		limit := min(followPage, count-len(batch))
-		events, err := f.Store.Since(ctx, from, limit)
+		events, last, err := f.Store.Since(ctx, from, limit)
 		if err != nil {
 			return nil, err
 		}
 		for i := range events {
 			e := &events[i]
-			number := after + uint64(len(batch)) + 1
+			number := after.Number + uint64(len(batch)) + 1
 			batch = append(batch, Record{Source: strconv.FormatUint(number, 10) + "/" + e.ID, Event: *e})
 			if size += len(e.Payload) + envelopeBytes; size >= maxBytes {
 				return batch, nil
@@ -208,11 +208,7 @@ func (f *Follower) next(ctx context.Context, after uint64) ([]Record, error) {
 		if len(events) < limit {
 			return batch, nil
 		}
-		end, err := f.Store.MarkAfter(ctx, from, limit) // not simply from+limit, in a store that has lost some
-		if err != nil {
-			return nil, err
-		}
-		from = end.Number
+		from = last
 	}
 	return batch, nil
 }

@@ -43,11 +43,17 @@ func (s *store) appended() <-chan struct{} {
 	return s.awake
 }
 
-func (s *store) Since(_ context.Context, after uint64, limit int) ([]event.Event, error) {
+func (s *store) Since(ctx context.Context, m eventstore.Mark, limit int) ([]event.Event, eventstore.Mark, error) {
+	if err := s.Holds(ctx, m); err != nil {
+		return nil, m, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	from := min(after, uint64(len(s.events)))
-	return s.events[from:min(from+uint64(limit), uint64(len(s.events)))], nil
+	events := s.events[m.Number:min(m.Number+uint64(limit), uint64(len(s.events)))]
+	if len(events) > 0 {
+		m = eventstore.Mark{Number: m.Number + uint64(len(events)), ID: events[len(events)-1].ID}
+	}
+	return events, m, nil
 }
 
 func (s *store) Head(context.Context) (uint64, error) {

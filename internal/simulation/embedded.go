@@ -81,13 +81,19 @@ type numbered struct {
 	by    *process
 }
 
-func (s numbered) Since(ctx context.Context, after uint64, limit int) (events []event.Event, err error) {
-	err = s.by.pass(ctx, reads, fmt.Sprintf("events after %d", after), func(context.Context) error {
-		from := min(after, uint64(len(s.truth.all)))
-		events = append(events, s.truth.all[from:min(from+uint64(limit), uint64(len(s.truth.all)))]...)
+func (s numbered) Since(ctx context.Context, m eventstore.Mark, limit int) (events []event.Event, last eventstore.Mark, err error) {
+	last = m
+	err = s.by.pass(ctx, reads, fmt.Sprintf("events after %d", m.Number), func(context.Context) error {
+		if err := s.holds(m); err != nil {
+			return err
+		}
+		events = append(events, s.truth.all[m.Number:min(m.Number+uint64(limit), uint64(len(s.truth.all)))]...)
+		if len(events) > 0 {
+			last = eventstore.Mark{Number: m.Number + uint64(len(events)), ID: events[len(events)-1].ID}
+		}
 		return nil
 	})
-	return events, err
+	return events, last, err
 }
 
 func (s numbered) Head(ctx context.Context) (head uint64, err error) {
@@ -99,12 +105,14 @@ func (s numbered) Head(ctx context.Context) (head uint64, err error) {
 }
 
 func (s numbered) Holds(ctx context.Context, m eventstore.Mark) error {
-	return s.by.pass(ctx, reads, fmt.Sprintf("event %d", m.Number), func(context.Context) error {
-		if m.Number > 0 && s.truth.all[m.Number-1].ID != m.ID {
-			return eventstore.ErrOtherStore
-		}
-		return nil
-	})
+	return s.by.pass(ctx, reads, fmt.Sprintf("event %d", m.Number), func(context.Context) error { return s.holds(m) })
+}
+
+func (s numbered) holds(m eventstore.Mark) error {
+	if m.Number > 0 && s.truth.all[m.Number-1].ID != m.ID {
+		return eventstore.ErrOtherStore
+	}
+	return nil
 }
 
 func (s numbered) MarkAfter(ctx context.Context, number uint64, count int) (m eventstore.Mark, err error) {

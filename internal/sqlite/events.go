@@ -50,7 +50,7 @@ type Events struct {
 	awake chan struct{} // closed and replaced at every commit
 
 	load, loadMany, streams, upTo, beyond *sql.Stmt // on readers
-	since, head, appended, envelope, nth  *sql.Stmt // on them too
+	from, nth, head, appended             *sql.Stmt // on them too
 	lastVersion, lastPosition, insert     *sql.Stmt // on the connection that writes
 }
 
@@ -95,11 +95,10 @@ func (s *Events) prepare(ctx context.Context) error {
 		&s.streams:  "SELECT DISTINCT stream FROM events WHERE stream > ? ORDER BY stream LIMIT ?",
 		&s.upTo:     eventColumn + "WHERE stream > ? AND stream <= ? ORDER BY stream, version LIMIT ?",
 		&s.beyond:   eventColumn + "WHERE stream > ? ORDER BY stream, version LIMIT ?",
-		&s.since:    eventColumn + "WHERE position > ? ORDER BY position LIMIT ?",
+		&s.from:     numberedColumns + "WHERE position >= ? ORDER BY position LIMIT ?",
+		&s.nth:      numberedColumns + "WHERE position > ? ORDER BY position LIMIT 1 OFFSET ?",
 		&s.head:     "SELECT coalesce(max(position), 0) FROM events",
 		&s.appended: "SELECT appended FROM events WHERE position = ?",
-		&s.envelope: "SELECT envelope FROM events WHERE position = ?",
-		&s.nth:      "SELECT position, envelope FROM events WHERE position > ? ORDER BY position LIMIT 1 OFFSET ?",
 	}, statements{
 		&s.lastVersion:  "SELECT coalesce(max(version), 0) FROM events WHERE stream = ?",
 		&s.lastPosition: "SELECT coalesce(max(position), 0) FROM events",
@@ -206,45 +205,90 @@ func (s *Events) Read(ctx context.Context, cursor string, limit int) ([]event.Ev
 	if err != nil {
 		return nil, "", fmt.Errorf("reading the feed: %w", err)
 	}
-	if err := s.Holds(ctx, mark); err != nil {
+	events, mark, err := s.Since(ctx, mark, limit)
+	if err != nil {
 		return nil, cursor, fmt.Errorf("reading the feed: %w", err)
 	}
-	events, err := s.Since(ctx, mark.Number, limit)
-	if err != nil || len(events) == 0 {
-		return nil, cursor, err
+	if len(events) == 0 {
+		return nil, cursor, nil
 	}
-	next, err := s.MarkAfter(ctx, mark.Number, len(events))
-	return events, next.String(), err
+	return events, mark.String(), nil
+}
+
+// Since returns the events after the one of a mark, in the order of their numbers, at most limit of
+// them, and the mark of the last one, m when there is none. When the event of m is not there, or is
+// another one, it fails with eventstore.ErrOtherStore.
+func (s *Events) Since(ctx context.Context, m eventstore.Mark, limit int) ([]event.Event, eventstore.Mark, error) {
+	if err := checkLimit(limit); err != nil {
+		return nil, m, fmt.Errorf("reading events: %w", err)
+	}
+	return s.beginningWith(ctx, m, limit)
 }
 
 // Holds fails with eventstore.ErrOtherStore when the event of a mark is not there, or is another
 // one.
 func (s *Events) Holds(ctx context.Context, m eventstore.Mark) error {
-	if m.Number == 0 {
-		return nil
+	_, _, err := s.beginningWith(ctx, m, 0)
+	return err
+}
+
+// beginningWith reads the event of a mark, which it wants to be there, and up to limit after it. It
+// returns these, and the mark of the last of them all.
+func (s *Events) beginningWith(ctx context.Context, m eventstore.Mark, limit int) ([]event.Event, eventstore.Mark, error) {
+	if m.Number > 0 {
+		limit++
 	}
-	var envelope string
-	err := s.envelope.QueryRowContext(ctx, int64(min(m.Number, event.MaxVersion))).Scan(&envelope)
-	var e event.Event
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		head, err := s.Head(ctx)
-		if err != nil {
-			return err
+	rows, err := s.from.QueryContext(ctx, int64(min(m.Number, event.MaxVersion)), limit)
+	var at numbers
+	events, err := readEvents(rows, err, 0, &at)
+	if err != nil {
+		return nil, m, s.db.failed(ctx, "reading events", err)
+	}
+	if m.Number > 0 {
+		if err := s.wantMarked(ctx, m, events, at); err != nil {
+			return nil, m, err
 		}
-		return fmt.Errorf("%w: event %d is not in %s, which ends at event %d", eventstore.ErrOtherStore, m.Number, s.db.path, head)
-	case err != nil:
-		return s.db.failed(ctx, "reading an event", err)
-	case m.ID == "":
+		events, at = events[1:], at[1:]
+	}
+	if len(events) == 0 {
+		return nil, m, nil
+	}
+	return events, markOfLast(events, at), nil
+}
+
+// wantMarked wants the first of some events to be that of a mark.
+func (s *Events) wantMarked(ctx context.Context, m eventstore.Mark, events []event.Event, at numbers) error {
+	if len(at) > 0 && at[0] == m.Number {
+		if found := events[0].ID; m.ID != "" && m.ID != found {
+			return fmt.Errorf("%w: event %d of %s is %s, it was %s", eventstore.ErrOtherStore, m.Number, s.db.path, found, m.ID)
+		}
 		return nil
 	}
-	if err := event.Decode([]byte(envelope), &e); err != nil {
-		return fmt.Errorf("reading event %d: %w", m.Number, err)
+	head, err := s.Head(ctx)
+	if err != nil {
+		return err
 	}
-	if e.ID != m.ID {
-		return fmt.Errorf("%w: event %d of %s is %s, it was %s", eventstore.ErrOtherStore, m.Number, s.db.path, e.ID, m.ID)
+	return fmt.Errorf("%w: event %d is not in %s, which ends at event %d", eventstore.ErrOtherStore, m.Number, s.db.path, head)
+}
+
+// MarkAfter marks the count-th event after the one with the given number, of those that are there.
+// When there are fewer it is eventstore.ErrOtherStore: whoever asks knows that they were there.
+func (s *Events) MarkAfter(ctx context.Context, number uint64, count int) (eventstore.Mark, error) {
+	rows, err := s.nth.QueryContext(ctx, int64(min(number, event.MaxVersion)), count-1)
+	var at numbers
+	events, err := readEvents(rows, err, 0, &at)
+	if err != nil {
+		return eventstore.Mark{}, s.db.failed(ctx, fmt.Sprintf("reading event %d after %d", count, number), err)
 	}
-	return nil
+	if len(events) == 0 {
+		return eventstore.Mark{}, fmt.Errorf("%w: %s has fewer than %d events after event %d", eventstore.ErrOtherStore, s.db.path, count, number)
+	}
+	return markOfLast(events, at), nil
+}
+
+func markOfLast(events []event.Event, at numbers) eventstore.Mark {
+	last := len(events) - 1
+	return eventstore.Mark{Number: at[last], ID: events[last].ID}
 }
 
 // EachID calls f with the id and the place of every event.
@@ -269,35 +313,6 @@ func (s *Events) EachID(ctx context.Context, f func(id, stream string, version u
 		}
 	}
 	return s.db.failed(ctx, what, rows.Err())
-}
-
-// MarkAfter marks the count-th event after the one with the given number, of those that are there.
-// When there are fewer it is eventstore.ErrOtherStore: whoever asks knows that they were there.
-func (s *Events) MarkAfter(ctx context.Context, number uint64, count int) (eventstore.Mark, error) {
-	var position int64
-	var envelope string
-	what := fmt.Sprintf("reading event %d after %d", count, number)
-	if err := s.nth.QueryRowContext(ctx, int64(min(number, event.MaxVersion)), count-1).Scan(&position, &envelope); errors.Is(err, sql.ErrNoRows) {
-		return eventstore.Mark{}, fmt.Errorf("%w: %s has fewer than %d events after event %d", eventstore.ErrOtherStore, s.db.path, count, number)
-	} else if err != nil {
-		return eventstore.Mark{}, s.db.failed(ctx, what, err)
-	}
-	var e event.Event
-	if err := event.Decode([]byte(envelope), &e); err != nil {
-		return eventstore.Mark{}, fmt.Errorf("%s: %w", what, err)
-	}
-	return eventstore.Mark{Number: uint64(position), ID: e.ID}, nil
-}
-
-// Since returns the events after the one with the given number (0: from the first), in the
-// order of their numbers, which are dense: after+1, after+2... At most limit of them.
-func (s *Events) Since(ctx context.Context, after uint64, limit int) ([]event.Event, error) {
-	if err := checkLimit(limit); err != nil {
-		return nil, fmt.Errorf("reading events: %w", err)
-	}
-	rows, err := s.since.QueryContext(ctx, int64(min(after, event.MaxVersion)), limit)
-	events, err := readEvents(rows, err, 0)
-	return events, s.db.failed(ctx, "reading events", err)
 }
 
 // Head is the number of the newest event, 0 when there is none.

@@ -313,6 +313,41 @@ func TestAFeedThatHasLostEventsIsReadOverTheHole(t *testing.T) {
 	}
 }
 
+func TestEventsSinceAMarkComeWithTheMarkOfTheLast(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	events := []event.Event{newEvent(), newEvent(), newEvent(), newEvent()}
+	if err := s.Append(t.Context(), "order-1", 0, events); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.db.write.ExecContext(t.Context(), "DELETE FROM events WHERE position = 2"); err != nil {
+		t.Fatal(err)
+	}
+	mark := func(number uint64) eventstore.Mark { return eventstore.Mark{Number: number, ID: events[number-1].ID} }
+	for _, c := range []struct {
+		after, last eventstore.Mark
+		count       int
+	}{
+		{after: eventstore.Mark{}, last: mark(3), count: 2},
+		{after: mark(1), last: mark(4), count: 2},
+		{after: eventstore.Mark{Number: 3}, last: mark(4), count: 1},
+		{after: mark(4), last: mark(4), count: 0},
+	} {
+		got, last, err := s.Since(t.Context(), c.after, 2)
+		if err != nil || last != c.last || len(got) != c.count || c.count > 0 && got[c.count-1].ID != last.ID {
+			t.Errorf("after %+v: %d events up to %+v, %v; want %d up to %+v", c.after, len(got), last, err, c.count, c.last)
+		}
+	}
+	for _, other := range []eventstore.Mark{mark(2), {Number: 5}, {Number: 1, ID: events[2].ID}} {
+		if _, _, err := s.Since(t.Context(), other, 2); !errors.Is(err, eventstore.ErrOtherStore) {
+			t.Errorf("after %+v: %v", other, err)
+		}
+		if err := s.Holds(t.Context(), other); !errors.Is(err, eventstore.ErrOtherStore) {
+			t.Errorf("held %+v: %v", other, err)
+		}
+	}
+}
+
 func TestAStreamThatHasLostItsFirstEventIsListed(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)

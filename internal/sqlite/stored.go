@@ -95,18 +95,38 @@ func samePayload(fromLine, original []byte) bool {
 
 // eventColumn is an event as one text, so that a row costs one piece of memory, which the
 // event's strings and its payload then share. The envelope is a line, so the first break ends it.
-const eventColumn = "SELECT envelope || '\n' || payload FROM events "
+const (
+	eventText   = "envelope || '\n' || payload"
+	eventColumn = "SELECT " + eventText + " FROM events "
+	// numberedColumns are an event and its number.
+	numberedColumns = "SELECT " + eventText + ", position FROM events "
+)
 
-// readEvents reads rows of eventColumn to their end, about expected of them.
-func readEvents(rows *sql.Rows, err error, expected int) ([]event.Event, error) {
+// numbers is the numbers of the rows it was scanned from.
+type numbers []uint64
+
+// Scan is sql.Scanner.
+func (n *numbers) Scan(position any) error {
+	number, ok := position.(int64)
+	if !ok {
+		return fmt.Errorf("an event's number is a %T", position)
+	}
+	*n = append(*n, uint64(number))
+	return nil
+}
+
+// readEvents reads rows of eventColumn to their end, about expected of them; what else is in a row
+// goes to more.
+func readEvents(rows *sql.Rows, err error, expected int, more ...any) ([]event.Event, error) {
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	events := make([]event.Event, 0, expected)
 	var text string
+	columns := append([]any{&text}, more...)
 	for rows.Next() {
-		if err := rows.Scan(&text); err != nil {
+		if err := rows.Scan(columns...); err != nil {
 			return nil, err
 		}
 		events = append(events, event.Event{})

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/sqlite"
 )
 
@@ -187,8 +188,8 @@ func TestCommandsNeverFailDuringAnImport(t *testing.T) {
 func longestRun(t *testing.T, store *sqlite.Events, prefix string) int {
 	t.Helper()
 	longest, run := 0, 0
-	for after := uint64(0); ; {
-		events, err := store.Since(t.Context(), after, 1000)
+	for after := (eventstore.Mark{}); ; {
+		events, last, err := store.Since(t.Context(), after, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -201,6 +202,6 @@ func longestRun(t *testing.T, store *sqlite.Events, prefix string) int {
 			}
 			longest = max(longest, run)
 		}
-		after += uint64(len(events))
+		after = last
 	}
 }
