@@ -121,7 +121,7 @@ func (f *Folder) logLag(ctx context.Context, now time.Time) (health.Lag, error) 
 	if err := f.holds(ctx, archived); err != nil {
 		return health.Lag{}, err
 	}
-	if _, err := f.ArchiveLog().Status(ctx); errors.Is(err, eventlog.ErrLedgerBehind) {
+	if _, err := f.ArchiveLog().WholeHead(ctx); errors.Is(err, eventlog.ErrLedgerBehind) {
 		return health.Lag{}, errors.Join(health.Problemf("%v", eventlog.ErrLedgerBehind), err)
 	} else if err != nil {
 		return health.Lag{}, err

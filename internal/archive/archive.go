@@ -80,9 +80,9 @@ func (l *Log) catchUp(ctx context.Context) (blocked, err error) {
 	return nil, err
 }
 
-// wholeHead is the head of the log, for whoever takes the ledger's word for what there is. It fails
+// WholeHead is the head of the log, for whoever takes the ledger's word for what there is. It fails
 // with eventlog.ErrLedgerBehind when there is more than the ledger knows of.
-func (l *Log) wholeHead(ctx context.Context) (eventlog.Head, error) {
+func (l *Log) WholeHead(ctx context.Context) (eventlog.Head, error) {
 	head, err := (&eventlog.Reader{Ledger: l.Ledger, Blobs: l.Blobs}).WholeHead(ctx)
 	if err != nil || head.Number > 0 {
 		return head, err

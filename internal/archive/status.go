@@ -17,7 +17,7 @@ type Status struct {
 
 // Status reads where the log stands.
 func (l *Log) Status(ctx context.Context) (Status, error) {
-	head, err := l.wholeHead(ctx)
+	head, err := l.WholeHead(ctx)
 	if err != nil {
 		return Status{}, fmt.Errorf("reading where the log stands: %w", err)
 	}
@@ -60,7 +60,7 @@ type Stats struct {
 func (l *Log) Stats(ctx context.Context, read bool) (Stats, error) {
 	started := l.Now()
 	var s Stats
-	if _, err := l.wholeHead(ctx); err != nil {
+	if _, err := l.WholeHead(ctx); err != nil {
 		return s, fmt.Errorf("reading where the log stands: %w", err)
 	}
 	err := l.segments(ctx, 0, toTheEnd, func(m *eventlog.Manifest) error {
