@@ -20,6 +20,13 @@ type widget struct {
 		Title   string
 		Alarms  []string
 		Metrics [][]any
+
+		Annotations struct {
+			Horizontal []struct {
+				Value float64
+				Label string
+			}
+		}
 	}
 }
 
@@ -46,6 +53,21 @@ func TestTheDashboardShowsEveryAlarm(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestTheDashboardShowsTheTargetOfRequests(t *testing.T) {
+	t.Parallel()
+	var got []float64
+	for _, w := range widgets(t) {
+		if slices.ContainsFunc(w.Properties.Metrics, func(m []any) bool { return m[1] == "Latency" }) {
+			for _, line := range w.Properties.Annotations.Horizontal {
+				got = append(got, line.Value)
+			}
+		}
+	}
+	if want := float64(observe.Slow.Milliseconds()); !slices.Equal(got, []float64{want}) {
+		t.Errorf("the graph of how long requests take has lines at %v ms, want one at %v", got, want)
 	}
 }
 

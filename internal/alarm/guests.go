@@ -1,6 +1,7 @@
 package alarm
 
 import (
+	"fmt"
 	"time"
 
 	"gakushoku/internal/fault"
@@ -62,11 +63,11 @@ func guests() []Condition {
 		},
 		{
 			Name: "requests-slow", Class: Warning, Runbook: "bad-deployment.md",
-			Meaning: "One request in twenty takes longer than 200 ms. Was something deployed? Are there cold starts, or does the store throttle?",
+			Meaning: fmt.Sprintf("One request in twenty takes longer than %d ms. Was something deployed? Are there cold starts, or does the store throttle?", observe.Slow.Milliseconds()),
 			Value: Value{Single, []Term{{
 				ID: "latency", Metric: ofAPI("Latency", p95), Series: p95Of(requests),
 			}}},
-			Compare: Above, Threshold: 0.2, AWSThreshold: 200, Period: 5 * time.Minute, Periods: 3, Datapoints: 3,
+			Compare: Above, Threshold: observe.Slow.Seconds(), AWSThreshold: float64(observe.Slow.Milliseconds()), Period: 5 * time.Minute, Periods: 3, Datapoints: 3,
 			Missing: NotBreaching, Why: quiet + "; API Gateway measures in milliseconds",
 		},
 		{

@@ -64,7 +64,7 @@ func (s Service) record(ctx context.Context, input any, began time.Time, metadat
 		attempts = all.Results
 	}
 	code, failed := outcome(ctx, err)
-	wanted, last := budgetOf(ctx).take(failed || len(attempts) > 1 || time.Since(began) > slow)
+	wanted, last := budgetOf(ctx).take(failed || len(attempts) > 1 || time.Since(began) > observe.Slow)
 	if !wanted {
 		return
 	}

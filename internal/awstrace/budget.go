@@ -3,7 +3,6 @@ package awstrace
 import (
 	"context"
 	"sync/atomic"
-	"time"
 )
 
 // How many calls of one piece of work are recorded: so many of any kind, and after these so
@@ -12,7 +11,6 @@ import (
 const (
 	maxCalls   = 200
 	maxTelling = 200
-	slow       = 200 * time.Millisecond // as long as a whole request may take
 )
 
 type budgetKey struct{}

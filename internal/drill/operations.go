@@ -12,6 +12,7 @@ import (
 
 	"gakushoku/internal/fault"
 	"gakushoku/internal/guests"
+	"gakushoku/internal/observe"
 	"gakushoku/internal/wait"
 )
 
@@ -76,7 +77,7 @@ var commandLine = regexp.MustCompile(`(?m)^[A-Z][A-Za-z]+ +OK +\S+ +([\d.]+ m?s)
 // showsSlowCommand checks that commands are named that take long.
 func showsSlowCommand(output string) error {
 	for _, found := range commandLine.FindAllStringSubmatch(output, -1) {
-		if took, err := time.ParseDuration(strings.ReplaceAll(found[1], " ", "")); err == nil && took >= 200*time.Millisecond {
+		if took, err := time.ParseDuration(strings.ReplaceAll(found[1], " ", "")); err == nil && took >= observe.Slow {
 			return nil
 		}
 	}

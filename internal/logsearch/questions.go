@@ -9,9 +9,6 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// DefaultSlow is how long an operation takes that is slow: the target of the 95th percentile.
-const DefaultSlow = 200 * time.Millisecond
-
 // slowBatch is how long a batch of events takes that makes lists late.
 const slowBatch = time.Second
 
@@ -36,7 +33,7 @@ type Question struct {
 type Given struct {
 	CorrelationID string
 	OrderID       string
-	Slow          time.Duration // from when on an operation is slow; 0 is DefaultSlow
+	Slow          time.Duration // from when on an operation is slow; 0 is observe.Slow
 }
 
 // The names of the questions that the command line has options for.
@@ -135,7 +132,7 @@ func (q Question) Filter(g Given) (Filter, error) {
 		return nil, fmt.Errorf("the question %s needs the order's id", q.Name)
 	}
 	if g.Slow == 0 {
-		g.Slow = DefaultSlow
+		g.Slow = observe.Slow
 	}
 	return q.where(g), nil
 }
@@ -143,7 +140,7 @@ func (q Question) Filter(g Given) (Filter, error) {
 // Saved is the question as a saved query of Logs Insights. In the place of ids it has words to
 // be replaced.
 func (q Question) Saved() string {
-	filter := q.where(Given{CorrelationID: anyOperation, OrderID: anyOrder, Slow: DefaultSlow})
+	filter := q.where(Given{CorrelationID: anyOperation, OrderID: anyOrder, Slow: observe.Slow})
 	return "fields @timestamp, " + strings.Join(q.Show, ", ") +
 		"\n| filter " + filter.String() +
 		"\n| sort " + q.sort +

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"errors"
+	"time"
 
 	"go.opentelemetry.io/otel/metric"
 )
@@ -40,10 +41,13 @@ type Metrics struct {
 	logHead, parked, planned                 metric.Int64Gauge
 }
 
+// Slow is from when on what a guest waits for is slow: the target that 95 % of the requests keep to.
+const Slow = 200 * time.Millisecond
+
 // The bounds of histograms, in seconds: of what somebody waits for, and of how late something is.
-// The targets (0.2 and 0.1) are among them, so that an alarm does not have to guess.
+// The targets (Slow and 0.1) are among them, so that an alarm does not have to guess.
 var (
-	latencyBounds = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.25, 0.5, 1, 2.5, 5, 10}
+	latencyBounds = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, Slow.Seconds(), 0.25, 0.5, 1, 2.5, 5, 10}
 	lagBounds     = []float64{0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300}
 )
 

@@ -11,18 +11,17 @@ import (
 	"go.opentelemetry.io/otel"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+
+	"gakushoku/internal/observe"
 )
 
-const (
-	envSlow     = "GAKUSHOKU_TRACES_SLOW"
-	defaultSlow = 200 * time.Millisecond // the target that 95 % of requests keep to
-)
+const envSlow = "GAKUSHOKU_TRACES_SLOW"
 
 // slowOf is from when on something counts as slow; 0 when only the sampler is to decide.
 func slowOf(getenv func(string) string) (time.Duration, error) {
 	switch text := getenv(envSlow); text {
 	case "":
-		return defaultSlow, nil
+		return observe.Slow, nil
 	case "off":
 		return 0, nil
 	default:

@@ -13,13 +13,14 @@ import (
 	"gakushoku/internal/app/stack"
 	"gakushoku/internal/insights"
 	"gakushoku/internal/logsearch"
+	"gakushoku/internal/observe"
 )
 
 type logsCommand struct {
 	CorrelationID string    `help:"Only lines of this operation: the x-correlation-id of its response." placeholder:"ID" name:"correlation-id" short:"c"`
 	Order         string    `help:"Only lines about this order." placeholder:"ID"`
 	Failed        bool      `help:"Only commands that failed; those of class domain were refused by the rules."`
-	Slow          *slowFlag `help:"Only operations that took 200 ms or longer; --slow=1s for another time." placeholder:"TIME"`
+	Slow          *slowFlag `help:"Only operations that took ${slow} or longer; --slow=1s for another time." placeholder:"TIME"`
 	Question      []string  `help:"Only lines that answer this question: ${questions}." placeholder:"NAME" short:"q"`
 	Level         string    `help:"Only lines of this level and above: trace, debug, info, warn or error." placeholder:"LEVEL" short:"l"`
 	Text          string    `help:"Only lines that contain this text." placeholder:"TEXT" short:"t"`
@@ -72,7 +73,7 @@ func (*slowFlag) IsBool() bool { return true }
 
 // Decode is kong.MapperValue.
 func (s *slowFlag) Decode(ctx *kong.DecodeContext) error {
-	*s = slowFlag(logsearch.DefaultSlow)
+	*s = slowFlag(observe.Slow)
 	if ctx.Scan.Peek().Type != kong.FlagValueToken {
 		return nil
 	}

@@ -92,7 +92,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	parser, err := kong.New(&line, kong.Name("gakushoku"),
 		kong.Description("The canteen's orders as events: serve them, move them, repair what is made of them."),
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exited(code)) }),
-		kong.Vars{"questions": questionNames()},
+		kong.Vars{"questions": questionNames(), "slow": observe.Slow.String()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}))
 	if err != nil {
 		return fail(stderr, err)

@@ -21,7 +21,7 @@ type slowCommand struct {
 func (slowCommand) Help() string {
 	return `Shows the slowest requests with their commands and queries, batches of the projector, and rebuilds, and what each of them spent its time on. OWN is the time in which nothing that is listed below it was under way.
 
-A server keeps the spans of what was slow or has failed in DIR/logs/spans.log; GAKUSHOKU_TRACES_SLOW tells it what is slow (200ms). Where it has kept none, and on AWS, the durations in log lines are shown, which know less.
+A server keeps the spans of what was slow or has failed in DIR/logs/spans.log; GAKUSHOKU_TRACES_SLOW tells it what is slow (` + observe.Slow.String() + `). Where it has kept none, and on AWS, the durations in log lines are shown, which know less.
 
 Examples:
 
