@@ -10,6 +10,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventstore"
 	"gakushoku/internal/fault"
@@ -74,7 +76,6 @@ func Execute[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Reque
 	started := h.Now()
 	ctx, span := observe.Start(ctx, r.Name, observe.Internal)
 	defer span.End()
-	span.Str(observe.AttrCommand, r.Name).Str(observe.AttrStream, r.Stream)
 	logger := observe.Logger(ctx).With().Str(observe.FieldCommandName, r.Name).Str(observe.FieldStream, r.Stream).Logger()
 	logger.Info().Msg("command:start")
 	result, err := execute(ctx, h, d, r)
@@ -86,8 +87,8 @@ func Execute[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Reque
 	}
 	observe.MetricsOf(ctx).Command(ctx, r.Name, took, appended, err)
 	elapsed := float64(took.Microseconds()) / 1000
+	noted(span, r.Name, r.Stream, result.Version, result.Repeated, err)
 	if err != nil {
-		span.Failed(err)
 		line := logger.Warn()
 		if fault.ClassOf(err) != fault.Domain {
 			line = logger.Error()
@@ -95,7 +96,6 @@ func Execute[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Reque
 		observe.Failed(line, elapsed, err).Msg("command:failed")
 		return result, err
 	}
-	span.Int(observe.AttrVersion, int(result.Version)).Bool(observe.AttrRepeated, result.Repeated)
 	line := logger.Info().Float64(observe.FieldDurationMs, elapsed).Str(observe.FieldResult, observe.ResultOK).
 		Uint64(observe.FieldVersion, result.Version).Bool("repeated", result.Repeated)
 	if n := len(result.Events); n > 0 {
@@ -103,6 +103,18 @@ func Execute[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Reque
 	}
 	line.Msg("command:success")
 	return result, nil
+}
+
+// noted notes all at once what a command did, which costs less than one after the other.
+func noted(span observe.Span, name, stream string, version uint64, repeated bool, err error) {
+	switch {
+	case !span.Recorded():
+	case err != nil:
+		span.Set(attribute.String(observe.AttrCommand, name), attribute.String(observe.AttrStream, stream)).Failed(err)
+	default:
+		span.Set(attribute.String(observe.AttrCommand, name), attribute.String(observe.AttrStream, stream),
+			attribute.Int(observe.AttrVersion, int(version)), attribute.Bool(observe.AttrRepeated, repeated))
+	}
 }
 
 func execute[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Request[C]) (Result[S], error) {
@@ -154,23 +166,27 @@ func tryOnce[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Reque
 }
 
 func (h *Handler) load(ctx context.Context, stream string) ([]event.Event, error) {
-	ctx, span := observe.Start(ctx, "load", observe.Internal)
+	ctx, part := observe.StartPart(ctx, "load")
 	history, err := h.Streams.Load(ctx, stream, 0)
-	span.Int(observe.AttrEvents, len(history)).Failed(err).End()
+	part.Over(ctx, err).Int(observe.AttrEvents, len(history)).End()
 	return history, err
 }
 
 // append appends. To lose the race for a stream is no failure of the store.
 func (h *Handler) append(ctx context.Context, stream string, expected uint64, events []event.Event) error {
-	ctx, span := observe.Start(ctx, "append", observe.Internal)
-	span.Int(observe.AttrEvents, len(events)).Int(observe.AttrVersion, int(expected)+len(events))
+	ctx, part := observe.StartPart(ctx, "append")
 	err := h.Streams.Append(ctx, stream, expected, events)
-	if errors.Is(err, eventstore.ErrConflict) {
-		span.Bool("gakushoku.conflict", true)
-	} else {
-		span.Failed(err)
+	failure, lost := err, errors.Is(err, eventstore.ErrConflict)
+	if lost {
+		failure = nil
 	}
-	span.End()
+	if span := part.Over(ctx, failure); span.Recorded() {
+		span.Set(attribute.Int(observe.AttrEvents, len(events)), attribute.Int(observe.AttrVersion, int(expected)+len(events)))
+		if lost {
+			span.Bool("gakushoku.conflict", true)
+		}
+		span.End()
+	}
 	return err
 }
 

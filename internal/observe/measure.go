@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -28,8 +29,9 @@ func (m *Metrics) Request(ctx context.Context, method, route string, status int,
 	if m == nil {
 		return
 	}
-	attributes := []attribute.KeyValue{attribute.String("http.request.method", method), attribute.String("http.route", route), attribute.Int("http.response.status_code", status)}
-	m.requests.Record(ctx, took.Seconds(), metric.WithAttributes(withClass(attributes, err)...))
+	m.requests.Record(ctx, took.Seconds(), m.series.of(seriesKey{method, route, status, classOf(err)}, func(k seriesKey) []attribute.KeyValue {
+		return []attribute.KeyValue{attribute.String("http.request.method", k.what), attribute.String("http.route", k.outcome), attribute.Int("http.response.status_code", k.status)}
+	})...)
 }
 
 // Command measures a command.
@@ -41,18 +43,57 @@ func (m *Metrics) Command(ctx context.Context, name string, took time.Duration, 
 	if err != nil {
 		result = ResultNG
 	}
-	attributes := []attribute.KeyValue{attribute.String(AttrCommand, name), attribute.String(AttrResult, result)}
-	m.commands.Record(ctx, took.Seconds(), metric.WithAttributes(withClass(attributes, err)...))
+	m.commands.Record(ctx, took.Seconds(), m.series.of(seriesKey{name, result, 0, classOf(err)}, func(k seriesKey) []attribute.KeyValue {
+		return []attribute.KeyValue{attribute.String(AttrCommand, k.what), attribute.String(AttrResult, k.outcome)}
+	})...)
 	if appended > 0 {
 		m.appends.Add(ctx, int64(appended))
 	}
 }
 
-func withClass(attributes []attribute.KeyValue, err error) []attribute.KeyValue {
+func classOf(err error) string {
 	if err == nil {
-		return attributes
+		return ""
 	}
-	return append(attributes, attribute.String(AttrErrorClass, string(fault.ClassOf(err))))
+	return string(fault.ClassOf(err))
+}
+
+// seriesKey is what one series of a histogram is about: the method, route and status of requests,
+// or the name and result of commands. The class is "" when there was no error.
+type seriesKey struct {
+	what, outcome string
+	status        int
+	class         string
+}
+
+// seriesOptions are the options of measurements that come again and again, since making the set of
+// their attributes costs more than the measurement. There are as many as series, and the SDK has
+// each of those in memory anyway. It is safe for concurrent use.
+type seriesOptions struct {
+	mu     sync.RWMutex
+	byWhat map[seriesKey][]metric.RecordOption
+}
+
+// of are the options of a series; attributes makes those that no error adds.
+func (s *seriesOptions) of(key seriesKey, attributes func(seriesKey) []attribute.KeyValue) []metric.RecordOption {
+	s.mu.RLock()
+	options := s.byWhat[key]
+	s.mu.RUnlock()
+	if options != nil {
+		return options
+	}
+	all := attributes(key)
+	if key.class != "" {
+		all = append(all, attribute.String(AttrErrorClass, key.class))
+	}
+	options = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(all...))}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byWhat == nil {
+		s.byWhat = map[seriesKey][]metric.RecordOption{}
+	}
+	s.byWhat[key] = options
+	return options
 }
 
 // Retried counts a try of a command after the first.

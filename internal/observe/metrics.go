@@ -39,6 +39,7 @@ type Metrics struct {
 	steps, heals, pointers, folded, verified metric.Int64Counter
 	coldStarts                               metric.Int64Counter
 	logHead, parked, planned                 metric.Int64Gauge
+	series                                   seriesOptions
 }
 
 // Slow is from when on what a guest waits for is slow: the target that 95 % of the requests keep to.

@@ -82,6 +82,40 @@ func Past(ctx context.Context, name string, kind trace.SpanKind, began time.Time
 	return recording(span)
 }
 
+// brief is how short a part is that explains nothing in an operation that was slow.
+const brief = time.Millisecond
+
+// Part is a part of an operation that is usually over before it is worth a span of its own. In
+// an operation that is sampled it is a span like others. In one that is only recorded, in case it
+// fails or is slow, it becomes a span afterwards, when it has failed or was not brief: that halves
+// what it costs to be ready for a trace that in most operations nobody wants.
+type Part struct {
+	span  Span
+	name  string
+	began time.Time // zero when nobody records the operation, or the span is there already
+}
+
+// StartPart begins a part of the operation of ctx.
+func StartPart(ctx context.Context, name string) (context.Context, Part) {
+	if !Recording(ctx) {
+		return ctx, Part{}
+	}
+	if trace.SpanContextFromContext(ctx).IsSampled() {
+		ctx, span := Start(ctx, name, Internal)
+		return ctx, Part{span: span}
+	}
+	return ctx, Part{name: name, began: time.Now()}
+}
+
+// Over is the span of the part, which is over with err: it is for the caller to end. ctx is as
+// StartPart has returned it.
+func (p Part) Over(ctx context.Context, err error) Span {
+	if p.began.IsZero() || err == nil && time.Since(p.began) < brief {
+		return p.span.Failed(err)
+	}
+	return Past(ctx, p.name, Internal, p.began).Failed(err)
+}
+
 // maxLinks bounds the links of a span, as the SDK's limit does.
 const maxLinks = 128
 

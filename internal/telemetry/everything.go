@@ -13,11 +13,19 @@ type everything struct{ keeper *Keeper }
 
 // OnStart is sdktrace.SpanProcessor.
 func (e everything) OnStart(ctx context.Context, s sdktrace.ReadWriteSpan) {
-	e.keeper.OnStart(ctx, begun{s})
+	if s.SpanContext().IsSampled() {
+		s = begun{s}
+	}
+	e.keeper.OnStart(ctx, s)
 }
 
 // OnEnd is sdktrace.SpanProcessor.
-func (e everything) OnEnd(s sdktrace.ReadOnlySpan) { e.keeper.OnEnd(ended{s}) }
+func (e everything) OnEnd(s sdktrace.ReadOnlySpan) {
+	if s.SpanContext().IsSampled() {
+		s = ended{s}
+	}
+	e.keeper.OnEnd(s)
+}
 
 // Shutdown is sdktrace.SpanProcessor.
 func (e everything) Shutdown(ctx context.Context) error { return e.keeper.Shutdown(ctx) }

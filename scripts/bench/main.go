@@ -16,6 +16,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"gakushoku/internal/machine"
 )
 
 // suite is one thing to measure.
@@ -45,6 +47,7 @@ func suites() []suite {
 }
 
 func main() {
+	machine.CollectLess() // as the server, a rebuild and a verification do
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:])
 	stop()

@@ -69,13 +69,15 @@ func observers(ctx context.Context) ([]observer, error) {
 	for _, v := range []struct {
 		name        string
 		environment map[string]string
+		kept        sdktrace.SpanExporter
 	}{
-		{"metrics", map[string]string{"OTEL_METRICS_EXPORTER": "memory"}},
-		{"metrics, 1 % of traces", map[string]string{"OTEL_METRICS_EXPORTER": "memory", "OTEL_TRACES_EXPORTER": "discard", "OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.01"}},
-		{"metrics, all traces", map[string]string{"OTEL_METRICS_EXPORTER": "memory", "OTEL_TRACES_EXPORTER": "discard"}},
+		{"metrics", map[string]string{"OTEL_METRICS_EXPORTER": "memory"}, nil},
+		{"metrics, slow and failed traces", map[string]string{"OTEL_METRICS_EXPORTER": "memory"}, discard{}}, // a server that is told nothing
+		{"metrics, 1 % of traces", map[string]string{"OTEL_METRICS_EXPORTER": "memory", "OTEL_TRACES_EXPORTER": "discard", "OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.01"}, nil},
+		{"metrics, all traces", map[string]string{"OTEL_METRICS_EXPORTER": "memory", "OTEL_TRACES_EXPORTER": "discard"}, nil},
 	} {
 		sent, err := telemetry.Open(ctx, telemetry.Options{
-			Function: "bench", Getenv: func(name string) string { return v.environment[name] }, Out: io.Discard, Logger: zerolog.Nop(),
+			Function: "bench", Getenv: func(name string) string { return v.environment[name] }, Out: io.Discard, Logger: zerolog.Nop(), Kept: v.kept,
 			More: telemetry.SpanExporters{"discard": func(context.Context) (sdktrace.SpanExporter, error) { return discard{}, nil }},
 			Metrics: telemetry.MetricReaders{"memory": func(context.Context) (sdkmetric.Reader, error) {
 				return sdkmetric.NewManualReader(), nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"gakushoku/internal/machine"
 	"gakushoku/internal/repair"
 	"gakushoku/internal/reproject"
 )
@@ -44,7 +45,7 @@ Examples:
 }
 
 func (c *rebuildCommand) Run(p *program) error {
-	collectLess()
+	machine.CollectLess()
 	if c.All == (c.Name != "") {
 		return usagef("name the projection, or give --all")
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"gakushoku/internal/app"
+	"gakushoku/internal/machine"
 )
 
 type serveCommand struct {
@@ -26,6 +27,7 @@ Examples:
 }
 
 func (c *serveCommand) Run(p *program) error {
+	machine.CollectLess()
 	keys, err := parseKeys(c.APIKeys)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"gakushoku/internal/machine"
 	"gakushoku/internal/repair"
 	"gakushoku/internal/verify"
 )
@@ -33,7 +34,7 @@ Examples:
 }
 
 func (c *verifyCommand) Run(p *program) error {
-	collectLess()
+	machine.CollectLess()
 	var sound bool
 	err := p.withReadModels(c.awsFlag, func(m *repair.ReadModels) error {
 		verified, took, err := c.verify(p, m)
