@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// theMachine says what the figures were measured on, and how busy it was: other work on the machine
+// machine says what the figures were measured on, and how busy it was: other work on the machine
 // makes all figures worse, and not all alike.
-func theMachine() string {
+func machine() string {
 	text := fmt.Sprintf("%s/%s, %d processors, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
 	raw, err := os.ReadFile("/proc/loadavg")
 	if err != nil {

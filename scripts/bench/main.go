@@ -16,8 +16,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"gakushoku/internal/machine"
 )
 
 // suite is one thing to measure.
@@ -47,7 +45,6 @@ func suites() []suite {
 }
 
 func main() {
-	machine.CollectLess() // as the server, a rebuild and a verification do
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:])
 	stop()

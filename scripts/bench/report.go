@@ -55,7 +55,7 @@ func below(limit float64) aim {
 func (r *report) measure(ctx context.Context, s suite, args []string) error {
 	r.suite = s.name
 	if !s.tool() {
-		fmt.Fprintf(r.out, "\n== %s: %s\n%s\n\n", s.name, s.about, theMachine())
+		fmt.Fprintf(r.out, "\n== %s: %s\n%s\n\n", s.name, s.about, machine())
 	}
 	return helped(s.run(ctx, args, r))
 }
@@ -76,7 +76,7 @@ func (r *report) leaveOut(what string, err error) {
 // summary prints all figures, each beside its baseline and its aim, and what was left out.
 func (r *report) summary() {
 	if len(r.figures) > 0 {
-		fmt.Fprintf(r.out, "\n== summary\n%s\n\n", theMachine())
+		fmt.Fprintf(r.out, "\n== summary\n%s\n\n", machine())
 		table := tabwriter.NewWriter(r.out, 0, 0, 1, ' ', 0)
 		fmt.Fprintln(table, "| suite\t| measured\t| ours\t| baseline\t| ratio\t| aim\t| met\t|")
 		fmt.Fprintln(table, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")

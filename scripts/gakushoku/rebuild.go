@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"gakushoku/internal/machine"
 	"gakushoku/internal/repair"
 	"gakushoku/internal/reproject"
 )
@@ -45,7 +44,7 @@ Examples:
 }
 
 func (c *rebuildCommand) Run(p *program) error {
-	machine.CollectLess()
+	collectLess()
 	if c.All == (c.Name != "") {
 		return usagef("name the projection, or give --all")
 	}

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"gakushoku/internal/app"
-	"gakushoku/internal/machine"
 )
 
 type serveCommand struct {
@@ -27,7 +26,6 @@ Examples:
 }
 
 func (c *serveCommand) Run(p *program) error {
-	machine.CollectLess()
 	keys, err := parseKeys(c.APIKeys)
 	if err != nil {
 		return err

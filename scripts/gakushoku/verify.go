@@ -7,7 +7,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"gakushoku/internal/machine"
 	"gakushoku/internal/repair"
 	"gakushoku/internal/verify"
 )
@@ -34,7 +33,7 @@ Examples:
 }
 
 func (c *verifyCommand) Run(p *program) error {
-	machine.CollectLess()
+	collectLess()
 	var sound bool
 	err := p.withReadModels(c.awsFlag, func(m *repair.ReadModels) error {
 		verified, took, err := c.verify(p, m)
