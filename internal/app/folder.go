@@ -179,7 +179,11 @@ func readMarker(dir string) (bool, error) {
 	if m.Format > folderFormat {
 		return false, fmt.Errorf("%s was written by a newer gakushoku (format %d, this one knows %d): use that one", dir, m.Format, folderFormat)
 	}
-	return true, nil
+	about, err := os.Stat(path)
+	if err != nil {
+		return false, fmt.Errorf("opening the data folder: %w", err)
+	}
+	return true, checkOwner(dir, about, os.Geteuid())
 }
 
 // checkEmpty refuses a folder that holds something else than what prepareFolder leaves behind

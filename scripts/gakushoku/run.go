@@ -132,7 +132,8 @@ func (p *program) ended(err error, command string) int {
 
 // isUnusable reports whether a data folder cannot be used as it is.
 func isUnusable(err error) bool {
-	return errors.Is(err, app.ErrNoFolder) || errors.Is(err, app.ErrEventsLost) || errors.Is(err, eventstore.ErrOtherStore)
+	return errors.Is(err, app.ErrNoFolder) || errors.Is(err, app.ErrEventsLost) || errors.Is(err, app.ErrOtherUser) ||
+		errors.Is(err, eventstore.ErrOtherStore)
 }
 
 func wordsBeforeArguments(words []string) int {
