@@ -2,9 +2,12 @@ package otlp_test
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,5 +89,65 @@ func TestACollectorGetsTheMetrics(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]string{observe.MetricCommands: "s", observe.MetricAppended: ""}, metrics); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Where nobody has said where the collector is, it is where OpenTelemetry's specification says:
+// on this machine, without TLS.
+func TestACollectorThatNobodyHasNamedIsOnThisMachine(t *testing.T) {
+	listener, err := net.Listen("tcp", "localhost:4318")
+	if err != nil {
+		t.Skipf("somebody else is the collector here: %v", err)
+	}
+	asked := make(chan string, 2)
+	server := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.URL.Path })}
+	go server.Serve(listener) //nolint:errcheck // it ends with Close
+	t.Cleanup(func() { server.Close() })
+	unset(t)
+	t.Setenv("OTEL_TRACES_EXPORTER", "otlp")
+	t.Setenv("OTEL_METRICS_EXPORTER", "otlp")
+	sent, err := telemetry.Open(t.Context(), telemetry.Options{Function: "server", Getenv: os.Getenv, More: otlp.Spans(), Metrics: otlp.Metrics()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, span := observe.Start(observe.WithTracer(t.Context(), sent.Tracer()), "POST /orders", observe.Server)
+	span.End()
+	sent.Metrics().Command(t.Context(), "PlaceOrder", time.Millisecond, 1, nil)
+	if err := sent.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := []string{<-asked, <-asked}
+	slices.Sort(got)
+	if diff := cmp.Diff([]string{"/v1/metrics", "/v1/traces"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// unset takes away what may be set around the tests.
+func unset(t *testing.T) {
+	t.Helper()
+	for _, signal := range []string{"", "TRACES_", "METRICS_"} {
+		t.Setenv("OTEL_EXPORTER_OTLP_"+signal+"ENDPOINT", "")
+		t.Setenv("OTEL_EXPORTER_OTLP_"+signal+"PROTOCOL", "")
+	}
+}
+
+// What the exporters would pass over in silence is said when they are made.
+func TestAnExporterThatCouldSendNothingIsRefused(t *testing.T) {
+	for _, setting := range []struct{ name, value string }{
+		{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"},
+		{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318"},
+		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://"},
+	} {
+		t.Run(setting.name, func(t *testing.T) {
+			unset(t)
+			t.Setenv("OTEL_TRACES_EXPORTER", "otlp")
+			t.Setenv(setting.name, setting.value)
+			_, err := telemetry.Open(t.Context(), telemetry.Options{Function: "server", Getenv: os.Getenv, More: otlp.Spans()})
+			if err == nil || !strings.Contains(err.Error(), setting.value) {
+				t.Errorf("%v", err)
+			}
+		})
 	}
 }
