@@ -46,16 +46,18 @@ func TestAReaderThatLeavesDoesNotKillTheProgram(t *testing.T) {
 	}
 }
 
-func TestSigtermEndsTheProgramInOrder(t *testing.T) {
+func TestSignalsEndTheProgramInOrder(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		args []string
-		code int
-		says string // on standard output or error
+		signal os.Signal
+		args   []string
+		code   int
+		says   string // on standard output or error
 	}{
-		"serve": {[]string{"serve", "-d", filepath.Join(t.TempDir(), "data"), "--addr", "127.0.0.1:0"}, exitDone, "server:stop"},
-		"demo":  {[]string{"demo"}, exitFailed, "interrupted"},
-		"drill": {[]string{"drill", "run", "stuck-archiver"}, exitFailed, "interrupted"},
+		"serve":                            {syscall.SIGTERM, []string{"serve", "-d", filepath.Join(t.TempDir(), "data"), "--addr", "127.0.0.1:0"}, exitDone, "server:stop"},
+		"demo":                             {syscall.SIGTERM, []string{"demo"}, exitFailed, "interrupted"},
+		"drill":                            {syscall.SIGTERM, []string{"drill", "run", "stuck-archiver"}, exitFailed, "interrupted"},
+		"a drill whose terminal goes away": {syscall.SIGHUP, []string{"drill", "run", "stuck-archiver"}, exitFailed, "interrupted"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,7 +72,7 @@ func TestSigtermEndsTheProgramInOrder(t *testing.T) {
 			if _, err := stdout.Read(make([]byte, 100)); err != nil { // it is under way
 				t.Fatal(err)
 			}
-			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			if err := cmd.Process.Signal(c.signal); err != nil {
 				t.Fatal(err)
 			}
 			cmd.Wait() //nolint:errcheck // the exit code tells

@@ -197,6 +197,9 @@ func newProgram(ctx context.Context, line *commandLine, parsed *kong.Context, st
 		return p, usagef("--log-level: %v", err)
 	}
 	p.level = level
+	if p.data == "" {
+		return p, usagef("--data is empty: name a folder, or unset GAKUSHOKU_DATA")
+	}
 	if isTerminal(stderr) && level == zerolog.InfoLevel {
 		// A person is told by the commands themselves how they get on.
 		level = zerolog.WarnLevel

@@ -45,6 +45,8 @@ func TestMistakesInWhatIsTypedExitWith2(t *testing.T) {
 		"no time at all":                   {"health", "wait", "http://x", "--timeout", "0s"},
 		"an API key without a name":        {"serve", "--api-keys", "secret"},
 		"one API key for two callers":      {"serve", "--api-keys", "a=k,b=k"},
+		"an address that is empty":         {"serve", "--addr", ""},
+		"a folder that is empty":           {"serve", "--data", ""},
 		"a projection that is not named":   {"projection", "rebuild"},
 		"a flag that needs a value at end": {"events", "export", "--stream"},
 	}

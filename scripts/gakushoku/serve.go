@@ -30,6 +30,9 @@ func (c *serveCommand) Run(p *program) error {
 	if err != nil {
 		return err
 	}
+	if c.Addr == "" { // the network would take it for any port of every address
+		return usagef("--addr is empty: give HOST:PORT, or unset GAKUSHOKU_ADDR")
+	}
 	return app.Serve(p.ctx, app.ServeOptions{
 		Dir: p.data, Addr: c.Addr, Level: p.level, Keys: keys, Log: p.logWriter(),
 		Ready: func(url string) { fmt.Fprintf(p.stdout, "gakushoku serves %s from %s\n", url, p.data) },
