@@ -129,9 +129,7 @@ func TestARunCutOffAnywhereDoesNoHarm(t *testing.T) {
 	t.Parallel()
 	for _, after := range []bool{false, true} {
 		for n := 0; ; n++ {
-			w := newWorld(t)
-			w.lives("a", 12)
-			w.mustProject()
+			w := serving(t, 12)
 			r := request()
 			r.Soak = new(reproject.Seconds)
 			w.engine.Settings.PointerTTL = 0
@@ -175,9 +173,7 @@ func (w *world) wantNoTables(but int) {
 func TestARunThatWasCutOffGoesOn(t *testing.T) {
 	t.Parallel()
 	for n := 3; ; n++ {
-		w := newWorld(t)
-		w.lives("a", 12)
-		w.mustProject()
+		w := serving(t, 12)
 		if _, err := w.cut(n, n%2 == 0).Run(t.Context(), "cut", request()); err == nil {
 			return
 		}
@@ -205,9 +201,7 @@ func TestAStoppedRunTakesItsVersionAway(t *testing.T) {
 	for _, step := range []string{"Plan", "Replay", "CatchUp", "Verify", "Approve"} {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			w.lives("a", 30)
-			w.mustProject()
+			w := serving(t, 30)
 			ctx, stop := context.WithCancel(t.Context())
 			w.engine.Log = &stoppingLog{Log: w.engine.Log, stop: stop, at: map[string]int{"Plan": 1, "CatchUp": 2}[step]}
 			w.engine.Progress = func(p reproject.Progress) {

@@ -28,9 +28,7 @@ import (
 // Progress that says 100 % too early: a part is done when its result is stored, not before.
 func TestProgressIsNotDoneBeforeTheWorkIs(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.lives("a", 60)
-	w.mustProject()
+	w := serving(t, 60)
 	var mu sync.Mutex
 	ended := map[string]bool{}
 	w.engine.Progress = func(p reproject.Progress) {
@@ -60,9 +58,7 @@ func TestProgressIsNotDoneBeforeTheWorkIs(t *testing.T) {
 // Stale rows left in a rebuilt table.
 func TestRowsWithoutEventsAreNotInTheNewTable(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.lives("a", 5)
-	w.mustProject()
+	w := serving(t, 5)
 	ghost := projection.Record{Stream: "order-ghost", Version: 3, Data: []byte(`{"orderId":"ghost"}`), Place: readmodel.Place{Bucket: "2026-01-24", Sort: "x"}}
 	if _, err := w.tables.Write(t.Context(), v1, []projection.Change{{Record: ghost}}); err != nil {
 		t.Fatal(err)
@@ -78,9 +74,7 @@ func TestRowsWithoutEventsAreNotInTheNewTable(t *testing.T) {
 // is told, and readers keep what they have.
 func TestAStreamThatIsOnlyInTheLogIsNotLostInSilence(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.lives("a", 5)
-	w.mustProject()
+	w := serving(t, 5)
 	if err := w.archive(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -121,9 +115,7 @@ func (s without) Streams(ctx context.Context, part eventstore.Part, cursor strin
 // A replay that fires side effects again: it appends nothing and leaves the log as it is.
 func TestARebuildAppendsNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.lives("a", 20)
-	w.mustProject()
+	w := serving(t, 20)
 	if err := w.archive(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -144,9 +136,7 @@ func TestARebuildAppendsNothing(t *testing.T) {
 // A replay that blocks live processing: while a worker of it hangs, rows go on being written.
 func TestLiveDeliveryGoesOnWhileAReplayHangs(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.lives("a", 5)
-	w.mustProject()
+	w := serving(t, 5)
 	hangs, goOn := make(chan struct{}), make(chan struct{})
 	w.engine.Log = &hangingLog{Log: w.engine.Log, hangs: hangs, goOn: goOn}
 	done := make(chan error, 1)

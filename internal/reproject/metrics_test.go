@@ -15,9 +15,7 @@ import (
 // What is measured of a rebuild is what it has to do, what it has done of it, and what came of it.
 func TestARebuildIsMeasured(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.lives("a", 120)
-	w.mustProject()
+	w := serving(t, 120)
 	reader := sdkmetric.NewManualReader()
 	metrics, err := observe.NewMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test"))
 	if err != nil {

@@ -156,9 +156,7 @@ func TestAPartThatDidNotReportStopsTheRun(t *testing.T) {
 // delivery has written the rows since.
 func TestAZombieWorkerDoesNoHarm(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.lives("a", 40)
-	w.mustProject()
+	w := serving(t, 40)
 	run := w.planned("r1")
 	for _, item := range w.items(run) {
 		if _, err := w.engine.ReplayPart(t.Context(), run, item); err != nil {
@@ -194,9 +192,7 @@ func TestWhatWasNotVerifiedIsNotSwitchedTo(t *testing.T) {
 // Verification finds it and readers never see it.
 func TestARowThatIsNotWhatTheEventsSayStopsTheRun(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.lives("a", 20)
-	w.mustProject()
+	w := serving(t, 20)
 	w.engine.Tables = damaging{w.tables}
 	_, err := w.driver().Run(t.Context(), "r1", request())
 	if !errors.Is(err, reproject.ErrFailed) || !strings.Contains(err.Error(), "1 rows are not what the events say; order-a004 is different") {

@@ -15,9 +15,7 @@ import (
 // switch.
 func soaking(t *testing.T) (*world, reproject.Request) {
 	t.Helper()
-	w := newWorld(t)
-	w.lives("a", 4)
-	w.mustProject()
+	w := serving(t, 4)
 	r, soak := request(), reproject.Seconds(time.Hour)
 	r.Soak = &soak
 	stopped := errors.New("stopped")
@@ -158,9 +156,7 @@ func TestASoakThatWasCutOffIsOverAfterACleanup(t *testing.T) {
 
 func TestWhoAsksWhatWaitsIsToldWhyNothingDoes(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.lives("a", 4)
-	w.mustProject()
+	w := serving(t, 4)
 	ask := func() error {
 		_, err := w.engine.Question(t.Context(), orders, w.underWay())
 		return err

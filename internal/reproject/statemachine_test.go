@@ -339,9 +339,7 @@ func (w *world) executeOn(m *machine, input string) (*machine, reproject.Run, er
 
 func TestTheStateMachineRebuilds(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.lives("a", 60)
-	w.mustProject()
+	w := serving(t, 60)
 	w.engine.Settings.VerifyParts = 3
 	m, run, err := w.execute("x1", `{"projection":"orders","soak":0}`)
 	if err != nil {
@@ -364,9 +362,7 @@ func TestTheStateMachineRebuilds(t *testing.T) {
 
 func TestTheStateMachineRunsTheOtherKinds(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.lives("a", 10)
-	w.mustProject()
+	w := serving(t, 10)
 	w.breakRow("order-a002")
 	for input, want := range map[string]string{
 		`{"projection":"orders","streams":["order-a002"]}`: "Prepare Kind Heal HealDone Done",
@@ -405,9 +401,7 @@ func TestTheStateMachineFailsReadably(t *testing.T) {
 
 func TestTheStateMachineDoesNotTrustItsMap(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.lives("a", 40)
-	w.mustProject()
+	w := serving(t, 40)
 	m := &machine{t: t, engine: w.engine, blobs: w.blobs, name: "x1", lose: "p03"}
 	_, _, err := w.executeOn(m, `{"projection":"orders"}`)
 	if err == nil || !strings.Contains(err.Error(), "p03") || m.path[len(m.path)-2] != "Abandon" {
@@ -422,9 +416,7 @@ type notApproved struct{ error }
 
 func TestARefusedApprovalEndsInAbandon(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.lives("a", 4)
-	w.mustProject()
+	w := serving(t, 4)
 	m := &machine{t: t, engine: w.engine, blobs: w.blobs, name: "x1"}
 	m.ask = func(token string) error {
 		asked, err := w.engine.PendingApproval(t.Context(), orders, "x1")
@@ -443,9 +435,7 @@ func TestARefusedApprovalEndsInAbandon(t *testing.T) {
 // The driver of one process and the state machine go through the same steps.
 func TestDriverAndStateMachineAgree(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.lives("a", 4)
-	w.mustProject()
+	w := serving(t, 4)
 	m, byMachine, err := w.execute("x1", `{"projection":"orders"}`)
 	if err != nil {
 		t.Fatal(err)

@@ -21,21 +21,19 @@ func (e *Engine) Switch(ctx context.Context, run Run) (Run, error) {
 		}
 		run.Waits.Soak = e.soak(run)
 		return e.changeOwn(ctx, run, func(v *projection.Version, p *projection.Pointer) (bool, error) {
-			switch {
-			case v.State == projection.Active || v.State == projection.Previous:
-				// done before, perhaps rolled back since
-				run.Replaced, run.SwitchedAt = replacedBy(p, v), v.Since
-				return false, nil
-			case !v.Joined:
-				return false, failed("%s has not joined", run.Table())
+			switched := v.State == projection.Active || v.State == projection.Previous // perhaps rolled back since
+			if !switched {
+				if !v.Joined {
+					return false, failed("%s has not joined", run.Table())
+				}
+				e.activate(p, run.ToVersion)
 			}
-			e.activate(p, run.ToVersion)
 			run.Replaced, run.SwitchedAt = replacedBy(p, v), v.Since
-			if run.Verify.Old.Unreadable != "" {
+			if !switched && run.Verify.Old.Unreadable != "" {
 				// Nobody can read it or go back to it, and live delivery cannot write it.
 				p.Versions = slices.DeleteFunc(p.Versions, func(v projection.Version) bool { return v.Number == run.Replaced && v.Number == run.FromVersion })
 			}
-			return true, nil
+			return !switched, nil
 		})
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -58,6 +59,23 @@ func newWorld(t *testing.T) *world {
 		Projector: w.projector(), Now: w.now, Archive: w.archive,
 		Settings: reproject.Settings{PartEvents: 1000, VerifyParts: 1, Workers: 2, PointerTTL: time.Millisecond, ProjectorTimeout: time.Millisecond, LagBound: 20 * time.Millisecond},
 	}
+	return w
+}
+
+// serving is a world with the orders of lives("a", n), which live delivery has brought in.
+func serving(t *testing.T, n int) *world {
+	t.Helper()
+	w := newWorld(t)
+	w.lives("a", n)
+	w.mustProject()
+	return w
+}
+
+// rebuilt is serving after a first run, r1: version 2 is active, and 1 the previous one.
+func rebuilt(t *testing.T, n int) *world {
+	t.Helper()
+	w := serving(t, n)
+	w.mustRun("r1", request())
 	return w
 }
 
@@ -160,6 +178,25 @@ func (w *world) mustProject() {
 	w.t.Helper()
 	if err := w.project(w.t.Context(), w.projector()); err != nil {
 		w.t.Fatal(err)
+	}
+}
+
+// breakRow does what a bad deployment does: it writes a wrong row with wrong totals.
+func (w *world) breakRow(stream string) {
+	w.t.Helper()
+	w.spoil(v1, stream)
+}
+
+func (w *world) spoil(table projection.Table, stream string) {
+	w.t.Helper()
+	records, err := w.tables.Records(w.t.Context(), table, []string{stream})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r := records[stream]
+	r.Data = []byte(strings.Replace(string(r.Data), "PAID", "ORDERED", 1))
+	if late, err := w.tables.Write(w.t.Context(), table, []projection.Change{{Record: r, Expected: r.Writes}}); err != nil || len(late) > 0 {
+		w.t.Fatal(late, err)
 	}
 }
 

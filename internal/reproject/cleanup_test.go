@@ -1,0 +1,124 @@
+package reproject_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"gakushoku/internal/projection"
+	"gakushoku/internal/reproject"
+)
+
+func TestASoakTimeEndsWithTheOldVersionGone(t *testing.T) {
+	t.Parallel()
+	w := serving(t, 10)
+	r := request()
+	r.Soak = new(reproject.Seconds)
+	w.engine.Settings.PointerTTL = 0
+	run := w.mustRun("r1", r)
+	w.wantStates(map[int]projection.State{2: projection.Active})
+	if _, err := w.tables.Totals(t.Context(), v1); !errors.Is(err, projection.ErrNoTable) {
+		t.Errorf("the old table is still there: %v", err)
+	}
+	if len(run.Dropped) != 1 || run.Dropped[0] != 1 {
+		t.Errorf("dropped %v", run.Dropped)
+	}
+}
+
+// A change of the pointer may land long after the time on it was taken, and readers begin to
+// know it only then: the time on it is not to be trusted.
+func TestACleanupWaitsSinceItHasSeenTheSwitch(t *testing.T) {
+	t.Parallel()
+	w := rebuilt(t, 4)
+	w.engine.Settings.PointerTTL = time.Minute
+	w.clock.Add(time.Hour.Milliseconds())
+	var waited time.Duration
+	w.engine.Sleep = func(_ context.Context, d time.Duration) error {
+		w.wantStates(map[int]projection.State{1: projection.Previous, 2: projection.Active})
+		waited += d
+		w.clock.Add(d.Milliseconds())
+		return nil
+	}
+	if dropped, err := w.engine.CleanupAll(t.Context(), orders); err != nil || !slices.Equal(dropped, []int{1}) {
+		t.Errorf("dropped %v: %v", dropped, err)
+	}
+	if waited < 2*time.Minute-time.Second || waited > 2*time.Minute {
+		t.Errorf("waited %s, want twice the pointer's time to live", waited)
+	}
+	w.wantStates(map[int]projection.State{2: projection.Active})
+}
+
+// A run has waited since its switch, so its cleanup does not do so again.
+func TestARunsCleanupHasWaitedInTheSoak(t *testing.T) {
+	t.Parallel()
+	w := serving(t, 4)
+	w.engine.Settings.PointerTTL = time.Minute
+	var waited time.Duration
+	w.engine.Sleep = func(_ context.Context, d time.Duration) error {
+		waited += d
+		w.clock.Add(d.Milliseconds())
+		return nil
+	}
+	r, soak := request(), reproject.Seconds(time.Second)
+	r.Soak = &soak
+	w.mustRun("r1", r)
+	w.wantStates(map[int]projection.State{2: projection.Active})
+	if want := w.engine.JoinWait() + 2*time.Minute; waited != want {
+		t.Errorf("waited %s, want %s for the join and the soak", waited, want)
+	}
+}
+
+// Readers may know the version that a rollback has just replaced for as long as any other: a
+// cleanup that has begun before does not take it from them.
+func TestARollbackDuringACleanupIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	for name, cleanUp := range map[string]func(*world, reproject.Run) error{
+		"by the run": func(w *world, run reproject.Run) error {
+			for range 2 { // back and forth during the soak time
+				if _, err := w.engine.Rollback(w.t.Context(), orders); err != nil {
+					return err
+				}
+			}
+			_, err := w.engine.Cleanup(w.t.Context(), run)
+			return err
+		},
+		"by the operator": func(w *world, _ reproject.Run) error {
+			_, err := w.engine.CleanupAll(w.t.Context(), orders)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := serving(t, 4)
+			run := w.mustRun("r1", request())
+			w.engine.Settings.PointerTTL = time.Hour
+			waits := 0
+			w.engine.Sleep = func(_ context.Context, d time.Duration) error {
+				if waits++; waits == 1 {
+					w.clock.Add(d.Milliseconds())
+					if _, err := w.engine.Rollback(t.Context(), orders); err != nil {
+						t.Error(err)
+					}
+					return nil
+				}
+				w.wantStates(map[int]projection.State{1: projection.Active, 2: projection.Previous})
+				w.clock.Add(d.Milliseconds())
+				return nil
+			}
+			if err := cleanUp(w, run); err != nil {
+				t.Fatal(err)
+			}
+			switch name {
+			case "by the run":
+				w.wantStates(map[int]projection.State{1: projection.Active, 2: projection.Previous})
+			case "by the operator":
+				w.wantStates(map[int]projection.State{1: projection.Active})
+				if waits != 2 {
+					t.Errorf("waited %d times, want once for the switch and once for the rollback", waits)
+				}
+			}
+		})
+	}
+}
