@@ -3,7 +3,6 @@ package repair
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"slices"
 
 	"gakushoku/internal/projection"
@@ -42,7 +41,8 @@ func (m *ReadModels) Heal(ctx context.Context, name string, streams []string, f 
 }
 
 // StreamNames completes the names of streams, which may be given as their orders' ids, and
-// refuses those that the active version has no row of, or one with events that the store has lost.
+// refuses those that nobody knows, and those whose row in the active version holds events that the
+// store has lost.
 func (m *ReadModels) StreamNames(ctx context.Context, name string, keys []string) ([]string, error) {
 	p, err := m.pointer(ctx, name)
 	if err != nil {
@@ -71,9 +71,6 @@ func (m *ReadModels) StreamNames(ctx context.Context, name string, keys []string
 		for _, s := range streams {
 			if row := rows[s]; row.Ahead(histories[s]) {
 				return nil, refused("the row of stream %s holds events that the event store has lost: gakushoku events verify --deep", s)
-			}
-			if missing(rows, s) {
-				return nil, refused("stream %s has no row, which totals may count still: \"projection heal %s --stream %s\" makes one if they do not", s, name, s)
 			}
 		}
 		return streams, nil
@@ -117,15 +114,8 @@ func (m *ReadModels) heal(ctx context.Context, d projection.Definition, t projec
 	if err != nil {
 		return err
 	}
-	lost := slices.DeleteFunc(slices.Clone(streams), func(s string) bool { return !missing(before, s) })
-	if len(lost) > 0 {
-		if err := m.verifier().HealMissing(ctx, d, t, lost); err != nil {
-			return err
-		}
-	}
-	there := slices.DeleteFunc(slices.Clone(streams), func(s string) bool { return missing(before, s) })
-	if err := m.Projector.Heal(ctx, d, t, there); err != nil {
-		return fmt.Errorf("%s: %w", t, err)
+	if _, err := m.verifier().Heal(ctx, d, t, streams); err != nil {
+		return err
 	}
 	after, err := m.Tables.Records(ctx, t, streams)
 	if err != nil {

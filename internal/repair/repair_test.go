@@ -253,6 +253,30 @@ func TestRowsThatHoldLostEventsAreLeftAlone(t *testing.T) {
 	}
 }
 
+// What a removed row had added to totals is there still: healing would add it once more.
+func TestRowsThatTotalsCountStillAreNotHealed(t *testing.T) {
+	t.Parallel()
+	c := newCanteen(t)
+	c.order("o1", true, placed("o1"))
+	c.order("o2", false, placed("o2")) // which no total has
+	c.damage(2, "order-o1", func(r *projection.Record) { *r = projection.Record{Stream: r.Stream, Writes: r.Writes} })
+	missing := map[string]bool{}
+	err := c.Heal(t.Context(), "orders", []string{"o1"}, func(h repair.Healed) error {
+		missing[h.Table] = h.Missing
+		return nil
+	})
+	if err != nil || !missing["orders-v2"] || missing["orders-v1"] {
+		t.Errorf("%v, %v", missing, err)
+	}
+	v, err := c.Verify(t.Context(), "orders", 2, verify.Options{})
+	if err != nil || v.Counted != 2 || len(v.Totals) != 0 && v.Totals[0].Stored > v.Totals[0].Folded {
+		t.Errorf("%+v, %v", v, err)
+	}
+	if streams, err := c.StreamNames(t.Context(), "orders", []string{"o1"}); err != nil || !slices.Equal(streams, []string{"order-o1"}) {
+		t.Errorf("naming it for a rebuild: %q, %v", streams, err)
+	}
+}
+
 func TestNothingIsHealedFromAStoreThatIsInDoubt(t *testing.T) {
 	t.Parallel()
 	c := newCanteen(t)

@@ -11,8 +11,9 @@ import (
 )
 
 // Heal folds single streams again, in place, in every table version that live delivery
-// writes: those of the request, or those with an event of its number or a later one. It wants
-// to be called again until run.Heal.Done.
+// writes: those of the request, or those with an event of its number or a later one. Rows that are
+// missing it makes only where totals do not have their share, which takes a verification of the
+// whole version. It wants to be called again until run.Heal.Done.
 func (e *Engine) Heal(ctx context.Context, run Run) (Run, error) {
 	return e.step(ctx, run, "Heal", func(run *Run) error {
 		if run.Mode != ModeHeal {
@@ -45,17 +46,17 @@ func (e *Engine) healRun(ctx context.Context, run *Run, pointer projection.Point
 		if err != nil {
 			return err
 		}
-		for page := range slices.Chunk(streams, healPage) {
-			if err := e.Projector.Heal(ctx, d, pointer.Table(v), page); err != nil {
-				return fmt.Errorf("healing %s: %w", pointer.Table(v), err)
+		missing, err := e.verifier().Heal(ctx, d, pointer.Table(v), streams)
+		if err != nil {
+			return err
+		}
+		healed.Missing += missing
+		if v.State == projection.Active {
+			parked, err := e.parked(ctx, pointer.Table(v), streams)
+			if err != nil {
+				return err
 			}
-			if v.State == projection.Active {
-				parked, err := e.parked(ctx, pointer.Table(v), page)
-				if err != nil {
-					return err
-				}
-				healed.Parked += parked
-			}
+			healed.Parked += parked
 		}
 		healed.Versions = append(healed.Versions, v.Number)
 	}
@@ -66,14 +67,16 @@ func (e *Engine) healRun(ctx context.Context, run *Run, pointer projection.Point
 
 // parked counts the streams that are still set aside.
 func (e *Engine) parked(ctx context.Context, t projection.Table, streams []string) (int, error) {
-	records, err := e.Tables.Records(ctx, t, streams)
-	if err != nil {
-		return 0, err
-	}
 	n := 0
-	for _, r := range records {
-		if r.Parked != nil {
-			n++
+	for page := range slices.Chunk(streams, healPage) {
+		records, err := e.Tables.Records(ctx, t, page)
+		if err != nil {
+			return 0, err
+		}
+		for _, r := range records {
+			if r.Parked != nil {
+				n++
+			}
 		}
 	}
 	return n, nil

@@ -2,8 +2,11 @@ package reproject_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/projection"
@@ -78,4 +81,61 @@ func TestSingleStreamsAreHealedInEveryVersion(t *testing.T) {
 	if _, err := w.driver().Run(t.Context(), "r4", r); !errors.Is(err, reproject.ErrRefused) {
 		t.Errorf("%v", err)
 	}
+}
+
+// What a removed row had added to totals is still there: a repair in place would add it once more.
+// Rows that live delivery has not brought in are in no total.
+func TestARepairInPlaceCountsNoRowTwice(t *testing.T) {
+	t.Parallel()
+	for name, ask := range map[string]func(*reproject.Request){
+		"from an event number": func(r *reproject.Request) { r.FromEventNumber = 1 },
+		"by streams":           func(r *reproject.Request) { r.Streams = []string{"order-a002", "order-b000", "order-unknown"} },
+	} {
+		for removed, missing := range map[bool]int{true: 1, false: 0} {
+			t.Run(fmt.Sprintf("%s, removed %t", name, removed), func(t *testing.T) {
+				t.Parallel()
+				w := serving(t, 10)
+				before := w.totals(v1)
+				if removed {
+					w.remove("order-a002")
+				} else {
+					w.lives("b", 1)
+				}
+				r := request()
+				ask(&r)
+				run := w.mustRun("r1", r)
+				if run.Heal.Missing != missing {
+					t.Errorf("%+v", run.Heal)
+				}
+				if removed {
+					if diff := cmp.Diff(before, w.totals(v1)); diff != "" {
+						t.Errorf("totals (-before +after):\n%s", diff)
+					}
+					w.mustRun("r2", request())
+					w.wantFolded(version(2))
+					return
+				}
+				w.wantFolded(v1)
+			})
+		}
+	}
+}
+
+// Live delivery cannot know from one stream that totals count it still. The verification sees that
+// they are wrong, and a rebuild has them right.
+func TestALateEventOfARemovedRowIsMendedByARebuild(t *testing.T) {
+	t.Parallel()
+	w := serving(t, 10)
+	w.remove("order-a003")
+	w.pay("a003")
+	w.mustProject()
+	r := w.verified(v1)
+	if r.Found() != 0 || len(r.Totals) == 0 {
+		t.Errorf("%+v", r)
+	}
+	w.mustRun("r1", request())
+	if r := w.verified(version(2)); !r.Sound() {
+		t.Errorf("after the rebuild: %+v", r)
+	}
+	w.wantFolded(version(2))
 }

@@ -121,8 +121,11 @@ type Healed struct {
 	Streams  int   `json:"streams"`
 	Versions []int `json:"versions"` // in which they were healed
 	Parked   int   `json:"parked"`   // of the streams, in the active version, afterwards
-	Done     bool  `json:"done"`
-	Next     int   `json:"next,omitempty"` // where to go on
+	// Missing are rows that there are not, in all versions, and that were not made: totals have their
+	// share still, or are wrong.
+	Missing int  `json:"missing,omitempty"`
+	Done    bool `json:"done"`
+	Next    int  `json:"next,omitempty"` // where to go on
 }
 
 // Table is the table version that the run makes.

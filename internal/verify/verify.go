@@ -13,7 +13,6 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"slices"
 	"time"
 
 	"gakushoku/internal/event"
@@ -105,17 +104,6 @@ func (v *Verifier) Table(ctx context.Context, d projection.Definition, t project
 		err = v.lost(ctx, d, t, o, missing, &report)
 	}
 	return report, err
-}
-
-// HealMissing makes the rows of those of some streams that have none, where totals do not have
-// their share: for that it verifies the whole table.
-func (v *Verifier) HealMissing(ctx context.Context, d projection.Definition, t projection.Table, streams []string) error {
-	report, missing, err := v.whole(ctx, d, t, Options{})
-	if err == nil {
-		missing = slices.DeleteFunc(missing, func(p Problem) bool { return !slices.Contains(streams, p.Stream) })
-		err = v.lost(ctx, d, t, Options{Fix: true}, missing, &report)
-	}
-	return err
 }
 
 // whole compares rows and totals. Rows that are missing are left, and answered.

@@ -15,9 +15,9 @@ type healCommand struct {
 }
 
 func (healCommand) Help() string {
-	return `Folds the streams from the event store and writes the rows that differ, in every table version that live delivery writes. Safe at any time, and to repeat. A row that holds events which the event store does not have is left alone.
+	return `Folds the streams from the event store and writes the rows that differ, in every table version that live delivery writes. Safe at any time, and to repeat. A row that holds events which the event store does not have is left alone. One that is missing is made only where totals do not have its share, which takes a verification of all rows.
 
-Exit code 1 when a stream is set aside (parked) afterwards, or its row was left alone.
+Exit code 1 when a stream is set aside (parked) afterwards, or its row was left alone or is missing.
 
 Examples:
 

@@ -97,9 +97,14 @@ func (c *rebuildCommand) rebuild(p *program, i installation, name string) error 
 		return err
 	}
 	if c.JSON {
-		return p.printJSON(run)
+		err = p.printJSON(run)
+	} else {
+		err = p.showRun(&run, time.Since(started), c.AWS)
 	}
-	return p.showRun(&run, time.Since(started), c.AWS)
+	if err == nil && run.Heal != nil && run.Heal.Missing > 0 {
+		return fmt.Errorf("%s missing, and not made: totals have their share still, or are wrong; rebuild the whole projection", plural(int64(run.Heal.Missing), "row"))
+	}
+	return err
 }
 
 // stoppedInSoak tells whoever stops a run after its switch where that leaves readers.

@@ -154,6 +154,10 @@ func TestPartialRepairs(t *testing.T) {
 	wrong()
 	contains(t, ok(t, "projection", "rebuild", "orders", "--from-inconsistency", "-d", dir), "order-o1", "different, fixed", "sound now")
 	repaired()
+	damage(t, dir, "order-o1", func(r *projection.Record) { *r = projection.Record{Stream: r.Stream, Writes: r.Writes} })
+	for _, which := range [][]string{{"--stream", "o1"}, {"--from-event-number", "1"}, {"--stream", "o1", "--json"}} {
+		call(t, append([]string{"projection", "rebuild", "orders", "-d", dir}, which...)...).wants(t, exitFailed, "1 row missing, and not made: totals have their share still")
+	}
 	call(t, "projection", "rebuild", "orders", "--from-event-number", "99", "-d", dir).wants(t, exitFailed, "the log ends at 4")
 	call(t, "projection", "rebuild", "orders", "--stream", "nobody", "-d", dir).wants(t, exitUsage, "stream order-nobody: there are no events")
 }

@@ -1,0 +1,81 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"gakushoku/internal/projection"
+)
+
+// Heal makes the rows of some streams what their events say, as Options.Fix does for those that a
+// verification finds: one that is missing is made only where totals do not have its share. For that
+// it verifies the whole table, when one of them is missing still after the lag bound. Streams that
+// the projection does not fold are passed over. It answers how many rows are missing afterwards.
+func (v *Verifier) Heal(ctx context.Context, d projection.Definition, t projection.Table, streams []string) (int, error) {
+	streams = slices.DeleteFunc(slices.Clone(streams), func(s string) bool { return !d.Folds(s) })
+	left, err := v.heal(ctx, d, t, streams)
+	if err != nil {
+		return 0, fmt.Errorf("healing rows of %s: %w", t, err)
+	}
+	return left, nil
+}
+
+func (v *Verifier) heal(ctx context.Context, d projection.Definition, t projection.Table, streams []string) (int, error) {
+	missing, err := v.withoutRow(ctx, t, streams)
+	if err == nil && len(missing) > 0 {
+		if err = v.sleep(ctx, v.LagBound); err == nil {
+			missing, err = v.withoutRow(ctx, t, missing)
+		}
+	}
+	if err == nil && len(missing) > 0 {
+		if err = v.healMissing(ctx, d, t, missing); err == nil {
+			missing, err = v.withoutRow(ctx, t, missing)
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	left := map[string]bool{}
+	for _, stream := range missing {
+		left[stream] = true
+	}
+	there := slices.DeleteFunc(streams, func(s string) bool { return left[s] })
+	return len(missing), v.Projector.Heal(ctx, d, t, there)
+}
+
+// withoutRow are those of some streams that have events and no row.
+func (v *Verifier) withoutRow(ctx context.Context, t projection.Table, streams []string) ([]string, error) {
+	var missing []string
+	for some := range slices.Chunk(streams, pageSize) {
+		rows, err := v.Tables.Records(ctx, t, some)
+		if err != nil {
+			return nil, err
+		}
+		none := slices.DeleteFunc(slices.Clone(some), func(s string) bool {
+			row := rows[s]
+			return present(&row)
+		})
+		histories, err := v.Streams.LoadMany(ctx, none)
+		if err != nil {
+			return nil, err
+		}
+		missing = append(missing, slices.DeleteFunc(none, func(s string) bool { return len(histories[s]) == 0 })...)
+	}
+	return missing, nil
+}
+
+// healMissing makes the rows of those of some streams that have none, where totals do not have
+// their share.
+func (v *Verifier) healMissing(ctx context.Context, d projection.Definition, t projection.Table, streams []string) error {
+	report, missing, err := v.whole(ctx, d, t, Options{})
+	if err == nil {
+		named := map[string]bool{}
+		for _, stream := range streams {
+			named[stream] = true
+		}
+		missing = slices.DeleteFunc(missing, func(p Problem) bool { return !named[p.Stream] })
+		err = v.lost(ctx, d, t, Options{Fix: true}, missing, &report)
+	}
+	return err
+}
