@@ -108,9 +108,13 @@ func (s *Server) Run(ctx context.Context) error {
 	defer s.listener.Close()
 	defer s.unlock()
 	logFile := &lumberjack.Logger{Filename: LogFile(s.options.Dir), MaxSize: logMegabytes, MaxBackups: logFiles}
-	var out io.Writer = logFile
+	lines, err := openWholeLines(logFile.Filename, logFile, s.options.Level)
+	if err != nil {
+		return errors.Join(err, s.folder.Close())
+	}
+	var out io.Writer = lines
 	if s.options.Log != nil {
-		out = tee{logFile, s.options.Log}
+		out = tee{lines, s.options.Log}
 	}
 	logger := observe.NewLogger(out, s.options.Level, "server")
 	spanFile := &lumberjack.Logger{Filename: SpanFile(s.options.Dir), MaxSize: spanMegabytes, MaxBackups: spanFiles}
