@@ -65,10 +65,11 @@ func (c *topCommand) Run(p *program) error {
 	return err
 }
 
-// folderThatIs opens the data folder, nil when there is none: the server may be elsewhere.
+// folderThatIs opens the data folder, nil when there is none that can be used: the server may be
+// elsewhere, or another user's.
 func (p *program) folderThatIs() (*app.Folder, error) {
 	folder, err := app.OpenExistingFolder(p.ctx, p.data)
-	if errors.Is(err, app.ErrNoFolder) {
+	if isUnusable(err) { // what the server says is to be seen then too, or just then
 		return nil, nil
 	}
 	return folder, err
@@ -211,7 +212,20 @@ func (w *topWatcher) show(last, now top.Reading) error {
 		_, err := w.stdout.Write(text.Bytes())
 		return err
 	}
+	if rows := w.rows(); rows > 0 {
+		if err := fit(&text, &page, rows); err != nil {
+			return err
+		}
+	}
 	return w.draw(text.Bytes())
+}
+
+// rows is how many lines the terminal has; 0 when that is not known.
+func (w *topWatcher) rows() int {
+	if file, ok := w.stdout.(interface{ Fd() uintptr }); ok {
+		return rowsOf(file.Fd())
+	}
+	return 0
 }
 
 // inPlace reports whether pages are drawn over one another.
@@ -219,14 +233,15 @@ func (w *topWatcher) inPlace() bool {
 	return isTerminal(w.stdout) && !w.command.JSON && !w.command.Once
 }
 
-// draw writes a page over the last one, in one piece, so that nothing flickers.
+// draw writes a page over the last one, in one piece, so that nothing flickers. Lines that are
+// too long for the terminal are cut off (DECAWM), not wrapped.
 func (w *topWatcher) draw(text []byte) error {
-	page := []byte("\x1b[H")
+	page := []byte("\x1b[?7l\x1b[H")
 	if !w.drawn {
-		page = []byte("\x1b[H\x1b[2J")
+		page = []byte("\x1b[?7l\x1b[H\x1b[2J")
 	}
 	w.drawn = true
 	page = append(page, bytes.ReplaceAll(text, []byte("\n"), []byte("\x1b[K\n"))...)
-	_, err := w.stdout.Write(append(page, "\x1b[J"...))
+	_, err := w.stdout.Write(append(page, "\x1b[J\x1b[?7h"...))
 	return err
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -108,7 +110,7 @@ func TestTopGoesOnAskingUntilItIsStopped(t *testing.T) {
 		}
 		contains(t, r.out.String(), "health      FAILING", "  disk           failing  full")
 		contains(t, r.out.String()+r.err.String(), "does not answer: its /metrics answers 502", "Trying again every 50ms")
-		if drawn := strings.HasPrefix(r.out.String(), "\x1b[H\x1b[2J"); drawn != terminal || !terminal && strings.Contains(r.out.String(), "\x1b") {
+		if drawn := strings.HasPrefix(r.out.String(), "\x1b[?7l\x1b[H\x1b[2J"); drawn != terminal || !terminal && strings.Contains(r.out.String(), "\x1b") {
 			t.Errorf("terminal %v: %q", terminal, r.out.String())
 		}
 	}
@@ -145,7 +147,7 @@ GET /orders  200        12.3        1.2 ms  40.0 ms
 GET /orders  503 infra  0.0         -       -
 
 COMMAND  RESULT  PER SECOND  P50  P95
-none yet
+none
 
 errors      domain 2.0/s, infra 1.0/s
 events      3.0/s appended, 0.5/s conflicts, 1.0/s repeated commands
@@ -162,4 +164,55 @@ rebuild     run r1 builds orders-v2: in Replay, 900 events to replay in 16 parts
 	if err != nil || out.String() != want {
 		t.Errorf("%v\n%s", err, out.String())
 	}
+}
+
+func TestAPageIsNoLongerThanItsWindow(t *testing.T) {
+	t.Parallel()
+	page := topPage{Server: "http://canteen", Page: top.Page{
+		Health:   health.Report{Status: health.Failing, Parts: []health.Part{{Name: "disk", Status: health.Failing, Detail: "full"}}},
+		Requests: []top.Rate{{Name: "GET /orders", Result: "200", PerSecond: 1}, {Name: "GET /sales", Result: "200"}},
+		Commands: []top.Rate{{Name: "PlaceOrder", Result: "OK"}},
+	}}
+	for _, c := range []struct {
+		rows           int
+		shown, leftOut []string
+	}{
+		{100, []string{"FAILING", "GET /orders", "GET /sales", "PlaceOrder", "machine"}, nil},
+		{16, []string{"FAILING", "GET /orders", "machine"}, []string{"GET /sales", "PlaceOrder"}},
+		{4, []string{"FAILING", "disk"}, []string{"REQUEST", "machine"}},
+	} {
+		var text bytes.Buffer
+		err := showPage(&text, &page)
+		if err == nil {
+			err = fit(&text, &page, c.rows)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(text.String(), "\n"); n >= c.rows {
+			t.Errorf("%d lines in %d rows, and the cursor below", n, c.rows)
+		}
+		contains(t, text.String(), c.shown...)
+		for _, word := range c.leftOut {
+			if strings.Contains(text.String(), word) {
+				t.Errorf("%d rows: %q is there: %s", c.rows, word, text.String())
+			}
+		}
+	}
+}
+
+// The first command of many runbooks: it is not to fail because the folder has lost its events.
+func TestTopShowsAServerWhoseFolderCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	dir := seeded(t)
+	if err := os.Remove(filepath.Join(dir, "events.db")); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/health" {
+			fmt.Fprint(w, `{"status":"failing","parts":[{"name":"eventStore","status":"failing","detail":"gone"}]}`)
+		}
+	}))
+	defer server.Close()
+	contains(t, ok(t, "top", "-d", dir, "--url", server.URL, "--once", "--interval", "50ms"), "eventStore     failing  gone")
 }

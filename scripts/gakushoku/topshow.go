@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"maps"
@@ -44,6 +45,36 @@ func showPage(w io.Writer, p *topPage) error {
 	return nil
 }
 
+// fit makes a page no longer than a window, or the terminal would scroll what stands first,
+// the health, out of sight: what did not happen lately goes first, then the lines at the end.
+func fit(text *bytes.Buffer, p *topPage, rows int) error {
+	rows-- // the cursor stands below the page
+	if bytes.Count(text.Bytes(), newline) > rows {
+		busy := *p
+		busy.Requests, busy.Commands = happening(p.Requests), happening(p.Commands)
+		text.Reset()
+		if err := showPage(text, &busy); err != nil {
+			return err
+		}
+	}
+	kept := 0
+	for line := range bytes.Lines(text.Bytes()) {
+		if rows == 0 {
+			break
+		}
+		rows, kept = rows-1, kept+len(line)
+	}
+	text.Truncate(kept)
+	return nil
+}
+
+var newline = []byte("\n")
+
+// happening are the rates that are not 0.
+func happening(rates []top.Rate) []top.Rate {
+	return slices.DeleteFunc(slices.Clone(rates), func(r top.Rate) bool { return r.PerSecond == 0 })
+}
+
 // showParts shows how the parts of a server are: those that are not well first.
 func showParts(w io.Writer, r *health.Report) {
 	fmt.Fprintf(w, "health      %s\n", strings.ToUpper(string(r.Status)))
@@ -62,7 +93,7 @@ func showRates(w io.Writer, head string, rates []top.Rate) {
 		fmt.Fprintf(w, "%s\t%s\t%.1f\t%s\t%s\n", plain(r.Name), plain(strings.TrimSpace(r.Result+" "+r.ErrorClass)), r.PerSecond, milliseconds(r.P50Ms), milliseconds(r.P95Ms))
 	}
 	if len(rates) == 0 {
-		fmt.Fprintln(w, "none yet")
+		fmt.Fprintln(w, "none")
 	}
 }
 
