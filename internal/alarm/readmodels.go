@@ -44,7 +44,7 @@ func readModels() []Condition {
 				Series: Series{Name: "gakushoku_projection_parked", Read: Last},
 			}}},
 			Compare: Above, Threshold: 0, Period: 5 * time.Minute, Periods: 1, Datapoints: 1,
-			Missing: NotBreaching, Why: "no data means that no projector has run, which another condition watches",
+			Missing: NotBreaching, Why: "the health function counts them each minute, orders or not; no data means that it has not run",
 		},
 		{
 			Name: "verify-failed", Class: Critical, Once: true, Runbook: "failed-run.md",

@@ -80,7 +80,7 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 		retries:    counter(MetricRetries, "Tries of commands after the first"),
 		repeats:    counter(MetricRepeats, "Commands that had been carried out before, and were answered again"),
 		appends:    counter(MetricAppended, "Events that commands have appended"),
-		steps:      counter(MetricDelivered, "Events that were delivered, by what came of them"),
+		steps:      counter(MetricDelivered, "Events that were delivered, once for each table version that is written, by what came of them"),
 		heals:      counter(MetricHeals, "Streams that were folded from the event store"),
 		pointers:   counter(MetricPointers, "Reads of a version pointer, answered from memory or not"),
 		folded:     counter(MetricFolded, "Events that the steps of rebuilds have gone through"),

@@ -95,7 +95,7 @@ func (f *Finder) events(ctx context.Context, found *Found) error {
 			return fmt.Errorf("looking for the events of %s in the log: %w", found.CorrelationID, err)
 		}
 		if events.count > 0 {
-			found.note("there is no log line of a whole request: the log files are gone, or the events were imported; the events were looked for in the whole log")
+			found.note("there is no log line of a whole request: the log files are gone, or were not searched so far back, or the events were imported; the events were looked for in the whole log")
 		}
 	}
 	found.Events = events.all()

@@ -50,15 +50,18 @@ func (c *waitCommand) Run(p *program) error {
 	}
 	ctx, cancel := context.WithTimeout(p.ctx, c.Timeout)
 	defer cancel()
-	started, told := time.Now(), ""
+	started := time.Now()
+	last := unready{text: "no answer"}
 	for {
 		problem, ready := ask(ctx, target)
 		if ready {
 			return p.printf("%s is ready after %s\n", target, time.Since(started).Round(time.Millisecond))
 		}
-		if ctx.Err() == nil && problem != told {
-			told = problem
-			fmt.Fprintf(p.stderr, "%s: %s\n", target, problem)
+		if ctx.Err() == nil {
+			if problem.what != last.what {
+				fmt.Fprintf(p.stderr, "%s: %s\n", target, problem.text)
+			}
+			last = problem
 		}
 		if err := wait.For(ctx, healthPause); err != nil {
 			break
@@ -67,10 +70,7 @@ func (c *waitCommand) Run(p *program) error {
 	if p.ctx.Err() != nil {
 		return p.ctx.Err()
 	}
-	if told == "" {
-		told = "no answer"
-	}
-	return fmt.Errorf("%s is not ready after %s: %s", target, c.Timeout, told)
+	return fmt.Errorf("%s is not ready after %s: %s", target, c.Timeout, last.text)
 }
 
 // readyURL completes what a person types.
@@ -97,13 +97,17 @@ func serverURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
+// unready is why a server is not ready: as a text for a person, in which details may be others
+// each time (how late something is by now), and without them.
+type unready struct{ text, what string }
+
 // ask asks once. It tells what is wrong when the server is not ready.
-func ask(ctx context.Context, target string) (problem string, ready bool) {
+func ask(ctx context.Context, target string) (problem unready, ready bool) {
 	ctx, cancel := context.WithTimeout(ctx, healthAnswer)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
-		return err.Error(), false
+		return unready{err.Error(), err.Error()}, false
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
@@ -111,37 +115,39 @@ func ask(ctx context.Context, target string) (problem string, ready bool) {
 		if errors.As(err, &wrapped) {
 			err = wrapped.Err
 		}
-		return err.Error(), false
+		return unready{err.Error(), err.Error()}, false
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, healthMaxBody))
 	if response.StatusCode == http.StatusOK {
-		return "", true
+		return unready{}, true
 	}
 	if err != nil {
-		return err.Error(), false
+		return unready{err.Error(), err.Error()}, false
 	}
-	return response.Status + notReady(body), false
+	details, names := notReady(body)
+	return unready{response.Status + details, response.Status + names}, false
 }
 
-// notReady lists the parts that a health report says are not well.
-func notReady(body []byte) string {
+// notReady lists the parts that a health report says are not well, with and without details.
+func notReady(body []byte) (details, names string) {
 	var report health.Report
 	if json.Unmarshal(body, &report) != nil {
-		return ""
+		return "", ""
 	}
 	var parts []string
 	for _, part := range report.Parts {
 		if part.Status == health.OK {
 			continue
 		}
+		names += " " + part.Name
 		if part.Detail != "" {
 			part.Name += ": " + part.Detail
 		}
 		parts = append(parts, part.Name)
 	}
 	if len(parts) == 0 {
-		return ""
+		return "", ""
 	}
-	return " (" + strings.Join(parts, "; ") + ")"
+	return " (" + strings.Join(parts, "; ") + ")", names
 }

@@ -97,12 +97,12 @@ func TestHealthWaitTellsWhatIsNotReady(t *testing.T) {
 			http.NotFound(w, r)
 		case asked.Add(1) < 3:
 			w.WriteHeader(http.StatusServiceUnavailable)
-			fmt.Fprint(w, `{"status":"failing","parts":[{"name":"store","status":"ok"},{"name":"disk","status":"failing","detail":"full"},{"name":"x","status":"failing"}]}`)
+			fmt.Fprintf(w, `{"status":"failing","parts":[{"name":"store","status":"ok"},{"name":"disk","status":"failing","detail":"full since %ds"},{"name":"x","status":"failing"}]}`, asked.Load())
 		}
 	}))
 	defer server.Close()
 	got := call(t, "health", "wait", strings.TrimPrefix(server.URL, "http://"))
-	got.wants(t, exitDone, "503 Service Unavailable (disk: full; x)\n", "is ready after")
+	got.wants(t, exitDone, "503 Service Unavailable (disk: full since 1s; x)\n", "is ready after")
 	if n := strings.Count(got.err, "disk"); n != 1 {
 		t.Errorf("told %d times: %s", n, got.err)
 	}

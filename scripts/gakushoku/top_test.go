@@ -151,7 +151,7 @@ none
 
 errors      domain 2.0/s, infra 1.0/s
 events      3.0/s appended, 0.5/s conflicts, 1.0/s repeated commands
-projecting  applied 3.0/s
+projecting  applied 3.0/s, in all table versions
   orders    lag p50 1.2 ms, p95 40.0 ms, 0.0/s healed, 2 parked
   meals     lag - (nothing came), 0.0/s healed, ? parked
   stock     lag p50 999.9 ms, p95 5m0s, 0.0/s healed, ? parked

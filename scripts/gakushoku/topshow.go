@@ -26,7 +26,7 @@ func showPage(w io.Writer, p *topPage) error {
 	}
 	fmt.Fprintf(w, "\nerrors      %s\n", perSecond(p.Errors))
 	fmt.Fprintf(w, "events      %.1f/s appended, %.1f/s conflicts, %.1f/s repeated commands\n", p.AppendedPerSecond, p.ConflictsPerSecond, p.RepeatsPerSecond)
-	fmt.Fprintf(w, "projecting  %s\n", perSecond(p.Delivered))
+	fmt.Fprintf(w, "projecting  %s, in all table versions\n", perSecond(p.Delivered))
 	for i := range p.Projections {
 		q := &p.Projections[i]
 		fmt.Fprintf(w, "  %-9s lag %s, %.1f/s healed, %s parked\n", q.Name, quantilesText(q.Lag), q.HealsPerSecond, orUnknown(q.Parked))
