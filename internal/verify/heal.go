@@ -28,6 +28,10 @@ func (v *Verifier) heal(ctx context.Context, d projection.Definition, t projecti
 			missing, err = v.withoutRow(ctx, t, missing)
 		}
 	}
+	tried := map[string]bool{} // once is enough: a parked one counts its attempts
+	for _, stream := range missing {
+		tried[stream] = true
+	}
 	if err == nil && len(missing) > 0 {
 		if err = v.healMissing(ctx, d, t, missing); err == nil {
 			missing, err = v.withoutRow(ctx, t, missing)
@@ -36,11 +40,7 @@ func (v *Verifier) heal(ctx context.Context, d projection.Definition, t projecti
 	if err != nil {
 		return 0, err
 	}
-	left := map[string]bool{}
-	for _, stream := range missing {
-		left[stream] = true
-	}
-	there := slices.DeleteFunc(streams, func(s string) bool { return left[s] })
+	there := slices.DeleteFunc(streams, func(s string) bool { return tried[s] })
 	return len(missing), v.Projector.Heal(ctx, d, t, there)
 }
 
