@@ -263,6 +263,7 @@ func (f *Folder) ReadModels() *repair.ReadModels {
 	return &repair.ReadModels{
 		Definitions: projection.All(), Pointers: f.Control, Tables: f.Tables, Streams: f.Events,
 		Numbers:   &eventlog.Numberer{Log: f.Log(), Streams: f.Events},
+		Log:       f.Log(),
 		Projector: f.Projector(), LagBound: lagBound, Now: time.Now, Check: f.CheckEvents,
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gakushoku/internal/archive"
 	"gakushoku/internal/event"
@@ -20,6 +21,7 @@ import (
 	"gakushoku/internal/health"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
+	"gakushoku/internal/repair"
 	"gakushoku/internal/reproject"
 	"gakushoku/internal/verify"
 )
@@ -334,6 +336,68 @@ func TestAVerificationOfAStoreThatHasLostEventsAppendsNothing(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A row is all that is left of a stream that the event store has lost, but for the log. Nobody empties
+// it to fit the store. One of a stream that nobody ever heard of is emptied.
+func TestARowOfAStreamThatWasLostIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	f := openFolder(t)
+	place(t, f, 5)
+	settled(t, f)
+	table := projection.Table{Projection: readmodel.OrdersName, Version: 1}
+	names, _, err := f.Events.Streams(t.Context(), eventstore.All, "", 9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost, ghost := names[1], event.OrderStream("ghost")
+	db, err := sql.Open("sqlite", f.Events.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.ExecContext(t.Context(), "DELETE FROM events WHERE stream = ?", lost)
+	if err = errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	row := projection.Record{Stream: ghost, Version: 1, Writes: 1, Data: []byte(`{"orderId":"ghost"}`)}
+	if late, err := f.Tables.Write(t.Context(), table, []projection.Change{{Record: row}}); err != nil || len(late) > 0 {
+		t.Fatal(late, err)
+	}
+	wantLeft := func(after string) {
+		t.Helper()
+		if rows, err := f.Tables.Records(t.Context(), table, []string{lost}); err != nil || rows[lost].Version != 1 {
+			t.Errorf("after %s: %+v, %v", after, rows[lost], err)
+		}
+	}
+	if _, err := f.Rebuild(t.Context(), reproject.Request{Projection: readmodel.OrdersName, FromEventNumber: 1}, RebuildOptions{}); err != nil {
+		t.Error(err)
+	}
+	wantLeft("a rebuild in place")
+	m := f.ReadModels()
+	m.LagBound = time.Millisecond
+	if err := m.Heal(t.Context(), readmodel.OrdersName, []string{lost}, func(repair.Healed) error { return nil }); err != nil {
+		t.Error(err)
+	}
+	wantLeft("a heal")
+	for _, fix := range []bool{false, true, true} {
+		v, err := m.Verify(t.Context(), readmodel.OrdersName, 0, verify.Options{Fix: fix})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.Counts[verify.Ahead] != 1 || v.Sound {
+			t.Errorf("fix %t: %+v", fix, v)
+		}
+		for _, p := range v.Problems {
+			if p.Stream == lost && (p.Class != verify.Ahead || p.Fixed || !strings.Contains(p.Reason, "events verify --deep")) || p.Stream == ghost && (p.Class != verify.Extra || p.Fixed != fix) {
+				t.Errorf("fix %t: %+v", fix, p)
+			}
+		}
+		wantLeft(fmt.Sprintf("a verification, fix %t", fix))
+	}
+	rows, err := f.Tables.Records(t.Context(), table, []string{ghost})
+	if got := rows[ghost]; err != nil || got.Version != 0 {
+		t.Errorf("the row of an unknown stream: %+v, %v", got, err)
 	}
 }
 

@@ -24,18 +24,29 @@ const maxHealAttempts = 10
 // is ahead of its stream is left alone, and logged: the event store has lost events then, of which
 // the row is all that is left.
 func (p *Projector) Heal(ctx context.Context, d Definition, t Table, streams []string) error {
+	return p.heal(ctx, d, t, streams, (*Record).Ahead)
+}
+
+// Empty is Heal for rows of streams that never had events, as far as anybody knows: what they say is
+// taken back. Who calls it has made sure that the event store did not lose them.
+func (p *Projector) Empty(ctx context.Context, d Definition, t Table, streams []string) error {
+	return p.heal(ctx, d, t, streams, func(r *Record, history []event.Event) bool { return len(history) > 0 && r.Ahead(history) })
+}
+
+// heal leaves alone what ahead says it should.
+func (p *Projector) heal(ctx context.Context, d Definition, t Table, streams []string, ahead func(*Record, []event.Event) bool) error {
 	streams = slices.DeleteFunc(slices.Clone(streams), func(s string) bool { return !d.Folds(s) })
 	for len(streams) > 0 {
 		part := streams[:min(len(streams), MaxWrite)]
 		streams = streams[len(part):]
-		if err := p.healPart(ctx, d, t, part); err != nil {
+		if err := p.healPart(ctx, d, t, part, ahead); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *Projector) healPart(ctx context.Context, d Definition, t Table, streams []string) error {
+func (p *Projector) healPart(ctx context.Context, d Definition, t Table, streams []string, ahead func(*Record, []event.Event) bool) error {
 	observe.MetricsOf(ctx).Healed(ctx, d.Name, len(streams))
 	for attempt := range maxHealAttempts {
 		if attempt > 0 {
@@ -43,7 +54,7 @@ func (p *Projector) healPart(ctx context.Context, d Definition, t Table, streams
 				return err
 			}
 		}
-		late, err := p.healOnce(ctx, d, t, streams)
+		late, err := p.healOnce(ctx, d, t, streams, ahead)
 		if err != nil {
 			return fmt.Errorf("healing: %w", err)
 		}
@@ -66,7 +77,7 @@ func (p *Projector) pause(ctx context.Context, attempt int) error {
 }
 
 // healOnce tries each stream once and returns those whose row was changed meanwhile.
-func (p *Projector) healOnce(ctx context.Context, d Definition, t Table, streams []string) ([]string, error) {
+func (p *Projector) healOnce(ctx context.Context, d Definition, t Table, streams []string, ahead func(*Record, []event.Event) bool) ([]string, error) {
 	// The rows are read before the streams: whatever the rows hold, the streams hold too, so a
 	// row that is ahead of its stream has lost it and is not a race.
 	records, err := p.Tables.Records(ctx, t, streams)
@@ -81,7 +92,7 @@ func (p *Projector) healOnce(ctx context.Context, d Definition, t Table, streams
 	for _, stream := range streams {
 		record := records[stream]
 		record.Stream = stream
-		if record.Ahead(histories[stream]) {
+		if ahead(&record, histories[stream]) {
 			observe.Logger(ctx).Error().Str(observe.FieldErrorClass, string(fault.Infra)).Str(observe.FieldProjection, t.String()).Str(observe.FieldStream, stream).
 				Uint64(observe.FieldVersion, record.Version).Int("events", len(histories[stream])).Msg("projection:ahead")
 			continue
@@ -100,9 +111,13 @@ func (p *Projector) healOnce(ctx context.Context, d Definition, t Table, streams
 	return p.Tables.Write(ctx, t, changes)
 }
 
-// Ahead reports whether a row holds more events than its stream, which was read after it.
+// Ahead reports whether a row holds more events than its stream, which was read after it and may
+// have none.
 func (r *Record) Ahead(history []event.Event) bool {
-	return len(history) > 0 && r.Version > history[len(history)-1].Version
+	if len(history) == 0 {
+		return r.Version > 0 || r.Parked != nil
+	}
+	return r.Version > history[len(history)-1].Version
 }
 
 // refold folds a stream from its beginning and answers what has to be written.

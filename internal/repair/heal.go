@@ -70,7 +70,7 @@ func (m *ReadModels) StreamNames(ctx context.Context, name string, keys []string
 		}
 		for _, s := range streams {
 			if row := rows[s]; row.Ahead(histories[s]) {
-				return nil, refused("the row of stream %s holds events that the event store has lost: gakushoku events verify --deep", s)
+				return nil, refused("the row of stream %s holds events that the event store does not have: gakushoku events verify --deep", s)
 			}
 		}
 		return streams, nil

@@ -28,6 +28,7 @@ type ReadModels struct {
 	Tables      projection.Store
 	Streams     verify.Streams
 	Numbers     verify.Numberer // of events in the log; nil where they are not known
+	Log         verify.Log      // nil where there is none
 	Projector   *projection.Projector
 	LagBound    time.Duration // by when live delivery has brought in an event, normally
 	Now         func() time.Time
@@ -142,7 +143,7 @@ func (m *ReadModels) Verify(ctx context.Context, name string, number int, o veri
 }
 
 func (m *ReadModels) verifier() *verify.Verifier {
-	return &verify.Verifier{Tables: m.Tables, Streams: m.Streams, Projector: m.Projector, LagBound: m.LagBound, Now: m.Now}
+	return &verify.Verifier{Tables: m.Tables, Streams: m.Streams, Log: m.Log, Projector: m.Projector, LagBound: m.LagBound, Now: m.Now}
 }
 
 // choose is a version that live delivery writes.

@@ -81,7 +81,7 @@ func TestAStreamThatIsOnlyInTheLogIsNotLostInSilence(t *testing.T) {
 	w.engine.Streams = without{w.events, "order-a003"}
 	w.engine.Projector.Streams = w.engine.Streams
 	_, err := w.driver().Run(t.Context(), "r1", request())
-	if !errors.Is(err, reproject.ErrFailed) || !strings.Contains(err.Error(), "order-a003 is extra") {
+	if !errors.Is(err, reproject.ErrFailed) || !strings.Contains(err.Error(), "order-a003 is ahead") {
 		t.Errorf("%v", err)
 	}
 	w.wantStates(map[int]projection.State{1: projection.Active})

@@ -54,6 +54,7 @@ type Log interface {
 	Manifests(ctx context.Context, after, upTo uint64, f func(m *eventlog.Manifest) error) error
 	ReadFrame(ctx context.Context, m *eventlog.Manifest, f eventlog.Frame, buf []byte) ([]byte, error)
 	Events(ctx context.Context, after, upTo uint64, f func(number uint64, e *event.Event) error) error
+	Holding(ctx context.Context, streams []string) (map[string]bool, error)
 }
 
 // Streams is what the engine reads of the event store.

@@ -64,7 +64,7 @@ func (e *Engine) StartVerify(ctx context.Context, run Run) (Run, error) {
 
 func (e *Engine) verifier() *verify.Verifier {
 	return &verify.Verifier{
-		Tables: e.Tables, Streams: e.Streams, Projector: e.Projector, LagBound: e.Settings.LagBound,
+		Tables: e.Tables, Streams: e.Streams, Log: e.Log, Projector: e.Projector, LagBound: e.Settings.LagBound,
 		Workers: e.Settings.Workers, Now: e.Now, Sleep: e.Sleep,
 	}
 }

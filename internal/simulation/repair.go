@@ -65,7 +65,7 @@ func (w *world) verifyRows() {
 		if err != nil {
 			return err
 		}
-		v := verify.Verifier{Tables: e.Tables, Streams: e.Streams, Projector: e.Projector, LagBound: lagBound, Workers: 1, Now: time.Now}
+		v := verify.Verifier{Tables: e.Tables, Streams: e.Streams, Log: e.Log, Projector: e.Projector, LagBound: lagBound, Workers: 1, Now: time.Now}
 		for _, version := range pointer.Versions {
 			if version.State != projection.Active && version.State != projection.Previous {
 				continue

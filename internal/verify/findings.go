@@ -11,8 +11,8 @@ import (
 type Class string
 
 // The classes. A row that is right at its own version but behind is stale, one that is not
-// there is missing, one whose stream is not there is extra, one that reflects more events than
-// there are is ahead, one that says something else at its own version is different, and broken
+// there is missing, one whose stream nobody knows events of is extra, one that reflects more events
+// than the event store has is ahead, one that says something else at its own version is different, and broken
 // is a stream that lacks an event itself: no row of it can be right. Ahead and broken mean that the
 // event store has lost events; healing would lose what they were in the row too.
 const (
@@ -48,8 +48,10 @@ type Field struct {
 	Fold string `json:"fold"` // as the events say
 }
 
-// Healable reports whether folding the stream anew may put such a row right.
-func (c Class) Healable() bool { return c != Ahead && c != Broken }
+// healable reports whether folding the stream anew may put the row right.
+func (p *Problem) healable() bool {
+	return p.Class != Ahead && p.Class != Broken && !(p.Class == Extra && p.Reason != "")
+}
 
 // maxProblems bounds the problems that are told in detail; all are counted.
 const maxProblems = 100

@@ -24,12 +24,17 @@ func (p *pass) settleProblems(ctx context.Context, wrong []Problem, page *Findin
 
 // fix heals streams and says of each whether that has helped.
 func (p *pass) fix(ctx context.Context, wrong []Problem, page *Findings) error {
-	var streams []string
+	var streams, heal, empty []string
 	at := map[string]*Problem{}
 	for i := range wrong {
-		if problem := &wrong[i]; problem.Class.Healable() && !(problem.Class == Missing && p.options.keepMissing) {
+		if problem := &wrong[i]; problem.healable() && !(problem.Class == Missing && p.options.keepMissing) {
 			streams = append(streams, problem.Stream)
 			at[problem.Stream] = problem
+			if problem.Class == Extra {
+				empty = append(empty, problem.Stream)
+			} else {
+				heal = append(heal, problem.Stream)
+			}
 		}
 	}
 	if len(streams) == 0 {
@@ -38,7 +43,10 @@ func (p *pass) fix(ctx context.Context, wrong []Problem, page *Findings) error {
 	if err := p.touch(ctx, streams, at, page); err != nil {
 		return err
 	}
-	if err := p.heal(ctx, streams, at); err != nil {
+	if err := p.heal(ctx, heal, at, p.Projector.Heal); err != nil {
+		return err
+	}
+	if err := p.heal(ctx, empty, at, p.Projector.Empty); err != nil {
 		return err
 	}
 	looks, err := p.look(ctx, streams)
@@ -58,13 +66,13 @@ func (p *pass) fix(ctx context.Context, wrong []Problem, page *Findings) error {
 
 // heal heals streams together, and each alone when that fails for another reason than the
 // infrastructure: one that cannot be healed must not keep the others wrong.
-func (p *pass) heal(ctx context.Context, streams []string, at map[string]*Problem) error {
-	err := p.Projector.Heal(ctx, p.definition, p.table, streams)
+func (p *pass) heal(ctx context.Context, streams []string, at map[string]*Problem, by func(context.Context, projection.Definition, projection.Table, []string) error) error {
+	err := by(ctx, p.definition, p.table, streams)
 	if err == nil || fault.ClassOf(err) == fault.Infra {
 		return err
 	}
 	for _, stream := range streams {
-		err := p.Projector.Heal(ctx, p.definition, p.table, []string{stream})
+		err := by(ctx, p.definition, p.table, []string{stream})
 		if err != nil && fault.ClassOf(err) == fault.Infra {
 			return err
 		}

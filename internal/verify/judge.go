@@ -83,6 +83,9 @@ func judge(d projection.Definition, row *projection.Record, history []event.Even
 	return j, nil
 }
 
+// noStream reports whether there is a row, though no event of its stream.
+func (j *judgement) noStream() bool { return j.class == Extra && j.reason == "" }
+
 func (j *judgement) differ(fields ...Field) {
 	if len(fields) > 0 {
 		j.class, j.fields = Different, append(j.fields, fields...)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"gakushoku/internal/fault"
 	"gakushoku/internal/projection"
 )
 
@@ -33,10 +34,14 @@ func (p *pass) secondLook(ctx context.Context, waiting []suspect) error {
 			return err
 		}
 	}
+	lost, err := p.lostStreams(ctx, waiting)
+	if err != nil {
+		return err
+	}
 	for len(waiting) > 0 {
 		some := waiting[:min(len(waiting), pageSize)]
 		waiting = waiting[len(some):]
-		if err := p.lookAgainAt(ctx, some); err != nil {
+		if err := p.lookAgainAt(ctx, some, lost); err != nil {
 			return err
 		}
 	}
@@ -58,7 +63,7 @@ func eachOnce(waiting []suspect) []suspect {
 	return kept
 }
 
-func (p *pass) lookAgainAt(ctx context.Context, some []suspect) error {
+func (p *pass) lookAgainAt(ctx context.Context, some []suspect, lost lostStreams) error {
 	streams := make([]string, len(some))
 	for i, s := range some {
 		streams[i] = s.stream
@@ -72,6 +77,9 @@ func (p *pass) lookAgainAt(ctx context.Context, some []suspect) error {
 	for i := range looks {
 		l := &looks[i]
 		l.late(some[i].want)
+		if l.noStream() {
+			lost.judge(&l.judgement, l.row.Stream)
+		}
 		if l.class != "" {
 			wrong = append(wrong, problemOf(&l.row, l.length, &l.judgement))
 		}
@@ -80,6 +88,50 @@ func (p *pass) lookAgainAt(ctx context.Context, some []suspect) error {
 		return err
 	}
 	return p.add(ctx, page, nil)
+}
+
+// lostStreams tells streams of which the event store has lost all events from those that never had
+// any.
+type lostStreams struct {
+	never map[string]bool // had any, as far as the log knows
+	doubt string          // why the log cannot tell
+}
+
+// lostStreams asks the log about those suspects that had no events.
+func (p *pass) lostStreams(ctx context.Context, waiting []suspect) (lostStreams, error) {
+	lost := lostStreams{never: map[string]bool{}}
+	var without []string
+	for _, s := range waiting {
+		if s.want == 0 {
+			without = append(without, s.stream)
+			lost.never[s.stream] = true
+		}
+	}
+	if p.Log == nil || len(without) == 0 {
+		return lost, nil
+	}
+	held, err := p.Log.Holding(ctx, without)
+	if err != nil {
+		if fault.ClassOf(err) == fault.Infra || ctx.Err() != nil {
+			return lost, err
+		}
+		lost.doubt = "the log cannot tell whether the event store has lost the stream: " + err.Error()
+	}
+	for stream := range held {
+		delete(lost.never, stream)
+	}
+	return lost, nil
+}
+
+// judge is about a row without a stream: it is ahead of it when there are events in the log, and
+// when there were some in the store a moment ago.
+func (l *lostStreams) judge(j *judgement, stream string) {
+	switch {
+	case !l.never[stream]:
+		j.class, j.reason = Ahead, lostEvents
+	case l.doubt != "":
+		j.reason = l.doubt
+	}
 }
 
 // looked is a row, the length of its stream, and what they show.

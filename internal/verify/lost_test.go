@@ -1,10 +1,15 @@
 package verify_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/fault"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
 	"gakushoku/internal/verify"
@@ -86,5 +91,72 @@ func TestASampleHealsNoMissingRows(t *testing.T) {
 	r := w.verify(w.verifier(true), verify.Options{Fix: true, Sample: 0.99})
 	if r.Counts[verify.Missing] == 0 || len(r.Fixed) > 0 || r.Problems[0].Reason == "" {
 		t.Errorf("%+v", r)
+	}
+}
+
+// logged is a log that has events of these streams, or cannot tell.
+type logged struct {
+	streams []string
+	err     error
+}
+
+func (l logged) Holding(_ context.Context, streams []string) (map[string]bool, error) {
+	held := map[string]bool{}
+	for _, s := range streams {
+		if slices.Contains(l.streams, s) {
+			held[s] = true
+		}
+	}
+	return held, l.err
+}
+
+// A row of which the event store has no stream is emptied only when the log has none either: else the
+// store has lost it, and the row is what is left.
+func TestRowsWithoutAStreamAreEmptiedOnlyWhenTheLogHasNoneEither(t *testing.T) {
+	t.Parallel()
+	const stream = "order-nobody"
+	for name, test := range map[string]struct {
+		log    verify.Log
+		class  verify.Class
+		reason string
+		fixed  bool
+	}{
+		"no log":                   {nil, verify.Extra, "", true},
+		"the log has none":         {logged{}, verify.Extra, "", true},
+		"the log has events of it": {logged{streams: []string{stream}}, verify.Ahead, "does not have all of the stream's events", false},
+		"the log cannot tell":      {logged{err: errors.New("it is damaged")}, verify.Extra, "it is damaged", false},
+	} {
+		for _, snapshots := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, snapshots %t", name, snapshots), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				w.order("a1")
+				w.edit(stream, func(c *projection.Change) { c.Version, c.Data = 1, []byte(`{"orderId":"nobody"}`) })
+				v := w.verifier(snapshots)
+				v.Log = test.log
+				for _, fix := range []bool{false, true} {
+					r := w.verify(v, verify.Options{Fix: fix})
+					if len(r.Problems) != 1 || r.Problems[0].Class != test.class || r.Problems[0].Fixed != (fix && test.fixed) || !strings.Contains(r.Problems[0].Reason, test.reason) {
+						t.Fatalf("fix %t: %+v", fix, r.Problems)
+					}
+				}
+				rows, err := w.tables.Records(t.Context(), table, []string{stream})
+				if got := rows[stream]; err != nil || (got.Version == 0) != test.fixed {
+					t.Errorf("%+v, %v", got, err)
+				}
+			})
+		}
+	}
+}
+
+// A log that may answer later is no reason to say anything of the row.
+func TestALogThatDoesNotAnswerEndsTheVerification(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.edit("order-nobody", func(c *projection.Change) { c.Version, c.Data = 1, []byte(`{"orderId":"nobody"}`) })
+	v := w.verifier(true)
+	v.Log = logged{err: fault.Unavailable(errors.New("busy"))}
+	if _, err := v.Table(t.Context(), orders, table, verify.Options{Fix: true}); fault.ClassOf(err) != fault.Infra {
+		t.Errorf("got %v", err)
 	}
 }

@@ -29,10 +29,10 @@ type pass struct {
 	waiting  []suspect
 }
 
-// suspect is a stream whose row was behind it at the first look.
+// suspect is a stream whose row was behind it at the first look, or that was not there at all.
 type suspect struct {
 	stream string
-	want   uint64 // the version that the stream had
+	want   uint64 // the version that the stream had; 0 when there was none
 	at     time.Time
 }
 
@@ -118,7 +118,7 @@ func (p *pass) present(rows []projection.Record) []projection.Record {
 }
 
 // judgeRows compares rows with their streams, which were read after them, and heals those that
-// are wrong. It answers those that are behind.
+// are wrong. It answers those that have to be looked at again: they are behind, or there is no stream.
 func (p *pass) judgeRows(ctx context.Context, rows []projection.Record, histories map[string][]event.Event, page *Findings) (behind []suspect, err error) {
 	var wrong []Problem
 	now := p.Now()
@@ -132,6 +132,8 @@ func (p *pass) judgeRows(ctx context.Context, rows []projection.Record, historie
 		page.Events += int64(len(history))
 		page.Sums.addAll(j.folds)
 		switch {
+		case j.noStream():
+			behind = append(behind, suspect{row.Stream, 0, now})
 		case j.class != "":
 			wrong = append(wrong, problemOf(row, uint64(len(history)), &j))
 		case j.behind:

@@ -27,10 +27,17 @@ type Streams interface {
 	eventstore.Lister
 }
 
+// Log is what a Verifier reads of the numbered log.
+type Log interface {
+	// Holding tells which of some streams the log has events of.
+	Holding(ctx context.Context, streams []string) (map[string]bool, error)
+}
+
 // Verifier compares table versions with the event store. It is safe for concurrent use.
 type Verifier struct {
 	Tables    projection.Store
 	Streams   Streams
+	Log       Log                   // tells what the event store has lost from what never was; nil where there is none
 	Projector *projection.Projector // heals; only for Options.Fix
 	LagBound  time.Duration         // a row behind its stream is looked at again after this long
 	Workers   int                   // pages at once; GOMAXPROCS when 0; with 1 everything happens in order

@@ -82,7 +82,7 @@ func (l *healedList) end() error {
 		}
 	}
 	if l.ahead > 0 {
-		return fmt.Errorf("%s left alone, since the event store has lost events: gakushoku events verify --deep", plural(int64(l.ahead), "row"))
+		return fmt.Errorf("%s left alone, since the event store does not have their events: gakushoku events verify --deep; what it does not miss, \"projection verify --fix\" empties", plural(int64(l.ahead), "row"))
 	}
 	if l.missing > 0 {
 		return fmt.Errorf("%s missing", plural(int64(l.missing), "row"))

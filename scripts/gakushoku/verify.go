@@ -21,7 +21,7 @@ type verifyCommand struct {
 }
 
 func (verifyCommand) Help() string {
-	return `Folds every stream from the event store and compares the result with its row, field by field, and the totals with the sum of all folds. The server may go on: rows that are only a little behind are looked at again. What is found is classed as stale (behind), missing, extra (no such stream), different, ahead or broken (the event store has lost events; such rows are left alone). A row that is missing though totals have its share was removed: --fix leaves it, since it would count twice; a rebuild has both right.
+	return `Folds every stream from the event store and compares the result with its row, field by field, and the totals with the sum of all folds. The server may go on: rows that are only a little behind are looked at again. What is found is classed as stale (behind), missing, extra (no such stream, in the log neither), different, ahead or broken (the event store has lost events; such rows are left alone). A row that is missing though totals have its share was removed: --fix leaves it, since it would count twice; a rebuild has both right.
 
 Exit code: 0 the read model is sound, or is after --fix; 1 it is not; 2 it could not be told.
 

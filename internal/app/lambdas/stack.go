@@ -89,6 +89,7 @@ func (s *Stack) ReadModels() *repair.ReadModels {
 	return &repair.ReadModels{
 		Definitions: projection.All(), Pointers: s.Control, Tables: s.Tables, Streams: s.Events,
 		Numbers:   &eventlog.Numberer{Log: s.Log(), Streams: s.Events},
+		Log:       s.Log(),
 		Projector: s.system.healer(), LagBound: lagBound, Now: time.Now,
 	}
 }
