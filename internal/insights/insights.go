@@ -64,7 +64,7 @@ func (l *Logs) Lines(ctx context.Context, query string, from, to time.Time) ([]s
 	if patience <= 0 {
 		patience = Patience
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no result within %s: ask for less time with --since", patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no result within %s: ask for less time with --since and --until", patience))
 	defer cancel()
 	started, err := l.Client.StartQuery(ctx, &cloudwatchlogs.StartQueryInput{
 		LogGroupNames: l.Groups, QueryString: &query, Limit: aws.Int32(Limit),

@@ -17,11 +17,12 @@ type Query struct {
 	Level         string    // lines of this level (debug, info, warn, error) and above
 	Text          string    // lines that contain this text, as a person or as JSON writes it
 	Since         time.Time // lines written at this time or later
+	Until         time.Time // lines written before this time
 	Filter        Filter    // lines that pass it; nil passes all
 }
 
-// matcher is a Query made ready. It remembers whether the last line was recent enough, for
-// lines that say no time: it belongs to one search.
+// matcher is a Query made ready. It remembers whether the last line was of the time that is
+// asked for, for lines that say no time: it belongs to one search.
 type matcher struct {
 	query       Query
 	level       zerolog.Level
@@ -29,7 +30,8 @@ type matcher struct {
 	correlation []byte   // as it stands in a line; nil when it might be spelled in other ways
 	texts       [][]byte
 	since       string // in the layout of log lines, which sorts by time
-	recent      bool
+	until       string
+	inTime      bool
 }
 
 const (
@@ -40,7 +42,7 @@ const (
 )
 
 func (q Query) compile() (*matcher, error) {
-	m := &matcher{query: q, level: zerolog.TraceLevel, recent: true}
+	m := &matcher{query: q, level: zerolog.TraceLevel, inTime: true}
 	if q.Level != "" {
 		level, err := observe.ParseLevel(q.Level)
 		if err != nil {
@@ -60,7 +62,10 @@ func (q Query) compile() (*matcher, error) {
 		m.texts = spellings(q.Text)
 	}
 	if !q.Since.IsZero() {
-		m.since, m.recent = q.Since.UTC().Format(timestampLayout), false
+		m.since, m.inTime = q.Since.UTC().Format(timestampLayout), false
+	}
+	if !q.Until.IsZero() {
+		m.until = q.Until.UTC().Format(timestampLayout)
 	}
 	return m, nil
 }
@@ -83,6 +88,9 @@ func spellings(text string) [][]byte {
 // match reports whether the line is asked for. The cheap searches for bytes come first: they
 // reject nearly every line of a long log, and only what they let through is parsed.
 func (m *matcher) match(line []byte) bool {
+	if m.until != "" {
+		m.look(line)
+	}
 	if m.texts != nil && !containsAny(line, m.texts) {
 		return false
 	}
@@ -108,7 +116,7 @@ func (m *matcher) match(line []byte) bool {
 // matchPlain judges a line that is not JSON, such as one of a stack trace. It has no level,
 // so every level shows it, and it is as old as the line before it.
 func (m *matcher) matchPlain(line []byte) bool {
-	return m.recent && m.query.Filter == nil && (m.query.CorrelationID == "" || bytes.Contains(line, []byte(m.query.CorrelationID)))
+	return m.inTime && m.query.Filter == nil && (m.query.CorrelationID == "" || bytes.Contains(line, []byte(m.query.CorrelationID)))
 }
 
 func (m *matcher) matchFields(line []byte) (wanted, isJSON bool) {
@@ -122,16 +130,16 @@ func (m *matcher) matchFields(line []byte) (wanted, isJSON bool) {
 		}
 	}
 	if m.since == "" && m.query.CorrelationID == "" && m.levelNames == nil {
-		return true, true
+		return m.inTime, true
 	}
 	f, ok := readFields(line)
 	if !ok {
 		return false, false
 	}
 	if m.since != "" {
-		m.recent = string(f.Timestamp) >= m.since
+		m.inTime = m.during(f.Timestamp)
 	}
-	if !m.recent || m.query.CorrelationID != "" && string(f.CorrelationID) != m.query.CorrelationID {
+	if !m.inTime || m.query.CorrelationID != "" && string(f.CorrelationID) != m.query.CorrelationID {
 		return false, true
 	}
 	if m.levelNames == nil {
@@ -139,6 +147,22 @@ func (m *matcher) matchFields(line []byte) (wanted, isJSON bool) {
 	}
 	level, err := zerolog.ParseLevel(string(f.Level))
 	return err == nil && level >= m.level, true
+}
+
+// look notes the time of a line, whether it is asked for or not: a line without a time that
+// comes after it is as old.
+func (m *matcher) look(line []byte) {
+	if len(line) == 0 || line[0] != '{' {
+		return
+	}
+	if f, ok := readFields(line); ok {
+		m.inTime = m.during(f.Timestamp)
+	}
+}
+
+// during reports whether a time is one that is asked for.
+func (m *matcher) during(timestamp []byte) bool {
+	return string(timestamp) >= m.since && (m.until == "" || string(timestamp) < m.until)
 }
 
 func containsAny(line []byte, parts [][]byte) bool {

@@ -24,7 +24,8 @@ type logsCommand struct {
 	Question      []string  `help:"Only lines that answer this question: ${questions}." placeholder:"NAME" short:"q"`
 	Level         string    `help:"Only lines of this level and above: trace, debug, info, warn or error." placeholder:"LEVEL" short:"l"`
 	Text          string    `help:"Only lines that contain this text." placeholder:"TEXT" short:"t"`
-	Since         moment    `help:"Only lines since then: a time, or how long ago, such as 90m. With --aws: 24h when it is not given." placeholder:"TIME"`
+	Since         moment    `help:"Only lines since then: a time, or how long ago, such as 90m. With --aws: 24h before --until when it is not given." placeholder:"TIME"`
+	Until         moment    `help:"Only lines before then: a time, or how long ago." placeholder:"TIME"`
 	Follow        bool      `help:"Go on with new lines until Ctrl-C." short:"f"`
 	Last          *int      `help:"Only so many of the lines that there are, the newest; 0 for all. All, but 10 with --follow." placeholder:"N" short:"n"`
 	JSON          bool      `help:"Print the lines as they are in the log." name:"json"`
@@ -52,6 +53,7 @@ Examples:
     gakushoku logs --slow=1s --aws canteen
     gakushoku logs --question rebuilds --level error
     gakushoku logs --level error --since 24h
+    gakushoku logs --failed --since 2026-01-24T12:10:00+09:00 --until 2026-01-24T12:30:00+09:00
     gakushoku logs --follow --level warn
     gakushoku logs --text order-o1 --json`
 }
@@ -121,9 +123,15 @@ var givenWith = map[string]string{logsearch.QuestionOperation: "--correlation-id
 
 // query is what is asked for.
 func (c *logsCommand) query() (logsearch.Query, error) {
-	query := logsearch.Query{CorrelationID: c.CorrelationID, Level: c.Level, Text: c.Text, Since: c.Since.Time}
+	query := logsearch.Query{CorrelationID: c.CorrelationID, Level: c.Level, Text: c.Text, Since: c.Since.Time, Until: c.Until.Time}
 	if err := query.Validate(); err != nil {
 		return query, usagef("--level: %v", err)
+	}
+	switch {
+	case !c.Until.IsZero() && c.Follow:
+		return query, usagef("--follow goes on with new lines: it has no --until")
+	case !c.Until.IsZero() && !c.Since.Before(c.Until.Time):
+		return query, usagef("--until: %s is not after --since", c.Until.Format(time.RFC3339))
 	}
 	given := logsearch.Given{CorrelationID: c.CorrelationID, OrderID: c.Order}
 	names := slices.Clone(c.Question)
@@ -166,10 +174,12 @@ func (c *logsCommand) fromAWS(p *program, query logsearch.Query, last int, print
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	since := query.Since
+	since, until := query.Since, query.Until
+	if until.IsZero() {
+		until = time.Now()
+	}
 	if since.IsZero() {
-		since = now.Add(-sinceOnAWS)
+		since = until.Add(-sinceOnAWS)
 	}
 	if last == 0 || last > insights.Limit {
 		last = insights.Limit
@@ -178,12 +188,12 @@ func (c *logsCommand) fromAWS(p *program, query logsearch.Query, last int, print
 	if err != nil {
 		return err
 	}
-	lines, err := logs.Lines(p.ctx, text, since, now)
+	lines, err := logs.Lines(p.ctx, text, since, until)
 	if err != nil {
 		return err
 	}
 	// Emulators answer with lines that were not asked for.
-	query.Since = time.Time{}
+	query.Since, query.Until = time.Time{}, time.Time{}
 	found, err := query.Of(lines)
 	if err != nil {
 		return err
@@ -194,7 +204,7 @@ func (c *logsCommand) fromAWS(p *program, query logsearch.Query, last int, print
 		}
 	}
 	if len(lines) == insights.Limit {
-		fmt.Fprintf(p.stderr, "These are the newest %d lines: CloudWatch gives no more. Ask for less, or for less time with --since.\n", insights.Limit)
+		fmt.Fprintf(p.stderr, "These are the newest %d lines: CloudWatch gives no more. Ask for less, or for less time with --since and --until.\n", insights.Limit)
 	}
 	return printer.Flush()
 }

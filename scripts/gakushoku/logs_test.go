@@ -62,6 +62,7 @@ func cloud(t *testing.T, lines ...string) (query *string) {
 			QueryString   string
 			LogGroupNames []string
 			StartTime     int64
+			EndTime       int64
 		}
 		raw, _ := io.ReadAll(r.Body)
 		if err := json.Unmarshal(raw, &in); err != nil {
@@ -69,7 +70,7 @@ func cloud(t *testing.T, lines ...string) (query *string) {
 		}
 		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), "StartQuery") {
-			*query = fmt.Sprintln(in.LogGroupNames, in.StartTime, in.QueryString)
+			*query = fmt.Sprintln(in.LogGroupNames, in.StartTime, in.EndTime, in.QueryString)
 			io.WriteString(w, `{"queryId":"q1"}`)
 			return
 		}
@@ -91,11 +92,11 @@ func cloud(t *testing.T, lines ...string) (query *string) {
 
 func TestLogsAsksCloudWatch(t *testing.T) {
 	query := cloud(t, operations[3], operations[2], operations[0]) // of which one is not asked for
-	got := ok(t, "logs", "--aws", "canteen", "--failed", "--level", "warn", "--since", "2026-01-24T00:00:00Z", "--last", "50", "--json")
+	got := ok(t, "logs", "--aws", "canteen", "--failed", "--level", "warn", "--since", "2026-01-24T00:00:00Z", "--until", "2026-01-24T01:00:00Z", "--last", "50", "--json")
 	if want := operations[0] + "\n" + operations[2] + "\n"; got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
-	contains(t, *query, "/aws/lambda/canteen-command", "/aws/lambda/canteen-reproject", " 1769212800 ", "\n| filter message = \"command:failed\"\n", "\n| filter level in [\"warn\",", "\n| limit 50\n")
+	contains(t, *query, "/aws/lambda/canteen-command", "/aws/lambda/canteen-reproject", " 1769212800 1769216401 ", "\n| filter message = \"command:failed\"\n", "\n| filter level in [\"warn\",", "\n| limit 50\n")
 }
 
 func TestLogsSaysWhenCloudWatchGivesNoMore(t *testing.T) {
@@ -106,4 +107,10 @@ func TestLogsSaysWhenCloudWatchGivesNoMore(t *testing.T) {
 	query := cloud(t, lines...)
 	callWith(t, "", false, "logs", "--aws", "canteen").wants(t, exitDone, "PayOrder", "the newest 10000 lines")
 	contains(t, *query, "\n| limit 10000\n")
+}
+
+func TestLogsEndsWhereItIsAskedTo(t *testing.T) {
+	query := cloud(t)
+	ok(t, "logs", "--aws", "canteen", "--until", "2026-01-24T00:00:00Z")
+	contains(t, *query, " 1769126400 1769212801 ") // the 24 hours before
 }

@@ -31,6 +31,8 @@ func TestMistakesInWhatIsTypedExitWith2(t *testing.T) {
 		"a question that nobody asks":      {"logs", "--question", "why"},
 		"a question about no order":        {"logs", "--question", "order"},
 		"slower than no time":              {"logs", "--slow=0s"},
+		"following until a time":           {"logs", "--follow", "--until", "1h"},
+		"until before since":               {"logs", "--since", "1h", "--until", "2h"},
 		"following CloudWatch":             {"logs", "--follow", "--aws", "canteen"},
 		"logs of two places":               {"logs", "--data", file, "--aws", "canteen"},
 		"a bad file without skipping":      {"events", "import", file, "--bad-file", "x"},
