@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,6 +30,10 @@ func skipUnderRace(t *testing.T) {
 	}
 }
 
+// atOnce is how many tests go on at a time: they wait more than they work, as each rebuild does
+// until no projector can be left that knows only the old pointer.
+const atOnce = "8"
+
 // TestMain keeps the settings of whoever runs the tests out of them.
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
@@ -38,6 +43,9 @@ func TestMain(m *testing.M) {
 		if name, _, _ := strings.Cut(setting, "="); strings.HasPrefix(name, "GAKUSHOKU_") || name == "NO_COLOR" || name == "TERM" {
 			os.Unsetenv(name)
 		}
+	}
+	if err := flag.Set("test.parallel", atOnce); err != nil { // go test -parallel comes later, and wins
+		panic(err)
 	}
 	os.Exit(m.Run())
 }
