@@ -38,8 +38,9 @@ lint: ## gofmt, go vet and staticcheck
 	go vet ./...
 	go tool staticcheck ./...
 
+# Without -trimpath, which would have every package compiled once more beside what go test compiles.
 build: ## build bin/gakushoku
-	@go build -trimpath -o bin/gakushoku ./scripts/gakushoku
+	@go build -o bin/gakushoku ./scripts/gakushoku
 
 tools: $(VENV)/bin/sam ## install SAM and cfn-lint into .cache (needs Python 3)
 
@@ -51,6 +52,7 @@ $(VENV)/bin/sam:
 validate: $(VENV)/bin/sam ## check the templates with SAM and cfn-lint, and build them
 	SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam validate --lint --region us-east-1
 	$(VENV)/bin/cfn-lint template.yaml infra/observability.yaml
+	$(LAMBDA_BUILD) -o $(CACHE)/functions/ ./functions/... # at once: builds side by side would each compile what they share
 	SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam build --build-in-source --parallel
 
 e2e: $(VENV)/bin/sam ## deploy to an AWS emulator, and rebuild read models there under traffic
