@@ -70,6 +70,40 @@ func TestARunsCleanupHasWaitedInTheSoak(t *testing.T) {
 	}
 }
 
+// When the version that readers were on cannot be read, the one before it is what there is to go back to.
+func TestAnOlderVersionIsKeptWhenTheReplacedOneCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for name, again := range map[string]bool{"at once": false, "after an attempt at the switch whose answer was lost": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := rebuilt(t, 4)
+			if err := w.tables.Drop(t.Context(), version(2)); err != nil {
+				t.Fatal(err)
+			}
+			r := request()
+			r.Approve = true
+			d := w.driver()
+			d.Approve = func(ctx context.Context, run reproject.Run) (reproject.Decision, error) {
+				if again {
+					w.must(w.engine.Switch(ctx, run))
+				}
+				return reproject.Decision{Approved: true}, nil
+			}
+			run, err := d.Run(t.Context(), "r2", r)
+			if err != nil || run.Verify.Old.Unreadable == "" || len(run.Dropped) > 0 {
+				t.Fatalf("dropped %v: %v, %+v", run.Dropped, err, run.Verify)
+			}
+			w.wantStates(map[int]projection.State{1: projection.Previous, 3: projection.Active})
+			if to, err := w.engine.Rollback(t.Context(), orders); err != nil || to != 1 {
+				t.Errorf("rolled back to %d: %v", to, err)
+			}
+			w.wantFolded(version(1))
+			w.mustRun("r3", request())
+			w.wantStates(map[int]projection.State{1: projection.Previous, 4: projection.Active})
+		})
+	}
+}
+
 // Readers may know the version that a rollback has just replaced for as long as any other: a
 // cleanup that has begun before does not take it from them.
 func TestARollbackDuringACleanupIsWaitedFor(t *testing.T) {

@@ -26,7 +26,7 @@ type Run struct {
 	Verify  *Verified `json:"verify,omitempty"`
 	Heal    *Healed   `json:"heal,omitempty"`
 	// Replaced is the version that readers saw until the switch: another than FromVersion after a
-	// rollback meanwhile.
+	// rollback meanwhile. 0 when it is gone, since it could not be read.
 	Replaced int `json:"replacedVersion,omitempty"`
 	// SwitchedAt is since when the run's version is the active one, as the pointer says.
 	SwitchedAt event.Instant `json:"switchedAt,omitzero"`

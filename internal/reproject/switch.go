@@ -29,9 +29,10 @@ func (e *Engine) Switch(ctx context.Context, run Run) (Run, error) {
 				e.activate(p, run.ToVersion)
 			}
 			run.Replaced, run.SwitchedAt = replacedBy(p, v), v.Since
-			if !switched && run.Verify.Old.Unreadable != "" {
+			if !switched && run.Verify.Old.Unreadable != "" && run.Replaced == run.FromVersion {
 				// Nobody can read it or go back to it, and live delivery cannot write it.
-				p.Versions = slices.DeleteFunc(p.Versions, func(v projection.Version) bool { return v.Number == run.Replaced && v.Number == run.FromVersion })
+				p.Versions = slices.DeleteFunc(p.Versions, func(v projection.Version) bool { return v.Number == run.Replaced })
+				run.Replaced = 0
 			}
 			return !switched, nil
 		})
@@ -122,7 +123,7 @@ func (e *Engine) Cleanup(ctx context.Context, run Run) (Run, error) {
 
 // KeepOne drops what older switches have left, but not the version that the run has just
 // replaced: it is what Cleanup is for a run without a soak time. Where nobody knows which that
-// was, it drops none.
+// was, or it could not be read, it drops none: an older one is the way back then.
 func (e *Engine) KeepOne(ctx context.Context, run Run) (Run, error) {
 	return e.step(ctx, run, "KeepOne", func(run *Run) (err error) {
 		run.Dropped, err = e.cleanUp(ctx, run.Projection, sight{}, func(v projection.Version, _ int) bool {

@@ -214,7 +214,7 @@ func (p *program) showRun(r *reproject.Run, took time.Duration, onAWS string) er
 	if r.Request.Soak != nil {
 		return nil
 	}
-	if r.Replaced == 0 || r.Verify.Old.Unreadable != "" {
+	if r.Replaced == 0 {
 		return nil
 	}
 	return p.printf("%s-v%d is kept and still written: \"rollback %s\" goes back to it, \"cleanup %s\" drops it\n", r.Projection, r.Replaced, r.Projection, r.Projection)
