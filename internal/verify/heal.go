@@ -21,27 +21,45 @@ func (v *Verifier) Heal(ctx context.Context, d projection.Definition, t projecti
 	return left, nil
 }
 
-func (v *Verifier) heal(ctx context.Context, d projection.Definition, t projection.Table, streams []string) (int, error) {
+func (v *Verifier) heal(ctx context.Context, d projection.Definition, t projection.Table, streams []string) (left int, err error) {
 	missing, err := v.withoutRow(ctx, t, streams)
 	if err == nil && len(missing) > 0 {
 		if err = v.sleep(ctx, v.LagBound); err == nil {
 			missing, err = v.withoutRow(ctx, t, missing)
 		}
 	}
-	tried := map[string]bool{} // once is enough: a parked one counts its attempts
-	for _, stream := range missing {
-		tried[stream] = true
-	}
+	var done map[string]bool
 	if err == nil && len(missing) > 0 {
 		if err = v.healMissing(ctx, d, t, missing); err == nil {
-			missing, err = v.withoutRow(ctx, t, missing)
+			done, left, err = v.settled(ctx, t, missing)
 		}
 	}
 	if err != nil {
 		return 0, err
 	}
-	there := slices.DeleteFunc(streams, func(s string) bool { return tried[s] })
-	return len(missing), v.Projector.Heal(ctx, d, t, there)
+	there := slices.DeleteFunc(streams, func(s string) bool { return done[s] })
+	return left, v.Projector.Heal(ctx, d, t, there)
+}
+
+// settled are those of some streams that are not to be healed again: their rows are missing still,
+// and left is how many, or they were set aside just now, which is an attempt each time. One that live
+// delivery has brought in meanwhile may be behind.
+func (v *Verifier) settled(ctx context.Context, t projection.Table, streams []string) (done map[string]bool, left int, err error) {
+	done = map[string]bool{}
+	for some := range slices.Chunk(streams, pageSize) {
+		rows, err := v.Tables.Records(ctx, t, some)
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, stream := range some {
+			row := rows[stream]
+			if !present(&row) {
+				left++
+			}
+			done[stream] = !present(&row) || row.Parked != nil
+		}
+	}
+	return done, left, nil
 }
 
 // withoutRow are those of some streams that have events and no row.

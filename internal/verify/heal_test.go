@@ -1,0 +1,45 @@
+package verify_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"gakushoku/internal/event"
+)
+
+// A row that live delivery brings in late, while a verification looks whether totals count it, may
+// still lack what its stream had before.
+func TestARowThatComesUpBehindWhileItIsMissingIsHealed(t *testing.T) {
+	t.Parallel()
+	for late := range 3 {
+		w := newWorld(t)
+		events := w.append("o1", event.OrderPlaced{OrderID: "o1", Total: 780}, event.OrderPaid{OrderID: "o1", PaidAt: start, Method: event.MethodCash})
+		v, waits := w.verifier(true), 0
+		v.Sleep = func(context.Context, time.Duration) error {
+			if waits++; waits == late {
+				w.project(events[:1])
+			}
+			return nil
+		}
+		missing, err := v.Heal(t.Context(), orders, table, []string{"order-o1"})
+		rows, read := w.tables.Records(t.Context(), table, []string{"order-o1"})
+		if err != nil || read != nil || missing != 0 || rows["order-o1"].Version != 2 {
+			t.Errorf("brought in at wait %d: %d missing, the row is at version %d, %v, %v", late, missing, rows["order-o1"].Version, err, read)
+		}
+	}
+}
+
+// To be set aside anew is an attempt: a repair makes one.
+func TestAStreamThatIsSetAsideIsTriedOnceByAHeal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.append("bad", event.OrderPlaced{OrderID: "bad", Total: 100}, event.OrderPlaced{OrderID: "bad", Total: 200})
+	if _, err := w.verifier(true).Heal(t.Context(), orders, table, []string{"order-bad"}); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := w.tables.Records(t.Context(), table, []string{"order-bad"})
+	if parked := rows["order-bad"].Parked; err != nil || parked == nil || parked.Attempts != 1 {
+		t.Errorf("%+v, %v", parked, err)
+	}
+}
