@@ -36,6 +36,10 @@ var mutations = map[string]simulation.Mutation{
 	"the previous version is not written during the soak": {Pointers: withoutPrevious},
 }
 
+// showing is the seed to begin with for mistakes that few seeds show: one that showed it when it was
+// looked for last. Where it does not any more, those after it are played.
+var showing = map[string]uint64{"a cleanup does not wait for readers": 9807}
+
 func order(states string) []string { return strings.Fields(states) }
 
 // trust switches to what nobody has verified.
@@ -55,7 +59,8 @@ func TestMistakesInTheProtocolAreNoticed(t *testing.T) {
 	for name, m := range mutations {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for s := uint64(1); s <= within; s++ {
+			from := max(1, showing[name])
+			for s := from; s < from+within; s++ {
 				if r := simulation.Run(t, s, m, false); r.Broken != "" {
 					t.Logf("seed %d: %.200s", s, r.Broken)
 					return
