@@ -107,14 +107,14 @@ func Execute[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Reque
 
 // noted notes all at once what a command did, which costs less than one after the other.
 func noted(span observe.Span, name, stream string, version uint64, repeated bool, err error) {
-	switch {
-	case !span.Recorded():
-	case err != nil:
-		span.Set(attribute.String(observe.AttrCommand, name), attribute.String(observe.AttrStream, stream)).Failed(err)
-	default:
-		span.Set(attribute.String(observe.AttrCommand, name), attribute.String(observe.AttrStream, stream),
-			attribute.Int(observe.AttrVersion, int(version)), attribute.Bool(observe.AttrRepeated, repeated))
+	if !span.Recorded() {
+		return
 	}
+	all := []attribute.KeyValue{attribute.String(observe.AttrCommand, name), attribute.String(observe.AttrStream, stream)}
+	if err == nil {
+		all = append(all, attribute.Int(observe.AttrVersion, int(version)), attribute.Bool(observe.AttrRepeated, repeated))
+	}
+	span.Set(all...).Failed(err)
 }
 
 func execute[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Request[C]) (Result[S], error) {
