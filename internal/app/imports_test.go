@@ -8,7 +8,7 @@ import (
 )
 
 // layers lists the packages from the inside out; a package may import its own layer and
-// those before it (DESIGN.md section 3).
+// those before it (infra/DESIGN.md section 3).
 var layers = []struct {
 	name     string
 	packages []string

@@ -1,6 +1,6 @@
 // Package command carries a command out: load the stream, let the pure rules decide, append
 // what they answer. It makes commands safe to repeat and to run at the same time, and logs
-// each one from start to end. DESIGN.md section 5 is the specification.
+// each one from start to end. infra/DESIGN.md section 5 is the specification.
 package command
 
 import (

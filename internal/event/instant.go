@@ -9,7 +9,7 @@ import (
 // comparable with ==, eight bytes, and written as RFC 3339 with three decimals.
 type Instant int64
 
-// instantLayout is RFC 3339 in UTC with milliseconds, as DESIGN.md section 4 fixes it.
+// instantLayout is RFC 3339 in UTC with milliseconds, as infra/DESIGN.md section 4 fixes it.
 const instantLayout = "2006-01-02T15:04:05.000Z"
 
 // InstantOf is t, cut to the millisecond.

@@ -1,7 +1,7 @@
 // Package eventlog is the numbered, immutable log of everything that was ever appended: what
 // replays, backups and audits read. The archiver cuts the event store's feed into segments,
 // gives every event its number (dense, from 1), and commits each segment by compare-and-set.
-// DESIGN.md section 7 is the specification; package eventlogtest holds the contracts of the
+// infra/DESIGN.md section 7 is the specification; package eventlogtest holds the contracts of the
 // ports.
 package eventlog
 

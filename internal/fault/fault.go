@@ -12,7 +12,7 @@ import (
 // Class says who has to act on an error. Its values are the errorClass of log lines.
 type Class string
 
-// The three classes of DESIGN.md section 5.
+// The three classes of infra/DESIGN.md section 5.
 const (
 	Domain Class = "domain" // the rules said no: the caller must ask for something else
 	Infra  Class = "infra"  // a dependency failed or is busy: the same call may succeed later

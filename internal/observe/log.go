@@ -14,7 +14,7 @@ import (
 	"gakushoku/internal/fault"
 )
 
-// The fields of log lines (DESIGN.md section 10). People search for them: never rename one.
+// The fields of log lines (infra/DESIGN.md section 10). People search for them: never rename one.
 const (
 	FieldService       = "service"
 	FieldFunction      = "function"

@@ -1,6 +1,6 @@
 // Package projection is the engine that turns events into rows: it skips duplicates, heals
 // gaps, parks what cannot be applied, and keeps totals exact. Live delivery, catch-up and
-// repair all call it; a projection itself is pure and lives in package readmodel. DESIGN.md
+// repair all call it; a projection itself is pure and lives in package readmodel. infra/DESIGN.md
 // section 6 is the specification.
 package projection
 
@@ -15,7 +15,7 @@ import (
 // Definition is one revision of one projection.
 type Definition struct {
 	Name     string // such as "orders"
-	Revision int    // of the fold; see DESIGN.md section 6
+	Revision int    // of the fold; see infra/DESIGN.md section 6
 	Streams  string // what the names of the streams it folds begin with; "" for all streams
 	NewRow   func() readmodel.Row
 }

@@ -1,6 +1,6 @@
 // Package query answers what readers ask: one order, a list, a day's sales, an order's
 // history. It reads the active version of the read model, and the event store where the
-// read model is not yet as new as the reader needs it (DESIGN.md section 9), so that nobody
+// read model is not yet as new as the reader needs it (infra/DESIGN.md section 9), so that nobody
 // who has just paid is told that they have not.
 package query
 

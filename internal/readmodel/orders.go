@@ -9,7 +9,7 @@ import (
 )
 
 // The orders projection: its name and the revision of its fold. A change of what Order.Apply,
-// Contributions or the JSON say for the same events needs a new revision (DESIGN.md
+// Contributions or the JSON say for the same events needs a new revision (infra/DESIGN.md
 // section 6); a golden test keeps watch.
 const (
 	OrdersName     = "orders"

@@ -76,7 +76,7 @@ func FromFile(ctx context.Context, path string, o Options) (*Result, error) {
 	return FromReader(ctx, file, o)
 }
 
-// FromReader replays a JSONL log (DESIGN.md section 4) into rows in memory. Blank lines are
+// FromReader replays a JSONL log (infra/DESIGN.md section 4) into rows in memory. Blank lines are
 // skipped, and so is a byte order mark at the front. An event without a version is the next
 // of its stream; one with a version that the row has is a duplicate; one that comes too early
 // is held back until the gap closes. An event that cannot be applied parks its stream, and

@@ -1,6 +1,6 @@
 // Package reproject rebuilds a read model beside the live one: it folds the numbered log into
 // a new table version, lets live delivery join, catches up, verifies, and switches readers,
-// and nobody notices. DESIGN.md section 8 is the specification. Each step is a method of
+// and nobody notices. infra/DESIGN.md section 8 is the specification. Each step is a method of
 // Engine that takes the run as it is and returns it as it has become; Step Functions
 // (infra/reproject.asl.json) and the embedded Driver call the same steps in the same order.
 // Every step may be repeated, also while an earlier attempt at it is still going on.

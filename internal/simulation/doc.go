@@ -4,5 +4,5 @@
 // of a port waits at a gate until a scheduler lets it go on, and the scheduler may let it fail,
 // lose its answer, have its effect late, or crash its process before or after it. Time is that of
 // a testing/synctest bubble. All chance comes from one seed, so a run that breaks a promise can
-// be played again: DESIGN.md sections 6 to 9 are the promises.
+// be played again: infra/DESIGN.md sections 6 to 9 are the promises.
 package simulation

@@ -1,7 +1,7 @@
 // Package transfer moves events between an event store and JSONL files. It exists so that a
 // log from anywhere (another canteen, a backup, the AWS side) can be taken in while the canteen
 // is open, as often as one likes, and given out again without a byte changed. A log with a bad
-// line is not begun. DESIGN.md section 4 says what the lines look like.
+// line is not begun. infra/DESIGN.md section 4 says what the lines look like.
 package transfer
 
 import (

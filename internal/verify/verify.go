@@ -1,6 +1,6 @@
 // Package verify says whether a table version holds what the events say. It folds every stream
 // from the event store by itself, not through the rows that it checks, while commands and
-// projectors go on working, and never takes what they are just doing for a mistake. DESIGN.md
+// projectors go on working, and never takes what they are just doing for a mistake. infra/DESIGN.md
 // section 8, step 6, is the specification.
 //
 // What makes it right without stopping anybody: a row is read before its stream, so the stream
