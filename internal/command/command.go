@@ -158,11 +158,29 @@ func tryOnce[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Reque
 	if err != nil {
 		return Result[S]{}, err
 	}
-	expected := uint64(len(history))
-	if err := h.append(ctx, r.Stream, expected, events); err != nil {
+	err = h.append(ctx, r.Stream, uint64(len(history)), events)
+	if fault.ClassOf(err) == fault.Infra && ctx.Err() == nil {
+		if after, ok := h.appended(ctx, r.Stream, len(history), events); ok {
+			return outcome(d, after, len(events), false)
+		}
+	}
+	if err != nil {
 		return Result[S]{}, fmt.Errorf("appending to %s: %w", r.Stream, err)
 	}
 	return outcome(d, append(history, events...), len(events), false)
+}
+
+// appended finds out whether events that the store failed to confirm are in the stream all the
+// same, behind the first expected ones, and returns the stream up to them. When it cannot tell
+// either, the caller has to send the command again with its key.
+func (h *Handler) appended(ctx context.Context, stream string, expected int, events []event.Event) ([]event.Event, bool) {
+	after, err := h.load(ctx, stream)
+	found := err == nil && len(after) >= expected+len(events) && after[expected].ID == events[0].ID
+	observe.Logger(ctx).Warn().Str(observe.FieldStream, stream).Bool("appended", found).Err(err).Msg("command:append-unconfirmed")
+	if !found {
+		return nil, false
+	}
+	return after[:expected+len(events)], true
 }
 
 func (h *Handler) load(ctx context.Context, stream string) ([]event.Event, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -165,4 +166,81 @@ func TestACommandThatAlwaysLosesGivesUp(t *testing.T) {
 	if err == nil || fault.ClassOf(err) != fault.Infra || fault.RetryAfter(err) == 0 {
 		t.Errorf("got %v (class %s), want an infra error that says when to try again", err, fault.ClassOf(err))
 	}
+}
+
+// unconfirmed is a store that fails after each append, or before it, and then cannot be read
+// for some calls.
+type unconfirmed struct {
+	*memory.Events
+	before, after error
+	unreadable    int // loads after the failure that fail too
+	failed        bool
+}
+
+func (s *unconfirmed) Append(ctx context.Context, stream string, expected uint64, events []event.Event) error {
+	s.failed = true
+	if s.before != nil {
+		return s.before
+	}
+	// A store says which versions the events have only when it is sure that it has them.
+	if err := s.Events.Append(ctx, stream, expected, slices.Clone(events)); err != nil {
+		return err
+	}
+	return s.after
+}
+
+func (s *unconfirmed) Load(ctx context.Context, stream string, after uint64) ([]event.Event, error) {
+	if s.failed && s.unreadable > 0 {
+		s.unreadable--
+		return nil, s.after
+	}
+	return s.Events.Load(ctx, stream, after)
+}
+
+func TestAnUnconfirmedAppendIsLookedUp(t *testing.T) {
+	t.Parallel()
+	lost := fault.Unavailable(errors.New("the response broke off"))
+	place := order.PlaceOrder{OrderID: "o1", Total: yen(780)}
+	t.Run("and succeeds when its events are there", func(t *testing.T) {
+		t.Parallel()
+		s := &unconfirmed{Events: memory.NewEvents(), after: lost}
+		r, err := handler(s).PlaceOrder(t.Context(), place, "key-1")
+		if err != nil || r.Repeated || r.Version != 1 || len(r.Events) != 1 || r.Events[0].Version != 1 || r.State.OrderID != "o1" {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+	t.Run("and is unavailable when they are not", func(t *testing.T) {
+		t.Parallel()
+		s := &unconfirmed{Events: memory.NewEvents(), before: lost}
+		if _, err := handler(s).PlaceOrder(t.Context(), place, "key-1"); fault.ClassOf(err) != fault.Infra || !errors.Is(err, lost) {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("and is unavailable when nobody can tell, until the key is sent again", func(t *testing.T) {
+		t.Parallel()
+		s := &unconfirmed{Events: memory.NewEvents(), after: lost, unreadable: 1}
+		if _, err := handler(s).PlaceOrder(t.Context(), place, "key-1"); fault.ClassOf(err) != fault.Infra {
+			t.Errorf("%v", err)
+		}
+		r, err := handler(s).PlaceOrder(t.Context(), place, "key-1")
+		if err != nil || !r.Repeated || len(history(t, s.Events, "o1")) != 1 {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+	t.Run("and another's events at its place are not its own", func(t *testing.T) {
+		t.Parallel()
+		s := &unconfirmed{Events: memory.NewEvents(), before: lost}
+		h := handler(s)
+		h.NewID = func() string { // between load and append
+			if len(history(t, s.Events, "o1")) == 0 {
+				if _, err := handler(s.Events).PlaceOrder(t.Context(), place, "another"); err != nil {
+					t.Error(err)
+				}
+			}
+			return observe.NewID()
+		}
+		if _, err := h.PlaceOrder(t.Context(), place, "key-1"); fault.ClassOf(err) != fault.Infra {
+			t.Errorf("%v", err)
+		}
+	})
 }

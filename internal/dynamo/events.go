@@ -205,7 +205,7 @@ func (s *Events) putAll(ctx context.Context, items []item, sent *attempts) (busy
 // the first try was done, only its answer was lost. Appends are all or none, so one event of
 // ours means that all are there.
 func (s *Events) takenBy(ctx context.Context, ours, theirs item, sent *attempts) error {
-	if sent.retried() {
+	if sent.Repeated() {
 		if len(theirs) == 0 {
 			var err error
 			if theirs, err = s.itemAt(ctx, ours); err != nil {

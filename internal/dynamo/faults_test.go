@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"gakushoku/internal/awsfault"
+	"gakushoku/internal/awsfault/awsfaulttest"
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventlog"
 	"gakushoku/internal/eventstore"
@@ -132,6 +133,33 @@ func TestBrokenConnectionsAreUnavailable(t *testing.T) {
 				t.Errorf("got class %s: %v", fault.ClassOf(err), err)
 			}
 		})
+	}
+}
+
+// anything is a service that carries everything out.
+func anything(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	io.WriteString(w, `{"Table":{"TableStatus":"ACTIVE"}}`)
+}
+
+func slowDown(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	w.WriteHeader(http.StatusBadRequest)
+	io.WriteString(w, refusal("ThrottlingException"))
+}
+
+func TestUnknownOutcomesAreUnavailable(t *testing.T) {
+	t.Parallel()
+	for _, f := range awsfaulttest.Faults {
+		address := awsfaulttest.Serve(t, &awsfaulttest.Proxy{Target: http.HandlerFunc(anything), Throttle: slowDown, Plan: awsfaulttest.Always(f)})
+		for name, call := range calls(dynamodb.New(options(address, hurried))) {
+			t.Run(name+" meets "+string(f), func(t *testing.T) {
+				t.Parallel()
+				if err := call(t.Context()); fault.ClassOf(err) != fault.Infra {
+					t.Errorf("got class %s: %v", fault.ClassOf(err), err)
+				}
+			})
+		}
 	}
 }
 

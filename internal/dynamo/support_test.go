@@ -13,13 +13,13 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/oklog/ulid/v2"
 
+	"gakushoku/internal/awsfault"
 	"gakushoku/internal/event"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
@@ -80,9 +80,7 @@ func fakeClient(t transport) *dynamodb.Client {
 
 // hurried keeps the number of tries of Bounded but hardly waits between them.
 func hurried(o *dynamodb.Options) {
-	o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
-		r.MaxAttempts, r.MaxBackoff = maxAttempts, time.Millisecond
-	})
+	o.Retryer = awsfault.Retryer(maxAttempts, time.Millisecond)
 }
 
 // answer is a transport that always gives the same answer, and counts.

@@ -143,6 +143,7 @@ func (b *fakeBucket) put(w http.ResponseWriter, r *http.Request, key string, bod
 		return
 	}
 	b.objects[key] = fakeObject{body, time.Now().UTC().Truncate(time.Second)}
+	w.Header().Set("ETag", strconv.Quote(hex.EncodeToString(sum[:])))
 }
 
 func (b *fakeBucket) get(w http.ResponseWriter, r *http.Request, key string) {

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -41,10 +40,7 @@ const (
 // emulator has no name for each bucket. Pass it to s3.New or NewFromConfig; an HTTP client set
 // by an option after it is kept.
 func Bounded(o *s3.Options) {
-	o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
-		r.MaxAttempts = maxAttempts
-		r.MaxBackoff = maxBackoff
-	})
+	o.Retryer = awsfault.Retryer(maxAttempts, maxBackoff)
 	o.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConns, t.MaxIdleConnsPerHost = idleConns, idleConns
 	})
@@ -78,7 +74,10 @@ func (b *Blobs) Put(ctx context.Context, key string, data []byte) error {
 	if err := eventlog.CheckKey(key); err != nil {
 		return err
 	}
-	_, err := b.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &b.bucket, Key: &key, Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(len(data)))})
+	out, err := b.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &b.bucket, Key: &key, Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(len(data)))})
+	if err == nil && out.ETag == nil {
+		return b.notFromS3("writing", key)
+	}
 	return awsfault.Wrap(ctx, b.doing("writing", key), err)
 }
 
@@ -175,6 +174,9 @@ func (b *Blobs) List(ctx context.Context, prefix, after string, limit int) ([]ev
 		if err != nil {
 			return nil, awsfault.Wrap(ctx, b.doing("listing", prefix), err)
 		}
+		if aws.ToString(out.Name) != b.bucket {
+			return nil, b.notFromS3("listing", prefix)
+		}
 		for _, o := range out.Contents {
 			found = append(found, eventlog.Blob{Key: aws.ToString(o.Key), Bytes: aws.ToInt64(o.Size), Changed: aws.ToTime(o.LastModified)})
 		}
@@ -186,6 +188,12 @@ func (b *Blobs) List(ctx context.Context, prefix, after string, limit int) ([]ev
 			return nil, errors.New(b.doing("listing", prefix) + ": there is more, but the answer does not say how to go on")
 		}
 	}
+}
+
+// notFromS3 is the error of a response that says "done" but lacks what S3 always says: it came
+// from something in between, and the outcome is unknown.
+func (b *Blobs) notFromS3(what, key string) error {
+	return fault.Unavailable(errors.New(b.doing(what, key) + ": the response is not one of S3"))
 }
 
 func (b *Blobs) doing(what, key string) string {

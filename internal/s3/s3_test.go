@@ -14,13 +14,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/google/go-cmp/cmp"
 	"github.com/oklog/ulid/v2"
 
 	"gakushoku/internal/awsfault"
+	"gakushoku/internal/awsfault/awsfaulttest"
 	"gakushoku/internal/eventlog"
 	"gakushoku/internal/eventlog/eventlogtest"
 	"gakushoku/internal/fault"
@@ -28,16 +28,17 @@ import (
 
 // hurried keeps the number of tries of Bounded but hardly waits between them.
 func hurried(o *s3.Options) {
-	o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
-		r.MaxAttempts, r.MaxBackoff = maxAttempts, time.Millisecond
-	})
+	o.Retryer = awsfault.Retryer(maxAttempts, time.Millisecond)
 }
 
+// patient is a client that never gives up on a network that loses some responses.
+func patient(o *s3.Options) { o.Retryer = awsfault.Retryer(50, time.Millisecond) }
+
 // blobsAt is the adapter on a bucket at an endpoint.
-func blobsAt(endpoint, bucket string) *Blobs {
+func blobsAt(endpoint, bucket string, more ...func(*s3.Options)) *Blobs {
 	return NewBlobs(s3.New(s3.Options{
 		Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("k", "s", ""),
-	}, Bounded, hurried), bucket)
+	}, append([]func(*s3.Options){Bounded, hurried}, more...)...), bucket)
 }
 
 // filled is a bucket with one object, and the adapter on it.
@@ -89,6 +90,45 @@ func TestPassingFaultsAreUnavailableAfterAFewTries(t *testing.T) {
 			})
 		}
 	}
+}
+
+func slowDown(w http.ResponseWriter, _ *http.Request) {
+	refuse(w, http.StatusServiceUnavailable, "SlowDown")
+}
+
+func TestUnknownOutcomesAreUnavailable(t *testing.T) {
+	t.Parallel()
+	for _, f := range awsfaulttest.Faults {
+		for call := range calls(nil) {
+			if f == awsfaulttest.Garbled && (strings.HasPrefix(call, "Get") || call == "Delete") {
+				continue // an object may be anything, whoever reads it checks it; one that is left over harms nobody
+			}
+			t.Run(call+" meets "+string(f), func(t *testing.T) {
+				t.Parallel()
+				bucket, _ := filled(t)
+				err := calls(blobsAt(awsfaulttest.Serve(t, &awsfaulttest.Proxy{
+					Target: bucket, Throttle: slowDown, Plan: awsfaulttest.Always(f),
+				}), "log"))[call](t.Context())
+				if fault.ClassOf(err) != fault.Infra {
+					t.Errorf("got class %s: %v", fault.ClassOf(err), err)
+				}
+			})
+		}
+	}
+}
+
+func TestContractOverAnUnreliableNetwork(t *testing.T) {
+	t.Parallel()
+	eventlogtest.TestBlobs(t, eventlogtest.Blobs{Open: func(t *testing.T) eventlogtest.BlobsInstance {
+		bucket := &fakeBucket{name: "log", page: 4}
+		bucket.serve(t)
+		reported := awsfaulttest.Except(awsfaulttest.Garbled) // an object may be anything
+		endpoint := awsfaulttest.Serve(t, &awsfaulttest.Proxy{Target: bucket, Throttle: slowDown, Plan: awsfaulttest.Seeded(1, 0.15, reported...)})
+		return eventlogtest.BlobsInstance{
+			Store:  blobsAt(endpoint, "log", patient),
+			Reopen: func(*testing.T) eventlog.Blobs { return blobsAt(endpoint, "log", patient) },
+		}
+	}})
 }
 
 func TestWhatPassesBetweenTwoTriesIsNotSeen(t *testing.T) {

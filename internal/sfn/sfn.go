@@ -14,12 +14,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"gakushoku/internal/awsfault"
+	"gakushoku/internal/fault"
 	"gakushoku/internal/reproject"
 )
 
@@ -34,10 +34,7 @@ const (
 // Bounded sets the standard retryer with few tries and a time limit for each. Pass it to
 // sfn.New or NewFromConfig; an HTTP client set by an option after it is kept.
 func Bounded(o *sfn.Options) {
-	o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
-		r.MaxAttempts = maxAttempts
-		r.MaxBackoff = maxBackoff
-	})
+	o.Retryer = awsfault.Retryer(maxAttempts, maxBackoff)
 	o.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConns, t.MaxIdleConnsPerHost = idleConns, idleConns
 	})
@@ -93,7 +90,8 @@ func (m *Machine) Running(ctx context.Context, runID string) (bool, error) {
 	return x.Running(), err
 }
 
-// Start begins a run. It fails with ErrTaken when the id has had another input.
+// Start begins a run; again with the same request it does nothing, also after the run has ended.
+// It fails with ErrTaken when the id has had another request.
 func (m *Machine) Start(ctx context.Context, runID string, request reproject.Request) error {
 	input, err := json.Marshal(request)
 	if err != nil {
@@ -101,9 +99,23 @@ func (m *Machine) Start(ctx context.Context, runID string, request reproject.Req
 	}
 	_, err = m.client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &m.arn, Name: &runID, Input: aws.String(string(input))})
 	if awsfault.HasCode(err, "ExecutionAlreadyExists") && ctx.Err() == nil {
-		return fmt.Errorf("starting run %s: %w", runID, ErrTaken)
+		return m.taken(ctx, runID, string(input))
 	}
 	return awsfault.Wrap(ctx, "starting run "+runID, err)
+}
+
+// taken decides whose run has the id: a call that was repeated meets what its first attempt has
+// started.
+func (m *Machine) taken(ctx context.Context, runID, input string) error {
+	out, err := m.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: m.executionARN(runID)})
+	err = m.wrap(ctx, "looking at", runID, err)
+	switch {
+	case err == nil && aws.ToString(out.Input) == input:
+		return nil
+	case fault.ClassOf(err) == fault.Infra:
+		return err
+	}
+	return fmt.Errorf("starting run %s: %w", runID, ErrTaken)
 }
 
 // Stop ends a run where it is. What it has left behind the next run clears up.
@@ -133,6 +145,9 @@ func (m *Machine) Execution(ctx context.Context, runID string) (Execution, error
 	out, err := m.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: m.executionARN(runID)})
 	if err != nil {
 		return Execution{}, m.wrap(ctx, "looking at", runID, err)
+	}
+	if out.Status == "" {
+		return Execution{}, fault.Unavailable(fmt.Errorf("looking at run %s: the response does not say how it is", runID))
 	}
 	x := Execution{
 		Status: out.Status, StartedAt: aws.ToTime(out.StartDate), EndedAt: aws.ToTime(out.StopDate),
@@ -171,17 +186,22 @@ func (m *Machine) State(ctx context.Context, runID string) (string, error) {
 // is that of the approval's question.
 func (m *Machine) Answer(ctx context.Context, token string, d reproject.Decision) error {
 	var err error
+	var sent awsfault.Attempts
+	counted := func(o *sfn.Options) { o.APIOptions = append(o.APIOptions, sent.Count) }
 	if d.Approved {
 		var output []byte
 		if output, err = json.Marshal(d); err != nil {
 			return fmt.Errorf("encoding the decision: %w", err)
 		}
-		_, err = m.client.SendTaskSuccess(ctx, &sfn.SendTaskSuccessInput{TaskToken: &token, Output: aws.String(string(output))})
+		_, err = m.client.SendTaskSuccess(ctx, &sfn.SendTaskSuccessInput{TaskToken: &token, Output: aws.String(string(output))}, counted)
 	} else {
 		reason := fmt.Sprintf("the switch was not approved by %s: %s", d.By, d.Reason)
-		_, err = m.client.SendTaskFailure(ctx, &sfn.SendTaskFailureInput{TaskToken: &token, Error: aws.String(NotApproved), Cause: &reason})
+		_, err = m.client.SendTaskFailure(ctx, &sfn.SendTaskFailureInput{TaskToken: &token, Error: aws.String(NotApproved), Cause: &reason}, counted)
 	}
 	if awsfault.HasCode(err, "TaskTimedOut", "TaskDoesNotExist", "InvalidToken") && ctx.Err() == nil {
+		if sent.Repeated() { // the first attempt may have been taken
+			return fault.Unavailable(errors.New("answering: no attempt was confirmed, and the task no longer waits: look at the run to see whether the answer arrived"))
+		}
 		return fmt.Errorf("answering: %w (%w)", ErrNotWaiting, err)
 	}
 	return awsfault.Wrap(ctx, "answering", err)

@@ -11,11 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/google/go-cmp/cmp"
 
+	"gakushoku/internal/awsfault"
+	"gakushoku/internal/awsfault/awsfaulttest"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/reproject"
 )
@@ -57,10 +58,108 @@ func machine(t *testing.T, status int, answer string) (*Machine, *service) {
 	s := &service{status: status, answer: answer}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
-	client := sfn.New(sfn.Options{Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("k", "s", "")}, Bounded, func(o *sfn.Options) {
-		o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) { r.MaxAttempts, r.MaxBackoff = maxAttempts, time.Millisecond })
+	return machineAt(server.URL), s
+}
+
+func machineAt(endpoint string) *Machine {
+	client := sfn.New(sfn.Options{Region: "us-east-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("k", "s", "")}, Bounded, func(o *sfn.Options) {
+		o.Retryer = awsfault.Retryer(maxAttempts, time.Millisecond)
 	})
-	return NewMachine(client, machineARN), s
+	return NewMachine(client, machineARN)
+}
+
+// executions is a service that knows its executions and one task that waits.
+type executions struct {
+	t      *testing.T
+	inputs map[string]string // by name
+	waits  bool
+}
+
+func (e *executions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var in struct{ Name, Input, ExecutionARN string }
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		e.t.Error(err)
+	}
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	refused := func(code string) { w.WriteHeader(http.StatusBadRequest); io.WriteString(w, refusal(code)) }
+	switch strings.TrimPrefix(r.Header.Get("X-Amz-Target"), "AWSStepFunctions.") {
+	case "StartExecution":
+		if _, ok := e.inputs[in.Name]; ok { // as when it has ended already
+			refused("ExecutionAlreadyExists")
+			return
+		}
+		e.inputs[in.Name] = in.Input
+	case "DescribeExecution":
+		json.NewEncoder(w).Encode(map[string]string{"status": "SUCCEEDED", "input": e.inputs[in.ExecutionARN[strings.LastIndexByte(in.ExecutionARN, ':')+1:]]})
+		return
+	default:
+		if !e.waits {
+			refused("TaskTimedOut")
+			return
+		}
+		e.waits = false
+	}
+	io.WriteString(w, `{}`)
+}
+
+// once is a plan by which only the first request meets a fault.
+func once(f awsfaulttest.Fault) func(*http.Request) awsfaulttest.Fault {
+	return func(*http.Request) awsfaulttest.Fault {
+		defer func() { f = awsfaulttest.None }()
+		return f
+	}
+}
+
+func slowDown(w http.ResponseWriter, _ *http.Request) {
+	w.WriteHeader(http.StatusBadRequest)
+	io.WriteString(w, refusal("ThrottlingException"))
+}
+
+func TestARepeatedStartMeetsItsOwnRun(t *testing.T) {
+	t.Parallel()
+	for _, f := range awsfaulttest.Faults {
+		t.Run("after a "+string(f), func(t *testing.T) {
+			t.Parallel()
+			m := machineAt(awsfaulttest.Serve(t, &awsfaulttest.Proxy{Target: &executions{t: t, inputs: map[string]string{}}, Throttle: slowDown, Plan: once(f)}))
+			if err := m.Start(t.Context(), "r1", reproject.Request{Projection: "orders"}); err != nil {
+				t.Error(err)
+			}
+			if err := m.Start(t.Context(), "r1", reproject.Request{Projection: "orders"}); err != nil {
+				t.Errorf("again: %v", err)
+			}
+			if err := m.Start(t.Context(), "r1", reproject.Request{Projection: "meals"}); !errors.Is(err, ErrTaken) {
+				t.Errorf("another's run: %v", err)
+			}
+		})
+	}
+}
+
+func TestAnAnswerThatMayHaveArrivedIsNotCalledTooLate(t *testing.T) {
+	t.Parallel()
+	for _, approved := range []bool{true, false} {
+		m := machineAt(awsfaulttest.Serve(t, &awsfaulttest.Proxy{Target: &executions{t: t, waits: true}, Throttle: slowDown, Plan: once(awsfaulttest.Cut)}))
+		err := m.Answer(t.Context(), "token", reproject.Decision{Approved: approved})
+		if fault.ClassOf(err) != fault.Infra || errors.Is(err, ErrNotWaiting) || !strings.Contains(err.Error(), "look at the run") {
+			t.Errorf("approved %v: class %s: %v", approved, fault.ClassOf(err), err)
+		}
+	}
+}
+
+func TestUnknownOutcomesAreUnavailable(t *testing.T) {
+	t.Parallel()
+	for _, f := range awsfaulttest.Faults {
+		for name := range calls(nil) {
+			t.Run(name+" meets "+string(f), func(t *testing.T) {
+				t.Parallel()
+				m := machineAt(awsfaulttest.Serve(t, &awsfaulttest.Proxy{
+					Target: &service{status: 200, answer: `{"status":"RUNNING"}`}, Throttle: slowDown, Plan: awsfaulttest.Always(f),
+				}))
+				if err := calls(m)[name](t.Context()); fault.ClassOf(err) != fault.Infra {
+					t.Errorf("class %s: %v", fault.ClassOf(err), err)
+				}
+			})
+		}
+	}
 }
 
 func refusal(code string) string {
