@@ -44,7 +44,7 @@ func benchLog(b *testing.B) *archive.Log {
 			for n := range benchStreams {
 				id := fmt.Sprintf("01KFPMSV005669FBH3%08d", n)
 				e := []event.Event{{
-					ID: fmt.Sprintf("01KFPMSV00PMHN533D%07d%d", n, version), Type: event.OrderPlacedType, OccurredAt: event.Instant(1769212800000 + n), CorrelationID: "c-" + id,
+					ID: fmt.Sprintf("01KFPMSV00PMHN533D%07d%d", n, version), Type: event.OrderPlacedType, OccurredAt: event.InstantOfMilli(int64(1769212800000 + n)), CorrelationID: "c-" + id,
 					Payload: []byte(`{"orderId":"` + id + `","total":780}`), Schema: 1,
 				}}
 				if err := add(event.OrderStream(id), uint64(version), e); err != nil {

@@ -44,10 +44,10 @@ type Stats struct {
 	Ratio         float64       `json:"ratio"`    // of raw bytes to bytes
 	LargestEvents int           `json:"largestEvents"`
 	LargestBytes  int64         `json:"largestBytes"`
-	OldestAt      event.Instant `json:"oldestAt"` // when the first event happened
-	NewestAt      event.Instant `json:"newestAt"`
-	FirstCommitAt event.Instant `json:"firstCommitAt"`
-	LastCommitAt  event.Instant `json:"lastCommitAt"`
+	OldestAt      event.Instant `json:"oldestAt,omitzero"` // when the first event happened
+	NewestAt      event.Instant `json:"newestAt,omitzero"`
+	FirstCommitAt event.Instant `json:"firstCommitAt,omitzero"`
+	LastCommitAt  event.Instant `json:"lastCommitAt,omitzero"`
 	// What is known when the events were read.
 	Streams *int    `json:"streams,omitempty"`
 	Repeats *uint64 `json:"repeats,omitempty"`

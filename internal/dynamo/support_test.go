@@ -179,7 +179,7 @@ func (s *Tables) with(client TablesAPI) *Tables { return NewTables(client, s.opt
 
 func testEvent(id string) event.Event {
 	return event.Event{
-		ID: id, Type: event.OrderPlacedType, OccurredAt: 1769212800000, CorrelationID: "c-1", Schema: 2,
+		ID: id, Type: event.OrderPlacedType, OccurredAt: event.InstantOfMilli(1769212800000), CorrelationID: "c-1", Schema: 2,
 		Payload: []byte(`{"orderId":"o1","total":780}`), CommandID: "k-1", CommandHash: "h", Actor: "user-7",
 	}
 }

@@ -75,7 +75,7 @@ func TestDecodeCompletesTheSeedsLines(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := event.Event{
-		ID: "e2", Type: "OrderPaid", OccurredAt: 1769212860000, CorrelationID: "c2", Stream: "order-o1", Schema: 1,
+		ID: "e2", Type: "OrderPaid", OccurredAt: event.InstantOfMilli(1769212860000), CorrelationID: "c2", Stream: "order-o1", Schema: 1,
 		Payload: []byte(`{"orderId":"o1","paidAt":"2026-01-24T00:01:00.000Z"}`),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

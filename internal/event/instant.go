@@ -5,23 +5,39 @@ import (
 	"time"
 )
 
-// Instant is a moment in UTC, in milliseconds since 1970. It is what events and rows carry:
-// comparable with ==, eight bytes, and written as RFC 3339 with three decimals.
+// Instant is a moment in UTC, to the millisecond. It is what events and rows carry: comparable
+// with == and <, eight bytes, and written as RFC 3339 with three decimals. The zero value means
+// "not set". It is no moment and sorts before all of them, so every moment from the year 0000 on,
+// the first of 1970 too, is different from it. Make others with InstantOf and ParseInstant.
 type Instant int64
+
+// epoch is the first moment of 1970. The first of the year 0000 is 1.
+const epoch Instant = 62167219200000 + 1
 
 // instantLayout is RFC 3339 in UTC with milliseconds, as infra/DESIGN.md section 4 fixes it.
 const instantLayout = "2006-01-02T15:04:05.000Z"
 
 // InstantOf is t, cut to the millisecond.
-func InstantOf(t time.Time) Instant { return Instant(t.UnixMilli()) }
+func InstantOf(t time.Time) Instant { return InstantOfMilli(t.UnixMilli()) }
 
-// Time is the instant as a time.Time in UTC.
-func (i Instant) Time() time.Time { return time.UnixMilli(int64(i)).UTC() }
+// InstantOfMilli is the instant so many milliseconds after the first moment of 1970.
+func InstantOfMilli(ms int64) Instant { return epoch + Instant(ms) }
+
+// Milli is how many milliseconds the instant is after the first moment of 1970; 0 when not set.
+func (i Instant) Milli() int64 {
+	if i == 0 {
+		return 0
+	}
+	return int64(i - epoch)
+}
+
+// Time is the instant as a time.Time in UTC; the first moment of 1970 when not set.
+func (i Instant) Time() time.Time { return time.UnixMilli(i.Milli()).UTC() }
 
 // String is the instant in RFC 3339 with milliseconds.
 func (i Instant) String() string { return string(i.Append(make([]byte, 0, len(instantLayout)))) }
 
-// IsZero reports whether the instant was never set. The first moment of 1970 counts as unset.
+// IsZero reports whether the instant was never set.
 func (i Instant) IsZero() bool { return i == 0 }
 
 // MarshalText writes RFC 3339 with milliseconds.
@@ -44,16 +60,17 @@ func (i Instant) AppendText(b []byte) ([]byte, error) {
 	return i.Append(b), nil
 }
 
-// lastFast is the last millisecond of the year 9999.
+// lastFast is the last millisecond of the year 9999, from 1970 on.
 const lastFast = 253402300799999
 
 // Append appends RFC 3339 with milliseconds. From 1970 on it does so without the cost of
 // time.AppendFormat: a row of an order has half a dozen instants.
 func (i Instant) Append(dst []byte) []byte {
-	if i < 0 || i > lastFast {
+	since := i.Milli()
+	if since < 0 || since > lastFast {
 		return i.Time().AppendFormat(dst, instantLayout)
 	}
-	days, ms := int(i/86_400_000), int(i%86_400_000)
+	days, ms := int(since/86_400_000), int(since%86_400_000)
 	year, month, day := dateOf(days)
 	seconds := ms / 1000
 	dst = appendTwo(appendTwo(dst, year/100), year%100)
@@ -101,7 +118,7 @@ func parseCanonical(s string) (Instant, bool) {
 		return 0, false
 	}
 	seconds := int64(daysSinceEpoch(year, month, day))*86400 + int64(hour*3600+minute*60+second)
-	return Instant(seconds*1000 + int64(centi*10+milli)), true
+	return InstantOfMilli(seconds*1000 + int64(centi*10+milli)), true
 }
 
 // notDigits is the answer of twoDigits for anything else; it is beyond every bound.

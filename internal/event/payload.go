@@ -33,7 +33,7 @@ type OrderPlaced struct {
 // OrderPaid says that an order was paid in full. Schema 1 had no method.
 type OrderPaid struct {
 	OrderID string        `json:"orderId"`
-	PaidAt  Instant       `json:"paidAt"`
+	PaidAt  Instant       `json:"paidAt,omitzero"`
 	Method  PaymentMethod `json:"paymentMethod"`
 }
 

@@ -63,7 +63,7 @@ type Frame struct {
 type Head struct {
 	Number      uint64        `json:"number"`   // of the last event; 0: the log is empty
 	Segments    uint64        `json:"segments"` // how many there are
-	CommittedAt event.Instant `json:"committedAt"`
+	CommittedAt event.Instant `json:"committedAt,omitzero"`
 }
 
 // Commit is a segment on its way into the log.

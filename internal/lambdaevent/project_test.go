@@ -54,9 +54,9 @@ func TestRecordsBecomeEventsAndOthersStopNothing(t *testing.T) {
 		t.Errorf("answer %s", answer)
 	}
 	want := []event.Event{
-		{ID: "e1", Type: "OrderPlaced", OccurredAt: 1769212800000, CorrelationID: "c1", Payload: []byte(`{"orderId":"o1","total":780}`), Stream: "order-o1", Version: 1, Schema: 2},
-		{ID: "e4", Type: "OrderPaid", OccurredAt: 1769212860000, Payload: []byte(`{"orderId":"o4"}`), Stream: "order-o4", Version: 2, Schema: 1},
-		{ID: "e5", Type: "OrderPaid", OccurredAt: 1769212920000, Payload: []byte(`{"orderId":"o1"}`), Stream: "order-o1", Version: 2, Schema: 1},
+		{ID: "e1", Type: "OrderPlaced", OccurredAt: event.InstantOfMilli(1769212800000), CorrelationID: "c1", Payload: []byte(`{"orderId":"o1","total":780}`), Stream: "order-o1", Version: 1, Schema: 2},
+		{ID: "e4", Type: "OrderPaid", OccurredAt: event.InstantOfMilli(1769212860000), Payload: []byte(`{"orderId":"o4"}`), Stream: "order-o4", Version: 2, Schema: 1},
+		{ID: "e5", Type: "OrderPaid", OccurredAt: event.InstantOfMilli(1769212920000), Payload: []byte(`{"orderId":"o1"}`), Stream: "order-o1", Version: 2, Schema: 1},
 	}
 	if diff := cmp.Diff(want, a.got); diff != "" {
 		t.Error(diff)

@@ -9,10 +9,10 @@ import (
 // Checkpoint is how far a reader of the feed has come. It may lag behind what was applied:
 // applying again is harmless.
 type Checkpoint struct {
-	Cursor     string        `json:"cursor"`     // of the feed
-	Events     uint64        `json:"events"`     // applied so far, redeliveries included
-	OccurredAt event.Instant `json:"occurredAt"` // of the newest event applied
-	AppliedAt  event.Instant `json:"appliedAt"`  // when that was
+	Cursor     string        `json:"cursor"`              // of the feed
+	Events     uint64        `json:"events"`              // applied so far, redeliveries included
+	OccurredAt event.Instant `json:"occurredAt,omitzero"` // of the newest event applied
+	AppliedAt  event.Instant `json:"appliedAt,omitzero"`  // when that was
 }
 
 // Checkpoints is the port to the checkpoints. Its contract suite is

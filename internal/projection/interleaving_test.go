@@ -130,7 +130,7 @@ func (w *world) grow(t testing.TB) {
 func (w *world) nextEvent(t testing.TB, id string, at int) event.Event {
 	life := []event.Payload{
 		event.OrderPlaced{OrderID: id, Total: 100 + w.random.Int64N(900)},
-		event.OrderPaid{OrderID: id, PaidAt: event.Instant(1_769_212_800_000 + w.random.Int64N(200_000_000)), Method: event.MethodCash},
+		event.OrderPaid{OrderID: id, PaidAt: event.InstantOfMilli(1_769_212_800_000 + w.random.Int64N(200_000_000)), Method: event.MethodCash},
 		event.OrderPreparationStarted{OrderID: id}, event.OrderReady{OrderID: id}, event.OrderPickedUp{OrderID: id},
 	}
 	p := life[min(at, len(life)-1)]
@@ -148,7 +148,7 @@ func (w *world) nextEvent(t testing.TB, id string, at int) event.Event {
 		e.Schema = 99 // from the future: nothing here can apply it
 	}
 	e.ID = fmt.Sprintf("%s-%d", id, at+1)
-	e.OccurredAt = event.Instant(1_769_212_800_000 + w.random.Int64N(200_000_000))
+	e.OccurredAt = event.InstantOfMilli(1_769_212_800_000 + w.random.Int64N(200_000_000))
 	return e
 }
 

@@ -19,7 +19,7 @@ func TestRowsAreWrittenAsEncodingJSONWritesThem(t *testing.T) {
 		rapid.StringOf(rapid.SampledFrom([]rune("a<>&\"\\\u2028\u2029\ufffd\n\x00\x7fカレー"))),
 		rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }),
 	)
-	instant := rapid.Map(rapid.Int64Range(-62167219200000, 253402300799999), func(ms int64) event.Instant { return event.Instant(ms) })
+	instant := rapid.Map(rapid.Int64Range(-62167219200000, 253402300799999), func(ms int64) event.Instant { return event.InstantOfMilli(ms) })
 	optional := rapid.OneOf(rapid.Just(event.Instant(0)), instant)
 	line := rapid.Custom(func(t *rapid.T) event.Line {
 		return event.Line{Product: text.Draw(t, "product"), Quantity: rapid.Int64().Draw(t, "quantity"), UnitPrice: rapid.Int64().Draw(t, "price")}
@@ -45,7 +45,7 @@ func TestABusinessDayIsADayInTokyo(t *testing.T) {
 	t.Parallel()
 	tokyo := time.FixedZone("Asia/Tokyo", 9*60*60)
 	rapid.Check(t, func(t *rapid.T) {
-		at := event.Instant(rapid.OneOf(
+		at := event.InstantOfMilli(rapid.OneOf(
 			rapid.Int64Range(-62167219200000, 253402300799999),
 			rapid.Map(rapid.Int64Range(0, 2932896), func(day int64) int64 { return day*86_400_000 - 9*3_600_000 - day%2 }), // midnight in Tokyo, and just before
 		).Draw(t, "instant"))
@@ -56,7 +56,7 @@ func TestABusinessDayIsADayInTokyo(t *testing.T) {
 }
 
 func BenchmarkAppendJSON(b *testing.B) {
-	at := event.Instant(1769212800000)
+	at := event.InstantOfMilli(1769212800000)
 	o := &readmodel.Order{
 		OrderID: "01KFQ6Z5J3ZK8N3V5T0Q2W4E6R", Total: 1170, Status: readmodel.StatusPickedUp, PaymentMethod: event.MethodCard,
 		Lines:    []event.Line{{Product: "カレーライス", Quantity: 2, UnitPrice: 390}, {Product: "味噌汁", Quantity: 1, UnitPrice: 390}},

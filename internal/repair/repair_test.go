@@ -65,7 +65,7 @@ func (c *canteen) order(id string, project bool, payloads ...event.Payload) {
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		e.ID, e.OccurredAt = fmt.Sprintf("%s@%d", stream, i+1), 1_769_212_800_000
+		e.ID, e.OccurredAt = fmt.Sprintf("%s@%d", stream, i+1), event.InstantOfMilli(1_769_212_800_000)
 		events = append(events, e)
 	}
 	if err := c.events.Append(c.t.Context(), stream, 0, events); err != nil {

@@ -18,7 +18,7 @@ import (
 type PartOptions struct {
 	Definition projection.Definition
 	Has        func(stream string) bool // which streams are of the part; nil for all
-	Until      event.Instant            // events that occurred later are left out; 0 for none
+	Until      event.Instant            // events that occurred later are left out; none are when it is not set
 	Now        event.Instant            // recorded where a stream is parked: the same for each attempt
 }
 
@@ -68,7 +68,7 @@ func (p *Part) apply(e *event.Event, number uint64) {
 	switch {
 	case !p.options.Definition.Folds(e.Stream) || p.options.Has != nil && !p.options.Has(e.Stream):
 		p.ignored++
-	case p.options.Until != 0 && e.OccurredAt > p.options.Until:
+	case !p.options.Until.IsZero() && e.OccurredAt > p.options.Until:
 		p.later++
 	default:
 		p.rows.apply(e, p.hash(e.Stream), int64(number), p.options.Now)

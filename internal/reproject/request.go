@@ -59,7 +59,7 @@ func (r *Request) Check() error {
 
 // mode tells the kind of run, and refuses what does not go together.
 func (r *Request) mode() (Mode, error) {
-	until := r.UntilNumber > 0 || r.Until != 0
+	until := r.UntilNumber > 0 || !r.Until.IsZero()
 	heal := len(r.Streams) > 0 || r.FromEventNumber > 0
 	switch {
 	case r.Projection == "":
@@ -70,7 +70,7 @@ func (r *Request) mode() (Mode, error) {
 		return "", refusedAlways("dryRun, approve and soak are for whole rebuilds, not for streams and fromEventNumber")
 	case len(r.Streams) > 0 && r.FromEventNumber > 0:
 		return "", refusedAlways("streams and fromEventNumber: choose one")
-	case r.UntilNumber > 0 && r.Until != 0:
+	case r.UntilNumber > 0 && !r.Until.IsZero():
 		return "", refusedAlways("untilNumber and until: choose one")
 	case until && (r.Approve || r.Soak != nil):
 		return "", refusedAlways("nobody is switched to a past moment: leave out approve and soak")
@@ -119,20 +119,35 @@ func ParseRequest(raw []byte) (Request, error) {
 	if err := decoder.Decode(&r); err != nil {
 		return r, refusedAlways("the input is not as it should be: %v; the least is {\"projection\":\"orders\"}", err)
 	}
-	// 0 is what a number is when it is not given: given, it would be another request than was meant.
-	var given struct {
-		FromEventNumber, UntilNumber *uint64
-	}
-	if err := json.Unmarshal(raw, &given); err != nil {
-		return r, refusedAlways("the input is not as it should be: %v", err)
-	}
-	if zero(given.FromEventNumber) || zero(given.UntilNumber) {
-		return r, refusedAlways("fromEventNumber and untilNumber are numbers of events, from 1: leave them out for a whole rebuild")
-	}
-	return r, nil
+	return r, refuseNone(raw)
 }
 
-func zero(n *uint64) bool { return n != nil && *n == 0 }
+// refuseNone refuses a value that is given and is the one of a field that is not: it would make
+// another run than was meant, such as a whole rebuild for an empty list of streams.
+func refuseNone(raw []byte) error {
+	var given struct {
+		FromEventNumber, UntilNumber *uint64
+		Streams                      *[]string
+		MaxConcurrency               *int
+		Sample                       *float64
+	}
+	if err := json.Unmarshal(raw, &given); err != nil {
+		return refusedAlways("the input is not as it should be: %v", err)
+	}
+	switch {
+	case zero(given.FromEventNumber) || zero(given.UntilNumber):
+		return refusedAlways("fromEventNumber and untilNumber are numbers of events, from 1: leave them out for a whole rebuild")
+	case given.Streams != nil && len(*given.Streams) == 0:
+		return refusedAlways("streams is empty: name the streams to repair, or leave it out for a whole rebuild")
+	case zero(given.MaxConcurrency):
+		return refusedAlways("maxConcurrency is 0: from 1 to %d, or leave it out", maxConcurrency)
+	case zero(given.Sample):
+		return refusedAlways("sample is 0: the share of the rows to verify, up to 1, or leave it out to verify all")
+	}
+	return nil
+}
+
+func zero[N uint64 | int | float64](n *N) bool { return n != nil && *n == 0 }
 
 // Seconds is a time in whole seconds; in JSON a number of them, or text such as "10m".
 type Seconds time.Duration

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"gakushoku/internal/event"
 	"gakushoku/internal/eventstore"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/projection"
@@ -110,7 +111,7 @@ func drawRecord(t *rapid.T, stream string) projection.Record {
 		}
 	}
 	if r.Version == 0 || rapid.IntRange(0, 20).Draw(t, "parked") == 0 {
-		r.Parked = &projection.Parked{EventID: "e", EventVersion: r.Version + 1, Reason: "poison", Since: 1769212800123, Attempts: 1}
+		r.Parked = &projection.Parked{EventID: "e", EventVersion: r.Version + 1, Reason: "poison", Since: event.InstantOfMilli(1769212800123), Attempts: 1}
 	}
 	return r
 }

@@ -36,7 +36,7 @@ func benchParts(rows, parts int) []projection.BulkPart {
 		all[p] = projection.BulkPart{Name: fmt.Sprint(p), Rows: func(yield func(projection.Record, error) bool) {
 			row := benchOrder
 			for _, i := range streams[p] {
-				at := event.Instant(1769212800000 + int64(i)*700)
+				at := event.InstantOfMilli(1769212800000 + int64(i)*700)
 				row.OrderID = fmt.Sprintf("%026d", i)
 				row.PlacedAt, row.PaidAt, row.PreparingAt, row.ReadyAt, row.PickedUpAt = at, at, at, at, at
 				place := row.Place()

@@ -75,7 +75,11 @@ func scanHead(row *sql.Row) (eventlog.Head, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}
-	return eventlog.Head{Number: uint64(number), Segments: uint64(segments), CommittedAt: event.Instant(created)}, err
+	head := eventlog.Head{Number: uint64(number), Segments: uint64(segments)}
+	if number > 0 {
+		head.CommittedAt = event.InstantOfMilli(created)
+	}
+	return head, err
 }
 
 // Claimed is eventlog.Ledger.
@@ -121,10 +125,10 @@ func (l *Ledger) commit(c eventlog.Commit) error {
 	if head.Number+1 != c.Manifest.First {
 		return eventlog.ErrHeadMoved
 	}
-	if _, err := l.forgetOld.Exec(int64(c.Manifest.CreatedAt) - eventlog.ClaimsKept.Milliseconds()); err != nil {
+	if _, err := l.forgetOld.Exec(c.Manifest.CreatedAt.Milli() - eventlog.ClaimsKept.Milliseconds()); err != nil {
 		return err
 	}
-	if _, err := l.claim.Exec(c.Source, c.Records, int64(c.Manifest.First), int64(c.Manifest.CreatedAt)); err != nil {
+	if _, err := l.claim.Exec(c.Source, c.Records, int64(c.Manifest.First), c.Manifest.CreatedAt.Milli()); err != nil {
 		return err
 	}
 	return l.add(head.Segments+1, &c.Manifest)
@@ -135,7 +139,7 @@ func (l *Ledger) add(ordinal uint64, m *eventlog.Manifest) error {
 	if err != nil {
 		return fmt.Errorf("encoding a manifest: %w", err)
 	}
-	_, err = l.insert.Exec(int64(m.Last), int64(ordinal), int64(m.CreatedAt), string(value))
+	_, err = l.insert.Exec(int64(m.Last), int64(ordinal), m.CreatedAt.Milli(), string(value))
 	return err
 }
 

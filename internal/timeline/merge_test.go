@@ -22,7 +22,7 @@ func logged(ms int, message, more string) []byte {
 	return fmt.Appendf(nil, `{"level":"info","function":"server","correlationId":"c1","trace_id":"t1","span_id":"s1",%s"timestamp":"%s%03dZ","message":"%s"}`, more, day, ms, message)
 }
 
-func at(ms int) event.Instant { return 1_769_212_800_000 + event.Instant(ms) }
+func at(ms int) event.Instant { return event.InstantOfMilli(1_769_212_800_000 + int64(ms)) }
 
 // told is a timeline in short.
 func told(t timeline.Timeline) (lines []string) {

@@ -47,7 +47,7 @@ func command(ctx context.Context, server *sqlite.Events, id string) error {
 	if err != nil {
 		return err
 	}
-	e.ID, e.OccurredAt, e.CorrelationID = id, 1769212800000, "c"
+	e.ID, e.OccurredAt, e.CorrelationID = id, event.InstantOfMilli(1769212800000), "c"
 	return server.Append(ctx, event.OrderStream(id), 0, []event.Event{e})
 }
 

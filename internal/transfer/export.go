@@ -22,7 +22,7 @@ type Source interface {
 // ExportOptions say what to export; the zero value exports all.
 type ExportOptions struct {
 	Stream string        // only this stream
-	Since  event.Instant // only what happened then or later
+	Since  event.Instant // only what happened then or later; not set: whenever it happened
 }
 
 // ErrNoStream says that a stream has no events.

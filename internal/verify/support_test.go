@@ -18,7 +18,7 @@ var (
 )
 
 // start is when everything here happens.
-const start = event.Instant(1_769_212_800_000)
+var start = event.InstantOfMilli(1_769_212_800_000)
 
 // world is a store of events with its read model.
 type world struct {

@@ -110,6 +110,28 @@ func TestExportChooses(t *testing.T) {
 	}
 }
 
+func TestExportHasEveryEventWheneverItHappened(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	var log strings.Builder
+	times := []string{"0000-01-01T00:00:00.000Z", "1969-12-31T23:59:59.999Z", "1970-01-01T00:00:00.000Z", "2026-01-24T00:00:00.000Z"}
+	for n, at := range times {
+		fmt.Fprintf(&log, `{"eventId":"e%d","type":"OrderPlaced","occurredAt":%q,"payload":{"orderId":"o%d","total":1}}`+"\n", n, at, n)
+	}
+	callWith(t, log.String(), false, "events", "import", "-", "-d", dir).wants(t, exitDone, "4 imported")
+	for _, c := range []struct {
+		flag string
+		want int
+	}{{"--stream=order-o1", 1}, {"--since=0000-01-01T00:00:00Z", 4}, {"--since=0001-01-01T00:00:00Z", 3}, {"--since=1970-01-01T00:00:00Z", 2}} {
+		if lines := strings.Count(ok(t, "events", "export", "-d", dir, c.flag), "\n"); lines != c.want {
+			t.Errorf("%s: %d lines, want %d", c.flag, lines, c.want)
+		}
+	}
+	if lines := strings.Count(ok(t, "events", "export", "-d", dir), "\n"); lines != len(times) {
+		t.Errorf("all: %d lines", lines)
+	}
+}
+
 // A cut brings a copy up to date that has what is before it. A folder without that refuses it,
 // and says what to import first.
 func TestACutIsGoodForAFolderThatHasTheEventsBeforeIt(t *testing.T) {

@@ -187,11 +187,13 @@ func (m *moment) UnmarshalText(text []byte) error {
 	if err != nil {
 		return fmt.Errorf("%q is neither a time such as 2026-01-24T09:00:00+09:00 nor how long ago, such as 90m", text)
 	}
-	m.Time = at.Time()
+	if m.Time = at.Time(); m.IsZero() {
+		m.Time = m.Add(1) // the same millisecond, and not what stands for "not given"
+	}
 	return nil
 }
 
-// instant is the moment for comparing with events; 0 when it was not given.
+// instant is the moment for comparing with events; not set when it was not given.
 func (m moment) instant() event.Instant {
 	if m.IsZero() {
 		return 0

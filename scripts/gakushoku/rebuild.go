@@ -23,7 +23,7 @@ type rebuildCommand struct {
 	DryRun         bool           `help:"Fold and count, but write nothing: events, rows, bytes, time, cost on AWS, and the events that cannot be applied."`
 	Approve        bool           `help:"Wait before the switch until a person approves it."`
 	Soak           *time.Duration `help:"Drop the old version that long after the switch; if not given it is kept until cleanup." placeholder:"DURATION"`
-	AllowParked    int            `help:"How many streams may be set aside without stopping the rebuild." placeholder:"N"`
+	AllowParked    *int           `help:"How many streams may be set aside without stopping the rebuild." placeholder:"N"`
 	MaxConcurrency int            `help:"How many parts are replayed at once." placeholder:"N"`
 	Sample         share          `help:"Verify only this share of the rows, such as 1%." placeholder:"SHARE"`
 	JSON           bool           `help:"Print what was done as JSON." name:"json"`
@@ -140,7 +140,10 @@ func (p *program) runToResume(i installation, name, runID string) (string, error
 func (c *rebuildCommand) request(name string) reproject.Request {
 	r := reproject.Request{
 		Projection: name, Until: c.Until.instant(), DryRun: c.DryRun, Approve: c.Approve,
-		AllowParked: c.AllowParked, MaxConcurrency: c.MaxConcurrency, Sample: float64(c.Sample),
+		MaxConcurrency: c.MaxConcurrency, Sample: float64(c.Sample),
+	}
+	if c.AllowParked != nil {
+		r.AllowParked = *c.AllowParked
 	}
 	if c.FromEventNumber != nil {
 		r.FromEventNumber = *c.FromEventNumber

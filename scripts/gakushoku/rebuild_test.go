@@ -170,7 +170,10 @@ func TestUntilShowsAPastMoment(t *testing.T) {
 	contains(t, explained, "orders-v2: scratch", `"status":"ORDERED"`, "It is scratch and not kept up to date.", `"status":"PAID"`)
 	call(t, "projection", "verify", "orders", "--version", "2", "-d", dir).wants(t, exitUsage, "orders-v2 is scratch")
 	contains(t, ok(t, "projection", "rebuild", "orders", "--until", "2026-01-24T00:00:00Z", "-d", dir), "2 rows in orders-v3", "orders-v2, which showed a moment before, is dropped for it")
-	contains(t, ok(t, "projection", "cleanup", "orders", "-d", dir), "dropped orders-v3")
+	for _, first := range []string{"1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z"} {
+		contains(t, ok(t, "projection", "rebuild", "orders", "--until", first, "-d", dir), "orders: 0 rows", "as of "+first[:10], "nobody is switched to it")
+	}
+	contains(t, ok(t, "projection", "cleanup", "orders", "-d", dir), "dropped orders-v5")
 }
 
 func TestARebuildWaitsForApproval(t *testing.T) {
@@ -283,6 +286,10 @@ func TestARebuildThatMakesNoSenseIsRefused(t *testing.T) {
 		"a time that is none":     {"orders", "--until", "soon"},
 		"a run that makes no run": {"orders", "--resume", "x", "--until", "1h"},
 		"an event before all":     {"orders", "--from-event-number", "0"},
+		"a run without a name":    {"orders", "--resume", ""},
+		"a stream without a name": {"orders", "--stream", ""},
+		"no parts at once":        {"orders", "--max-concurrency", "0"},
+		"no projection":           {""},
 		"a soak of less than 0":   {"orders", "--soak=-1h"},
 		"a dry run of one stream": {"orders", "--dry-run", "--stream", "o1"},
 	} {

@@ -103,6 +103,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	p, err := newProgram(ctx, &line, parsed, stdin, stdout, stderr)
 	if err == nil {
+		err = checkGiven(parsed)
+	}
+	if err == nil {
 		err = parsed.Run(p)
 	}
 	return p.ended(err, parsed.Command())
@@ -207,14 +210,4 @@ func newProgram(ctx context.Context, line *commandLine, parsed *kong.Context, st
 	logger := observe.NewLogger(p.logWriter(), level, "cli")
 	p.ctx = observe.WithCorrelationID(observe.WithLogger(ctx, logger), observe.NewID())
 	return p, nil
-}
-
-// given reports whether a flag was typed, and not only set by its default or the environment.
-func given(parsed *kong.Context, flag string) bool {
-	for _, element := range parsed.Path {
-		if element.Flag != nil && element.Flag.Name == flag && !element.Resolved {
-			return true
-		}
-	}
-	return false
 }

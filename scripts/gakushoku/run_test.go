@@ -49,6 +49,11 @@ func TestMistakesInWhatIsTypedExitWith2(t *testing.T) {
 		"one API key for two callers":      {"serve", "--api-keys", "a=k,b=k"},
 		"an address that is empty":         {"serve", "--addr", ""},
 		"a folder that is empty":           {"serve", "--data", ""},
+		"an export of no stream":           {"events", "export", "--stream", ""},
+		"a rejection without a reason":     {"projection", "approve", "orders", "--reject", ""},
+		"logs of no operation":             {"logs", "--correlation-id", ""},
+		"parked streams of no projection":  {"projection", "park", "list", ""},
+		"no version":                       {"projection", "verify", "orders", "--version", "0"},
 		"a projection that is not named":   {"projection", "rebuild"},
 		"a flag that needs a value at end": {"events", "export", "--stream"},
 	}

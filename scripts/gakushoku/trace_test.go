@@ -85,21 +85,21 @@ func TestTraceSaysWhatIsWrongWithItsArguments(t *testing.T) {
 func TestATimelineIsShownAsItIs(t *testing.T) {
 	t.Parallel()
 	took, slow := 3.04, 1534.0
-	parked := &projection.Parked{EventID: "e2", EventVersion: 2, Reason: "no", Since: 1_769_212_801_000, Attempts: 1}
+	parked := &projection.Parked{EventID: "e2", EventVersion: 2, Reason: "no", Since: event.InstantOfMilli(1_769_212_801_000), Attempts: 1}
 	var out strings.Builder
 	err := showTimeline(&out, &timeline.Timeline{
 		CorrelationID: "c1", Streams: []string{"order-o1"}, Traces: []timeline.Trace{{ID: "t1", URL: "http://traces/t1"}, {ID: "t2"}}, Notes: []string{"something is left out"},
 		Entries: []timeline.Entry{
-			{At: 1_769_212_800_000, Kind: timeline.KindRequest, What: "POST /orders/o1/pay", Status: 500, Result: "NG", DurationMs: &took, ErrorClass: "bug", Error: "a\x1b[31m"},
-			{At: 1_769_212_800_001, Kind: timeline.KindCommand, What: "PayOrder", Stream: "order-o1"},
-			{At: 1_769_212_800_001, Kind: timeline.KindEvent, What: "OrderPaid", Stream: "order-o1", Version: 2, Number: 12, EventID: "e2", Actor: "till", Projected: []timeline.Projected{
+			{At: event.InstantOfMilli(1_769_212_800_000), Kind: timeline.KindRequest, What: "POST /orders/o1/pay", Status: 500, Result: "NG", DurationMs: &took, ErrorClass: "bug", Error: "a\x1b[31m"},
+			{At: event.InstantOfMilli(1_769_212_800_001), Kind: timeline.KindCommand, What: "PayOrder", Stream: "order-o1"},
+			{At: event.InstantOfMilli(1_769_212_800_001), Kind: timeline.KindEvent, What: "OrderPaid", Stream: "order-o1", Version: 2, Number: 12, EventID: "e2", Actor: "till", Projected: []timeline.Projected{
 				{Table: "orders-v1", State: timeline.StateParked, RowVersion: 1, Parked: parked}, {Table: "meals-v3", State: timeline.StateBehind},
 			}},
-			{At: 1_769_212_800_002, Kind: timeline.KindEvent, What: "OrderReady", Stream: "order-o1", Version: 3, EventID: "e3", Projected: []timeline.Projected{
+			{At: event.InstantOfMilli(1_769_212_800_002), Kind: timeline.KindEvent, What: "OrderReady", Stream: "order-o1", Version: 3, EventID: "e3", Projected: []timeline.Projected{
 				{Table: "orders-v1", State: timeline.StateBlocked, RowVersion: 1, Parked: parked}, {Table: "meals-v3", State: timeline.StateApplied, RowVersion: 3},
 			}},
-			{At: 1_769_212_801_000, Kind: timeline.KindLog, What: "projection:gap", Level: "info", Fields: json.RawMessage(`{"version":3,"level":"info","stream":"order-o1"}`)},
-			{At: 1_769_214_902_435, Kind: timeline.KindCommand, What: "PayOrder", Result: "OK", DurationMs: &slow, Stream: "order-o1", Version: 2, Repeated: true},
+			{At: event.InstantOfMilli(1_769_212_801_000), Kind: timeline.KindLog, What: "projection:gap", Level: "info", Fields: json.RawMessage(`{"version":3,"level":"info","stream":"order-o1"}`)},
+			{At: event.InstantOfMilli(1_769_214_902_435), Kind: timeline.KindCommand, What: "PayOrder", Result: "OK", DurationMs: &slow, Stream: "order-o1", Version: 2, Repeated: true},
 		},
 	})
 	const want = `operation  c1

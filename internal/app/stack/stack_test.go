@@ -154,7 +154,7 @@ func place(t *testing.T, folder *app.Folder, id string, expected uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.ID, e.OccurredAt = fmt.Sprintf("%s-%d", id, expected+1), 1_769_212_800_000
+	e.ID, e.OccurredAt = fmt.Sprintf("%s-%d", id, expected+1), event.InstantOfMilli(1_769_212_800_000)
 	if err := folder.Events.Append(t.Context(), event.OrderStream(id), expected, []event.Event{e}); err != nil {
 		t.Fatal(err)
 	}

@@ -145,7 +145,7 @@ func testManifestRoundTrip(t *testing.T, h Ledger) {
 	}
 	large := eventlog.Manifest{
 		First: 1, Last: first - 1, Key: "segments/2026-01-24/01KDEADBEEF.jsonl.zst", Bytes: offset, RawBytes: 1 << 50, SHA256: strings.Repeat("f0", 32),
-		Partitions: eventlog.Partitions, Frames: frames, OldestAt: -62135596800000, NewestAt: 253402300799999, CreatedAt: began,
+		Partitions: eventlog.Partitions, Frames: frames, OldestAt: event.InstantOfMilli(-62135596800000), NewestAt: event.InstantOfMilli(253402300799999), CreatedAt: began,
 	}
 	mustCommit(t, s, eventlog.Commit{Manifest: large, Source: "a", Records: 1 << 40})
 	wantHead(t, s, large)

@@ -10,7 +10,7 @@ import (
 
 func testRoundTrip(t *testing.T, h Harness) {
 	s := h.Open(t).Store
-	bare := event.Event{ID: "e-1", Type: "SomethingNewer", OccurredAt: -1, CorrelationID: "c", Payload: []byte(`{}`), Schema: 1}
+	bare := event.Event{ID: "e-1", Type: "SomethingNewer", OccurredAt: event.InstantOfMilli(-1), CorrelationID: "c", Payload: []byte(`{}`), Schema: 1}
 	events := []event.Event{newEvent(`{"orderId":"o1","total":780}`), bare}
 	want := placed("order-o1", 1, events)
 	mustAppend(t, s, "order-o1", 0, events...)

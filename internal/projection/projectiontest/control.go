@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/projection"
 )
@@ -150,7 +151,7 @@ func testPointerReopen(t *testing.T, h Control) {
 }
 
 func newCheckpoint(events uint64) projection.Checkpoint {
-	return projection.Checkpoint{Cursor: fmt.Sprintf("カーソル-%d", events), Events: events, OccurredAt: 1769212800123, AppliedAt: 1769212800456}
+	return projection.Checkpoint{Cursor: fmt.Sprintf("カーソル-%d", events), Events: events, OccurredAt: event.InstantOfMilli(1769212800123), AppliedAt: event.InstantOfMilli(1769212800456)}
 }
 
 func wantCheckpoint(t *testing.T, s projection.Checkpoints, reader string, want projection.Checkpoint) {

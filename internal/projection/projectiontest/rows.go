@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"gakushoku/internal/event"
 	"gakushoku/internal/eventstore"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
@@ -13,7 +14,7 @@ import (
 func parkedChange(stream string, writes uint64, reason string) projection.Change {
 	c := change(stream, writes)
 	c.Version = writes - 1
-	c.Parked = &projection.Parked{EventID: "e-" + stream, EventVersion: writes, Reason: reason, Since: 1769212800123, Attempts: 3}
+	c.Parked = &projection.Parked{EventID: "e-" + stream, EventVersion: writes, Reason: reason, Since: event.InstantOfMilli(1769212800123), Attempts: 3}
 	if c.Version == 0 {
 		c.Data, c.Place = nil, readmodel.Place{}
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
@@ -74,7 +75,7 @@ func liveWrites(t *testing.T, s projection.Tables, rows []projection.Change) []p
 	next.Version = rows[0].Version + 1
 	parked := change(rows[1].Stream, 2)
 	parked.Version = rows[1].Version
-	parked.Parked = &projection.Parked{EventID: "e", EventVersion: parked.Version + 1, Reason: "poison", Since: 1769212800123, Attempts: 1}
+	parked.Parked = &projection.Parked{EventID: "e", EventVersion: parked.Version + 1, Reason: "poison", Since: event.InstantOfMilli(1769212800123), Attempts: 1}
 	healed := change(rows[2].Stream, 2, add(day, "orders", -1))
 	healed.Version, healed.Data = rows[2].Version, []byte(`{"healed":true}`)
 	added := change("order-new", 1, add(day, "orders", 1))

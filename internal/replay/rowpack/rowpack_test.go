@@ -125,7 +125,7 @@ func TestAnOrderTakesLittleRoom(t *testing.T) {
 	o := readmodel.Order{
 		OrderID: "01KFPMSV005669FBH3HD7PG5Z3", Total: 780, Status: readmodel.StatusPickedUp, PaymentMethod: event.MethodCard,
 		Lines:    []event.Line{{Product: "karaage-don", Quantity: 1, UnitPrice: 480}, {Product: "miso-soup", Quantity: 3, UnitPrice: 100}},
-		PlacedAt: 1769212800000, PaidAt: 1769212860000, PreparingAt: 1769212870000, ReadyAt: 1769212880000, PickedUpAt: 1769212890000,
+		PlacedAt: event.InstantOfMilli(1769212800000), PaidAt: event.InstantOfMilli(1769212860000), PreparingAt: event.InstantOfMilli(1769212870000), ReadyAt: event.InstantOfMilli(1769212880000), PickedUpAt: event.InstantOfMilli(1769212890000),
 	}
 	key := event.OrderStream(o.OrderID)
 	packed := packer.Append(nil, key, &o)

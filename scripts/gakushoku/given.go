@@ -1,0 +1,44 @@
+package main
+
+import (
+	"reflect"
+
+	"github.com/alecthomas/kong"
+)
+
+// given reports whether a flag was typed, and not only set by its default or the environment.
+func given(parsed *kong.Context, flag string) bool {
+	for _, element := range parsed.Path {
+		if element.Flag != nil && element.Flag.Name == flag && !element.Resolved {
+			return true
+		}
+	}
+	return false
+}
+
+// checkGiven refuses what was typed and has the value of what was not: a script whose variable is
+// empty would get another command than was meant, such as an approval for --reject "".
+func checkGiven(parsed *kong.Context) error {
+	for _, element := range parsed.Path {
+		switch {
+		case element.Resolved:
+		case element.Flag != nil && isNone(element.Flag.Target):
+			return usagef("--%s is empty or 0: give it a value, or leave it out", element.Flag.Name)
+		case element.Positional != nil && isNone(element.Positional.Target):
+			return usagef("%s is empty: give it a value", element.Positional.Summary())
+		}
+	}
+	return nil
+}
+
+// isNone reports whether a value is the one of an option that was left out. Options that may be 0
+// are pointers; false is what --no-... asks for.
+func isNone(value reflect.Value) bool {
+	switch value.Kind() {
+	case reflect.Slice:
+		return value.Len() == 0
+	case reflect.String, reflect.Int, reflect.Float64:
+		return value.IsZero()
+	}
+	return false
+}
