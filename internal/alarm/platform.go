@@ -37,6 +37,13 @@ func platform() []Condition {
 			Missing: NotBreaching, Why: "no data means that nothing was run, or refused",
 		},
 		{
+			Name: "health-not-checked", Class: Warning, Runbook: "store-throttled.md",
+			Meaning: "The health function fails when its schedule runs it, so nobody counts parked streams. What it was asked lies in the failure bucket.",
+			Value:   Value{Single, []Term{{ID: "failed", Metric: ofFunction("HealthFunction", "Errors", sum)}}},
+			Compare: Above, Threshold: 0, Period: time.Minute, Periods: 5, Datapoints: 3,
+			Missing: NotBreaching, Why: "no data means that it did not run, or did not fail",
+		},
+		{
 			Name: "cold-starts", Class: Info, Once: true, Runbook: "bad-deployment.md",
 			Meaning: "Many processes of functions were started: after a deployment, or when lunch begins. Their first guests wait longer.",
 			Value:   Value{Single, []Term{{ID: "cold", Metric: ours(observe.MetricColdStarts, sum)}}},

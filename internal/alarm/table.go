@@ -90,6 +90,13 @@ func log() []Condition {
 			"The archiver is more than 15 minutes behind the event table's stream, which forgets events after 24 hours. Mend it today."),
 		undelivered("archiver-gave-up", "ArchiverMapping", "log-not-advancing.md",
 			"Records of the event table's stream are in the failure bucket since the archiver could not take them: the numbered log lacks events, until archive verify --fix appends them."),
+		{
+			Name: "events-changed", Class: Critical, Once: true, Runbook: "events-changed.md",
+			Meaning: "Somebody has changed or removed stored events in the event table, or put something there that is none. No function may; the numbered log has the events as they were.",
+			Value:   Value{Single, []Term{{ID: "touched", Metric: ours(observe.MetricTouched, sum)}}},
+			Compare: Above, Threshold: 0, Period: time.Minute, Periods: 1, Datapoints: 1,
+			Missing: NotBreaching, Why: "no data means that nothing but new events came out of the stream",
+		},
 	}
 }
 

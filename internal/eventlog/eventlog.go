@@ -129,7 +129,8 @@ var ErrNoBlob = errors.New("there is no such object")
 // cure is marked with fault.Unavailable.
 type Blobs interface {
 	BlobReader
-	// Put stores an object, in place of one that is there.
+	// Put stores an object, in place of one that is there. A store may refuse to replace a
+	// segment by another.
 	Put(ctx context.Context, key string, data []byte) error
 	// Delete removes an object; it does nothing when there is none.
 	Delete(ctx context.Context, key string) error

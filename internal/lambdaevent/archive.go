@@ -2,6 +2,8 @@ package lambdaevent
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -17,8 +19,9 @@ import (
 // two records of a stream share, and which is the same each time one is delivered.
 //
 // The answer names the first record that is not known to be in the log; Lambda delivers from
-// there on again. A record that cannot be decoded fails nothing: it is logged as
-// archive:undecodable, and archive verify finds its event missing.
+// there on again. A record that is no new event fails nothing and does not come into the log, but
+// somebody has to learn of it: it is logged at error, as events:changed when a stored event was
+// changed or removed, as archive:undecodable when it cannot be read, and counted.
 //
 // committed, unless it is nil, hears of each batch that is in: when the newest of its events
 // was appended.
@@ -28,7 +31,7 @@ func Archive(commit func(context.Context, []eventlog.Record) (eventlog.Archived,
 		started := time.Now()
 		ctx, cancel := all.begin(ctx, logger)
 		defer cancel()
-		delivered, places := decode(ctx, batch, "archive:undecodable")
+		delivered, places := decode(batch, func(raw json.RawMessage, err error) { reportRefused(ctx, raw, err) })
 		if len(delivered) == 0 {
 			reportArchived(ctx, batch, eventlog.Archived{}, nil, time.Since(started))
 			return allIn(), nil
@@ -51,6 +54,17 @@ func Archive(commit func(context.Context, []eventlog.Record) (eventlog.Archived,
 		}
 		return retryFrom(places[from]), nil
 	}
+}
+
+// reportRefused tells of a record that is no new event: the event table is to be appended to, and
+// nothing else.
+func reportRefused(ctx context.Context, raw json.RawMessage, err error) {
+	message, what := "archive:undecodable", observe.TableUndecodable
+	if errors.Is(err, errNoEvent) {
+		message, what = "events:changed", observe.TableChanged
+	}
+	observe.MetricsOf(ctx).TableTouched(ctx, what)
+	logRefused(ctx, message, raw, err)
 }
 
 // reportArchived tells of the batch, and why it did not come into the log.

@@ -12,11 +12,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"gakushoku/internal/eventlog"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/memory"
 	"gakushoku/internal/observe"
+	"gakushoku/internal/telemetry/promtext"
 )
 
 // archiveTold hands a batch to an archiver that answers as it is told, and returns the
@@ -97,6 +99,44 @@ func TestABatchWithoutEventsIsNotArchived(t *testing.T) {
 		if answer, got, _, _ := archiveTold(t, batch, eventlog.Archived{}, errors.New("called")); answer != `{"batchItemFailures":[]}` || len(got) > 0 {
 			t.Errorf("%s: %s, %d records", raw, answer, len(got))
 		}
+	}
+}
+
+// A filter keeps nothing from the archiver: what it is told of changes of stored events comes to
+// somebody's ears, and never into the log.
+func TestChangesOfStoredEventsAreReportedAndKeptOutOfTheLog(t *testing.T) {
+	t.Parallel()
+	const kept = `{"eventName":"INSERT","dynamodb":{"SequenceNumber":"2","NewImage":{"stream":{"S":"order-o1"},"version":{"N":"1"},"eventId":{"S":"e1"},"type":{"S":"OrderPlaced"},` +
+		`"occurredAt":{"S":"2026-01-24T00:00:00.000Z"},"payload":{"S":"{\"orderId\":\"o1\",\"total\":780}"}}}}`
+	for name, test := range map[string]struct{ record, message, counted string }{
+		"changed":     {`{"eventName":"MODIFY","dynamodb":{"SequenceNumber":"1","Keys":{"stream":{"S":"order-o9"}},"NewImage":{"stream":{"S":"order-o9"}}}}`, "events:changed", observe.TableChanged},
+		"removed":     {`{"eventName":"REMOVE","dynamodb":{"SequenceNumber":"1","Keys":{"stream":{"S":"order-o9"}}}}`, "events:changed", observe.TableChanged},
+		"is no event": {`{"eventName":"INSERT","dynamodb":{"SequenceNumber":"1","Keys":{"stream":{"S":"order-o9"}},"NewImage":{"stream":{"S":"order-o9"}}}}`, "archive:undecodable", observe.TableUndecodable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			reader := sdkmetric.NewManualReader()
+			metrics, err := observe.NewMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var lines bytes.Buffer
+			archiver := &eventlog.Archiver{Ledger: memory.NewLedger(), Blobs: memory.NewBlobs(), Now: time.Now, NewID: observe.NewID}
+			batch := StreamBatch{Records: []json.RawMessage{json.RawMessage(test.record), json.RawMessage(kept)}}
+			out, err := Archive(archiver.Commit, nil, observe.NewLogger(&lines, zerolog.InfoLevel, "archiver"))(observe.WithMetrics(t.Context(), metrics), batch)
+			if err != nil || len(out.BatchItemFailures) > 0 {
+				t.Fatalf("%v %v", out, err)
+			}
+			if head, err := archiver.Ledger.Head(t.Context()); err != nil || head.Number != 1 {
+				t.Errorf("the log has %d events, %v: want the one that was appended", head.Number, err)
+			}
+			if log := lines.String(); !strings.Contains(log, `"level":"error"`) || !strings.Contains(log, test.message) || !strings.Contains(log, "order-o9") {
+				t.Errorf("nobody is told which event it was:\n%s", log)
+			}
+			if text, err := promtext.Read(t.Context(), reader); err != nil || !strings.Contains(string(text), `gakushoku_events_touched_total{gakushoku_result="`+test.counted+`"} 1`) {
+				t.Errorf("it was not counted: %v\n%s", err, text)
+			}
+		})
 	}
 }
 

@@ -63,6 +63,11 @@ func request(ctx context.Context, e events.APIGatewayProxyRequest) (*http.Reques
 			headers.Set("traceparent", parent)
 		}
 	}
+	// The access log of API Gateway has its request's id and cannot log a header, so that is the
+	// operation's correlation id, too, unless the client has brought one.
+	if len(headers.Values(observe.HeaderCorrelationID)) == 0 && e.RequestContext.RequestID != "" {
+		headers.Set(observe.HeaderCorrelationID, e.RequestContext.RequestID)
+	}
 	r := &http.Request{
 		Method: e.HTTPMethod, URL: u, RequestURI: u.RequestURI(), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: headers, Host: headers.Get("Host"), RemoteAddr: e.RequestContext.Identity.SourceIP,

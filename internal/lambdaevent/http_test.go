@@ -76,6 +76,28 @@ func TestARequestArrivesAsItWasSent(t *testing.T) {
 	}
 }
 
+// The access log knows the request's id only: so it is the operation's, as long as the client has
+// none of its own.
+func TestAnOperationIsCalledAsInTheAccessLog(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		headers map[string]string
+		want    string
+	}{
+		"none of its own": {nil, "request-7"},
+		"one of its own":  {map[string]string{"X-CORRELATION-ID": "c-1"}, "c-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got seen
+			e := events.APIGatewayProxyRequest{HTTPMethod: "GET", Path: "/orders", Headers: test.headers, RequestContext: events.APIGatewayProxyRequestContext{RequestID: "request-7"}}
+			if _, err := HTTP(look(&got), zerolog.Nop())(t.Context(), e); err != nil || got.Correlation != test.want {
+				t.Errorf("the operation is %q, want %q (%v)", got.Correlation, test.want, err)
+			}
+		})
+	}
+}
+
 func TestPathsAndPrefixes(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ resource, path, contextPath, wantPath, wantPrefix string }{

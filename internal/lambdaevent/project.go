@@ -2,6 +2,8 @@ package lambdaevent
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -18,7 +20,8 @@ import (
 //
 // The answer names the first record of a stream that failed; Lambda delivers from there on
 // again, the failed and the others after it, to which that does no harm. A record that
-// cannot be decoded fails nothing: it is logged as projection:undecodable.
+// cannot be decoded fails nothing: it is logged as projection:undecodable. Changes of stored
+// events are left out: the archiver, which reads the same stream, tells of them.
 //
 // applied, unless it is nil, hears of each batch that is in without a failure: when the
 // newest of its events was appended.
@@ -28,7 +31,11 @@ func Project(apply func(context.Context, []event.Event) projection.Failures, app
 		started := time.Now()
 		ctx, cancel := all.begin(ctx, logger)
 		defer cancel()
-		delivered, places := decode(ctx, batch, "projection:undecodable")
+		delivered, places := decode(batch, func(raw json.RawMessage, err error) {
+			if !errors.Is(err, errNoEvent) {
+				logRefused(ctx, "projection:undecodable", raw, err)
+			}
+		})
 		var failures projection.Failures
 		if len(delivered) > 0 {
 			failures = apply(ctx, delivered)

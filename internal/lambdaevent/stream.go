@@ -64,40 +64,41 @@ func newest(places []place) time.Time {
 	return last
 }
 
-// decode is the events of a batch, and where each stands. A record that cannot be decoded
-// never will be, so delivering it again would only keep back all that come after it. It is
-// logged at error, as undecodable, with what is known of it; the item is still in the event
-// table, where verifying finds it.
-func decode(ctx context.Context, batch StreamBatch, undecodable string) ([]event.Event, []place) {
+// errNoEvent says that a record is not of a new event: a stored one was changed or removed.
+var errNoEvent = errors.New("a stored event was changed or removed")
+
+// decode is the events of a batch, and where each stands. refused hears of each record that is
+// no event, with the reason: errNoEvent, or that it cannot be decoded. Neither ever becomes one,
+// so delivering it again would only keep back all that come after it.
+func decode(batch StreamBatch, refused func(json.RawMessage, error)) ([]event.Event, []place) {
 	var delivered []event.Event
 	var places []place
 	for _, raw := range batch.Records {
 		e, p, err := decodeRecord(raw)
-		switch {
-		case err != nil:
-			logUndecodable(ctx, undecodable, raw, err)
-		case p != nil:
-			delivered, places = append(delivered, e), append(places, *p)
+		if err != nil {
+			refused(raw, err)
+			continue
 		}
+		delivered, places = append(delivered, e), append(places, p)
 	}
 	return delivered, places
 }
 
-// decodeRecord is the event of a record and its place; no place when the record is no new
-// event. Events are never changed, and removed only by an operator.
-func decodeRecord(raw json.RawMessage) (event.Event, *place, error) {
+// decodeRecord is the event of a record, and its place.
+func decodeRecord(raw json.RawMessage) (event.Event, place, error) {
 	var r streamRecord
 	if err := json.Unmarshal(raw, &r); err != nil {
-		return event.Event{}, nil, fmt.Errorf("reading the record: %w", err)
+		return event.Event{}, place{}, fmt.Errorf("reading the record: %w", err)
 	}
-	if r.EventName == string(events.DynamoDBOperationTypeModify) || r.EventName == string(events.DynamoDBOperationTypeRemove) {
-		return event.Event{}, nil, nil
-	}
-	if r.EventName != string(events.DynamoDBOperationTypeInsert) {
-		return event.Event{}, nil, fmt.Errorf("the record's eventName is %q", r.EventName)
+	switch r.EventName {
+	case string(events.DynamoDBOperationTypeInsert):
+	case string(events.DynamoDBOperationTypeModify), string(events.DynamoDBOperationTypeRemove):
+		return event.Event{}, place{}, fmt.Errorf("%s: %w", r.EventName, errNoEvent)
+	default:
+		return event.Event{}, place{}, fmt.Errorf("the record's eventName is %q", r.EventName)
 	}
 	if len(r.Change.NewImage) == 0 {
-		return event.Event{}, nil, errors.New("the record has no new image: the stream must be of NEW_IMAGE")
+		return event.Event{}, place{}, errors.New("the record has no new image: the stream must be of NEW_IMAGE")
 	}
 	fields := make(map[string]string, len(r.Change.NewImage))
 	for name, a := range r.Change.NewImage {
@@ -109,13 +110,14 @@ func decodeRecord(raw json.RawMessage) (event.Event, *place, error) {
 		}
 	}
 	e, err := eventitem.Decode(fields)
-	return e, &place{r.Change.SequenceNumber, time.UnixMilli(int64(r.Change.Created * 1000))}, err
+	return e, place{r.Change.SequenceNumber, time.UnixMilli(int64(r.Change.Created * 1000))}, err
 }
 
-// maxKeys bounds what is logged of the keys of an undecodable record, in bytes.
+// maxKeys bounds what is logged of the keys of a record that is no event, in bytes.
 const maxKeys = 512
 
-func logUndecodable(ctx context.Context, message string, raw json.RawMessage, err error) {
+// logRefused tells of a record that is no event, with what is known of it.
+func logRefused(ctx context.Context, message string, raw json.RawMessage, err error) {
 	var known struct {
 		EventID json.RawMessage `json:"eventID"`
 		Change  struct {

@@ -117,6 +117,19 @@ func (m *Metrics) Conflict(ctx context.Context, name string) {
 	}
 }
 
+// What came out of the event table's stream beside new events, as TableTouched counts it.
+const (
+	TableChanged     = "changed"     // a stored event was changed or removed
+	TableUndecodable = "undecodable" // something that cannot be read was put there
+)
+
+// TableTouched counts a record of the event table's stream that is not of a new event.
+func (m *Metrics) TableTouched(ctx context.Context, what string) {
+	if m != nil {
+		m.touched.Add(ctx, 1, metric.WithAttributes(attribute.String(AttrResult, what)))
+	}
+}
+
 // Delivered counts an event by what came of it: applied, duplicate, gap, parked or set-aside.
 func (m *Metrics) Delivered(ctx context.Context, projection, outcome string) {
 	if m != nil {

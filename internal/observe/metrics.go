@@ -15,6 +15,7 @@ const (
 	MetricRetries    = "gakushoku.command.retries"
 	MetricRepeats    = "gakushoku.command.repeats"
 	MetricAppended   = "gakushoku.events.appended"
+	MetricTouched    = "gakushoku.events.touched"
 	MetricLag        = "gakushoku.projection.lag"
 	MetricDelivered  = "gakushoku.projection.events"
 	MetricHeals      = "gakushoku.projection.heals"
@@ -37,7 +38,7 @@ type Metrics struct {
 	requests, commands, lag, logLag          metric.Float64Histogram
 	conflicts, retries, repeats, appends     metric.Int64Counter
 	steps, heals, pointers, folded, verified metric.Int64Counter
-	coldStarts                               metric.Int64Counter
+	coldStarts, touched                      metric.Int64Counter
 	logHead, parked, planned                 metric.Int64Gauge
 	series                                   seriesOptions
 }
@@ -74,6 +75,7 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 		meter:      meter,
 		requests:   histogram(MetricRequests, "Requests, how long they took", latencyBounds),
 		commands:   histogram(MetricCommands, "Commands, how long they took", latencyBounds),
+		touched:    counter(MetricTouched, "Records of the event table's stream that are not of a new event, by what they are"),
 		lag:        histogram(MetricLag, "From when an event occurred to when it was in the read model", lagBounds),
 		logLag:     histogram(MetricLogLag, "From when the newest event of a segment occurred to when it was in the log", lagBounds),
 		conflicts:  counter(MetricConflicts, "Races for a stream that a command lost"),

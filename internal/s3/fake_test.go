@@ -115,7 +115,7 @@ func unknownTo(r *http.Request) string {
 		}
 	}
 	for name := range r.Header {
-		if strings.HasPrefix(name, "If-") || name == "Content-Encoding" || strings.HasPrefix(name, "X-Amz-Meta-") {
+		if strings.HasPrefix(name, "If-") && (name != "If-None-Match" || r.Method != http.MethodPut) || name == "Content-Encoding" || strings.HasPrefix(name, "X-Amz-Meta-") {
 			return name
 		}
 	}
@@ -141,6 +141,12 @@ func (b *fakeBucket) put(w http.ResponseWriter, r *http.Request, key string, bod
 	if sent := r.Header.Get("X-Amz-Checksum-Crc32"); sent != crc(body) {
 		refuse(w, http.StatusBadRequest, "BadDigest")
 		return
+	}
+	if condition := r.Header.Get("If-None-Match"); condition != "" {
+		if _, there := b.objects[key]; there {
+			refuse(w, http.StatusPreconditionFailed, "PreconditionFailed")
+			return
+		}
 	}
 	b.objects[key] = fakeObject{body, time.Now().UTC().Truncate(time.Second)}
 	w.Header().Set("ETag", strconv.Quote(hex.EncodeToString(sum[:])))

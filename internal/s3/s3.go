@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -69,16 +70,36 @@ var _ eventlog.Blobs = (*Blobs)(nil)
 // NewBlobs keeps objects in a bucket that is there already.
 func NewBlobs(client API, bucket string) *Blobs { return &Blobs{client: client, bucket: bucket} }
 
-// Put is eventlog.Blobs. The SDK sends a checksum with the data, which the service compares.
+// Put is eventlog.Blobs. The SDK sends a checksum with the data, which the service compares. A
+// segment is only put where none is.
 func (b *Blobs) Put(ctx context.Context, key string, data []byte) error {
 	if err := eventlog.CheckKey(key); err != nil {
 		return err
 	}
-	out, err := b.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &b.bucket, Key: &key, Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(len(data)))})
-	if err == nil && out.ETag == nil {
+	in := &s3.PutObjectInput{Bucket: &b.bucket, Key: &key, Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(len(data)))}
+	if strings.HasPrefix(key, eventlog.SegmentFolder) {
+		in.IfNoneMatch = aws.String("*")
+	}
+	out, err := b.client.PutObject(ctx, in)
+	switch {
+	case err == nil && out.ETag == nil:
 		return b.notFromS3("writing", key)
+	case ctx.Err() == nil && awsfault.HasCode(err, "PreconditionFailed"):
+		return b.putBefore(ctx, key, data)
+	case ctx.Err() == nil && awsfault.HasCode(err, "ConditionalRequestConflict"): // another put of it goes on
+		return fault.Unavailable(fmt.Errorf("%s: %w", b.doing("writing", key), err))
 	}
 	return awsfault.Wrap(ctx, b.doing("writing", key), err)
+}
+
+// putBefore decides whether the object that is there is the one that was to be put: the SDK sent
+// the call again after a try whose answer was lost.
+func (b *Blobs) putBefore(ctx context.Context, key string, data []byte) error {
+	there, err := b.Get(ctx, key)
+	if err == nil && !bytes.Equal(there, data) {
+		err = fmt.Errorf("%s: another object is there, and a segment is never replaced", b.doing("writing", key))
+	}
+	return err
 }
 
 // Delete is eventlog.Blobs. In a versioned bucket the object's versions stay for as long as

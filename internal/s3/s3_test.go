@@ -63,6 +63,29 @@ func calls(b *Blobs) map[string]func(context.Context) error {
 	}
 }
 
+func TestASegmentIsNeverReplacedAndItsOwnRepeatSucceeds(t *testing.T) {
+	t.Parallel()
+	bucket, blobs := filled(t)
+	if err := blobs.Put(t.Context(), "segments/1", []byte("forged")); err == nil || !strings.Contains(err.Error(), "never replaced") || fault.ClassOf(err) == fault.Infra {
+		t.Errorf("another object in place of a segment: %v", err)
+	}
+	if err := blobs.Put(t.Context(), "segments/1", []byte("0123456789")); err != nil {
+		t.Errorf("the same once more, as after an answer that was lost: %v", err)
+	}
+	if data, err := blobs.Get(t.Context(), "segments/1"); err != nil || string(data) != "0123456789" {
+		t.Errorf("the segment is %q now (%v)", data, err)
+	}
+	bucket.upsetBy(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPut {
+			refuse(w, http.StatusConflict, "ConditionalRequestConflict")
+		}
+		return r.Method == http.MethodPut
+	})
+	if err := blobs.Put(t.Context(), "segments/2", []byte("x")); fault.ClassOf(err) != fault.Infra {
+		t.Errorf("while another put of it goes on: %v, want what a new try may cure", err)
+	}
+}
+
 func TestPassingFaultsAreUnavailableAfterAFewTries(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

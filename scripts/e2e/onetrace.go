@@ -133,7 +133,7 @@ func (c *canteen) wantWhole(all spans, caller spanContext, correlationID string)
 		return err
 	}
 	for _, reader := range []struct{ function, name, what, call, key, value string }{
-		{"projector", "process events", "the projector's batch", "DynamoDB.TransactWriteItems|DynamoDB.PutItem", "aws.dynamodb.table_names", c.options.stack + "-view-orders"},
+		{"projector", "process events", "the projector's batch", "DynamoDB.TransactWriteItems|DynamoDB.PutItem", "aws.dynamodb.table_names", c.options.stack + "_view_orders"},
 		{"archiver", "archive segment", "the archiver's batch", "S3.PutObject", "aws.s3.bucket", c.options.stack + "-log"},
 	} {
 		batch, err := all.one(reader.what, reader.name, func(s *span) bool { return s.function == reader.function && s.linksTo(command.SpanContext) })

@@ -17,7 +17,7 @@ var wholeTrace = [][8]string{
 	{"command", "DynamoDB.PutItem", "t1", "put", "t1", "append", "aws.dynamodb.table_names=lunch-events", ""},
 	{"projector", "process events", "t2", "batch", "t2", "invocation", "", "command"},
 	{"projector", "project", "t2", "project", "t2", "batch", "", ""},
-	{"projector", "DynamoDB.TransactWriteItems", "t2", "write", "t2", "project", "aws.dynamodb.table_names=lunch-view-orders-v1", ""},
+	{"projector", "DynamoDB.TransactWriteItems", "t2", "write", "t2", "project", "aws.dynamodb.table_names=lunch_view_orders-v1", ""},
 	{"archiver", "archive segment", "t3", "segment", "", "", "", "command"},
 	{"archiver", "S3.PutObject", "t3", "object", "t3", "segment", "aws.s3.bucket=lunch-log-1", ""},
 }

@@ -66,7 +66,7 @@ func partitionOf(arn string) string {
 
 func newStack(cloud aws.Config, name, account, partition string) *Stack {
 	system := newSystem(cloud, Config{
-		EventTable: name + "-events", ControlTable: name + "-control", ReadModelPrefix: name + "-view-",
+		EventTable: name + "-events", ControlTable: name + "-control", ReadModelPrefix: name + "_view_",
 		LogBucket:       fmt.Sprintf("%s-log-%s-%s", name, account, cloud.Region),
 		StateMachineARN: fmt.Sprintf("arn:%s:states:%s:%s:stateMachine:%s-reproject", partition, cloud.Region, account, name),
 		PointerTTL:      maxPointerTTL, ProjectorTimeout: defaultProjectorTimeout,

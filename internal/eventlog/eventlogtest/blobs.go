@@ -14,7 +14,7 @@ import (
 	"gakushoku/internal/eventlog"
 )
 
-const someKey = "segments/2026-01-24/01K.jsonl.zst"
+const someKey = "runs/2026-01-24/01K.jsonl.zst"
 
 // noise is bytes of every value that do not compress.
 func noise(size int) []byte {

@@ -34,6 +34,7 @@ var Dimensions = map[string][][]string{
 	observe.MetricRetries:    {{Service}, {Service, Command}},
 	observe.MetricRepeats:    {{Service}, {Service, Command}},
 	observe.MetricAppended:   {{Service}},
+	observe.MetricTouched:    {{Service}, {Service, Result}},
 	observe.MetricLag:        {{Service}, {Service, Projection}},
 	observe.MetricDelivered:  {{Service}, {Service, Result}, {Service, Projection, Result}},
 	observe.MetricHeals:      {{Service}, {Service, Projection}},

@@ -85,6 +85,7 @@ func (m *measuring) everything(ctx context.Context) {
 	m.ColdStarted(ctx)
 	m.Retried(ctx, "PayOrder")
 	m.Repeated(ctx, "PlaceOrder")
+	m.TableTouched(ctx, observe.TableChanged)
 	if err := m.Watch(func(context.Context) observe.Vitals { return observe.Vitals{CPU: 0.25, Memory: 0.5, Disk: 0.125} }); err != nil {
 		panic(err)
 	}
