@@ -6,6 +6,7 @@ SHELL := /usr/bin/env bash
 
 CACHE := .cache
 VENV := $(CACHE)/venv
+CHECKOV := $(CACHE)/checkov
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -42,16 +43,27 @@ lint: ## gofmt, go vet and staticcheck
 build: ## build bin/gakushoku
 	@go build -o bin/gakushoku ./scripts/gakushoku
 
-tools: $(VENV)/bin/sam ## install SAM and cfn-lint into .cache (needs Python 3)
+tools: $(VENV)/bin/sam $(VENV)/bin/cfn-lint-serverless $(CHECKOV)/bin/checkov ## install SAM, cfn-lint and checkov into .cache (needs Python 3)
 
 $(VENV)/bin/sam:
 	@command -v python3 >/dev/null || { echo "python3 is missing: install Python 3.11 or newer"; exit 1; }
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet aws-sam-cli==1.170.0 cfn-lint==1.58.0
 
-validate: $(VENV)/bin/sam ## check the templates with SAM and cfn-lint, and build them
+$(VENV)/bin/cfn-lint-serverless: $(VENV)/bin/sam
+	$(VENV)/bin/pip install --quiet cfn-lint-serverless==0.3.4
+	touch $@
+
+# Apart from SAM, of which it wants other versions of the same packages.
+$(CHECKOV)/bin/checkov:
+	@command -v python3 >/dev/null || { echo "python3 is missing: install Python 3.11 or newer"; exit 1; }
+	python3 -m venv $(CHECKOV)
+	$(CHECKOV)/bin/pip install --quiet checkov==3.3.30
+
+validate: tools ## check the templates with SAM, cfn-lint and checkov, and build them
 	SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam validate --lint --region us-east-1
-	$(VENV)/bin/cfn-lint template.yaml infra/observability.yaml
+	$(VENV)/bin/cfn-lint
+	BC_SKIP_MAPPING=TRUE $(CHECKOV)/bin/checkov
 	$(LAMBDA_BUILD) -o $(CACHE)/functions/ ./functions/... # at once: builds side by side would each compile what they share
 	SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam build --build-in-source --parallel
 
