@@ -7,8 +7,12 @@ import (
 	"time"
 )
 
-// For waits for d, or returns ctx.Err() when ctx ends first.
+// For waits for d, or returns ctx.Err() when ctx ends first. A context that has ended already
+// wins over any d.
 func For(ctx context.Context, d time.Duration) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

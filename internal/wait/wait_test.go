@@ -20,3 +20,14 @@ func TestForEndsWithTheContext(t *testing.T) {
 		t.Errorf("got %v, want nil", err)
 	}
 }
+
+func TestForPrefersAnEndedContextToAPauseThatIsOver(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		if err := wait.For(ctx, 0); !errors.Is(err, context.Canceled) {
+			t.Fatalf("got %v, want context.Canceled", err)
+		}
+	}
+}
