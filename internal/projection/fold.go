@@ -118,7 +118,6 @@ func (f *Folding) Contributions() []readmodel.Contribution {
 func (f *Folding) Record() Record {
 	r := f.record
 	if r.Version == 0 {
-		r.Data, r.Place = nil, readmodel.Place{}
 		return r
 	}
 	r.Data, r.Place = f.row.AppendJSON(nil), f.row.Place()
@@ -132,7 +131,6 @@ func (f *Folding) Change() (Change, bool) {
 	if r.Version == f.stored.Version && bytes.Equal(r.Data, f.stored.Data) && r.Place == f.stored.Place && sameParking(r.Parked, f.stored.Parked) {
 		return Change{}, false
 	}
-	r.Writes = f.stored.Writes + 1
 	return Change{Record: r, Expected: f.stored.Writes, Totals: Differences(f.before, f.Contributions())}, true
 }
 

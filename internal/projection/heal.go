@@ -158,7 +158,6 @@ func (p *Projector) setAsideUnreadable(ctx context.Context, t Table, stored Reco
 		return Change{}, false, nil
 	}
 	changed := stored
-	changed.Writes++
 	changed.Parked = &Parked{
 		EventVersion: stored.Version,
 		Reason:       cause.Error() + ": rebuild the projection",

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -130,7 +129,6 @@ func (c *CachedPointers) Pointer(ctx context.Context, projection string) (Pointe
 	if err != nil {
 		return Pointer{}, err
 	}
-	p.Versions = slices.Clone(p.Versions)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.entries == nil {
