@@ -54,6 +54,10 @@ func (c *Control) prepare(ctx context.Context) error {
 // Close closes the file. It may be called again.
 func (c *Control) Close() error { return c.db.close() }
 
+// InPlace fails with ErrReplaced when the path leads to another file than the one that is open,
+// or to none.
+func (c *Control) InPlace() error { return c.db.inPlace() }
+
 // Pointer is projection.Pointers.
 func (c *Control) Pointer(ctx context.Context, name string) (projection.Pointer, error) {
 	var p projection.Pointer

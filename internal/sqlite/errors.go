@@ -26,6 +26,8 @@ func (d *database) failed(ctx context.Context, what string, err error) error {
 		return fmt.Errorf("%s: %w", what, ctx.Err())
 	case d.closed.Load():
 		return fmt.Errorf("%s: %w", what, errClosed)
+	case errors.Is(err, ErrReplaced):
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return fmt.Errorf("%s: %w", what, explain(ctx, d.path, d.kind, err))
 }

@@ -109,7 +109,8 @@ func (s *Events) prepare(ctx context.Context) error {
 // Path is the file that holds the events.
 func (s *Events) Path() string { return s.db.path }
 
-// InPlace fails when Path leads to another file than the one that is open, or to none.
+// InPlace fails with ErrReplaced when Path leads to another file than the one that is open, or to
+// none.
 func (s *Events) InPlace() error { return s.db.inPlace() }
 
 // Close ends the writer, after the commit under way, and closes the file. Appends that wait

@@ -63,6 +63,10 @@ func (l *Ledger) prepare(ctx context.Context) error {
 // Close closes the file. It may be called again.
 func (l *Ledger) Close() error { return l.db.close() }
 
+// InPlace fails with ErrReplaced when the path leads to another file than the one that is open,
+// or to none.
+func (l *Ledger) InPlace() error { return l.db.inPlace() }
+
 // Head is eventlog.Ledger.
 func (l *Ledger) Head(ctx context.Context) (eventlog.Head, error) {
 	head, err := scanHead(l.head.QueryRowContext(ctx))

@@ -46,7 +46,7 @@ const (
 type database struct {
 	path   string
 	kind   kind
-	info   os.FileInfo // of the file that was opened: its name may come to mean another
+	place  place // of the file that was opened: its name may come to mean another
 	read   *sql.DB
 	pool   *sql.DB       // of the one connection that writes
 	write  *sql.Conn     // held until close; used under lock only
@@ -76,7 +76,7 @@ func openExisting(ctx context.Context, path string, k kind, schema string, upgra
 	if err == nil {
 		err = d.open(ctx, "mode=rw", k, schema, upgrades)
 	}
-	if err != nil || !os.SameFile(before, d.info) {
+	if err != nil || !os.SameFile(before, d.place.file) {
 		if now, gone := os.Stat(path); gone != nil || before != nil && !os.SameFile(before, now) {
 			err = fmt.Errorf("%s: %w", path, fs.ErrNotExist)
 		}
@@ -95,9 +95,7 @@ func (d *database) open(ctx context.Context, mode string, k kind, schema string,
 	if err := d.transact(ctx, func() error { return d.prepareSchema(k, schema, upgrades) }); err != nil {
 		return err
 	}
-	var err error
-	d.info, err = os.Stat(d.path)
-	return err
+	return d.settle()
 }
 
 // identify refuses a file that is not ours before anything is changed in it. It returns the
@@ -118,16 +116,6 @@ func identify(ctx context.Context, path string, k kind, newest int) (format int,
 	}
 	defer db.Close()
 	return checkIdentity(func(query string) *sql.Row { return db.QueryRowContext(ctx, query) }, k, newest)
-}
-
-// inPlace fails when the name of the file leads to another one than the one that is open, or to
-// none: what is written to that will be gone, or is not what others read.
-func (d *database) inPlace() error {
-	now, err := os.Stat(d.path)
-	if err != nil || os.SameFile(now, d.info) {
-		return err
-	}
-	return fmt.Errorf("%s is another file than the one that was opened", d.path)
 }
 
 // checkIdentity returns the format of the file, 0 when it is new; a foreign file, or one that is
@@ -173,7 +161,7 @@ func (d *database) connect(ctx context.Context, mode string) error {
 	}
 	// Connections that read come and go. One that comes after the file was removed must not make
 	// it anew: mode=rw.
-	if d.read, err = sql.Open("sqlite", dsn(d.path, settings+"&_pragma=cache_size(-4000)&_pragma=query_only(1)&mode=rw")); err != nil {
+	if d.read, err = d.openPool(dsn(d.path, settings+"&_pragma=cache_size(-4000)&_pragma=query_only(1)&mode=rw")); err != nil {
 		return err
 	}
 	d.read.SetMaxOpenConns(readers)
@@ -221,8 +209,9 @@ func dsn(path, settings string) string {
 // transact runs f in a transaction that holds the file's write lock from its beginning, so
 // that what f reads stays true until the commit. When ctx ends before the transaction has
 // begun, it is not begun; later ctx is not looked at, so that the outcome is never in doubt.
-// f uses d.write or statements prepared on it, and nobody else does.
-func (d *database) transact(ctx context.Context, f func() error) error {
+// f uses d.write or statements prepared on it, and nobody else does. What was written to a file
+// that is no longer the one at its path is ErrReplaced.
+func (d *database) transact(ctx context.Context, f func() error) (err error) {
 	select {
 	case d.lock <- struct{}{}:
 	case <-ctx.Done():
@@ -238,6 +227,9 @@ func (d *database) transact(ctx context.Context, f func() error) error {
 			// Without a transaction this fails, which is as good.
 			d.rollback.Exec() //nolint:errcheck
 		}
+		if errors.Is(err, ErrReplaced) {
+			d.letGo()
+		}
 	}()
 	if err := d.beginWhenFree(ctx); err != nil {
 		return err
@@ -245,9 +237,14 @@ func (d *database) transact(ctx context.Context, f func() error) error {
 	if err := f(); err != nil {
 		return err
 	}
-	_, err := d.commit.Exec()
-	committed = err == nil
-	return err
+	if err := d.look(); err != nil {
+		return err
+	}
+	if _, err := d.commit.Exec(); err != nil {
+		return err
+	}
+	committed = true
+	return d.look()
 }
 
 // transactPatiently is transact for somebody who may hold up others for long: it waits for
@@ -311,13 +308,21 @@ func (d *database) preparedToWrite(ctx context.Context, into **sql.Stmt, text st
 }
 
 // close closes the connections, after the transaction under way. It may be called again, and
-// on a database that was not opened entirely.
+// on a database that was not opened entirely. SQLite folds the write-ahead log into the file then,
+// but not when the path leads to another one; when that was overwritten in place, the connections
+// are left to end with the process.
 func (d *database) close() error {
 	if d.closed.Swap(true) {
 		return nil
 	}
 	d.lock <- struct{}{}
 	defer func() { <-d.lock }()
+	if errors.Is(d.look(), ErrReplaced) {
+		d.letGo()
+		if d.place.occupied {
+			return nil
+		}
+	}
 	var errs []error
 	if d.read != nil {
 		errs = append(errs, d.read.Close())

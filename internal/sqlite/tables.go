@@ -134,7 +134,7 @@ func (s *Tables) opened(ctx context.Context, t projection.Table, create bool) (*
 		return nil, err
 	}
 	if v, ok := s.open[t]; ok {
-		if info != nil && os.SameFile(info, v.db.info) {
+		if info != nil && os.SameFile(info, v.db.place.file) && !v.db.replaced() {
 			return v, nil
 		}
 		if err := s.forget(t); err != nil {
