@@ -96,6 +96,10 @@ func OpenServer(ctx context.Context, o ServeOptions) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, folder.Close(), listener.Close())
 	}
+	if err := folder.tellServed(); err != nil {
+		unlock()
+		return nil, errors.Join(err, folder.Close(), listener.Close())
+	}
 	return &Server{
 		Commands: folder.Commands(), Queries: folder.Queries(), Health: folder.Health(),
 		Projector: folder.Follower(), Archiver: folder.ArchiveFollower(),
@@ -118,7 +122,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	logger := observe.NewLogger(out, s.options.Level, "server")
 	spanFile := &lumberjack.Logger{Filename: SpanFile(s.options.Dir), MaxSize: spanMegabytes, MaxBackups: spanFiles}
-	sent, err := openTelemetry(ctx, os.Getenv, logger, spanlog.New(spanFile))
+	sent, err := openTelemetry(ctx, os.Getenv, logger, spanlog.New(whilePlacedWriter{s.options.Dir, s.folder.opened, spanFile.Write}))
 	if err == nil {
 		err = s.serve(observe.WithMetrics(observe.WithTracer(observe.WithLogger(ctx, logger), sent.Tracer()), sent.Metrics()), logger, sent)
 	}
@@ -189,6 +193,7 @@ func (s *Server) serve(ctx context.Context, logger zerolog.Logger, sent *sending
 			logger.Error().Err(err).Msg("archive:stopped")
 		}
 	})
+	running.Go(func() { s.folder.watchPlace(ctx) })
 	server := &http.Server{Handler: sent.handler(handler), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 	ended := make(chan error, 1)
 	running.Go(func() { ended <- server.Serve(s.listener) })

@@ -45,6 +45,8 @@ type Folder struct {
 	Ledger   *sqlite.Ledger // of the numbered log
 	Blobs    *files.Blobs   // its objects
 	Pointers *projection.CachedPointers
+
+	opened fs.FileInfo // the folder
 }
 
 type marker struct {
@@ -98,6 +100,9 @@ func eventsLost(dir string) error {
 }
 
 func openStores(ctx context.Context, dir string) (*Folder, error) {
+	if err := checkNotLost(dir, "events.db", "control.db", "log.db"); err != nil {
+		return nil, err
+	}
 	events, err := sqlite.OpenExistingEvents(ctx, eventsFile(dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = eventsLost(dir)
@@ -126,6 +131,10 @@ func openStores(ctx context.Context, dir string) (*Folder, error) {
 		Tables:   sqlite.OpenTables(filepath.Join(dir, "readmodels")),
 		Pointers: &projection.CachedPointers{Source: control, TTL: pointerTTL, Now: time.Now},
 	}
+	f.Events.Guard(f.othersInPlace)
+	if f.opened, err = os.Stat(dir); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
 	for _, name := range projection.All().Names() {
 		d, _ := projection.All().Newest(name)
 		if err := projection.Ensure(ctx, f.Control, f.Tables, d); err != nil {
@@ -146,7 +155,7 @@ func prepareFolder(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(dir, "readmodels"), 0o750); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, "readmodels"), 0o700); err != nil {
 		return fmt.Errorf("making the data folder: %w", err)
 	}
 	if found {
@@ -213,21 +222,29 @@ func checkEmpty(dir string) error {
 // writeMarker makes the folder ours. Nobody sees half a marker.
 func writeMarker(dir string) error {
 	encoded, err := json.Marshal(marker{folderFormat})
-	if err != nil {
-		return fmt.Errorf("encoding %s: %w", markerFile, err)
+	if err == nil {
+		err = writeWhole(dir, markerFile, append(encoded, '\n'))
 	}
-	file, err := os.CreateTemp(dir, markerFile+".new-")
 	if err != nil {
 		return fmt.Errorf("making the data folder: %w", err)
 	}
-	_, err = file.Write(append(encoded, '\n'))
-	if err = errors.Join(err, file.Chmod(0o640), file.Sync(), file.Close()); err == nil {
-		err = os.Rename(file.Name(), filepath.Join(dir, markerFile))
+	return nil
+}
+
+// writeWhole writes a file of a folder, entirely or not at all.
+func writeWhole(dir, name string, content []byte) error {
+	file, err := os.CreateTemp(dir, name+".new-")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
+		err = os.Rename(file.Name(), filepath.Join(dir, name))
 	}
 	if err != nil {
-		return fmt.Errorf("making the data folder: %w", errors.Join(err, os.Remove(file.Name())))
+		err = errors.Join(err, os.Remove(file.Name()))
 	}
-	return nil
+	return err
 }
 
 // Close closes every file.
@@ -264,7 +281,7 @@ func (f *Folder) ReadModels() *repair.ReadModels {
 		Definitions: projection.All(), Pointers: f.Control, Tables: f.Tables, Streams: f.Events,
 		Numbers:   &eventlog.Numberer{Log: f.Log(), Streams: f.Events},
 		Log:       f.Log(),
-		Projector: f.Projector(), LagBound: lagBound, Now: time.Now, Check: f.CheckEvents,
+		Projector: f.Projector(), LagBound: lagBound, Now: time.Now, Check: f.CheckChanges,
 	}
 }
 

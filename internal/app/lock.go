@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"gakushoku/internal/wait"
@@ -35,14 +33,38 @@ func patiently(ctx context.Context, take func() error) error {
 	return err
 }
 
-// lockFolder keeps a second server off the folder: two would rotate each other's log away.
+// lockFolder keeps a second server off the folder: two would rotate each other's log away. The
+// lock is on the folder itself where that can be, so it goes along with a folder that is renamed,
+// and there is no file that somebody may remove.
 func lockFolder(dir string) (unlock func(), err error) {
-	file, err := os.OpenFile(filepath.Join(dir, "serve.lock"), os.O_RDWR|os.O_CREATE, 0o640)
+	unlock, err = lockDir(dir)
+	if errors.Is(err, errLocked) {
+		err = fmt.Errorf("%s is being served by another process: stop it first, or choose another --data folder", dir)
+	}
+	return unlock, err
+}
+
+// errLocked says that another process, or another part of this one, has a lock.
+var errLocked = errors.New("the folder is locked")
+
+// lockDir takes the lock on a folder that is there, or fails with errLocked.
+func lockDir(dir string) (unlock func(), err error) {
+	file, err := openLock(dir)
 	if err != nil {
-		return nil, fmt.Errorf("locking the data folder: %w", err)
+		return nil, fmt.Errorf("locking %s: %w", dir, err)
 	}
 	if err := tryLock(file); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s is being served by another process: stop it first, or choose another --data folder", dir), file.Close())
+		return nil, errors.Join(errLocked, file.Close())
 	}
 	return func() { file.Close() }, nil
+}
+
+// isServed reports whether a server has the folder.
+func isServed(dir string) bool {
+	unlock, err := lockDir(dir)
+	if err != nil {
+		return errors.Is(err, errLocked)
+	}
+	unlock()
+	return !locks
 }

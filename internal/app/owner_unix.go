@@ -3,6 +3,7 @@
 package app
 
 import (
+	"fmt"
 	"io/fs"
 	"syscall"
 )
@@ -14,4 +15,13 @@ func ownerOf(file fs.FileInfo) (uid int, known bool) {
 		return 0, false
 	}
 	return int(stat.Uid), true
+}
+
+// fileID names a file by its device and its number there.
+func fileID(file fs.FileInfo) string {
+	stat, known := file.Sys().(*syscall.Stat_t)
+	if !known {
+		return ""
+	}
+	return fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
 }

@@ -71,7 +71,7 @@ func (f *Folder) drive(ctx context.Context, name, runID string, o RebuildOptions
 	if err := f.Engine(nil).Known(name); err != nil {
 		return reproject.Run{}, err
 	}
-	if err := f.CheckEvents(ctx); err != nil {
+	if err := f.CheckChanges(ctx); err != nil {
 		return reproject.Run{}, err
 	}
 	unlock, err := lockRuns(f.Dir, name)
@@ -91,17 +91,7 @@ func (f *Folder) drive(ctx context.Context, name, runID string, o RebuildOptions
 
 // alone reports that no server has the folder: whoever begins to serve it now reads the
 // pointers anew.
-func (f *Folder) alone() bool {
-	if !locks {
-		return false
-	}
-	unlock, err := lockFolder(f.Dir)
-	if err != nil {
-		return false
-	}
-	unlock()
-	return true
-}
+func (f *Folder) alone() bool { return !isServed(f.Dir) }
 
 // runs tells whether a run is going on: its process holds a lock, which ends with it however
 // that ends.
@@ -267,14 +257,15 @@ func (f *Folder) CleanUp(ctx context.Context, name string) ([]int, error) {
 
 // lockRuns keeps other runs of a projection off.
 func lockRuns(dir, projection string) (unlock func(), err error) {
-	file, err := os.OpenFile(filepath.Join(dir, "rebuild-"+projection+".lock"), os.O_RDWR|os.O_CREATE, 0o640)
-	if err != nil {
+	runs := filepath.Join(logFolder(dir), "runs", projection)
+	if err := os.MkdirAll(runs, 0o700); err != nil {
 		return nil, fmt.Errorf("locking the data folder for a rebuild: %w", err)
 	}
-	if err := tryLock(file); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: another rebuild of %s is going on in %s: wait for it, or stop it first", reproject.ErrRefused, projection, dir), file.Close())
+	unlock, err = lockDir(runs)
+	if errors.Is(err, errLocked) {
+		err = fmt.Errorf("%w: another rebuild of %s is going on in %s: wait for it, or stop it first", reproject.ErrRefused, projection, dir)
 	}
-	return func() { file.Close() }, nil
+	return unlock, err
 }
 
 // runLock is the file, among those of a run, that its process holds locked.
@@ -284,11 +275,11 @@ const runLock = "lock"
 // is left afterwards.
 func beginRun(ctx context.Context, dir, projection, runID string) (over func(), err error) {
 	folder := filepath.Join(logFolder(dir), "runs", projection, runID)
-	if err := os.MkdirAll(folder, 0o750); err != nil {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("locking run %s: %w", runID, err)
 	}
 	path := filepath.Join(folder, runLock)
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("locking run %s: %w", runID, err)
 	}

@@ -214,15 +214,20 @@ func (f *Folder) CheckEvents(ctx context.Context) error {
 	return nil
 }
 
+// CheckChanges is CheckEvents for whoever is about to change something: it also fails when a server
+// would not see that.
+func (f *Folder) CheckChanges(ctx context.Context) error {
+	if err := f.CheckServed(); err != nil {
+		return err
+	}
+	return f.CheckEvents(ctx)
+}
+
 // probedStore is the event store for its probe.
 type probedStore struct{ *Folder }
 
-// Load sees too that reads and appends go on in a file that was removed or replaced while it is
-// open, and that the store is another than the one that was read before.
+// Load sees too that the store is another than the one that was read before.
 func (s probedStore) Load(ctx context.Context, stream string, after uint64) ([]event.Event, error) {
-	if err := s.Events.InPlace(); err != nil {
-		return nil, errors.Join(health.Problemf("the file of the events was removed or replaced: what is ordered now will be lost; stop the server"), err)
-	}
 	if err := s.CheckEvents(ctx); err != nil {
 		if errors.Is(err, eventstore.ErrOtherStore) {
 			err = errors.Join(health.Problemf("%v: stop the server and see the runbook lost-events.md", eventstore.ErrOtherStore), err)
@@ -237,13 +242,13 @@ func (f *Folder) Health() *health.Checker {
 	return &health.Checker{
 		Now: time.Now,
 		Probes: []health.Probe{
-			health.EventStore(probedStore{f}),
-			health.ReadModel(f.Control, f.Tables, projection.Orders().Name),
+			whilePlaced(health.EventStore(probedStore{f}), f.eventsPlaced()),
+			whilePlaced(health.ReadModel(f.Control, f.Tables, projection.Orders().Name), f.controlPlaced()),
 			health.ProjectionLag(maxLag, func(ctx context.Context) (health.Lag, error) {
 				head, applied, behind, err := f.lag(ctx)
 				return health.Lag{Behind: behind, Detail: fmt.Sprintf("event %d of %d applied", applied, head)}, err
 			}),
-			health.LogLag(maxArchiveLag, func(ctx context.Context) (health.Lag, error) { return f.logLag(ctx, time.Now()) }),
+			whilePlaced(health.LogLag(maxArchiveLag, func(ctx context.Context) (health.Lag, error) { return f.logLag(ctx, time.Now()) }), f.logPlaced()...),
 			health.Parked(f.Control, f.Tables, projection.All().Names()...),
 			health.Disk(minDiskFree, func() (uint64, error) { return health.DiskFree(f.Dir) }),
 		},

@@ -29,7 +29,10 @@ const tempFolder = ".tmp"
 const tempAge = time.Hour
 
 // Blobs is a folder of objects. It holds nothing open, so it need not be closed.
-type Blobs struct{ dir string }
+type Blobs struct {
+	dir    string
+	opened fs.FileInfo // the folder
+}
 
 var _ eventlog.Blobs = (*Blobs)(nil)
 
@@ -37,13 +40,31 @@ var _ eventlog.Blobs = (*Blobs)(nil)
 // died have left half-written in it is removed.
 func OpenBlobs(dir string) (*Blobs, error) {
 	s := &Blobs{dir: dir}
-	if err := makeFolders(filepath.Join(dir, tempFolder)); err != nil {
-		return nil, failed("opening the objects in "+dir, err)
+	err := makeFolders(filepath.Join(dir, tempFolder))
+	if err == nil {
+		err = s.sweep()
 	}
-	if err := s.sweep(); err != nil {
+	if err == nil {
+		s.opened, err = os.Stat(dir)
+	}
+	if err != nil {
 		return nil, failed("opening the objects in "+dir, err)
 	}
 	return s, nil
+}
+
+// ErrReplaced says that the path of a folder of objects leads to another folder, or to none:
+// what is put there is not what others have of these objects.
+var ErrReplaced = errors.New("the folder was removed or replaced while it was in use: stop whatever has it open, then start it again")
+
+// InPlace fails with ErrReplaced when the path leads to another folder than the one that was
+// opened, or to none.
+func (s *Blobs) InPlace() error {
+	now, err := os.Stat(s.dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, s.opened) {
+		err = fmt.Errorf("%s: %w", s.dir, ErrReplaced)
+	}
+	return fault.Unavailable(err)
 }
 
 // sweep removes temporary files that nobody writes any more.
@@ -116,6 +137,9 @@ func (s *Blobs) Put(ctx context.Context, key string, data []byte) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
+	if err := s.InPlace(); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
 	temp, err := s.writeTemp(data)
 	if err == nil {
 		err = makeFolders(filepath.Dir(path))
@@ -140,7 +164,7 @@ func (s *Blobs) writeTemp(data []byte) (path string, err error) {
 	}
 	_, err = file.Write(data)
 	if err == nil {
-		err = file.Chmod(0o640)
+		err = file.Chmod(0o600)
 	}
 	if err == nil {
 		err = file.Sync()
@@ -154,6 +178,9 @@ func (s *Blobs) Delete(ctx context.Context, key string) error {
 	what := "deleting " + key
 	path, err := s.path(ctx, key)
 	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if err := s.InPlace(); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
@@ -216,7 +243,7 @@ func makeFolders(dir string) error {
 			return err
 		}
 	}
-	if err := os.Mkdir(dir, 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return syncFolder(parent)

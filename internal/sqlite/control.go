@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"gakushoku/internal/projection"
 )
@@ -57,6 +58,9 @@ func (c *Control) Close() error { return c.db.close() }
 // InPlace fails with ErrReplaced when the path leads to another file than the one that is open,
 // or to none.
 func (c *Control) InPlace() error { return c.db.inPlace() }
+
+// File is the file that is open, wherever its path leads by now.
+func (c *Control) File() fs.FileInfo { return c.db.place.file }
 
 // Pointer is projection.Pointers.
 func (c *Control) Pointer(ctx context.Context, name string) (projection.Pointer, error) {

@@ -45,6 +45,7 @@ type Events struct {
 	stop   chan struct{} // closed by Close
 	ended  chan struct{} // closed when the writer has ended
 	closed sync.Once
+	guard  func() error // see Guard
 
 	mu    sync.Mutex
 	awake chan struct{} // closed and replaced at every commit
@@ -112,6 +113,12 @@ func (s *Events) Path() string { return s.db.path }
 // InPlace fails with ErrReplaced when Path leads to another file than the one that is open, or to
 // none.
 func (s *Events) InPlace() error { return s.db.inPlace() }
+
+// File is the file that is open, wherever its path leads by now.
+func (s *Events) File() fs.FileInfo { return s.db.place.file }
+
+// Guard lets nothing be appended while allow fails. Set it before the store is used.
+func (s *Events) Guard(allow func() error) { s.guard = allow }
 
 // Close ends the writer, after the commit under way, and closes the file. Appends that wait
 // are refused. It may be called again.

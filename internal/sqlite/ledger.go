@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventlog"
@@ -66,6 +67,9 @@ func (l *Ledger) Close() error { return l.db.close() }
 // InPlace fails with ErrReplaced when the path leads to another file than the one that is open,
 // or to none.
 func (l *Ledger) InPlace() error { return l.db.inPlace() }
+
+// File is the file that is open, wherever its path leads by now.
+func (l *Ledger) File() fs.FileInfo { return l.db.place.file }
 
 // Head is eventlog.Ledger.
 func (l *Ledger) Head(ctx context.Context) (eventlog.Head, error) {

@@ -44,6 +44,20 @@ func (s *Tables) Close() error {
 	return errors.Join(errs...)
 }
 
+// InPlace fails with ErrReplaced when a table version that is open is no longer the one at its
+// path. It is closed, and whoever needs it next finds what is there.
+func (s *Tables) InPlace() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for t, v := range s.open {
+		if err := v.db.look(); errors.Is(err, ErrReplaced) {
+			errs = append(errs, err, s.forget(t))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 func (s *Tables) path(t projection.Table) string { return filepath.Join(s.dir, t.String()+".db") }
 
 // check refuses what cannot be used: a name that would lead out of the folder.

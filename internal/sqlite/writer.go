@@ -188,6 +188,9 @@ func (s *Events) transact(ctx context.Context, f func(*eventWriter) error) error
 		before := w.position
 		theirs = f(w)
 		appended = w.position > before
+		if theirs == nil && appended && s.guard != nil {
+			theirs = s.guard()
+		}
 		return theirs
 	})
 	switch {

@@ -67,7 +67,7 @@ func (p *program) importFile(path string, skipBad bool, badPath string) (transfe
 	defer in.Close()
 	var report transfer.Report
 	err = p.withFolder(true, func(folder *app.Folder) (err error) {
-		if err := folder.CheckEvents(p.ctx); err != nil {
+		if err := folder.CheckChanges(p.ctx); err != nil {
 			return err
 		}
 		options := transfer.Options{SkipBad: skipBad, MaxEventBytes: sqlite.MaxEventBytes}
