@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -119,21 +120,22 @@ func outcomeUnknown(err error) bool {
 	}
 	var api smithy.APIError
 	var unreadable *smithy.DeserializationError
-	return !errors.As(err, &api) && (status > 0 || errors.As(err, &unreadable))
+	return !errors.As(err, &api) && (status > 0 && status < http.StatusBadRequest || errors.As(err, &unreadable))
 }
 
 // HasCode reports whether a service answered with one of these codes, whichever service it was.
 func HasCode(err error, codes ...string) bool {
+	code := Code(err)
+	return code != "" && slices.Contains(codes, code)
+}
+
+// Code is what the service calls the error, "" when it was not the service that responded.
+func Code(err error) string {
 	var api smithy.APIError
 	if !errors.As(err, &api) {
-		return false
+		return ""
 	}
-	for _, code := range codes {
-		if api.ErrorCode() == code {
-			return true
-		}
-	}
-	return false
+	return api.ErrorCode()
 }
 
 // Status is the HTTP status of the answer that err is about, 0 when there was none.

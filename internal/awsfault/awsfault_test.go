@@ -3,6 +3,7 @@ package awsfault
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"testing"
@@ -23,6 +24,14 @@ func answered(status int, code string) error {
 	}}
 }
 
+// cutOff is an error of a response that could not be read to its end.
+func cutOff(status int, err error) error {
+	return &awshttp.ResponseError{ResponseError: &smithyhttp.ResponseError{
+		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}},
+		Err:      &smithy.DeserializationError{Err: err},
+	}}
+}
+
 func TestErrorsAreSortedByWhoHasToAct(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -37,6 +46,12 @@ func TestErrorsAreSortedByWhoHasToAct(t *testing.T) {
 		"a gateway's answer":             {answered(502, ""), fault.Infra, 0},
 		"another call on the same thing": {answered(409, "OperationAborted"), fault.Infra, 0},
 		"a time limit of its own":        {context.DeadlineExceeded, fault.Infra, 0},
+		"a response that breaks off":     {cutOff(200, io.ErrUnexpectedEOF), fault.Infra, 0},
+		"a refusal that breaks off":      {cutOff(400, io.ErrUnexpectedEOF), fault.Infra, 0},
+		"a proxy's time limit":           {answered(408, "UnknownError"), fault.Infra, 0},
+		"a proxy that is busy":           {answered(429, "UnknownError"), fault.Infra, 0},
+		"another region's write":         {answered(400, "ReplicatedWriteConflictException"), fault.Infra, 0},
+		"a page of something else":       {answered(404, "UnknownError"), fault.Bug, 0},
 		"no permission":                  {answered(403, "AccessDenied"), fault.Bug, 0},
 		"a wrong call":                   {answered(400, "ValidationException"), fault.Bug, 0},
 		"something else":                 {errors.New("no such field"), fault.Bug, 0},

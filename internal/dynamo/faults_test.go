@@ -163,6 +163,24 @@ func TestUnknownOutcomesAreUnavailable(t *testing.T) {
 	}
 }
 
+// What breaks off may have said anything, also that it is the table that is busy.
+func TestARefusalThatBreaksOffIsUnavailable(t *testing.T) {
+	t.Parallel()
+	refusing := func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		io.WriteString(w, refusal("ConditionalCheckFailedException"))
+	}
+	address := awsfaulttest.Serve(t, &awsfaulttest.Proxy{Target: http.HandlerFunc(refusing), Plan: awsfaulttest.Always(awsfaulttest.Cut)})
+	for name, call := range calls(dynamodb.New(options(address, hurried))) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if err := call(t.Context()); fault.ClassOf(err) != fault.Infra || errors.Is(err, eventstore.ErrConflict) {
+				t.Errorf("class %s: %v", fault.ClassOf(err), err)
+			}
+		})
+	}
+}
+
 // silentServer takes requests and never answers.
 func silentServer(t *testing.T) *httptest.Server {
 	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

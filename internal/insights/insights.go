@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
+	"gakushoku/internal/awsfault"
 	"gakushoku/internal/wait"
 )
 
@@ -72,13 +73,13 @@ func (l *Logs) Lines(ctx context.Context, query string, from, to time.Time) ([]s
 	})
 	var missing *types.ResourceNotFoundException
 	if errors.As(err, &missing) {
-		return nil, fmt.Errorf("%w: not all of %s are there: %s", ErrNoLogs, strings.Join(l.Groups, ", "), missing.ErrorMessage())
+		return nil, fmt.Errorf("%w: not all of %s are there: check the stack's name and AWS_REGION: %s", ErrNoLogs, strings.Join(l.Groups, ", "), missing.ErrorMessage())
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, l.left(ctx)
 	case err != nil:
-		return nil, fmt.Errorf("starting the query: %w", err)
+		return nil, awsfault.Wrap(ctx, "starting the query", err)
 	}
 	results, err := l.await(ctx, started.QueryId)
 	if err != nil {
@@ -124,7 +125,7 @@ func (l *Logs) await(ctx context.Context, id *string) ([][]types.ResultField, er
 		case ctx.Err() != nil:
 			return nil, errors.Join(l.left(ctx), l.stop(ctx, id))
 		case err != nil:
-			return nil, errors.Join(fmt.Errorf("reading the results of query %s: %w", aws.ToString(id), err), l.stop(ctx, id))
+			return nil, errors.Join(awsfault.Wrap(ctx, "reading the results of query "+aws.ToString(id), err), l.stop(ctx, id))
 		}
 		switch out.Status {
 		case types.QueryStatusScheduled, types.QueryStatusRunning, types.QueryStatusUnknown:
@@ -158,5 +159,5 @@ func (l *Logs) stop(ctx context.Context, id *string) error {
 	if err == nil || errors.As(err, &ended) {
 		return nil
 	}
-	return fmt.Errorf("stopping query %s, which goes on: %w", aws.ToString(id), err)
+	return awsfault.Wrap(ctx, "stopping query "+aws.ToString(id)+", which goes on", err)
 }

@@ -140,6 +140,21 @@ func TestUnknownOutcomesAreUnavailable(t *testing.T) {
 	}
 }
 
+// What breaks off may have said anything, also that it is the service that is busy.
+func TestARefusalThatBreaksOffIsUnavailable(t *testing.T) {
+	t.Parallel()
+	for call := range calls(nil) {
+		t.Run(call, func(t *testing.T) {
+			t.Parallel()
+			refusing := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { refuse(w, http.StatusNotFound, "NoSuchKey") })
+			blobs := blobsAt(awsfaulttest.Serve(t, &awsfaulttest.Proxy{Target: refusing, Plan: awsfaulttest.Always(awsfaulttest.Cut)}), "log")
+			if err := calls(blobs)[call](t.Context()); fault.ClassOf(err) != fault.Infra || errors.Is(err, eventlog.ErrNoBlob) {
+				t.Errorf("class %s: %v", fault.ClassOf(err), err)
+			}
+		})
+	}
+}
+
 func TestContractOverAnUnreliableNetwork(t *testing.T) {
 	t.Parallel()
 	eventlogtest.TestBlobs(t, eventlogtest.Blobs{Open: func(t *testing.T) eventlogtest.BlobsInstance {

@@ -53,11 +53,18 @@ func TestLogsAnswersQuestions(t *testing.T) {
 	contains(t, ok(t, "logs", "--help"), "cold-starts", "What makes the lists late?")
 }
 
+// callerIdentity is what STS says of whoever asks.
+const callerIdentity = `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account><Arn>arn:aws:iam::123456789012:user/ops</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>`
+
 // cloud is a CloudWatch Logs whose queries find lines, the newest first.
 func cloud(t *testing.T, lines ...string) (query *string) {
 	t.Helper()
 	query = new(string)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Amz-Target") == "" {
+			io.WriteString(w, callerIdentity)
+			return
+		}
 		var in struct {
 			QueryString   string
 			LogGroupNames []string

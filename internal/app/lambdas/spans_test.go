@@ -51,6 +51,8 @@ func (c *aCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case call == "GET object":
 		w.WriteHeader(http.StatusNotFound)
 		io.WriteString(w, `<Error><Code>NoSuchKey</Code></Error>`) //nolint:errcheck // the test would notice
+	case call == "PUT object":
+		w.Header().Set("ETag", `"1"`)
 	case ok:
 		io.WriteString(w, `{}`) //nolint:errcheck // the test would notice
 	}

@@ -2,18 +2,17 @@ package lambdas
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/rs/zerolog"
 
 	"gakushoku/internal/archive"
+	"gakushoku/internal/awsfault"
 	"gakushoku/internal/dynamo"
 	"gakushoku/internal/eventlog"
+	"gakushoku/internal/fault"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/repair"
@@ -26,8 +25,7 @@ import (
 // the state machine of its rebuilds.
 type Stack struct {
 	Name    string
-	Region  string
-	Account string
+	Cloud   Cloud
 	Events  *dynamo.Events
 	Tables  *dynamo.Tables
 	Control *dynamo.Control
@@ -42,37 +40,46 @@ type Stack struct {
 	system *System
 }
 
+// ErrNoStack says that there is no stack of that name.
+var ErrNoStack = errors.New("there is no such stack")
+
 // OpenStack opens a stack by the names that template.yaml gives what it makes. Credentials,
-// region and endpoint come from where AWS's own tools find them.
+// region and endpoint come from where AWS's own tools find them. It fails with ErrNoStack when
+// nothing of that name is deployed there.
 func OpenStack(ctx context.Context, name string) (*Stack, error) {
-	cloud, err := config.LoadDefaultConfig(ctx)
+	cloud, err := OpenCloud(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("reading the AWS configuration: %w", err)
+		return nil, err
 	}
-	me, err := sts.NewFromConfig(cloud).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
-	if err != nil {
-		return nil, fmt.Errorf("asking AWS whose credentials these are: %w", err)
-	}
-	return newStack(cloud, name, aws.ToString(me.Account), partitionOf(aws.ToString(me.Arn))), nil
+	s := newStack(cloud, name)
+	return s, s.isThere(ctx)
 }
 
-// partitionOf is the part of AWS that an ARN belongs to, such as aws or aws-cn.
-func partitionOf(arn string) string {
-	if parts := strings.Split(arn, ":"); len(parts) > 1 && parts[1] != "" {
-		return parts[1]
+// isThere looks for the stack by its control table, which every tool may read.
+func (s *Stack) isThere(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, identityLimit)
+	defer cancel()
+	_, err := s.Ledger.Head(limited)
+	switch {
+	case awsfault.HasCode(err, "ResourceNotFoundException"):
+		return fmt.Errorf("%w: nothing named %s is in account %s, region %s: check the name, AWS_PROFILE and AWS_REGION", ErrNoStack, s.Name, s.Cloud.Account, s.Cloud.Region)
+	case limited.Err() != nil && ctx.Err() == nil:
+		return fmt.Errorf("DynamoDB did not respond within %s: check the network, and %s", identityLimit, endpointOf(s.Cloud.Config))
+	case fault.ClassOf(err) == fault.Infra:
+		return fmt.Errorf("looking for stack %s: check the network, and %s: %w", s.Name, endpointOf(s.Cloud.Config), err)
 	}
-	return "aws"
+	return nil // whoever may not read the table may still do other things
 }
 
-func newStack(cloud aws.Config, name, account, partition string) *Stack {
-	system := newSystem(cloud, Config{
+func newStack(cloud Cloud, name string) *Stack {
+	system := newSystem(cloud.Config, Config{
 		EventTable: name + "-events", ControlTable: name + "-control", ReadModelPrefix: name + "_view_",
-		LogBucket:       fmt.Sprintf("%s-log-%s-%s", name, account, cloud.Region),
-		StateMachineARN: fmt.Sprintf("arn:%s:states:%s:%s:stateMachine:%s-reproject", partition, cloud.Region, account, name),
+		LogBucket:       fmt.Sprintf("%s-log-%s-%s", name, cloud.Account, cloud.Region),
+		StateMachineARN: fmt.Sprintf("arn:%s:states:%s:%s:stateMachine:%s-reproject", cloud.Partition, cloud.Region, cloud.Account, name),
 		PointerTTL:      maxPointerTTL, ProjectorTimeout: defaultProjectorTimeout,
 	}, zerolog.Nop(), nil)
 	s := &Stack{
-		Name: name, Region: cloud.Region, Account: account,
+		Name: name, Cloud: cloud,
 		Events: system.events, Tables: system.tables, Control: system.control, Ledger: system.ledger(), system: system,
 	}
 	s.Blobs, _ = system.blobs()     // its name is set

@@ -17,7 +17,7 @@ func TestAStackHasTheNamesOfTheTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newStack(aws.Config{Region: "eu-central-1"}, "canteen", "123456789012", "aws")
+	s := newStack(Cloud{Config: aws.Config{Region: "eu-central-1"}, Account: "123456789012", Partition: "aws"}, "canteen")
 	c := s.system.config
 	replacer := strings.NewReplacer("${AWS::StackName}", "canteen", "${AWS::AccountId}", "123456789012", "${AWS::Region}", "eu-central-1", "${AWS::Partition}", "aws")
 	template := replacer.Replace(string(raw))

@@ -2,29 +2,39 @@ package stack
 
 import (
 	"context"
-	"fmt"
+	"time"
 
-	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 
+	"gakushoku/internal/app/lambdas"
+	"gakushoku/internal/awsfault"
 	"gakushoku/internal/insights"
 )
 
 // functions are those of a stack, as template.yaml names them after it.
 var functions = []string{"command", "query", "health", "projector", "archiver", "reproject"}
 
-// tries is how often the service is asked that answers "too many requests", which it does soon.
-const tries = 8
+// How often the service is asked that responds "too many requests", which it does soon, and how
+// long it is left alone in between.
+const (
+	tries   = 8
+	backoff = 5 * time.Second
+)
 
 // OpenLogs opens the logs of a stack's functions by the stack's name.
 func OpenLogs(ctx context.Context, name string) (*insights.Logs, error) {
-	cloud, err := config.LoadDefaultConfig(ctx)
+	cloud, err := lambdas.OpenCloud(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("reading the AWS configuration: %w", err)
+		return nil, err
 	}
-	logs := &insights.Logs{Client: cloudwatchlogs.NewFromConfig(cloud, func(o *cloudwatchlogs.Options) { o.RetryMaxAttempts = tries })}
+	return logsOf(cloud.Config, name), nil
+}
+
+func logsOf(cloud aws.Config, name string) *insights.Logs {
+	logs := &insights.Logs{Client: cloudwatchlogs.NewFromConfig(cloud, func(o *cloudwatchlogs.Options) { o.Retryer = awsfault.Retryer(tries, backoff) })}
 	for _, f := range functions {
 		logs.Groups = append(logs.Groups, "/aws/lambda/"+name+"-"+f)
 	}
-	return logs, nil
+	return logs
 }

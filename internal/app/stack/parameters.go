@@ -6,8 +6,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+
+	"gakushoku/internal/awsfault"
 )
 
 // pointerTTLParameter is the stack's parameter that its functions have as POINTER_TTL.
@@ -15,14 +16,10 @@ const pointerTTLParameter = "PointerTtl"
 
 // pointerTTL is how long the functions of a stack rely on what they know of a pointer, as it was
 // deployed.
-func pointerTTL(ctx context.Context, name string) (time.Duration, error) {
-	cloud, err := config.LoadDefaultConfig(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("reading the AWS configuration: %w", err)
-	}
+func pointerTTL(ctx context.Context, cloud aws.Config, name string) (time.Duration, error) {
 	found, err := cloudformation.NewFromConfig(cloud).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &name})
 	if err != nil {
-		return 0, fmt.Errorf("reading the parameters of stack %s: %w", name, err)
+		return 0, awsfault.Wrap(ctx, "reading the parameters of stack "+name, err)
 	}
 	for i := range found.Stacks {
 		for _, p := range found.Stacks[i].Parameters {

@@ -9,10 +9,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
 // TestThePointersTimeIsReadFromTheStack asks a service that answers as CloudFormation does.
 func TestThePointersTimeIsReadFromTheStack(t *testing.T) {
+	t.Parallel()
 	parameter := "PointerTtl"
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("Action") != "DescribeStacks" || r.FormValue("StackName") != "canteen" {
@@ -24,19 +28,15 @@ func TestThePointersTimeIsReadFromTheStack(t *testing.T) {
 <member><ParameterKey>%s</ParameterKey><ParameterValue>750ms</ParameterValue></member></Parameters></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`, parameter)
 	}))
 	defer server.Close()
-	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": server.URL, "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_MAX_ATTEMPTS": "1",
-	} {
-		t.Setenv(name, value)
-	}
-	if ttl, err := pointerTTL(t.Context(), "canteen"); err != nil || ttl != 750*time.Millisecond {
+	cloud := aws.Config{BaseEndpoint: &server.URL, Region: "eu-central-1", Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""), RetryMaxAttempts: 1}
+	if ttl, err := pointerTTL(t.Context(), cloud, "canteen"); err != nil || ttl != 750*time.Millisecond {
 		t.Errorf("%s, %v", ttl, err)
 	}
-	if _, err := pointerTTL(t.Context(), "another"); err == nil {
+	if _, err := pointerTTL(t.Context(), cloud, "another"); err == nil {
 		t.Error("another stack has it too")
 	}
 	parameter = "Other"
-	if _, err := pointerTTL(t.Context(), "canteen"); err == nil {
+	if _, err := pointerTTL(t.Context(), cloud, "canteen"); err == nil {
 		t.Error("a stack without the parameter has it")
 	}
 }

@@ -58,13 +58,9 @@ func Open(ctx context.Context, name string) (*Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	logs, err := OpenLogs(ctx, name)
-	if err != nil {
-		return nil, err
-	}
 	return &Stack{
-		Name: name, Region: s.Region, Engine: s.Engine, Machine: s.Machine, Log: s.Log(), Archive: s.ArchiveLog(), Models: s.ReadModels(), Logs: logs, Poll: poll,
-		PointerTTL: func(ctx context.Context) (time.Duration, error) { return pointerTTL(ctx, name) },
+		Name: name, Region: s.Cloud.Region, Engine: s.Engine, Machine: s.Machine, Log: s.Log(), Archive: s.ArchiveLog(), Models: s.ReadModels(), Logs: logsOf(s.Cloud.Config, name), Poll: poll,
+		PointerTTL: func(ctx context.Context) (time.Duration, error) { return pointerTTL(ctx, s.Cloud.Config, name) },
 	}, nil
 }
 
