@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"sync"
 	"unicode/utf8"
 
@@ -35,14 +34,18 @@ func NewEvents() *Events { return &Events{} }
 
 // Append is eventstore.Appender. Expecting more events than there are is a conflict.
 func (s *Events) Append(ctx context.Context, stream string, expected uint64, events []event.Event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.append(ctx, stream, expected, events)
+}
+
+func (s *Events) append(ctx context.Context, stream string, expected uint64, events []event.Event) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if err := checkAppend(stream, events); err != nil {
 		return fmt.Errorf("appending to %q: %w", stream, err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if last := uint64(len(s.streams[stream])); last != expected {
 		return fmt.Errorf("%w: %s is at version %d, not %d", eventstore.ErrConflict, stream, last, expected)
 	}
@@ -147,30 +150,4 @@ func (s *Events) Range(ctx context.Context, from, upTo string, limit int) (event
 		}
 	}
 	return events, "", ctx.Err()
-}
-
-// Read is eventstore.Feed. The cursor is how many events were read.
-func (s *Events) Read(ctx context.Context, cursor string, limit int) ([]event.Event, string, error) {
-	from := 0
-	if cursor != "" {
-		n, err := strconv.ParseUint(cursor, 10, 31)
-		if err != nil {
-			return nil, "", fmt.Errorf("cursor %q is not one of this feed", cursor)
-		}
-		from = int(n)
-	}
-	if limit < 1 {
-		return nil, "", fmt.Errorf("reading the feed: a page of %d makes no sense", limit)
-	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if from > len(s.log) {
-		return nil, "", fmt.Errorf("cursor %q is beyond the end of this feed", cursor)
-	}
-	to := min(from+limit, len(s.log))
-	events := make([]event.Event, 0, to-from)
-	for _, e := range s.log[from:to] {
-		events = append(events, cloneEvent(e))
-	}
-	return events, strconv.Itoa(to), ctx.Err()
 }
