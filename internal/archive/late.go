@@ -42,7 +42,7 @@ func (c *comparison) readOn(ctx context.Context) error {
 	}
 	digests := c.held.digests.copy()
 	var e event.Event
-	err = c.frames(ctx, c.held.part, c.seen, head.Number, couldNotTell, func(f eventlog.Frame, lines []byte) error {
+	err = c.frames(ctx, c.held.part, c.seen, head.Number, c.again, func(f eventlog.Frame, lines []byte) error {
 		return eachLine(lines, f.First, func(number uint64, line []byte) error {
 			if event.Decode(line, &e) != nil {
 				return nil // the next verification tells

@@ -63,10 +63,11 @@ func (l *Log) restore(ctx context.Context, r *Restored) error {
 		},
 		func(ctx context.Context, key string) (kept, error) {
 			m, err := readManifest(ctx, l.Blobs, key)
+			failure := unreachable(err)
 			if err == nil && eventlog.ManifestKey(m.First) != key {
 				err = fmt.Errorf("%s is the manifest of segment %d", key, m.First)
 			}
-			return kept{key, m, err}, couldNotTell(err)
+			return kept{key, m, err}, failure
 		},
 		func(k kept) error {
 			if k.err != nil {

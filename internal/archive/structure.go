@@ -90,7 +90,7 @@ func (s *structure) walk(ctx context.Context) error {
 		},
 		func(ctx context.Context, m *eventlog.Manifest) (beside, error) {
 			there, err := readManifest(ctx, s.Blobs, eventlog.ManifestKey(m.First))
-			return beside{manifest: m, found: !errors.Is(err, eventlog.ErrNoBlob), other: there}, couldNotTell(err)
+			return beside{manifest: m, found: !errors.Is(err, eventlog.ErrNoBlob), other: there}, unreachable(err)
 		},
 		func(b beside) error { return s.segment(ctx, b) })
 	if err == nil && (s.last != s.head.Number || s.segments != s.head.Segments) {
@@ -99,7 +99,17 @@ func (s *structure) walk(ctx context.Context) error {
 	return err
 }
 
-// readManifest reads the manifest beside a segment.
+var errNoManifest = errors.New("is no manifest")
+
+// unreachable keeps an error of readManifest that says nothing about the manifest.
+func unreachable(err error) error {
+	if errors.Is(err, eventlog.ErrNoBlob) || errors.Is(err, errNoManifest) {
+		return nil
+	}
+	return err
+}
+
+// readManifest reads the manifest beside a segment. What is there may not be one.
 func readManifest(ctx context.Context, blobs eventlog.BlobReader, key string) (*eventlog.Manifest, error) {
 	raw, err := blobs.Get(ctx, key)
 	if err != nil {
@@ -107,7 +117,7 @@ func readManifest(ctx context.Context, blobs eventlog.BlobReader, key string) (*
 	}
 	var m eventlog.Manifest
 	if err := json.Unmarshal(raw, &m); err != nil {
-		return nil, fmt.Errorf("%s is no manifest: %w", key, err)
+		return nil, fmt.Errorf("%s %w: %w", key, errNoManifest, err)
 	}
 	return &m, nil
 }
@@ -168,7 +178,9 @@ func (s *structure) differing(ctx context.Context, m, other *eventlog.Manifest) 
 		return nil
 	}
 	if other.Key != m.Key {
-		data, err = s.Blobs.Get(ctx, other.Key)
+		if data, err = s.Blobs.Get(ctx, other.Key); err != nil && !errors.Is(err, eventlog.ErrNoBlob) {
+			return err
+		}
 	}
 	if err == nil && other.First == m.First && fits(other, data) {
 		p.Kind, p.Detail = BadManifest, "the ledger's manifest does not fit the segment, the one beside it does: move the ledger away, then restore the manifests"
@@ -199,8 +211,11 @@ func (s *structure) missingManifests(ctx context.Context) error {
 	}
 	for _, first := range s.missing {
 		manifests, err := s.Ledger.Manifests(ctx, first-1, 1)
-		if err != nil || len(manifests) == 0 {
+		if err != nil {
 			return err
+		}
+		if len(manifests) == 0 {
+			continue
 		}
 		_, err = s.Blobs.Get(ctx, eventlog.ManifestKey(first))
 		switch {

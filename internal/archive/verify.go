@@ -109,7 +109,7 @@ func (v *verification) compare(ctx context.Context, p part) error {
 // the whole objects were read.
 func (v *verification) readFrames(ctx context.Context, held *index, upTo uint64) error {
 	var e event.Event
-	return v.frames(ctx, held.part, 0, upTo, couldNotTell, func(f eventlog.Frame, lines []byte) error {
+	return v.frames(ctx, held.part, 0, upTo, v.again, func(f eventlog.Frame, lines []byte) error {
 		return eachLine(lines, f.First, func(number uint64, line []byte) error {
 			if event.Decode(line, &e) == nil && held.part.has(e.Stream) {
 				v.take(held, number, &e)
@@ -117,6 +117,16 @@ func (v *verification) readFrames(ctx context.Context, held *index, upTo uint64)
 			return nil
 		})
 	})
+}
+
+// again keeps an error of a frame that is read once more, or for the first time at the end of a
+// verification, unless it is known that some of the log cannot be read: what the frame holds would
+// be taken to be missing.
+func (v *verification) again(err error) error {
+	if v.unsure == "" {
+		return err
+	}
+	return couldNotTell(err)
 }
 
 // take puts an event of the log into the index.
