@@ -345,7 +345,7 @@ func TestAFoldThatPanicsParksItsStreamAndCountsTheTries(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := s.row(t, "order-o1")
-		if got.Parked == nil || got.Parked.Attempts != attempt || got.Parked.Since != 1000 || got.Parked.EventVersion != 1 || got.Writes != uint64(attempt) || got.Data != nil {
+		if got.Parked == nil || got.Parked.Attempts != attempt || got.Parked.Since != event.InstantOf(time.UnixMilli(1000)) || got.Parked.EventVersion != 1 || got.Writes != uint64(attempt) || got.Data != nil {
 			t.Errorf("try %d: %+v, parked %+v", attempt, got, got.Parked)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gakushoku/internal/event"
 	"gakushoku/internal/projection"
 )
 
@@ -42,7 +43,7 @@ func TestACheckpointMovesOnlyBehindWhatIsInAndStored(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := projection.Checkpoint{Cursor: cursor, Events: 2, OccurredAt: 2, AppliedAt: 1_769_212_800_000}
+			want := projection.Checkpoint{Cursor: cursor, Events: 2, OccurredAt: 2, AppliedAt: event.InstantOf(f.Projector.Now())}
 			if got, err := s.control.Checkpoint(t.Context(), "orders"); err != nil || got != want {
 				t.Errorf("the checkpoint is %+v, %v; want %+v", got, err, want)
 			}
