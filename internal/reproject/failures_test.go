@@ -1,0 +1,163 @@
+package reproject_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"gakushoku/internal/projection"
+	"gakushoku/internal/reproject"
+)
+
+// approving is a world with a run that waits for a person.
+func approving(t *testing.T) *world {
+	t.Helper()
+	w := serving(t, 4)
+	w.alive["r1"] = true
+	d, r := w.driver(), request()
+	r.Approve = true
+	stop := errors.New("stop here")
+	d.Approve = func(ctx context.Context, run reproject.Run) (reproject.Decision, error) {
+		if err := w.engine.AskApproval(ctx, run, ""); err != nil {
+			t.Fatal(err)
+		}
+		panic(stop) // as a process that dies, so that nothing is abandoned
+	}
+	func() {
+		defer func() {
+			if r := recover(); r != stop {
+				panic(r)
+			}
+		}()
+		d.Run(t.Context(), "r1", r)
+	}()
+	return w
+}
+
+// eachCall has each call of the ports fail in turn while something is looked up, which must then
+// fail, and not say something else.
+func eachCall(t *testing.T, setUp func(t *testing.T) *world, do func(w *world, e *reproject.Engine) error) {
+	t.Helper()
+	for n := 0; ; n++ {
+		w := setUp(t)
+		e, f := w.flaky(n)
+		err := do(w, e)
+		if !f.fired() {
+			if err != nil || n == 0 {
+				t.Errorf("after %d calls, none of which failed: %v", n, err)
+			}
+			return
+		}
+		if !errors.Is(err, errFlaky) {
+			t.Errorf("call %d failed, and what comes is: %v", n, err)
+		}
+	}
+}
+
+func TestWhatCannotBeLookedUpIsAnErrorAndNotAnotherAnswer(t *testing.T) {
+	t.Parallel()
+	leftover := func(t *testing.T) *world {
+		w := serving(t, 4)
+		w.planned("r0")
+		return w
+	}
+	soaks := func(t *testing.T) *world { w, _ := soaking(t); return w }
+	once := func(t *testing.T) *world { return rebuilt(t, 4) }
+	underWay := func(w *world, e *reproject.Engine) ([]reproject.UnderWay, error) {
+		return e.RunsOf(w.t.Context(), w.pointer())
+	}
+	for name, c := range map[string]struct {
+		setUp func(*testing.T) *world
+		do    func(*world, *reproject.Engine) error
+	}{
+		"what waits for an answer": {approving, func(w *world, e *reproject.Engine) error {
+			runs, err := underWay(w, e)
+			if err == nil {
+				_, err = e.Question(w.t.Context(), orders, runs)
+			}
+			return err
+		}},
+		"an answer": {approving, func(w *world, e *reproject.Engine) error {
+			return e.Decide(w.t.Context(), orders, "r1", reproject.Decision{Approved: true})
+		}},
+		"a run that soaks":    {soaks, func(w *world, e *reproject.Engine) error { _, err := underWay(w, e); return err }},
+		"a run that was left": {leftover, func(w *world, e *reproject.Engine) error { _, err := underWay(w, e); return err }},
+		"the runs there were": {soaks, func(w *world, e *reproject.Engine) error { _, err := e.History(w.t.Context(), orders, 9); return err }},
+		"parts of a replay": {once, func(w *world, e *reproject.Engine) error {
+			_, err := e.PartsOf(w.t.Context(), orders, "r1", "Replay")
+			return err
+		}},
+		"parts of a verification": {once, func(w *world, e *reproject.Engine) error {
+			_, err := e.PartsOf(w.t.Context(), orders, "r1", "VerifyParts")
+			return err
+		}},
+		"how far a version was brought": {once, func(w *world, e *reproject.Engine) error {
+			active, _ := w.pointer().ActiveVersion()
+			_, err := e.BroughtTo(w.t.Context(), orders, active)
+			return err
+		}},
+		"another run's leftovers": {leftover, func(w *world, e *reproject.Engine) error {
+			_, err := e.Prepare(w.t.Context(), "r1", request())
+			return err
+		}},
+		"a run to go on with": {leftover, func(w *world, e *reproject.Engine) error {
+			_, err := e.Join(w.t.Context(), reproject.Run{ID: "r0", Projection: orders, ToVersion: 2})
+			return err
+		}},
+		"what to roll back to": {once, func(w *world, e *reproject.Engine) error { _, err := e.Rollback(w.t.Context(), orders); return err }},
+		"what to clean up":     {once, func(w *world, e *reproject.Engine) error { _, err := e.CleanupAll(w.t.Context(), orders); return err }},
+		"what to abandon": {leftover, func(w *world, e *reproject.Engine) error {
+			_, err := e.Abandon(w.t.Context(), reproject.Run{ID: "r0", Projection: orders, ToVersion: 2}, "no more")
+			return err
+		}},
+		"streams to heal": {once, func(w *world, e *reproject.Engine) error {
+			r := request()
+			r.FromEventNumber = 1
+			run, err := e.Prepare(w.t.Context(), "r2", r)
+			if err == nil {
+				_, err = e.Heal(w.t.Context(), run)
+			}
+			return err
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachCall(t, c.setUp, c.do)
+		})
+	}
+}
+
+// A call that fails once, anywhere in a rebuild, is reported, or the rebuild is right all the same.
+func TestARunOfWhichOneCallFailsSaysSoOrIsRight(t *testing.T) {
+	t.Parallel()
+	for n := 0; ; n++ {
+		w := serving(t, 6)
+		w.archiveWithout(t, "order-a002", 1) // a gap at the watermark
+		w.engine.Settings.PointerTTL = 0
+		r := request()
+		r.Soak = new(reproject.Seconds)
+		e, f := w.flaky(n)
+		run, err := (&reproject.Driver{Engine: e, Workers: 1}).Run(t.Context(), "r1", r)
+		switch {
+		case !f.fired():
+			if err != nil {
+				t.Errorf("without a failure: %v", err)
+			}
+			return
+		case err == nil:
+			w.wantStates(map[int]projection.State{2: projection.Active})
+			w.wantFolded(version(2))
+			w.wantNoTables(2)
+		case !errors.Is(err, errFlaky):
+			t.Errorf("call %d failed, and the run says: %v", n, err)
+		default:
+			active, _ := w.pointer().ActiveVersion()
+			w.wantFolded(version(active.Number))
+			run = w.mustRun("r2", r)
+			w.wantFolded(version(run.ToVersion))
+		}
+		if t.Failed() {
+			t.Fatalf("call %d failed in %s: %v", n, run.Step, err)
+		}
+	}
+}
