@@ -24,6 +24,8 @@ func TestEveryOperationIsMeasured(t *testing.T) {
 	}
 	c.send("POST /orders/o1/pickup", "").want(t, http.StatusConflict, "order/not-ready")
 	c.send("GET /nowhere", "").want(t, http.StatusNotFound, codeNoRoute)
+	c.send("BREW /orders", "") // whoever makes methods up makes no series of them
+	c.send("STIR /orders", "")
 	stored, err := c.events.Load(t.Context(), "order-o1", 0)
 	if err != nil {
 		t.Fatal(err)
@@ -41,6 +43,7 @@ func TestEveryOperationIsMeasured(t *testing.T) {
 		`http_server_request_duration_seconds_count{http_request_method="POST",http_response_status_code="201",http_route="/orders"} 2`,
 		`http_server_request_duration_seconds_count{error_type="domain",http_request_method="POST",http_response_status_code="409",http_route="/orders/{id}/pickup"} 1`,
 		`http_response_status_code="404",http_route=""} 1`,
+		`http_server_request_duration_seconds_count{error_type="domain",http_request_method="_OTHER",http_response_status_code="405",http_route=""} 2`,
 		`gakushoku_command_duration_seconds_count{gakushoku_command="PlaceOrder",gakushoku_result="OK"} 2`,
 		`error_type="domain",gakushoku_command="PickUp",gakushoku_result="NG"} 1`,
 		"gakushoku_events_appended_total 1\n", // the repeated command appended nothing
