@@ -3,8 +3,6 @@ package event
 import (
 	"errors"
 	"fmt"
-	"unicode"
-	"unicode/utf8"
 )
 
 // The bounds of ids, in bytes: every store has room for them in its keys.
@@ -17,27 +15,18 @@ const (
 
 // Check refuses an event that must not be imported, though it decodes: a type this version
 // does not know (ErrUnknownType), a payload that its type cannot be made of, a stream that
-// is not its order's, ids that stores or URLs cannot take.
+// is not its order's, ids that stores or URLs cannot take, and what read models have no room for.
 func Check(e *Event) error {
 	payload, err := DecodePayload(e)
 	if err != nil {
-		return err
-	}
-	if err := checkLine("eventId", e.ID, MaxEventIDBytes); err != nil {
 		return err
 	}
 	if e.ID == "" {
 		return errors.New("eventId is missing")
 	}
 	orderID := orderIDOf(payload)
-	if err := checkLine("payload.orderId", orderID, MaxOrderIDBytes); err != nil {
-		return err
-	}
-	if err := checkPrintable(orderID); err != nil {
-		return fmt.Errorf("payload.orderId %q %w", orderID, err)
-	}
-	if err := checkLine("stream", e.Stream, MaxStreamBytes); err != nil {
-		return err
+	if err := CheckOrderID(orderID); err != nil {
+		return fmt.Errorf("payload.orderId %.60q %w", orderID, err)
 	}
 	if e.Stream != OrderStream(orderID) {
 		return fmt.Errorf("stream is %q but payload.orderId belongs to %q", e.Stream, OrderStream(orderID))
@@ -45,17 +34,24 @@ func Check(e *Event) error {
 	if e.Version > MaxVersion {
 		return fmt.Errorf("version %d is above %d", e.Version, uint64(MaxVersion))
 	}
-	return checkOthers(e)
+	if err := checkEnvelope(e); err != nil {
+		return err
+	}
+	return checkValues(e, payload)
 }
 
-// checkOthers bounds the fields that are only carried along.
-func checkOthers(e *Event) error {
+// checkEnvelope bounds the ids that are only carried along.
+func checkEnvelope(e *Event) error {
 	for _, f := range [...]struct{ name, value string }{
-		{"correlationId", e.CorrelationID}, {"causationId", e.CausationID}, {"commandId", e.CommandID},
+		{"eventId", e.ID}, {"correlationId", e.CorrelationID}, {"causationId", e.CausationID}, {"commandId", e.CommandID},
 		{"commandHash", e.CommandHash}, {"actor", e.Actor}, {"traceparent", e.Traceparent},
 	} {
-		if err := checkLine(f.name, f.value, MaxFieldBytes); err != nil {
-			return err
+		limit := MaxFieldBytes
+		if f.name == "eventId" {
+			limit = MaxEventIDBytes
+		}
+		if err := checkID(f.value, limit); err != nil {
+			return fmt.Errorf("%s %.60q %w", f.name, f.value, err)
 		}
 	}
 	return nil
@@ -80,31 +76,4 @@ func orderIDOf(p Payload) string {
 		return p.OrderID
 	}
 	return ""
-}
-
-// checkLine bounds a string and keeps out what would break a line of text in two.
-func checkLine(name, value string, limit int) error {
-	if len(value) > limit {
-		return fmt.Errorf("%s has %d bytes, at most %d are allowed", name, len(value), limit)
-	}
-	if !utf8.ValidString(value) {
-		return fmt.Errorf("%s is not valid UTF-8", name)
-	}
-	for _, r := range value {
-		if unicode.IsControl(r) {
-			return fmt.Errorf("%s %q contains the control character %q", name, value, r)
-		}
-	}
-	return nil
-}
-
-// checkPrintable allows what can stand in the path of a URL in any script; it is what the
-// rules of package order ask of an orderId too.
-func checkPrintable(id string) error {
-	for _, r := range id {
-		if r == '/' || unicode.IsSpace(r) || !unicode.IsPrint(r) {
-			return fmt.Errorf("contains %q: only printable characters without spaces and slashes are allowed", r)
-		}
-	}
-	return nil
 }

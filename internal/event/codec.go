@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Decode reads one line of JSONL into e. It accepts every valid spelling of the envelope,
-// takes the last of repeated keys, and ignores fields that it does not know; null stands for
-// an absent field. What may be left out is filled in: the stream of an order's event follows
+// Decode reads one stored line of JSONL into e. It accepts every valid spelling of the envelope,
+// takes the last of repeated keys and U+FFFD for half of a surrogate pair, as older versions
+// stored them, and ignores fields that it does not know; null stands for an absent field. What may be left out is filled in: the stream of an order's event follows
 // from its payload, and a log that names no schema is the first one. A missing correlationId
 // stays empty. The payload is checked to be a JSON object, no more: see DecodePayload and
 // Check. Errors name the byte, counted from 1, or the field. The strings and the payload of e
@@ -18,11 +18,19 @@ func Decode(line []byte, e *Event) error {
 	return (*Decoder)(nil).Decode(line, e)
 }
 
+// DecodeStrict is Decode for a line from outside: it refuses what CheckJSON refuses.
+func DecodeStrict(line []byte, e *Event) error {
+	d := Decoder{Strict: true}
+	return d.Decode(line, e)
+}
+
 // Decoder decodes many lines. Its zero value, or nil, does what Decode does; one from
 // NewDecoder needs fewer allocations. It is not safe for concurrent use.
 type Decoder struct {
+	Strict bool   // do what DecodeStrict does
 	shared bool   // strings that have to be made share blocks
 	block  []byte // the current one
+	seen   [][]byte
 }
 
 // NewDecoder makes a Decoder for a reader of whole logs: the strings that it has to make share
@@ -57,29 +65,40 @@ var fieldKeys = [fieldCount]string{`"eventId":`, `"type":`, `"occurredAt":`, `"c
 
 func fieldName(field int) string { return unquoted(fieldKeys[field]) }
 
-// envelope is where the fields of a line stand, and the payload's orderId, which is picked up
-// on the way.
+// envelope is where the fields of a line stand, and those of the payload that are picked up on the
+// way.
 type envelope struct {
 	fields  [fieldCount]span
 	orderID span
+	paidAt  span
 	more    bool // there are others than the first five, which every log has
 }
 
 // Decode is the function Decode with this Decoder's memory.
 func (d *Decoder) Decode(line []byte, e *Event) error {
 	s := newScanner(line)
+	if d != nil && d.Strict {
+		s.strict, s.seen = true, d.seen[:0]
+	}
 	var v envelope
-	if !s.envelope(&v) {
+	whole := s.envelope(&v)
+	if s.strict {
+		d.seen = s.seen
+	}
+	if !whole {
 		return s.err
 	}
 	*e = Event{}
-	r := reader{data: line, decoder: d}
+	r := reader{data: line, decoder: d, strict: s.strict}
 	r.required(&v, e)
 	e.CorrelationID = r.text("correlationId", v.fields[fieldCorrelationID])
 	if v.more {
 		r.optional(&v, e)
 	}
 	r.complete(&v, e)
+	if r.strict && e.Type == OrderPaidType {
+		r.instant("payload.paidAt", v.paidAt)
+	}
 	return r.err
 }
 
@@ -90,15 +109,20 @@ func (s *scanner) envelope(v *envelope) bool {
 		return false
 	}
 	next := 0
+	others := s.newNames()
 	for first := true; s.more(first, '}'); first = false {
-		field, ok := s.oneOf(fieldKeys[:], next)
+		at := s.at
+		field, ok := s.oneOf(fieldKeys[:], next, &others)
 		if !ok {
 			return false
 		}
 		next = field + 1
+		if s.strict && field != fieldUnknown && v.fields[field].kind != 0 {
+			return s.repeated([]byte(fieldName(field)), at)
+		}
 		switch {
 		case field == fieldPayload && s.peek() == '{':
-			v.fields[fieldPayload] = s.payload(&v.orderID)
+			v.fields[fieldPayload] = s.payload(v)
 		case field != fieldUnknown:
 			v.fields[field] = s.value(1)
 			v.more = v.more || field > fieldPayload
@@ -109,20 +133,42 @@ func (s *scanner) envelope(v *envelope) bool {
 	return s.end()
 }
 
-// payload steps over an object and notes its orderId.
-func (s *scanner) payload(orderID *span) span {
+// pickedKeys are the keys of a payload that are picked up on the way, and pick is where to.
+var pickedKeys = [...]string{payloadKeys[payloadOrderID], payloadKeys[payloadPaidAt]}
+
+func (v *envelope) pick(field int) *span {
+	if field == 0 {
+		return &v.orderID
+	}
+	return &v.paidAt
+}
+
+// payload steps over an object and picks up what is needed of it.
+func (s *scanner) payload(v *envelope) span {
 	start := s.at
 	s.at++
-	*orderID = span{}
+	v.orderID, v.paidAt = span{}, span{}
+	others := s.newNames()
+	next := 0
 	for first := true; s.more(first, '}'); first = false {
-		field, ok := s.oneOf(payloadKeys[:1], 0)
+		at := s.at
+		field, ok := s.oneOf(pickedKeys[:], next, &others)
 		if !ok {
 			return span{}
 		}
-		if v := s.value(2); field == 0 {
-			*orderID = v
+		next = field + 1
+		value := s.value(2)
+		if field == fieldUnknown {
+			continue
 		}
+		picked := v.pick(field)
+		if s.strict && picked.kind != 0 {
+			s.repeated([]byte(unquoted(pickedKeys[field])), at)
+			return span{}
+		}
+		*picked = value
 	}
+	others.end(s)
 	return s.from(start, '{')
 }
 

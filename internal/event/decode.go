@@ -87,8 +87,9 @@ func (p *payload) find(e *Event, newest int) {
 // members notes the values of a payload's object.
 func (p *payload) members(s *scanner) {
 	next := 0
+	others := s.newNames()
 	for first := true; s.more(first, '}'); first = false {
-		field, ok := s.oneOf(payloadKeys[:], next)
+		field, ok := s.oneOf(payloadKeys[:], next, &others)
 		switch {
 		case !ok:
 			return
@@ -101,6 +102,7 @@ func (p *payload) members(s *scanner) {
 		}
 		next = field + 1
 	}
+	others.end(s)
 }
 
 // orderID is required in every payload.
@@ -166,9 +168,10 @@ func (s *scanner) line() (l Line, err error) {
 	}
 	s.at++
 	var fields [len(lineKeys)]span
+	others := s.newNames()
 	next := 0
 	for first := true; s.more(first, '}'); first = false {
-		field, ok := s.oneOf(lineKeys[:], next)
+		field, ok := s.oneOf(lineKeys[:], next, &others)
 		if !ok {
 			return l, nil
 		}
@@ -178,6 +181,7 @@ func (s *scanner) line() (l Line, err error) {
 		}
 		next = field + 1
 	}
+	others.end(s)
 	if s.err != nil {
 		return l, nil
 	}

@@ -2,6 +2,7 @@ package event
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -85,13 +86,42 @@ func (i Instant) Append(dst []byte) []byte {
 
 func appendTwo(dst []byte, n int) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }
 
-// ParseInstant reads any RFC 3339 time, in any zone, and cuts it to the millisecond. In UTC
-// it must fall into the years 0000 to 9999, since others cannot be written again.
+// ParseInstant reads any RFC 3339 time, in any zone, and cuts it to the millisecond. T and Z are
+// upper case, and there is no second 60, for which this system's times have no room. In UTC it
+// must fall into the years 0000 to 9999, since others cannot be written again.
 func ParseInstant(s string) (Instant, error) {
 	if i, ok := parseCanonical(s); ok {
 		return i, nil
 	}
-	// UnmarshalText is strict where time.Parse allows 7:05 for 07:05 and a comma for the point.
+	if !wellFormed(s) {
+		return 0, fmt.Errorf("%.60q is not an RFC 3339 time such as 2026-01-24T00:00:00.000Z", s)
+	}
+	return parseStored(s)
+}
+
+// wellFormed checks what package time lets pass (golang.org/issue/54580): 7:05 for 07:05, a comma
+// for the point, offsets of a day and more.
+func wellFormed(s string) bool {
+	const whole = len("2006-01-02T15:04:05")
+	if len(s) <= whole || s[10] != 'T' || s[13] != ':' || s[16] != ':' {
+		return false
+	}
+	rest := s[whole:]
+	if rest[0] == '.' {
+		rest = strings.TrimLeft(rest[1:], "0123456789")
+	}
+	if rest == "Z" {
+		return true
+	}
+	return len(rest) == len("+09:00") && (rest[0] == '+' || rest[0] == '-') && rest[3] == ':' && twoDigits(rest, 1) < 24 && twoDigits(rest, 4) < 60
+}
+
+// parseStored also reads the times that older versions took for RFC 3339: payloads that are
+// stored may hold them.
+func parseStored(s string) (Instant, error) {
+	if i, ok := parseCanonical(s); ok {
+		return i, nil
+	}
 	var t time.Time
 	if err := t.UnmarshalText([]byte(s)); err != nil {
 		return 0, fmt.Errorf("%.60q is not an RFC 3339 time such as 2026-01-24T00:00:00.000Z", s)

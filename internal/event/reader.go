@@ -10,6 +10,7 @@ import (
 type reader struct {
 	data    []byte
 	decoder *Decoder // makes strings; nil: one at a time
+	strict  bool     // times are from outside
 	err     error
 }
 
@@ -37,7 +38,11 @@ func (r *reader) instant(name string, v span) Instant {
 	if r.err != nil || v.absent() {
 		return 0
 	}
-	i, err := ParseInstant(text)
+	parse := parseStored
+	if r.strict {
+		parse = ParseInstant
+	}
+	i, err := parse(text)
 	if err != nil {
 		r.fail(fmt.Errorf("%s: %w", name, err))
 	}

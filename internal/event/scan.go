@@ -15,9 +15,11 @@ const maxDepth = 10_000
 // where and why. It exists because a replay spends most of its time here: encoding/json is
 // five times slower.
 type scanner struct {
-	data []byte
-	at   int // the next byte to look at
-	err  error
+	data   []byte
+	at     int  // the next byte to look at
+	strict bool // refuse what programs read differently: repeated keys and halves of surrogate pairs
+	seen   [][]byte
+	err    error
 }
 
 // span is where a value stands in the text. The zero span is a value that is not there.
@@ -122,11 +124,13 @@ const fieldUnknown = -1
 
 // oneOf reads a member's name, stops before its value, and answers which of these keys it is.
 // They are written with quotes and colon; next is the most likely one: programs write the
-// same keys in the same order again and again, and guessing saves reading.
-func (s *scanner) oneOf(keys []string, next int) (int, bool) {
+// same keys in the same order again and again, and guessing saves reading. Names that are none
+// of the keys go to others, which refuses repeated ones.
+func (s *scanner) oneOf(keys []string, next int, others *names) (int, bool) {
 	if next < len(keys) && s.expect(keys[next]) {
 		return next, true
 	}
+	at := s.at
 	name, ok := s.key()
 	if !ok {
 		return 0, false
@@ -136,7 +140,7 @@ func (s *scanner) oneOf(keys []string, next int) (int, bool) {
 			return i, true
 		}
 	}
-	return fieldUnknown, true
+	return fieldUnknown, others.add(s, name, at)
 }
 
 // unquoted is a key without quotes and colon.
@@ -178,7 +182,7 @@ func (s *scanner) end() bool {
 		return false
 	}
 	if s.peek() != 0 || s.at < len(s.data) {
-		return s.unexpected("the end of the line")
+		return s.unexpected("nothing after the value")
 	}
 	return true
 }

@@ -3,6 +3,7 @@ package event
 import (
 	"encoding/binary"
 	"math/bits"
+	"unicode/utf16"
 )
 
 // value checks the next value, whatever it is, and steps over it. depth is how many objects
@@ -33,11 +34,14 @@ func (s *scanner) object(depth int) span {
 	if !s.enter(depth) {
 		return span{}
 	}
+	seen := s.newNames()
 	for first := true; s.more(first, '}'); first = false {
-		if _, ok := s.key(); ok {
+		at := s.at
+		if name, ok := s.key(); ok && seen.add(s, name, at) {
 			s.value(depth + 1)
 		}
 	}
+	seen.end(s)
 	return s.from(start, '{')
 }
 
@@ -136,9 +140,8 @@ func (s *scanner) string() span {
 			return span{start: int32(start), end: int32(s.at), kind: '"', escaped: escaped}
 		case '\\':
 			escaped = true
-			size := escapeSize(s.data[at:])
+			size := s.escape(at)
 			if size == 0 {
-				s.failAt(at, "expected an escape such as \\n or \\u00e9")
 				return span{}
 			}
 			at += size
@@ -177,6 +180,23 @@ func special(w uint64) uint64 {
 	// A byte of x-eachByte&^x has its high bit when that of x is 0; the last term does the
 	// same for bytes below a space. Borrows only go upwards.
 	return (quote-eachByte)&^quote | (slash-eachByte)&^slash | (w-' '*eachByte)&^w
+}
+
+// escape is the length of the escape at a place; 0, with an error, when it is none, or half of a
+// surrogate pair and the scanner is strict.
+func (s *scanner) escape(at int) int {
+	size := escapeSize(s.data[at:])
+	if size == 0 {
+		s.failAt(at, "expected an escape such as \\n or \\u00e9")
+	}
+	if size == 6 && s.strict {
+		unit, _ := hex4(s.data[at+2:])
+		if _, size = unescapedRune(s.data[at:]); utf16.IsSurrogate(unit) && size == 6 {
+			s.failAt(at, "%s is half of a character: write both halves of the surrogate pair, or the character itself", s.data[at:at+6])
+			return 0
+		}
+	}
+	return size
 }
 
 // escapeSize is the length of the escape that text begins with, 0 when it is none.

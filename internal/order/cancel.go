@@ -16,7 +16,7 @@ func (CancelOrder) CommandName() string { return "CancelOrder" }
 
 func (c CancelOrder) decide(s State) ([]event.Payload, error) {
 	if c.Reason != "" {
-		if err := checkText(c.Reason); err != nil {
+		if err := event.CheckText(c.Reason); err != nil {
 			return nil, &Error{CodeInvalidReason, "reason " + err.Error()}
 		}
 	}

@@ -1,21 +1,17 @@
 package order
 
 import (
-	"errors"
 	"fmt"
-	"unicode"
-	"unicode/utf8"
 
 	"gakushoku/internal/event"
 )
 
-// The bounds of an order. The canteen sells meals: larger numbers are typing errors or worse.
+// The bounds of an order, which imported events keep to as well.
 const (
-	MaxTotal     = 1_000_000 // yen
-	MaxLines     = 50
-	MaxQuantity  = 1_000
-	MaxIDBytes   = 128
-	MaxTextBytes = 200
+	MaxTotal    = event.MaxTotal
+	MaxLines    = event.MaxLines
+	MaxQuantity = event.MaxQuantity
+	MaxIDBytes  = event.MaxOrderIDBytes
 )
 
 // PlaceOrder takes an order: lines of products, or just a total.
@@ -66,11 +62,8 @@ func sumLines(lines []event.Line) (int64, error) {
 	}
 	var sum int64
 	for i, l := range lines {
-		if err := checkText(l.Product); err != nil {
-			return 0, &Error{CodeInvalidLines, fmt.Sprintf("line %d: product %s", i+1, err)}
-		}
-		if l.Quantity < 1 || l.Quantity > MaxQuantity {
-			return 0, &Error{CodeInvalidLines, fmt.Sprintf("line %d: quantity must be 1 to %d", i+1, MaxQuantity)}
+		if err := l.Check(); err != nil {
+			return 0, &Error{CodeInvalidLines, fmt.Sprintf("line %d: %s", i+1, err)}
 		}
 		if err := checkAmount(fmt.Sprintf("line %d: unitPrice", i+1), l.UnitPrice); err != nil {
 			return 0, err
@@ -82,46 +75,17 @@ func sumLines(lines []event.Line) (int64, error) {
 }
 
 func checkAmount(what string, yen int64) error {
-	if yen < 1 || yen > MaxTotal {
-		return &Error{CodeInvalidAmount, fmt.Sprintf("%s must be 1 to %d yen, not %d", what, MaxTotal, yen)}
+	if err := event.CheckAmount(yen); err != nil {
+		return &Error{CodeInvalidAmount, what + " " + err.Error()}
 	}
 	return nil
 }
 
-// checkID keeps ids printable and short enough for every store's keys; the canteen's
-// clients may use any script.
+// checkID keeps ids such that stores have room for them, URLs carry them and people tell them
+// apart; the canteen's clients may use any script.
 func checkID(id string) error {
-	if id == "" || len(id) > MaxIDBytes || !printable(id) {
-		return &Error{CodeInvalidID, fmt.Sprintf("orderId must be 1 to %d bytes of printable UTF-8 without spaces or slashes", MaxIDBytes)}
-	}
-	return nil
-}
-
-func printable(id string) bool {
-	if !utf8.ValidString(id) {
-		return false
-	}
-	for _, r := range id {
-		if r == '/' || unicode.IsSpace(r) || !unicode.IsPrint(r) {
-			return false
-		}
-	}
-	return true
-}
-
-func checkText(s string) error {
-	switch {
-	case s == "":
-		return errors.New("must not be empty")
-	case len(s) > MaxTextBytes:
-		return fmt.Errorf("must be at most %d bytes", MaxTextBytes)
-	case !utf8.ValidString(s):
-		return errors.New("must be UTF-8")
-	}
-	for _, r := range s {
-		if unicode.IsControl(r) {
-			return errors.New("must not contain control characters")
-		}
+	if err := event.CheckOrderID(id); err != nil {
+		return &Error{CodeInvalidID, "orderId " + err.Error()}
 	}
 	return nil
 }

@@ -35,6 +35,7 @@ type Target interface {
 
 // Options say how to import.
 type Options struct {
+	Stored        bool      // the lines are from a log of this system, and are not checked as strictly as those from outside
 	SkipBad       bool      // import the good lines though there are bad ones
 	BadWriter     io.Writer // takes the bad lines as they stand in the file, with SkipBad
 	CorrelationID string    // of events that bring none; the one of ctx, or a new one, when ""

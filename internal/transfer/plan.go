@@ -38,6 +38,7 @@ type plan struct {
 	src     *source
 	options Options
 	seed    maphash.Seed
+	strict  event.Decoder
 
 	lines    int
 	entries  []entry
@@ -56,7 +57,7 @@ type badLine struct {
 }
 
 func newPlan(src *source, o Options) *plan {
-	return &plan{src: src, options: o, seed: maphash.MakeSeed(), byName: map[string]int32{}, byID: map[uint64]int32{}, taken: map[int32]string{}}
+	return &plan{src: src, options: o, seed: maphash.MakeSeed(), strict: event.Decoder{Strict: true}, byName: map[string]int32{}, byID: map[uint64]int32{}, taken: map[int32]string{}}
 }
 
 // read is the first reading: it checks each line by itself and notes where it is.
@@ -89,16 +90,24 @@ func (p *plan) readLine(s *scanner) error {
 		return fmt.Errorf("the line has %d bytes, at most %d are allowed", s.at.length, MaxLineBytes)
 	}
 	var e event.Event
-	if err := event.Decode(s.text, &e); err != nil {
-		return err
-	}
-	if err := event.Check(&e); err != nil {
+	if err := p.decode(s.text, &e); err != nil {
 		return err
 	}
 	if err := p.checkSize(&e, len(s.text)); err != nil {
 		return err
 	}
 	return p.note(&e, s.at)
+}
+
+// decode reads a line, and refuses what may not come from outside.
+func (p *plan) decode(line []byte, e *event.Event) error {
+	if p.options.Stored {
+		return event.Decode(line, e)
+	}
+	if err := p.strict.Decode(line, e); err != nil {
+		return err
+	}
+	return event.Check(e)
 }
 
 // checkSize refuses what the store could not take. Only lines near the limit are measured:

@@ -122,7 +122,7 @@ func (c *replayCommand) into(p *program, lines io.Reader) error {
 	if err != nil {
 		return err
 	}
-	report, err := transfer.Import(p.ctx, lines, folder.Events, transfer.Options{MaxEventBytes: sqlite.MaxEventBytes})
+	report, err := transfer.Import(p.ctx, lines, folder.Events, transfer.Options{MaxEventBytes: sqlite.MaxEventBytes, Stored: true})
 	var run reproject.Run
 	if err == nil {
 		run, err = folder.Rebuild(p.ctx, reproject.Request{Projection: readmodel.OrdersName, AllowParked: report.Streams}, app.RebuildOptions{})

@@ -1,0 +1,75 @@
+package event
+
+import (
+	"errors"
+	"fmt"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// CheckOrderID refuses an order's id that is not one to MaxOrderIDBytes bytes that every client can
+// put into a URL's path, that everyone can see, and that nothing else looks like (see
+// infra/decisions/0015-what-comes-in.md).
+func CheckOrderID(id string) error {
+	switch {
+	case id == "":
+		return errors.New("is empty: give 1 to 128 bytes, or leave it out")
+	case id == "." || id == "..":
+		return fmt.Errorf("%q means a folder in the path of a URL: choose another id", id)
+	}
+	if err := checkID(id, MaxOrderIDBytes); err != nil {
+		return err
+	}
+	for _, r := range id {
+		if r == '/' || unicode.IsSpace(r) || !unicode.IsPrint(r) {
+			return fmt.Errorf("contains %+q: only printable characters without spaces and slashes are allowed", r)
+		}
+	}
+	return nil
+}
+
+// checkID bounds any id of an envelope, and keeps out what two ids could differ in without anyone
+// seeing it.
+func checkID(id string, limit int) error {
+	if err := checkText(id, limit); err != nil {
+		return err
+	}
+	for _, r := range id {
+		if Hidden(r) {
+			return fmt.Errorf("contains the invisible character %+q: leave it out", r)
+		}
+	}
+	if !norm.NFC.IsNormalString(id) {
+		return errors.New("is not in Unicode's normal form NFC: send composed characters, such as é as U+00E9")
+	}
+	return nil
+}
+
+// checkText bounds any text and keeps out what would break a line of text in two.
+func checkText(text string, limit int) error {
+	if len(text) > limit {
+		return fmt.Errorf("has %d bytes, at most %d are allowed", len(text), limit)
+	}
+	if !utf8.ValidString(text) {
+		return errors.New("is not valid UTF-8")
+	}
+	for _, r := range text {
+		if unicode.IsControl(r) {
+			return fmt.Errorf("contains the control character %+q: leave it out", r)
+		}
+	}
+	return nil
+}
+
+// Hidden reports whether a character shows nothing of itself where text is shown, or changes how
+// the text around it is shown: controls, formats such as the bidirectional ones, joiners, fillers,
+// variation selectors, line separators.
+func Hidden(r rune) bool {
+	if r < unicode.MaxLatin1 {
+		return r < ' ' || r >= 0x7f && r < 0xa0 || r == 0xad
+	}
+	const blankBraille = '\u2800'
+	return r == blankBraille || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}

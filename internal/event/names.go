@@ -1,0 +1,65 @@
+package event
+
+import (
+	"bytes"
+	"slices"
+)
+
+// maxCompared is how many names of an object are compared one by one.
+const maxCompared = 16
+
+// names are the keys of one object, so that a strict scanner notices one that comes twice: of
+// such an object some programs take the first value and others the last. They stand on the
+// scanner's stack from base on; those of a large object in a map, too.
+type names struct {
+	base int
+	many map[string]struct{}
+}
+
+// newNames begins an object.
+func (s *scanner) newNames() names { return names{base: len(s.seen)} }
+
+// end ends the object.
+func (n *names) end(s *scanner) { s.seen = s.seen[:n.base] }
+
+// add notes a name that stands at a place. Scanners that are not strict do not ask.
+func (n *names) add(s *scanner, name []byte, at int) bool {
+	if s.strict && n.repeats(s, name) {
+		return s.repeated(name, at)
+	}
+	return true
+}
+
+func (n *names) repeats(s *scanner, name []byte) bool {
+	before := s.seen[n.base:]
+	if len(before) < maxCompared {
+		s.seen = append(s.seen, name)
+		return slices.ContainsFunc(before, func(other []byte) bool { return bytes.Equal(name, other) })
+	}
+	if n.many == nil {
+		n.many = map[string]struct{}{}
+		for _, other := range before {
+			n.many[string(other)] = struct{}{}
+		}
+	}
+	count := len(n.many)
+	n.many[string(name)] = struct{}{}
+	return len(n.many) == count
+}
+
+func (s *scanner) repeated(name []byte, at int) bool {
+	return s.failAt(at, "the key %.40q comes twice in one object: leave one out", name)
+}
+
+// CheckJSON refuses a text that is not exactly one JSON value in UTF-8 that every program reads
+// in the same way: keys come once in their object, also when they are spelled with escapes, and
+// no string holds half of a surrogate pair. Its error names the byte, counted from 1.
+func CheckJSON(text []byte) error {
+	s := newScanner(text)
+	s.strict = true
+	if s.err == nil {
+		s.value(0)
+	}
+	s.end()
+	return s.err
+}
