@@ -216,14 +216,23 @@ func (s *Server) serve(ctx context.Context, logger zerolog.Logger, sent *sending
 	return nil
 }
 
-// identify knows callers by the API key that they bring in x-api-key. Comparing digests keeps
-// the time it takes from telling how much of a key was right.
-func identify(keys map[string]string) func(*http.Request) observe.Caller {
+// identify knows callers by the API key that they bring in x-api-key; who brings none is nobody, and
+// so is everyone where there are no keys. Comparing digests keeps the time it takes from telling how
+// much of a key was right.
+func identify(keys map[string]string) func(*http.Request) (observe.Caller, error) {
 	names := make(map[[sha256.Size]byte]string, len(keys))
 	for key, name := range keys {
 		names[sha256.Sum256([]byte(key))] = name
 	}
-	return func(r *http.Request) observe.Caller {
-		return observe.Caller{Name: names[sha256.Sum256([]byte(r.Header.Get("x-api-key")))]}
+	return func(r *http.Request) (observe.Caller, error) {
+		shown := r.Header.Values("x-api-key")
+		if len(names) == 0 || len(shown) == 0 {
+			return observe.Caller{}, nil
+		}
+		name, ok := names[sha256.Sum256([]byte(shown[0]))]
+		if !ok || len(shown) > 1 {
+			return observe.Caller{}, httpapi.ErrWrongKey
+		}
+		return observe.Caller{Name: name}, nil
 	}
 }

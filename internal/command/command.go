@@ -46,7 +46,7 @@ type Request[C any] struct {
 	Name    string // the commandName of logs
 	Stream  string
 	Command C
-	ID      string // the client's Idempotency-Key; made up when empty
+	ID      string // the client's Idempotency-Key, which belongs to the caller; made up when empty
 	Hash    string // Hash of what the client sent, to notice a key that is used for something else
 }
 
@@ -58,6 +58,24 @@ type Result[S any] struct {
 	Repeated bool // the command had been carried out before; nothing was appended
 }
 
+// The codes of this package's refusals. They are part of the HTTP interface: never change one.
+const (
+	CodeKeyReused  = "command/idempotency-key-reused"
+	CodeUnfoldable = "command/stream-unfoldable"
+)
+
+// unfoldable says that the events of a stream do not follow from one another, so that no rule can
+// decide about it. Its text is for the client; the cause is for the log.
+type unfoldable struct{ cause error }
+
+func (unfoldable) Error() string {
+	return "the recorded events contradict one another: ask an operator to look at them"
+}
+
+// DomainCode makes it a refusal: the command will not get through, however often it is sent.
+func (unfoldable) DomainCode() string { return CodeUnfoldable }
+func (e unfoldable) Unwrap() error    { return e.cause }
+
 // ErrKeyReused says that an Idempotency-Key came with another command than the first time.
 var ErrKeyReused error = keyReused{}
 
@@ -68,7 +86,7 @@ func (keyReused) Error() string {
 }
 
 // DomainCode makes the reuse of a key a refusal like those of the rules.
-func (keyReused) DomainCode() string { return "command/idempotency-key-reused" }
+func (keyReused) DomainCode() string { return CodeKeyReused }
 
 // Execute carries one command out and logs it. The errors are the decider's refusals,
 // ErrKeyReused, and those of the store; after too many lost races, an infra error.
@@ -92,6 +110,9 @@ func Execute[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Reque
 		line := logger.Warn()
 		if fault.ClassOf(err) != fault.Domain {
 			line = logger.Error()
+		}
+		if damaged := (unfoldable{}); errors.As(err, &damaged) {
+			line = line.AnErr("cause", damaged.cause)
 		}
 		observe.Failed(line, elapsed, err).Msg("command:failed")
 		return result, err
@@ -143,12 +164,12 @@ func tryOnce[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Reque
 	if err != nil {
 		return Result[S]{}, fmt.Errorf("loading %s: %w", r.Stream, err)
 	}
-	if first, ok, err := repeated(d, r, history); ok || err != nil {
+	if first, ok, err := repeated(d, r, observe.CallerOf(ctx).Name, history); ok || err != nil {
 		return first, err
 	}
 	state, err := fold(d, history)
 	if err != nil {
-		return Result[S]{}, err
+		return Result[S]{}, unfoldable{err}
 	}
 	payloads, err := d.Decide(state, r.Command)
 	if err != nil {
@@ -208,11 +229,12 @@ func (h *Handler) append(ctx context.Context, stream string, expected uint64, ev
 	return err
 }
 
-// repeated answers the first outcome when the stream already holds events of this command.
-func repeated[S, C any](d Decider[S, C], r Request[C], history []event.Event) (Result[S], bool, error) {
+// repeated answers the first outcome when the stream already holds events of this command: of the
+// same id from the same caller. Two callers may have chosen the same id.
+func repeated[S, C any](d Decider[S, C], r Request[C], caller string, history []event.Event) (Result[S], bool, error) {
 	last, count := 0, 0
 	for i := range history {
-		if history[i].CommandID == r.ID {
+		if history[i].CommandID == r.ID && history[i].Actor == caller {
 			last, count = i, count+1
 		}
 	}
@@ -223,6 +245,9 @@ func repeated[S, C any](d Decider[S, C], r Request[C], history []event.Event) (R
 		return Result[S]{}, true, ErrKeyReused
 	}
 	result, err := outcome(d, history[:last+1], count, true)
+	if err != nil {
+		err = unfoldable{err}
+	}
 	return result, true, err
 }
 

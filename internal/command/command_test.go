@@ -244,3 +244,49 @@ func TestAnUnconfirmedAppendIsLookedUp(t *testing.T) {
 		}
 	})
 }
+
+func TestTheKeyOfAnotherCallerIsAnotherCommand(t *testing.T) {
+	t.Parallel()
+	s := memory.NewEvents()
+	h := handler(s)
+	till := observe.WithCaller(t.Context(), observe.Caller{Name: "till"})
+	web := observe.WithCaller(t.Context(), observe.Caller{Name: "web"})
+	place := order.PlaceOrder{OrderID: "o1", Total: yen(780)}
+	if _, err := h.PlaceOrder(till, place, "key-1"); err != nil {
+		t.Fatal(err)
+	}
+	for name, other := range map[string]context.Context{"another caller": web, "nobody": t.Context()} {
+		if _, err := h.PlaceOrder(other, place, "key-1"); !errors.Is(err, &order.Error{Code: order.CodeAlreadyExists}) {
+			t.Errorf("%s gets the first one's order: %v", name, err)
+		}
+	}
+	if again, err := h.PlaceOrder(till, place, "key-1"); err != nil || !again.Repeated {
+		t.Errorf("the caller itself: repeated %t, %v", again.Repeated, err)
+	}
+	if _, err := h.ChangeOrder(web, "o1", order.PayOrder{Method: event.MethodCash}, "key-1"); err != nil {
+		t.Errorf("another command of another caller under the same key: %v", err)
+	}
+}
+
+func TestACommandOnAStreamThatCannotBeFoldedIsRefused(t *testing.T) {
+	t.Parallel()
+	s := memory.NewEvents()
+	for i := range uint64(2) {
+		e, err := event.New(event.OrderPlaced{OrderID: "o1", Total: 780})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.ID, e.Stream, e.CommandID, e.CommandHash = fmt.Sprint("e", i), "order-o1", "key-1", "other"
+		if err := s.Append(t.Context(), "order-o1", i, []event.Event{e}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := handler(s).ChangeOrder(t.Context(), "o1", order.PayOrder{Method: event.MethodCard}, "")
+	var refusal fault.DomainError
+	if !errors.As(err, &refusal) || refusal.DomainCode() != command.CodeUnfoldable {
+		t.Errorf("got %v, want a refusal with %s", err, command.CodeUnfoldable)
+	}
+	if n := len(history(t, s, "o1")); n != 2 {
+		t.Errorf("%d events, want 2", n)
+	}
+}

@@ -147,7 +147,7 @@ func TestImportedValuesKeepToTheBoundsOfOrders(t *testing.T) {
 		"the first day there is":       {"OrderReady", "0000-01-01T00:00:00Z", `{"orderId":"o1"}`, "occurredAt 0000-01-01T00:00:00.000Z is outside"},
 		"a payment on the last day":    {"OrderPaid", "", `{"orderId":"o1","paidAt":"9999-12-31T23:00:00Z"}`, "payload.paidAt 9999-12-31T23:00:00.000Z is outside"},
 	} {
-		e := event.Event{ID: "e1", Type: tc.kind, Schema: 1, Stream: "order-o1", Payload: []byte(tc.payload)}
+		e := event.Event{ID: "e1", Type: tc.kind, Schema: 1, Stream: "order-o1", OccurredAt: event.InstantOfMilli(0), Payload: []byte(tc.payload)}
 		if tc.at != "" {
 			e.OccurredAt, _ = event.ParseInstant(tc.at)
 		}

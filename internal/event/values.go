@@ -17,8 +17,9 @@ const (
 // The first and the last instant that may be imported. They leave a day to either end of what can
 // be written, so that the day is one of four digits in every time zone.
 const (
-	minInstant = Instant(-62167219200000 + 86_400_000)
-	maxInstant = Instant(lastFast - 86_400_000)
+	day        = 86_400_000
+	minInstant = Instant(1 + day)
+	maxInstant = epoch + lastFast - day
 )
 
 // CheckAmount refuses an amount of money that no order has.
@@ -51,7 +52,7 @@ func (l Line) Check() error {
 
 // checkInstant refuses an instant whose day cannot be written in every time zone.
 func checkInstant(name string, at Instant) error {
-	if at < minInstant || at > maxInstant {
+	if !at.IsZero() && (at < minInstant || at > maxInstant) {
 		return fmt.Errorf("%s %s is outside %s to %s", name, at, minInstant, maxInstant)
 	}
 	return nil

@@ -2,14 +2,17 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
-	"unicode/utf8"
+
+	"gakushoku/internal/event"
 )
 
 // maxBody bounds a request's body, in bytes. The largest order has a few thousand.
@@ -24,10 +27,8 @@ func takeBody(w http.ResponseWriter, r *http.Request, required bool) error {
 	switch {
 	case errors.As(err, &tooLarge):
 		return &requestError{code: codeTooLarge, detail: fmt.Sprintf("the body may have at most %d bytes", maxBody)}
-	case err != nil && r.Context().Err() != nil:
-		return r.Context().Err()
 	case err != nil:
-		return &requestError{code: codeMalformed, detail: "the body ended before its length"}
+		return unread(w, r, err)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(raw))
 	r.ContentLength = int64(len(raw))
@@ -44,6 +45,16 @@ func takeBody(w http.ResponseWriter, r *http.Request, required bool) error {
 	return checkJSON(raw)
 }
 
+// unread says why a body did not come whole. That is the client's doing, or its network's, whatever
+// became of the connection: the service has not failed.
+func unread(w http.ResponseWriter, r *http.Request, err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(r.Context().Err(), context.DeadlineExceeded) {
+		w.Header().Set("Connection", "close")
+		return &requestError{code: codeTimeout, detail: "the body did not come in time: send the request again, faster"}
+	}
+	return &requestError{code: codeMalformed, detail: "the body ended before its length"}
+}
+
 func checkMediaType(h http.Header) error {
 	mediaType, params, err := mime.ParseMediaType(h.Get("Content-Type"))
 	charset, named := params["charset"]
@@ -56,22 +67,13 @@ func checkMediaType(h http.Header) error {
 	return nil
 }
 
-// checkJSON refuses what is not exactly one JSON value, and says where it goes wrong.
+// checkJSON refuses what is not exactly one JSON value with one meaning, and says where it goes
+// wrong.
 func checkJSON(raw []byte) error {
-	if !utf8.Valid(raw) {
-		return &requestError{code: codeMalformed, detail: "the body is not UTF-8"}
+	if err := event.CheckJSON(raw); err != nil {
+		return &requestError{code: codeMalformed, detail: "the body is not plain JSON: " + clip(err.Error())}
 	}
-	var syntax *json.SyntaxError
-	err := json.Unmarshal(raw, new(json.RawMessage))
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &syntax) && strings.Contains(err.Error(), "after top-level value"):
-		return &requestError{code: codeMalformed, detail: fmt.Sprintf("the body holds more than one JSON value, from byte %d on", syntax.Offset)}
-	case errors.As(err, &syntax):
-		return &requestError{code: codeMalformed, detail: fmt.Sprintf("the body is not JSON: byte %d: %s", syntax.Offset, syntax)}
-	}
-	return &requestError{code: codeMalformed, detail: "the body is not JSON"}
+	return nil
 }
 
 // decodeBody reads a checked body into a command; an absent one leaves it as it is. What the
@@ -87,7 +89,7 @@ func decodeBody(r *http.Request, into any) error {
 	err = json.Unmarshal(raw, into)
 	var wrongType *json.UnmarshalTypeError
 	if errors.As(err, &wrongType) {
-		return invalid(violation{In: "body", Name: "/" + strings.ReplaceAll(wrongType.Field, ".", "/"),
+		return invalid(violation{In: "body", Name: pointerTo(raw, wrongType.Offset),
 			Detail: fmt.Sprintf("byte %d: %s cannot be taken: write a whole number in digits", wrongType.Offset, clip(wrongType.Value))})
 	}
 	if err != nil {

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -20,7 +19,7 @@ import (
 func (s *server) entrance(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := s.Now()
-		r, logger, span := s.admit(w, r)
+		r, logger, span, refusal := s.admit(w, r)
 		level := zerolog.InfoLevel
 		if strings.HasPrefix(r.URL.Path, "/health") {
 			level = zerolog.DebugLevel // somebody asks every few seconds
@@ -40,13 +39,24 @@ func (s *server) entrance(next http.Handler) http.Handler {
 				panic(recovered)
 			}
 		}()
+		if refusal != nil {
+			w.Header().Set("WWW-Authenticate", `ApiKey realm="gakushoku"`)
+			writeError(out, r, refusal)
+			return
+		}
 		next.ServeHTTP(out, r)
 	})
 }
 
+// ErrWrongKey says that a request brought an API key that nobody has.
+var ErrWrongKey error = &requestError{code: codeWrongKey, detail: "no caller has this API key: send the right one in x-api-key, or none"}
+
+// open reports whether a path is for everybody, whatever key they bring.
+func open(path string) bool { return strings.HasPrefix(path, "/health") || path == "/openapi.json" }
+
 // admit is the request in the context of its operation, with the logger of its own lines. The
 // headers of every response are set here.
-func (s *server) admit(w http.ResponseWriter, r *http.Request) (*http.Request, zerolog.Logger, observe.Span) {
+func (s *server) admit(w http.ResponseWriter, r *http.Request) (*http.Request, zerolog.Logger, observe.Span, error) {
 	ctx := r.Context()
 	if observe.Logger(ctx).GetLevel() == zerolog.Disabled {
 		ctx = observe.WithLogger(ctx, s.Logger)
@@ -57,8 +67,11 @@ func (s *server) admit(w http.ResponseWriter, r *http.Request) (*http.Request, z
 	}
 	ctx = s.withTracer(observe.WithCorrelationID(ctx, id), r)
 	ctx, span := observe.StartRemote(ctx, r.Header, "HTTP", observe.Server)
-	if s.Identify != nil {
-		ctx = observe.WithCaller(ctx, s.Identify(r))
+	var refusal error
+	if s.Identify != nil && !open(r.URL.Path) {
+		var caller observe.Caller
+		caller, refusal = s.Identify(r)
+		ctx = observe.WithCaller(ctx, caller)
 	}
 	r = r.WithContext(ctx)
 	w.Header().Set(observe.HeaderCorrelationID, id)
@@ -68,7 +81,7 @@ func (s *server) admit(w http.ResponseWriter, r *http.Request) (*http.Request, z
 	if received != "" {
 		logger.Warn().Str("received", received).Msg("request:correlation-id-replaced")
 	}
-	return r, logger, span
+	return r, logger, span, refusal
 }
 
 // withTracer is the tracer of the process, unless the context brings one; none for the health
@@ -156,8 +169,6 @@ func (w *recorder) end(logger *zerolog.Logger, level zerolog.Level, elapsed floa
 		result = observe.ResultNG
 	}
 	switch {
-	case errors.Is(w.err, context.Canceled):
-		level = zerolog.WarnLevel // the client has left: nobody waits for the answer
 	case w.status >= http.StatusInternalServerError:
 		level = zerolog.ErrorLevel
 	}

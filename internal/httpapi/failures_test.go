@@ -84,13 +84,20 @@ func TestARefusalIsNotAnErrorOfOurs(t *testing.T) {
 func TestTheCallerBecomesTheActor(t *testing.T) {
 	t.Parallel()
 	c := newCanteen(t, func(c *Config) {
-		c.Identify = func(r *http.Request) observe.Caller { return observe.Caller{Name: "key-" + r.Header.Get("x-api-key")} }
+		c.Identify = func(r *http.Request) (observe.Caller, error) {
+			return observe.Caller{Name: "key-" + r.Header.Get("x-api-key")}, nil
+		}
 	})
 	a := c.send("POST /orders", `{"total":780}`, "x-api-key: till", "Idempotency-Key: k").want(t, 201, "")
 	b := c.send("POST /orders", `{"total":780}`, "x-api-key: web", "Idempotency-Key: k").want(t, 201, "")
 	if a.field("orderId") == b.field("orderId") {
 		t.Error("two callers' keys have met")
 	}
+	c.send("POST /orders", `{"orderId":"o1","total":780}`, "x-api-key: till", "Idempotency-Key: k1").want(t, 201, "")
+	c.send("POST /orders", `{"orderId":"o1","total":780}`, "x-api-key: web", "Idempotency-Key: k1").want(t, 409, "order/already-exists")
+	c.send("POST /orders/o1/pay", `{"paymentMethod":"CARD"}`, "x-api-key: till", "Idempotency-Key: k2").want(t, 200, "")
+	c.send("POST /orders/o1/pay", `{"paymentMethod":"CARD"}`, "x-api-key: web", "Idempotency-Key: k2").want(t, 409, "order/already-paid")
+	c.send("POST /orders/o1/pay", `{"paymentMethod":"CARD"}`, "x-api-key: till", "Idempotency-Key: k2").want(t, 200, "")
 	events, _ := c.events.Load(t.Context(), event.OrderStream(a.field("orderId").(string)), 0)
 	if events[0].Actor != "key-till" {
 		t.Errorf("actor %q", events[0].Actor)

@@ -5,6 +5,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -41,8 +42,8 @@ type Config struct {
 	Queries  *query.Service
 	Health   *health.Checker
 	Logger   zerolog.Logger // of the process; a logger that a request's context brings is preferred
-	// Identify says who asks. Without it, it is who the request's context says.
-	Identify func(*http.Request) observe.Caller
+	// Identify says who asks, or ErrWrongKey. Without it, it is who the request's context says.
+	Identify func(*http.Request) (observe.Caller, error)
 	Now      func() time.Time // nil is time.Now
 	Metrics  *observe.Metrics // measures requests and what they do; nil is nothing
 	Tracer   trace.Tracer     // records operations, unless a request's context brings one; nil is nobody
@@ -163,8 +164,26 @@ func (s *server) checked(r route) (http.Handler, error) {
 		if err := op.check(w, req); err != nil {
 			return err
 		}
+		if r.part == PartCommands {
+			ctx, cancel := carriedOut(req.Context())
+			defer cancel()
+			req = req.WithContext(ctx)
+		}
 		return r.handle(w, req)
 	}), nil
+}
+
+// commandLimit bounds a command that no deadline of its request does.
+const commandLimit = 30 * time.Second
+
+// carriedOut is the context of a command, which goes on when its client leaves: half a command is of
+// no use to anyone, and the client finds the whole one when it comes back with its key.
+func carriedOut(ctx context.Context) (context.Context, context.CancelFunc) {
+	whole := context.WithoutCancel(ctx)
+	if deadline, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(whole, deadline)
+	}
+	return context.WithTimeout(whole, commandLimit)
 }
 
 // noRoute answers for a path that is not there, or not for this method.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -61,11 +62,22 @@ const (
 	codeInvalid     = "request/invalid"
 	codeTooLarge    = "request/too-large"
 	codeMediaType   = "request/unsupported-media-type"
+	codeTimeout     = "request/timeout"
+	codeAbandoned   = "request/abandoned"
+	codeWrongKey    = "request/wrong-api-key"
 	codeNoRoute     = "request/no-such-path"
 	codeMethod      = "request/method-not-allowed"
 	codeUnavailable = "service/unavailable"
 	codeInternal    = "service/internal-error"
 )
+
+// statusAbandoned is what logs and metrics have for a request whose client has left: nobody receives
+// it. Other servers use the same number.
+const statusAbandoned = 499
+
+// errAbandoned takes the place of what came of a request whose client has left, which is no failure
+// of the service.
+var errAbandoned = &requestError{code: codeAbandoned, detail: "the client has left before there was an answer"}
 
 // kind is what all problems of one code have in common.
 type kind struct {
@@ -79,6 +91,9 @@ var kinds = map[string]kind{
 	codeInvalid:     {http.StatusBadRequest, "The request is not as the interface asks"},
 	codeTooLarge:    {http.StatusRequestEntityTooLarge, "The request is too large"},
 	codeMediaType:   {http.StatusUnsupportedMediaType, "The request's body is of another type"},
+	codeTimeout:     {http.StatusRequestTimeout, "The request did not come in time"},
+	codeAbandoned:   {statusAbandoned, "The client has left"},
+	codeWrongKey:    {http.StatusUnauthorized, "The API key is not known"},
 	codeNoRoute:     {http.StatusNotFound, "There is nothing here"},
 	codeMethod:      {http.StatusMethodNotAllowed, "The path does not take this method"},
 	codeUnavailable: {http.StatusServiceUnavailable, "The service is not available at the moment"},
@@ -89,7 +104,8 @@ var kinds = map[string]kind{
 	query.CodeInvalidStatus:     {http.StatusBadRequest, "The status is not known"},
 	query.CodeVersionNotReached: {http.StatusPreconditionFailed, "The order is older than asked for"},
 
-	command.ErrKeyReused.(fault.DomainError).DomainCode(): {http.StatusUnprocessableEntity, "The Idempotency-Key was used before"},
+	command.CodeKeyReused:  {http.StatusUnprocessableEntity, "The Idempotency-Key was used before"},
+	command.CodeUnfoldable: {http.StatusConflict, "The order's events contradict one another"},
 
 	order.CodeNotFound:         {http.StatusNotFound, "There is no such order"},
 	order.CodeAlreadyExists:    {http.StatusConflict, "The order was placed before"},
@@ -141,6 +157,9 @@ func problemOf(err error) (problem, time.Duration) {
 
 // writeError answers with the problem that err is, and tells the request's log line.
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, context.Canceled) && errors.Is(r.Context().Err(), context.Canceled) {
+		err = errAbandoned
+	}
 	p, retryAfter := problemOf(err)
 	k, ok := kinds[p.Code]
 	if !ok {

@@ -106,8 +106,8 @@ func TestTheBoundsOfAnOrderBelongToIt(t *testing.T) {
 			order.PlaceOrder{OrderID: "o", Lines: lines(2, event.Line{Product: "x", Quantity: 1, UnitPrice: order.MaxTotal})}, order.CodeInvalidAmount,
 		},
 		{
-			"product", order.PlaceOrder{OrderID: "o", Lines: lines(1, event.Line{Product: strings.Repeat("x", order.MaxTextBytes), Quantity: 1, UnitPrice: 1})},
-			order.PlaceOrder{OrderID: "o", Lines: lines(1, event.Line{Product: strings.Repeat("x", order.MaxTextBytes+1), Quantity: 1, UnitPrice: 1})}, order.CodeInvalidLines,
+			"product", order.PlaceOrder{OrderID: "o", Lines: lines(1, event.Line{Product: strings.Repeat("x", event.MaxTextBytes), Quantity: 1, UnitPrice: 1})},
+			order.PlaceOrder{OrderID: "o", Lines: lines(1, event.Line{Product: strings.Repeat("x", event.MaxTextBytes+1), Quantity: 1, UnitPrice: 1})}, order.CodeInvalidLines,
 		},
 		{"product's bytes", order.PlaceOrder{OrderID: "o", Lines: lines(1, event.Line{Product: "学食", Quantity: 1, UnitPrice: 1})}, order.PlaceOrder{OrderID: "o", Lines: lines(1, event.Line{Product: "\xff", Quantity: 1, UnitPrice: 1})}, order.CodeInvalidLines},
 		{"id", order.PlaceOrder{OrderID: strings.Repeat("x", order.MaxIDBytes), Total: yen(1)}, order.PlaceOrder{OrderID: strings.Repeat("x", order.MaxIDBytes+1), Total: yen(1)}, order.CodeInvalidID},
@@ -125,8 +125,8 @@ func TestTheBoundsOfAnOrderBelongToIt(t *testing.T) {
 func TestAReasonIsTextOrLeftOut(t *testing.T) {
 	t.Parallel()
 	for reason, want := range map[string]string{
-		"": event.OrderCancelledType, "sold out": event.OrderCancelledType, strings.Repeat("x", order.MaxTextBytes): event.OrderCancelledType,
-		strings.Repeat("x", order.MaxTextBytes+1): order.CodeInvalidReason, "a\x00b": order.CodeInvalidReason,
+		"": event.OrderCancelledType, "sold out": event.OrderCancelledType, strings.Repeat("x", event.MaxTextBytes): event.OrderCancelledType,
+		strings.Repeat("x", event.MaxTextBytes+1): order.CodeInvalidReason, "a\x00b": order.CodeInvalidReason,
 	} {
 		if got := outcome(order.Decide(state(order.Ordered), order.CancelOrder{Reason: reason})); got != want {
 			t.Errorf("%.20q: got %s, want %s", reason, got, want)

@@ -52,6 +52,15 @@ func TestServeAnswersUntilItIsStopped(t *testing.T) {
 	if response.StatusCode != http.StatusCreated {
 		t.Errorf("POST /orders: %s", response.Status)
 	}
+	request.Header.Set("x-api-key", "k2")
+	request.Body, _ = request.GetBody()
+	if response, err = http.DefaultClient.Do(request); err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusUnauthorized {
+		t.Errorf("POST /orders with a wrong key: %s", response.Status)
+	}
 	contains(t, fetch(t, url+"/metrics"), "# TYPE http_server_request_duration_seconds histogram\n", `http_route="/orders"`, "gakushoku_events_appended_total 1\n",
 		`gakushoku_projection_parked{gakushoku_projection="orders"} 0`, "system_filesystem_utilization_ratio 0.")
 	contains(t, ok(t, "events", "show", "o1", "-d", dir), "OrderPlaced", "cid-7", "till")
