@@ -99,9 +99,7 @@ func (f *Follower) Once(ctx context.Context) (bool, error) {
 		}
 		return false, fmt.Errorf("applying %d events: %w", len(events), err)
 	}
-	if f.batch = min(2*f.batch, f.Batch); f.batch == f.Batch {
-		f.batch = 0
-	}
+	f.batch = min(2*f.batch, f.Batch)
 	checkpoint.Cursor = next
 	checkpoint.Events += uint64(len(events))
 	checkpoint.OccurredAt = max(checkpoint.OccurredAt, events[len(events)-1].OccurredAt)

@@ -124,7 +124,8 @@ func (r *Record) Ahead(history []event.Event) bool {
 func (p *Projector) refold(ctx context.Context, d Definition, t Table, stored Record, history []event.Event) (Change, bool, error) {
 	f, err := StartFolding(d, stored)
 	if err != nil {
-		return p.setAsideUnreadable(ctx, t, stored, err)
+		change, changed := p.setAsideUnreadable(ctx, t, stored, err)
+		return change, changed, nil
 	}
 	f.Restart()
 	for i := range history {
@@ -153,9 +154,9 @@ func (p *Projector) refold(ctx context.Context, d Definition, t Table, stored Re
 // setAsideUnreadable parks a stream whose stored row cannot be decoded. What the row had
 // added to totals is not known any more, so writing it anew would make them wrong: only a
 // rebuild helps, and the reason says so.
-func (p *Projector) setAsideUnreadable(ctx context.Context, t Table, stored Record, cause error) (Change, bool, error) {
+func (p *Projector) setAsideUnreadable(ctx context.Context, t Table, stored Record, cause error) (Change, bool) {
 	if stored.Parked != nil {
-		return Change{}, false, nil
+		return Change{}, false
 	}
 	changed := stored
 	changed.Parked = &Parked{
@@ -166,5 +167,5 @@ func (p *Projector) setAsideUnreadable(ctx context.Context, t Table, stored Reco
 	}
 	observe.Logger(ctx).Error().Str(observe.FieldErrorClass, string(fault.Bug)).Str(observe.FieldProjection, t.String()).
 		Str(observe.FieldStream, stored.Stream).Err(cause).Msg("projection:parked")
-	return Change{Record: changed, Expected: stored.Writes}, true, nil
+	return Change{Record: changed, Expected: stored.Writes}, true
 }

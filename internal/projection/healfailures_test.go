@@ -139,3 +139,36 @@ func TestAHealRepairsARowOfTheSameVersionAndLeavesARightOneAlone(t *testing.T) {
 		}
 	}
 }
+
+func TestAHealThatIsCancelledWhileItPausesEnds(t *testing.T) {
+	t.Parallel()
+	s := newScripted(t, "o1")
+	ctx, cancel := context.WithCancel(t.Context())
+	s.before = func(call string, _ int) error {
+		if call == "Write" {
+			cancel()
+			return errLate
+		}
+		return nil
+	}
+	p := s.projector()
+	p.Pause = nil
+	if err := p.Heal(ctx, projection.Orders(), table, []string{"order-o1"}); !errors.Is(err, context.Canceled) || s.calls["Records"] != 1 {
+		t.Errorf("the rows were read %d times, then %v; want once, then that it was cancelled", s.calls["Records"], err)
+	}
+}
+
+func TestEmptyingRowsOnAFailingStoreFails(t *testing.T) {
+	t.Parallel()
+	for _, call := range []string{"Records", "LoadMany", "Write"} {
+		s := newScripted(t)
+		row := projection.Record{Stream: "order-gone", Version: 1, Data: []byte(`{"orderId":"gone","status":"PAID"}`)}
+		if _, err := s.tables.Write(t.Context(), table, []projection.Change{{Record: row}}); err != nil {
+			t.Fatal(err)
+		}
+		s.before = failing(call, 1, errDisk)
+		if err := s.projector().Empty(t.Context(), projection.Orders(), table, []string{row.Stream}); !errors.Is(err, errDisk) {
+			t.Errorf("%s: got %v, want that the disk is gone", call, err)
+		}
+	}
+}

@@ -84,9 +84,7 @@ func (p *Projector) applyProjection(ctx context.Context, name string, events []e
 		if errors.Is(err, ErrNoTable) {
 			// The version was dropped after the pointer was read: nobody needs it any more.
 			p.Pointers.Forget(name)
-			if err = p.stillListed(ctx, name, v.Number); err == nil {
-				continue
-			}
+			err = p.stillListed(ctx, name, v.Number)
 		}
 		if err != nil {
 			return err
@@ -187,13 +185,10 @@ func (p *Projector) applyGroups(ctx context.Context, d Definition, t Table, grou
 	var changes []Change
 	var heal []string
 	for _, g := range groups {
-		change, outcome, err := p.foldGroup(ctx, d, t, g, records[g.stream])
-		switch {
-		case err != nil:
-			return err
-		case outcome == needsHeal:
+		switch change, outcome := p.foldGroup(ctx, d, t, g, records[g.stream]); outcome {
+		case needsHeal:
 			heal = append(heal, g.stream)
-		case outcome == needsWrite:
+		case needsWrite:
 			changes = append(changes, change)
 		}
 	}
@@ -215,25 +210,25 @@ const (
 	needsHeal
 )
 
-func (p *Projector) foldGroup(ctx context.Context, d Definition, t Table, g group, stored Record) (Change, groupOutcome, error) {
+func (p *Projector) foldGroup(ctx context.Context, d Definition, t Table, g group, stored Record) (Change, groupOutcome) {
 	stored.Stream = g.stream
 	f, err := StartFolding(d, stored)
 	if err != nil {
 		// Healing will say what is to be done about a row that cannot be read.
-		return Change{}, needsHeal, nil
+		return Change{}, needsHeal
 	}
 	for _, e := range g.events {
 		step := f.Apply(e, event.InstantOf(p.Now()))
 		logStep(ctx, t, e, step, f)
 		if step == Gap {
-			return Change{}, needsHeal, nil
+			return Change{}, needsHeal
 		}
 	}
 	change, changed := f.Change()
 	if !changed {
-		return Change{}, upToDate, nil
+		return Change{}, upToDate
 	}
-	return change, needsWrite, nil
+	return change, needsWrite
 }
 
 // logStep tells what came of an event, in the context of the operation that it belongs to.
