@@ -116,13 +116,17 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, s.folder.Close())
 	}
+	spanFile := &lumberjack.Logger{Filename: SpanFile(s.options.Dir), MaxSize: spanMegabytes, MaxBackups: spanFiles}
+	spanLines, err := openWholeLines(spanFile.Filename, spanFile, zerolog.Disabled)
+	if err != nil {
+		return errors.Join(err, s.folder.Close(), logFile.Close())
+	}
 	var out io.Writer = lines
 	if s.options.Log != nil {
 		out = tee{lines, s.options.Log}
 	}
 	logger := observe.NewLogger(out, s.options.Level, "server")
-	spanFile := &lumberjack.Logger{Filename: SpanFile(s.options.Dir), MaxSize: spanMegabytes, MaxBackups: spanFiles}
-	sent, err := openTelemetry(ctx, os.Getenv, logger, spanlog.New(whilePlacedWriter{s.options.Dir, s.folder.opened, spanFile.Write}))
+	sent, err := openTelemetry(ctx, os.Getenv, logger, spanlog.New(whilePlacedWriter{s.options.Dir, s.folder.opened, spanLines.Write}))
 	if err == nil {
 		err = s.serve(observe.WithMetrics(observe.WithTracer(observe.WithLogger(ctx, logger), sent.Tracer()), sent.Metrics()), logger, sent)
 	}

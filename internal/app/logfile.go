@@ -15,11 +15,12 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// wholeLines keeps the lines of a log file whole when its disk is full, or was: a line of which
-// only a part could be written ends where it was torn, so that the next one is not lost with it.
-// What could not be written is counted, and the next line that can be comes after one that says
-// how many are missing.
+// wholeLines keeps the lines of a log file whole when its disk is full, or was: the part of a
+// line that could be written is cut off again. Where that fails, and where a process was killed,
+// the line ends where it was torn, so that the next one is not lost with it. What could not be
+// written is counted, and the next line that can be comes after one that says how many are missing.
 type wholeLines struct {
+	path  string
 	file  io.Writer
 	level zerolog.Level
 
@@ -37,7 +38,7 @@ func openWholeLines(path string, file io.Writer, level zerolog.Level) (*wholeLin
 	if err != nil {
 		return nil, fmt.Errorf("going on with the log: %w", err)
 	}
-	return &wholeLines{file: file, level: level, torn: torn}, nil
+	return &wholeLines{path: path, file: file, level: level, torn: torn}, nil
 }
 
 func endsTorn(path string) (bool, error) {
@@ -90,11 +91,20 @@ func (w *wholeLines) write(line []byte) error {
 	return w.put(line)
 }
 
-// put writes a line, and remembers when only a part of it was written.
+// put writes a line, and takes back a part of one.
 func (w *wholeLines) put(line []byte) error {
 	n, err := w.file.Write(line)
-	w.torn = err != nil && n > 0
+	w.torn = err != nil && n > 0 && w.cut(int64(n)) != nil
 	return err
+}
+
+// cut takes the last n bytes off the file, to which nobody else writes.
+func (w *wholeLines) cut(n int64) error {
+	info, err := os.Stat(w.path)
+	if err != nil {
+		return err
+	}
+	return os.Truncate(w.path, info.Size()-n)
 }
 
 // tell says what is missing.

@@ -69,6 +69,43 @@ func TestAFullDiskTearsNoOtherLine(t *testing.T) {
 	}
 }
 
+// fullFile takes so many bytes, and writes them into a file.
+type fullFile struct {
+	*os.File
+	room int
+}
+
+func (f *fullFile) Write(p []byte) (int, error) {
+	n, err := f.File.Write(p[:min(len(p), f.room)])
+	if f.room -= n; err == nil && n < len(p) {
+		err = errFull
+	}
+	return n, err
+}
+
+func TestAFullDiskLeavesNoTornLine(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "gakushoku.log")
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	disk := &fullFile{file, 12}
+	w, err := openWholeLines(path, disk, zerolog.Disabled)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 3 {
+		fmt.Fprintf(w, "{\"n\":%d}\n", n) //nolint:errcheck // the second fails
+	}
+	disk.room = 100
+	fmt.Fprintf(w, "{\"n\":3}\n") //nolint:errcheck // the next check shows it
+	if got, err := os.ReadFile(path); err != nil || string(got) != "{\"n\":0}\n{\"n\":3}\n" {
+		t.Errorf("%q %v", got, err)
+	}
+}
+
 func TestWhatIsLostWhileItIsToldIsToldNext(t *testing.T) {
 	t.Parallel()
 	disk := &smallDisk{}

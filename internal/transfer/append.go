@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"gakushoku/internal/event"
@@ -11,8 +12,9 @@ import (
 	"gakushoku/internal/wait"
 )
 
-// errFileChanged says that the second reading found something else than the first.
-var errFileChanged = errors.New("the file changed while it was imported")
+// ErrFileChanged says that a line is no longer what was checked. What is imported is only what
+// was: lines that were read before it.
+var ErrFileChanged = errors.New("the file changed while it was imported")
 
 // A chunk is what one transaction appends. It is small, and the next one comes after a pause,
 // because the store has one writer: commands of a running server get their turn in between, and
@@ -23,9 +25,9 @@ const (
 	chunkPause  = 3 * time.Millisecond
 )
 
-// append gives the new events to the store, and returns how many it has taken, also when it
-// fails on the way.
-func (p *plan) append(ctx context.Context, target Target) (int, error) {
+// append gives the new events, which are total, to the store, and returns how many it has taken,
+// also when it fails on the way.
+func (p *plan) append(ctx context.Context, target Target, total int64) (int, error) {
 	imported := 0
 	var next chunk
 	commit := func() error {
@@ -38,6 +40,7 @@ func (p *plan) append(ctx context.Context, target Target) (int, error) {
 			return err
 		}
 		imported += next.events
+		p.tell(StepAppend, int64(imported), total)
 		next = chunk{}
 		return nil
 	}
@@ -87,21 +90,30 @@ func (p *plan) inOrder(visit func(*entry) error) error {
 // load reads the event of an entry again, complete, with the version that it was given.
 func (p *plan) load(e *entry) (event.Event, error) {
 	var loaded event.Event
-	line, err := p.src.readLine(e.offset, int(e.length))
+	line, err := p.readAgain(e.span(), e.sum)
 	if err == nil {
 		err = event.Decode(line, &loaded)
 	}
 	if err != nil {
-		return loaded, fmt.Errorf("%w: line %d: %w", errFileChanged, e.line, err)
-	}
-	if p.hash(loaded.ID) != e.id || loaded.Stream != p.streams[e.stream] {
-		return loaded, fmt.Errorf("%w: line %d is another event", errFileChanged, e.line)
+		return loaded, err
 	}
 	loaded.Version = e.version
 	if loaded.CorrelationID == "" {
 		loaded.CorrelationID = p.options.CorrelationID
 	}
 	return loaded, nil
+}
+
+// readAgain reads a line, or as much of it as was checked, and refuses what is not the same.
+func (p *plan) readAgain(at span, sum uint64) ([]byte, error) {
+	line, err := p.src.readLine(at.offset, int(min(at.length, MaxLineBytes)))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("reading line %d again: %w", at.line, err)
+	}
+	if err != nil || p.sum(line) != sum {
+		return nil, fmt.Errorf("%w, at line %d: import it again when nobody writes to it", ErrFileChanged, at.line)
+	}
+	return line, nil
 }
 
 // chunk collects events, in the order in which they are to be appended.

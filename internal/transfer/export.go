@@ -23,6 +23,8 @@ type Source interface {
 type ExportOptions struct {
 	Stream string        // only this stream
 	Since  event.Instant // only what happened then or later; not set: whenever it happened
+
+	Progress func(read int64) // is told now and then how many events were read; may be nil
 }
 
 // ErrNoStream says that a stream has no events.
@@ -34,7 +36,7 @@ const pageSize = 500
 // Export writes events as JSONL, in the order of the log, and returns how many. When whoever
 // reads w has gone (EPIPE) it ends without an error.
 func Export(ctx context.Context, src Source, w io.Writer, o ExportOptions) (int, error) {
-	x := &export{w: bufio.NewWriterSize(w, 256<<10), since: o.Since}
+	x := &export{w: bufio.NewWriterSize(w, 256<<10), since: o.Since, tell: o.Progress}
 	err := x.run(ctx, src, o.Stream)
 	if err == nil {
 		err = x.w.Flush()
@@ -48,6 +50,8 @@ func Export(ctx context.Context, src Source, w io.Writer, o ExportOptions) (int,
 type export struct {
 	w     *bufio.Writer
 	since event.Instant
+	tell  func(read int64)
+	read  int64
 	count int
 	line  []byte
 }
@@ -73,6 +77,9 @@ func (x *export) run(ctx context.Context, src Source, stream string) error {
 			return err
 		}
 		cursor = next
+		if x.read += int64(len(events)); x.tell != nil {
+			x.tell(x.read)
+		}
 	}
 }
 

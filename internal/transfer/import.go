@@ -35,12 +35,26 @@ type Target interface {
 
 // Options say how to import.
 type Options struct {
-	Stored        bool      // the lines are from a log of this system, and are not checked as strictly as those from outside
-	SkipBad       bool      // import the good lines though there are bad ones
-	BadWriter     io.Writer // takes the bad lines as they stand in the file, with SkipBad
-	CorrelationID string    // of events that bring none; the one of ctx, or a new one, when ""
-	MaxEventBytes int       // what the store can take as one line of JSON; 0 when it takes all
-	SpoolDir      string    // where a stream is kept while it is read twice; the system's when ""
+	Stored        bool           // the lines are from a log of this system, and are not checked as strictly as those from outside
+	SkipBad       bool           // import the good lines though there are bad ones
+	BadWriter     io.Writer      // takes the bad lines as they stand in the file, with SkipBad
+	CorrelationID string         // of events that bring none; the one of ctx, or a new one, when ""
+	MaxEventBytes int            // what the store can take as one line of JSON; 0 when it takes all
+	SpoolDir      string         // where a stream is kept while it is read twice; the system's when ""
+	Progress      func(Progress) // is told now and then how far the import has come; may be nil
+}
+
+// The steps of an import.
+const (
+	StepCheck   = "checking"  // Done and Total are bytes
+	StepCompare = "comparing" // streams, with those of the store
+	StepAppend  = "importing" // events
+)
+
+// Progress is how far an import has come.
+type Progress struct {
+	Step        string
+	Done, Total int64
 }
 
 // BadLine is a line that cannot be imported.
@@ -120,7 +134,7 @@ func Import(ctx context.Context, r io.Reader, target Target, o Options) (Report,
 	if report.Imported == 0 {
 		return report, nil
 	}
-	report.Imported, err = p.append(ctx, target)
+	report.Imported, err = p.append(ctx, target, int64(report.Imported))
 	if errors.Is(err, eventstore.ErrConflict) {
 		err = fmt.Errorf("%w: %w", ErrStoreChanged, err)
 	}
@@ -141,6 +155,12 @@ func (p *plan) make(ctx context.Context, target Target) error {
 	}
 	p.group()
 	return p.place(ctx, target)
+}
+
+func (p *plan) tell(step string, done, total int64) {
+	if p.options.Progress != nil {
+		p.options.Progress(Progress{step, done, total})
+	}
 }
 
 // report counts what the plan holds.

@@ -309,25 +309,48 @@ func (c changingFile) LoadMany(ctx context.Context, streams []string) (map[strin
 	return c.Events.LoadMany(ctx, streams)
 }
 
-func TestImportNoticesAFileThatChanges(t *testing.T) {
+func TestImportTakesOnlyWhatItHasChecked(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "in.jsonl")
-	if err := os.WriteFile(path, []byte(placed1+"\n"), 0o600); err != nil {
-		t.Fatal(err)
+	checked := placed1 + "\nnot an event\n"
+	for name, rewritten := range map[string]string{
+		"another event":          strings.Replace(checked, "e1", "e8", 1),
+		"another payload":        strings.Replace(checked, "780", "999", 1),
+		"another correlation id": strings.Replace(checked, `"c1"`, `"c9"`, 1),
+		"another bad line":       strings.Replace(checked, "not an event", "not an EVENT", 1),
+		"another first line":     "\n" + checked[1:],
+		"a shorter file":         checked[:20],
+		"an empty file":          "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "in.jsonl")
+			if err := os.WriteFile(path, []byte(checked), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			f, err := os.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			store := newStore(t)
+			changing := changingFile{store, func() error { return os.WriteFile(path, []byte(rewritten), 0o600) }}
+			if _, err := Import(t.Context(), f, changing, Options{SkipBad: true, BadWriter: io.Discard}); !errors.Is(err, ErrFileChanged) {
+				t.Errorf("got %v", err)
+			}
+			equal(t, 0, len(stored(t, store)))
+		})
 	}
-	f, err := os.Open(path)
+}
+
+func TestImportTellsHowFarItIs(t *testing.T) {
+	t.Parallel()
+	reached := map[string]Progress{}
+	_, err := Import(t.Context(), file(placed1, paid1, placed2), newStore(t), Options{Progress: func(p Progress) { reached[p.Step] = p }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	store := newStore(t)
-	changing := changingFile{store, func() error {
-		return os.WriteFile(path, []byte(strings.Replace(placed1, "e1", "e8", 1)+"\n"), 0o600)
-	}}
-	if _, err := Import(t.Context(), f, changing, Options{}); !errors.Is(err, errFileChanged) {
-		t.Errorf("got %v", err)
-	}
-	equal(t, 0, len(stored(t, store)))
+	size := int64(len(placed1) + len(paid1) + len(placed2) + 2)
+	equal(t, map[string]Progress{StepCheck: {StepCheck, 0, size}, StepCompare: {StepCompare, 0, 2}, StepAppend: {StepAppend, 3, 3}}, reached)
 }
 
 func TestImportStopsWithItsContext(t *testing.T) {

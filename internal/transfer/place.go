@@ -43,6 +43,7 @@ func (p *plan) group() {
 // there, and what cannot stand where it wants to.
 func (p *plan) place(ctx context.Context, target Target) error {
 	for from := 0; from < len(p.streams); from += streamsAtOnce {
+		p.tell(StepCompare, int64(from), int64(len(p.streams)))
 		names := p.streams[from:min(from+streamsAtOnce, len(p.streams))]
 		stored, err := target.LoadMany(ctx, names)
 		if err != nil {

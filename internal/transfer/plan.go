@@ -27,11 +27,14 @@ type entry struct {
 	offset  int64
 	version uint64
 	id      uint64 // hash of the eventId
+	sum     uint64 // of the line as it was checked
 	line    uint32
 	length  int32
 	stream  int32 // index into plan.streams
 	state   state
 }
+
+func (e *entry) span() span { return span{int(e.line), e.offset, int64(e.length)} }
 
 // plan is what an import is going to do, made from the first reading of the file.
 type plan struct {
@@ -53,6 +56,7 @@ type plan struct {
 
 type badLine struct {
 	span
+	sum    uint64
 	reason string // of the first maxReported only
 }
 
@@ -64,8 +68,11 @@ func newPlan(src *source, o Options) *plan {
 func (p *plan) read(ctx context.Context) error {
 	s := newScanner(p.src)
 	for s.scan() {
-		if s.at.line%1024 == 1 && ctx.Err() != nil {
-			return ctx.Err()
+		if s.at.line%1024 == 1 {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			p.tell(StepCheck, s.at.offset, p.src.size)
 		}
 		if s.at.line > math.MaxInt32 {
 			return fmt.Errorf("the file has more than %d lines: split it", math.MaxInt32)
@@ -74,7 +81,7 @@ func (p *plan) read(ctx context.Context) error {
 			continue
 		}
 		if err := p.readLine(s); err != nil {
-			p.addBad(s.at, err.Error())
+			p.addBad(s.at, p.sum(s.text), err.Error())
 		}
 	}
 	p.lines = s.at.line
@@ -96,7 +103,7 @@ func (p *plan) readLine(s *scanner) error {
 	if err := p.checkSize(&e, len(s.text)); err != nil {
 		return err
 	}
-	return p.note(&e, s.at)
+	return p.note(&e, s.at, p.sum(s.text))
 }
 
 // decode reads a line, and refuses what may not come from outside.
@@ -131,7 +138,7 @@ func (p *plan) checkSize(e *event.Event, length int) error {
 
 // note adds an event to the plan. An event without a version follows the one before it of
 // its stream.
-func (p *plan) note(e *event.Event, at span) error {
+func (p *plan) note(e *event.Event, at span, sum uint64) error {
 	stream, ok := p.byName[e.Stream]
 	if !ok {
 		stream = int32(len(p.streams))
@@ -139,7 +146,7 @@ func (p *plan) note(e *event.Event, at span) error {
 		p.byName[name] = stream
 		p.streams, p.last = append(p.streams, name), append(p.last, 0)
 	}
-	n := entry{offset: at.offset, line: uint32(at.line), length: int32(at.length), stream: stream, version: e.Version, id: p.hash(e.ID)}
+	n := entry{offset: at.offset, line: uint32(at.line), length: int32(at.length), stream: stream, version: e.Version, id: p.hash(e.ID), sum: sum}
 	if n.version == 0 {
 		n.version = p.last[stream] + 1
 	}
@@ -189,17 +196,23 @@ func (p *plan) noteStored(id, stream string, version uint64) error {
 
 func (p *plan) hash(id string) uint64 { return maphash.String(p.seed, id) }
 
-func (p *plan) addBad(at span, reason string) {
+// sum stands for what a line was when it was checked: what is read again must have the same. Of a
+// line that is too long it is the sum of the beginning.
+func (p *plan) sum(line []byte) uint64 {
+	return maphash.Bytes(p.seed, line[:min(len(line), MaxLineBytes)])
+}
+
+func (p *plan) addBad(at span, sum uint64, reason string) {
 	if len(p.bad) >= maxReported && !p.options.SkipBad {
 		reason = ""
 	}
-	p.bad = append(p.bad, badLine{at, reason})
+	p.bad = append(p.bad, badLine{at, sum, reason})
 }
 
 // spoil makes an entry's line a bad one.
 func (p *plan) spoil(e *entry, format string, args ...any) {
 	e.state = isBad
-	p.addBad(span{int(e.line), e.offset, int64(e.length)}, fmt.Sprintf(format, args...))
+	p.addBad(e.span(), e.sum, fmt.Sprintf(format, args...))
 }
 
 // describeBad lists the first bad lines, by line.
@@ -215,10 +228,12 @@ func (p *plan) describeBad() []BadLine {
 // writeBad copies the bad lines as they stand in the file.
 func (p *plan) writeBad(w io.Writer) error {
 	for _, b := range p.bad {
-		if _, err := io.Copy(w, p.src.section(b.offset, b.length)); err != nil {
+		line, err := p.readAgain(b.span, b.sum)
+		if err != nil {
 			return err
 		}
-		if _, err := io.WriteString(w, "\n"); err != nil {
+		rest := p.src.section(b.offset+int64(len(line)), b.length-int64(len(line)))
+		if _, err := io.Copy(w, io.MultiReader(bytes.NewReader(line), rest, strings.NewReader("\n"))); err != nil {
 			return err
 		}
 	}

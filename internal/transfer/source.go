@@ -110,7 +110,7 @@ func (s *scanner) scan() bool {
 	for {
 		part, err := s.r.ReadSlice('\n')
 		length += int64(len(part))
-		if room := MaxLineBytes + 2 - len(s.text); room > 0 {
+		if room := MaxLineBytes + len(byteOrderMark) + 2 - len(s.text); room > 0 {
 			s.text = append(s.text, part[:min(len(part), room)]...)
 		}
 		if errors.Is(err, bufio.ErrBufferFull) {

@@ -58,12 +58,9 @@ func judged(err error, sound bool, what string) error {
 	return couldNotTell(err)
 }
 
-// archiveProgress shows on a terminal how far a deep verification has come, until end is called.
+// archiveProgress shows how far a deep verification has come, until end is called.
 func (p *program) archiveProgress(o *archive.Options) (end func()) {
 	line := newProgressLine(p)
-	if line == nil {
-		return func() {}
-	}
 	o.Progress = func(at archive.Progress) {
 		part := ""
 		if at.Parts > 1 {

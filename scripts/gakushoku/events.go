@@ -27,7 +27,7 @@ type eventsCommands struct {
 type importCommand struct {
 	File    string `arg:"" help:"JSONL file, one event a line; - is standard input."`
 	SkipBad bool   `help:"Import the good lines of a file that has bad ones, and keep the bad lines in a file."`
-	BadFile string `help:"Where --skip-bad keeps the bad lines; FILE.bad if not given." placeholder:"FILE"`
+	BadFile string `help:"Where --skip-bad keeps the bad lines; FILE.bad if not given. A file that is there is left as it is." placeholder:"FILE"`
 	JSON    bool   `help:"Print the report as JSON." name:"json"`
 }
 
@@ -70,7 +70,9 @@ func (p *program) importFile(path string, skipBad bool, badPath string) (transfe
 		if err := folder.CheckChanges(p.ctx); err != nil {
 			return err
 		}
-		options := transfer.Options{SkipBad: skipBad, MaxEventBytes: sqlite.MaxEventBytes}
+		line := newProgressLine(p)
+		defer line.end()
+		options := transfer.Options{SkipBad: skipBad, MaxEventBytes: sqlite.MaxEventBytes, Progress: line.importing()}
 		if skipBad {
 			options.BadWriter = bad
 		}
@@ -105,45 +107,6 @@ func (p *program) tellBad(path string, bad []transfer.BadLine, count int) {
 	}
 }
 
-// badFile is where bad lines are kept. It is made with the first of them.
-type badFile struct {
-	path string
-	file *os.File
-}
-
-func newBadFile(from string, skipBad bool, path string) (*badFile, error) {
-	switch {
-	case !skipBad && path != "":
-		return nil, usagef("--bad-file needs --skip-bad")
-	case skipBad && path == "" && from == "-":
-		return nil, usagef("--skip-bad with standard input needs --bad-file, to keep the bad lines")
-	case path == "":
-		path = from + ".bad"
-	case sameFile(path, from):
-		return nil, usagef("--bad-file %s is the file that is read", path)
-	}
-	return &badFile{path: path}, nil
-}
-
-func (b *badFile) Write(line []byte) (int, error) {
-	if b.file == nil {
-		file, err := os.Create(b.path)
-		if err != nil {
-			return 0, err
-		}
-		b.file = file
-	}
-	return b.file.Write(line)
-}
-
-// Close closes the file, if there is one.
-func (b *badFile) Close() error {
-	if b.file == nil {
-		return nil
-	}
-	return b.file.Close()
-}
-
 // sameFile reports whether two paths lead to one file that exists.
 func sameFile(a, b string) bool {
 	infoA, errA := os.Stat(a)
@@ -168,7 +131,17 @@ Examples:
 
 func (c *exportCommand) Run(p *program) error {
 	return p.withFolder(false, func(folder *app.Folder) error {
-		_, err := transfer.Export(p.ctx, folder.Events, p.stdout, transfer.ExportOptions{Stream: c.Stream, Since: c.Since.instant()})
+		options := transfer.ExportOptions{Stream: c.Stream, Since: c.Since.instant()}
+		if !isTerminal(p.stdout) { // the events themselves show it there
+			line := newProgressLine(p)
+			defer line.end()
+			total, err := folder.Events.Head(p.ctx)
+			if err != nil {
+				return err
+			}
+			options.Progress = func(read int64) { line.step("exporting", read, int64(total), "event") }
+		}
+		_, err := transfer.Export(p.ctx, folder.Events, p.stdout, options)
 		return err
 	})
 }

@@ -5,35 +5,94 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"gakushoku/internal/transfer"
 )
 
-// progressLine is one line of a terminal that is written again and again.
+// progressLine tells how far a long command is: a person sees one line of the terminal that is
+// written again and again, everything else gets a line on standard error now and then.
 type progressLine struct {
-	out io.Writer
+	out      io.Writer
+	terminal bool
+	every    time.Duration
+	now      func() time.Time
 
 	mu    sync.Mutex
 	shown time.Time
+	name  string    // of the step
+	begun time.Time // when it was first told of
+	from  int64     // how much was done then
 }
 
-// lineEvery is how often the line is written: a person cannot read faster.
-const lineEvery = 100 * time.Millisecond
+// How often the line is written: a person cannot read faster, and a log need not grow.
+const (
+	lineEvery      = 100 * time.Millisecond
+	plainLineEvery = 10 * time.Second
+)
 
-// newProgressLine is nil when no person reads.
 func newProgressLine(p *program) *progressLine {
-	if !isTerminal(p.stderr) {
-		return nil
+	l := &progressLine{out: p.stderr, terminal: isTerminal(p.stderr), every: lineEvery, now: time.Now}
+	if !l.terminal {
+		l.every, l.shown = plainLineEvery, l.now()
 	}
-	return &progressLine{out: p.stderr}
+	return l
 }
 
+// show writes the line when it is time.
 func (l *progressLine) show(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now := time.Now(); now.Sub(l.shown) >= lineEvery {
-		l.shown = now
-		fmt.Fprintf(l.out, "\r%s\x1b[K", fmt.Sprintf(format, args...))
+	l.write(format, args...)
+}
+
+func (l *progressLine) write(format string, args ...any) {
+	now := l.now()
+	if now.Sub(l.shown) < l.every {
+		return
 	}
+	l.shown = now
+	text := fmt.Sprintf(format, args...)
+	if l.terminal {
+		fmt.Fprintf(l.out, "\r%s\x1b[K", text)
+		return
+	}
+	fmt.Fprintln(l.out, text)
+}
+
+// step tells of a step of which the whole is known, with its rate and the time left.
+func (l *progressLine) step(name string, done, total int64, unit string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.name != name {
+		l.name, l.begun, l.from = name, l.now(), done
+	}
+	l.write("%s: %s", name, paceText(done, total, done-l.from, l.now().Sub(l.begun), unit))
+}
+
+// paceText is "45 %, 90000 of 200000 events, 56000/s, 2s left".
+func paceText(done, total, since int64, took time.Duration, unit string) string {
+	percent := 100.0
+	if total > 0 {
+		percent = 100 * float64(done) / float64(total)
+	}
+	text := fmt.Sprintf("%.0f %%, %d of %s", percent, done, plural(total, unit))
+	if since <= 0 || took <= 0 {
+		return text
+	}
+	perSecond := float64(since) / took.Seconds()
+	left := time.Duration(float64(max(0, total-done)) / perSecond * float64(time.Second))
+	return fmt.Sprintf("%s, %.0f/s, %s left", text, perSecond, left.Round(time.Second))
+}
+
+// importing tells of an import.
+func (l *progressLine) importing() func(transfer.Progress) {
+	units := map[string]string{transfer.StepCheck: "byte", transfer.StepCompare: "stream", transfer.StepAppend: "event"}
+	return func(p transfer.Progress) { l.step(p.Step, p.Done, p.Total, units[p.Step]) }
 }
 
 // end clears the line.
-func (l *progressLine) end() { fmt.Fprint(l.out, "\r\x1b[K") }
+func (l *progressLine) end() {
+	if l.terminal {
+		fmt.Fprint(l.out, "\r\x1b[K")
+	}
+}

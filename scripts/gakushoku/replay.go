@@ -102,12 +102,11 @@ func (c *replayCommand) out(p *program, lines io.Reader) error {
 		_, err := writeRows(p.ctx, p.stdout, result)
 		return err
 	}
-	file, err := os.Create(c.Out)
-	if err != nil {
+	err = replaceFile(c.Out, func(w io.Writer) error {
+		_, err := writeRows(p.ctx, w, result)
 		return err
-	}
-	_, err = writeRows(p.ctx, file, result)
-	if err = errors.Join(err, file.Close()); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	return p.printf("%s of %s in %s, as of %s\n", plural(int64(result.Len()), "row"), plural(result.Events, "event"), c.Out, c.Until.instant())
@@ -122,7 +121,9 @@ func (c *replayCommand) into(p *program, lines io.Reader) error {
 	if err != nil {
 		return err
 	}
-	report, err := transfer.Import(p.ctx, lines, folder.Events, transfer.Options{MaxEventBytes: sqlite.MaxEventBytes, Stored: true})
+	line := newProgressLine(p)
+	report, err := transfer.Import(p.ctx, lines, folder.Events, transfer.Options{MaxEventBytes: sqlite.MaxEventBytes, Stored: true, Progress: line.importing()})
+	line.end()
 	var run reproject.Run
 	if err == nil {
 		run, err = folder.Rebuild(p.ctx, reproject.Request{Projection: readmodel.OrdersName, AllowParked: report.Streams}, app.RebuildOptions{})

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -25,7 +26,7 @@ type reprojectCommand struct {
 	Out      string `help:"Write the rows there as JSONL; - is standard output. With neither --out nor --data a few rows are printed." placeholder:"FILE"`
 	LogApply bool   `help:"Log every event as reproject:apply, with its correlation id; so does --log-level debug."`
 	SkipBad  bool   `help:"Go on without lines that are not events."`
-	BadFile  string `help:"Where --skip-bad keeps the bad lines; FILE.bad if not given." placeholder:"FILE"`
+	BadFile  string `help:"Where --skip-bad keeps the bad lines; FILE.bad if not given. A file that is there is left as it is." placeholder:"FILE"`
 }
 
 func (reprojectCommand) Help() string {
@@ -236,11 +237,11 @@ func replaceFile(path string, write func(io.Writer) error) error {
 		}
 		return errors.Join(write(f), f.Close())
 	}
-	part := path + ".part"
-	f, err := os.Create(part)
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
 	if err != nil {
 		return err
 	}
+	part := f.Name()
 	err = errors.Join(write(f), f.Close())
 	if err == nil {
 		err = os.Rename(part, path)

@@ -62,13 +62,12 @@ func (c *verifyCommand) show(p *program, v *repair.Verified, took time.Duration)
 func (c *verifyCommand) verify(p *program, m *repair.ReadModels) (repair.Verified, time.Duration, error) {
 	options := verify.Options{Fix: c.Fix, Sample: float64(c.Sample)}
 	started := time.Now()
-	if line := newProgressLine(p); line != nil {
-		options.Progress = func(at verify.Progress) {
-			line.show("%s compared, %.0f events/s, %d to be looked at again, %s",
-				plural(at.Rows, "row"), float64(at.Events)/time.Since(started).Seconds(), at.Waiting, plural(at.Problems, "problem"))
-		}
-		defer line.end()
+	line := newProgressLine(p)
+	options.Progress = func(at verify.Progress) {
+		line.show("%s compared, %.0f events/s, %d to be looked at again, %s",
+			plural(at.Rows, "row"), float64(at.Events)/time.Since(started).Seconds(), at.Waiting, plural(at.Problems, "problem"))
 	}
+	defer line.end()
 	verified, err := m.Verify(p.ctx, c.Name, c.Version, options)
 	return verified, time.Since(started), err
 }
