@@ -22,7 +22,7 @@ func (w *world) startArchiver() *process {
 
 // archiverFor is the archiver of a process.
 func (w *world) archiverFor(p *process) *eventlog.Archiver {
-	return &eventlog.Archiver{Ledger: ledger{w.ledger, p}, Blobs: blobs{w.blobs, p}, Now: time.Now, NewID: p.newID, Pause: wait.For}
+	return &eventlog.Archiver{Ledger: w.ledgerOf(p), Blobs: w.blobsOf(p), Now: time.Now, NewID: p.newID, Pause: wait.For}
 }
 
 // archive invokes an instance of the archiver with a batch.

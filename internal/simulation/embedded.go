@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"gakushoku/internal/event"
 	"gakushoku/internal/eventlog"
-	"gakushoku/internal/eventstore"
+	"gakushoku/internal/faultport"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/reproject"
 	"gakushoku/internal/wait"
@@ -61,7 +60,7 @@ func (w *world) resume() {
 // archiveFollower is the archiver of the embedded system.
 func (w *world) archiveFollower(p *process) *eventlog.Follower {
 	return &eventlog.Follower{
-		Store: numbered{w.truth, p}, Appended: w.truth.nextAppend, Position: position{w, p}, Archiver: w.archiverFor(p),
+		Store: faultport.Numbered{Store: w.truth, Gate: p}, Appended: w.truth.nextAppend, Position: faultport.Position{Position: position{w}, Gate: p}, Archiver: w.archiverFor(p),
 		Events: w.batch, Linger: time.Second, Poll: time.Second,
 	}
 }
@@ -72,75 +71,4 @@ func (w *world) followArchive() {
 	p.speed = w.someSpeed()
 	w.archivers = append(w.archivers, p)
 	p.run(w.archiveFollower(p).Run, func(error) {})
-}
-
-// numbered is the event store as a process of the embedded system sees it: its events have
-// numbers.
-type numbered struct {
-	truth *truth
-	by    *process
-}
-
-func (s numbered) Since(ctx context.Context, m eventstore.Mark, limit int) (events []event.Event, last eventstore.Mark, err error) {
-	last = m
-	err = s.by.pass(ctx, reads, fmt.Sprintf("events after %d", m.Number), func(context.Context) error {
-		if err := s.holds(m); err != nil {
-			return err
-		}
-		events = append(events, s.truth.all[m.Number:min(m.Number+uint64(limit), uint64(len(s.truth.all)))]...)
-		if len(events) > 0 {
-			last = eventstore.Mark{Number: m.Number + uint64(len(events)), ID: events[len(events)-1].ID}
-		}
-		return nil
-	})
-	return events, last, err
-}
-
-func (s numbered) Head(ctx context.Context) (head uint64, err error) {
-	err = s.by.pass(ctx, reads, "newest event", func(context.Context) error {
-		head = uint64(len(s.truth.all))
-		return nil
-	})
-	return head, err
-}
-
-func (s numbered) Holds(ctx context.Context, m eventstore.Mark) error {
-	return s.by.pass(ctx, reads, fmt.Sprintf("event %d", m.Number), func(context.Context) error { return s.holds(m) })
-}
-
-func (s numbered) holds(m eventstore.Mark) error {
-	if m.Number > 0 && s.truth.all[m.Number-1].ID != m.ID {
-		return eventstore.ErrOtherStore
-	}
-	return nil
-}
-
-func (s numbered) MarkAfter(ctx context.Context, number uint64, count int) (m eventstore.Mark, err error) {
-	m.Number = number + uint64(count)
-	err = s.by.pass(ctx, reads, fmt.Sprintf("event %d", m.Number), func(context.Context) error {
-		m.ID = s.truth.all[m.Number-1].ID
-		return nil
-	})
-	return m, err
-}
-
-// position is how far the event store has been archived, as a process sees it.
-type position struct {
-	w  *world
-	by *process
-}
-
-func (p position) Archived(ctx context.Context) (m eventstore.Mark, err error) {
-	err = p.by.pass(ctx, reads, "archived", func(context.Context) error {
-		m = p.w.archived
-		return nil
-	})
-	return m, err
-}
-
-func (p position) SetArchived(ctx context.Context, m eventstore.Mark) error {
-	return p.by.pass(ctx, writes, fmt.Sprintf("set archived %d", m.Number), func(context.Context) error {
-		p.w.archived = m
-		return nil
-	})
 }

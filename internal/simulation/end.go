@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"gakushoku/internal/faultport"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/reproject"
 )
@@ -147,7 +148,7 @@ func (w *world) checkOnly(ctx context.Context, last *execution) {
 		return
 	}
 	if active, _ := pointer.ActiveVersion(); len(pointer.Versions) != 1 || active.Number != last.run.ToVersion {
-		w.violated("after the last rebuild, to version %d, there are %s", last.run.ToVersion, describe(pointer))
+		w.violated("after the last rebuild, to version %d, there are %s", last.run.ToVersion, faultport.Describe(pointer))
 	}
 	var there []string
 	for n := range pointer.Next + 3 {

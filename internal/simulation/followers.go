@@ -2,13 +2,12 @@ package simulation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"gakushoku/internal/event"
 	"gakushoku/internal/eventstore"
+	"gakushoku/internal/faultport"
 	"gakushoku/internal/projection"
 )
 
@@ -21,8 +20,8 @@ func (w *world) follow() {
 	p := w.s.start(fmt.Sprintf("follower-%d", w.s.started+1))
 	p.speed = w.someSpeed()
 	f := &projection.Follower{
-		Name: followerName, Feed: feed{w.truth, p}, Appended: w.truth.nextAppend,
-		Checkpoints: promising{checkpoints{w.control, p}, w}, Projector: w.engineFor(p),
+		Name: followerName, Feed: faultport.Feed{Feed: w.truth, Gate: p}, Appended: w.truth.nextAppend,
+		Checkpoints: promising{faultport.Checkpoints{Checkpoints: w.control, Gate: p}, w}, Projector: w.engineFor(p),
 		Batch: w.batch, Poll: time.Second, Timeout: projectorTimeout,
 	}
 	w.followers = append(w.followers, p)
@@ -37,35 +36,21 @@ func anyAlive(all []*process) bool {
 	return slices.ContainsFunc(all, func(p *process) bool { return !p.dead })
 }
 
-// feed is the feed of the event store as a process sees it.
-type feed struct {
-	eventstore.Feed
-	by *process
-}
-
-func (f feed) Read(ctx context.Context, cursor string, limit int) (events []event.Event, next string, err error) {
-	err = f.by.pass(ctx, reads, "feed after "+cursor, func(ctx context.Context) error {
-		events, next, err = f.Feed.Read(ctx, cursor, limit)
-		return err
-	})
-	return events, next, err
-}
-
 // promising knows that a follower who moves its checkpoint has brought in what is before it.
 type promising struct {
-	checkpoints
+	faultport.Checkpoints
 	w *world
 }
 
 func (c promising) SetCheckpoint(ctx context.Context, reader string, to projection.Checkpoint) error {
-	n := 0
-	if _, err := fmt.Sscan(to.Cursor, &n); err != nil {
-		return errors.New("the checkpoint is not a cursor of the feed")
+	mark, err := eventstore.ParseMark(to.Cursor)
+	if err != nil {
+		return err
 	}
-	for _, e := range c.w.truth.all[:n] {
+	for _, e := range c.w.truth.all[:mark.Number] {
 		s := c.w.truth.streams[e.Stream]
 		s.promised = max(s.promised, e.Version)
 	}
-	c.w.applied = max(c.w.applied, n)
-	return c.checkpoints.SetCheckpoint(ctx, reader, to)
+	c.w.applied = max(c.w.applied, int(mark.Number))
+	return c.Checkpoints.SetCheckpoint(ctx, reader, to)
 }

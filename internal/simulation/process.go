@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gakushoku/internal/fault"
+	"gakushoku/internal/faultport"
 )
 
 // What a port answers instead of doing its work. After a crash every further call of the
@@ -24,13 +25,14 @@ const (
 	goOn verdict = iota
 	refuse
 	loseAnswer  // the effect happens
+	breakOff    // the effect happens in part
 	landLate    // the caller is told of a failure; the effect happens at some later time
 	crashBefore // the effect does not happen
 	crashAfter
 )
 
 func (v verdict) String() string {
-	return [...]string{"", " REFUSED", " ANSWER LOST", " LATE", " CRASH BEFORE", " CRASH AFTER"}[v]
+	return [...]string{"", " REFUSED", " ANSWER LOST", " BROKEN OFF", " LATE", " CRASH BEFORE", " CRASH AFTER"}[v]
 }
 
 // process is something with a memory of its own that can crash: an instance of a function,
@@ -98,13 +100,18 @@ func (p *process) crash() {
 	})
 }
 
-// pass waits at the gate and then has the effect.
-func (p *process) pass(ctx context.Context, k kind, op string, effect func(context.Context) error) error {
-	c := &call{by: p, op: op, kind: k, verdict: make(chan verdict, 1)}
+// pass waits at the gate and then takes effect.
+func (p *process) pass(ctx context.Context, k faultport.Kind, op string, effect func(context.Context) error) error {
+	return p.Pass(ctx, faultport.Call{Kind: k, Op: op, Do: effect})
+}
+
+// Pass is faultport.Gate.
+func (p *process) Pass(ctx context.Context, of faultport.Call) error {
+	c := &call{by: p, Call: of, verdict: make(chan verdict, 1)}
 	if !p.s.arrive(c) {
 		return errCrashed
 	}
-	// What is on its way may have its effect although the caller has given up.
+	// What is on its way may take effect although the caller has given up.
 	detached := context.WithoutCancel(ctx)
 	switch <-c.verdict {
 	case refuse:
@@ -112,26 +119,29 @@ func (p *process) pass(ctx context.Context, k kind, op string, effect func(conte
 	case crashBefore:
 		return errCrashed
 	case crashAfter:
-		effect(detached) //nolint:errcheck // nobody is left to hear of it
+		of.Do(detached) //nolint:errcheck // nobody is left to hear of it
 		return errCrashed
 	case loseAnswer:
-		effect(detached) //nolint:errcheck // the answer is lost
+		of.Do(detached) //nolint:errcheck // the answer is lost
+		return errNoAnswer
+	case breakOff:
+		of.Half(detached) //nolint:errcheck // the answer is lost
 		return errNoAnswer
 	case landLate:
-		p.s.network(detached, op, effect)
+		p.s.network(detached, of)
 		return errNoAnswer
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return effect(ctx)
+	return of.Do(ctx)
 }
 
 // network has an effect at some later time, though its caller has been told that it failed.
-func (s *scheduler) network(ctx context.Context, op string, effect func(context.Context) error) {
+func (s *scheduler) network(ctx context.Context, late faultport.Call) {
 	p := s.start("network")
 	p.durable = true
-	p.run(func(context.Context) error { return p.pass(ctx, reads, op, effect) }, func(error) { s.forget(p) })
+	p.run(func(context.Context) error { return p.pass(ctx, faultport.Reads, late.Op, late.Do) }, func(error) { s.forget(p) })
 }
 
 // forget drops a process that has ended; the caller holds the lock.

@@ -38,13 +38,13 @@ func (w *world) startProjector() *projector {
 // engineFor is the engine of a process, with its own memory of the pointers.
 func (w *world) engineFor(p *process) *projection.Projector {
 	var (
-		rows   projection.Tables = tables{w.tables, p}
-		loader eventstore.Loader = streams{w.truth, p}
+		rows   projection.Tables = w.tablesOf(p)
+		loader eventstore.Loader = w.eventsOf(p)
 	)
 	if w.mutation.Projector != nil {
 		rows, loader = w.mutation.Projector(rows, loader)
 	}
-	var source projection.Pointers = pointers{w.control, p, w}
+	var source projection.Pointers = w.pointersOf(p)
 	if w.mutation.Pointers != nil {
 		source = w.mutation.Pointers(source)
 	}

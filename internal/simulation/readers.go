@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/faultport"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/query"
 )
@@ -27,13 +28,13 @@ type shownKey struct {
 
 // watchedBrowser remembers where the answer came from.
 type watchedBrowser struct {
-	tables
+	faultport.Tables
 	table projection.Table
 }
 
 func (b *watchedBrowser) Record(ctx context.Context, t projection.Table, stream string) (projection.Record, error) {
 	b.table = t
-	return b.tables.Record(ctx, t, stream)
+	return b.Tables.Record(ctx, t, stream)
 }
 
 func (w *world) startGuest(i int) *guest {
@@ -46,12 +47,12 @@ func (w *world) startGuest(i int) *guest {
 func (w *world) connect(g *guest) {
 	g.process = w.s.start(fmt.Sprintf("%s.%d", g.name, w.s.started+1))
 	g.process.speed = w.someSpeed()
-	g.browser = &watchedBrowser{tables: tables{w.tables, g.process}}
+	g.browser = &watchedBrowser{Tables: w.tablesOf(g.process)}
 	g.busy = false
 	g.service = &query.Service{
-		Pointers:    &projection.CachedPointers{Source: pointers{w.control, g.process, w}, TTL: pointerTTL, Now: time.Now},
+		Pointers:    &projection.CachedPointers{Source: w.pointersOf(g.process), TTL: pointerTTL, Now: time.Now},
 		Browser:     g.browser,
-		Streams:     streams{w.truth, g.process},
+		Streams:     w.eventsOf(g.process),
 		Definitions: w.code(),
 		Now:         time.Now,
 	}

@@ -29,7 +29,7 @@ func (w *world) expire() {
 // archiveOf is the log and the event store as one of the operator's processes sees them.
 func (w *world) archiveOf(p *process) *archive.Log {
 	l := &archive.Log{
-		Ledger: ledger{w.ledger, p}, Blobs: blobs{w.blobs, p}, Store: streams{w.truth, p}, Now: time.Now, NewID: p.newID,
+		Ledger: w.ledgerOf(p), Blobs: w.blobsOf(p), Store: w.eventsOf(p), Now: time.Now, NewID: p.newID,
 		Patience: archivePatience, Workers: 1, Pause: wait.For,
 	}
 	if w.embedded {

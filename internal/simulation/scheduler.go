@@ -7,11 +7,13 @@ import (
 	"sync"
 	"testing/synctest"
 	"time"
+
+	"gakushoku/internal/faultport"
 )
 
 // faults is how often calls go wrong.
 type faults struct {
-	refuse, loseAnswer, late, crash float64
+	refuse, loseAnswer, late, crash, half float64
 }
 
 // scheduler lets one call at a time through the gate. Between two of its decisions every
@@ -37,21 +39,13 @@ func newScheduler(seed uint64, keep bool) *scheduler {
 	}
 }
 
-// kind says what may become of a call.
-type kind int
-
-const (
-	reads       kind = iota // nothing to be had late, and no answer that it would matter to lose
-	writes                  // everything may happen
-	administers             // as writes, but what was given up does not come into being later
-	decides                 // nothing goes wrong with it: it is Step Functions\' own
-)
+// decides is the kind of calls to which nothing happens: they are Step Functions' own.
+const decides = faultport.Administers + 1
 
 // call is one call of a port, waiting for its turn.
 type call struct {
+	faultport.Call
 	by      *process
-	op      string
-	kind    kind
 	verdict chan verdict
 }
 
@@ -79,7 +73,7 @@ func (s *scheduler) look() []*call {
 	default:
 	}
 	slices.SortStableFunc(s.arrived, func(a, b *call) int {
-		return cmp.Or(cmp.Compare(a.by.id, b.by.id), cmp.Compare(a.op, b.op))
+		return cmp.Or(cmp.Compare(a.by.id, b.by.id), cmp.Compare(a.Op, b.Op))
 	})
 	s.waiting = append(s.waiting, s.arrived...)
 	s.arrived = s.arrived[:0]
@@ -129,7 +123,7 @@ func (s *scheduler) release() {
 	c := s.waiting[i]
 	s.waiting = slices.Delete(s.waiting, i, i+1)
 	v := s.judge(c)
-	s.history.add(c.by.name, c.op, v)
+	s.history.add(c.by.name, c.Op, v)
 	if v == crashBefore || v == crashAfter {
 		s.counts["crash"]++
 		c.by.crash()
@@ -141,16 +135,16 @@ func (s *scheduler) release() {
 func (s *scheduler) judge(c *call) verdict {
 	f, at := &s.faults, s.random.Float64()
 	for _, v := range [...]struct {
-		rate    float64
-		verdict verdict
-		from    kind // the first kind of call that it may happen to
-		to      kind
+		rate     float64
+		verdict  verdict
+		from, to faultport.Kind // the kinds of calls that it may happen to
 	}{
-		{f.refuse, refuse, reads, administers}, {f.crash, crashBefore, reads, administers},
-		{f.crash, crashAfter, writes, administers}, {f.loseAnswer, loseAnswer, writes, administers}, {f.late, landLate, writes, writes},
+		{f.refuse, refuse, faultport.Reads, faultport.Administers}, {f.crash, crashBefore, faultport.Reads, faultport.Administers},
+		{f.crash, crashAfter, faultport.Writes, faultport.Administers}, {f.loseAnswer, loseAnswer, faultport.Writes, faultport.Administers},
+		{f.late, landLate, faultport.Writes, faultport.Writes}, {f.half, breakOff, faultport.Reads, faultport.Administers},
 	} {
 		if at -= v.rate; at < 0 {
-			if c.kind < v.from || c.kind > v.to {
+			if c.Kind < v.from || c.Kind > v.to || v.verdict == breakOff && c.Half == nil {
 				return goOn
 			}
 			return v.verdict

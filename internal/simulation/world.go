@@ -123,7 +123,7 @@ func newWorld(s *scheduler, m Mutation) *world {
 		w.stirs, w.fresh = true, 0.4
 	}
 	w.again, w.disorder, w.straggle, w.slow = w.someRate(0.3), w.someRate(1), w.someRate(0.4), w.someRate(0.5)
-	s.faults = faults{refuse: w.someRate(0.05), loseAnswer: w.someRate(0.05), late: w.someRate(0.05), crash: w.someRate(0.02)}
+	s.faults = faults{refuse: w.someRate(0.05), loseAnswer: w.someRate(0.05), late: w.someRate(0.05), crash: w.someRate(0.02), half: w.someRate(0.05)}
 	for i := range 1 + r.IntN(2) {
 		s := &shard{name: fmt.Sprintf("shard-%d", i)}
 		w.shards = append(w.shards, s)

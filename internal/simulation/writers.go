@@ -24,7 +24,7 @@ func (w *world) writeSome() {
 	for i := range dice {
 		dice[i] = w.s.random.IntN(1 << 20)
 	}
-	store := streams{Store: w.truth, by: p}
+	store := w.eventsOf(p)
 	p.run(func(ctx context.Context) error {
 		history, err := store.Load(ctx, stream, 0)
 		if err != nil {
