@@ -48,7 +48,7 @@ func (w *world) resume() {
 	cut := w.cutOff()
 	cut.resumed = true
 	x := w.newExecution(cut.id, cut.request)
-	x.logged = cut.logged
+	x.logged, x.lost = cut.logged, cut.lost
 	x.meddled = x.meddled || w.believedOver[x.id] || w.versionOf(x).State != projection.Building // its version may be gone, or in use
 	w.s.counts["resumed"]++
 	x.start(func(ctx context.Context) (err error) {

@@ -15,12 +15,15 @@ import (
 // lets an operator tidy up and rebuild once more, undisturbed, and checks again.
 func (w *world) finish(ctx context.Context) {
 	w.s.look()
-	w.tidy, w.s.faults, w.writes, w.again, w.disorder, w.slow, w.hurry, w.fresh, w.runs = false, faults{}, 0, 0, 0, 0, 0, 0, 0
+	w.tidy, w.s.faults, w.writes, w.again, w.disorder, w.slow, w.hurry, w.fresh, w.runs, w.parts.rate = false, faults{}, 0, 0, 0, 0, 0, 0, 0, 0
 	w.straggle = 0
 	for i := range w.transit {
 		w.transit[i].until = 0
 	}
 	w.s.history.note("", "from here on all goes well")
+	if w.parts.ever {
+		w.putRight()
+	}
 	w.rest()
 	w.repair(ctx)
 	w.checkLog(ctx)
@@ -58,7 +61,10 @@ func (w *world) repair(ctx context.Context) {
 }
 
 // rest lets everything that is under way come to its end.
-func (w *world) rest() {
+func (w *world) rest() { w.until(w.quiet) }
+
+// until lets things happen until done says so, but first lets all calls through.
+func (w *world) until(done func() bool) {
 	for range 20_000 {
 		w.s.look()
 		switch {
@@ -76,7 +82,7 @@ func (w *world) rest() {
 			w.follow()
 		case w.embedded && !anyAlive(w.archivers):
 			w.followArchive()
-		case w.quiet():
+		case done():
 			return
 		default:
 			w.s.rest(time.Hour)
@@ -117,7 +123,7 @@ func (w *world) checkVersions(ctx context.Context) {
 // checkScratches wants versions that show a past moment to go on showing it.
 func (w *world) checkScratches() {
 	for _, x := range w.executions {
-		if x.err != nil || !w.showsPast(x) {
+		if x.err != nil || x.lost || !w.showsPast(x) {
 			continue
 		}
 		if diff := w.checkScratch(x); diff != "" {

@@ -28,6 +28,7 @@ type execution struct {
 	stopped bool // by the operator
 	meddled bool // somebody changed the pointer meanwhile, so that it may fail
 	resumed bool // another process has gone on with it
+	lost    bool // parts of the folder were replaced meanwhile
 
 	person   person            // who approves the switch
 	lengths  map[string]uint64 // of the streams when it began
@@ -63,7 +64,7 @@ func (w *world) newExecution(id string, request reproject.Request) *execution {
 	for _, name := range w.truth.names {
 		x.lengths[name] = uint64(len(w.truth.streams[name].events))
 	}
-	x.meddled = len(w.meddling) > 0
+	x.meddled = len(w.meddling) > 0 || w.parts.ever
 	w.executions = append(w.executions, x)
 	return x
 }

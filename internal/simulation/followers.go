@@ -47,10 +47,11 @@ func (c promising) SetCheckpoint(ctx context.Context, reader string, to projecti
 	if err != nil {
 		return err
 	}
-	for _, e := range c.w.truth.all[:mark.Number] {
+	for _, e := range c.w.truth.all[min(c.w.promisedTo, mark.Number):mark.Number] {
 		s := c.w.truth.streams[e.Stream]
 		s.promised = max(s.promised, e.Version)
 	}
+	c.w.promisedTo = max(c.w.promisedTo, mark.Number)
 	c.w.applied = max(c.w.applied, int(mark.Number))
 	return c.Checkpoints.SetCheckpoint(ctx, reader, to)
 }

@@ -83,6 +83,9 @@ func (w *world) eachLogged(do func(number uint64, e *event.Event)) error {
 // checkCaughtUp wants the new version to have what the log held when the wait after Join was
 // over. The verification would find and heal it, but is not there to catch up.
 func (x *execution) checkCaughtUp() {
+	if x.lost {
+		return
+	}
 	v := x.w.versionOf(x)
 	x.checkRows(projection.Table{Projection: x.request.Projection, Version: v.Number}, x.logged, "has caught up with the log")
 }

@@ -45,6 +45,7 @@ type process struct {
 	ctx     context.Context
 	stop    context.CancelFunc
 	dead    bool // guarded by s.mu
+	gone    bool // the files that it has open are no longer those of the folder: every call fails
 	durable bool // it does not crash by itself
 	retired bool // it gets no further invocation
 	busy    bool // an instance of a function has one invocation at a time

@@ -43,11 +43,14 @@ func (w *world) archiveOf(p *process) *archive.Log {
 func (w *world) verifyLog() {
 	p := w.operator("verifies the log")
 	var report *archive.Report
+	events := len(w.truth.all)
 	w.await(p, "verifies the log", func(ctx context.Context) (err error) {
 		report, err = w.archiveOf(p).Verify(ctx, archive.Options{Deep: true, Fix: true})
 		return err
 	}, func() {
-		if !report.Sound {
+		if report.Sound {
+			w.checkSoundLog(events)
+		} else if !w.parts.ever {
 			w.violated("%s finds a log that is not sound: %+v", p.name, report.Problems)
 		}
 		w.s.counts["log event appended"] += report.Appended
@@ -66,12 +69,16 @@ func (w *world) verifyRows() {
 			return err
 		}
 		v := verify.Verifier{Tables: e.Tables, Streams: e.Streams, Log: e.Log, Projector: e.Projector, LagBound: lagBound, Workers: 1, Now: time.Now}
+		lengths := w.lengths()
 		for _, version := range pointer.Versions {
 			if version.State != projection.Active && version.State != projection.Previous {
 				continue
 			}
 			report, err := v.Table(ctx, revisions()[version.Revision-1], pointer.Table(version), verify.Options{Fix: true})
-			if err == nil && !report.Sound() {
+			if err == nil && report.Sound() {
+				w.s.handOver()
+				w.checkSoundRows(pointer.Table(version), lengths)
+			} else if err == nil && !w.parts.ever {
 				w.violated("%s finds %s not sound: %+v %+v", p.name, report.Table, report.Problems, report.Totals)
 			}
 			if err != nil {

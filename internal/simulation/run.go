@@ -51,7 +51,7 @@ func Run(t *testing.T, seed uint64, m Mutation, keep bool) Result {
 	var r Result
 	synctest.Test(t, func(t *testing.T) {
 		s := newScheduler(seed, keep)
-		w := newWorld(s, m)
+		w := newWorld(s, seed, m)
 		w.play(t.Context())
 		r = Result{w.broken, s.history.steps, s.history.digest.Sum64(), s.history.lines, s.counts}
 	})

@@ -134,6 +134,9 @@ func (s *scheduler) release() {
 // judge decides what becomes of a call.
 func (s *scheduler) judge(c *call) verdict {
 	f, at := &s.faults, s.random.Float64()
+	if c.by.gone && c.Kind < decides {
+		return refuse
+	}
 	for _, v := range [...]struct {
 		rate     float64
 		verdict  verdict

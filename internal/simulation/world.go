@@ -33,6 +33,7 @@ type world struct {
 	embedded   bool            // a follower of the feed in place of functions at a stream
 	followers  []*process      // all that were started
 	applied    int             // events that a follower has brought in
+	promisedTo uint64          // up to which it has said so
 	archived   eventstore.Mark // the position of the embedded archiver
 	alone      bool            // a rebuild may find that no projector is at work
 	executions []*execution    // in the order of their starts
@@ -71,6 +72,7 @@ type world struct {
 	fresh     float64 // how often a function gets another instance although one is idle
 	snapshots bool    // the stores have them, and keep the order of names
 	actions   []action
+	parts     parts
 }
 
 // action is something that may happen next.
@@ -101,7 +103,7 @@ func (w *world) someSpeed() float64 {
 	return [...]float64{0.1, 0.01, 0.003}[w.s.random.IntN(3)]
 }
 
-func newWorld(s *scheduler, m Mutation) *world {
+func newWorld(s *scheduler, seed uint64, m Mutation) *world {
 	w := &world{s: s, mutation: m, tables: memory.NewTables(), control: memory.NewControl(), ledger: memory.NewLedger(), blobs: memory.NewBlobs(), deployed: 1, revisions: map[int]int{}, believedOver: map[string]bool{}}
 	if m.Ledger != nil {
 		w.ledger = m.Ledger(w.ledger)
@@ -141,6 +143,7 @@ func newWorld(s *scheduler, m Mutation) *world {
 		w.followArchive()
 	}
 	w.actions = w.everything()
+	w.chooseParts(seed)
 	return w
 }
 
@@ -148,8 +151,8 @@ func newWorld(s *scheduler, m Mutation) *world {
 func (w *world) everything() []action {
 	random := w.s.random
 	return []action{
-		{w.someWeight(), func() bool { return w.writes > w.later }, w.writeSome},
-		{w.someWeight() / 10, func() bool { return w.writes > 0 }, w.writeSome},
+		{w.someWeight(), func() bool { return w.writes > w.later && w.parts.older == nil }, w.writeSome},
+		{w.someWeight() / 10, func() bool { return w.writes > 0 && w.parts.older == nil }, w.writeSome},
 		{w.someWeight() * 2, func() bool { return len(w.arriving()) > 0 }, w.arrive},
 		{w.someWeight(), w.projectorDue, func() { w.project(w.someDue(w.readers)) }},
 		{w.someWeight() / 20, func() bool { return !w.embedded }, func() { w.project(w.readers[random.IntN(len(w.readers))]) }},
@@ -233,6 +236,7 @@ func (w *world) next() {
 	if w.broken != "" {
 		return
 	}
+	w.changeParts()
 	sum := w.s.turns()
 	turns := sum
 	for i := range w.actions {
