@@ -23,11 +23,7 @@ func (e *Engine) Prepare(ctx context.Context, runID string, request Request) (Ru
 	if !runIDs.MatchString(runID) {
 		return run, refused("%q is no run id: up to 80 letters, digits, - and _", runID)
 	}
-	mode, err := request.mode()
-	if err != nil {
-		return run, err
-	}
-	d, err := e.newest(request.Projection)
+	mode, d, err := e.check(ctx, &request)
 	if err != nil {
 		return run, err
 	}

@@ -1,10 +1,8 @@
 package reproject
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"gakushoku/internal/event"
@@ -51,7 +49,7 @@ const (
 	ModeDryRun  Mode = "dry-run"
 )
 
-// Check refuses a request that makes no sense, as Prepare does, with ErrBadRequest.
+// Check refuses a request that makes no sense, whatever there is, with ErrBadRequest.
 func (r *Request) Check() error {
 	_, err := r.mode()
 	return err
@@ -110,44 +108,28 @@ func (r *Request) checkBounds() error {
 	return nil
 }
 
-// ParseRequest reads the input of a run. It refuses fields that it does not know: a misspelt
-// one would make another run than was meant.
+// ParseRequest reads the input of a run, strictly: what it does not know, and what is given but
+// is the value of a field that is not, would make another run than was meant.
 func ParseRequest(raw []byte) (Request, error) {
 	var r Request
-	decoder := json.NewDecoder(strings.NewReader(string(raw)))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&r); err != nil {
+	given, err := readStrictly(raw, &r)
+	if err != nil {
 		return r, refusedAlways("the input is not as it should be: %v; the least is {\"projection\":\"orders\"}", err)
 	}
-	return r, refuseNone(raw)
-}
-
-// refuseNone refuses a value that is given and is the one of a field that is not: it would make
-// another run than was meant, such as a whole rebuild for an empty list of streams.
-func refuseNone(raw []byte) error {
-	var given struct {
-		FromEventNumber, UntilNumber *uint64
-		Streams                      *[]string
-		MaxConcurrency               *int
-		Sample                       *float64
-	}
-	if err := json.Unmarshal(raw, &given); err != nil {
-		return refusedAlways("the input is not as it should be: %v", err)
-	}
 	switch {
-	case zero(given.FromEventNumber) || zero(given.UntilNumber):
-		return refusedAlways("fromEventNumber and untilNumber are numbers of events, from 1: leave them out for a whole rebuild")
-	case given.Streams != nil && len(*given.Streams) == 0:
-		return refusedAlways("streams is empty: name the streams to repair, or leave it out for a whole rebuild")
-	case zero(given.MaxConcurrency):
-		return refusedAlways("maxConcurrency is 0: from 1 to %d, or leave it out", maxConcurrency)
-	case zero(given.Sample):
-		return refusedAlways("sample is 0: the share of the rows to verify, up to 1, or leave it out to verify all")
+	case given["fromEventNumber"] && r.FromEventNumber == 0, given["untilNumber"] && r.UntilNumber == 0:
+		return r, refusedAlways("fromEventNumber and untilNumber are numbers of events, from 1: leave them out for a whole rebuild")
+	case given["until"] && r.Until.IsZero():
+		return r, refusedAlways("until is no moment: leave it out for a whole rebuild")
+	case given["streams"] && len(r.Streams) == 0:
+		return r, refusedAlways("streams is empty: name the streams to repair, or leave it out for a whole rebuild")
+	case given["maxConcurrency"] && r.MaxConcurrency == 0:
+		return r, refusedAlways("maxConcurrency is 0: from 1 to %d, or leave it out", maxConcurrency)
+	case given["sample"] && r.Sample == 0:
+		return r, refusedAlways("sample is 0: the share of the rows to verify, up to 1, or leave it out to verify all")
 	}
-	return nil
+	return r, nil
 }
-
-func zero[N uint64 | int | float64](n *N) bool { return n != nil && *n == 0 }
 
 // Seconds is a time in whole seconds; in JSON a number of them, or text such as "10m".
 type Seconds time.Duration
@@ -162,7 +144,10 @@ func (s Seconds) Whole() int64 { return int64((time.Duration(s) + time.Second - 
 
 // UnmarshalJSON reads either form.
 func (s *Seconds) UnmarshalJSON(raw []byte) error {
-	text := strings.Trim(string(raw), `"`)
+	text := string(raw)
+	if unquoted, err := strconv.Unquote(text); err == nil {
+		text = unquoted
+	}
 	if n, err := strconv.ParseInt(text, 10, 32); err == nil {
 		*s = Seconds(time.Duration(n) * time.Second)
 		return nil

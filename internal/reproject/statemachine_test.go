@@ -387,7 +387,7 @@ func TestTheStateMachineFailsReadably(t *testing.T) {
 		`{}`:                                 `is missing: name the read model`,
 		`{"projection":"orders","untill":1}`: `unknown field`,
 		`"orders"`:                           `Refused: `,
-		`{"projection":"orders","dryRun":1}`: `cannot unmarshal number`,
+		`{"projection":"orders","dryRun":1}`: `has the wrong type: number`,
 		`{"projection":"orders"}`:            `1 streams cannot be folded to their end, 0 are allowed`,
 		`{"projection":"orders","soak":"x"}`: `not a time`,
 	} {

@@ -20,6 +20,30 @@ type Task struct {
 	Failure *Failure        `json:"failure,omitempty"` // of Abandon
 }
 
+// UnmarshalJSON is strict, as the input of a run is: nobody but the state machine makes tasks, and
+// what it sends and the function does not know is a mistake in one of the two.
+func (t *Task) UnmarshalJSON(raw []byte) error {
+	type plain Task
+	if _, err := readStrictly(raw, (*plain)(t)); err != nil {
+		return Refused{refusedAlways("the task is not as it should be: %v", err)}
+	}
+	return nil
+}
+
+// UnmarshalJSON is strict.
+func (i *Item) UnmarshalJSON(raw []byte) error {
+	type plain Item
+	_, err := readStrictly(raw, (*plain)(i))
+	return err
+}
+
+// UnmarshalJSON is strict.
+func (i *VerifyItem) UnmarshalJSON(raw []byte) error {
+	type plain VerifyItem
+	_, err := readStrictly(raw, (*plain)(i))
+	return err
+}
+
 // Failure is what Step Functions says of the state that has failed.
 type Failure struct {
 	Error string `json:"Error"`

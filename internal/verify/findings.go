@@ -113,11 +113,20 @@ func (f *Findings) add(p Problem) {
 	if p.Fixed {
 		f.Fixed[p.Class]++
 	}
-	if len(f.Problems) < maxProblems {
-		f.Problems = append(f.Problems, p)
-	}
+	f.keep(p)
 	if p.Class == Missing && !p.Fixed {
 		f.missing = append(f.missing, Problem{Class: Missing, Stream: p.Stream, StreamVersion: p.StreamVersion})
+	}
+}
+
+// keep keeps a problem to be told in detail. One that is fixed makes room for one that is not.
+func (f *Findings) keep(p Problem) {
+	if len(f.Problems) < maxProblems {
+		f.Problems = append(f.Problems, p)
+		return
+	}
+	if i := slices.IndexFunc(f.Problems, func(kept Problem) bool { return kept.Fixed }); i >= 0 && !p.Fixed {
+		f.Problems[i] = p
 	}
 }
 
@@ -133,7 +142,9 @@ func (f *Findings) merge(other *Findings) {
 	for class, n := range other.Fixed {
 		f.Fixed[class] += n
 	}
-	f.Problems = append(f.Problems, other.Problems[:min(len(other.Problems), maxProblems-len(f.Problems))]...)
+	for _, p := range other.Problems {
+		f.keep(p)
+	}
 	f.Sums.merge(other.Sums)
 	f.Touched.merge(other.Touched)
 	f.missing = append(f.missing, other.missing...)

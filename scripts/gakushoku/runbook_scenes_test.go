@@ -256,7 +256,7 @@ func (s *shift) changed() {
 	if _, err := db.ExecContext(s.t.Context(), `UPDATE events SET payload = replace(payload, '490', '1') WHERE stream = ? AND version = 1`, "order-"+theOrder); err != nil {
 		s.t.Fatal(err)
 	}
-	call(s.t, "projection", "rebuild", "orders", "-d", s.dir).wants(s.t, exitFailed, "1 rows are not what the events say", "order-"+theOrder+" is different")
+	call(s.t, "projection", "rebuild", "orders", "-d", s.dir).wants(s.t, exitFailed, "1 rows are not what the events say", "order-"+theOrder+" ")
 	s.shows = []string{`"class":"different"`, "eventDiffers"}
 }
 

@@ -157,10 +157,7 @@ func (s *Stack) Status(ctx context.Context) (app.Status, error) {
 // Rebuild starts a run as an execution of the state machine and follows it to its end. When ctx
 // ends the execution goes on: ResumeRebuild follows it again, Abandon ends it.
 func (s *Stack) Rebuild(ctx context.Context, request reproject.Request, o app.RebuildOptions) (reproject.Run, error) {
-	if err := request.Check(); err != nil {
-		return reproject.Run{}, err
-	}
-	if err := s.Engine.Known(request.Projection); err != nil {
+	if err := s.Engine.Check(ctx, &request); err != nil {
 		return reproject.Run{}, err
 	}
 	runID := observe.NewID()
