@@ -106,27 +106,31 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	d := event.NewDecoder()
-	f.Fuzz(func(t *testing.T, line []byte) {
-		want, refusal := oracle(line)
-		var got, shared event.Event
-		err := event.Decode(line, &got)
-		if (err == nil) != (refusal == nil) {
-			t.Fatalf("Decode: %v; the standard library: %v", err, refusal)
-		}
-		if sharedErr := d.Decode(line, &shared); (sharedErr == nil) != (err == nil) {
-			t.Fatalf("with a Decoder: %v; without: %v", sharedErr, err)
-		}
-		if err != nil {
-			return
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Fatal(diff)
-		}
-		if diff := cmp.Diff(got, shared); diff != "" {
-			t.Fatal("with a Decoder: ", diff)
-		}
-		checkWritten(t, &got)
-	})
+	f.Fuzz(func(t *testing.T, line []byte) { checkLine(t, d, line) })
+}
+
+// checkLine wants a line to be what the standard library makes of it.
+func checkLine(t *testing.T, d *event.Decoder, line []byte) {
+	t.Helper()
+	want, refusal := oracle(line)
+	var got, shared event.Event
+	err := event.Decode(line, &got)
+	if (err == nil) != (refusal == nil) {
+		t.Fatalf("Decode: %v; the standard library: %v\n%s", err, refusal, line)
+	}
+	if sharedErr := d.Decode(line, &shared); (sharedErr == nil) != (err == nil) {
+		t.Fatalf("with a Decoder: %v; without: %v\n%s", sharedErr, err, line)
+	}
+	if err != nil {
+		return
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("%s\n%s", diff, line)
+	}
+	if diff := cmp.Diff(got, shared); diff != "" {
+		t.Fatalf("with a Decoder: %s\n%s", diff, line)
+	}
+	checkWritten(t, &got)
 }
 
 // checkWritten writes an event and reads it back.
@@ -157,23 +161,31 @@ func FuzzDecodePayload(f *testing.F) {
 			f.Add([]byte(s), kind, kind)
 		}
 	}
-	types := []string{event.OrderPlacedType, event.OrderPaidType, event.OrderPreparationStartedType, event.OrderReadyType,
-		event.OrderPickedUpType, event.OrderCancelledType, event.OrderRefundedType, "Other"}
-	f.Fuzz(func(t *testing.T, payload []byte, kind, schema uint8) {
-		e := event.Event{Type: types[int(kind)%len(types)], Schema: 1 + int(schema)%3, Payload: payload}
-		want, refusal := oraclePayload(&e)
-		got, err := event.DecodePayload(&e)
-		if (err == nil) != (refusal == nil) {
-			t.Fatalf("DecodePayload(%s): %v; the standard library: %v", e.Type, err, refusal)
-		}
-		if err != nil {
-			return
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Fatal(diff)
-		}
-		checkNewPayload(t, got)
-	})
+	f.Fuzz(checkPayload)
+}
+
+// payloadTypes are the types that have a payload, and one that nobody knows.
+var payloadTypes = []string{
+	event.OrderPlacedType, event.OrderPaidType, event.OrderPreparationStartedType, event.OrderReadyType,
+	event.OrderPickedUpType, event.OrderCancelledType, event.OrderRefundedType, "Other",
+}
+
+// checkPayload wants a payload to be what the standard library makes of it.
+func checkPayload(t *testing.T, payload []byte, kind, schema uint8) {
+	t.Helper()
+	e := event.Event{Type: payloadTypes[int(kind)%len(payloadTypes)], Schema: 1 + int(schema)%3, Payload: payload}
+	want, refusal := oraclePayload(&e)
+	got, err := event.DecodePayload(&e)
+	if (err == nil) != (refusal == nil) {
+		t.Fatalf("DecodePayload(%s): %v; the standard library: %v\n%s", e.Type, err, refusal, payload)
+	}
+	if err != nil {
+		return
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("%s\n%s", diff, payload)
+	}
+	checkNewPayload(t, got)
 }
 
 // checkNewPayload stores a payload as it is written today and reads it back.
