@@ -133,3 +133,25 @@ func TestAReasonIsTextOrLeftOut(t *testing.T) {
 		}
 	}
 }
+
+func TestARefusalOfALineNamesIt(t *testing.T) {
+	t.Parallel()
+	good := event.Line{Product: "x", Quantity: 1, UnitPrice: 1}
+	for name, bad := range map[string]event.Line{"product": {Quantity: 1, UnitPrice: 1}, "quantity": {Product: "x", UnitPrice: 1}, "unitPrice": {Product: "x", Quantity: 1}} {
+		_, err := order.Decide(order.State{}, order.PlaceOrder{OrderID: "o1", Lines: []event.Line{good, bad, good}})
+		if err == nil || !strings.Contains(err.Error(), "line 2: "+name) {
+			t.Errorf("got %v, want that the %s of line 2 is refused", err, name)
+		}
+	}
+	if _, err := order.Decide(order.State{}, order.PlaceOrder{OrderID: "o1", Lines: []event.Line{good, {Product: "x", Quantity: 1, UnitPrice: -1}, {Product: "x", Quantity: 1, UnitPrice: 2}}}); err == nil {
+		t.Error("a line is given back money for")
+	}
+}
+
+func TestRefusalsAreTheSameByTheirCode(t *testing.T) {
+	t.Parallel()
+	refusal := &order.Error{Code: order.CodeNotPaid, Detail: "pay first"}
+	if !errors.Is(refusal, &order.Error{Code: order.CodeNotPaid}) || errors.Is(refusal, &order.Error{Code: order.CodeNotReady}) || errors.Is(refusal, event.ErrUnknownType) {
+		t.Error("refusals are told apart by something else than their codes")
+	}
+}

@@ -100,3 +100,16 @@ func TestAnEventThatCannotBeReadIsAnErrorAndChangesNothing(t *testing.T) {
 		t.Errorf("an event for other rows: %v, %+v", err, row)
 	}
 }
+
+func TestNoStepIsTakenByAnOrderThatWasNeverPlaced(t *testing.T) {
+	t.Parallel()
+	for _, p := range []event.Payload{
+		event.OrderPaid{OrderID: "o1", Method: event.MethodCash}, event.OrderPreparationStarted{OrderID: "o1"}, event.OrderReady{OrderID: "o1"},
+		event.OrderPickedUp{OrderID: "o1"}, event.OrderCancelled{OrderID: "o1"}, event.OrderRefunded{OrderID: "o1", Amount: 1, Method: event.MethodCash},
+	} {
+		var row readmodel.Order
+		if err := apply(t, &row, p, at(t, "2026-01-24T03:00:00Z")); err == nil || cmp.Diff(readmodel.Order{}, row) != "" {
+			t.Errorf("%s: %v, %+v", p.EventType(), err, row)
+		}
+	}
+}
