@@ -15,7 +15,6 @@ import (
 	"gakushoku/internal/health"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
-	"gakushoku/internal/sqlite"
 )
 
 // archiverName is the reader whose checkpoint says how far the events have been archived.
@@ -44,7 +43,7 @@ func (f *Folder) Archiver() *eventlog.Archiver {
 // ArchiveFollower brings the numbered log up to date as events come.
 func (f *Folder) ArchiveFollower() *eventlog.Follower {
 	return &eventlog.Follower{
-		Store: f.Events, Appended: f.Events.Appended, Position: archivePosition{f.Control}, Archiver: f.Archiver(),
+		Store: f.Events, Appended: f.Events.Appended, Position: archivePosition{f}, Archiver: f.Archiver(),
 		Linger: archiveLinger, Poll: archivePoll,
 	}
 }
@@ -61,18 +60,30 @@ func (f *Folder) Archive(ctx context.Context) error {
 // archivePatience is how long an archiver may take from a commit to the manifest.
 const archivePatience = 2 * time.Second
 
-// ArchiveLog is the numbered log of this folder, to be looked at, verified and repaired.
+// ArchiveLog is the numbered log of this folder, to be looked at, verified and repaired. It does
+// without the events, or the log, when they cannot be opened.
 func (f *Folder) ArchiveLog() *archive.Log {
-	return &archive.Log{
-		Ledger: f.Ledger, Blobs: f.Blobs, Store: f.Events, Now: time.Now, NewID: observe.NewID,
-		CatchUp: f.archiveSound, Waiting: f.ArchiveFollower().Waiting, Patience: archivePatience,
+	l := &archive.Log{Now: time.Now, NewID: observe.NewID, Patience: archivePatience}
+	if f.Ledger != nil {
+		l.Ledger, l.Blobs = f.Ledger, f.Blobs
 	}
+	if f.Events != nil {
+		l.Store = f.Events
+	}
+	if f.Broken() == nil {
+		l.CatchUp, l.Waiting = f.archiveSound, f.ArchiveFollower().Waiting
+		l.Misfit = f.misfit
+	}
+	if f.Events != nil && f.Ledger != nil {
+		l.Batch = f.batchOf
+	}
+	return l
 }
 
 // archiveSound is Archive for a verification: it appends nothing when the store has lost events of
 // the streams that wait, since the archiver may then take for new what the log has.
 func (f *Folder) archiveSound(ctx context.Context) error {
-	archived, err := archivePosition{f.Control}.Archived(ctx)
+	archived, err := archivePosition{f}.Archived(ctx)
 	if err != nil {
 		return err
 	}
@@ -114,7 +125,7 @@ func (f *Folder) checkWhole(ctx context.Context, events []event.Event) error {
 // logLag is for how long events have waited to come into the log while none did: then its
 // archiver is dead, or cannot write. One that works off what an import has brought is well.
 func (f *Folder) logLag(ctx context.Context, now time.Time) (health.Lag, error) {
-	archived, advanced, err := archivePosition{f.Control}.read(ctx)
+	archived, advanced, err := archivePosition{f}.read(ctx)
 	if err != nil {
 		return health.Lag{}, err
 	}
@@ -123,6 +134,11 @@ func (f *Folder) logLag(ctx context.Context, now time.Time) (health.Lag, error) 
 	}
 	if _, err := f.ArchiveLog().WholeHead(ctx); errors.Is(err, eventlog.ErrLedgerBehind) {
 		return health.Lag{}, errors.Join(health.Problemf("%v", eventlog.ErrLedgerBehind), err)
+	} else if err != nil {
+		return health.Lag{}, err
+	}
+	if err := f.lastObject(ctx); errors.Is(err, eventlog.ErrNoBlob) {
+		return health.Lag{}, errors.Join(health.Problemf("objects of the log are missing: make them again with `gakushoku archive verify --fix`"), err)
 	} else if err != nil {
 		return health.Lag{}, err
 	}
@@ -138,8 +154,9 @@ func (f *Folder) logLag(ctx context.Context, now time.Time) (health.Lag, error) 
 	return lag, err
 }
 
-// archivePosition keeps how far the events have been archived as a checkpoint.
-type archivePosition struct{ control *sqlite.Control }
+// archivePosition keeps how far the events have been archived as a checkpoint. It is believed as
+// far as the ledger confirms it: a log that is older than the events goes on where it ends.
+type archivePosition struct{ folder *Folder }
 
 // Archived is eventlog.Position.
 func (p archivePosition) Archived(ctx context.Context) (eventstore.Mark, error) {
@@ -149,19 +166,23 @@ func (p archivePosition) Archived(ctx context.Context) (eventstore.Mark, error) 
 
 // read is how far the events have been archived, and when that last changed.
 func (p archivePosition) read(ctx context.Context) (mark eventstore.Mark, at time.Time, err error) {
-	c, err := p.control.Checkpoint(ctx, archiverName)
+	c, err := p.folder.Control.Checkpoint(ctx, archiverName)
 	if err != nil {
 		return mark, time.Time{}, err
 	}
-	if mark, err = markOf(archiverName, c); err != nil {
+	if mark, err = markOf(archiverName, c); err != nil || mark.Number == 0 {
 		return mark, time.Time{}, err
 	}
-	return mark, c.AppliedAt.Time(), nil
+	logged, known, err := p.folder.logged(ctx)
+	if err == nil && known && logged < mark.Number {
+		mark = eventstore.Mark{Number: logged}
+	}
+	return mark, c.AppliedAt.Time(), err
 }
 
 // SetArchived is eventlog.Position.
 func (p archivePosition) SetArchived(ctx context.Context, m eventstore.Mark) error {
-	return p.control.SetCheckpoint(ctx, archiverName, projection.Checkpoint{
+	return p.folder.Control.SetCheckpoint(ctx, archiverName, projection.Checkpoint{
 		Cursor: m.String(), Events: m.Number, AppliedAt: event.InstantOf(time.Now()),
 	})
 }

@@ -202,6 +202,9 @@ func (s *Server) serve(ctx context.Context, logger zerolog.Logger, sent *sending
 	ended := make(chan error, 1)
 	running.Go(func() { ended <- server.Serve(s.listener) })
 	logger.Info().Str("addr", s.listener.Addr().String()).Str("data", o.Dir).Msg("server:start")
+	if told := s.folder.readable(); told != "" {
+		logger.Warn().Str("error", told).Msg("server:readable")
+	}
 	if o.Ready != nil {
 		o.Ready("http://" + s.listener.Addr().String())
 	}

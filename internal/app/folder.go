@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"gakushoku/internal/command"
@@ -47,6 +48,15 @@ type Folder struct {
 	Pointers *projection.CachedPointers
 
 	opened fs.FileInfo // the folder
+	broken []error     // why parts are nil that were not needed
+
+	lastSegment lastSegment // see lastLogged
+}
+
+// lastSegment remembers what was read of the last segment of a log.
+type lastSegment struct {
+	sync.Mutex
+	head, number uint64
 }
 
 type marker struct {
@@ -68,80 +78,11 @@ var (
 	ErrEventsLost = errors.New("the event store is missing")
 )
 
-// OpenFolder opens a data folder, and makes it when it is missing or empty. A folder that
-// holds something else is refused, and one that has lost its events. Several processes may have
-// the same folder open.
-func OpenFolder(ctx context.Context, dir string) (*Folder, error) {
-	if err := prepareFolder(ctx, dir); err != nil {
-		return nil, err
-	}
-	return openStores(ctx, dir)
-}
-
-// OpenExistingFolder is OpenFolder for whoever needs what is there: it makes no folder.
-func OpenExistingFolder(ctx context.Context, dir string) (*Folder, error) {
-	found, err := readMarker(dir)
-	if err == nil && !found {
-		if err = checkEmpty(dir); err == nil {
-			err = fmt.Errorf("%w %s: choose another one with --data, or fill it with `gakushoku serve` or `gakushoku events import`", ErrNoFolder, dir)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return openStores(ctx, dir)
-}
-
 func eventsFile(dir string) string { return filepath.Join(dir, "events.db") }
 
 // eventsLost says what to do about a folder without an event store.
 func eventsLost(dir string) error {
 	return fmt.Errorf("%w: %s is not there or empty, although the folder has been in use: put the file back, or if it is gone, make a new folder of what is in the log with `gakushoku events replay --until 2100-01-01T00:00:00Z --into NEW` (runbook lost-events.md)", ErrEventsLost, eventsFile(dir))
-}
-
-func openStores(ctx context.Context, dir string) (*Folder, error) {
-	if err := checkNotLost(dir, "events.db", "control.db", "log.db"); err != nil {
-		return nil, err
-	}
-	events, err := sqlite.OpenExistingEvents(ctx, eventsFile(dir))
-	if errors.Is(err, fs.ErrNotExist) {
-		err = eventsLost(dir)
-	}
-	if err != nil {
-		return nil, err
-	}
-	control, err := sqlite.OpenControl(ctx, filepath.Join(dir, "control.db"))
-	if err != nil {
-		return nil, errors.Join(err, events.Close())
-	}
-	ledger, err := sqlite.OpenLedger(ctx, ledgerFile(dir))
-	if err != nil {
-		return nil, errors.Join(err, control.Close(), events.Close())
-	}
-	blobs, err := files.OpenBlobs(logFolder(dir))
-	if err != nil {
-		return nil, errors.Join(err, ledger.Close(), control.Close(), events.Close())
-	}
-	f := &Folder{
-		Dir:      dir,
-		Events:   events,
-		Control:  control,
-		Ledger:   ledger,
-		Blobs:    blobs,
-		Tables:   sqlite.OpenTables(filepath.Join(dir, "readmodels")),
-		Pointers: &projection.CachedPointers{Source: control, TTL: pointerTTL, Now: time.Now},
-	}
-	f.Events.Guard(f.othersInPlace)
-	if f.opened, err = os.Stat(dir); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	for _, name := range projection.All().Names() {
-		d, _ := projection.All().Newest(name)
-		if err := projection.Ensure(ctx, f.Control, f.Tables, d); err != nil {
-			return nil, errors.Join(err, f.Close())
-		}
-	}
-	return f, nil
 }
 
 // prepareFolder refuses a folder that is not ours and lays out a new one. It can be repeated
@@ -249,7 +190,17 @@ func writeWhole(dir, name string, content []byte) error {
 
 // Close closes every file.
 func (f *Folder) Close() error {
-	return errors.Join(f.Events.Close(), f.Tables.Close(), f.Control.Close(), f.Ledger.Close())
+	errs := []error{f.Tables.Close()}
+	if f.Events != nil {
+		errs = append(errs, f.Events.Close())
+	}
+	if f.Control != nil {
+		errs = append(errs, f.Control.Close())
+	}
+	if f.Ledger != nil {
+		errs = append(errs, f.Ledger.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // Commands is the handler of commands on this folder.

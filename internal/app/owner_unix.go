@@ -25,3 +25,6 @@ func fileID(file fs.FileInfo) string {
 	}
 	return fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
 }
+
+// ownsFiles reports that the mode of a file says who may read it.
+const ownsFiles = true

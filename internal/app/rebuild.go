@@ -203,9 +203,15 @@ func eachEvent(ctx context.Context, log *eventlog.Reader, do func(*event.Event) 
 	return log.Events(ctx, 0, head.Number, func(_ uint64, e *event.Event) error { return do(e) })
 }
 
+// HasLog reports whether a data folder has segments of a log, whatever became of the rest.
+func HasLog(dir string) bool {
+	found, err := filepath.Glob(filepath.Join(logFolder(dir), "segments", "*"))
+	return err == nil && len(found) > 0
+}
+
 // EachArchived calls do with every event of the log in a data folder, in its order, and needs
 // nothing else of the folder: it is for one that has lost its event store. The ledger may be lost
-// too, as long as the manifests lie beside the segments.
+// or damaged too, as long as the manifests lie beside the segments.
 func EachArchived(ctx context.Context, dir string, do func(*event.Event) error) (err error) {
 	if _, err := os.Stat(logFolder(dir)); err != nil {
 		return fmt.Errorf("looking for a log: %w", err)
@@ -223,21 +229,17 @@ func EachArchived(ctx context.Context, dir string, do func(*event.Event) error) 
 		return fmt.Errorf("the log is not whole: %s %s", restored.Problems[0].Key, restored.Problems[0].Detail)
 	}
 	log := &eventlog.Reader{Ledger: manifests.Ledger, Blobs: blobs}
-	if _, err := os.Stat(ledgerFile(dir)); err == nil {
-		ledger, err := sqlite.OpenLedger(ctx, ledgerFile(dir))
-		if err != nil {
-			return err
-		}
+	if ledger, err := sqlite.OpenLedger(ctx, ledgerFile(dir)); err == nil {
 		defer func() { err = errors.Join(err, ledger.Close()) }()
 		// An archiver that died between its commit and the manifest has left a segment that only
 		// the ledger knows.
 		head, err := ledger.Head(ctx)
-		if err != nil {
-			return err
-		}
-		if head.Number > restored.After.Number {
+		if err == nil && head.Number > restored.After.Number {
 			log.Ledger = ledger
 		}
+	}
+	if head, err := log.Head(ctx); err != nil || head.Number == 0 && HasLog(dir) {
+		return errors.Join(fmt.Errorf("%w: neither control records nor manifests say what is in the segments", eventlog.ErrLedgerBehind), err)
 	}
 	return eachEvent(ctx, log, do)
 }

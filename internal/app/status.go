@@ -21,6 +21,8 @@ type Status struct {
 	Reflected   uint64             `json:"reflected"`       // number of the newest event that is in every active version: a rebuild may have brought in more than the projector
 	BehindMs    int64              `json:"behindMs"`        // of the oldest event that is not
 	Projections []ProjectionStatus `json:"projections"`
+	Misfit      string             `json:"misfit,omitempty"`   // why the parts of a data folder do not belong together
+	Readable    string             `json:"readable,omitempty"` // that others may read a data folder
 }
 
 // ProjectionStatus is one projection's pointer and what its active version holds.
@@ -85,6 +87,10 @@ func (f *Folder) Versions(ctx context.Context) (Status, error) {
 		}
 		status.Reflected = min(status.Reflected, max(applied, reflected))
 	}
+	if status.Misfit, err = f.misfit(ctx); err != nil {
+		return status, err
+	}
+	status.Readable = f.readable()
 	if status.Reflected > applied {
 		if lag, err = f.waiting(ctx, status.Reflected); err != nil {
 			return status, err
@@ -102,7 +108,7 @@ func (f *Folder) reflected(ctx context.Context, pointer projection.Pointer, head
 	if err != nil || brought == 0 {
 		return 0, err
 	}
-	archived, err := archivePosition{f.Control}.Archived(ctx)
+	archived, err := archivePosition{f}.Archived(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -187,7 +193,11 @@ func markOf(reader string, c projection.Checkpoint) (eventstore.Mark, error) {
 // holds fails with eventstore.ErrOtherStore, and says what to do, when the event of a mark is not
 // in the store.
 func (f *Folder) holds(ctx context.Context, m eventstore.Mark) error {
-	err := f.Events.Holds(ctx, m)
+	return otherStore(f.Events.Holds(ctx, m))
+}
+
+// otherStore says what to do about eventstore.ErrOtherStore.
+func otherStore(err error) error {
 	if errors.Is(err, eventstore.ErrOtherStore) {
 		return fmt.Errorf("%w: put the newer file back, or make a new folder of what is in the log (runbook lost-events.md)", err)
 	}
@@ -211,7 +221,8 @@ func (f *Folder) CheckEvents(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	_, _, err := f.logged(ctx)
+	return otherStore(err)
 }
 
 // CheckChanges is CheckEvents for whoever is about to change something: it also fails when a server
@@ -237,13 +248,26 @@ func (s probedStore) Load(ctx context.Context, stream string, after uint64) ([]e
 	return s.Events.Load(ctx, stream, after)
 }
 
+// whileFit is a probe that fails when rows are older than what was applied to them.
+func whileFit(p health.Probe, check func(context.Context) error) health.Probe {
+	return health.Probe{Name: p.Name, Check: func(ctx context.Context) (string, error) {
+		detail, err := p.Check(ctx)
+		if err == nil {
+			if err = check(ctx); errors.Is(err, ErrRowsBehind) {
+				err = errors.Join(health.Problemf("%v", err), err)
+			}
+		}
+		return detail, err
+	}}
+}
+
 // Health looks at the folder's parts.
 func (f *Folder) Health() *health.Checker {
 	return &health.Checker{
 		Now: time.Now,
 		Probes: []health.Probe{
 			whilePlaced(health.EventStore(probedStore{f}), f.eventsPlaced()),
-			whilePlaced(health.ReadModel(f.Control, f.Tables, projection.Orders().Name), f.controlPlaced()),
+			whilePlaced(whileFit(health.ReadModel(f.Control, f.Tables, projection.Orders().Name), f.CheckRows), f.controlPlaced()),
 			health.ProjectionLag(maxLag, func(ctx context.Context) (health.Lag, error) {
 				head, applied, behind, err := f.lag(ctx)
 				return health.Lag{Behind: behind, Detail: fmt.Sprintf("event %d of %d applied", applied, head)}, err

@@ -4,8 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
+	"slices"
 	"time"
 
+	"gakushoku/internal/event"
+	"gakushoku/internal/eventlog"
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/logsearch"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/timeline"
@@ -14,9 +19,13 @@ import (
 // Timelines finds the operations of this folder, at most limit log lines and events of each. Log
 // lines are looked for since then; when it is zero, all of them.
 func (f *Folder) Timelines(limit int, since time.Time) *timeline.Finder {
+	if f.Broken() != nil {
+		log := archived{f.Dir}
+		return &timeline.Finder{Lines: fileLines{LogFile(f.Dir), since}, Streams: log, Numbers: log, EachEvent: log.EachEvent, Limit: limit}
+	}
 	m := f.ReadModels()
 	return &timeline.Finder{
-		Lines: fileLines{LogFile(f.Dir), since}, Streams: m.Streams, Numbers: m.Numbers, EachEvent: f.EachEvent, Limit: limit,
+		Lines: fileLines{LogFile(f.Dir), since}, Streams: m.Streams, Numbers: m.Numbers, EachEvent: f.eachEventThere, Limit: limit,
 		Models: timeline.ReadModels{Definitions: m.Definitions, Pointers: m.Pointers, Tables: m.Tables},
 	}
 }
@@ -55,3 +64,43 @@ func (l fileLines) search(ctx context.Context, q logsearch.Query, f func([]byte)
 	}
 	return err
 }
+
+// eachEventThere is EachEvent for whoever looks for something: of a log that cannot be brought up to
+// date it reads what is there.
+func (f *Folder) eachEventThere(ctx context.Context, do func(*event.Event) error) error {
+	if err := f.Archive(ctx); errors.Is(err, eventlog.ErrLedgerBehind) || errors.Is(err, eventstore.ErrOtherStore) {
+		return archived{f.Dir}.EachEvent(ctx, do)
+	}
+	return f.EachEvent(ctx, do)
+}
+
+// archived is what the log of a folder tells when nothing else can be read.
+type archived struct{ dir string }
+
+// EachEvent reads the whole log; none without one.
+func (a archived) EachEvent(ctx context.Context, f func(*event.Event) error) error {
+	err := EachArchived(ctx, a.dir, f)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// LoadMany is timeline.Streams.
+func (a archived) LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error) {
+	found := map[string][]event.Event{}
+	if len(streams) == 0 {
+		return found, nil
+	}
+	err := a.EachEvent(ctx, func(e *event.Event) error {
+		if slices.Contains(streams, e.Stream) {
+			own := e.Clone()
+			found[own.Stream] = append(found[own.Stream], own)
+		}
+		return nil
+	})
+	return found, err
+}
+
+// Numbers is timeline.Numberer: numbers are not looked for.
+func (archived) Numbers(context.Context, string) (map[uint64]uint64, error) { return nil, nil }

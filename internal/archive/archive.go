@@ -11,6 +11,7 @@ import (
 	"math"
 	"time"
 
+	"gakushoku/internal/event"
 	"gakushoku/internal/eventlog"
 	"gakushoku/internal/eventstore"
 	"gakushoku/internal/wait"
@@ -35,6 +36,12 @@ type Log struct {
 	// Waiting tells how many events of the store are not known to be in the log; nil where
 	// the store cannot tell.
 	Waiting func(ctx context.Context) (uint64, error)
+	// Misfit says why the log and what else there is do not belong together, "" when they do; nil
+	// where nobody can tell.
+	Misfit func(ctx context.Context) (string, error)
+	// Batch returns the events that a segment was made of, in their order; none when that is not
+	// known, and nil where the store has no order.
+	Batch func(ctx context.Context, m *eventlog.Manifest) ([]event.Event, error)
 	// Patience is how long an archiver may take: from an event in the store to the log, and
 	// from a commit to the manifest beside the segment.
 	Patience time.Duration
@@ -116,6 +123,18 @@ func emptyLedger(objects int) error {
 		return nil
 	}
 	return fmt.Errorf("%w: the ledger is empty, yet there are %d objects", eventlog.ErrLedgerBehind, objects)
+}
+
+// misfit adds to findings that nothing else explains why parts do not belong together.
+func (l *Log) misfit(ctx context.Context, found *Findings) error {
+	if l.Misfit == nil || found.Total() > found.Mended() {
+		return nil
+	}
+	why, err := l.Misfit(ctx)
+	if err == nil && why != "" {
+		found.add(Problem{Kind: Misfit, Detail: why})
+	}
+	return err
 }
 
 // segments calls f for each manifest of the ledger that has numbers above after and begins at

@@ -34,6 +34,9 @@ func (l *Log) VerifyEvents(ctx context.Context, deep bool) (*EventsReport, error
 	if err == nil {
 		err = s.repeatedIDs(ctx)
 	}
+	if err == nil {
+		err = l.misfit(ctx, &r.Findings)
+	}
 	if err == nil && deep {
 		log := *l
 		if r.Total() > 0 && l.CatchUp != nil {

@@ -38,9 +38,26 @@ func (v *verification) readObjects(ctx context.Context, held *index, upTo uint64
 			return object{m, data, hex.EncodeToString(digest[:])}, err
 		},
 		func(o object) error {
+			if o.data != nil && int64(len(o.data)) == o.manifest.Bytes && o.digest != o.manifest.SHA256 {
+				if err := v.damagedObject(ctx, &o); err != nil {
+					return err
+				}
+			}
 			o.look(v, held, &buf)
 			return nil
 		})
+}
+
+// damagedObject tells about an object with another digest, and reads it again when it was mended.
+func (v *verification) damagedObject(ctx context.Context, o *object) error {
+	mended, err := v.lostObject(ctx, o.manifest, ObjectDamaged, "its SHA-256 is "+o.digest+", it was "+o.manifest.SHA256)
+	if err != nil || !mended {
+		return err
+	}
+	if o.data, err = v.Blobs.Get(ctx, o.manifest.Key); err == nil {
+		o.digest = o.manifest.SHA256
+	}
+	return err
 }
 
 // look looks at a whole object. That it is missing or has another size is known.
@@ -52,7 +69,6 @@ func (o *object) look(v *verification, held *index, buf *[]byte) {
 	}
 	if o.digest != m.SHA256 {
 		v.unsure = unread
-		v.report.add(Problem{Kind: ObjectDamaged, Segment: m.First, Key: m.Key, Detail: "its SHA-256 is " + o.digest + ", it was " + m.SHA256 + ": restore it from a backup"})
 	}
 	s := &segmentContent{verification: v, manifest: m, held: held}
 	for _, f := range m.Frames {

@@ -25,12 +25,13 @@ const (
 	VersionHole     Kind = "versionHole"     // a stream of the store lacks a version
 	EventInvalid    Kind = "eventInvalid"    // an event of the store that must not be there
 	IDRepeated      Kind = "idRepeated"      // two events of the store have one id
+	Misfit          Kind = "misfit"          // parts of the installation do not belong together
 )
 
 // Kinds are all of them.
 var Kinds = []Kind{
 	Hole, WrongHead, BadManifest, ManifestMissing, ManifestDiffers, ManifestExtra, ObjectMissing, ObjectDamaged,
-	LineUnreadable, EventMissing, EventExtra, EventDiffers, VersionHole, EventInvalid, IDRepeated,
+	LineUnreadable, EventMissing, EventExtra, EventDiffers, VersionHole, EventInvalid, IDRepeated, Misfit,
 }
 
 // Problem is one thing that is wrong. Only the fields that apply are set.

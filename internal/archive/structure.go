@@ -147,9 +147,13 @@ func (s *structure) segment(ctx context.Context, b beside) error {
 	}
 	switch {
 	case !there:
-		problem(ObjectMissing, "the object is not there: restore it from a backup")
+		if _, err := s.lostObject(ctx, m, ObjectMissing, "the object is not there"); err != nil {
+			return err
+		}
 	case object.Bytes != m.Bytes:
-		problem(ObjectDamaged, "the object has %d bytes, %d were written: restore it from a backup", object.Bytes, m.Bytes)
+		if _, err := s.lostObject(ctx, m, ObjectDamaged, fmt.Sprintf("the object has %d bytes, %d were written", object.Bytes, m.Bytes)); err != nil {
+			return err
+		}
 	}
 	if !b.found {
 		s.missing = append(s.missing, m.First)
@@ -160,6 +164,31 @@ func (s *structure) segment(ctx context.Context, b beside) error {
 		return s.differing(ctx, m, b.other)
 	}
 	return nil
+}
+
+// lostObject tells about a segment whose object is not there or damaged, and makes it again from
+// the store.
+func (v *verification) lostObject(ctx context.Context, m *eventlog.Manifest, kind Kind, detail string) (mended bool, err error) {
+	p := Problem{Kind: kind, Segment: m.First, Key: m.Key, Detail: detail + ": restore it from a backup"}
+	if v.Batch != nil {
+		p.Detail = detail + ": archive verify --fix makes it again from the event store, or restore it from a backup"
+	}
+	if v.fix && v.Batch != nil {
+		events, err := v.Batch(ctx, m)
+		if err == nil {
+			err = eventlog.Remake(ctx, v.Blobs, m, events)
+		}
+		switch {
+		case err == nil:
+			p.Fixed = true
+		case errors.Is(err, eventlog.ErrOtherEvents):
+			p.Detail = detail + ", and the event store does not have the same events: restore it from a backup"
+		default:
+			return false, err
+		}
+	}
+	v.report.add(p)
+	return p.Fixed, nil
 }
 
 // differing tells about a manifest beside a segment that is not the ledger's. Either may be the

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"gakushoku/internal/event"
@@ -35,12 +36,18 @@ type Progress struct {
 func (l *Log) Verify(ctx context.Context, o Options) (*Report, error) {
 	started := l.Now()
 	v := &verification{Log: l, fix: o.Fix, tell: o.Progress, report: &Report{Deep: o.Deep, At: event.InstantOf(started)}}
-	var err error
-	if v.blocked, err = l.catchUp(ctx); err == nil {
+	err := l.needs(o.Deep)
+	if err == nil {
+		v.blocked, err = l.catchUp(ctx)
+	}
+	if err == nil {
 		err = v.structure(ctx)
 	}
 	if err == nil && o.Deep {
 		err = v.content(ctx)
+	}
+	if err == nil {
+		err = l.misfit(ctx, &v.report.Findings)
 	}
 	if err == nil && v.report.Total() == 0 {
 		err = v.blocked
@@ -51,6 +58,20 @@ func (l *Log) Verify(ctx context.Context, o Options) (*Report, error) {
 	v.report.conclude()
 	v.report.DurationMs = l.Now().Sub(started).Milliseconds()
 	return v.report, nil
+}
+
+// ErrNotThere says that the log or the event store cannot be read, so nothing can be compared.
+var ErrNotThere = errors.New("there is nothing to compare with")
+
+// needs wants the log to be there, and for a deep verification the store.
+func (l *Log) needs(deep bool) error {
+	switch {
+	case l.Ledger == nil:
+		return fmt.Errorf("%w: the log cannot be read", ErrNotThere)
+	case deep && l.Store == nil:
+		return fmt.Errorf("%w: the event store cannot be read; without --deep the log is compared with itself", ErrNotThere)
+	}
+	return nil
 }
 
 // verification is one run of Verify.

@@ -54,7 +54,7 @@ func open(ctx context.Context, program string) (c *canteen, err error) {
 		}
 	}()
 	bin := filepath.Join(dir, "bin")
-	if err := os.Mkdir(bin, 0o750); err != nil {
+	if err := os.Mkdir(bin, 0o700); err != nil {
 		return c, fmt.Errorf("making the drill's folder: %w", err)
 	}
 	if err := os.Symlink(program, filepath.Join(bin, "gakushoku")); err != nil {

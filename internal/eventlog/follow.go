@@ -3,7 +3,6 @@ package eventlog
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"time"
 
 	"gakushoku/internal/event"
@@ -200,7 +199,7 @@ func (f *Follower) next(ctx context.Context, after eventstore.Mark) ([]Record, e
 		for i := range events {
 			e := &events[i]
 			number := after.Number + uint64(len(batch)) + 1
-			batch = append(batch, Record{Source: strconv.FormatUint(number, 10) + "/" + e.ID, Event: *e})
+			batch = append(batch, Record{Source: eventstore.Mark{Number: number, ID: e.ID}.String(), Event: *e})
 			if size += len(e.Payload) + envelopeBytes; size >= maxBytes {
 				return batch, nil
 			}

@@ -51,7 +51,7 @@ type Events struct {
 	awake chan struct{} // closed and replaced at every commit
 
 	load, loadMany, streams, upTo, beyond *sql.Stmt // on readers
-	from, nth, head, appended             *sql.Stmt // on them too
+	from, nth, head, appended, position   *sql.Stmt // on them too
 	lastVersion, lastPosition, insert     *sql.Stmt // on the connection that writes
 }
 
@@ -99,6 +99,7 @@ func (s *Events) prepare(ctx context.Context) error {
 		&s.from:     numberedColumns + "WHERE position >= ? ORDER BY position LIMIT ?",
 		&s.nth:      numberedColumns + "WHERE position > ? ORDER BY position LIMIT 1 OFFSET ?",
 		&s.head:     "SELECT coalesce(max(position), 0) FROM events",
+		&s.position: "SELECT position FROM events WHERE stream = ? AND version = ?",
 		&s.appended: "SELECT appended FROM events WHERE position = ?",
 	}, statements{
 		&s.lastVersion:  "SELECT coalesce(max(version), 0) FROM events WHERE stream = ?",
@@ -328,6 +329,16 @@ func (s *Events) Head(ctx context.Context) (uint64, error) {
 	var head int64
 	err := s.head.QueryRowContext(ctx).Scan(&head)
 	return uint64(head), s.db.failed(ctx, "reading the number of the newest event", err)
+}
+
+// NumberOf is the number of an event; 0 when it is not there.
+func (s *Events) NumberOf(ctx context.Context, stream string, version uint64) (uint64, error) {
+	var number int64
+	err := s.position.QueryRowContext(ctx, stream, int64(min(version, event.MaxVersion))).Scan(&number)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, ctx.Err()
+	}
+	return uint64(number), s.db.failed(ctx, "reading the number of an event", err)
 }
 
 // AppendedAt tells when the event with the given number was appended; false when there is none.

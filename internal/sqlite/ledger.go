@@ -17,13 +17,17 @@ import (
 const ledgerSchema = `
 CREATE TABLE segments (last INTEGER PRIMARY KEY, ordinal INTEGER NOT NULL, created INTEGER NOT NULL, manifest TEXT NOT NULL) STRICT;
 CREATE TABLE claims (source TEXT PRIMARY KEY, records INTEGER NOT NULL, first INTEGER NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-CREATE INDEX claims_at ON claims (at);`
+CREATE INDEX claims_at ON claims (at);` + ledgerUpgrade
+
+// ledgerUpgrade brings a file of format 1 to format 2.
+const ledgerUpgrade = `
+CREATE INDEX claims_first ON claims (first);`
 
 // Ledger keeps the control records of a numbered log.
 type Ledger struct {
 	db *database
 
-	head, claimed, manifests                                *sql.Stmt // on readers
+	head, claimed, manifests, newest, covering              *sql.Stmt // on readers
 	lastHead, lastClaim, manifest, insert, claim, forgetOld *sql.Stmt // on the connection that writes
 }
 
@@ -31,7 +35,7 @@ var _ eventlog.Ledger = (*Ledger)(nil)
 
 // OpenLedger opens or creates the control records of the log in the file at path. Close it.
 func OpenLedger(ctx context.Context, path string) (*Ledger, error) {
-	db, err := open(ctx, path, ledgerFile, ledgerSchema)
+	db, err := open(ctx, path, ledgerFile, ledgerSchema, ledgerUpgrade)
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +54,8 @@ func (l *Ledger) prepare(ctx context.Context) error {
 	return l.db.prepare(ctx, statements{
 		&l.head:      head,
 		&l.claimed:   claim,
+		&l.newest:    "SELECT source, records FROM claims WHERE source GLOB '[0-9]*/*' ORDER BY first DESC LIMIT 1",
+		&l.covering:  "SELECT source, records FROM claims WHERE first = ?",
 		&l.manifests: "SELECT manifest FROM segments WHERE last > ? ORDER BY last LIMIT ?",
 	}, statements{
 		&l.lastHead:  head,
@@ -103,6 +109,25 @@ func scanClaim(row *sql.Row) (eventlog.Claim, error) {
 		err = nil
 	}
 	return eventlog.Claim{Records: int(records), First: uint64(first)}, err
+}
+
+// Newest is the source of the newest commit from a store with numbers, and how many records it has
+// covered; "" when none is remembered.
+func (l *Ledger) Newest(ctx context.Context) (source string, records int, err error) {
+	return l.source(ctx, l.newest.QueryRowContext(ctx))
+}
+
+// Covering is the source of the commit of the segment that begins with a number; "" when it is no
+// longer remembered.
+func (l *Ledger) Covering(ctx context.Context, first uint64) (source string, records int, err error) {
+	return l.source(ctx, l.covering.QueryRowContext(ctx, int64(min(first, event.MaxVersion))))
+}
+
+func (l *Ledger) source(ctx context.Context, row *sql.Row) (source string, records int, err error) {
+	if err = row.Scan(&source, &records); errors.Is(err, sql.ErrNoRows) {
+		return "", 0, ctx.Err()
+	}
+	return source, records, l.db.failed(ctx, "reading which events are in the log", err)
 }
 
 // Commit is eventlog.Ledger.

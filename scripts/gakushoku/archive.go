@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"gakushoku/internal/app"
 	"gakushoku/internal/archive"
 )
 
@@ -17,7 +18,7 @@ type archiveCommands struct {
 
 // withArchive opens the log for f.
 func (p *program) withArchive(on awsFlag, f func(*archive.Log) error) error {
-	return p.withInstallation(on, func(i installation) error { return f(i.ArchiveLog()) })
+	return p.withPartly(on, app.NumberedLog, func(i installation) error { return f(i.ArchiveLog()) })
 }
 
 type archiveStatusCommand struct {

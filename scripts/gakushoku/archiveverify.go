@@ -12,7 +12,7 @@ import (
 
 type archiveVerifyCommand struct {
 	Deep bool `help:"Read every object against its digest and every line of it, and compare with every stream of the event store."`
-	Fix  bool `help:"Append to the log what the event store has and the log lacks, and write missing manifests. Needs --deep for events."`
+	Fix  bool `help:"Append to the log what the event store has and the log lacks, make lost objects again, and write missing manifests. Needs --deep for events."`
 	JSON bool `help:"Print the report as JSON." name:"json"`
 	awsFlag
 }
@@ -20,7 +20,7 @@ type archiveVerifyCommand struct {
 func (archiveVerifyCommand) Help() string {
 	return `Numbers must be dense, the object of each segment must be there and its manifest must lie beside it. With --deep every object is read and compared with the event store, stream by stream. The server may go on: events that are on their way into the log are waited for.
 
-Objects that are missing or damaged cannot be made anew: restore them from a backup (S3 keeps older versions). Repeats, the same event twice in the log, are counted; they do no harm.
+Objects that are missing or damaged are made again by --fix, with the same numbers, when the event store of a data folder has their events (damaged ones need --deep); on AWS restore them from a backup (S3 keeps older versions). Repeats, the same event twice in the log, are counted; they do no harm.
 
 Exit code: 0 the log is sound, or is after --fix; 1 it is not; 2 it could not be told.
 
@@ -100,7 +100,7 @@ func archiveVerdict(r *archive.Report) string {
 	case r.Counts[archive.BadManifest] > 0:
 		return "The ledger is damaged: move log.db away, then gakushoku archive restore-manifests"
 	case r.Counts[archive.ObjectMissing]+r.Counts[archive.ObjectDamaged] > 0:
-		return "Restore the objects from a backup, then verify again."
+		return "Objects are missing or damaged: gakushoku archive verify --deep --fix makes them again from the event store of a data folder; on AWS, or when that says it cannot, restore them from a backup and verify again."
 	case fixable(r) > 0:
 		return fmt.Sprintf("%s can be fixed: gakushoku archive verify --deep --fix", plural(int64(fixable(r)), "problem"))
 	}

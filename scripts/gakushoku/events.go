@@ -120,7 +120,7 @@ type exportCommand struct {
 }
 
 func (exportCommand) Help() string {
-	return `All events, or all of a stream, can be imported again, here or elsewhere, byte for byte. With --since it is a cut, which may begin inside a stream: it is good for reading, for counting, and for bringing a folder up to date that has the events before it, such as yesterday's backup. Elsewhere "gakushoku events import" refuses it.
+	return `All events, or all of a stream, can be imported again, here or elsewhere, byte for byte. With --since it is a cut, which may begin inside a stream: it is good for reading, for counting, and for bringing a folder up to date that has the events before it, such as yesterday's backup. Elsewhere "gakushoku events import" refuses it. When the event store is lost or damaged, "gakushoku events replay --into" makes a new folder of what is in the log.
 
 Examples:
 
@@ -130,7 +130,7 @@ Examples:
 }
 
 func (c *exportCommand) Run(p *program) error {
-	return p.withFolder(false, func(folder *app.Folder) error {
+	return p.withParts(app.EventStore, func(folder *app.Folder) error {
 		options := transfer.ExportOptions{Stream: c.Stream, Since: c.Since.instant()}
 		if !isTerminal(p.stdout) { // the events themselves show it there
 			line := newProgressLine(p)
@@ -159,7 +159,7 @@ func (showCommand) Help() string {
 }
 
 func (c *showCommand) Run(p *program) error {
-	return p.withFolder(false, func(folder *app.Folder) error {
+	return p.withParts(app.EventStore, func(folder *app.Folder) error {
 		for _, stream := range []string{c.Stream, event.OrderStream(c.Stream)} {
 			events, err := folder.Events.Load(p.ctx, stream, 0)
 			if err != nil {

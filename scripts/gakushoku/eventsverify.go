@@ -3,6 +3,7 @@ package main
 import (
 	"time"
 
+	"gakushoku/internal/app"
 	"gakushoku/internal/archive"
 )
 
@@ -26,8 +27,8 @@ Examples:
 func (c *eventsVerifyCommand) Run(p *program) error {
 	var report *archive.EventsReport
 	started := time.Now()
-	err := p.withArchive(c.awsFlag, func(log *archive.Log) (err error) {
-		if report, err = log.VerifyEvents(p.ctx, c.Deep); err != nil {
+	err := p.withPartly(c.awsFlag, app.EventStore, func(i installation) (err error) {
+		if report, err = i.ArchiveLog().VerifyEvents(p.ctx, c.Deep); err != nil {
 			return err
 		}
 		if c.JSON {

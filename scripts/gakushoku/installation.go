@@ -53,16 +53,21 @@ type awsFlag struct {
 // withInstallation opens the installation for f. What makes no sense there counts as a mistake
 // in what was typed.
 func (p *program) withInstallation(on awsFlag, f func(installation) error) error {
-	err := p.open(on, f)
+	return p.withPartly(on, app.AllParts, f)
+}
+
+// withPartly is withInstallation for whoever needs only some parts of a data folder.
+func (p *program) withPartly(on awsFlag, needed app.Parts, f func(installation) error) error {
+	err := p.open(on, needed, f)
 	if errors.Is(err, repair.ErrRefused) || errors.Is(err, reproject.ErrBadRequest) {
 		return usagef("%v", err)
 	}
 	return err
 }
 
-func (p *program) open(on awsFlag, f func(installation) error) error {
+func (p *program) open(on awsFlag, needed app.Parts, f func(installation) error) error {
 	if on.AWS == "" {
-		return p.withFolder(false, func(folder *app.Folder) error { return f(folder) })
+		return p.withParts(needed, func(folder *app.Folder) error { return f(folder) })
 	}
 	if p.dataGiven {
 		return usagef("--data and --aws: choose one")

@@ -22,6 +22,7 @@ func collectLess() {
 }
 
 func main() {
+	keepToUser()
 	// Whoever reads our output may leave (| head). Writing then fails with EPIPE, which ends a
 	// command in order; the signal would end it on the spot, with files half written behind it.
 	signal.Ignore(syscall.SIGPIPE)

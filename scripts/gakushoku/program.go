@@ -78,6 +78,19 @@ func (p *program) withFolder(create bool, f func(*app.Folder) error) error {
 	return errors.Join(f(folder), folder.Close())
 }
 
+// withParts opens the data folder for whoever needs only some parts of it, and says which of the
+// others cannot be opened.
+func (p *program) withParts(needed app.Parts, f func(*app.Folder) error) error {
+	folder, err := app.OpenParts(p.ctx, p.data, needed)
+	if err != nil {
+		return err
+	}
+	if broken := folder.Broken(); broken != nil {
+		fmt.Fprintf(p.stderr, "gakushoku: %s: going on without it\n", oneLine(broken))
+	}
+	return errors.Join(f(folder), folder.Close())
+}
+
 // input opens the file to be read; "-" is standard input. Close it.
 func (p *program) input(path string) (io.ReadCloser, error) {
 	if path == "-" {

@@ -10,7 +10,6 @@ import (
 
 	"gakushoku/internal/app"
 	"gakushoku/internal/event"
-	"gakushoku/internal/eventstore"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
 	"gakushoku/internal/replay"
@@ -37,20 +36,23 @@ Examples:
 }
 
 func (c *replayCommand) Run(p *program) error {
-	err := p.withInstallation(c.awsFlag, func(i installation) error {
-		if folder, ok := i.(*app.Folder); ok {
-			if err := folder.CheckEvents(p.ctx); err != nil {
-				return err
-			}
-		}
-		return c.replay(p, i.EachEvent)
-	})
-	if errors.Is(err, app.ErrEventsLost) || errors.Is(err, eventstore.ErrOtherStore) {
-		// The log has what the store lacks.
-		fmt.Fprintf(p.stderr, "%s; this is what is in its log\n", oneLine(err))
-		return c.replay(p, func(ctx context.Context, f func(*event.Event) error) error { return app.EachArchived(ctx, p.data, f) })
+	if c.AWS != "" {
+		return p.withInstallation(c.awsFlag, func(i installation) error { return c.replay(p, i.EachEvent) })
 	}
-	return err
+	began := false
+	err := p.withFolder(false, func(folder *app.Folder) error {
+		if err := errors.Join(folder.CheckEvents(p.ctx), folder.Archive(p.ctx)); err != nil {
+			return err
+		}
+		began = true
+		return c.replay(p, folder.EachEvent)
+	})
+	if err == nil || began || p.ctx.Err() != nil || errors.Is(err, app.ErrOtherUser) || !app.HasLog(p.data) {
+		return err
+	}
+	// The log is whole by itself, whatever is wrong with the other files.
+	fmt.Fprintf(p.stderr, "%s; this is what is in its log\n", oneLine(err))
+	return c.replay(p, func(ctx context.Context, f func(*event.Event) error) error { return app.EachArchived(ctx, p.data, f) })
 }
 
 // reading reads every event of a log, in its order.

@@ -87,14 +87,18 @@ func TestWithoutEventsThereIsNothingToLookAt(t *testing.T) {
 	removeFiles(t, filepath.Join(lost, "events.db*"))
 	looks := []string{
 		"events export", "events show o1", "events verify --deep", "projection status", "projection verify orders", "projection verify orders --fix",
-		"projection rebuild orders", "projection rebuild orders --from-inconsistency", "archive status", "archive verify --deep", "explain orders o1", "trace c1",
+		"projection rebuild orders", "projection rebuild orders --from-inconsistency", "archive verify --deep", "explain orders o1",
 	}
-	for _, command := range looks {
+	enoughWithLog := []string{"archive status", "archive verify", "trace c1", "slow"}
+	for _, command := range append(enoughWithLog, looks...) {
 		call(t, append(strings.Fields(command), "-d", empty)...).wants(t, exitUnknown, "there is no data folder")
 		call(t, append(strings.Fields(command), "-d", filepath.Join(empty, "missing"))...).wants(t, exitUnknown, "there is no data folder")
 	}
 	for _, command := range append(looks, "serve --addr 127.0.0.1:0", "events import "+put(t, "seed.jsonl", seed)) {
 		call(t, append(strings.Fields(command), "-d", lost)...).wants(t, exitUnknown, "the event store is missing", "put the file back")
+	}
+	for _, command := range enoughWithLog {
+		call(t, append(strings.Fields(command), "-d", lost)...).wants(t, exitDone, "the event store is missing", "going on without it")
 	}
 	for _, pattern := range []string{filepath.Join(empty, "*"), filepath.Join(lost, "events.db*")} {
 		if found, err := filepath.Glob(pattern); err != nil || len(found) > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"gakushoku/internal/app"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/reproject"
 	"gakushoku/internal/spans"
@@ -44,7 +45,7 @@ func (c *slowCommand) Run(p *program) error {
 	case c.TraceURL != "" && !timeline.NamesTrace(c.TraceURL):
 		return usagef("--trace-url: %q has no %s", c.TraceURL, timeline.TraceIDPlace)
 	}
-	return p.withInstallation(c.awsFlag, func(i installation) error {
+	return p.withPartly(c.awsFlag, 0, func(i installation) error {
 		if c.TraceURL == "" {
 			c.TraceURL = i.TraceURL()
 		}
@@ -98,6 +99,9 @@ const slowRuns = 100
 // themselves how long each of their steps took.
 func (c *slowCommand) rebuilds(ctx context.Context, on installation) ([]spans.Operation, error) {
 	var all []spans.Operation
+	if folder, ok := on.(*app.Folder); ok && folder.Broken() != nil {
+		return nil, nil // which has been said
+	}
 	for _, name := range on.ReadModels().Names() {
 		past, err := on.History(ctx, name, slowRuns)
 		if err != nil {

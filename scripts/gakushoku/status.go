@@ -104,6 +104,13 @@ func (c *statusCommand) show(p *program, s app.Status, counted bool) error {
 	if err := p.printf("%s\n\n", eventsLine(s)); err != nil {
 		return err
 	}
+	for _, told := range []string{s.Misfit, s.Readable} {
+		if told != "" {
+			if err := p.printf("%s\n\n", plain(told)); err != nil {
+				return err
+			}
+		}
+	}
 	if err := showVersions(p.stdout, s, counted); err != nil {
 		return err
 	}

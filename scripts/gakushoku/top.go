@@ -69,7 +69,7 @@ func (c *topCommand) Run(p *program) error {
 // elsewhere, or another user's.
 func (p *program) folderThatIs() (*app.Folder, error) {
 	folder, err := app.OpenExistingFolder(p.ctx, p.data)
-	if isUnusable(err) { // what the server says is to be seen then too, or just then
+	if p.ctx.Err() == nil && err != nil { // what the server says is to be seen then too, or just then
 		return nil, nil
 	}
 	return folder, err

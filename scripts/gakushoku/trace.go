@@ -40,7 +40,7 @@ func (c *traceCommand) Run(p *program) error {
 	case c.TraceURL != "" && !timeline.NamesTrace(c.TraceURL):
 		return usagef("--trace-url: %q has no %s", c.TraceURL, timeline.TraceIDPlace)
 	}
-	return p.withInstallation(c.awsFlag, func(i installation) error {
+	return p.withPartly(c.awsFlag, 0, func(i installation) error {
 		if c.TraceURL == "" {
 			c.TraceURL = i.TraceURL()
 		}
