@@ -59,9 +59,12 @@ func (e *Engine) prepare(ctx context.Context, run *Run) error {
 				return false, e.underWay(run.Projection, v.RunID)
 			}
 		}
-		run.ToVersion = p.Next
-		p.Versions = append(p.Versions, projection.Version{Number: p.Next, Revision: run.Revision, State: state, RunID: run.ID, Since: e.instant()})
-		p.Next++
+		number, err := e.unused(ctx, p)
+		if err != nil {
+			return false, err
+		}
+		run.ToVersion, p.Next = number, number+1
+		p.Versions = append(p.Versions, projection.Version{Number: number, Revision: run.Revision, State: state, RunID: run.ID, Since: e.instant()})
 		return true, nil
 	})
 	if errors.Is(err, projection.ErrNoPointer) {
@@ -79,6 +82,23 @@ func (e *Engine) prepare(ctx context.Context, run *Run) error {
 	}
 	return nil
 }
+
+// unused is the next number of which there is no table. There may be some after an older copy of the
+// pointer was put in its place: what such a table holds must not get into the new version.
+func (e *Engine) unused(ctx context.Context, p *projection.Pointer) (int, error) {
+	for number := p.Next; ; number++ {
+		_, err := e.Tables.Record(ctx, projection.Table{Projection: p.Projection, Version: number}, noStream)
+		switch {
+		case errors.Is(err, projection.ErrNoTable):
+			return number, nil
+		case err != nil && !errors.Is(err, projection.ErrNoRecord) && !errors.Is(err, projection.ErrDamaged):
+			return 0, err
+		}
+	}
+}
+
+// noStream is a name that no stream has.
+const noStream = "-"
 
 func (e *Engine) underWay(projection, runID string) error {
 	return refused("run %s of %s is going on: wait for it, or stop it first", runID, projection)

@@ -300,3 +300,24 @@ func TestALogWhoseLedgerWasLostIsNotRebuiltFrom(t *testing.T) {
 	}
 	w.wantStates(map[int]projection.State{1: projection.Active})
 }
+
+func TestANewVersionNeverTakesTheTableOfAnother(t *testing.T) {
+	t.Parallel()
+	w := serving(t, 3)
+	left := version(2) // which the pointer does not know any more: an older copy was put in its place
+	if err := w.tables.Create(t.Context(), left); err != nil {
+		t.Fatal(err)
+	}
+	wrong := projection.Change{Record: projection.Record{Stream: "order-gone", Version: 1, Data: []byte("{}")}}
+	if _, err := w.tables.Write(t.Context(), left, []projection.Change{wrong}); err != nil {
+		t.Fatal(err)
+	}
+	run := w.mustRun("r1", request())
+	if run.ToVersion != 3 {
+		t.Errorf("the run has made version %d", run.ToVersion)
+	}
+	w.wantFolded(version(3))
+	if _, err := w.tables.Totals(t.Context(), left); !errors.Is(err, projection.ErrNoTable) {
+		t.Errorf("the table that nobody knows is still there: %v", err)
+	}
+}

@@ -63,7 +63,7 @@ func (w *world) changeParts() {
 	}
 	switch {
 	case p.mixed:
-		w.mend()
+		w.mend() // it may be long before the commands of the runbook are called
 	case p.backup == nil:
 		p.backup = w.copyParts()
 	case !p.ever:
@@ -161,6 +161,7 @@ func (w *world) mend() {
 		w.keepObjects()
 	}
 	p.mixed = false
+	w.dropLostLog()
 	w.forgetPromises()
 	w.follow()
 	w.followArchive()
@@ -183,12 +184,23 @@ func (w *world) keepObjects() {
 	}
 }
 
+// dropLostLog takes away what is left of a log of which neither ledger nor manifests are there: it is
+// made anew from the store.
+func (w *world) dropLostLog() {
+	head, err := w.ledger.Head(context.Background())
+	manifests, err2 := w.blobs.List(context.Background(), eventlog.ManifestFolder, "", 1)
+	if err != nil || err2 != nil {
+		w.violated("%v %v", err, err2)
+	}
+	if head.Number == 0 && len(manifests) == 0 {
+		w.blobs = memory.NewBlobs()
+	}
+}
+
 // putRight is the runbook for a folder whose parts were of different ages: when all its commands have
 // ended well, everything is as if that had never been.
 func (w *world) putRight() {
-	if w.parts.mixed {
-		w.mend()
-	}
+	w.mend()
 	for _, command := range []func(){w.restoreManifests, w.verifyLog, w.rebuildMissing, w.verifyRows} {
 		command()
 		w.until(func() bool { return w.operating == 0 && !w.running() })

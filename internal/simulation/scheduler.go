@@ -124,6 +124,9 @@ func (s *scheduler) release() {
 	s.waiting = slices.Delete(s.waiting, i, i+1)
 	v := s.judge(c)
 	s.history.add(c.by.name, c.Op, v)
+	if v == breakOff {
+		s.counts["broken off"]++
+	}
 	if v == crashBefore || v == crashAfter {
 		s.counts["crash"]++
 		c.by.crash()
