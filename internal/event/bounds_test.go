@@ -74,3 +74,33 @@ func TestInstantsAreReadAsPackageTimeReadsThem(t *testing.T) {
 		}
 	}
 }
+
+func TestCharactersThatShowNothingAreHidden(t *testing.T) {
+	t.Parallel()
+	for r, want := range map[rune]bool{
+		0: true, 0x1f: true, ' ': false, '~': false, 0x7f: true, 0x80: true, 0x9f: true, 0xa0: false, 0xac: false, 0xad: true, 0xae: false, 0xff: false,
+		0x100: false, 0x200b: true, 0x202e: true, 0x2028: true, 0x2029: true, 0xfe0f: true, 0x2800: true, 0x2801: false, 0xe0001: true, '食': false,
+	} {
+		if got := event.Hidden(r); got != want {
+			t.Errorf("%U is hidden: %t", r, got)
+		}
+	}
+}
+
+func TestAnOrderOfAsManyLinesAsThereMayBeIsTaken(t *testing.T) {
+	t.Parallel()
+	for lines, ok := range map[int]bool{event.MaxLines: true, event.MaxLines + 1: false} {
+		p := event.OrderPlaced{OrderID: "o1", Total: 1}
+		for range lines {
+			p.Lines = append(p.Lines, event.Line{Product: "x", Quantity: 1, UnitPrice: 1})
+		}
+		e, err := event.New(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.ID, e.OccurredAt, e.Stream, e.Version = "e1", event.InstantOfMilli(1), "order-o1", 1
+		if err := event.Check(&e); (err == nil) != ok {
+			t.Errorf("%d lines: %v", lines, err)
+		}
+	}
+}

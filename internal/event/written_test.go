@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"gakushoku/internal/event"
 )
@@ -23,8 +24,9 @@ func TestEveryByteAtEveryPlaceOfATextIsWrittenAsTheStandardLibraryWouldReadIt(t 
 				if err := json.Unmarshal(standard, &want); err != nil {
 					t.Fatal(err)
 				}
-				if err := json.Unmarshal(event.AppendString(nil, text), &got); err != nil || got != want {
-					t.Fatalf("%q is read back as %q, %v; want %q", text, got, err, want)
+				written := event.AppendString(nil, text)
+				if err := json.Unmarshal(written, &got); err != nil || got != want || !utf8.Valid(written) {
+					t.Fatalf("%q is written %q and read back as %q, %v; want %q", text, written, got, err, want)
 				}
 			}
 		}
