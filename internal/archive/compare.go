@@ -71,10 +71,10 @@ func (c *comparison) run(ctx context.Context) error {
 func (c *comparison) digestAll() func(name string, events []event.Event) stored {
 	digests := c.held.digests
 	return func(name string, events []event.Event) stored {
-		own := digests.copy()
+		own := digests.Copy()
 		s := stored{name: name, events: make([]eventOf, len(events))}
 		for i := range events {
-			s.events[i] = eventOf{events[i].Version, lateEvent{events[i].ID, own.of(&events[i])}}
+			s.events[i] = eventOf{events[i].Version, lateEvent{events[i].ID, own.Of(&events[i])}}
 		}
 		return s
 	}

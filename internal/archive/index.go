@@ -3,7 +3,6 @@ package archive
 import (
 	"bytes"
 	"context"
-	"hash/maphash"
 	"strings"
 
 	"gakushoku/internal/event"
@@ -50,7 +49,7 @@ func (p part) has(stream string) bool {
 // index is what the log has of a part: a digest of each event, by stream and version.
 type index struct {
 	part    part
-	digests digests
+	digests eventlog.Digests
 	// A pointer, since assigning to a key that is there would put the key in anew: a name that
 	// is only lent to add.
 	streams map[string]*versions
@@ -60,7 +59,7 @@ type index struct {
 type versions struct{ digests []uint64 }
 
 func newIndex(p part) *index {
-	return &index{part: p, digests: newDigests(), streams: map[string]*versions{}}
+	return &index{part: p, digests: eventlog.NewDigests(), streams: map[string]*versions{}}
 }
 
 // outcome is what adding an event has shown.
@@ -86,7 +85,7 @@ func (x *index) add(e *event.Event) outcome {
 		have = &versions{}
 		x.streams[strings.Clone(e.Stream)] = have
 	}
-	digest := x.digests.of(e)
+	digest := x.digests.Of(e)
 	if there := have.at(e.Version); there != 0 {
 		if there == digest {
 			return repeated
@@ -118,26 +117,6 @@ func (v *versions) left(f func(version uint64)) {
 			f(uint64(i) + 1)
 		}
 	}
-}
-
-// digests makes digests of events. It is not safe for concurrent use, but those that were
-// copied from one make the same ones.
-type digests struct {
-	seed maphash.Seed
-	line []byte
-}
-
-func newDigests() digests { return digests{seed: maphash.MakeSeed()} }
-
-// copy makes the same digests with memory of its own.
-func (d digests) copy() digests { return digests{seed: d.seed} }
-
-// of is the digest of an event as a line of the log; never 0.
-func (d *digests) of(e *event.Event) uint64 {
-	c := *e
-	c.Schema = max(c.Schema, 1) // what is not written is read as 1
-	d.line = event.AppendJSON(d.line[:0], &c)
-	return max(1, maphash.Bytes(d.seed, d.line))
 }
 
 // frames calls f for the lines of each frame that may hold events of a part with numbers above

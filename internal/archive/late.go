@@ -40,7 +40,7 @@ func (c *comparison) readOn(ctx context.Context) error {
 	if err != nil || head.Number == c.seen {
 		return err
 	}
-	digests := c.held.digests.copy()
+	digests := c.held.digests.Copy()
 	var e event.Event
 	err = c.frames(ctx, c.held.part, c.seen, head.Number, c.again, func(f eventlog.Frame, lines []byte) error {
 		return eachLine(lines, f.First, func(number uint64, line []byte) error {
@@ -53,7 +53,7 @@ func (c *comparison) readOn(ctx context.Context) error {
 				return nil
 			}
 			delete(c.late, key)
-			if digests.of(&e) != late.digest {
+			if digests.Of(&e) != late.digest {
 				c.report.add(Problem{Kind: EventDiffers, Number: number, Stream: key.stream, Version: key.version, EventID: late.id, Detail: "the log has another event there than the store"})
 			}
 			return nil

@@ -22,6 +22,9 @@ type Healed struct {
 	Missing bool `json:"missing,omitempty"`
 	// Ahead says that the row was left alone: the event store has lost events that it holds.
 	Ahead bool `json:"ahead,omitempty"`
+	// Disputed says that the row was left alone, and why: its stream is not the same in the event
+	// store and in the log.
+	Disputed string `json:"disputed,omitempty"`
 }
 
 // Heal folds streams anew and writes their rows where they differ, in every version that live
@@ -114,7 +117,8 @@ func (m *ReadModels) heal(ctx context.Context, d projection.Definition, t projec
 	if err != nil {
 		return err
 	}
-	if _, err := m.verifier().Heal(ctx, d, t, streams); err != nil {
+	left, err := m.verifier().Heal(ctx, d, t, streams)
+	if err != nil {
 		return err
 	}
 	after, err := m.Tables.Records(ctx, t, streams)
@@ -127,7 +131,7 @@ func (m *ReadModels) heal(ctx context.Context, d projection.Definition, t projec
 	}
 	for _, s := range streams {
 		b, a := before[s], after[s]
-		healed := Healed{Table: t.String(), Stream: s, Changed: differs(&b, &a) && !unreadable(&a), From: b.Version, To: a.Version, Parked: a.Parked, Missing: missing(after, s), Ahead: a.Ahead(histories[s])}
+		healed := Healed{Table: t.String(), Stream: s, Changed: differs(&b, &a) && !unreadable(&a), From: b.Version, To: a.Version, Parked: a.Parked, Missing: missing(after, s), Ahead: a.Ahead(histories[s]), Disputed: left.Disputed[s]}
 		if err := f(healed); err != nil {
 			return err
 		}

@@ -46,11 +46,16 @@ func (e *Engine) healRun(ctx context.Context, run *Run, pointer projection.Point
 		if err != nil {
 			return err
 		}
-		missing, err := e.verifier().Heal(ctx, d, pointer.Table(v), streams)
+		left, err := e.verifier().Heal(ctx, d, pointer.Table(v), streams)
 		if err != nil {
 			return err
 		}
-		healed.Missing += missing
+		healed.Missing += left.Missing
+		for _, stream := range slices.Sorted(maps.Keys(left.Disputed)) {
+			if healed.Disputed++; len(healed.DisputedSample) < maxSample {
+				healed.DisputedSample = append(healed.DisputedSample, stream+": "+left.Disputed[stream])
+			}
+		}
 		if v.State == projection.Active {
 			parked, err := e.parked(ctx, pointer.Table(v), streams)
 			if err != nil {

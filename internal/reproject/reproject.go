@@ -55,6 +55,7 @@ type Log interface {
 	ReadFrame(ctx context.Context, m *eventlog.Manifest, f eventlog.Frame, buf []byte) ([]byte, error)
 	Events(ctx context.Context, after, upTo uint64, f func(number uint64, e *event.Event) error) error
 	Holding(ctx context.Context, streams []string) (map[string]bool, error)
+	Differing(ctx context.Context, store eventstore.Loader, streams []string) (map[string]string, error)
 }
 
 // Streams is what the engine reads of the event store.

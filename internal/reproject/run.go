@@ -123,9 +123,14 @@ type Healed struct {
 	Parked   int   `json:"parked"`   // of the streams, in the active version, afterwards
 	// Missing are rows that there are not, in all versions, and that were not made: totals have their
 	// share still, or are wrong.
-	Missing int  `json:"missing,omitempty"`
-	Done    bool `json:"done"`
-	Next    int  `json:"next,omitempty"` // where to go on
+	Missing int `json:"missing,omitempty"`
+	// Disputed are rows that were left alone, in all versions: the event store and the log do not
+	// have the same events of their streams.
+	Disputed       int      `json:"disputed,omitempty"`
+	DisputedSample []string `json:"disputedSample,omitempty"`
+
+	Done bool `json:"done"`
+	Next int  `json:"next,omitempty"` // where to go on
 }
 
 // Table is the table version that the run makes.

@@ -149,6 +149,10 @@ func (l nothingInLog) Holding(context.Context, []string) (map[string]bool, error
 	return nil, l.f.call()
 }
 
+func (l nothingInLog) Differing(context.Context, eventstore.Loader, []string) (map[string]string, error) {
+	return nil, l.f.call()
+}
+
 type flakyPointers struct {
 	projection.Pointers
 	f *flaky

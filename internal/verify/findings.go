@@ -14,7 +14,9 @@ type Class string
 // there is missing, one whose stream nobody knows events of is extra, one that reflects more events
 // than the event store has is ahead, one that says something else at its own version is different, and broken
 // is a stream that lacks an event itself: no row of it can be right. Ahead and broken mean that the
-// event store has lost events; healing would lose what they were in the row too.
+// event store has lost events; healing would lose what they were in the row too. Disputed is a row
+// that is wrong by a stream of which the store and the log do not have the same events: nobody
+// knows here which of them is right, so the row is left alone.
 const (
 	Stale     Class = "stale"
 	Missing   Class = "missing"
@@ -22,10 +24,11 @@ const (
 	Ahead     Class = "ahead"
 	Different Class = "different"
 	Broken    Class = "broken"
+	Disputed  Class = "disputed"
 )
 
 // Classes are all of them.
-var Classes = []Class{Stale, Missing, Extra, Ahead, Different, Broken}
+var Classes = []Class{Stale, Missing, Extra, Ahead, Different, Broken, Disputed}
 
 // Problem is one stream whose row is not what it should be.
 type Problem struct {
@@ -50,7 +53,13 @@ type Field struct {
 
 // healable reports whether folding the stream anew may put the row right.
 func (p *Problem) healable() bool {
-	return p.Class != Ahead && p.Class != Broken && !(p.Class == Extra && p.Reason != "")
+	switch p.Class {
+	case Ahead, Broken, Disputed:
+		return false
+	case Extra, Different:
+		return p.Reason == ""
+	}
+	return true
 }
 
 // maxProblems bounds the problems that are told in detail; all are counted.

@@ -9,8 +9,48 @@ import (
 	"gakushoku/internal/readmodel"
 )
 
+// askLog asks the second witness before anything is healed by the first. What is different at its
+// own version has a suspect source: the store's events have made another row before. What is only
+// late has none, and a rebuild, which meets it all the time, does not ask.
+func (v *Verifier) askLog(ctx context.Context, wrong []Problem, ask func(*Problem) bool) error {
+	var streams []string
+	at := map[string]*Problem{}
+	for i := range wrong {
+		if p := &wrong[i]; p.healable() && p.Class != Extra && ask(p) {
+			streams, at[p.Stream] = append(streams, p.Stream), p
+		}
+	}
+	if v.Log == nil || len(streams) == 0 {
+		return nil
+	}
+	differing, err := v.Log.Differing(ctx, v.Streams, streams)
+	if err != nil && (fault.ClassOf(err) == fault.Infra || ctx.Err() != nil) {
+		return err
+	}
+	for _, p := range at {
+		if p.Class == Different && err != nil {
+			p.Reason = "the log cannot tell whether the event store is right: " + err.Error()
+		}
+	}
+	for stream, what := range differing {
+		at[stream].Class, at[stream].Reason = Disputed, what
+	}
+	return nil
+}
+
+func isDifferent(p *Problem) bool { return p.Class == Different }
+
+func anyProblem(*Problem) bool { return true }
+
 // settleProblems heals what is wrong when it is asked to, and adds the problems to a page.
 func (p *pass) settleProblems(ctx context.Context, wrong []Problem, page *Findings) error {
+	ask := isDifferent
+	if p.options.Fix && p.options.keepMissing { // an operator repairs a whole table
+		ask = func(problem *Problem) bool { return problem.Class != Missing }
+	}
+	if err := p.askLog(ctx, wrong, ask); err != nil {
+		return err
+	}
 	if p.options.Fix {
 		if err := p.fix(ctx, wrong, page); err != nil {
 			return err

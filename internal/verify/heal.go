@@ -11,14 +11,26 @@ import (
 // Heal makes the rows of some streams what their events say, as Options.Fix does for those that a
 // verification finds: one that is missing is made only where totals do not have its share. For that
 // it verifies the whole table, when one of them is missing still after the lag bound. Streams that
-// the projection does not fold are passed over. It answers how many rows are missing afterwards.
-func (v *Verifier) Heal(ctx context.Context, d projection.Definition, t projection.Table, streams []string) (int, error) {
+// the projection does not fold are passed over, and rows are left alone whose stream is not the
+// same in the store and in the log.
+func (v *Verifier) Heal(ctx context.Context, d projection.Definition, t projection.Table, streams []string) (left Left, err error) {
 	streams = slices.DeleteFunc(slices.Clone(streams), func(s string) bool { return !d.Folds(s) })
-	left, err := v.heal(ctx, d, t, streams)
-	if err != nil {
-		return 0, fmt.Errorf("healing rows of %s: %w", t, err)
+	if v.Log != nil && len(streams) > 0 {
+		if left.Disputed, err = v.Log.Differing(ctx, v.Streams, streams); err != nil {
+			return Left{}, fmt.Errorf("healing rows of %s: %w", t, err)
+		}
+	}
+	streams = slices.DeleteFunc(streams, func(s string) bool { return left.Disputed[s] != "" })
+	if left.Missing, err = v.heal(ctx, d, t, streams); err != nil {
+		return Left{}, fmt.Errorf("healing rows of %s: %w", t, err)
 	}
 	return left, nil
+}
+
+// Left is what Heal has left as it was.
+type Left struct {
+	Missing  int               // rows that there are not
+	Disputed map[string]string // streams, and in what the store and the log differ
 }
 
 func (v *Verifier) heal(ctx context.Context, d projection.Definition, t projection.Table, streams []string) (left int, err error) {

@@ -22,10 +22,10 @@ func TestARowThatComesUpBehindWhileItIsMissingIsHealed(t *testing.T) {
 			}
 			return nil
 		}
-		missing, err := v.Heal(t.Context(), orders, table, []string{"order-o1"})
+		left, err := v.Heal(t.Context(), orders, table, []string{"order-o1"})
 		rows, read := w.tables.Records(t.Context(), table, []string{"order-o1"})
-		if err != nil || read != nil || missing != 0 || rows["order-o1"].Version != 2 {
-			t.Errorf("brought in at wait %d: %d missing, the row is at version %d, %v, %v", late, missing, rows["order-o1"].Version, err, read)
+		if err != nil || read != nil || left.Missing != 0 || rows["order-o1"].Version != 2 {
+			t.Errorf("brought in at wait %d: %d missing, the row is at version %d, %v, %v", late, left.Missing, rows["order-o1"].Version, err, read)
 		}
 	}
 }

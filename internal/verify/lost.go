@@ -40,6 +40,9 @@ func (v *Verifier) lost(ctx context.Context, d projection.Definition, t projecti
 		case p.sampled():
 			r.settle(heal, notCounted)
 		default:
+			if err := v.askLog(ctx, heal, anyProblem); err != nil {
+				return fmt.Errorf("asking the log about missing rows of %s: %w", t, err)
+			}
 			if err := p.fix(ctx, heal, newFindings("", 0)); err != nil {
 				return fmt.Errorf("healing missing rows of %s: %w", t, err)
 			}
@@ -97,11 +100,15 @@ func (r *Report) settle(problems []Problem, reason string) {
 		if problems[i].Fixed {
 			r.Fixed[problems[i].Class]++
 		}
+		if problems[i].Class == Disputed {
+			r.Counts[Missing]--
+			r.Counts[Disputed]++
+		}
 		outcome[problems[i].Stream] = &problems[i]
 	}
 	for i := range r.Problems {
 		if o := outcome[r.Problems[i].Stream]; o != nil {
-			r.Problems[i].Fixed, r.Problems[i].Reason = o.Fixed, reason+o.Reason
+			r.Problems[i].Class, r.Problems[i].Fixed, r.Problems[i].Reason = o.Class, o.Fixed, reason+o.Reason
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventstore"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
@@ -96,8 +97,13 @@ func TestASampleHealsNoMissingRows(t *testing.T) {
 
 // logged is a log that has events of these streams, or cannot tell.
 type logged struct {
-	streams []string
-	err     error
+	streams   []string
+	differing map[string]string
+	err       error
+}
+
+func (l logged) Differing(context.Context, eventstore.Loader, []string) (map[string]string, error) {
+	return l.differing, l.err
 }
 
 func (l logged) Holding(_ context.Context, streams []string) (map[string]bool, error) {

@@ -31,6 +31,9 @@ type Streams interface {
 type Log interface {
 	// Holding tells which of some streams the log has events of.
 	Holding(ctx context.Context, streams []string) (map[string]bool, error)
+	// Differing tells which of some streams have an event that is not the same in the store and in
+	// the log, and which event that is.
+	Differing(ctx context.Context, store eventstore.Loader, streams []string) (map[string]string, error)
 }
 
 // Verifier compares table versions with the event store. It is safe for concurrent use.

@@ -15,7 +15,7 @@ type healCommand struct {
 }
 
 func (healCommand) Help() string {
-	return `Folds the streams from the event store and writes the rows that differ, in every table version that live delivery writes. Safe at any time, and to repeat. A row that holds events which the event store does not have is left alone. One that is missing is made only where totals do not have its share, which takes a verification of all rows.
+	return `Folds the streams from the event store and writes the rows that differ, in every table version that live delivery writes. Safe at any time, and to repeat. A row that holds events which the event store does not have is left alone, and one whose stream is not the same in the event store and in the log. One that is missing is made only where totals do not have its share, which takes a verification of all rows.
 
 Exit code 1 when a stream is set aside (parked) afterwards, or its row was left alone or is missing.
 
@@ -45,6 +45,7 @@ type healedList struct {
 	json                   bool
 	streams, mended, apart int
 	missing, ahead         int
+	disputed               int
 }
 
 func (l *healedList) add(h repair.Healed) error {
@@ -69,6 +70,10 @@ func (l *healedList) add(h repair.Healed) error {
 		l.ahead++
 		outcome = fmt.Sprintf("left alone: the event store does not have all events up to the row's version %d", h.To)
 	}
+	if h.Disputed != "" {
+		l.disputed++
+		outcome = "left alone: " + plain(h.Disputed)
+	}
 	if l.json {
 		return l.printLine(h)
 	}
@@ -80,6 +85,9 @@ func (l *healedList) end() error {
 		if err := l.printf("%s, %d mended, %d set aside\n", plural(int64(l.streams), "row"), l.mended, l.apart); err != nil {
 			return err
 		}
+	}
+	if l.disputed > 0 {
+		return fmt.Errorf("%s left alone, since the event store and the log do not have the same events of them: gakushoku events verify --deep (runbook lost-events.md)", plural(int64(l.disputed), "row"))
 	}
 	if l.ahead > 0 {
 		return fmt.Errorf("%s left alone, since the event store does not have their events: gakushoku events verify --deep; what it does not miss, \"projection verify --fix\" empties", plural(int64(l.ahead), "row"))

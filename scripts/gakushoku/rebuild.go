@@ -101,6 +101,9 @@ func (c *rebuildCommand) rebuild(p *program, i installation, name string) error 
 	} else {
 		err = p.showRun(&run, time.Since(started), c.AWS)
 	}
+	if err == nil && run.Heal != nil && run.Heal.Disputed > 0 {
+		return fmt.Errorf("%s left alone, since the event store and the log do not have the same events of them (%s): gakushoku events verify --deep", plural(int64(run.Heal.Disputed), "row"), run.Heal.DisputedSample[0])
+	}
 	if err == nil && run.Heal != nil && run.Heal.Missing > 0 {
 		return fmt.Errorf("%s missing, and not made: totals have their share still, or are wrong; rebuild the whole projection", plural(int64(run.Heal.Missing), "row"))
 	}

@@ -21,7 +21,7 @@ type verifyCommand struct {
 }
 
 func (verifyCommand) Help() string {
-	return `Folds every stream from the event store and compares the result with its row, field by field, and the totals with the sum of all folds. The server may go on: rows that are only a little behind are looked at again. What is found is classed as stale (behind), missing, extra (no such stream, in the log neither), different, ahead or broken (the event store has lost events; such rows are left alone). A row that is missing though totals have its share was removed: --fix leaves it, since it would count twice; a rebuild has both right.
+	return `Folds every stream from the event store and compares the result with its row, field by field, and the totals with the sum of all folds. The server may go on: rows that are only a little behind are looked at again. What is found is classed as stale (behind), missing, extra (no such stream, in the log neither), different, ahead or broken (the event store has lost events; such rows are left alone), or disputed (the event store and the log do not have the same events of the stream, so nobody knows which is right; such rows are left alone). A row that is missing though totals have its share was removed: --fix leaves it, since it would count twice; a rebuild has both right.
 
 Exit code: 0 the read model is sound, or is after --fix; 1 it is not; 2 it could not be told.
 
@@ -103,6 +103,8 @@ func verdict(name string, v *repair.Verified) string {
 		return fmt.Sprintf("%s fixed: it is sound now", plural(int64(v.Mended()), "row"))
 	case v.Sound:
 		return "It is sound."
+	case v.Counts[verify.Disputed] > 0:
+		return "The event store and the log do not have the same events of " + plural(int64(v.Counts[verify.Disputed]), "stream") + ", whose rows are left alone: gakushoku events verify --deep"
 	case v.Counts[verify.Broken]+v.Counts[verify.Ahead] > 0:
 		return "The event store lacks events, which healing cannot bring back: gakushoku events verify --deep"
 	case v.Counted > 0:

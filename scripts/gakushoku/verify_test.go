@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -34,6 +35,32 @@ func projected(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// One byte of an event in the store has changed. No repair takes it into the read model.
+func TestNoRepairSpreadsAnEventThatChanged(t *testing.T) {
+	t.Parallel()
+	dir := projected(t)
+	path := filepath.Join(dir, "events.db")
+	raw := read(t, path)
+	if strings.Count(raw, `{"orderId":"o1","total":780}`) != 1 {
+		t.Fatal("the payload is not in the file as it was written")
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(raw, `{"orderId":"o1","total":780}`, `{"orderId":"o1","total":980}`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const what = "version 1 (event e1 in the log) differs between store and log"
+	call(t, "projection", "verify", "orders", "-d", dir).wants(t, exitFailed, "1 disputed", what, "events verify --deep")
+	call(t, "projection", "verify", "orders", "--fix", "-d", dir).wants(t, exitFailed, "1 disputed", what)
+	call(t, "projection", "heal", "orders", "--stream", "o1", "-d", dir).wants(t, exitFailed, "order-o1 in orders-v1: left alone: "+what)
+	call(t, "projection", "rebuild", "orders", "--stream", "o1", "-d", dir).wants(t, exitFailed, "1 row left alone", what)
+	call(t, "projection", "rebuild", "orders", "--from-event-number", "1", "-d", dir).wants(t, exitFailed, "1 row left alone")
+	call(t, "projection", "rebuild", "orders", "--from-inconsistency", "-d", dir).wants(t, exitFailed, "1 disputed")
+	call(t, "projection", "rebuild", "orders", "--allow-parked", "1", "-d", dir).wants(t, exitFailed, "order-o1 is disputed")
+	call(t, "events", "verify", "--deep", "-d", dir).wants(t, exitFailed, "the log has another event there than the store")
+	if row := ok(t, "explain", "orders", "o1", "--json", "-d", dir); strings.Contains(row, `"total":980,"status"`) {
+		t.Errorf("the row has it: %s", row)
+	}
 }
 
 // damage changes the row of a stream in the first version of the orders, and adds to totals.
