@@ -14,9 +14,9 @@ var layers = []struct {
 	packages []string
 }{
 	{"domain", []string{"event", "order", "readmodel"}},
-	{"foundation", []string{"fault", "observe", "runbook", "wait"}},
+	{"foundation", []string{"fault", "observe", "runbook", "sink", "wait"}},
 	{"engine", []string{"command", "eventstore", "eventlog", "archive", "projection", "query", "health", "replay", "reproject", "verify", "repair", "transfer", "logsearch", "spans", "timeline"}},
-	{"adapters", []string{"awsfault", "awstrace", "dynamo", "sqlite", "memory", "faultport", "s3", "sfn", "insights", "files", "httpapi", "lambdaevent", "machine", "telemetry"}},
+	{"adapters", []string{"awsfault", "awstrace", "dynamo", "sqlite", "memory", "faultport", "s3", "sfn", "insights", "files", "httpapi", "httpserver", "lambdaevent", "machine", "telemetry"}},
 	{"app", []string{"alarm", "app", "demo", "drill", "guests", "simulation", "top"}},
 }
 
