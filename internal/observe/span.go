@@ -24,6 +24,7 @@ const (
 	AttrResult     = "gakushoku.result"
 	AttrStep       = "gakushoku.step"
 	AttrCached     = "gakushoku.cached"
+	AttrSink       = "gakushoku.sink"
 	AttrKept       = "gakushoku.kept" // why a trace was kept whatever the sampler said
 	AttrErrorClass = "error.type"     // the class of an error, the HTTP status, or the code of a service
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 )
 
@@ -38,6 +39,47 @@ func (m *Metrics) Watch(look func(context.Context) Vitals) error {
 	}, cpu, memory, disk)
 	if err := errors.Join(append(errs, err)...); err != nil {
 		return fmt.Errorf("watching the machine: %w", err)
+	}
+	return nil
+}
+
+// Lossy is a place to which log lines or spans go, and where some may get lost.
+type Lossy interface {
+	Name() string
+	Lost() int64 // so far
+}
+
+// WatchLost measures, whenever somebody reads the metrics, how much was lost on the way to each
+// of these.
+func (m *Metrics) WatchLost(sinks ...Lossy) error {
+	if m == nil {
+		return nil
+	}
+	_, err := m.meter.Int64ObservableCounter(MetricLost, metric.WithDescription("Log lines and spans that could not be written or sent"),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			for _, s := range sinks {
+				o.Observe(s.Lost(), metric.WithAttributes(attribute.String(AttrSink, s.Name())))
+			}
+			return nil
+		}))
+	if err != nil {
+		return fmt.Errorf("watching what is lost: %w", err)
+	}
+	return nil
+}
+
+// WatchConnections measures, whenever somebody reads the metrics, how many clients are connected.
+func (m *Metrics) WatchConnections(open func() int64) error {
+	if m == nil {
+		return nil
+	}
+	_, err := m.meter.Int64ObservableGauge(MetricConnections, metric.WithDescription("Clients that are connected to the HTTP interface"),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(open())
+			return nil
+		}))
+	if err != nil {
+		return fmt.Errorf("watching the connections: %w", err)
 	}
 	return nil
 }

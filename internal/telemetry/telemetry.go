@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -58,6 +59,7 @@ type Telemetry struct {
 	spans   *sdktrace.TracerProvider
 	meters  *sdkmetric.MeterProvider
 	metrics *observe.Metrics
+	sinks   []observe.Lossy
 }
 
 // Open reads the environment and starts to send. A value that it does not know is an error: who
@@ -87,7 +89,7 @@ func (t *Telemetry) openTraces(ctx context.Context, o Options, about *resource.R
 	if err != nil {
 		return err
 	}
-	sampler, processors, err := sendingSpans(ctx, o)
+	sampler, processors, err := t.sendingSpans(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -97,7 +99,9 @@ func (t *Telemetry) openTraces(ctx context.Context, o Options, about *resource.R
 			processors[i] = NewKeeper(processors[i], slow)
 		}
 		if o.Kept != nil {
-			processors = append(processors, everything{NewKeeper(sdktrace.NewBatchSpanProcessor(o.Kept, sdktrace.WithBatchTimeout(keptDelay)), slow)})
+			file := newBounded("spans", o.Kept, o.Logger, sdktrace.WithBatchTimeout(keptDelay))
+			t.sinks = append(t.sinks, file.sent)
+			processors = append(processors, everything{NewKeeper(file, slow)})
 		}
 	}
 	if len(processors) == 0 {
@@ -116,7 +120,7 @@ const keptDelay = time.Second
 
 // sendingSpans is what sends spans to where the environment says, and which of them; without
 // such a place none, and what callers have decided goes on to others.
-func sendingSpans(ctx context.Context, o Options) (sdktrace.Sampler, []sdktrace.SpanProcessor, error) {
+func (t *Telemetry) sendingSpans(ctx context.Context, o Options) (sdktrace.Sampler, []sdktrace.SpanProcessor, error) {
 	exporter, err := spanExporter(ctx, o)
 	if err != nil || exporter == nil {
 		return parentBased(sdktrace.NeverSample()), nil, err
@@ -125,7 +129,9 @@ func sendingSpans(ctx context.Context, o Options) (sdktrace.Sampler, []sdktrace.
 	if err != nil {
 		return nil, nil, errors.Join(err, exporter.Shutdown(ctx))
 	}
-	return sampler, []sdktrace.SpanProcessor{sdktrace.NewBatchSpanProcessor(exporter)}, nil
+	sending := newBounded("traces", exporter, o.Logger)
+	t.sinks = append(t.sinks, sending.sent)
+	return sampler, []sdktrace.SpanProcessor{sending}, nil
 }
 
 // spanExporter is what OTEL_TRACES_EXPORTER names, nil for none.
@@ -188,6 +194,14 @@ func (t *Telemetry) Metrics() *observe.Metrics {
 	return t.metrics
 }
 
+// Sinks are what spans go to, each with a count of those that did not get through.
+func (t *Telemetry) Sinks() []observe.Lossy {
+	if t == nil {
+		return nil
+	}
+	return t.sinks
+}
+
 // Flush sends what is waiting. A Lambda function does so at the end of each invocation, since
 // it may be frozen for hours after that.
 func (t *Telemetry) Flush(ctx context.Context) error {
@@ -201,14 +215,17 @@ func (t *Telemetry) Flush(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Close sends what is waiting and ends.
+// Close sends what is waiting and ends. Metrics and spans go side by side: if one takes all the
+// time that there is, the other still gets through.
 func (t *Telemetry) Close(ctx context.Context) error {
-	var errs []error
+	var metrics, spans error
+	var closing sync.WaitGroup
 	if t != nil && t.meters != nil {
-		errs = append(errs, t.meters.Shutdown(ctx))
+		closing.Go(func() { metrics = t.meters.Shutdown(ctx) })
 	}
 	if t != nil && t.spans != nil {
-		errs = append(errs, t.spans.Shutdown(ctx))
+		closing.Go(func() { spans = t.spans.Shutdown(ctx) })
 	}
-	return errors.Join(errs...)
+	closing.Wait()
+	return errors.Join(metrics, spans)
 }
