@@ -48,13 +48,22 @@ type Part struct {
 	Name       string  `json:"name"`
 	Status     Status  `json:"status"`
 	Detail     string  `json:"detail,omitempty"`
-	DurationMs float64 `json:"durationMs"`
+	DurationMs float64 `json:"durationMs,omitempty"`
 }
 
 // Report is what all probes found, in the order of the probes.
 type Report struct {
 	Status Status `json:"status"`
 	Parts  []Part `json:"parts"`
+}
+
+// Outline is the report without what tells of the inside.
+func (r Report) Outline() Report {
+	parts := make([]Part, len(r.Parts))
+	for i, p := range r.Parts {
+		parts[i] = Part{Name: p.Name, Status: p.Status}
+	}
+	return Report{r.Status, parts}
 }
 
 // Checker runs probes. It is safe for concurrent use.

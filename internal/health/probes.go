@@ -20,6 +20,7 @@ const (
 	PartLogLag        = "logLag"
 	PartDisk          = "disk"
 	PartParked        = "parked"
+	PartServing       = "serving"
 )
 
 // probeStream is a stream that no order can have, since it has no id.
@@ -168,5 +169,16 @@ func Disk(minFree uint64, free func() (uint64, error)) Probe {
 			return "", Problemf("%d MiB are free, at least %d are needed: make room or move the data", n>>20, minFree>>20)
 		}
 		return fmt.Sprintf("%d MiB are free", n>>20), nil
+	}}
+}
+
+// Serving fails as soon as the server is about to stop, while it still answers: whoever shares out
+// requests has to send them elsewhere.
+func Serving(stopping func() bool) Probe {
+	return Probe{PartServing, func(context.Context) (string, error) {
+		if stopping() {
+			return "", Problemf("the server is stopping")
+		}
+		return "requests are taken", nil
 	}}
 }

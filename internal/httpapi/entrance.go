@@ -74,14 +74,19 @@ func (s *server) admit(w http.ResponseWriter, r *http.Request) (*http.Request, z
 		ctx = observe.WithCaller(ctx, caller)
 	}
 	r = r.WithContext(ctx)
-	w.Header().Set(observe.HeaderCorrelationID, id)
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "no-store")
+	setHeaders(w.Header(), id)
 	logger := observe.Logger(ctx).With().Str("method", clip(r.Method)).Str("path", clip(r.URL.Path)).Logger()
 	if received != "" {
 		logger.Warn().Str("received", received).Msg("request:correlation-id-replaced")
 	}
 	return r, logger, span, refusal
+}
+
+// setHeaders sets the headers of every response.
+func setHeaders(h http.Header, correlationID string) {
+	h.Set(observe.HeaderCorrelationID, correlationID)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
 }
 
 // withTracer is the tracer of the process, unless the context brings one; none for the health

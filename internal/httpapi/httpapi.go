@@ -42,6 +42,8 @@ type Config struct {
 	Queries  *query.Service
 	Health   *health.Checker
 	Logger   zerolog.Logger // of the process; a logger that a request's context brings is preferred
+	// Details reports whether a request may see what health found in each part; nil is never.
+	Details func(*http.Request) bool
 	// Identify says who asks, or ErrWrongKey. Without it, it is who the request's context says.
 	Identify func(*http.Request) (observe.Caller, error)
 	Now      func() time.Time // nil is time.Now

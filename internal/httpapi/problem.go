@@ -67,6 +67,10 @@ const (
 	codeWrongKey    = "request/wrong-api-key"
 	codeNoRoute     = "request/no-such-path"
 	codeMethod      = "request/method-not-allowed"
+	codeHeaders     = "request/headers-too-large"
+	codeEncoding    = "request/unsupported-transfer-encoding"
+	codeProtocol    = "request/unsupported-http-version"
+	codeExpectation = "request/unsupported-expectation"
 	codeUnavailable = "service/unavailable"
 	codeInternal    = "service/internal-error"
 )
@@ -96,6 +100,10 @@ var kinds = map[string]kind{
 	codeWrongKey:    {http.StatusUnauthorized, "The API key is not known"},
 	codeNoRoute:     {http.StatusNotFound, "There is nothing here"},
 	codeMethod:      {http.StatusMethodNotAllowed, "The path does not take this method"},
+	codeHeaders:     {http.StatusRequestHeaderFieldsTooLarge, "The request's headers are too large"},
+	codeEncoding:    {http.StatusNotImplemented, "The request's transfer encoding is not supported"},
+	codeProtocol:    {http.StatusHTTPVersionNotSupported, "The HTTP version is not supported"},
+	codeExpectation: {http.StatusExpectationFailed, "The expectation cannot be met"},
 	codeUnavailable: {http.StatusServiceUnavailable, "The service is not available at the moment"},
 	codeInternal:    {http.StatusInternalServerError, "The service has made a mistake"},
 

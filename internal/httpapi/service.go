@@ -10,9 +10,13 @@ import (
 // healthRetry is when to ask again after a part was not well.
 const healthRetry = 5 * time.Second
 
-// getHealth answers /health and /health/ready.
+// getHealth answers /health and /health/ready. Everybody may know which parts are well; what was
+// found there tells of the inside.
 func (s *server) getHealth(w http.ResponseWriter, r *http.Request) error {
 	report := s.Health.Check(r.Context())
+	if s.Details == nil || !s.Details(r) {
+		report = report.Outline()
+	}
 	status := http.StatusOK
 	if report.Status != health.OK {
 		status = http.StatusServiceUnavailable
