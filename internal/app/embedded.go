@@ -9,13 +9,10 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
-	"os"
-	"sync"
 	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
-	"gopkg.in/natefinch/lumberjack.v2"
 
 	"gakushoku/internal/command"
 	"gakushoku/internal/eventlog"
@@ -24,7 +21,6 @@ import (
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/query"
-	"gakushoku/internal/telemetry/spanlog"
 )
 
 // ServeOptions say how the embedded system runs.
@@ -34,26 +30,24 @@ type ServeOptions struct {
 	Level zerolog.Level     // of the log
 	Keys  map[string]string // API key -> name of the caller; whoever brings none is anonymous
 	Log   io.Writer         // gets the log lines too, besides the log file; nil for none
-	Ready func(url string)  // called once requests are answered; may be nil
+	Out   io.Writer         // of the exporter console; nil is standard output
+
+	// OpsAddr is where /metrics and the details of /health are; "" for nowhere.
+	OpsAddr string
+	// OpsAnyPort takes a free port of the same address when that of OpsAddr is taken.
+	OpsAnyPort bool
+
+	// Ready is called once requests are answered, with the addresses of the interface and of what
+	// OpsAddr is for; may be nil. It must not block.
+	Ready func(url, ops string)
+
+	Connections int             // clients that may be connected at once; 0 is the default
+	Grace       time.Duration   // from the signal to stop until no more requests are taken
+	Hurry       <-chan struct{} // closed to end Grace early; may be nil
+	// Drain bounds how long bringing the last events into the read models and the log may take; 0 is
+	// the default.
+	Drain time.Duration
 }
-
-// shutdownLimit bounds how long requests under way may take after the stop signal.
-const shutdownLimit = 4 * time.Second
-
-// telemetryLimit bounds how long a server that ends may take to send its last traces.
-const telemetryLimit = 2 * time.Second
-
-// Logs are rotated at 100 MB and ten old files are kept (C2 of the requirements).
-const (
-	logMegabytes = 100
-	logFiles     = 10
-)
-
-// Spans of what failed or was slow are much less, and soon nobody asks for them any more.
-const (
-	spanMegabytes = 10
-	spanFiles     = 4
-)
 
 // Serve runs the whole system in this process until ctx ends: HTTP, projector, archiver, health.
 func Serve(ctx context.Context, o ServeOptions) error {
@@ -75,152 +69,83 @@ type Server struct {
 
 	options  ServeOptions
 	listener net.Listener
+	ops      net.Listener // nil for none
 	folder   *Folder
 	unlock   func()
 }
 
-// OpenServer takes the address and the data folder. Run gives them back.
+// OpenServer takes the addresses and the data folder. Run gives them back.
 func OpenServer(ctx context.Context, o ServeOptions) (*Server, error) {
-	listener, err := listen(ctx, o.Addr) // first, since it leaves nothing behind when it fails
-	if err != nil {
-		return nil, err
+	s := &Server{options: o, unlock: func() {}}
+	if err := s.take(ctx); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
-	folder, err := OpenFolder(ctx, o.Dir)
-	if err != nil {
-		return nil, errors.Join(err, listener.Close())
-	}
-	if err := folder.CheckEvents(ctx); err != nil {
-		return nil, errors.Join(err, folder.Close(), listener.Close())
-	}
-	unlock, err := claimFolder(ctx, o.Dir)
-	if err != nil {
-		return nil, errors.Join(err, folder.Close(), listener.Close())
-	}
-	if err := folder.tellServed(); err != nil {
-		unlock()
-		return nil, errors.Join(err, folder.Close(), listener.Close())
-	}
-	return &Server{
-		Commands: folder.Commands(), Queries: folder.Queries(), Health: folder.Health(),
-		Projector: folder.Follower(), Archiver: folder.ArchiveFollower(),
-		options: o, listener: listener, folder: folder, unlock: unlock,
-	}, nil
+	s.Commands, s.Queries, s.Health = s.folder.Commands(), s.folder.Queries(), s.folder.Health()
+	s.Projector, s.Archiver = s.folder.Follower(), s.folder.ArchiveFollower()
+	return s, nil
 }
 
-// Run serves until ctx ends, and closes the server.
-func (s *Server) Run(ctx context.Context) error {
-	defer s.listener.Close()
-	defer s.unlock()
-	logFile := &lumberjack.Logger{Filename: LogFile(s.options.Dir), MaxSize: logMegabytes, MaxBackups: logFiles}
-	lines, err := openWholeLines(logFile.Filename, logFile, s.options.Level)
+// take takes the addresses first, since they leave nothing behind when that fails.
+func (s *Server) take(ctx context.Context) (err error) {
+	if err := s.listen(ctx); err != nil {
+		return err
+	}
+	if s.folder, err = OpenFolder(ctx, s.options.Dir); err != nil {
+		return err
+	}
+	if err := s.folder.CheckEvents(ctx); err != nil {
+		return err
+	}
+	unlock, err := claimFolder(ctx, s.options.Dir)
 	if err != nil {
-		return errors.Join(err, s.folder.Close())
+		return err
 	}
-	spanFile := &lumberjack.Logger{Filename: SpanFile(s.options.Dir), MaxSize: spanMegabytes, MaxBackups: spanFiles}
-	spanLines, err := openWholeLines(spanFile.Filename, spanFile, zerolog.Disabled)
-	if err != nil {
-		return errors.Join(err, s.folder.Close(), logFile.Close())
-	}
-	var out io.Writer = lines
-	if s.options.Log != nil {
-		out = tee{lines, s.options.Log}
-	}
-	logger := observe.NewLogger(out, s.options.Level, "server")
-	sent, err := openTelemetry(ctx, os.Getenv, logger, spanlog.New(whilePlacedWriter{s.options.Dir, s.folder.opened, spanLines.Write}))
-	if err == nil {
-		err = s.serve(observe.WithMetrics(observe.WithTracer(observe.WithLogger(ctx, logger), sent.Tracer()), sent.Metrics()), logger, sent)
-	}
-	// Only now does nobody record any more. What is waiting has a moment to be sent.
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), telemetryLimit)
-	defer cancel()
-	if err := sent.Close(last); err != nil {
-		logger.Warn().Err(err).Msg("telemetry:not-sent")
-	}
-	return errors.Join(err, s.folder.Close(), spanFile.Close(), logFile.Close())
+	s.unlock = unlock
+	return s.folder.tellServed()
 }
 
-// tee gives what is written to each writer, whatever becomes of the others: a full disk must not
-// silence standard error.
-type tee []io.Writer
-
-func (t tee) Write(p []byte) (int, error) {
-	var errs []error
-	for _, w := range t {
-		_, err := w.Write(p)
-		errs = append(errs, err)
+func (s *Server) listen(ctx context.Context) (err error) {
+	if s.listener, err = listen(ctx, "--addr", s.options.Addr); err != nil || s.options.OpsAddr == "" {
+		return err
 	}
-	return len(p), errors.Join(errs...)
+	s.ops, err = listen(ctx, "--ops-addr", s.options.OpsAddr)
+	if host, _, split := net.SplitHostPort(s.options.OpsAddr); errors.Is(err, syscall.EADDRINUSE) && s.options.OpsAnyPort && split == nil {
+		s.ops, err = listen(ctx, "--ops-addr", net.JoinHostPort(host, "0"))
+	}
+	return err
 }
 
-// listen takes the address, or says what to do.
-func listen(ctx context.Context, addr string) (net.Listener, error) {
+// close gives back what the server has taken.
+func (s *Server) close() error {
+	var err error
+	if s.folder != nil {
+		err = s.folder.Close()
+	}
+	s.unlock()
+	for _, l := range []net.Listener{s.listener, s.ops} {
+		if l != nil {
+			l.Close() //nolint:errcheck // the HTTP server has mostly closed it
+		}
+	}
+	return err
+}
+
+// listen takes an address, or says what to do.
+func listen(ctx context.Context, flag, addr string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err == nil {
 		return listener, nil
 	}
-	advice := "--addr takes HOST:PORT, such as 127.0.0.1:8080"
+	advice := flag + " takes HOST:PORT, such as 127.0.0.1:8080"
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		advice = "another server is running there, stop it or choose another --addr"
+		advice = "another server is running there, stop it or choose another " + flag
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		advice = "this machine has no such address, choose another --addr"
+		advice = "this machine has no such address, choose another " + flag
 	case errors.Is(err, fs.ErrPermission):
-		advice = "this user may not listen there, choose an --addr with a port above 1023"
+		advice = "this user may not listen there, choose an " + flag + " with a port above 1023"
 	}
 	return nil, fmt.Errorf("cannot listen on %s: %s: %w", addr, advice, err)
-}
-
-func (s *Server) serve(ctx context.Context, logger zerolog.Logger, sent *sending) error {
-	o := &s.options
-	if err := sent.watch(s.folder); err != nil {
-		return err
-	}
-	handler, err := httpapi.New(httpapi.Config{
-		Commands: s.Commands, Queries: s.Queries, Health: s.Health, Logger: logger, Identify: identify(o.Keys), Tracer: observe.TracerOf(ctx), Metrics: sent.Metrics(),
-	})
-	if err != nil {
-		return err
-	}
-	ctx, stop := context.WithCancel(ctx)
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer stop()
-	running.Go(func() {
-		projecting := observe.WithLogger(ctx, logger.With().Str(observe.FieldFunction, "projector").Logger())
-		if err := s.Projector.Run(projecting); err != nil {
-			logger.Error().Err(err).Msg("projection:stopped")
-		}
-	})
-	running.Go(func() {
-		archiving := observe.WithLogger(ctx, logger.With().Str(observe.FieldFunction, "archiver").Logger())
-		if err := s.Archiver.Run(archiving); err != nil {
-			logger.Error().Err(err).Msg("archive:stopped")
-		}
-	})
-	running.Go(func() { s.folder.watchPlace(ctx) })
-	server := &http.Server{Handler: sent.handler(handler), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
-	ended := make(chan error, 1)
-	running.Go(func() { ended <- server.Serve(s.listener) })
-	logger.Info().Str("addr", s.listener.Addr().String()).Str("data", o.Dir).Msg("server:start")
-	if told := s.folder.readable(); told != "" {
-		logger.Warn().Str("error", told).Msg("server:readable")
-	}
-	if o.Ready != nil {
-		o.Ready("http://" + s.listener.Addr().String())
-	}
-	select {
-	case err := <-ended:
-		return fmt.Errorf("the server ended: %w", err)
-	case <-ctx.Done():
-	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
-	defer cancel()
-	if err := server.Shutdown(drain); err != nil {
-		logger.Warn().Err(err).Msg("server:cut-off")
-		server.Close() //nolint:errcheck // the listener is closed already
-	}
-	logger.Info().Msg("server:stop")
-	return nil
 }
 
 // identify knows callers by the API key that they bring in x-api-key; who brings none is nobody, and

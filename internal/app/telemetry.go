@@ -2,9 +2,9 @@ package app
 
 import (
 	"context"
+	"io"
 	"maps"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -31,17 +31,17 @@ type sending struct {
 
 // openTelemetry sends what the environment asks for, and gives what failed or was slow to kept
 // too. Metrics wait for Prometheus unless the environment says otherwise.
-func openTelemetry(ctx context.Context, getenv func(string) string, logger zerolog.Logger, kept sdktrace.SpanExporter) (*sending, error) {
+func openTelemetry(ctx context.Context, getenv func(string) string, logger zerolog.Logger, console io.Writer, kept sdktrace.SpanExporter) (*sending, error) {
 	s := &sending{}
 	readers := telemetry.MetricReaders{prometheus: func(context.Context) (sdkmetric.Reader, error) {
 		s.scraped = sdkmetric.NewManualReader()
 		return s.scraped, nil
 	}}
-	maps.Copy(readers, telemetry.ConsoleMetrics(os.Stdout))
+	maps.Copy(readers, telemetry.ConsoleMetrics(console))
 	maps.Copy(readers, otlp.Metrics())
 	var err error
 	s.Telemetry, err = telemetry.Open(ctx, telemetry.Options{
-		Function: "server", Getenv: getenv, Out: os.Stdout, Logger: logger, More: otlp.Spans(), Kept: kept, Metrics: readers, MetricsUnsaid: prometheus,
+		Function: "server", Getenv: getenv, Out: console, Logger: logger, More: otlp.Spans(), Kept: kept, Metrics: readers, MetricsUnsaid: prometheus,
 	})
 	return s, err
 }
@@ -65,7 +65,7 @@ func (s *sending) watch(f *Folder) error {
 	})
 }
 
-// handler serves /metrics beside the interface. It is not in the contract on purpose: only this
+// handler serves /metrics beside the health. It is not in the contract on purpose: only this
 // server has it, for the Prometheus of whoever runs it; API Gateway never shows it.
 func (s *sending) handler(next http.Handler) http.Handler {
 	if s.scraped == nil {

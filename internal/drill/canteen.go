@@ -27,7 +27,9 @@ type canteen struct {
 	dir     string // of everything: data, bin
 	data    string
 	addr    string
+	opsAddr string
 	url     string
+	ops     string // of metrics and health
 	client  *guests.Client
 	traffic *guests.Traffic
 	watch   *watch
@@ -47,7 +49,7 @@ func open(ctx context.Context, program string) (c *canteen, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the drill's folder: %w", err)
 	}
-	c = &canteen{dir: dir, data: filepath.Join(dir, "data"), addr: "127.0.0.1:0"}
+	c = &canteen{dir: dir, data: filepath.Join(dir, "data"), addr: "127.0.0.1:0", opsAddr: "127.0.0.1:0"}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.close(false))
@@ -68,11 +70,11 @@ func open(ctx context.Context, program string) (c *canteen, err error) {
 			return c, err
 		}
 	}
-	c.watch = startWatch(ctx, c.url)
+	c.watch = startWatch(ctx, c.ops)
 	c.traffic = guests.NewTraffic(c.client)
 	c.traffic.Start(ctx)
 	c.env = append(settings(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"),
-		"HOME="+dir, "TMPDIR="+dir, "GAKUSHOKU_DATA="+c.data, "URL="+c.url)
+		"HOME="+dir, "TMPDIR="+dir, "GAKUSHOKU_DATA="+c.data, "URL="+c.url, "OPS="+c.ops)
 	return c, nil
 }
 
@@ -104,9 +106,9 @@ func (c *canteen) deploy(ctx context.Context, change deployment) error {
 	if err := c.stopServer(); err != nil {
 		return err
 	}
-	ready, ended := make(chan string, 1), make(chan error, 1)
+	ready, ended := make(chan [2]string, 1), make(chan error, 1)
 	server, err := app.OpenServer(ctx, app.ServeOptions{
-		Dir: c.data, Addr: c.addr, Level: zerolog.InfoLevel, Ready: func(url string) { ready <- url },
+		Dir: c.data, Addr: c.addr, OpsAddr: c.opsAddr, Level: zerolog.InfoLevel, Ready: func(url, ops string) { ready <- [2]string{url, ops} },
 	})
 	if err != nil {
 		return fmt.Errorf("starting the drill's server: %w", err)
@@ -127,9 +129,10 @@ func (c *canteen) deploy(ctx context.Context, change deployment) error {
 		}
 	}
 	select {
-	case url := <-ready:
+	case at := <-ready:
 		if c.client == nil {
-			c.url, c.addr, c.client = url, strings.TrimPrefix(url, "http://"), guests.NewClient(url)
+			c.url, c.addr, c.client = at[0], strings.TrimPrefix(at[0], "http://"), guests.NewClient(at[0])
+			c.ops, c.opsAddr = at[1], strings.TrimPrefix(at[1], "http://")
 		}
 		return nil
 	case err := <-ended:

@@ -67,6 +67,24 @@ func await(ctx context.Context, wake <-chan struct{}, limit time.Duration) {
 	}
 }
 
+// CatchUp applies everything that is in the feed now. What fails is tried again until ctx ends.
+func (f *Follower) CatchUp(ctx context.Context) error {
+	for {
+		more, err := f.Once(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return errors.Join(ctx.Err(), err)
+		case err != nil:
+			await(ctx, nil, catchUpPause)
+		case !more:
+			return nil
+		}
+	}
+}
+
+// catchUpPause is between two tries of CatchUp, for which somebody waits.
+const catchUpPause = 50 * time.Millisecond
+
 func (f *Follower) apply(ctx context.Context, events []event.Event) Failures {
 	if f.Timeout > 0 {
 		limited, cancel := context.WithTimeout(ctx, f.Timeout)

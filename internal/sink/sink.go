@@ -28,6 +28,9 @@ type Options struct {
 	Bytes int           // that may wait; 0 is DefaultBytes
 	// Torn says that what was written before ends in the middle of a line.
 	Torn bool
+	// Cut takes the last n bytes off what was written, when only a part of a line was; nil if that is
+	// not possible.
+	Cut func(n int64) error
 	// Failing is told once, when lines begin to be lost; may be nil. It must not block.
 	Failing func(error)
 }
@@ -64,6 +67,18 @@ func New(out io.Writer, o Options) *Sink {
 	s.changed = sync.NewCond(&s.mu)
 	go s.run()
 	return s
+}
+
+// Whole is a writer that writes at once, keeps lines whole as a Sink does, and fails. It is for one
+// goroutine.
+func Whole(out io.Writer, o Options) io.Writer {
+	w := &writer{out: out, options: o, torn: o.Torn}
+	return writerFunc(func(line []byte) (int, error) {
+		if err := w.write(piece{line: line}); err != nil {
+			return 0, err
+		}
+		return len(line), nil
+	})
 }
 
 // Name is what the sink is called.

@@ -156,6 +156,24 @@ func TestOutputThatEndsInTheMiddleOfALineIsGoneOnWith(t *testing.T) {
 	}
 }
 
+func TestAPartOfALineIsTakenBack(t *testing.T) {
+	t.Parallel()
+	out := &disk{room: len("{\"n\":0}\n") + 3}
+	w := sink.Whole(out, sink.Options{Level: zerolog.Disabled, Cut: func(n int64) error {
+		out.Truncate(out.Len() - int(n))
+		return nil
+	}})
+	number(w, 0)
+	if _, err := io.WriteString(w, "{\"n\":1}\n"); !errors.Is(err, errFull) {
+		t.Error(err)
+	}
+	out.room = 1 << 10
+	number(w, 2)
+	if diff := cmp.Diff([]string{"0", "2"}, messages(t, out.String())); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // Whatever a disk takes, every line is there whole or is counted at its place.
 func TestEveryLineIsThereOrMissed(t *testing.T) {
 	t.Parallel()

@@ -22,9 +22,10 @@ func (l *loss) add(lines int, at time.Time, why error) {
 	l.lines += lines
 }
 
-// writer keeps lines whole when its disk is full, or was: a line of which only a part could be
-// written ends where it was torn, so that the next one is not lost with it. The next line that
-// can be written comes after one that says how many are missing.
+// writer keeps lines whole when its disk is full, or was: the part of a line that could be written
+// is cut off again. Where that fails, and where a process was killed, the line ends where it was
+// torn, so that the next one is not lost with it. The next line that can be written comes after
+// one that says how many are missing.
 type writer struct {
 	out     io.Writer
 	options Options
@@ -64,13 +65,17 @@ func (w *writer) catchUp() error {
 	return nil
 }
 
-// put writes a line, and remembers when only a part of it was written.
+// put writes a line, and takes back a part of one.
 func (w *writer) put(line []byte) error {
 	n, err := w.out.Write(line)
-	w.torn = err != nil && n > 0
-	if w.torn && n == len(line)-1 {
+	switch {
+	case err == nil || n == 0:
+		return err
+	case n == len(line)-1:
+		w.torn = true
 		return nil // only its end is missing, which the next line brings
 	}
+	w.torn = w.options.Cut == nil || w.options.Cut(int64(n)) != nil
 	return err
 }
 

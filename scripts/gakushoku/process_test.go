@@ -55,7 +55,7 @@ func TestSignalsEndTheProgramInOrder(t *testing.T) {
 		code   int
 		says   string // on standard output or error
 	}{
-		"serve":                            {syscall.SIGTERM, []string{"serve", "-d", filepath.Join(t.TempDir(), "data"), "--addr", "127.0.0.1:0"}, exitDone, "server:stop"},
+		"serve":                            {syscall.SIGTERM, serving(filepath.Join(t.TempDir(), "data")), exitDone, "server:stop"},
 		"demo":                             {syscall.SIGTERM, []string{"demo"}, exitFailed, "interrupted"},
 		"drill":                            {syscall.SIGTERM, []string{"drill", "run", "stuck-archiver"}, exitFailed, "interrupted"},
 		"a drill whose terminal goes away": {syscall.SIGHUP, []string{"drill", "run", "stuck-archiver"}, exitFailed, "interrupted"},
@@ -95,7 +95,7 @@ func TestSignalsEndTheProgramInOrder(t *testing.T) {
 func TestAServerKeepsTheSpansOfWhatWasSlow(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
-	cmd, _, _ := process(t, "serve", "-d", dir, "--addr", "127.0.0.1:0")
+	cmd, _, _ := process(t, serving(dir)...)
 	cmd.Env = append(cmd.Env, "GAKUSHOKU_TRACES_SLOW=1ns")
 	stdout, err := cmd.StdoutPipe()
 	if err == nil {

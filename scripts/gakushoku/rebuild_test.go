@@ -226,7 +226,7 @@ func TestWhoAsksTooEarlyIsToldToComeAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := seeded(t)
-			server := start(t, "serve", "-d", dir, "--addr", "127.0.0.1:0")
+			server := start(t, serving(dir)...)
 			server.eventually(t, server.out, " from ")
 			run := start(t, append([]string{"projection", "rebuild", "orders", "-d", dir}, test.flags...)...)
 			run.eventually(t, run.err, "reproject:join")

@@ -49,6 +49,7 @@ const (
 type shift struct {
 	t          *testing.T
 	dir, url   string
+	ops        string // the server's address for operators
 	env        []string
 	server     *running
 	background sync.WaitGroup
@@ -63,16 +64,16 @@ func newShift(t *testing.T) *shift {
 	t.Helper()
 	bin, home := t.TempDir(), t.TempDir()
 	s := &shift{t: t, dir: filepath.Join(home, "data")}
-	s.server = start(t, "serve", "-d", s.dir, "--addr", "127.0.0.1:0")
+	s.server = start(t, serving(s.dir)...)
 	t.Cleanup(s.close)
-	s.url = strings.Fields(s.server.eventually(t, s.server.out, " from "))[2]
+	s.url, s.ops = s.server.addresses(t)
 	program := fmt.Sprintf("#!/bin/sh\n%s=1 exec '%s' \"$@\"\n", asProgram, os.Args[0])
 	if err := os.WriteFile(filepath.Join(bin, "gakushoku"), []byte(program), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	s.env = []string{
 		"PATH=" + bin + string(os.PathListSeparator) + os.Getenv("PATH"), "HOME=" + home, "USER=oncall", "TMPDIR=" + home,
-		"GAKUSHOKU_DATA=" + s.dir, "URL=" + s.url, "ORDER=" + theOrder, "CID=" + theOperation,
+		"GAKUSHOKU_DATA=" + s.dir, "URL=" + s.url, "OPS=" + s.ops, "ORDER=" + theOrder, "CID=" + theOperation,
 	}
 	for n := range 6 {
 		id := fmt.Sprintf("lunch-%d", n+1)

@@ -1,42 +1,115 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"os"
+	"os/signal"
 	"strings"
+	"sync"
+	"time"
 
 	"gakushoku/internal/app"
+	"gakushoku/internal/sink"
 )
 
 type serveCommand struct {
-	Addr    string `help:"Where to listen, as HOST:PORT. Default: ${default}." default:"127.0.0.1:8080" env:"GAKUSHOKU_ADDR" placeholder:"ADDR"`
-	APIKeys string `help:"API keys and the names of their owners, as NAME=KEY,NAME=KEY. Give them in the environment: others can see arguments." env:"GAKUSHOKU_API_KEYS" placeholder:"KEYS" name:"api-keys"`
+	Addr        string        `help:"Where to listen, as HOST:PORT. Default: ${default}." default:"127.0.0.1:8080" env:"GAKUSHOKU_ADDR" placeholder:"ADDR"`
+	OpsAddr     string        `help:"Where /metrics and the details of /health are, as HOST:PORT, or none. Default: 127.0.0.1:8081, or a free port if that one is taken." env:"GAKUSHOKU_OPS_ADDR" placeholder:"ADDR"`
+	APIKeys     string        `help:"API keys and the names of their owners, as NAME=KEY,NAME=KEY. Give them in the environment: others can see arguments." env:"GAKUSHOKU_API_KEYS" placeholder:"KEYS" name:"api-keys"`
+	StopGrace   time.Duration `help:"How long to go on taking requests after the signal to stop, while readiness says 503 and clients are told to close. Default: ${default}." default:"2s" env:"GAKUSHOKU_STOP_GRACE" placeholder:"DURATION"`
+	Connections int           `help:"How many clients may be connected at once. Default: ${default}." default:"512" env:"GAKUSHOKU_CONNECTIONS" placeholder:"N"`
 }
 
 func (serveCommand) Help() string {
-	return `Log lines go to the data folder, where "gakushoku logs" finds them, and to standard error. SIGTERM or Ctrl-C stops the server: requests under way are answered first.
+	return `Log lines go to the data folder, where "gakushoku logs" finds them, and to standard error. SIGTERM or Ctrl-C stops the server: readiness turns 503 and clients are told to close their connections, after --stop-grace the requests under way are answered, then the read models and the log are brought up to date. A second signal ends the grace early, a third one ends the process.
 
-GET /metrics has the metrics for Prometheus, which "gakushoku top" reads too. OTEL_METRICS_EXPORTER says otherwise: none, or one or more of prometheus, otlp and console with commas between them. OTEL_TRACES_EXPORTER says where traces go: none, otlp, xray or console.
+GET /metrics on --ops-addr has the metrics for Prometheus, which "gakushoku top" reads too, and GET /health there what was found in each part. On a loopback --addr, /health has these details too; elsewhere it only says which parts are well. OTEL_METRICS_EXPORTER says otherwise: none, or one or more of prometheus, otlp and console with commas between them. OTEL_TRACES_EXPORTER says where traces go: none, otlp, xray or console.
 
 Examples:
 
     gakushoku serve
-    gakushoku serve --data /var/lib/gakushoku --addr 127.0.0.1:9000
+    gakushoku serve --data /var/lib/gakushoku --addr 127.0.0.1:9000 --ops-addr 127.0.0.1:9001
     GAKUSHOKU_API_KEYS=till=6f1c,kitchen=a8d2 gakushoku serve
     OTEL_METRICS_EXPORTER=otlp,prometheus OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 gakushoku serve`
 }
+
+// defaultOpsAddr is where /metrics is unless somebody says otherwise, or another server is there.
+const defaultOpsAddr = "127.0.0.1:8081"
 
 func (c *serveCommand) Run(p *program) error {
 	keys, err := parseKeys(c.APIKeys)
 	if err != nil {
 		return err
 	}
-	if c.Addr == "" { // the network would take it for any port of every address
-		return usagef("--addr is empty: give HOST:PORT, or unset GAKUSHOKU_ADDR")
+	if err := c.check(); err != nil {
+		return err
 	}
-	return app.Serve(p.ctx, app.ServeOptions{
-		Dir: p.data, Addr: c.Addr, Level: p.level, Keys: keys, Log: p.logWriter(),
-		Ready: func(url string) { fmt.Fprintf(p.stdout, "gakushoku serves %s from %s\n", url, p.data) },
+	out := sink.New(p.stdout, sink.Options{Name: "stdout", Level: p.level})
+	hurry, done := secondSignal()
+	defer done()
+	err = app.Serve(p.ctx, app.ServeOptions{
+		Dir: p.data, Addr: c.Addr, OpsAddr: c.opsAddr(), OpsAnyPort: c.OpsAddr == "", Level: p.level, Keys: keys, Log: p.logWriter(), Out: out,
+		Ready: func(url, ops string) { c.announce(out, p.data, url, ops) }, Connections: c.Connections, Grace: c.StopGrace, Hurry: hurry,
 	})
+	last, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), time.Second)
+	defer cancel()
+	out.Close(last) //nolint:errcheck // nobody reads it
+	return err
+}
+
+// check refuses what the network would take for something else.
+func (c *serveCommand) check() error {
+	switch {
+	case c.Addr == "": // any port of every address
+		return usagef("--addr is empty: give HOST:PORT, or unset GAKUSHOKU_ADDR")
+	case c.StopGrace < 0:
+		return usagef("--stop-grace: %s is below 0", c.StopGrace)
+	case c.Connections < 1:
+		return usagef("--connections: %d is below 1", c.Connections)
+	}
+	return nil
+}
+
+func (c *serveCommand) opsAddr() string {
+	switch c.OpsAddr {
+	case "":
+		return defaultOpsAddr
+	case "none":
+		return ""
+	}
+	return c.OpsAddr
+}
+
+// announce says where the server is. A default address that was taken is said.
+func (c *serveCommand) announce(out io.Writer, data, url, ops string) {
+	text := fmt.Sprintf("gakushoku serves %s from %s\n", url, data)
+	if ops != "" {
+		text += fmt.Sprintf("metrics and health: %s\n", ops)
+	}
+	if c.OpsAddr == "" && ops != "http://"+defaultOpsAddr {
+		text += fmt.Sprintf("%s was taken by another program: use gakushoku top --url %s\n", defaultOpsAddr, ops)
+	}
+	io.WriteString(out, text) //nolint:errcheck // a sink does not fail
+}
+
+// secondSignal is closed by the second signal to end; after done a signal ends the process at once.
+func secondSignal() (second <-chan struct{}, done func()) {
+	signals, hurry, over := make(chan os.Signal, 2), make(chan struct{}), make(chan struct{})
+	signal.Notify(signals, endings()...)
+	go func() {
+		defer signal.Stop(signals)
+		for range 2 {
+			select {
+			case <-signals:
+			case <-over:
+				return
+			}
+		}
+		close(hurry)
+	}()
+	return hurry, sync.OnceFunc(func() { close(over) })
 }
 
 // parseKeys reads NAME=KEY pairs into names by key. Its errors tell no key.

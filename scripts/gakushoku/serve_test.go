@@ -33,8 +33,8 @@ func (r *running) eventually(t *testing.T, o *output, text string) string {
 func TestServeAnswersUntilItIsStopped(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
-	server := start(t, "serve", "-d", dir, "--addr", "127.0.0.1:0", "--api-keys", "till=k1")
-	url := strings.Fields(server.eventually(t, server.out, " from "))[2]
+	server := start(t, serving(dir, "--api-keys", "till=k1")...)
+	url, ops := server.addresses(t)
 	contains(t, ok(t, "health", "wait", url, "--timeout", "30s"), url+"/health/ready is ready after")
 
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/orders", strings.NewReader(`{"orderId":"o1","total":780}`))
@@ -61,7 +61,7 @@ func TestServeAnswersUntilItIsStopped(t *testing.T) {
 	if response.StatusCode != http.StatusUnauthorized {
 		t.Errorf("POST /orders with a wrong key: %s", response.Status)
 	}
-	contains(t, fetch(t, url+"/metrics"), "# TYPE http_server_request_duration_seconds histogram\n", `http_route="/orders"`, "gakushoku_events_appended_total 1\n",
+	contains(t, fetch(t, ops+"/metrics"), "# TYPE http_server_request_duration_seconds histogram\n", `http_route="/orders"`, "gakushoku_events_appended_total 1\n",
 		`gakushoku_projection_parked{gakushoku_projection="orders"} 0`, "system_filesystem_utilization_ratio 0.")
 	contains(t, ok(t, "events", "show", "o1", "-d", dir), "OrderPlaced", "cid-7", "till")
 	logs := ok(t, "logs", "-d", dir, "--correlation-id", "cid-7")
@@ -69,7 +69,7 @@ func TestServeAnswersUntilItIsStopped(t *testing.T) {
 	for line := range strings.Lines(logs) {
 		contains(t, line, "cid-7")
 	}
-	call(t, "serve", "-d", dir, "--addr", "127.0.0.1:0").wants(t, exitFailed, "being served by another process")
+	call(t, serving(dir)...).wants(t, exitFailed, "being served by another process")
 	call(t, "serve", "-d", filepath.Join(t.TempDir(), "other"), "--addr", strings.TrimPrefix(url, "http://")).wants(t, exitFailed, "cannot listen", "--addr")
 	server.stop()
 	if code := <-server.ended; code != exitDone {

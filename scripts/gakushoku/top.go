@@ -20,7 +20,7 @@ import (
 )
 
 type topCommand struct {
-	URL      string        `help:"The server. Default: ${default}." default:"http://127.0.0.1:8080" env:"GAKUSHOKU_URL" placeholder:"URL" name:"url"`
+	URL      string        `help:"The server's address for operators, its --ops-addr. Default: ${default}." default:"http://127.0.0.1:8081" env:"GAKUSHOKU_OPS_URL" placeholder:"URL" name:"url"`
 	Interval time.Duration `help:"How long to count before a page is shown. Default: ${default}." default:"1s" placeholder:"DURATION"`
 	Once     bool          `help:"Show one page and end."`
 	JSON     bool          `help:"Print JSON, a page on a line." name:"json"`
@@ -29,14 +29,14 @@ type topCommand struct {
 func (topCommand) Help() string {
 	return `Shows what a running server does, from its /metrics and /health: requests and commands by name and result, how long they take, errors by class, how far the read models and the log are behind, and, when the data folder is here, the rebuild that is going on. Ctrl-C ends it. While the server does not answer it goes on asking.
 
-A server that is reached from elsewhere needs --url; API Gateway has no /metrics, nor has a server whose OTEL_METRICS_EXPORTER names others but not prometheus.
+A server with another --ops-addr needs --url; API Gateway has no /metrics, nor has a server whose OTEL_METRICS_EXPORTER names others but not prometheus.
 
 Exit code: 0; with --once 1 when the server does not answer.
 
 Examples:
 
     gakushoku top
-    gakushoku top --url http://127.0.0.1:9000 --interval 5s
+    gakushoku top --url http://127.0.0.1:9001 --interval 5s
     gakushoku top --once --json`
 }
 
@@ -150,7 +150,7 @@ func (w *topWatcher) read() (top.Reading, error) {
 	return r, nil
 }
 
-var errMetricsElsewhere = errors.New("has no /metrics: its OTEL_METRICS_EXPORTER sends them elsewhere. Have prometheus among them, OTEL_METRICS_EXPORTER=otlp,prometheus, and start it again; meanwhile there are /health and `gakushoku projection status`. API Gateway never has /metrics")
+var errMetricsElsewhere = errors.New("has no /metrics. They are at the server's --ops-addr, http://127.0.0.1:8081 unless it says otherwise: give that as --url. If this is it, its OTEL_METRICS_EXPORTER sends them elsewhere: have prometheus among them, OTEL_METRICS_EXPORTER=otlp,prometheus, and start it again; meanwhile there are /health and `gakushoku projection status`. API Gateway never has /metrics")
 
 // hasHealth reports whether the server's /health is that of a canteen.
 func (w *topWatcher) hasHealth(ctx context.Context) bool {

@@ -23,15 +23,15 @@ import (
 
 func TestTopShowsWhatARunningServerDoes(t *testing.T) {
 	t.Parallel()
-	dir, url := opened(t)
+	dir, url, ops := openedWithOps(t)
 	post(t, "place", url+"/orders", `{"orderId":"o1","total":780}`)
-	got := ok(t, "top", "-d", dir, "--url", url, "--once", "--interval", "50ms")
-	contains(t, got, url+"  ", "health      OK\n", "POST /orders  201", "PlaceOrder  OK", "errors      none\n", "/s appended")
+	got := ok(t, "top", "-d", dir, "--url", ops, "--once", "--interval", "50ms")
+	contains(t, got, ops+"  ", "health      OK\n", "POST /orders  201", "PlaceOrder  OK", "errors      none\n", "/s appended")
 	var page topPage
-	if err := json.Unmarshal([]byte(ok(t, "top", "-d", dir, "--url", url, "--once", "--interval", "50ms", "--json")), &page); err != nil {
+	if err := json.Unmarshal([]byte(ok(t, "top", "-d", dir, "--url", ops, "--once", "--interval", "50ms", "--json")), &page); err != nil {
 		t.Fatal(err)
 	}
-	if page.Server != url || page.Health.Status != health.OK || len(page.Commands) != 1 || page.Seconds <= 0 {
+	if page.Server != ops || page.Health.Status != health.OK || len(page.Commands) != 1 || page.Seconds <= 0 {
 		t.Errorf("%+v", page)
 	}
 }
@@ -50,9 +50,9 @@ func TestTopSaysThatThereIsNoServer(t *testing.T) {
 // The metrics of this server go elsewhere, as the environment says.
 func TestTopSaysThatTheMetricsGoElsewhere(t *testing.T) {
 	t.Setenv("OTEL_METRICS_EXPORTER", "none")
-	dir, url := opened(t)
-	got := call(t, "top", "-d", dir, "--url", url, "--once")
-	got.wants(t, exitFailed, url+" answers, but has no /metrics", "OTEL_METRICS_EXPORTER=otlp,prometheus", "/health")
+	dir, _, ops := openedWithOps(t)
+	got := call(t, "top", "-d", dir, "--url", ops, "--once")
+	got.wants(t, exitFailed, ops+" answers, but has no /metrics", "OTEL_METRICS_EXPORTER=otlp,prometheus", "/health")
 	if strings.Contains(got.err, "is it a server") {
 		t.Errorf("it is one: %s", got.err)
 	}

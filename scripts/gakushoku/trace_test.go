@@ -16,10 +16,30 @@ import (
 // opened is a server in a new data folder.
 func opened(t *testing.T) (dir, url string) {
 	t.Helper()
+	dir, url, _ = openedWithOps(t)
+	return dir, url
+}
+
+// openedWithOps is opened, with the address for operators.
+func openedWithOps(t *testing.T) (dir, url, ops string) {
+	t.Helper()
 	dir = filepath.Join(t.TempDir(), "data")
-	server := start(t, "serve", "-d", dir, "--addr", "127.0.0.1:0")
+	server := start(t, serving(dir)...)
 	t.Cleanup(func() { server.stop(); <-server.ended })
-	return dir, strings.Fields(server.eventually(t, server.out, " from "))[2]
+	url, ops = server.addresses(t)
+	return dir, url, ops
+}
+
+// serving are the arguments that serve a folder on free ports, and stop without waiting for clients.
+func serving(dir string, more ...string) []string {
+	return append([]string{"serve", "-d", dir, "--addr", "127.0.0.1:0", "--ops-addr", "127.0.0.1:0", "--stop-grace", "0s"}, more...)
+}
+
+// addresses are where a server says that it is.
+func (r *running) addresses(t *testing.T) (url, ops string) {
+	t.Helper()
+	words := strings.Fields(r.eventually(t, r.out, "metrics and health: http://"))
+	return words[2], words[8]
 }
 
 // post sends a command as an operation, and returns the status of the answer.
