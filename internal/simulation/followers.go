@@ -19,9 +19,14 @@ const followerName = "projector"
 func (w *world) follow() {
 	p := w.s.start(fmt.Sprintf("follower-%d", w.s.started+1))
 	p.speed = w.someSpeed()
+	at := promising{faultport.Checkpoints{Checkpoints: w.control, Gate: p}, w}
+	var source eventstore.Feed = faultport.Feed{Feed: w.truth, Gate: p}
+	if w.mutation.Feed != nil {
+		source = w.mutation.Feed(source, at)
+	}
 	f := &projection.Follower{
-		Name: followerName, Feed: faultport.Feed{Feed: w.truth, Gate: p}, Appended: w.truth.nextAppend,
-		Checkpoints: promising{faultport.Checkpoints{Checkpoints: w.control, Gate: p}, w}, Projector: w.engineFor(p),
+		Name: followerName, Feed: source, Appended: w.truth.nextAppend,
+		Checkpoints: at, Projector: w.engineFor(p),
 		Batch: w.batch, Poll: time.Second, Timeout: projectorTimeout,
 	}
 	w.followers = append(w.followers, p)

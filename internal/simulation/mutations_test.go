@@ -33,12 +33,17 @@ var mutations = map[string]simulation.Mutation{
 	"a worker writes rows without their condition":        {Sink: unconditionalSink},
 	"each attempt of a worker adds its totals":            {Sink: totalsTwice},
 	"a cleanup does not wait for readers":                 {Settings: func(s *reproject.Settings) { s.PointerTTL = 0 }},
+	"a lost ledger is not noticed":                        {Blobs: blindToManifests},
+	"a new version takes the table that another has left": {Tables: withoutLeftTables},
+	"the checkpoint moves before its batch is in":         {Feed: hasty},
 	"the previous version is not written during the soak": {Pointers: withoutPrevious},
 }
 
 // showing is the seed to begin with for mistakes that few seeds show: one that showed it when it was
 // looked for last. Where it does not any more, those after it are played.
-var showing = map[string]uint64{"a cleanup does not wait for readers": 10556}
+var showing = map[string]uint64{
+	"a cleanup does not wait for readers": 10556, "a lost ledger is not noticed": 450, "a new version takes the table that another has left": 726,
+}
 
 func order(states string) []string { return strings.Fields(states) }
 
@@ -256,4 +261,45 @@ func (p activeOnly) Pointer(ctx context.Context, name string) (projection.Pointe
 		}
 	}
 	return pointer, err
+}
+
+// blindToManifests hides from an archiver that a segment begins with the number that is next.
+func blindToManifests(b eventlog.Blobs) eventlog.Blobs { return withoutFirstByte{b} }
+
+type withoutFirstByte struct{ eventlog.Blobs }
+
+func (b withoutFirstByte) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
+	if length == 1 && strings.HasPrefix(key, eventlog.ManifestFolder) {
+		return nil, eventlog.ErrNoBlob
+	}
+	return b.Blobs.GetRange(ctx, key, offset, length)
+}
+
+// withoutLeftTables lets a rebuild believe that there is no table of any number.
+func withoutLeftTables(s projection.Store) projection.Store { return noTableThere{s} }
+
+type noTableThere struct{ projection.Store }
+
+func (s noTableThere) Record(ctx context.Context, t projection.Table, stream string) (projection.Record, error) {
+	if stream == "-" {
+		return projection.Record{}, projection.ErrNoTable
+	}
+	return s.Store.Record(ctx, t, stream)
+}
+
+// hasty moves the checkpoint as soon as a batch is read, so that a stop in the middle of it loses
+// the rest.
+func hasty(f eventstore.Feed, c projection.Checkpoints) eventstore.Feed { return hastyFeed{f, c} }
+
+type hastyFeed struct {
+	eventstore.Feed
+	checkpoints projection.Checkpoints
+}
+
+func (f hastyFeed) Read(ctx context.Context, cursor string, limit int) ([]event.Event, string, error) {
+	events, next, err := f.Feed.Read(ctx, cursor, limit)
+	if err == nil && len(events) > 0 {
+		err = f.checkpoints.SetCheckpoint(ctx, "projector", projection.Checkpoint{Cursor: next})
+	}
+	return events, next, err
 }

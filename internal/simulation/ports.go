@@ -18,7 +18,11 @@ func (w *world) eventsOf(p *process) faultport.Events {
 }
 
 func (w *world) tablesOf(p *process) faultport.Tables {
-	return faultport.Tables{Store: watchedTables{w.tables, w.s}, Gate: p}
+	var store projection.Store = watchedTables{w.tables, w.s}
+	if w.mutation.Tables != nil {
+		store = w.mutation.Tables(store)
+	}
+	return faultport.Tables{Store: store, Gate: p}
 }
 
 func (w *world) pointersOf(p *process) faultport.Pointers {
@@ -29,7 +33,13 @@ func (w *world) ledgerOf(p *process) faultport.Ledger {
 	return faultport.Ledger{Ledger: watchedLedger{w.ledger, w.s}, Gate: p}
 }
 
-func (w *world) blobsOf(p *process) faultport.Blobs { return faultport.Blobs{Blobs: w.blobs, Gate: p} }
+func (w *world) blobsOf(p *process) faultport.Blobs {
+	var store eventlog.Blobs = w.blobs
+	if w.mutation.Blobs != nil {
+		store = w.mutation.Blobs(store)
+	}
+	return faultport.Blobs{Blobs: store, Gate: p}
+}
 
 // watchedTables counts writes that came too late.
 type watchedTables struct {

@@ -31,6 +31,11 @@ type Mutation struct {
 	Before map[string]func(*reproject.Run)
 	// Ledger changes the log's control records, for everybody.
 	Ledger func(eventlog.Ledger) eventlog.Ledger
+	// Blobs changes the log's objects, Tables the stored rows, for everybody.
+	Blobs  func(eventlog.Blobs) eventlog.Blobs
+	Tables func(projection.Store) projection.Store
+	// Feed changes what an embedded projector reads, told where its checkpoint is.
+	Feed func(eventstore.Feed, projection.Checkpoints) eventstore.Feed
 }
 
 // Result is what came of a run.
