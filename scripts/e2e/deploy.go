@@ -57,7 +57,7 @@ func deploy(ctx context.Context, o options, fresh bool) (*deployment, error) {
 	started = time.Now()
 	// The functions write their spans into their logs, where a trace is followed; an emulator has no X-Ray.
 	_, err = d.sam(ctx, "deploy", "--stack-name", o.stack, "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar",
-		"--parameter-overrides", parameters, "PointerTtl="+pointerTTL.String(), fmt.Sprintf("ProjectorTimeout=%d", int(projectorTimeout.Seconds())), "LogLevel=debug", "TracesExporter=console")
+		"--parameter-overrides", parameters, "PointerTtl="+pointerTTL.String(), fmt.Sprintf("ProjectorTimeout=%d", int(projectorTimeout.Seconds())), "LogLevel=debug", "TracesExporter=console", "WithObservability=false")
 	if err != nil {
 		return nil, err
 	}
