@@ -14,7 +14,6 @@ import (
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -34,6 +33,8 @@ const (
 	envServiceName    = "OTEL_SERVICE_NAME"
 
 	envMetricsExporter = "OTEL_METRICS_EXPORTER"
+
+	toConsole = "console" // of the traces' exporters
 )
 
 // SpanExporters makes exporters by the names that OTEL_TRACES_EXPORTER may have.
@@ -107,6 +108,9 @@ func (t *Telemetry) openTraces(ctx context.Context, o Options, about *resource.R
 	if len(processors) == 0 {
 		return nil
 	}
+	if o.Getenv(envTracesExporter) == toConsole {
+		processors = append(processors, correlating{})
+	}
 	options := []sdktrace.TracerProviderOption{sdktrace.WithSampler(sampler), sdktrace.WithResource(about)}
 	for _, p := range processors {
 		options = append(options, sdktrace.WithSpanProcessor(p))
@@ -140,8 +144,8 @@ func spanExporter(ctx context.Context, o Options) (sdktrace.SpanExporter, error)
 	switch name {
 	case "", "none":
 		return nil, nil
-	case "console":
-		return stdouttrace.New(stdouttrace.WithWriter(o.Out))
+	case toConsole:
+		return console(o.Out)
 	case "xray":
 		address, onLambda := o.Getenv("AWS_XRAY_DAEMON_ADDRESS"), o.Getenv("AWS_LAMBDA_FUNCTION_NAME") != ""
 		if onLambda && address == "" {

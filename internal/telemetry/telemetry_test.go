@@ -98,6 +98,34 @@ func TestTheConsoleShowsSpans(t *testing.T) {
 	}
 }
 
+// Saved queries and gakushoku logs ask for correlationId: an operation's spans are found with it,
+// the inner ones, too.
+func TestTheConsolesSpansHaveTheCorrelationIDWhereLogLinesHaveIt(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	sent, err := telemetry.Open(t.Context(), telemetry.Options{Function: "command", Getenv: environment("OTEL_TRACES_EXPORTER", "console"), Out: &out})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, outer := observe.Start(observe.WithCorrelationID(observe.WithTracer(t.Context(), sent.Tracer()), "till-3:7"), "POST /orders", observe.Server)
+	_, inner := observe.Start(ctx, "PlaceOrder", observe.Internal)
+	inner.End()
+	outer.End()
+	if err := sent.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 2 {
+		t.Fatalf("%d lines for 2 spans:\n%s", len(lines), out.String())
+	}
+	for _, line := range lines {
+		var shown struct{ Name, CorrelationID string }
+		if err := json.Unmarshal([]byte(line), &shown); err != nil || shown.CorrelationID != "till-3:7" || shown.Name == "" {
+			t.Errorf("%v: %s", err, line)
+		}
+	}
+}
+
 // reading is a program that can do two things with metrics.
 func reading(t *testing.T, named string, unsaid string) (*telemetry.Telemetry, map[string]*sdkmetric.ManualReader, error) {
 	t.Helper()

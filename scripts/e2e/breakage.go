@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -122,4 +123,34 @@ func (c *canteen) sales(ctx context.Context, day string) (int64, error) {
 		return 0, fmt.Errorf("the sales of %s could not be read", day)
 	}
 	return answer.Orders, nil
+}
+
+// changeEvent changes a stored event by hand, as no function may, and undoes it: whoever is on call
+// has to hear of it, and the log must not take it in.
+func changeEvent(ctx context.Context, c *canteen) error {
+	if err := c.guests.waitServed(ctx, 1); err != nil {
+		return err
+	}
+	stream := event.OrderStream(c.guests.all()[0].ID)
+	in := &dynamodb.UpdateItemInput{
+		TableName: aws.String(c.deployment.outputs["EventTable"]), UpdateExpression: aws.String("SET changedBy = :me"),
+		Key:                       map[string]types.AttributeValue{"stream": &types.AttributeValueMemberS{Value: stream}, "version": &types.AttributeValueMemberN{Value: "1"}},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":me": &types.AttributeValueMemberS{Value: "e2e"}},
+	}
+	if _, err := c.tables.UpdateItem(ctx, in); err != nil {
+		return fmt.Errorf("changing an event of %s: %w", stream, err)
+	}
+	in.UpdateExpression, in.ExpressionAttributeValues = aws.String("REMOVE changedBy"), nil
+	if _, err := c.tables.UpdateItem(ctx, in); err != nil {
+		return fmt.Errorf("changing an event of %s back: %w", stream, err)
+	}
+	err := until(ctx, traceLimit, "events:changed of "+stream+" in the log of the archiver", func(ctx context.Context) (bool, error) {
+		lines, err := c.linesWith(ctx, "archiver", stream)
+		return slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, `"events:changed"`) }), err
+	})
+	if err != nil {
+		return err
+	}
+	say("   an event of %s was changed by hand, and the archiver has told of it", stream)
+	return c.wantLogSound(ctx)
 }

@@ -61,6 +61,7 @@ var scenarios = []scenario{
 	{"orders flow to rows and to the log", flow},
 	{"one operation is one trace, from the POST to the row", followTrace},
 	{"a broken read model is rebuilt under traffic", rebuildBroken},
+	{"a stored event that is changed is reported", changeEvent},
 	{"a run is stopped half-way, and a later one clears up", stopHalfWay},
 	{"an operator follows the runbooks", followRunbooks},
 	{"a run meets a poison event; the next one is allowed it, and waits for a person", meetPoison},
@@ -71,6 +72,9 @@ var scenarios = []scenario{
 func (c *canteen) runAll(ctx context.Context) error {
 	c.guests = letIn(ctx, c.client, c.options.guests, c.rate)
 	defer c.guests.sendHome()
+	if err := c.waitSetUp(ctx); err != nil {
+		return err
+	}
 	for _, s := range scenarios {
 		if !c.only.MatchString(s.name) {
 			continue
@@ -91,14 +95,24 @@ func (c *canteen) runAll(ctx context.Context) error {
 	if complaints := c.client.complained(); len(complaints) > 0 {
 		return fmt.Errorf("guests complained: %s", strings.Join(complaints, "\n  "))
 	}
-	if err := c.wantSound(ctx, 0); err != nil {
-		return err
-	}
-	if err := c.wantSameInLog(ctx); err != nil {
-		return err
-	}
-	return c.wantLogSound(ctx)
+	return c.unlessLost(ctx, func(ctx context.Context) error {
+		return errors.Join(c.wantSound(ctx, 0), c.wantSameInLog(ctx), c.wantLogSound(ctx))
+	})
 }
+
+// waitSetUp waits until the projector has set the orders up, which it does at the first event.
+func (c *canteen) waitSetUp(ctx context.Context) error {
+	return until(ctx, setUpLimit, "the first order to be projected", func(ctx context.Context) (bool, error) {
+		_, err := c.stack.Control.Pointer(ctx, readmodel.OrdersName)
+		if errors.Is(err, projection.ErrNoPointer) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+}
+
+// setUpLimit is how long an emulator may take to start the functions, and to make the tables.
+const setUpLimit = 3 * time.Minute
 
 // wantLogSound verifies the log as an operator does: objects, manifests, and every stream.
 func (c *canteen) wantLogSound(ctx context.Context) error {

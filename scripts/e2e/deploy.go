@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -34,7 +33,7 @@ type deployment struct {
 }
 
 // deploy builds and deploys the stack, unless it is a given one that is there already.
-func deploy(ctx context.Context, o options, fresh bool) (*deployment, error) {
+func deploy(ctx context.Context, o options, on *emulator, fresh bool) (*deployment, error) {
 	cloud, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading the AWS configuration: %w", err)
@@ -50,14 +49,14 @@ func deploy(ctx context.Context, o options, fresh bool) (*deployment, error) {
 	}
 	started := time.Now()
 	parameters := "Architecture=" + architecture
-	if _, err := d.samWith(ctx, []string{"ARCHITECTURE=" + architecture}, "build", "--build-in-source", "--parallel", "--parameter-overrides", parameters); err != nil {
+	if err := d.sam(ctx, []string{"ARCHITECTURE=" + architecture}, "build", "--build-in-source", "--parallel", "--parameter-overrides", parameters); err != nil {
 		return nil, err
 	}
 	say("built in %s", time.Since(started).Round(time.Second))
 	started = time.Now()
 	// The functions write their spans into their logs, where a trace is followed; an emulator has no X-Ray.
-	_, err = d.sam(ctx, "deploy", "--stack-name", o.stack, "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar",
-		"--parameter-overrides", parameters, "PointerTtl="+pointerTTL.String(), fmt.Sprintf("ProjectorTimeout=%d", int(projectorTimeout.Seconds())), "LogLevel=debug", "TracesExporter=console", "WithObservability=false")
+	err = d.sam(ctx, nil, "deploy", "--stack-name", o.stack, "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar",
+		"--parameter-overrides", parameters, "PointerTtl="+pointerTTL.String(), fmt.Sprintf("ProjectorTimeout=%d", int(projectorTimeout.Seconds())), "LogLevel=debug", "TracesExporter=console", fmt.Sprintf("WithObservability=%v", on.observability))
 	if err != nil {
 		return nil, err
 	}
@@ -94,32 +93,18 @@ func (d *deployment) readOutputs(ctx context.Context) error {
 	return nil
 }
 
-func (d *deployment) sam(ctx context.Context, arguments ...string) ([]byte, error) {
-	return d.samWith(ctx, nil, arguments...)
-}
-
-// samWith runs sam with more in its environment, and returns what it printed.
-func (d *deployment) samWith(ctx context.Context, environment []string, arguments ...string) ([]byte, error) {
+// sam runs SAM with more in its environment.
+func (d *deployment) sam(ctx context.Context, environment []string, arguments ...string) error {
 	cmd := exec.CommandContext(ctx, d.options.sam, arguments...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
 	cmd.Env = append(os.Environ(), environment...)
-	var out, all bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &both{&out, &all}, &all
-	err := cmd.Run()
+	said, err := cmd.CombinedOutput()
 	if d.verbose {
-		os.Stdout.Write(all.Bytes())
+		os.Stdout.Write(said)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("sam %s: %w\n%s", strings.Join(arguments, " "), err, all.Bytes())
+		return fmt.Errorf("sam %s: %w\n%s", strings.Join(arguments, " "), err, said)
 	}
-	return out.Bytes(), nil
-}
-
-// both writes to two buffers.
-type both struct{ one, two *bytes.Buffer }
-
-func (b *both) Write(p []byte) (int, error) {
-	b.one.Write(p)
-	return b.two.Write(p)
+	return nil
 }

@@ -18,23 +18,32 @@ const defaultEndpoint = "http://localhost:4566"
 // howToGetOne is for whoever has none.
 const howToGetOne = `no AWS emulator answers at %s.
 
-Start one that speaks LocalStack's API and runs Lambda functions in containers (Docker is needed), such as
-  LocalStack 4.14, the last version that needs no token:
+Start one that runs Lambda functions, such as
+  LocalStack 4.14, the last version that needs no token (with Docker):
     docker run --rm -p 4566:4566 -v /var/run/docker.sock:/var/run/docker.sock localstack/localstack:4.14
-  LocalEmu (Python 3.12 or newer):
+  LocalEmu (Python 3.12 or newer, with Docker):
     pip install localemu && localemu start
+  ministack (Python 3.10 or newer, no Docker), and AWS_ENDPOINT_URL=http://localhost:4600:
+    pip install 'ministack[full]' && GATEWAY_PORT=4600 ministack
 or say where it is (AWS_ENDPOINT_URL), or name a program that starts one (EMULATOR_UP)`
 
-// How long an emulator may take to answer after EMULATOR_UP has ended.
+// How long an emulator may take to answer: one that was just started is busy with itself.
 const (
-	emulatorLimit = 30 * time.Second
+	emulatorLimit = time.Minute
 	emulatorLook  = time.Second
 )
 
-// emulator finds an emulator, starts one when it is told how, and sets the environment that
+// emulator is what plays AWS, and what it can do.
+type emulator struct {
+	endpoint string
+	// observability says that it takes the stack with alarms and saved questions.
+	observability bool
+}
+
+// findEmulator finds an emulator, starts one when it is told how, and sets the environment that
 // AWS's own tools read.
-func emulator(ctx context.Context) (endpoint string, err error) {
-	endpoint = os.Getenv("AWS_ENDPOINT_URL")
+func findEmulator(ctx context.Context) (*emulator, error) {
+	endpoint := os.Getenv("AWS_ENDPOINT_URL")
 	if endpoint == "" {
 		endpoint = defaultEndpoint
 	}
@@ -44,45 +53,55 @@ func emulator(ctx context.Context) (endpoint string, err error) {
 	} {
 		// Never by chance the credentials of a real account.
 		if err := os.Setenv(name, value); err != nil {
-			return "", fmt.Errorf("setting %s: %w", name, err)
+			return nil, fmt.Errorf("setting %s: %w", name, err)
 		}
 	}
-	if answers(ctx, endpoint) {
-		return endpoint, nil
-	}
-	up := os.Getenv("EMULATOR_UP")
-	if up == "" {
-		return "", fmt.Errorf(howToGetOne, endpoint)
-	}
-	say("starting an emulator: %s", up)
-	cmd := exec.CommandContext(ctx, up)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("EMULATOR_UP=%s: %w", up, err)
-	}
-	for deadline := time.Now().Add(emulatorLimit); !answers(ctx, endpoint); {
-		if time.Now().After(deadline) {
-			return "", fmt.Errorf("EMULATOR_UP=%s has ended well, but %w", up, fmt.Errorf(howToGetOne, endpoint))
-		}
-		if err := wait.For(ctx, emulatorLook); err != nil {
-			return "", errors.Join(errInterrupted, err)
+	if up := os.Getenv("EMULATOR_UP"); up != "" && status(ctx, endpoint) == 0 {
+		say("starting an emulator: %s", up)
+		cmd := exec.CommandContext(ctx, up)
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		if err := cmd.Run(); err != nil {
+			return nil, fmt.Errorf("EMULATOR_UP=%s: %w", up, err)
 		}
 	}
-	return endpoint, nil
+	if err := awaitEmulator(ctx, endpoint); err != nil {
+		return nil, err
+	}
+	// What has this path knows neither saved questions nor alarms with metric math.
+	ministack := status(ctx, endpoint+"/_ministack/health") == http.StatusOK
+	return &emulator{endpoint: endpoint, observability: !ministack}, nil
 }
 
-// answers reports whether anything speaks HTTP at the endpoint.
-func answers(ctx context.Context, endpoint string) bool {
+// awaitEmulator waits until something at the endpoint speaks HTTP and has no error of its own.
+func awaitEmulator(ctx context.Context, endpoint string) error {
+	for deadline, told := time.Now().Add(emulatorLimit), false; ; told = true {
+		if s := status(ctx, endpoint); s > 0 && s < http.StatusInternalServerError {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf(howToGetOne, endpoint)
+		}
+		if !told {
+			say("waiting up to %s for an emulator at %s", emulatorLimit, endpoint)
+		}
+		if err := wait.For(ctx, emulatorLook); err != nil {
+			return errors.Join(errInterrupted, err)
+		}
+	}
+}
+
+// status is that of the answer to a request, 0 when there is none.
+func status(ctx context.Context, url string) int {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return false
+		return 0
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return false
+		return 0
 	}
 	response.Body.Close()
-	return response.StatusCode < http.StatusInternalServerError
+	return response.StatusCode
 }

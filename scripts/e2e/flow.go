@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,15 @@ func flow(ctx context.Context, c *canteen) error {
 	if err := c.guests.waitServed(ctx, 6); err != nil {
 		return err
 	}
+	err := c.unlessLost(ctx, c.wantRowsAndLog)
+	if err != nil {
+		return err
+	}
+	return c.wantFollowed(ctx, c.guests.all()[0])
+}
+
+// wantRowsAndLog wants every order that was served in its row and in the log.
+func (c *canteen) wantRowsAndLog(ctx context.Context) error {
 	for _, s := range c.guests.all() {
 		err := until(ctx, time.Minute, "the row of order "+s.ID, func(ctx context.Context) (bool, error) {
 			shown, ok := c.client.order(ctx, s.ID, 0)
@@ -31,10 +41,7 @@ func flow(ctx context.Context, c *canteen) error {
 	if err := c.wantInLog(ctx, c.guests.all()); err != nil {
 		return err
 	}
-	if err := c.wantLogSound(ctx); err != nil {
-		return err
-	}
-	return c.wantFollowed(ctx, c.guests.all()[0])
+	return c.wantLogSound(ctx)
 }
 
 // wantInLog wants the last event of each order in the log.
@@ -67,9 +74,8 @@ const logLimit = time.Minute
 func (c *canteen) wantFollowed(ctx context.Context, s served) error {
 	for function, message := range map[string]string{"command": "command:success", "projector": "projection:apply"} {
 		err := until(ctx, logLimit, fmt.Sprintf("%s of %s in the log of %s", message, s.CorrelationID, function), func(ctx context.Context) (bool, error) {
-			out, err := c.deployment.sam(ctx, "logs", "--cw-log-group", "/aws/lambda/"+c.options.stack+"-"+function, "--filter", `"`+s.CorrelationID+`"`,
-				"--start-time", c.opened.UTC().Format(time.RFC3339), "--output", "json")
-			return strings.Contains(string(out), message), err
+			lines, err := c.linesWith(ctx, function, s.CorrelationID)
+			return slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, message) }), err
 		})
 		if err != nil {
 			return err

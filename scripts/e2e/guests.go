@@ -142,6 +142,16 @@ func (g *guests) lookAround(ctx context.Context) {
 	}
 }
 
+// spoilWhenThere waits until there are so many orders to spoil, and does.
+func (g *guests) spoilWhenThere(ctx context.Context, n int) ([]served, error) {
+	var some []served
+	err := until(ctx, 5*time.Minute, fmt.Sprintf("%d orders to be shown for a while", n), func(context.Context) (bool, error) {
+		some = append(some, g.spoil(n-len(some))...)
+		return len(some) == n, nil
+	})
+	return some, err
+}
+
 // spoil takes some served orders of a while ago out of what guests look at again, since
 // somebody is about to break their rows.
 func (g *guests) spoil(n int) []served {

@@ -128,11 +128,11 @@ func TestGuestsComplainOfEverythingThatIsWrong(t *testing.T) {
 func TestNobodyIsFoundWhereNobodyListens(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
-	if !answers(t.Context(), server.URL) {
+	if status(t.Context(), server.URL) != http.StatusNotFound {
 		t.Error("a server that answers was not found")
 	}
 	server.Close()
-	if answers(t.Context(), server.URL) {
+	if status(t.Context(), server.URL) != 0 {
 		t.Error("a server that is closed was found")
 	}
 }

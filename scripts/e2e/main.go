@@ -65,7 +65,7 @@ type options struct {
 
 // run is all of it.
 func run(ctx context.Context, o options) error {
-	endpoint, err := emulator(ctx)
+	found, err := findEmulator(ctx)
 	if err != nil {
 		return err
 	}
@@ -73,11 +73,11 @@ func run(ctx context.Context, o options) error {
 	if fresh {
 		o.stack = "e2e-" + strings.ToLower(observe.NewID()[16:])
 	}
-	d, err := deploy(ctx, o, fresh)
+	d, err := deploy(ctx, o, found, fresh)
 	if err != nil {
 		return err
 	}
-	c, err := openCanteen(ctx, o, endpoint, d)
+	c, err := openCanteen(ctx, o, found.endpoint, d)
 	if err != nil {
 		return err
 	}

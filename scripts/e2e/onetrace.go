@@ -177,23 +177,36 @@ func (c *canteen) spansAbout(ctx context.Context, traceID string) (spans, error)
 func (c *canteen) spansNaming(ctx context.Context, traceID string) (spans, error) {
 	var all spans
 	for _, function := range []string{"command", "projector", "archiver"} {
-		in := &cloudwatchlogs.FilterLogEventsInput{
-			LogGroupName: aws.String("/aws/lambda/" + c.options.stack + "-" + function), FilterPattern: aws.String(`"` + traceID + `"`), StartTime: aws.Int64(c.opened.UnixMilli()),
+		lines, err := c.linesWith(ctx, function, traceID)
+		if err != nil {
+			return nil, err
 		}
-		for pages := cloudwatchlogs.NewFilterLogEventsPaginator(c.logs, in); pages.HasMorePages(); {
-			page, err := pages.NextPage(ctx)
-			if err != nil {
-				return nil, fmt.Errorf("reading the log of %s: %w", function, err)
-			}
-			for _, line := range page.Events {
-				s := span{function: function}
-				if json.Unmarshal([]byte(aws.ToString(line.Message)), &s) == nil && s.SpanContext.SpanID != "" {
-					all = append(all, s)
-				}
+		for _, line := range lines {
+			s := span{function: function}
+			if json.Unmarshal([]byte(line), &s) == nil && s.SpanContext.SpanID != "" {
+				all = append(all, s)
 			}
 		}
 	}
 	return all, nil
+}
+
+// linesWith are the lines of a function's log that have a text.
+func (c *canteen) linesWith(ctx context.Context, function, text string) ([]string, error) {
+	var lines []string
+	in := &cloudwatchlogs.FilterLogEventsInput{
+		LogGroupName: aws.String("/aws/lambda/" + c.options.stack + "-" + function), FilterPattern: aws.String(`"` + text + `"`), StartTime: aws.Int64(c.opened.UnixMilli()),
+	}
+	for pages := cloudwatchlogs.NewFilterLogEventsPaginator(c.logs, in); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("reading the log of %s: %w", function, err)
+		}
+		for _, line := range page.Events {
+			lines = append(lines, aws.ToString(line.Message))
+		}
+	}
+	return lines, nil
 }
 
 // wantRow wants the row of an order to be as of its first event, and that to be of the operation.

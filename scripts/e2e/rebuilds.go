@@ -112,12 +112,9 @@ func (c *canteen) wantFailure(ctx context.Context, runID, name, text string) err
 
 // rebuildBroken breaks the orders by hand and has them rebuilt, while guests come and go.
 func rebuildBroken(ctx context.Context, c *canteen) error {
-	if err := c.guests.waitServed(ctx, settled); err != nil {
+	orders, err := c.guests.spoilWhenThere(ctx, 5)
+	if err != nil {
 		return err
-	}
-	orders := c.guests.spoil(5)
-	if len(orders) < 5 {
-		return fmt.Errorf("only %d orders were there to be broken", len(orders))
 	}
 	_, active, err := c.pointer(ctx)
 	if err != nil {
@@ -189,9 +186,9 @@ func meetPoison(ctx context.Context, c *canteen) error {
 	if err != nil {
 		return err
 	}
-	orders := c.guests.spoil(1)
-	if len(orders) == 0 {
-		return errors.New("no order was there to be poisoned")
+	orders, err := c.guests.spoilWhenThere(ctx, 1)
+	if err != nil {
+		return err
 	}
 	stream := event.OrderStream(orders[0].ID)
 	poison := event.Event{

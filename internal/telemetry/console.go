@@ -1,0 +1,76 @@
+package telemetry
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"gakushoku/internal/observe"
+)
+
+// attrCorrelationID is the operation that a span belongs to.
+const attrCorrelationID = attribute.Key("correlation.id")
+
+// console writes spans as lines between those of the log. Whoever looks for an operation there
+// asks for correlationId, so they have it too.
+func console(out io.Writer) (sdktrace.SpanExporter, error) {
+	return stdouttrace.New(stdouttrace.WithWriter(correlated{out}))
+}
+
+// correlated puts the correlation id of each span at the beginning of its line.
+type correlated struct{ out io.Writer }
+
+// Write gets one span, as its exporter encodes them.
+func (c correlated) Write(line []byte) (int, error) {
+	var span struct {
+		Attributes []struct {
+			Key   attribute.Key
+			Value struct{ Value any }
+		}
+	}
+	if err := json.Unmarshal(line, &span); err != nil {
+		return 0, fmt.Errorf("reading a span: %w", err)
+	}
+	more := line
+	for _, a := range span.Attributes {
+		if id, ok := a.Value.Value.(string); ok && a.Key == attrCorrelationID {
+			field, err := json.Marshal(map[string]string{observe.FieldCorrelationID: id})
+			if err != nil {
+				return 0, fmt.Errorf("writing a span: %w", err)
+			}
+			more = append(append(bytes.TrimSuffix(field, []byte("}")), ','), bytes.TrimPrefix(line, []byte("{"))...)
+		}
+	}
+	if _, err := c.out.Write(more); err != nil {
+		return 0, err
+	}
+	return len(line), nil
+}
+
+// correlating gives every span the correlation id of its operation: by itself only a request's
+// has it.
+type correlating struct{}
+
+var _ sdktrace.SpanProcessor = correlating{}
+
+// OnStart is sdktrace.SpanProcessor.
+func (correlating) OnStart(ctx context.Context, span sdktrace.ReadWriteSpan) {
+	if id := observe.CorrelationID(ctx); id != "" {
+		span.SetAttributes(attrCorrelationID.String(id))
+	}
+}
+
+// OnEnd is sdktrace.SpanProcessor.
+func (correlating) OnEnd(sdktrace.ReadOnlySpan) {}
+
+// Shutdown is sdktrace.SpanProcessor.
+func (correlating) Shutdown(context.Context) error { return nil }
+
+// ForceFlush is sdktrace.SpanProcessor.
+func (correlating) ForceFlush(context.Context) error { return nil }
