@@ -2,7 +2,7 @@
 # others need they name when it is missing.
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-race simulate test-kill test-dynamodb lint build validate tools e2e bench clean
+.PHONY: help demo test test-race simulate test-kill test-dynamodb lint build validate tools e2e e2e-build bench clean
 
 CACHE := .cache
 VENV := $(CACHE)/venv
@@ -67,10 +67,16 @@ validate: tools ## check the templates with SAM, cfn-lint and checkov, and build
 	$(LAMBDA_BUILD) -o $(CACHE)/functions/ ./functions/... # at once: builds side by side would each compile what they share
 	SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam build --build-in-source --parallel
 
-e2e: $(VENV)/bin/sam ## deploy to an AWS emulator, and rebuild read models there under traffic
-	@go build -o bin/e2e ./scripts/e2e
-	bin/e2e -sam $(VENV)/bin/sam
+e2e: e2e-build ## deploy to an AWS emulator, and rebuild read models there under traffic; E2E='-run rebuilt' for a part of it
+	bin/e2e -sam $(VENV)/bin/sam -built $(E2E)
 	S3_ENDPOINT=$${AWS_ENDPOINT_URL:-http://localhost:4566} REQUIRE_S3=1 go test -count=1 ./internal/s3 -run Emulator
+
+# For this machine's processor. At once: SAM's builds side by side would each compile what they share.
+e2e-build: ARCHITECTURE = $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+e2e-build: $(VENV)/bin/sam
+	@go build -o bin/e2e ./scripts/e2e
+	$(LAMBDA_BUILD) -o $(CACHE)/functions/ ./functions/...
+	ARCHITECTURE=$(ARCHITECTURE) SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam build --build-in-source --parallel --parameter-overrides Architecture=$(ARCHITECTURE)
 
 bench: ## measure all, beside the baselines (Node, DuckDB, DynamoDB Local); BENCH=-quick just tries it
 	@go build -o bin/bench ./scripts/bench # go run would leave Java behind when it is stopped

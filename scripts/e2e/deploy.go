@@ -47,13 +47,14 @@ func deploy(ctx context.Context, o options, on *emulator, fresh bool) (*deployme
 	if architecture == "" {
 		return nil, fmt.Errorf("there are no Lambda functions for %s", runtime.GOARCH)
 	}
-	started := time.Now()
-	parameters := "Architecture=" + architecture
-	if err := d.sam(ctx, []string{"ARCHITECTURE=" + architecture}, "build", "--build-in-source", "--parallel", "--parameter-overrides", parameters); err != nil {
-		return nil, err
+	started, parameters := time.Now(), "Architecture="+architecture
+	if !o.built {
+		if err := d.sam(ctx, []string{"ARCHITECTURE=" + architecture}, "build", "--build-in-source", "--parallel", "--parameter-overrides", parameters); err != nil {
+			return nil, err
+		}
+		say("built in %s", time.Since(started).Round(time.Second))
+		started = time.Now()
 	}
-	say("built in %s", time.Since(started).Round(time.Second))
-	started = time.Now()
 	// The functions write their spans into their logs, where a trace is followed; an emulator has no X-Ray.
 	err = d.sam(ctx, nil, "deploy", "--stack-name", o.stack, "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar",
 		"--parameter-overrides", parameters, "PointerTtl="+pointerTTL.String(), fmt.Sprintf("ProjectorTimeout=%d", int(projectorTimeout.Seconds())), "LogLevel=debug", "TracesExporter=console", fmt.Sprintf("WithObservability=%v", on.observability))

@@ -29,6 +29,7 @@ func main() {
 	o := options{}
 	only := flag.String("run", "", "run only the scenarios whose names this regular expression matches")
 	flag.StringVar(&o.sam, "sam", "sam", "the SAM command")
+	flag.BoolVar(&o.built, "built", false, "deploy what sam build has left, instead of building it")
 	flag.StringVar(&o.stack, "stack", "", "use this stack, and do not deploy it when it is there; otherwise a new one with a name of its own")
 	flag.Float64Var(&o.rate, "rate", 6, "how many commands the guests send in a second")
 	flag.IntVar(&o.guests, "guests", 3, "how many guests there are at a time")
@@ -56,6 +57,7 @@ func main() {
 // options are the flags.
 type options struct {
 	sam     string
+	built   bool
 	stack   string
 	rate    float64
 	guests  int
