@@ -173,7 +173,7 @@ func TestAFailedHealthCheckLeavesSomethingBehind(t *testing.T) {
 	t.Parallel()
 	all := resources(t, template)
 	kept, _ := all["HealthFunctionInvocations"].Properties["DestinationConfig"].(properties)
-	if failure, _ := kept["OnFailure"].(properties); failure["Destination"] != "${FailureBucket.Arn}" {
+	if failure, _ := kept["OnFailure"].(properties); failure["Destination"] != "${HealthScheduleFailures.Arn}" {
 		t.Errorf("an invocation that fails goes to %v", kept)
 	}
 	for id, r := range all {

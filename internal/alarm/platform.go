@@ -38,7 +38,7 @@ func platform() []Condition {
 		},
 		{
 			Name: "health-not-checked", Class: Warning, Runbook: "store-throttled.md",
-			Meaning: "The health function fails when its schedule runs it, so nobody counts parked streams. What it was asked lies in the failure bucket.",
+			Meaning: "The health function fails when its schedule runs it, so nobody counts parked streams. What it was asked lies in the queue HealthScheduleFailures.",
 			Value:   Value{Single, []Term{{ID: "failed", Metric: ofFunction("HealthFunction", "Errors", sum)}}},
 			Compare: Above, Threshold: 0, Period: time.Minute, Periods: 5, Datapoints: 3,
 			Missing: NotBreaching, Why: "no data means that it did not run, or did not fail",

@@ -81,28 +81,36 @@ func (c *canteen) runAll(ctx context.Context) error {
 		}
 		started := time.Now()
 		say("-- %s", s.name)
-		err := s.do(ctx, c)
-		if complaints := c.client.complained(); len(complaints) > 0 {
-			err = errors.Join(err, fmt.Errorf("guests complained %d times:\n  %s", len(complaints), strings.Join(complaints[:min(len(complaints), 20)], "\n  ")))
-		}
-		if err != nil {
+		if err := errors.Join(s.do(ctx, c), c.complaints()); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		say("   it went well, in %s", time.Since(started).Round(time.Second))
 	}
 	c.guests.sendHome()
 	say("-- the canteen closes: %d orders served, %s", len(c.guests.all()), c.client.summary())
-	if complaints := c.client.complained(); len(complaints) > 0 {
-		return fmt.Errorf("guests complained: %s", strings.Join(complaints, "\n  "))
+	if err := c.complaints(); err != nil {
+		return err
 	}
 	return c.unlessLost(ctx, func(ctx context.Context) error {
 		return errors.Join(c.wantSound(ctx, 0), c.wantSameInLog(ctx), c.wantLogSound(ctx))
 	})
 }
 
+// complaints is what guests had reason to complain of, nil when there is nothing.
+func (c *canteen) complaints() error {
+	all := c.client.complained()
+	if len(all) == 0 {
+		return nil
+	}
+	return fmt.Errorf("guests complained %d times:\n  %s", len(all), strings.Join(all[:min(len(all), 20)], "\n  "))
+}
+
 // waitSetUp waits until the projector has set the orders up, which it does at the first event.
 func (c *canteen) waitSetUp(ctx context.Context) error {
 	return until(ctx, setUpLimit, "the first order to be projected", func(ctx context.Context) (bool, error) {
+		if err := c.complaints(); err != nil {
+			return false, err
+		}
 		_, err := c.stack.Control.Pointer(ctx, readmodel.OrdersName)
 		if errors.Is(err, projection.ErrNoPointer) {
 			return false, nil

@@ -56,8 +56,8 @@ func deploy(ctx context.Context, o options, on *emulator, fresh bool) (*deployme
 		started = time.Now()
 	}
 	// The functions write their spans into their logs, where a trace is followed; an emulator has no X-Ray.
-	err = d.sam(ctx, nil, "deploy", "--stack-name", o.stack, "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar",
-		"--parameter-overrides", parameters, "PointerTtl="+pointerTTL.String(), fmt.Sprintf("ProjectorTimeout=%d", int(projectorTimeout.Seconds())), "LogLevel=debug", "TracesExporter=console", fmt.Sprintf("WithObservability=%v", on.observability))
+	err = d.sam(ctx, nil, append([]string{"deploy", "--stack-name", o.stack, "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar",
+		"--parameter-overrides", parameters, "PointerTtl=" + pointerTTL.String(), fmt.Sprintf("ProjectorTimeout=%d", int(projectorTimeout.Seconds())), "LogLevel=debug", "TracesExporter=console"}, on.parameters...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -36,8 +36,8 @@ const (
 // emulator is what plays AWS, and what it can do.
 type emulator struct {
 	endpoint string
-	// observability says that it takes the stack with alarms and saved questions.
-	observability bool
+	// parameters are those of the stack that it wants, or that only it can show.
+	parameters []string
 }
 
 // findEmulator finds an emulator, starts one when it is told how, and sets the environment that
@@ -67,9 +67,13 @@ func findEmulator(ctx context.Context) (*emulator, error) {
 	if err := awaitEmulator(ctx, endpoint); err != nil {
 		return nil, err
 	}
-	// What has this path knows neither saved questions nor alarms with metric math.
-	ministack := status(ctx, endpoint+"/_ministack/health") == http.StatusOK
-	return &emulator{endpoint: endpoint, observability: !ministack}, nil
+	found := &emulator{endpoint: endpoint}
+	if status(ctx, endpoint+"/_ministack/health") == http.StatusOK {
+		// It knows neither saved questions nor alarms with metric math, and its functions are processes beside it that nobody
+		// tells where it is. It has Object Lock.
+		found.parameters = []string{"WithObservability=false", "EndpointUrl=" + endpoint, "LogLockDays=1"}
+	}
+	return found, nil
 }
 
 // awaitEmulator waits until something at the endpoint speaks HTTP and has no error of its own.
