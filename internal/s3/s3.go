@@ -157,6 +157,9 @@ func (b *Blobs) readOnce(ctx context.Context, in *s3.GetObjectInput) (data []byt
 		return nil, false, err
 	}
 	defer out.Body.Close()
+	if out.LastModified == nil {
+		return nil, true, errNotFromS3
+	}
 	var read bytes.Buffer
 	read.Grow(int(aws.ToInt64(out.ContentLength)) + bytes.MinRead) // so that it is never copied
 	if _, err := read.ReadFrom(out.Body); err != nil {
@@ -211,10 +214,12 @@ func (b *Blobs) List(ctx context.Context, prefix, after string, limit int) ([]ev
 	}
 }
 
-// notFromS3 is the error of a response that says "done" but lacks what S3 always says: it came
-// from something in between, and the outcome is unknown.
+// errNotFromS3 says that a response lacks what S3 always says: it came from something in between,
+// and the outcome is unknown.
+var errNotFromS3 = errors.New("the response is not one of S3")
+
 func (b *Blobs) notFromS3(what, key string) error {
-	return fault.Unavailable(errors.New(b.doing(what, key) + ": the response is not one of S3"))
+	return fault.Unavailable(fmt.Errorf("%s: %w", b.doing(what, key), errNotFromS3))
 }
 
 func (b *Blobs) doing(what, key string) string {
