@@ -138,9 +138,9 @@ func (s *Ledger) Manifests(ctx context.Context, after uint64, limit int) ([]even
 			return nil, wrap(ctx, s.doing("reading manifests"), err)
 		}
 		for _, it := range out.Items {
-			var m eventlog.Manifest
-			if err := json.Unmarshal([]byte(text(it, attrValue)), &m); err != nil {
-				return nil, fmt.Errorf("%s: manifest %s: %w", s.doing("decoding"), text(it, attrSK), err)
+			m, err := manifestOf(it)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", s.doing("reading manifests"), err)
 			}
 			manifests = append(manifests, m)
 		}
@@ -160,11 +160,36 @@ func (s *Ledger) Commit(ctx context.Context, c eventlog.Commit) error {
 	if err != nil {
 		return err
 	}
-	return s.transact(ctx, doing, []ledgerWrite{
+	var sent attempts
+	err = s.transact(ctx, doing, &sent, []ledgerWrite{
 		{item: s.putClaim(c), failed: eventlog.ErrClaimed},
 		{item: s.moveHead(c.Manifest.First-1, c.Manifest, 1), failed: eventlog.ErrHeadMoved},
 		{item: manifest},
 	})
+	if errors.Is(err, eventlog.ErrClaimed) && sent.Repeated() {
+		if own, look := s.committed(ctx, &c.Manifest); own || look != nil {
+			return look
+		}
+	}
+	return err
+}
+
+// committed reports whether the ledger has this manifest, which its segment's key tells: no two
+// commits share one.
+func (s *Ledger) committed(ctx context.Context, m *eventlog.Manifest) (bool, error) {
+	it, err := s.get(ctx, manifestKey(m.Last))
+	if err != nil || len(it) == 0 {
+		return false, err
+	}
+	there, err := manifestOf(it)
+	return err == nil && there.Key == m.Key, err
+}
+
+func manifestOf(it item) (m eventlog.Manifest, err error) {
+	if err := json.Unmarshal([]byte(text(it, attrValue)), &m); err != nil {
+		return m, fmt.Errorf("decoding manifest %s: %w", text(it, attrSK), err)
+	}
+	return m, nil
 }
 
 // ledgerWrite is one item of a transaction, and what it means when its condition fails; nil:
@@ -176,7 +201,7 @@ type ledgerWrite struct {
 
 // transact writes all or nothing. While another transaction holds an item it tries again: what
 // became of that one shows then.
-func (s *Ledger) transact(ctx context.Context, doing string, writes []ledgerWrite) error {
+func (s *Ledger) transact(ctx context.Context, doing string, sent *attempts, writes []ledgerWrite) error {
 	in := &dynamodb.TransactWriteItemsInput{}
 	for _, w := range writes {
 		in.TransactItems = append(in.TransactItems, w.item)
@@ -188,7 +213,7 @@ func (s *Ledger) transact(ctx context.Context, doing string, writes []ledgerWrit
 				return err
 			}
 		}
-		_, err = s.client.TransactWriteItems(ctx, in, untokened)
+		_, err = s.client.TransactWriteItems(ctx, in, sent.count, untokened)
 		var cancelled *types.TransactionCanceledException
 		if err == nil || ctx.Err() != nil || !errors.As(err, &cancelled) {
 			return wrap(ctx, doing, err)

@@ -93,5 +93,5 @@ func (s *Ledger) restorePart(ctx context.Context, part []eventlog.Manifest) erro
 		}
 		writes = append(writes, ledgerWrite{item: put})
 	}
-	return s.transact(ctx, s.doing(fmt.Sprintf("restoring the events %d to %d", part[0].First, last.Last)), writes)
+	return s.transact(ctx, s.doing(fmt.Sprintf("restoring the events %d to %d", part[0].First, last.Last)), new(attempts), writes)
 }
