@@ -83,6 +83,9 @@ func (f *Folder) ArchiveLog() *archive.Log {
 // archiveSound is Archive for a verification: it appends nothing when the store has lost events of
 // the streams that wait, since the archiver may then take for new what the log has.
 func (f *Folder) archiveSound(ctx context.Context) error {
+	if f.alien != nil {
+		return f.alien
+	}
 	archived, err := archivePosition{f}.Archived(ctx)
 	if err != nil {
 		return err

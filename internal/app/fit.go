@@ -193,3 +193,21 @@ func (f *Folder) misfit(ctx context.Context) (string, error) {
 	}
 	return strings.Join(whys, "; "), nil
 }
+
+// checkCutOff fails with eventstore.ErrOtherStore when the store was copied without its write-ahead
+// log, unless others have seen its last event: then nothing can be missing.
+func (f *Folder) checkCutOff(ctx context.Context, seen uint64) error {
+	if !f.Events.CutOff() {
+		return nil
+	}
+	head, err := f.Events.Head(ctx)
+	switch {
+	case err != nil:
+		return err
+	case head > 0 && head == seen:
+		f.Events.Confirm()
+		return nil
+	}
+	return fmt.Errorf("%w: %s was copied while a server had it open, without its %s-wal, so events are missing after event %d: copy both, or what `gakushoku events export` writes; to go on with what is there, import that into a new folder",
+		eventstore.ErrOtherStore, f.Events.Path(), f.Events.Path(), head)
+}

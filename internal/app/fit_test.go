@@ -234,3 +234,81 @@ func TestWhoeverNeedsOnlyTheLogOpensNoMore(t *testing.T) {
 		})
 	}
 }
+
+func TestPartOfAnotherFolderIsTold(t *testing.T) {
+	t.Parallel()
+	for _, part := range []string{"events.db", "control.db", "log.db", "log"} {
+		t.Run(part, func(t *testing.T) {
+			t.Parallel()
+			f, other := openFolder(t), openFolder(t)
+			for _, each := range []*Folder{f, other} {
+				place(t, each, 3)
+				settled(t, each)
+				without(t, each)
+			}
+			err := os.RemoveAll(filepath.Join(f.Dir, part))
+			if err == nil {
+				err = copyTree(filepath.Join(other.Dir, part), filepath.Join(f.Dir, part))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			f = openFolderAt(t, f.Dir)
+			if err := f.CheckEvents(t.Context()); !errors.Is(err, eventstore.ErrOtherStore) || !strings.Contains(err.Error(), part) {
+				t.Errorf("check: %v", err)
+			}
+			if r, err := f.ArchiveLog().VerifyEvents(t.Context(), false); err != nil || r.Sound || r.Counts[archive.Misfit] != 1 {
+				t.Errorf("events verify: %+v, %v", r, err)
+			}
+		})
+	}
+}
+
+func TestFolderFromBeforeIdsIsTakenInOnce(t *testing.T) {
+	t.Parallel()
+	f := openFolder(t)
+	place(t, f, 3)
+	settled(t, f)
+	without(t, f, "log/folder.json")
+	for _, name := range []string{"events.db", "control.db", "log.db"} {
+		change(t, filepath.Join(f.Dir, name), "DROP TABLE folder")
+	}
+	if err := os.WriteFile(filepath.Join(f.Dir, markerFile), []byte(`{"gakushokuFormat":1}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ids := map[string]bool{}
+	for range 2 {
+		f = openFolderAt(t, f.Dir)
+		for _, m := range f.members() {
+			id, err := m.belong(t.Context(), "")
+			if ids[id] = true; err != nil || id == "" {
+				t.Errorf("%s belongs to %q: %v", m.name, id, err)
+			}
+		}
+		without(t, f)
+	}
+	if len(ids) != 1 {
+		t.Errorf("ids: %v", ids)
+	}
+}
+
+func TestEventsCopiedAloneWhileServedAreTold(t *testing.T) {
+	t.Parallel()
+	f := openFolder(t)
+	place(t, f, 3)
+	alone := filepath.Join(t.TempDir(), "data")
+	if err := errors.Join(os.Mkdir(alone, 0o700), copyTree(eventsFile(f.Dir), eventsFile(alone))); err != nil {
+		t.Fatal(err)
+	}
+	c := openFolderAt(t, alone)
+	if r, err := c.ArchiveLog().VerifyEvents(t.Context(), false); err != nil || r.Sound || r.Counts[archive.Misfit] != 1 {
+		t.Errorf("events verify: %+v, %v", r, err)
+	}
+	if got := partOf(t, c, health.PartEventStore); got.Status != health.Failing {
+		t.Errorf("health: %+v", got)
+	}
+	without(t, c)
+	if _, err := OpenServer(t.Context(), ServeOptions{Dir: alone, Addr: "127.0.0.1:0"}); !errors.Is(err, eventstore.ErrOtherStore) || !strings.Contains(err.Error(), "-wal") {
+		t.Errorf("serving: %v", err)
+	}
+}

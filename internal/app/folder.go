@@ -49,6 +49,7 @@ type Folder struct {
 
 	opened fs.FileInfo // the folder
 	broken []error     // why parts are nil that were not needed
+	alien  error       // eventstore.ErrOtherStore when parts belong to another folder
 
 	lastSegment lastSegment // see lastLogged
 }
@@ -60,7 +61,8 @@ type lastSegment struct {
 }
 
 type marker struct {
-	Format int `json:"gakushokuFormat"`
+	Format int    `json:"gakushokuFormat"`
+	Folder string `json:"folder,omitempty"` // the folder's id, which every part has too
 }
 
 // LogFile is where the server of a data folder writes its log.
@@ -89,7 +91,7 @@ func eventsLost(dir string) error {
 // when it was cut off, by a full disk or a crash. The marker comes last: where it is, the event
 // store has been.
 func prepareFolder(ctx context.Context, dir string) error {
-	found, err := readMarker(dir)
+	_, found, err := readMarker(dir)
 	if err == nil && !found {
 		err = checkEmpty(dir)
 	}
@@ -109,31 +111,30 @@ func prepareFolder(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	return writeMarker(dir)
+	return writeMarker(dir, "")
 }
 
 // readMarker looks for the marker; false when there is none.
-func readMarker(dir string) (bool, error) {
+func readMarker(dir string) (m marker, found bool, err error) {
 	path := filepath.Join(dir, markerFile)
 	raw, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return m, false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("opening the data folder: %w", err)
+		return m, false, fmt.Errorf("opening the data folder: %w", err)
 	}
-	var m marker
 	if err := json.Unmarshal(raw, &m); err != nil || m.Format < 1 {
-		return false, fmt.Errorf("%s is damaged: restore it, or choose another --data folder", path)
+		return m, false, fmt.Errorf("%s is damaged: restore it, or choose another --data folder", path)
 	}
 	if m.Format > folderFormat {
-		return false, fmt.Errorf("%s was written by a newer gakushoku (format %d, this one knows %d): use that one", dir, m.Format, folderFormat)
+		return m, false, fmt.Errorf("%s was written by a newer gakushoku (format %d, this one knows %d): use that one", dir, m.Format, folderFormat)
 	}
 	about, err := os.Stat(path)
 	if err != nil {
-		return false, fmt.Errorf("opening the data folder: %w", err)
+		return m, false, fmt.Errorf("opening the data folder: %w", err)
 	}
-	return true, checkOwner(dir, about, os.Geteuid())
+	return m, true, checkOwner(dir, about, os.Geteuid())
 }
 
 // checkEmpty refuses a folder that holds something else than what prepareFolder leaves behind
@@ -161,8 +162,8 @@ func checkEmpty(dir string) error {
 }
 
 // writeMarker makes the folder ours. Nobody sees half a marker.
-func writeMarker(dir string) error {
-	encoded, err := json.Marshal(marker{folderFormat})
+func writeMarker(dir, id string) error {
+	encoded, err := json.Marshal(marker{folderFormat, id})
 	if err == nil {
 		err = writeWhole(dir, markerFile, append(encoded, '\n'))
 	}

@@ -44,7 +44,7 @@ func OpenExistingFolder(ctx context.Context, dir string) (*Folder, error) {
 // OpenParts is OpenExistingFolder for whoever needs only some parts. The others are opened too
 // when they can be, and are nil when not: Broken says why.
 func OpenParts(ctx context.Context, dir string, needed Parts) (*Folder, error) {
-	found, err := readMarker(dir)
+	_, found, err := readMarker(dir)
 	if err == nil && !found {
 		if err = checkEmpty(dir); err == nil {
 			err = fmt.Errorf("%w %s: choose another one with --data, or fill it with `gakushoku serve` or `gakushoku events import`", ErrNoFolder, dir)
@@ -129,6 +129,9 @@ func (f *Folder) prepare(ctx context.Context) (err error) {
 	}
 	if f.Broken() != nil {
 		return nil
+	}
+	if err := f.belong(ctx); err != nil {
+		return err
 	}
 	f.Events.Guard(f.othersInPlace)
 	f.Pointers = &projection.CachedPointers{Source: f.Control, TTL: pointerTTL, Now: time.Now}

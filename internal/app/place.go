@@ -36,20 +36,21 @@ func (f *Folder) logPlaced() []placed {
 // something else than what was opened. Read models are not among the parts: they are made of the
 // events, and rebuilds replace them.
 func (f *Folder) InPlace() error {
-	return errors.Join(allPlaced(f.eventsPlaced()), f.othersInPlace())
-}
-
-// othersInPlace is InPlace but for the events.
-func (f *Folder) othersInPlace() error {
-	return allPlaced(append(f.logPlaced(), f.controlPlaced())...)
-}
-
-func allPlaced(parts ...placed) error {
 	var errs []error
-	for _, p := range parts {
+	for _, p := range append(f.logPlaced(), f.eventsPlaced(), f.controlPlaced()) {
 		errs = append(errs, p.check())
 	}
 	return fault.Unavailable(errors.Join(errs...))
+}
+
+// othersInPlace is InPlace for each commit of events: it costs three calls of stat.
+func (f *Folder) othersInPlace() error {
+	for _, check := range []func() error{f.Control.Glance, f.Ledger.Glance, f.Blobs.InPlace} {
+		if err := check(); err != nil {
+			return fault.Unavailable(err)
+		}
+	}
+	return nil
 }
 
 // isReplaced reports whether a part was found not to be at its path.

@@ -208,6 +208,10 @@ func otherStore(err error) error {
 // not the one that was projected and archived: an older copy of it, or one that has lost its last
 // events. What is made of the events must not be changed to fit that.
 func (f *Folder) CheckEvents(ctx context.Context) error {
+	if f.alien != nil {
+		return f.alien
+	}
+	furthest := uint64(0)
 	for _, reader := range []string{projectorName, archiverName} {
 		c, err := f.Control.Checkpoint(ctx, reader)
 		if err != nil {
@@ -220,8 +224,12 @@ func (f *Folder) CheckEvents(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		furthest = max(furthest, mark.Number)
 	}
-	_, _, err := f.logged(ctx)
+	logged, _, err := f.logged(ctx)
+	if err == nil {
+		err = f.checkCutOff(ctx, max(logged, furthest))
+	}
 	return otherStore(err)
 }
 

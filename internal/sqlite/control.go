@@ -59,6 +59,9 @@ func (c *Control) Close() error { return c.db.close() }
 // or to none.
 func (c *Control) InPlace() error { return c.db.inPlace() }
 
+// Glance is InPlace for each commit of another store: it looks at the file only.
+func (c *Control) Glance() error { return c.db.glance() }
+
 // File is the file that is open, wherever its path leads by now.
 func (c *Control) File() fs.FileInfo { return c.db.place.file }
 

@@ -47,6 +47,10 @@ type Events struct {
 	closed sync.Once
 	guard  func() error // see Guard
 
+	belongs bool // to a folder
+	marked  bool // the file says that it is not whole alone; used in transactions only
+	cutOff  bool // see CutOff
+
 	mu    sync.Mutex
 	awake chan struct{} // closed and replaced at every commit
 
@@ -64,28 +68,49 @@ var (
 // OpenExistingEvents opens the event store in the file at path. When there is none it makes none:
 // then, and when the file holds nothing at all, the error is fs.ErrNotExist. Close it.
 func OpenExistingEvents(ctx context.Context, path string) (*Events, error) {
+	alone, err := cutOff(ctx, path) // before it is opened, which makes a new write-ahead log
+	if err != nil {
+		return nil, err
+	}
 	format, err := identify(ctx, path, eventsFile, eventsFormat)
 	if err == nil && format == 0 {
 		return nil, fmt.Errorf("opening %s: %w", path, fs.ErrNotExist)
 	}
-	return OpenEvents(ctx, path) // which says what is wrong with it
+	return openEvents(ctx, path, alone) // which says what is wrong with it
 }
 
 // OpenEvents opens or creates the event store in the file at path. Close it.
 func OpenEvents(ctx context.Context, path string) (*Events, error) {
+	alone, err := cutOff(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return openEvents(ctx, path, alone)
+}
+
+func openEvents(ctx context.Context, path string, alone bool) (*Events, error) {
 	db, err := open(ctx, path, eventsFile, eventsSchema, fmt.Sprintf(eventsUpgrade, time.Now().UnixMilli()))
 	if err != nil {
 		return nil, err
 	}
 	s := &Events{
-		db: db, awake: make(chan struct{}),
+		db: db, awake: make(chan struct{}), cutOff: alone,
 		queue: make(chan *appending, maxGroup), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 	if err := s.prepare(ctx); err != nil {
 		return nil, errors.Join(db.failed(ctx, "opening the event store", err), db.close())
 	}
+	db.leaving = s.leave
 	go s.writer()
 	return s, nil
+}
+
+// leave is the last thing that is done with the file.
+func (s *Events) leave() error {
+	if !s.belongs || s.cutOff {
+		return nil
+	}
+	return s.db.leaveWhole()
 }
 
 func (s *Events) prepare(ctx context.Context) error {

@@ -74,6 +74,9 @@ func (l *Ledger) Close() error { return l.db.close() }
 // or to none.
 func (l *Ledger) InPlace() error { return l.db.inPlace() }
 
+// Glance is InPlace for each commit of another store: it looks at the file only.
+func (l *Ledger) Glance() error { return l.db.glance() }
+
 // File is the file that is open, wherever its path leads by now.
 func (l *Ledger) File() fs.FileInfo { return l.db.place.file }
 

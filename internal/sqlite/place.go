@@ -91,29 +91,42 @@ func (d *database) look() error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.lost != nil {
+	err := d.lookAt(d.path, p.file)
+	if err == nil {
+		err = d.lookAt(d.path+"-wal", p.wal)
+	}
+	if err == nil {
+		err = d.lookAt(d.path+"-shm", p.shm)
+	}
+	return err
+}
+
+// glance is look at the file only: one call of stat.
+func (d *database) glance() error {
+	if d.place.file == nil {
+		return nil
+	}
+	d.place.mu.Lock()
+	defer d.place.mu.Unlock()
+	return d.lookAt(d.path, d.place.file)
+}
+
+// lookAt compares one of the files. The caller holds the mutex.
+func (d *database) lookAt(path string, was fs.FileInfo) error {
+	p := &d.place
+	if p.lost != nil || was == nil {
 		return p.lost
 	}
-	for _, part := range []struct {
-		path string
-		was  fs.FileInfo
-	}{{d.path, p.file}, {d.path + "-wal", p.wal}, {d.path + "-shm", p.shm}} {
-		if part.was == nil {
-			continue
-		}
-		now, err := os.Stat(part.path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return p.lose(part.path, "is not there any more")
-		case err != nil:
-			return fault.Unavailable(err)
-		case !os.SameFile(now, part.was):
-			return p.lose(part.path, "is another file than the one that was opened")
-		case part.path == d.path:
-			if err := d.lookInto(now); err != nil {
-				return err
-			}
-		}
+	now, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return p.lose(path, "is not there any more")
+	case err != nil:
+		return fault.Unavailable(err)
+	case !os.SameFile(now, was):
+		return p.lose(path, "is another file than the one that was opened")
+	case was == p.file:
+		return d.lookInto(now)
 	}
 	return nil
 }

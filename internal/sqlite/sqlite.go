@@ -53,6 +53,8 @@ type database struct {
 	lock   chan struct{} // full while somebody writes
 	closed atomic.Bool
 
+	leaving func() error // called before the connection that writes is closed; may be nil
+
 	begin, commit, rollback *sql.Stmt
 	written                 []*sql.Stmt // all that are prepared on write
 }
@@ -237,7 +239,7 @@ func (d *database) transact(ctx context.Context, f func() error) (err error) {
 	if err := f(); err != nil {
 		return err
 	}
-	if err := d.look(); err != nil {
+	if err := d.glance(); err != nil {
 		return err
 	}
 	if _, err := d.commit.Exec(); err != nil {
@@ -329,6 +331,9 @@ func (d *database) close() error {
 	}
 	for _, statement := range d.written {
 		errs = append(errs, statement.Close())
+	}
+	if d.leaving != nil && !d.replaced() {
+		errs = append(errs, d.leaving())
 	}
 	if d.write != nil {
 		errs = append(errs, d.write.Close())

@@ -179,7 +179,7 @@ type eventWriter struct {
 
 func (s *Events) transact(ctx context.Context, f func(*eventWriter) error) error {
 	var theirs error // of f, which speaks for itself
-	appended := false
+	appended, first := false, false
 	err := s.db.transact(ctx, func() error {
 		w := &eventWriter{store: s, now: time.Now().UnixMilli()}
 		if err := s.lastPosition.QueryRow().Scan(&w.position); err != nil {
@@ -191,8 +191,16 @@ func (s *Events) transact(ctx context.Context, f func(*eventWriter) error) error
 		if theirs == nil && appended && s.guard != nil {
 			theirs = s.guard()
 		}
+		if first = appended && s.belongs && !s.marked; first && theirs == nil {
+			s.marked = true
+			_, err := s.db.write.ExecContext(context.Background(), "UPDATE folder SET whole = 0 WHERE whole <> 0")
+			return err
+		}
 		return theirs
 	})
+	if first && err == nil {
+		err = s.db.checkpoint(ctx)
+	}
 	switch {
 	case theirs != nil:
 		return theirs
