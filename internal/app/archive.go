@@ -83,8 +83,8 @@ func (f *Folder) ArchiveLog() *archive.Log {
 // archiveSound is Archive for a verification: it appends nothing when the store has lost events of
 // the streams that wait, since the archiver may then take for new what the log has.
 func (f *Folder) archiveSound(ctx context.Context) error {
-	if f.alien != nil {
-		return f.alien
+	if err := f.CheckEvents(ctx); err != nil {
+		return err
 	}
 	archived, err := archivePosition{f}.Archived(ctx)
 	if err != nil {
@@ -140,8 +140,8 @@ func (f *Folder) logLag(ctx context.Context, now time.Time) (health.Lag, error) 
 	} else if err != nil {
 		return health.Lag{}, err
 	}
-	if err := f.lastObject(ctx); errors.Is(err, eventlog.ErrNoBlob) {
-		return health.Lag{}, errors.Join(health.Problemf("objects of the log are missing: make them again with `gakushoku archive verify --fix`"), err)
+	if err := f.checkObjects(ctx); errors.Is(err, ErrObjectsLost) {
+		return health.Lag{}, errors.Join(health.Problemf("%v", ErrObjectsLost), err)
 	} else if err != nil {
 		return health.Lag{}, err
 	}

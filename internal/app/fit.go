@@ -101,17 +101,32 @@ func (f *Folder) lastManifest(ctx context.Context, head eventlog.Head) (*eventlo
 	return &manifests[0], nil
 }
 
-// lastObject fails with eventlog.ErrNoBlob when the object of the last segment is not there.
-func (f *Folder) lastObject(ctx context.Context) error {
+// ErrObjectsLost says that segments that the ledger knows are not in log/.
+var ErrObjectsLost = errors.New("objects of the log are missing: make them again with `gakushoku archive verify --fix`")
+
+// checkObjects fails with ErrObjectsLost when the object of the first or of the last segment is not
+// there: whoever empties or replaces log/ takes one of them.
+func (f *Folder) checkObjects(ctx context.Context) error {
 	head, err := f.Log().Head(ctx)
+	if err != nil || head.Number == 0 {
+		return err
+	}
+	first, err := f.Ledger.Manifests(ctx, 0, 1)
 	if err != nil {
 		return err
 	}
 	last, err := f.lastManifest(ctx, head)
-	if err == nil && last != nil {
-		_, err = f.Blobs.GetRange(ctx, last.Key, 0, 1)
+	if err != nil || last == nil {
+		return err
 	}
-	return err
+	for _, m := range append(first, *last) {
+		if _, err := f.Blobs.GetRange(ctx, m.Key, 0, 1); errors.Is(err, eventlog.ErrNoBlob) {
+			return fmt.Errorf("%w (%s)", ErrObjectsLost, m.Key)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // batchOf returns the events that a segment was made of, as far as that is known: the ledger
@@ -182,10 +197,10 @@ func (f *Folder) checkRow(ctx context.Context, name string, e *event.Event) erro
 // misfit says why the parts of this folder do not belong together, "" when they do.
 func (f *Folder) misfit(ctx context.Context) (string, error) {
 	var whys []string
-	for _, check := range []func(context.Context) error{f.CheckEvents, f.CheckRows} {
+	for _, check := range []func(context.Context) error{f.CheckEvents, f.CheckRows, f.checkObjects} {
 		err := check(ctx)
 		switch {
-		case errors.Is(err, eventstore.ErrOtherStore) || errors.Is(err, ErrRowsBehind):
+		case errors.Is(err, eventstore.ErrOtherStore) || errors.Is(err, ErrRowsBehind) || errors.Is(err, ErrObjectsLost):
 			whys = append(whys, err.Error())
 		case err != nil:
 			return "", err

@@ -163,6 +163,13 @@ func TestLostObjectsAreMadeAgainFromTheStore(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
+		"removed, and more was archived since": {lose: func(t *testing.T, f *Folder, object string) {
+			if err := os.RemoveAll(filepath.Dir(filepath.Dir(object))); err != nil {
+				t.Fatal(err)
+			}
+			place(t, f, 1)
+			settled(t, f)
+		}},
 		"one byte changed": {deep: true, lose: func(t *testing.T, _ *Folder, object string) {
 			data, err := os.ReadFile(object)
 			if err == nil {
@@ -194,7 +201,7 @@ func TestLostObjectsAreMadeAgainFromTheStore(t *testing.T) {
 				t.Errorf("before: %+v, %v", r, err)
 			}
 			r, err := f.ArchiveLog().Verify(t.Context(), archive.Options{Deep: c.deep, Fix: true})
-			if err != nil || !r.Sound || r.Mended() != 1 {
+			if err != nil || !r.Sound || r.Mended() < 1 {
 				t.Errorf("fixing: %+v, %v", r, err)
 			}
 			wantArchived(t, f)
@@ -301,8 +308,13 @@ func TestEventsCopiedAloneWhileServedAreTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := openFolderAt(t, alone)
-	if r, err := c.ArchiveLog().VerifyEvents(t.Context(), false); err != nil || r.Sound || r.Counts[archive.Misfit] != 1 {
-		t.Errorf("events verify: %+v, %v", r, err)
+	for range 2 { // looking makes it no better
+		if r, err := c.ArchiveLog().VerifyEvents(t.Context(), false); err != nil || r.Sound || r.Counts[archive.Misfit] != 1 {
+			t.Errorf("events verify: %+v, %v", r, err)
+		}
+		if r, err := c.ArchiveLog().Verify(t.Context(), archive.Options{}); err != nil || r.Sound || r.Counts[archive.Misfit] != 1 {
+			t.Errorf("archive verify: %+v, %v", r, err)
+		}
 	}
 	if got := partOf(t, c, health.PartEventStore); got.Status != health.Failing {
 		t.Errorf("health: %+v", got)

@@ -68,7 +68,11 @@ func (l fileLines) search(ctx context.Context, q logsearch.Query, f func([]byte)
 // eachEventThere is EachEvent for whoever looks for something: of a log that cannot be brought up to
 // date it reads what is there.
 func (f *Folder) eachEventThere(ctx context.Context, do func(*event.Event) error) error {
-	if err := f.Archive(ctx); errors.Is(err, eventlog.ErrLedgerBehind) || errors.Is(err, eventstore.ErrOtherStore) {
+	err := f.CheckEvents(ctx)
+	if err == nil {
+		err = f.Archive(ctx)
+	}
+	if errors.Is(err, eventlog.ErrLedgerBehind) || errors.Is(err, eventstore.ErrOtherStore) {
 		return archived{f.Dir}.EachEvent(ctx, do)
 	}
 	return f.EachEvent(ctx, do)

@@ -13,6 +13,7 @@ type Status struct {
 	Head    eventlog.Head `json:"head"`
 	Waiting *uint64       `json:"waiting,omitempty"` // events that are not in the log yet; absent when nobody can tell
 	AgeMs   int64         `json:"ageMs,omitempty"`   // how long ago the last segment was committed
+	Misfit  string        `json:"misfit,omitempty"`  // why the log and what else there is do not belong together
 }
 
 // Status reads where the log stands.
@@ -31,6 +32,11 @@ func (l *Log) Status(ctx context.Context) (Status, error) {
 			return s, fmt.Errorf("reading what waits to be archived: %w", err)
 		}
 		s.Waiting = &waiting
+	}
+	if l.Misfit != nil {
+		if s.Misfit, err = l.Misfit(ctx); err != nil {
+			return s, fmt.Errorf("comparing the log with what else there is: %w", err)
+		}
 	}
 	return s, nil
 }

@@ -58,6 +58,11 @@ func (p *program) showArchiveStatus(s *archive.Status) error {
 	if err := p.printf("%s in %s%s\n", plural(int64(s.Head.Number), "event"), plural(int64(s.Head.Segments), "segment"), last); err != nil {
 		return err
 	}
+	if s.Misfit != "" {
+		if err := p.printf("%s\n", plain(s.Misfit)); err != nil {
+			return err
+		}
+	}
 	switch {
 	case s.Waiting == nil:
 		return nil

@@ -37,6 +37,9 @@ func (c *eventsVerifyCommand) Run(p *program) error {
 		return p.showEventsReport(report, time.Since(started))
 	})
 	what := "the event store"
+	if report != nil && report.Total() > 0 && report.Counts[archive.Misfit] == report.Total() {
+		what = "the data folder"
+	}
 	if report != nil && report.Total() == 0 {
 		what = "the log"
 	}
@@ -59,6 +62,9 @@ func (p *program) showEventsReport(r *archive.EventsReport, took time.Duration) 
 		return p.printf("Each event is sound by itself, but the log and the store do not hold the same, or the log is damaged: see above.\n")
 	case r.Total() == 0:
 		return p.printf("The events are sound.\n")
+	}
+	if r.Counts[archive.Misfit] == r.Total() {
+		return p.printf("Each event is sound by itself, but the parts of the data folder do not belong together: see above.\n")
 	}
 	return p.printf("The event store is not sound: restore it from a backup.\n")
 }
