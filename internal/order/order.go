@@ -43,49 +43,46 @@ func Evolve(s State, e *event.Event) (State, error) {
 		if err := p.Decode(e); err != nil {
 			return s, err
 		}
-		next.OrderID, next.Total, next.Status = p.OrderID, p.Total, Ordered
+		next.OrderID, next.Total = p.OrderID, p.Total
 	case event.OrderPaidType:
 		var p event.OrderPaid
 		if err := p.Decode(e); err != nil {
 			return s, err
 		}
-		next.Method, next.Status = p.Method, Paid
-	case event.OrderPreparationStartedType:
-		next.Status = Preparing
-	case event.OrderReadyType:
-		next.Status = Ready
-	case event.OrderPickedUpType:
-		next.Status = PickedUp
-	case event.OrderCancelledType:
-		next.Status = Cancelled
-	case event.OrderRefundedType:
-		// The refund moves money, not the order.
-	default:
-		return s, fmt.Errorf("order %s: %w %q", s.OrderID, event.ErrUnknownType, e.Type)
+		next.Method = p.Method
 	}
-	if !follows(e.Type, s.Status) {
-		return s, fmt.Errorf("order %s: %s cannot follow status %q", s.OrderID, e.Type, s.Status)
+	status, err := Next(s.Status, e.Type)
+	if err != nil {
+		return s, fmt.Errorf("order %s: %w", s.OrderID, err)
 	}
+	next.Status = status
 	return next, nil
 }
 
-// follows is the state machine: the status that each event needs to find.
-func follows(eventType string, status Status) bool {
+// Next is the state machine: where an event of a type takes an order that stands at status. An
+// import asks it about millions of events, so it looks at nothing else.
+func Next(status Status, eventType string) (Status, error) {
+	next, follows := status, false
 	switch eventType {
 	case event.OrderPlacedType:
-		return status == ""
+		next, follows = Ordered, status == ""
 	case event.OrderPaidType:
-		return status == Ordered
+		next, follows = Paid, status == Ordered
 	case event.OrderPreparationStartedType:
-		return status == Paid
+		next, follows = Preparing, status == Paid
 	case event.OrderReadyType:
-		return status == Preparing
+		next, follows = Ready, status == Preparing
 	case event.OrderPickedUpType:
-		return status == Ready
+		next, follows = PickedUp, status == Ready
 	case event.OrderCancelledType:
-		return status == Ordered || status == Paid
+		next, follows = Cancelled, status == Ordered || status == Paid
 	case event.OrderRefundedType:
-		return status == Cancelled
+		follows = status == Cancelled // it moves money, not the order
+	default:
+		return status, fmt.Errorf("%w %q", event.ErrUnknownType, eventType)
 	}
-	return false
+	if !follows {
+		return status, fmt.Errorf("%s cannot follow status %q", eventType, status)
+	}
+	return next, nil
 }

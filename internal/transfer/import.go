@@ -35,7 +35,11 @@ type Target interface {
 
 // Options say how to import.
 type Options struct {
-	Stored        bool           // the lines are from a log of this system, and are not checked as strictly as those from outside
+	Stored bool // the lines are from a log of this system, and are not checked as strictly as those from outside
+	// Follow is the state machine of the events' streams: the status that an event of a type leads to
+	// from another, "" for none. Events that cannot follow are bad lines; nil takes them all.
+	Follow        func(status, eventType string) (string, error)
+	Unfoldable    bool           // take events that Follow refuses all the same, and count them
 	SkipBad       bool           // import the good lines though there are bad ones
 	BadWriter     io.Writer      // takes the bad lines as they stand in the file, with SkipBad
 	CorrelationID string         // of events that bring none; the one of ctx, or a new one, when ""
@@ -71,6 +75,7 @@ type Report struct {
 	AlreadyThere  int       `json:"alreadyThere"`  // in the store before, or twice in the file
 	Streams       int       `json:"streams"`       // that the good lines belong to
 	BadLines      int       `json:"badLines"`      // how many lines are bad
+	Unfoldable    int       `json:"unfoldable"`    // events that cannot follow those before them, which are bad lines unless Options say otherwise
 	Bad           []BadLine `json:"bad,omitempty"` // the first of them, by line
 	CorrelationID string    `json:"correlationId"` // given to events that brought none
 }
@@ -100,7 +105,8 @@ func (badLines) Is(target error) bool { return target == ErrBadLines }
 // Import reads JSONL from r and appends its events in the order of the file, many small
 // transactions one after another. The file is checked first, alone and against the store, and
 // nothing is appended when a line is bad (but for SkipBad): one that does not decode, or whose
-// place in its stream is taken by another event, or missing the event before it. Events that the
+// place in its stream is taken by another event, or missing the event before it, or which cannot
+// follow it. Events that the
 // store has already are left alone, so that importing a file again does nothing, and an import
 // that was cut off goes on where it ended; the report of one that failed on the way says how many
 // events are in. The number of events is bounded by memory (about 200 bytes each), their size is
@@ -165,7 +171,7 @@ func (p *plan) tell(step string, done, total int64) {
 
 // report counts what the plan holds.
 func (p *plan) report() Report {
-	r := Report{Lines: p.lines, CorrelationID: p.options.CorrelationID, BadLines: len(p.bad), Bad: p.describeBad()}
+	r := Report{Lines: p.lines, Unfoldable: p.unfoldable, CorrelationID: p.options.CorrelationID, BadLines: len(p.bad), Bad: p.describeBad()}
 	seen := make([]bool, len(p.streams))
 	for i := range p.entries {
 		e := &p.entries[i]

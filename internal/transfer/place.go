@@ -66,10 +66,13 @@ type placing struct {
 	next   uint64 // the version that the next new event must have
 	first  *entry // the entry that has the latest version
 	broken bool   // an event could not be placed: those after it neither
+	status string // that the events so far lead to
+	unfit  error  // the stored events do not follow from one another
 }
 
 func (p *plan) placeStream(name string, entries []int32, stored []event.Event) error {
 	s := &placing{plan: p, name: name, stored: stored, next: uint64(len(stored)) + 1}
+	s.foldStored()
 	for _, i := range entries {
 		if err := s.placeEntry(&p.entries[i], p.taken[i]); err != nil {
 			return err
@@ -101,11 +104,48 @@ func (s *placing) placeEntry(e *entry, taken string) error {
 	case e.version != s.next:
 		s.spoil(e, "version %d of %s is missing before version %d: import a file that has it first, such as an export without --since", s.next, s.name, e.version)
 		s.broken = true
+	case !s.follows(e):
+		s.broken = true
 	default:
 		e.state = isNew
 		s.next++
 	}
 	return nil
+}
+
+// foldStored finds the status to which the stored events lead.
+func (s *placing) foldStored() {
+	for i := range s.stored {
+		if s.options.Follow == nil || s.unfit != nil {
+			return
+		}
+		s.status, s.unfit = s.options.Follow(s.status, s.stored[i].Type)
+	}
+}
+
+// follows takes the status on by one event. It spoils one that cannot be folded, unless such are
+// welcome.
+func (s *placing) follows(e *entry) bool {
+	if s.options.Follow == nil {
+		return true
+	}
+	err := s.unfit
+	if err == nil {
+		s.status, err = s.options.Follow(s.status, s.kinds[e.kind])
+	}
+	if err == nil {
+		return true
+	}
+	s.unfoldable++
+	if s.options.Unfoldable {
+		return true
+	}
+	if s.unfit != nil {
+		s.spoil(e, "version %d of %s: it cannot be folded, since %v in the event store", e.version, s.name, err)
+	} else {
+		s.spoil(e, "version %d of %s: it cannot be folded, since %v", e.version, s.name, err)
+	}
+	return false
 }
 
 // placeRepeated judges a second event for the version of s.first.

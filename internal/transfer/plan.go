@@ -32,6 +32,7 @@ type entry struct {
 	length  int32
 	stream  int32 // index into plan.streams
 	state   state
+	kind    uint8 // index into plan.kinds
 }
 
 func (e *entry) span() span { return span{int(e.line), e.offset, int64(e.length)} }
@@ -50,8 +51,11 @@ type plan struct {
 	byName   map[string]int32
 	byID     map[uint64]int32 // the first entry with an eventId
 	byStream [][]int32        // the entries of a stream by version
+	kinds    []string         // types of events
 	taken    map[int32]string // entries whose eventId stands for another event of the store, and which
 	bad      []badLine
+
+	unfoldable int
 }
 
 type badLine struct {
@@ -146,7 +150,7 @@ func (p *plan) note(e *event.Event, at span, sum uint64) error {
 		p.byName[name] = stream
 		p.streams, p.last = append(p.streams, name), append(p.last, 0)
 	}
-	n := entry{offset: at.offset, line: uint32(at.line), length: int32(at.length), stream: stream, version: e.Version, id: p.hash(e.ID), sum: sum}
+	n := entry{offset: at.offset, line: uint32(at.line), length: int32(at.length), stream: stream, version: e.Version, id: p.hash(e.ID), sum: sum, kind: p.kindOf(e.Type)}
 	if n.version == 0 {
 		n.version = p.last[stream] + 1
 	}
@@ -161,6 +165,20 @@ func (p *plan) note(e *event.Event, at span, sum uint64) error {
 	p.last[stream] = n.version
 	p.entries = append(p.entries, n)
 	return nil
+}
+
+// kindOf is a type's place among those of the file: the few that this system knows, or any, once
+// nobody folds them.
+func (p *plan) kindOf(eventType string) uint8 {
+	if p.options.Follow == nil {
+		return 0
+	}
+	at := slices.Index(p.kinds, eventType)
+	if at < 0 {
+		at = len(p.kinds)
+		p.kinds = append(p.kinds, strings.Clone(eventType))
+	}
+	return uint8(at)
 }
 
 // sameEvent accepts an event that comes twice in the file, as logs that were archived twice

@@ -25,14 +25,15 @@ type eventsCommands struct {
 }
 
 type importCommand struct {
-	File    string `arg:"" help:"JSONL file, one event a line; - is standard input."`
-	SkipBad bool   `help:"Import the good lines of a file that has bad ones, and keep the bad lines in a file."`
-	BadFile string `help:"Where --skip-bad keeps the bad lines; FILE.bad if not given. A file that is there is left as it is." placeholder:"FILE"`
-	JSON    bool   `help:"Print the report as JSON." name:"json"`
+	File            string `arg:"" help:"JSONL file, one event a line; - is standard input."`
+	SkipBad         bool   `help:"Import the good lines of a file that has bad ones, and keep the bad lines in a file."`
+	BadFile         string `help:"Where --skip-bad keeps the bad lines; FILE.bad if not given. A file that is there is left as it is." placeholder:"FILE"`
+	AllowUnfoldable bool   `help:"Take events all the same that cannot follow those before them, such as a second OrderPlaced."`
+	JSON            bool   `help:"Print the report as JSON." name:"json"`
 }
 
 func (importCommand) Help() string {
-	return `The whole file is checked before anything is imported. Events that are there already are left alone, so a file can be imported again. An event without a stream belongs to its payload's order; one without a version follows the event before it in the file. Read models follow while a server runs on the folder; otherwise "gakushoku projection rebuild" brings them up to date. Commands of a running server go on meanwhile. An import that was cut off goes on where it ended when it is run again.
+	return `The whole file is checked before anything is imported: each line by itself, its place in its stream, and whether it can follow the events before it. Events that are there already are left alone, so a file can be imported again. An event without a stream belongs to its payload's order; one without a version follows the event before it in the file. Read models follow while a server runs on the folder; otherwise "gakushoku projection rebuild" brings them up to date. Commands of a running server go on meanwhile. An import that was cut off goes on where it ended when it is run again.
 
 Examples:
 
@@ -42,7 +43,7 @@ Examples:
 }
 
 func (c *importCommand) Run(p *program) error {
-	report, err := p.importFile(c.File, c.SkipBad, c.BadFile)
+	report, err := p.importFile(importing{c.File, c.SkipBad, c.BadFile, c.AllowUnfoldable})
 	if c.JSON && (err == nil || errors.Is(err, transfer.ErrBadLines)) {
 		return errors.Join(err, p.printJSON(report))
 	}
@@ -53,10 +54,19 @@ func (c *importCommand) Run(p *program) error {
 		plural(int64(report.Events), "event"), plural(int64(report.Streams), "stream"), report.Imported, report.AlreadyThere, report.BadLines)
 }
 
+// importing is what an import was asked to do.
+type importing struct {
+	path            string
+	skipBad         bool
+	badPath         string
+	allowUnfoldable bool
+}
+
 // importFile imports a file into the data folder, and tells about bad lines on standard
 // error.
-func (p *program) importFile(path string, skipBad bool, badPath string) (transfer.Report, error) {
-	bad, err := newBadFile(path, skipBad, badPath)
+func (p *program) importFile(i importing) (transfer.Report, error) {
+	path := i.path
+	bad, err := newBadFile(path, i.skipBad, i.badPath)
 	if err != nil {
 		return transfer.Report{}, err
 	}
@@ -72,8 +82,8 @@ func (p *program) importFile(path string, skipBad bool, badPath string) (transfe
 		}
 		line := newProgressLine(p)
 		defer line.end()
-		options := transfer.Options{SkipBad: skipBad, MaxEventBytes: sqlite.MaxEventBytes, Progress: line.importing()}
-		if skipBad {
+		options := transfer.Options{SkipBad: i.skipBad, MaxEventBytes: sqlite.MaxEventBytes, Follow: app.Follow, Unfoldable: i.allowUnfoldable, Progress: line.importing()}
+		if i.skipBad {
 			options.BadWriter = bad
 		}
 		report, err = transfer.Import(p.ctx, in, folder.Events, options)
@@ -83,16 +93,26 @@ func (p *program) importFile(path string, skipBad bool, badPath string) (transfe
 	p.tellBad(inputName(path), report.Bad, report.BadLines)
 	switch {
 	case errors.Is(err, transfer.ErrBadLines):
-		err = fmt.Errorf("%s: %w, nothing was imported: mend the file, or leave the bad lines out with --skip-bad", inputName(path), err)
+		err = fmt.Errorf("%s: %w, nothing was imported: mend the file, or leave the bad lines out with --skip-bad%s", inputName(path), err, takeThem(report))
 	case err != nil:
 		err = fmt.Errorf("importing %s: %w", inputName(path), err)
 		if report.Imported > 0 {
 			fmt.Fprintf(p.stderr, "%s: the first %s of the file are in; import it again to go on from there.\n", inputName(path), plural(int64(report.Imported), "new event"))
 		}
+	case report.Unfoldable > 0 && i.allowUnfoldable:
+		fmt.Fprintf(p.stderr, "%s: %s cannot be folded: commands on their streams are refused, and read models set them aside.\n", inputName(path), plural(int64(report.Unfoldable), "event"))
 	case bad.file != nil:
 		fmt.Fprintf(p.stderr, "The bad lines are in %s.\n", bad.path)
 	}
 	return report, err
+}
+
+// takeThem says how to import events that cannot be folded, if there are such.
+func takeThem(r transfer.Report) string {
+	if r.Unfoldable == 0 {
+		return ""
+	}
+	return ", or take the " + plural(int64(r.Unfoldable), "event") + " that cannot be folded with --allow-unfoldable"
 }
 
 // maxTold bounds the bad lines that are listed.

@@ -202,7 +202,7 @@ func (s *shift) killed() {
 
 // poisoned is an order that no fold can apply.
 func (s *shift) poisoned() {
-	ok(s.t, "events", "import", put(s.t, "poison.jsonl", poison), "-d", s.dir)
+	ok(s.t, "events", "import", "--allow-unfoldable", put(s.t, "poison.jsonl", poison), "-d", s.dir)
 	s.caughtUp()
 	s.shows = []string{"1 streams cannot be folded to their end, 0 are allowed", "order bad was placed before", "orders-v3, which replaces version 1", "1 parked"}
 }
