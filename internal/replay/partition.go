@@ -38,16 +38,29 @@ func newPartition(d projection.Definition) (*partition, error) {
 // apply applies the event of a line. An event without a version gets the next one of its
 // stream.
 func (p *partition) apply(e *event.Event, hash uint32, line int64, now event.Instant) outcome {
+	row, step := p.next(e, hash)
+	return p.take(row, step, e, line, now)
+}
+
+// next says what the event means to its row.
+func (p *partition) next(e *event.Event, hash uint32) (*openRow, projection.Step) {
 	row := p.rows.open(e.Stream, hash)
 	if e.Version == 0 {
 		e.Version = row.version + 1
 	}
 	isParked := len(p.parked) > 0 && p.parked[e.Stream] != nil
 	step := projection.NextStep(row.version, isParked, e.Version)
-	if step == projection.Gap {
-		step = p.hold(e, line)
+	if step == projection.Gap && p.holds(e) {
+		step = projection.Duplicate
 	}
+	return row, step
+}
+
+// take does what next has said.
+func (p *partition) take(row *openRow, step projection.Step, e *event.Event, line int64, now event.Instant) outcome {
 	switch step {
+	case projection.Gap:
+		p.hold(e, line)
 	case projection.Duplicate:
 		p.duplicates++
 	case projection.SetAside:
@@ -89,18 +102,23 @@ func (p *partition) park(row *openRow, e *event.Event, line int64, reason error,
 	return outcome{step: projection.SetAside, reason: text}
 }
 
-// hold keeps an event that came too early. One that is kept already is a duplicate.
-func (p *partition) hold(e *event.Event, line int64) projection.Step {
-	list := p.held[e.Stream]
-	at, found := slices.BinarySearchFunc(list, e.Version, func(h heldEvent, version uint64) int {
+// hold keeps an event that came too early.
+func (p *partition) hold(e *event.Event, line int64) {
+	at, _ := p.heldAt(e)
+	h := heldEvent{e.Clone(), line}
+	p.held[h.event.Stream] = slices.Insert(p.held[h.event.Stream], at, h)
+}
+
+// holds reports whether an event is kept already.
+func (p *partition) holds(e *event.Event) bool {
+	_, found := p.heldAt(e)
+	return found
+}
+
+func (p *partition) heldAt(e *event.Event) (int, bool) {
+	return slices.BinarySearchFunc(p.held[e.Stream], e.Version, func(h heldEvent, version uint64) int {
 		return cmp.Compare(h.event.Version, version)
 	})
-	if found {
-		return projection.Duplicate
-	}
-	h := heldEvent{e.Clone(), line}
-	p.held[h.event.Stream] = slices.Insert(list, at, h)
-	return projection.Gap
 }
 
 // release applies the held events of a row whose turn has come.

@@ -29,6 +29,10 @@ type Options struct {
 	EventLog   *EventLog        // writes a line for every event; nil for none
 	Now        func() time.Time // time.Now when nil
 
+	// Strict is for a log from outside: a line is also bad when programs read it differently
+	// (event.DecodeStrict), when its eventId stands for another event too, or its version does.
+	Strict bool
+
 	// OnBad is told of every line that is not an event; the replay goes on without it unless
 	// OnBad returns an error. When OnBad is nil the first bad line ends the replay.
 	OnBad func(*BadLine) error

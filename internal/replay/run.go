@@ -31,10 +31,11 @@ type run struct {
 	lines    int64    // before the chunk that is at stageCount
 	progress Progress // of the chunks that have passed stageTell
 	ignored  int64
+	known    known // of a strict replay
 }
 
 func newRun(o *Options, r io.Reader) (*run, error) {
-	run := &run{Options: o, turns: newTurns(stages), seed: maphash.MakeSeed()}
+	run := &run{Options: o, turns: newTurns(stages), seed: maphash.MakeSeed(), known: known{}}
 	run.source.reader, run.source.size = r, o.ChunkBytes
 	for range partitionCount {
 		p, err := newPartition(o.Definition)

@@ -18,6 +18,7 @@ type worker struct {
 	items   []item
 	order   []int32                   // indices of items, by partition
 	starts  [partitionCount + 2]int32 // of the partitions in order; the last one is ignored
+	refused int64                     // items that are bad after all
 	bad     []BadLine                 // with lines counted from 0 in the chunk
 	blank   int64
 	lines   int64
@@ -33,6 +34,12 @@ type item struct {
 	partition uint32 // partitionCount: none
 	line      int64  // in the chunk, from 0
 	outcome   outcome
+
+	// Of a strict replay:
+	id      uint64 // hash of the eventId
+	content uint32 // hash of what the event says
+	again   bool   // it came before
+	refused error  // why the line is bad after all
 }
 
 // outcome is what came of an event.
@@ -42,7 +49,9 @@ type outcome struct {
 }
 
 func newWorker(r *run) *worker {
-	return &worker{run: r, decoder: event.NewDecoder(), late: map[int32][]event.Event{}}
+	decoder := event.NewDecoder()
+	decoder.Strict = r.Strict
+	return &worker{run: r, decoder: decoder, late: map[int32][]event.Event{}}
 }
 
 // chunk takes one chunk through all stages. It answers false when there is no more to do.
@@ -98,6 +107,10 @@ func (w *worker) decodeLine(line []byte) {
 		return
 	}
 	it.line, it.outcome, it.partition = w.lines, outcome{}, partitionCount
+	if w.Strict {
+		it.again, it.refused = false, nil
+		w.identify(it)
+	}
 	if w.Definition.Folds(it.event.Stream) {
 		it.hash, it.partition = w.hash(it.event.Stream)
 	}
@@ -124,13 +137,18 @@ func (w *worker) sort() {
 	}
 }
 
-// count finds out at which line of the log the chunk begins.
+// count finds out at which line of the log the chunk begins, and which of its events came before.
 func (w *worker) count(c chunk) bool {
 	if !w.turns.wait(stageCount, c.number) {
 		return false
 	}
 	w.before = w.run.lines
 	w.run.lines += w.lines
+	if w.Strict {
+		for i := range w.items {
+			w.known.look(&w.items[i], w.before+w.items[i].line+1)
+		}
+	}
 	w.turns.done(stageCount)
 	return true
 }
@@ -144,7 +162,14 @@ func (w *worker) fold(c chunk) bool {
 		}
 		for _, i := range w.order[w.starts[p]:w.starts[p+1]] {
 			it := &w.items[i]
-			it.outcome = part.apply(&it.event, it.hash, w.before+it.line+1, now)
+			if it.refused != nil {
+				continue
+			}
+			row, step := part.next(&it.event, it.hash)
+			if w.Strict && it.judge(step) != nil {
+				continue
+			}
+			it.outcome = part.take(row, step, &it.event, w.before+it.line+1, now)
 			if len(part.late) > 0 {
 				w.late[i] = part.late
 				part.late = nil
@@ -157,6 +182,10 @@ func (w *worker) fold(c chunk) bool {
 
 // tell reports what came of the chunk, in the order of the log.
 func (w *worker) tell(c chunk) bool {
+	w.refused = 0
+	if w.Strict {
+		w.refuse(c.text)
+	}
 	w.appendLog()
 	if !w.turns.wait(stageTell, c.number) {
 		return false
@@ -178,7 +207,7 @@ func (w *worker) appendLog() {
 	stamp := stamp(w.Now())
 	for i := range w.items {
 		it := &w.items[i]
-		if it.partition == partitionCount {
+		if it.partition == partitionCount || it.refused != nil {
 			continue
 		}
 		w.log = w.EventLog.append(w.log, &it.event, it.outcome, stamp)
@@ -211,7 +240,7 @@ func (w *worker) report(c chunk) error {
 	w.progress.Lines += w.lines
 	w.progress.Blank += w.blank
 	w.progress.Bad += int64(len(w.bad))
-	w.progress.Events += int64(len(w.items))
+	w.progress.Events += int64(len(w.items)) - w.refused
 	if w.Progress != nil {
 		w.Progress(w.progress)
 	}
