@@ -14,6 +14,17 @@ const tokyo = event.Instant(9 * 60 * 60 * 1000)
 
 const dayLayout = "2006-01-02"
 
+// lastInstant is the last one whose day lists and totals can be asked for.
+var lastInstant = event.InstantOf(time.Date(9999, 12, 31, 23, 59, 59, 999_000_000, time.UTC)) - tokyo
+
+// checkInstant refuses an instant on a day that nobody can ask for, as older versions took it in.
+func checkInstant(at event.Instant) error {
+	if at > lastInstant {
+		return fmt.Errorf("%s is in the year 10000 in Tokyo", at)
+	}
+	return nil
+}
+
 // BusinessDay is the day in Tokyo at which i falls, such as 2026-01-24.
 func BusinessDay(i event.Instant) string {
 	var local [32]byte

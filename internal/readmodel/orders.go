@@ -85,6 +85,12 @@ func (o *Order) placed(e *event.Event) error {
 	if err := p.Decode(e); err != nil {
 		return err
 	}
+	if p.Total > MaxAmount || p.Total < -MaxAmount {
+		return fmt.Errorf("the total of order %s is %d yen: sums have no room for it", p.OrderID, p.Total)
+	}
+	if err := checkInstant(e.OccurredAt); err != nil {
+		return err
+	}
 	lines := p.Lines
 	for i := range lines {
 		// The menu is short: orders share the names on it.
@@ -106,6 +112,9 @@ func (o *Order) paid(e *event.Event) error {
 	if err := o.known(e); err != nil {
 		return err
 	}
+	if err := checkInstant(at); err != nil {
+		return err
+	}
 	o.Status, o.PaidAt, o.PaymentMethod = StatusPaid, at, knownMethod(p.Method)
 	return nil
 }
@@ -123,6 +132,9 @@ func knownMethod(m event.PaymentMethod) event.PaymentMethod {
 
 func (o *Order) step(e *event.Event, status string, at *event.Instant) error {
 	if err := o.known(e); err != nil {
+		return err
+	}
+	if err := checkInstant(e.OccurredAt); err != nil {
 		return err
 	}
 	o.Status, *at = status, e.OccurredAt

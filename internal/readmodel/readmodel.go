@@ -13,7 +13,7 @@ type Row interface {
 	// ever: the row is unchanged. A row outlives the event: strings that it keeps of one must
 	// be cloned, so that a replay does not hold on to whole pages of the log.
 	Apply(e *event.Event) error
-	// Contributions is what the row adds to totals.
+	// Contributions is what the row adds to totals, no amount beyond MaxAmount.
 	Contributions() []Contribution
 	// Place says where lists show the row.
 	Place() Place
@@ -28,6 +28,11 @@ type Contribution struct {
 	Field  string // such as orders
 	Amount int64
 }
+
+// MaxAmount bounds what a row may add to a field of a total, either way. The sum of nine million such
+// rows fits 64 bits, so totals need no check each time something is added to them; a fold refuses an
+// event that would lead beyond it.
+const MaxAmount = 1_000_000_000_000
 
 // Place orders rows in lists: all rows of a bucket (a business day), newest first by Sort.
 // Both are fixed by a stream's first event, so that an index over them costs one write a row.
