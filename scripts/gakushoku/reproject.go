@@ -98,7 +98,7 @@ func (c *reprojectCommand) replay(p *program) (*replay.Result, time.Duration, er
 	logApply := c.LogApply || p.level <= zerolog.DebugLevel
 	show := newProgress(p, inputName(c.From), in, !logApply)
 	list := &badList{program: p, name: inputName(c.From), file: bad}
-	options := replay.Options{Definition: projection.Orders(), Name: inputName(c.From), Progress: show.update}
+	options := replay.Options{Definition: projection.Orders(), Name: inputName(c.From), Progress: show.update, Strict: true}
 	if c.SkipBad {
 		options.OnBad = list.add
 	}
