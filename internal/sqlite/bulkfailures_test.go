@@ -116,7 +116,7 @@ func TestADropThatLeavesAFileSaysSo(t *testing.T) {
 		if err := os.MkdirAll(filepath.Join(dir, file, "occupied"), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Drop(t.Context(), ordersV1); err == nil && filepath.Join(dir, file) != s.loadPath(ordersV1) {
+		if err := s.Drop(t.Context(), ordersV1); err == nil {
 			t.Errorf("%s cannot be removed, and the drop says nothing", file)
 		}
 	}
