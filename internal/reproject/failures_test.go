@@ -3,7 +3,10 @@ package reproject_test
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"gakushoku/internal/projection"
 	"gakushoku/internal/reproject"
@@ -130,7 +133,11 @@ func TestWhatCannotBeLookedUpIsAnErrorAndNotAnotherAnswer(t *testing.T) {
 // A call that fails once, anywhere in a rebuild, is reported, or the rebuild is right all the same.
 func TestARunOfWhichOneCallFailsSaysSoOrIsRight(t *testing.T) {
 	t.Parallel()
-	for n := 0; ; n++ {
+	did := func(run reproject.Run) []int64 {
+		return []int64{run.Replay.Rows, run.Replay.Applied, int64(run.Replay.Gaps), int64(run.CatchUp.Healed), run.Verify.Rows, run.Verify.Streams, run.Verify.Events, int64(len(run.Dropped))}
+	}
+	var want []int64
+	for n := -1; ; n++ {
 		w := serving(t, 6)
 		w.archiveWithout(t, "order-a002", 1) // a gap at the watermark
 		w.engine.Settings.PointerTTL = 0
@@ -139,12 +146,17 @@ func TestARunOfWhichOneCallFailsSaysSoOrIsRight(t *testing.T) {
 		e, f := w.flaky(n)
 		run, err := (&reproject.Driver{Engine: e, Workers: 1}).Run(t.Context(), "r1", r)
 		switch {
+		case n < 0 && err == nil:
+			want = did(run)
 		case !f.fired():
 			if err != nil {
 				t.Errorf("without a failure: %v", err)
 			}
 			return
 		case err == nil:
+			if got := did(run); !slices.Equal(got, want) {
+				t.Errorf("call %d failed, and the run says that it did %v, not %v", n, got, want)
+			}
 			w.wantStates(map[int]projection.State{2: projection.Active})
 			w.wantFolded(version(2))
 			w.wantNoTables(2)
@@ -159,5 +171,105 @@ func TestARunOfWhichOneCallFailsSaysSoOrIsRight(t *testing.T) {
 		if t.Failed() {
 			t.Fatalf("call %d failed in %s: %v", n, run.Step, err)
 		}
+	}
+}
+
+func TestARunThatIsGoneOnWithAndStoppedAgainSaysSo(t *testing.T) {
+	t.Parallel()
+	w, _ := soaking(t)
+	stopped := errors.New("stopped again")
+	w.engine.Sleep = func(context.Context, time.Duration) error { return stopped }
+	run, err := w.driver().Resume(t.Context(), orders, "r1")
+	var cut *reproject.CutInSoak
+	if !errors.Is(err, stopped) || !errors.As(err, &cut) || cut.Run.ID != "r1" {
+		t.Errorf("got %+v, %v", run, err)
+	}
+}
+
+func TestAnAnswerIsWaitedForUntilItComesOrCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]reproject.Decision{"yes": {Approved: true}, "no": {Reason: "lunch first"}} {
+		w := serving(t, 4)
+		asked := 0
+		w.engine.Sleep = func(ctx context.Context, d time.Duration) error {
+			if _, err := w.engine.PendingApproval(ctx, orders, "r1"); err != nil {
+				return nil // another wait
+			}
+			if asked++; asked < 3 {
+				return nil
+			}
+			return w.engine.Decide(ctx, orders, "r1", answer)
+		}
+		r := request()
+		r.Approve = true
+		_, err := w.driver().Run(t.Context(), "r1", r)
+		if answer.Approved != (err == nil) || err != nil && !strings.Contains(err.Error(), answer.Reason) || asked != 3 {
+			t.Errorf("%s: asked %d times, then %v", name, asked, err)
+		}
+	}
+	w := serving(t, 4)
+	unreadable := errors.New("the blob is damaged")
+	w.engine.Blobs = refusing{flakyBlobs{w.blobs, &flaky{n: -1}}, "decision.json", unreadable}
+	w.engine.Sleep = func(context.Context, time.Duration) error { return nil }
+	r := request()
+	r.Approve = true
+	if _, err := w.driver().Run(t.Context(), "r1", r); !errors.Is(err, unreadable) {
+		t.Errorf("an answer that cannot be read: %v", err)
+	}
+}
+
+// refusing fails to read one blob.
+type refusing struct {
+	flakyBlobs
+	name string
+	err  error
+}
+
+func (r refusing) Get(ctx context.Context, key string) ([]byte, error) {
+	if strings.HasSuffix(key, r.name) {
+		return nil, r.err
+	}
+	return r.flakyBlobs.Get(ctx, key)
+}
+
+func TestAStepOutOfItsOrderIsRefused(t *testing.T) {
+	t.Parallel()
+	w := serving(t, 4)
+	run := w.planned("r1")
+	if _, err := w.engine.Heal(t.Context(), run); !errors.Is(err, reproject.ErrFailed) {
+		t.Errorf("a heal by a rebuild: %v", err)
+	}
+	run.Verify = &reproject.Verified{Sound: true}
+	if _, err := w.engine.Switch(t.Context(), run); !errors.Is(err, reproject.ErrFailed) || !strings.Contains(err.Error(), "has not joined") {
+		t.Errorf("a switch before the join: %v", err)
+	}
+	w.wantStates(map[int]projection.State{1: projection.Active, 2: projection.Building})
+	heal := request()
+	heal.Streams = []string{"order-a001"}
+	if healed := w.mustRun("r2", heal); !slices.Equal(healed.Heal.Versions, []int{1}) {
+		t.Errorf("healed in the versions %v, want those that are written", healed.Heal.Versions)
+	}
+	after, err := w.engine.Abandon(t.Context(), run, "no more")
+	if err != nil || !slices.Equal(after.Dropped, []int{2}) {
+		t.Errorf("dropped %v, %v", after.Dropped, err)
+	}
+	if again, err := w.engine.Abandon(t.Context(), run, "no more"); err != nil || len(again.Dropped) > 0 {
+		t.Errorf("abandoned again: dropped %v, %v", again.Dropped, err)
+	}
+}
+
+func TestARunThatIsOverIsInNoStage(t *testing.T) {
+	t.Parallel()
+	w, _ := soaking(t)
+	w.engine.Sleep = func(_ context.Context, d time.Duration) error {
+		w.clock.Add(d.Milliseconds())
+		return nil
+	}
+	if _, err := w.engine.CleanupAll(t.Context(), orders); err != nil {
+		t.Fatal(err)
+	}
+	history, err := w.engine.History(t.Context(), orders, 9)
+	if err != nil || len(history) != 1 || !history[0].Ended || history[0].Stage != "" || history[0].SoakUntil != 0 {
+		t.Errorf("history %+v, %v", history, err)
 	}
 }
