@@ -75,10 +75,14 @@ func (r *running) run(ctx context.Context) error {
 	if err := r.open(ctx); err != nil {
 		return err
 	}
+	if err := r.folder.skipAhead(ctx); err != nil {
+		r.logger.Warn().Err(err).Msg("projection:late-delayed")
+	}
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	var working, answering sync.WaitGroup
 	r.follow(work, &working)
 	working.Go(func() { r.folder.watchPlace(work) })
+	working.Go(func() { r.folder.bringLate(r.named(work, "projector")) })
 	ended := make(chan error, 2)
 	for _, server := range []*httpserver.Server{r.public, r.private} {
 		if server != nil {

@@ -160,7 +160,9 @@ func (f *Folder) lag(ctx context.Context) (head, applied uint64, behind time.Dur
 	if head, err = f.Events.Head(ctx); err != nil {
 		return 0, 0, 0, err
 	}
-	applied = mark.Number
+	if applied, err = f.latest(ctx, mark.Number); err != nil {
+		return 0, 0, 0, err
+	}
 	behind, err = f.waiting(ctx, applied)
 	return head, applied, behind, err
 }
