@@ -19,6 +19,10 @@ const (
 	maxRows      = 1_000 // looked at for one page
 	maxDays      = 31    // looked into for one page
 	chunk        = 100   // rows read at once
+	plainChunk   = 25    // when every row comes onto the page
+	// maxBytes is from when on a page is full: a client that reads slowly keeps the whole page in
+	// memory. The largest order has 22 KiB.
+	maxBytes = 256 << 10
 )
 
 // maxCursor bounds what a client may send as a cursor, in bytes.
@@ -119,6 +123,7 @@ type walk struct {
 	result  Page
 	rows    int
 	days    int
+	bytes   int // of the rows on the page
 }
 
 func (w *walk) page(ctx context.Context) (Page, error) {
@@ -164,7 +169,7 @@ func (w *walk) readDay(ctx context.Context) (done bool, err error) {
 			return false, err
 		}
 		for i := range records {
-			if len(w.result.Orders) == w.request.Limit || w.rows == maxRows {
+			if len(w.result.Orders) == w.request.Limit || w.rows == maxRows || w.bytes >= maxBytes {
 				w.result.Next = w.at.cursor()
 				return true, nil
 			}
@@ -184,7 +189,7 @@ func (w *walk) chunk() int {
 	if w.request.Status != "" {
 		return chunk
 	}
-	return min(w.request.Limit-len(w.result.Orders)+1, chunk)
+	return min(w.request.Limit-len(w.result.Orders)+1, plainChunk)
 }
 
 func (w *walk) look(r *projection.Record) error {
@@ -201,6 +206,7 @@ func (w *walk) look(r *projection.Record) error {
 			return nil
 		}
 	}
+	w.bytes += len(r.Data)
 	w.result.Orders = append(w.result.Orders, Order{Version: r.Version, Row: r.Data})
 	return nil
 }

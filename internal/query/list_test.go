@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,6 +98,34 @@ func listService(t *testing.T, s *shelf) *Service {
 	f.ensure()
 	f.Browser = s
 	return f.Service
+}
+
+// Orders as large as they may be: a page ends before it is too large for many to be sent at once.
+func TestAPageOfLargeOrdersIsShort(t *testing.T) {
+	t.Parallel()
+	s, all := stock([]int{MaxLimit}, 2)
+	for _, records := range s.days {
+		for i := range records {
+			r := &records[i]
+			r.Data = fmt.Appendf(r.Data[:len(r.Data)-1], `,"note":%q}`, strings.Repeat("x", 22<<10))
+		}
+	}
+	f := listService(t, s)
+	page, err := f.ListOrders(t.Context(), ListRequest{Limit: MaxLimit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := 0
+	for _, o := range page.Orders {
+		size += len(o.Row)
+	}
+	if page.Next == "" || size < maxBytes || size > maxBytes+23<<10 {
+		t.Errorf("%d orders of %d bytes, next %q", len(page.Orders), size, page.Next)
+	}
+	ids, _, _ := follow(t, f, s, ListRequest{Limit: MaxLimit})
+	if diff := cmp.Diff(all[""], ids); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestListsAreCompleteWhateverThePages(t *testing.T) {
