@@ -107,6 +107,9 @@ func (w *world) versionOf(x *execution) projection.Version {
 
 // checkDone looks at what a run of another kind than a rebuild says it has done.
 func (w *world) checkDone(x *execution) {
+	if x.lost {
+		return
+	}
 	switch {
 	case x.run.Mode == reproject.ModeHeal && len(x.request.Streams) > 0 && !x.meddled && x.switches == w.switches:
 		lengths := map[string]uint64{}
