@@ -124,11 +124,11 @@ func (f *Folder) underWay(ctx context.Context, name string) ([]reproject.UnderWa
 }
 
 // Rollback shows readers the previous version of a projection again.
-func (f *Folder) Rollback(ctx context.Context, name string) (int, error) {
+func (f *Folder) Rollback(ctx context.Context, name string, force bool) (reproject.RolledBack, error) {
 	if err := f.Engine(nil).Known(name); err != nil {
-		return 0, err
+		return reproject.RolledBack{}, err
 	}
-	return f.Engine(nil).Rollback(ctx, name)
+	return f.Engine(nil).GoBack(ctx, name, force)
 }
 
 // History are the latest runs of a projection, the newest first.
@@ -245,7 +245,7 @@ func EachArchived(ctx context.Context, dir string, do func(*event.Event) error) 
 }
 
 // CleanUp drops the previous and the scratch versions of a projection.
-func (f *Folder) CleanUp(ctx context.Context, name string) ([]int, error) {
+func (f *Folder) CleanUp(ctx context.Context, name string, force bool) ([]int, error) {
 	if err := f.Engine(nil).Known(name); err != nil {
 		return nil, err
 	}
@@ -254,7 +254,7 @@ func (f *Folder) CleanUp(ctx context.Context, name string) ([]int, error) {
 		return nil, err
 	}
 	defer unlock()
-	return f.Engine(nil).CleanupAll(ctx, name)
+	return f.Engine(nil).Clean(ctx, name, force)
 }
 
 // lockRuns keeps other runs of a projection off.

@@ -38,7 +38,7 @@ func (s *story) rollBack(ctx context.Context) error {
 
 // turn switches readers to the other version, and waits until they see it.
 func (s *story) turn(ctx context.Context, status string) (version int, err error) {
-	s.typed("projection rollback %s", readmodel.OrdersName)
+	s.typed("projection rollback %s --force", readmodel.OrdersName)
 	err = s.withFolder(ctx, func(f *app.Folder) error {
 		version, err = f.Engine(nil).Rollback(ctx, readmodel.OrdersName)
 		return err
@@ -53,7 +53,7 @@ func (s *story) turn(ctx context.Context, status string) (version int, err error
 func (s *story) cleanUp(ctx context.Context) error {
 	s.typed("projection cleanup %s", readmodel.OrdersName)
 	return s.withFolder(ctx, func(f *app.Folder) error {
-		dropped, err := f.CleanUp(ctx, readmodel.OrdersName)
+		dropped, err := f.CleanUp(ctx, readmodel.OrdersName, true)
 		if err != nil {
 			return err
 		}

@@ -32,6 +32,13 @@ type Version struct {
 	RunID    string        `json:"runId,omitempty"`  // of the rebuild that made it
 	Joined   bool          `json:"joined,omitempty"` // a building one that live delivery writes too
 	Since    event.Instant `json:"since,omitzero"`   // when it came into its state
+	Verified *Verified     `json:"verified,omitempty"`
+}
+
+// Verified is the outcome of the last verification of a version that an operator asked for.
+type Verified struct {
+	At       event.Instant `json:"at"`
+	Problems int           `json:"problems"` // rows and totals that it left wrong
 }
 
 // Live reports whether live delivery writes the version.

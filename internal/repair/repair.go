@@ -8,8 +8,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"gakushoku/internal/event"
+	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/verify"
 )
@@ -139,8 +142,39 @@ func (m *ReadModels) Verify(ctx context.Context, name string, number int, o veri
 	if err != nil {
 		return Verified{}, err
 	}
+	m.record(ctx, name, v.Number, &report)
 	return Verified{Sound: report.Sound(), Version: v, Report: report}, nil
 }
+
+// record keeps the outcome with the version, for whoever rolls back to it or drops others for it.
+// That a sample found nothing says nothing. Who may only read cannot record; the report is theirs
+// all the same.
+func (m *ReadModels) record(ctx context.Context, name string, number int, r *verify.Report) {
+	if r.Sound() && 0 < r.Sample && r.Sample < 1 {
+		return
+	}
+	outcome := &projection.Verified{At: event.InstantOf(m.Now()), Problems: r.Found() - r.Mended() + len(r.Totals)}
+	for range maxRecordTries {
+		p, err := m.Pointers.Pointer(ctx, name)
+		at := slices.IndexFunc(p.Versions, func(v projection.Version) bool { return v.Number == number })
+		if err == nil && at < 0 {
+			return // dropped meanwhile
+		}
+		if err == nil {
+			p.Versions[at].Verified = outcome
+			err = m.Pointers.SetPointer(ctx, p)
+		}
+		if err == nil || !errors.Is(err, projection.ErrPointerChanged) {
+			if err != nil {
+				observe.Logger(ctx).Warn().Err(err).Str(observe.FieldProjection, name).Msg("verify:not-recorded")
+			}
+			return
+		}
+	}
+}
+
+// maxRecordTries bounds the tries to change a pointer that others change.
+const maxRecordTries = 5
 
 func (m *ReadModels) verifier() *verify.Verifier {
 	return &verify.Verifier{Tables: m.Tables, Streams: m.Streams, Log: m.Log, Projector: m.Projector, LagBound: m.LagBound, Now: m.Now}

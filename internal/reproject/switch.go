@@ -26,6 +26,9 @@ func (e *Engine) Switch(ctx context.Context, run Run) (Run, error) {
 				if !v.Joined {
 					return false, failed("%s has not joined", run.Table())
 				}
+				if doubt := verifiedWrong(p, *v); doubt != "" {
+					return false, failed("%s", doubt)
+				}
 				e.activate(p, run.ToVersion)
 			}
 			run.Replaced, run.SwitchedAt = replacedBy(p, v), v.Since
@@ -79,16 +82,11 @@ func replacedBy(p *projection.Pointer, active *projection.Version) int {
 func (e *Engine) Rollback(ctx context.Context, name string) (int, error) {
 	to := 0
 	_, err := e.changePointer(ctx, name, func(p *projection.Pointer) (bool, error) {
-		to = 0
-		for _, v := range p.Versions {
-			if v.State == projection.Previous {
-				to = max(to, v.Number)
-			}
-		}
-		if to == 0 {
+		version, found := previous(p)
+		if to = version.Number; !found {
 			return false, refused("%s has no previous version to go back to: it was cleaned up, or there was no switch", name)
 		}
-		if _, err := e.definition(name, revisionOf(p, to)); err != nil {
+		if _, err := e.definition(name, version.Revision); err != nil {
 			return false, err
 		}
 		e.activate(p, to)
@@ -101,21 +99,21 @@ func (e *Engine) Rollback(ctx context.Context, name string) (int, error) {
 	return to, nil
 }
 
-func revisionOf(p *projection.Pointer, number int) int {
-	for _, v := range p.Versions {
-		if v.Number == number {
-			return v.Revision
-		}
-	}
-	return 0
-}
-
 // Cleanup drops the versions that the run's own has replaced. A run that was rolled back
-// drops nothing: its own is then the previous one, and whoever rolled back decides. The driver
+// drops nothing: its own is then the previous one, and whoever rolled back decides. Nor does one
+// whose version was found wrong in the soak. The driver
 // has waited run.Waits.Soak seconds since Switch.
 func (e *Engine) Cleanup(ctx context.Context, run Run) (Run, error) {
 	return e.step(ctx, run, "Cleanup", func(run *Run) (err error) {
 		soaked := sight{run.ToVersion, run.SwitchedAt, e.Now()}
+		pointer, err := e.Pointers.Pointer(ctx, run.Projection)
+		if err != nil {
+			return err
+		}
+		if active, _ := pointer.ActiveVersion(); verifiedWrong(&pointer, active) != "" {
+			observe.Logger(ctx).Warn().Str(observe.FieldProjection, pointer.Table(active).String()).Str("reason", verifiedWrong(&pointer, active)).Msg("reproject:kept")
+			return nil
+		}
 		run.Dropped, err = e.cleanUp(ctx, run.Projection, soaked, func(_ projection.Version, active int) bool { return active == run.ToVersion })
 		return err
 	})

@@ -36,8 +36,8 @@ type installation interface {
 	Abandon(ctx context.Context, name string) ([]reproject.Run, error)
 	Approval(ctx context.Context, name string) (reproject.Approval, error)
 	Decide(ctx context.Context, a reproject.Approval, d reproject.Decision) error
-	Rollback(ctx context.Context, name string) (int, error)
-	CleanUp(ctx context.Context, name string) ([]int, error)
+	Rollback(ctx context.Context, name string, force bool) (reproject.RolledBack, error)
+	CleanUp(ctx context.Context, name string, force bool) ([]int, error)
 }
 
 var (

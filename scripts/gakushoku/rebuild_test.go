@@ -15,7 +15,8 @@ func TestRebuildReplacesTheVersionAndRollbackGoesBack(t *testing.T) {
 	contains(t, ok(t, "projection", "status", "-d", dir), "2 events, 0 applied: 2 events waiting", "orders", "active")
 	contains(t, ok(t, "projection", "rebuild", "orders", "-d", dir), "orders: 2 events, 1 row in orders-v2, which replaces version 1, in ",
 		"verified 1 row and 2 events: sound, 0 brought in late, 0 parked", "against version 1: 0 same, 0 changed, 0 only old, 1 only new", "orders-v1 is kept and still written")
-	contains(t, ok(t, "projection", "rollback", "orders", "-d", dir), "readers see orders-v1")
+	call(t, "projection", "rollback", "orders", "-d", dir).wants(t, exitFailed, "orders-v1 lacks 1 rows that orders-v2 has", "--force")
+	call(t, "projection", "rollback", "orders", "--force", "-d", dir).wants(t, exitDone, "warning: orders-v1 lacks 1 rows", "readers see orders-v1")
 	contains(t, ok(t, "projection", "rollback", "orders", "-d", dir), "readers see orders-v2")
 	list := ok(t, "projection", "list", "-d", dir)
 	if versions := states(list); versions["1"] != "previous" || versions["2"] != "active" {
@@ -160,6 +161,21 @@ func TestPartialRepairs(t *testing.T) {
 	}
 	call(t, "projection", "rebuild", "orders", "--from-event-number", "99", "-d", dir).wants(t, exitFailed, "the log ends at 4")
 	call(t, "projection", "rebuild", "orders", "--stream", "nobody", "-d", dir).wants(t, exitUsage, "stream order-nobody: there are no events")
+}
+
+func TestAVersionThatWasFoundWrongIsNeitherGoneBackToNorCleanedUpFor(t *testing.T) {
+	t.Parallel()
+	dir := seeded(t)
+	ok(t, "projection", "heal", "orders", "--stream", "o1", "-d", dir)
+	ok(t, "projection", "rebuild", "orders", "-d", dir)
+	wrong := func(r *projection.Record) { r.Data = bytes.Replace(r.Data, []byte("780"), []byte("100"), 1) }
+	damageIn(t, dir, 1, "order-o1", wrong)
+	call(t, "projection", "verify", "orders", "--version", "1", "-d", dir).wants(t, exitFailed, "1 different")
+	call(t, "projection", "rollback", "orders", "-d", dir).wants(t, exitFailed, "the last verification of orders-v1", "1 rows and totals wrong", "--force")
+	call(t, "projection", "rollback", "orders", "--force", "-d", dir).wants(t, exitDone, "warning: the last verification of orders-v1", "readers see orders-v1")
+	call(t, "projection", "cleanup", "orders", "-d", dir).wants(t, exitFailed, "nothing of orders is dropped", "the last verification of orders-v1")
+	contains(t, ok(t, "projection", "rollback", "orders", "-d", dir), "readers see orders-v2")
+	contains(t, ok(t, "projection", "cleanup", "orders", "-d", dir), "dropped orders-v1")
 }
 
 func TestUntilShowsAPastMoment(t *testing.T) {

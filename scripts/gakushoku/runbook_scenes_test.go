@@ -258,7 +258,7 @@ func (s *shift) changed() {
 		s.t.Fatal(err)
 	}
 	call(s.t, "projection", "rebuild", "orders", "-d", s.dir).wants(s.t, exitFailed, "1 rows are not what the events say", "order-"+theOrder+" ")
-	s.shows = []string{`"class":"different"`, "eventDiffers"}
+	s.shows = []string{`"class":"disputed"`, "eventDiffers"}
 }
 
 // withoutLedger is a log whose control records are gone, with the server stopped.

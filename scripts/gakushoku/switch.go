@@ -11,12 +11,13 @@ import (
 )
 
 type rollbackCommand struct {
-	Name string `arg:"" help:"The projection, such as orders."`
+	Name  string `arg:"" help:"The projection, such as orders."`
+	Force bool   `help:"Go back even to a version that lacks rows, or that the last verification found wrong."`
 	awsFlag
 }
 
 func (rollbackCommand) Help() string {
-	return `Both versions have been written all the time, so nothing is lost. Doing it again goes forward again.
+	return `Both versions are written all the time, so nothing is lost. Doing it again goes forward again. Refused when the version before lacks rows or events that readers see now, as after an import and a rebuild without a server, or was found wrong by its last verification.
 
 Example:
 
@@ -25,16 +26,20 @@ Example:
 
 func (c *rollbackCommand) Run(p *program) error {
 	return p.withInstallation(c.awsFlag, func(i installation) error {
-		number, err := i.Rollback(p.ctx, c.Name)
+		back, err := i.Rollback(p.ctx, c.Name, c.Force)
 		if err != nil {
 			return err
 		}
-		return p.printf("readers see %s-v%d\n", c.Name, number)
+		for _, doubt := range back.Doubts {
+			fmt.Fprintf(p.stderr, "warning: %s\n", doubt)
+		}
+		return p.printf("readers see %s-v%d\n", c.Name, back.Version)
 	})
 }
 
 type cleanupCommand struct {
-	Name string `arg:"" help:"The projection, such as orders."`
+	Name  string `arg:"" help:"The projection, such as orders."`
+	Force bool   `help:"Drop them even when the version that readers see was found wrong by its last verification."`
 	awsFlag
 }
 
@@ -48,7 +53,7 @@ Example:
 
 func (c *cleanupCommand) Run(p *program) error {
 	return p.withInstallation(c.awsFlag, func(i installation) error {
-		numbers, err := i.CleanUp(p.ctx, c.Name)
+		numbers, err := i.CleanUp(p.ctx, c.Name, c.Force)
 		if err != nil {
 			return err
 		}

@@ -319,17 +319,17 @@ func (s *Stack) Decide(ctx context.Context, a reproject.Approval, d reproject.De
 }
 
 // Rollback shows readers the previous version of a projection again.
-func (s *Stack) Rollback(ctx context.Context, name string) (int, error) {
+func (s *Stack) Rollback(ctx context.Context, name string, force bool) (reproject.RolledBack, error) {
 	if err := s.Engine.Known(name); err != nil {
-		return 0, err
+		return reproject.RolledBack{}, err
 	}
-	return s.Engine.Rollback(ctx, name)
+	return s.Engine.GoBack(ctx, name, force)
 }
 
 // CleanUp drops the previous and the scratch versions of a projection, when nobody can read
 // them any more. Where the time that this takes cannot be found out, for want of a permission, it
 // waits the longest there is.
-func (s *Stack) CleanUp(ctx context.Context, name string) ([]int, error) {
+func (s *Stack) CleanUp(ctx context.Context, name string, force bool) ([]int, error) {
 	if err := s.Engine.Known(name); err != nil {
 		return nil, err
 	}
@@ -339,5 +339,5 @@ func (s *Stack) CleanUp(ctx context.Context, name string) ([]int, error) {
 	} else {
 		observe.Logger(ctx).Warn().Err(err).Str("waits", (2 * engine.Settings.PointerTTL).String()).Msg("reproject:pointerTtlUnknown")
 	}
-	return engine.CleanupAll(ctx, name)
+	return engine.Clean(ctx, name, force)
 }

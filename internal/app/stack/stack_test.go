@@ -169,10 +169,10 @@ func TestARebuildIsFollowedToItsEnd(t *testing.T) {
 	if err != nil || run.ToVersion != 2 || !run.Verify.Sound {
 		t.Fatalf("%+v, %v", run, err)
 	}
-	if number, err := s.Rollback(t.Context(), "orders"); err != nil || number != 1 {
-		t.Errorf("rolled back to %d: %v", number, err)
+	if back, err := s.Rollback(t.Context(), "orders", true); err != nil || back.Version != 1 {
+		t.Errorf("rolled back to %+v: %v", back, err)
 	}
-	if dropped, err := s.CleanUp(t.Context(), "orders"); err != nil || !slices.Equal(dropped, []int{2}) {
+	if dropped, err := s.CleanUp(t.Context(), "orders", true); err != nil || !slices.Equal(dropped, []int{2}) {
 		t.Errorf("dropped %v: %v", dropped, err)
 	}
 	if history, err := s.History(t.Context(), "orders", 10); err != nil || len(history) != 1 || !history[0].Ended || history[0].Reason != "" || history[0].Run.ID != run.ID {
