@@ -32,6 +32,9 @@ type ServeOptions struct {
 	Log   io.Writer         // gets the log lines too, besides the log file; nil for none
 	Out   io.Writer         // of the exporter console; nil is standard output
 
+	// Listen takes an address, for whoever keeps it longer than this server; nil is net.Listen.
+	Listen func(ctx context.Context, addr string) (net.Listener, error)
+
 	// OpsAddr is where /metrics and the details of /health are; "" for nowhere.
 	OpsAddr string
 	// OpsAnyPort takes a free port of the same address when that of OpsAddr is taken.
@@ -105,12 +108,12 @@ func (s *Server) take(ctx context.Context) (err error) {
 }
 
 func (s *Server) listen(ctx context.Context) (err error) {
-	if s.listener, err = listen(ctx, "--addr", s.options.Addr); err != nil || s.options.OpsAddr == "" {
+	if s.listener, err = s.listenOn(ctx, "--addr", s.options.Addr); err != nil || s.options.OpsAddr == "" {
 		return err
 	}
-	s.ops, err = listen(ctx, "--ops-addr", s.options.OpsAddr)
+	s.ops, err = s.listenOn(ctx, "--ops-addr", s.options.OpsAddr)
 	if host, _, split := net.SplitHostPort(s.options.OpsAddr); errors.Is(err, syscall.EADDRINUSE) && s.options.OpsAnyPort && split == nil {
-		s.ops, err = listen(ctx, "--ops-addr", net.JoinHostPort(host, "0"))
+		s.ops, err = s.listenOn(ctx, "--ops-addr", net.JoinHostPort(host, "0"))
 	}
 	return err
 }
@@ -130,9 +133,13 @@ func (s *Server) close() error {
 	return err
 }
 
-// listen takes an address, or says what to do.
-func listen(ctx context.Context, flag, addr string) (net.Listener, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+// listenOn takes an address, or says what to do.
+func (s *Server) listenOn(ctx context.Context, flag, addr string) (listener net.Listener, err error) {
+	if s.options.Listen != nil {
+		listener, err = s.options.Listen(ctx, addr)
+	} else {
+		listener, err = new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	}
 	if err == nil {
 		return listener, nil
 	}

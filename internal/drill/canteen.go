@@ -28,6 +28,7 @@ type canteen struct {
 	data    string
 	addr    string
 	opsAddr string
+	doors   doors
 	url     string
 	ops     string // of metrics and health
 	client  *guests.Client
@@ -49,7 +50,7 @@ func open(ctx context.Context, program string) (c *canteen, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the drill's folder: %w", err)
 	}
-	c = &canteen{dir: dir, data: filepath.Join(dir, "data"), addr: "127.0.0.1:0", opsAddr: "127.0.0.1:0"}
+	c = &canteen{dir: dir, data: filepath.Join(dir, "data"), addr: "127.0.0.1:0", opsAddr: "127.0.0.1:0", doors: doors{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.close(false))
@@ -108,7 +109,7 @@ func (c *canteen) deploy(ctx context.Context, change deployment) error {
 	}
 	ready, ended := make(chan [2]string, 1), make(chan error, 1)
 	server, err := app.OpenServer(ctx, app.ServeOptions{
-		Dir: c.data, Addr: c.addr, OpsAddr: c.opsAddr, Level: zerolog.InfoLevel, Ready: func(url, ops string) { ready <- [2]string{url, ops} },
+		Dir: c.data, Addr: c.addr, OpsAddr: c.opsAddr, Listen: c.doors.lend, Level: zerolog.InfoLevel, Ready: func(url, ops string) { ready <- [2]string{url, ops} },
 	})
 	if err != nil {
 		return fmt.Errorf("starting the drill's server: %w", err)
@@ -164,7 +165,7 @@ func (c *canteen) close(keep bool) error {
 	if c.watch != nil {
 		c.watch.end()
 	}
-	err := c.stopServer()
+	err := errors.Join(c.stopServer(), c.doors.close())
 	if !keep {
 		err = errors.Join(err, os.RemoveAll(c.dir))
 	}
