@@ -181,6 +181,16 @@ func TestARefusalThatBreaksOffIsUnavailable(t *testing.T) {
 	}
 }
 
+func TestADescriptionThatDescribesNothingIsUnavailable(t *testing.T) {
+	t.Parallel()
+	all := calls(fakeClient(answer(http.StatusOK, "{}", new(atomic.Int64))))
+	for _, name := range []string{"Create", "Drop", "Read"} {
+		if err := all[name](t.Context()); fault.ClassOf(err) != fault.Infra {
+			t.Errorf("%s: class %s: %v", name, fault.ClassOf(err), err)
+		}
+	}
+}
+
 // silentServer takes requests and never answers.
 func silentServer(t *testing.T) *httptest.Server {
 	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -112,6 +112,9 @@ func (f *Feed) decode(ctx context.Context, cursor string) (*feedCursor, error) {
 		if err != nil {
 			return nil, wrap(ctx, "looking for the stream of table "+f.table, err)
 		}
+		if out.Table == nil {
+			return nil, fmt.Errorf("looking for the stream of table %s: %w", f.table, errNotDescribed)
+		}
 		if out.Table.LatestStreamArn == nil {
 			return nil, fmt.Errorf("table %s has no stream: enable one with new images", f.table)
 		}
@@ -142,6 +145,9 @@ func (f *Feed) shards(ctx context.Context, stream string) (all []types.Shard, en
 		}
 		if err != nil {
 			return nil, false, wrap(ctx, "listing the shards of table "+f.table, err)
+		}
+		if out.StreamDescription == nil {
+			return nil, false, fmt.Errorf("listing the shards of table %s: %w", f.table, errNotDescribed)
 		}
 		all = append(all, out.StreamDescription.Shards...)
 		if in.ExclusiveStartShardId = out.StreamDescription.LastEvaluatedShardId; in.ExclusiveStartShardId == nil {

@@ -167,8 +167,15 @@ func tableStatus(ctx context.Context, client SchemaAPI, name string) (types.Tabl
 	if err != nil {
 		return "", err
 	}
+	if out.Table == nil {
+		return "", errNotDescribed
+	}
 	return out.Table.TableStatus, nil
 }
+
+// errNotDescribed is the error of a description that does not describe: the response is not one of
+// the service.
+var errNotDescribed = fault.Unavailable(errors.New("the response describes nothing"))
 
 // lookUntil repeats look until it says that all is done, for at most schemaLimit.
 func lookUntil(ctx context.Context, doing string, look func(context.Context) (bool, error)) error {

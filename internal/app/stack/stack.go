@@ -15,6 +15,7 @@ import (
 	"gakushoku/internal/archive"
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventlog"
+	"gakushoku/internal/fault"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/repair"
@@ -188,6 +189,8 @@ func (s *Stack) follow(ctx context.Context, name, runID string, o app.RebuildOpt
 			return reproject.Run{}, fmt.Errorf("run %s goes on without being followed: it has switched readers to its version, and soaks; the version before is kept and still written until then (projection cleanup %s drops it now, projection rollback %s goes back to it): %w", runID, name, name, ctx.Err())
 		case ctx.Err() != nil:
 			return reproject.Run{}, fmt.Errorf("run %s goes on without being followed (projection rebuild %s --resume %s follows it again, projection abandon %s ends it): %w", runID, name, runID, name, ctx.Err())
+		case fault.ClassOf(err) == fault.Infra:
+			return reproject.Run{}, fmt.Errorf("the state of run %s is unknown; if it was going on, it still is (projection rebuild %s --resume %s follows it again): %w", runID, name, runID, err)
 		case err != nil:
 			return reproject.Run{}, err
 		case !x.Running():

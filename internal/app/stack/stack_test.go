@@ -16,6 +16,7 @@ import (
 	"gakushoku/internal/app"
 	"gakushoku/internal/app/stack"
 	"gakushoku/internal/event"
+	"gakushoku/internal/fault"
 	"gakushoku/internal/reproject"
 	"gakushoku/internal/sfn"
 	"gakushoku/internal/wait"
@@ -258,6 +259,23 @@ func TestARunGoesOnWhenNobodyFollowsIt(t *testing.T) {
 	run, err := s.ResumeRebuild(t.Context(), "orders", runID, app.RebuildOptions{})
 	if err != nil || run.ID != runID || run.ToVersion != 2 || !slices.Equal(m.answers, []string{"token-1"}) {
 		t.Errorf("%+v, %v, answers %v", run, err, m.answers)
+	}
+}
+
+// unseen is a machine whose executions cannot be looked at.
+type unseen struct{ stack.Machine }
+
+func (unseen) Execution(context.Context, string) (sfn.Execution, error) {
+	return sfn.Execution{}, fault.Unavailable(errors.New("the response broke off"))
+}
+
+func TestARunThatCannotBeSeenIsSaidToGoOn(t *testing.T) {
+	t.Parallel()
+	s, _ := newStack(t)
+	s.Machine = unseen{s.Machine}
+	_, err := s.Rebuild(t.Context(), orders, app.RebuildOptions{})
+	if fault.ClassOf(err) != fault.Infra || !strings.Contains(err.Error(), "--resume ") {
+		t.Errorf("got %v", err)
 	}
 }
 
