@@ -88,6 +88,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			code = int(left)
 		}
 	}()
+	stdout, stderr = showing(stdout), showing(stderr)
 	var line commandLine
 	parser, err := kong.New(&line, kong.Name("gakushoku"),
 		kong.Description("The canteen's orders as events: serve them, move them, repair what is made of them."),
