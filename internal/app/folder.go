@@ -157,6 +157,8 @@ func checkEmpty(dir string) error {
 		return nil
 	case !events && (slices.Contains(others, "control.db") || slices.Contains(others, "log.db")):
 		return eventsLost(dir)
+	case events && (slices.Contains(others, "control.db") || slices.Contains(others, "log.db")):
+		return fmt.Errorf("%s is missing, although %s has been in use: put it back, from a backup of this folder", filepath.Join(dir, markerFile), dir)
 	}
 	return fmt.Errorf("%s is not a gakushoku data folder and not empty: choose another --data folder", dir)
 }

@@ -125,6 +125,15 @@ func tree(t *testing.T, dir string) string {
 	return strings.Join(names, "\n")
 }
 
+func TestFolderWithoutItsMarkerSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	f := openFolder(t)
+	without(t, f, markerFile)
+	if _, err := OpenFolder(t.Context(), f.Dir); err == nil || !strings.Contains(err.Error(), markerFile+" is missing") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestWhoeverOnlyLooksMakesNoFolder(t *testing.T) {
 	t.Parallel()
 	empty := t.TempDir()
