@@ -57,6 +57,7 @@ type Frame struct {
 	Length    int64  `json:"length"` // in the object
 	First     uint64 `json:"first"`  // number of its first event
 	Count     int    `json:"count"`
+	SHA256    string `json:"sha256,omitempty"` // of its bytes, in hexadecimal; older manifests have none
 }
 
 // Head is the end of the log.

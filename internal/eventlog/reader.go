@@ -3,6 +3,9 @@ package eventlog
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"gakushoku/internal/event"
@@ -71,15 +74,19 @@ func (r *Reader) readFrame(ctx context.Context, m *Manifest, f Frame, buf []byte
 	}
 	lines, err := DecodeFrame(f, compressed, buf)
 	if err != nil {
-		return nil, fmt.Errorf("%s is damaged: %w", m.Key, err)
+		return nil, fmt.Errorf("%s is damaged: %w: restore the object from a backup, archive verify --deep tells about all of them", m.Key, err)
 	}
 	return lines, nil
 }
 
 var newline = []byte("\n")
 
-// DecodeFrame is ReadFrame for a frame's compressed bytes.
+// DecodeFrame is ReadFrame for a frame's compressed bytes. They are decompressed only when they are
+// those that were written: what else they are may be of any size.
 func DecodeFrame(f Frame, compressed, buf []byte) ([]byte, error) {
+	if sum := sha256.Sum256(compressed); f.SHA256 != "" && hex.EncodeToString(sum[:]) != f.SHA256 {
+		return nil, errors.New("it is not what was written, by its digest")
+	}
 	decompressor, err := decoder()
 	if err != nil {
 		return nil, err

@@ -78,8 +78,9 @@ func encode(batch []Record) (segment, error) {
 		}
 		offset := len(s.data)
 		s.data = compressor.EncodeAll(lines[p], s.data)
+		sum := sha256.Sum256(s.data[offset:])
 		s.manifest.Frames = append(s.manifest.Frames, Frame{
-			Partition: p, Offset: int64(offset), Length: int64(len(s.data) - offset), First: next, Count: counts[p],
+			Partition: p, Offset: int64(offset), Length: int64(len(s.data) - offset), First: next, Count: counts[p], SHA256: hex.EncodeToString(sum[:]),
 		})
 		s.manifest.RawBytes += int64(len(lines[p]))
 		next += uint64(counts[p])
