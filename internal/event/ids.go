@@ -33,7 +33,7 @@ func CheckOrderID(id string) error {
 // checkID bounds any id of an envelope, and keeps out what two ids could differ in without anyone
 // seeing it.
 func checkID(id string, limit int) error {
-	if err := checkText(id, limit); err != nil {
+	if err := checkText(id, limit); err != nil || ascii(id) {
 		return err
 	}
 	for _, r := range id {
@@ -52,6 +52,9 @@ func checkText(text string, limit int) error {
 	if len(text) > limit {
 		return fmt.Errorf("has %d bytes, at most %d are allowed", len(text), limit)
 	}
+	if ascii(text) {
+		return nil
+	}
 	if !utf8.ValidString(text) {
 		return errors.New("is not valid UTF-8")
 	}
@@ -61,6 +64,16 @@ func checkText(text string, limit int) error {
 		}
 	}
 	return nil
+}
+
+// ascii reports whether a text is of ASCII's visible characters and spaces, as most are.
+func ascii(text string) bool {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // Hidden reports whether a character shows nothing of itself where text is shown, or changes how
