@@ -41,7 +41,7 @@ func TestVerificationsReportAPortThatFails(t *testing.T) {
 			if fix {
 				return v.Sound, err
 			}
-			return v, err
+			return v.Report, err
 		}
 	}
 	healing := func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
