@@ -36,14 +36,19 @@ func (c *eventsVerifyCommand) Run(p *program) error {
 		}
 		return p.showEventsReport(report, time.Since(started))
 	})
-	what := "the event store"
-	if report != nil && report.Total() > 0 && report.Counts[archive.Misfit] == report.Total() {
-		what = "the data folder"
+	return judged(err, report != nil && report.Sound, unsoundPart(report))
+}
+
+// unsoundPart names what is wrong by a report that is not sound. Damage to the log, once the log
+// was read, says more than that the parts do not belong together.
+func unsoundPart(r *archive.EventsReport) string {
+	switch {
+	case r == nil || r.Total() > r.Counts[archive.Misfit]:
+		return "the event store"
+	case r.Log != nil && !r.Log.Sound:
+		return "the log"
 	}
-	if report != nil && report.Total() == 0 {
-		what = "the log"
-	}
-	return judged(err, report != nil && report.Sound, what)
+	return "the data folder"
 }
 
 func (p *program) showEventsReport(r *archive.EventsReport, took time.Duration) error {
@@ -58,12 +63,11 @@ func (p *program) showEventsReport(r *archive.EventsReport, took time.Duration) 
 		return err
 	}
 	switch {
-	case r.Total() == 0 && r.Log != nil && !r.Log.Sound:
-		return p.printf("Each event is sound by itself, but the log and the store do not hold the same, or the log is damaged: see above.\n")
-	case r.Total() == 0:
+	case r.Sound:
 		return p.printf("The events are sound.\n")
-	}
-	if r.Counts[archive.Misfit] == r.Total() {
+	case unsoundPart(r) == "the log":
+		return p.printf("Each event is sound by itself, but the log and the store do not hold the same, or the log is damaged: see above.\n")
+	case unsoundPart(r) == "the data folder":
 		return p.printf("Each event is sound by itself, but the parts of the data folder do not belong together: see above.\n")
 	}
 	return p.printf("The event store is not sound: restore it from a backup.\n")
