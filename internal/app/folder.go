@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -117,7 +118,7 @@ func prepareFolder(ctx context.Context, dir string) error {
 // readMarker looks for the marker; false when there is none.
 func readMarker(dir string) (m marker, found bool, err error) {
 	path := filepath.Join(dir, markerFile)
-	raw, err := os.ReadFile(path)
+	raw, err := readSmall(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, false, nil
 	}
@@ -135,6 +136,22 @@ func readMarker(dir string) (m marker, found bool, err error) {
 		return m, false, fmt.Errorf("opening the data folder: %w", err)
 	}
 	return m, true, checkOwner(dir, about, os.Geteuid())
+}
+
+// maxSmallFile bounds the files that tell about a folder; each has a line.
+const maxSmallFile = 64 << 10
+
+// readSmall reads a file that tells about a folder, and no more than that of what somebody put in its place.
+func readSmall(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := io.ReadAll(io.LimitReader(file, maxSmallFile+1))
+	if err == nil && len(raw) > maxSmallFile {
+		err = fmt.Errorf("%s is larger than %d bytes, so it is damaged: restore it", path, maxSmallFile)
+	}
+	return raw, errors.Join(err, file.Close())
 }
 
 // checkEmpty refuses a folder that holds something else than what prepareFolder leaves behind

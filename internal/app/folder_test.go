@@ -455,6 +455,7 @@ func TestFoldersOfOthersAreRefused(t *testing.T) {
 	for name, c := range map[string]struct{ file, content, want string }{
 		"something else":   {"notes.txt", "mine", "not a gakushoku data folder"},
 		"a damaged marker": {markerFile, "{", "is damaged: restore it"},
+		"a huge marker":    {markerFile, `{"gakushokuFormat":1}` + strings.Repeat(" ", 1<<20), "is larger than"},
 		"a newer one":      {markerFile, `{"gakushokuFormat":99}`, "a newer gakushoku (format 99, this one knows 1): use that one"},
 	} {
 		t.Run(name, func(t *testing.T) {

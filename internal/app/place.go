@@ -114,7 +114,7 @@ func (f *Folder) CheckServed() error {
 	if !isServed(f.Dir) {
 		return nil
 	}
-	raw, err := os.ReadFile(filepath.Join(f.Dir, servingFile))
+	raw, err := readSmall(filepath.Join(f.Dir, servingFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // it has only just begun
 	}

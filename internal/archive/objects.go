@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 
 	"gakushoku/internal/event"
@@ -31,7 +30,7 @@ func (v *verification) readObjects(ctx context.Context, held *index, upTo uint64
 		},
 		func(ctx context.Context, m *eventlog.Manifest) (object, error) {
 			data, err := v.Blobs.Get(ctx, m.Key)
-			if errors.Is(err, eventlog.ErrNoBlob) {
+			if noObject(err) {
 				return object{manifest: m}, nil
 			}
 			digest := sha256.Sum256(data)
@@ -76,7 +75,7 @@ func (o *object) look(v *verification, held *index, buf *[]byte) {
 			v.unsure = unread // the manifest contradicts itself, which is known
 			continue
 		}
-		lines, err := eventlog.DecodeFrame(f, o.data[f.Offset:f.Offset+f.Length], *buf)
+		lines, err := m.DecodeFrame(f, o.data[f.Offset:f.Offset+f.Length], *buf)
 		if err != nil {
 			v.unsure = unread
 			v.report.add(Problem{Kind: ObjectDamaged, Segment: m.First, Key: m.Key, Detail: fmt.Sprintf("partition %d: %v", f.Partition, err)})
@@ -100,7 +99,7 @@ func fits(m *eventlog.Manifest, data []byte) bool {
 	var buf []byte
 	raw := int64(0)
 	for _, f := range m.Frames {
-		lines, err := eventlog.DecodeFrame(f, data[f.Offset:f.Offset+f.Length], buf)
+		lines, err := m.DecodeFrame(f, data[f.Offset:f.Offset+f.Length], buf)
 		if err != nil {
 			return false
 		}

@@ -103,10 +103,15 @@ var errNoManifest = errors.New("is no manifest")
 
 // unreachable keeps an error of readManifest that says nothing about the manifest.
 func unreachable(err error) error {
-	if errors.Is(err, eventlog.ErrNoBlob) || errors.Is(err, errNoManifest) {
+	if noObject(err) || errors.Is(err, errNoManifest) {
 		return nil
 	}
 	return err
+}
+
+// noObject reports whether an object is not there, or is none that could have been written.
+func noObject(err error) bool {
+	return errors.Is(err, eventlog.ErrNoBlob) || errors.Is(err, eventlog.ErrTooLarge)
 }
 
 // readManifest reads the manifest beside a segment. What is there may not be one.
@@ -195,7 +200,7 @@ func (v *verification) lostObject(ctx context.Context, m *eventlog.Manifest, kin
 // damaged one: the segment itself says which.
 func (s *structure) differing(ctx context.Context, m, other *eventlog.Manifest) error {
 	data, err := s.Blobs.Get(ctx, m.Key)
-	if err != nil && !errors.Is(err, eventlog.ErrNoBlob) {
+	if err != nil && !noObject(err) {
 		return err
 	}
 	if err == nil && fits(m, data) {
@@ -207,7 +212,7 @@ func (s *structure) differing(ctx context.Context, m, other *eventlog.Manifest) 
 		return nil
 	}
 	if other.Key != m.Key {
-		if data, err = s.Blobs.Get(ctx, other.Key); err != nil && !errors.Is(err, eventlog.ErrNoBlob) {
+		if data, err = s.Blobs.Get(ctx, other.Key); err != nil && !noObject(err) {
 			return err
 		}
 	}

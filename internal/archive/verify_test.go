@@ -63,6 +63,12 @@ func TestEveryDamageIsFound(t *testing.T) {
 			func(c *canteen) { c.put(eventlog.ManifestKey(11), []byte("{")) },
 			kinds{archive.ManifestDiffers: 1}, kinds{archive.ManifestDiffers: 1}, nil,
 		},
+		"a manifest beside is larger than any": {
+			func(c *canteen) {
+				c.put(eventlog.ManifestKey(11), bytes.Repeat([]byte(" "), eventlog.MaxManifestBytes+1))
+			},
+			kinds{archive.ManifestDiffers: 1}, kinds{archive.ManifestDiffers: 1}, nil,
+		},
 		"a manifest beside is another's": {
 			func(c *canteen) { c.put(eventlog.ManifestKey(11), c.get(eventlog.ManifestKey(21))) },
 			kinds{archive.ManifestDiffers: 1}, kinds{archive.ManifestDiffers: 1}, nil,

@@ -39,6 +39,27 @@ func isKeyByte(c byte) bool {
 	return c == '/' || c == '-' || c == '_' || c == '.' || c == '='
 }
 
+// MaxObjectBytes bounds an object that is read as a whole; a manifest has at most MaxManifestBytes.
+const (
+	MaxObjectBytes   = 256 << 20
+	MaxManifestBytes = 1 << 20
+)
+
+// ErrTooLarge says that an object is larger than any that this system writes.
+var ErrTooLarge = errors.New("it is larger than anything that is written there: restore it from a backup")
+
+// CheckSize fails with ErrTooLarge when the object of a key has more bytes than one is read with.
+func CheckSize(key string, size int64) error {
+	most := int64(MaxObjectBytes)
+	if strings.HasPrefix(key, ManifestFolder) || !strings.Contains(key, "/") {
+		most = MaxManifestBytes
+	}
+	if size > most {
+		return fmt.Errorf("%w: %s has %d bytes, at most %d are read", ErrTooLarge, key, size, most)
+	}
+	return nil
+}
+
 // CheckPrefix refuses what no key can begin with; "" is the beginning of all.
 func CheckPrefix(prefix string) error {
 	if prefix == "" {

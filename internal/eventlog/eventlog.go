@@ -139,7 +139,7 @@ type Blobs interface {
 
 // BlobReader is the half of Blobs that changes nothing.
 type BlobReader interface {
-	// Get reads an object, or ErrNoBlob.
+	// Get reads an object, or ErrNoBlob, or ErrTooLarge by CheckSize.
 	Get(ctx context.Context, key string) ([]byte, error)
 	// GetRange reads length bytes, at least one, from offset on; that there are fewer is an
 	// error. Or ErrNoBlob.

@@ -3,9 +3,6 @@ package eventlog
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 
 	"gakushoku/internal/event"
@@ -72,31 +69,9 @@ func (r *Reader) readFrame(ctx context.Context, m *Manifest, f Frame, buf []byte
 	if err != nil {
 		return nil, err
 	}
-	lines, err := DecodeFrame(f, compressed, buf)
+	lines, err := m.DecodeFrame(f, compressed, buf)
 	if err != nil {
 		return nil, fmt.Errorf("%s is damaged: %w: restore the object from a backup, archive verify --deep tells about all of them", m.Key, err)
-	}
-	return lines, nil
-}
-
-var newline = []byte("\n")
-
-// DecodeFrame is ReadFrame for a frame's compressed bytes. They are decompressed only when they are
-// those that were written: what else they are may be of any size.
-func DecodeFrame(f Frame, compressed, buf []byte) ([]byte, error) {
-	if sum := sha256.Sum256(compressed); f.SHA256 != "" && hex.EncodeToString(sum[:]) != f.SHA256 {
-		return nil, errors.New("it is not what was written, by its digest")
-	}
-	decompressor, err := decoder()
-	if err != nil {
-		return nil, err
-	}
-	lines, err := decompressor.DecodeAll(compressed, buf[:0])
-	if err != nil {
-		return nil, fmt.Errorf("it cannot be decompressed: %w", err)
-	}
-	if count := bytes.Count(lines, newline); count != f.Count || !bytes.HasSuffix(lines, newline) {
-		return nil, fmt.Errorf("it has %d lines, %d were written", count, f.Count)
 	}
 	return lines, nil
 }

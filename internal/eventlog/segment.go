@@ -37,11 +37,6 @@ var encoder = sync.OnceValues(func() (*zstd.Encoder, error) {
 	return zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault))
 })
 
-// decoder decompresses frames, as many at once as there are processors.
-var decoder = sync.OnceValues(func() (*zstd.Decoder, error) {
-	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0))
-})
-
 // segment is an encoded batch that has no numbers yet: in its manifest they begin at 1.
 type segment struct {
 	data     []byte
@@ -75,6 +70,9 @@ func encode(batch []Record) (segment, error) {
 	for p := range lines {
 		if counts[p] == 0 {
 			continue
+		}
+		if len(lines[p]) > MaxFrameBytes {
+			return segment{}, fmt.Errorf("the events of partition %d have %d bytes, a segment has room for %d of each: archive fewer at once", p, len(lines[p]), MaxFrameBytes)
 		}
 		offset := len(s.data)
 		s.data = compressor.EncodeAll(lines[p], s.data)

@@ -92,6 +92,11 @@ func (s *Blobs) Get(ctx context.Context, key string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		if err := eventlog.CheckSize(key, info.Size()); err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, failed(what, missing(err))

@@ -35,6 +35,9 @@ func NewBlobs() *Blobs { return &Blobs{} }
 // Get is eventlog.BlobReader.
 func (s *Blobs) Get(ctx context.Context, key string) ([]byte, error) {
 	data, err := s.get(ctx, key)
+	if err == nil {
+		err = eventlog.CheckSize(key, int64(len(data)))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", key, err)
 	}

@@ -25,6 +25,8 @@ type Work struct {
 type WorkFrame struct {
 	Key     string `json:"key"`     // of the segment
 	Segment uint64 `json:"segment"` // the number of its first event, by which it is called
+	// RawBytes is what the segment has uncompressed; older plans do not say.
+	RawBytes int64 `json:"rawBytes,omitempty"`
 	eventlog.Frame
 }
 
@@ -102,7 +104,7 @@ func (e *Engine) frames(ctx context.Context, planned *Planned) (partitions [even
 			if f.First > planned.Watermark {
 				continue
 			}
-			partitions[f.Partition] = append(partitions[f.Partition], WorkFrame{Key: m.Key, Segment: m.First, Frame: f})
+			partitions[f.Partition] = append(partitions[f.Partition], WorkFrame{Key: m.Key, Segment: m.First, RawBytes: m.RawBytes, Frame: f})
 			planned.Bytes += f.Length
 			planned.Events += min(int64(f.Count), int64(planned.Watermark-f.First+1))
 		}

@@ -188,7 +188,7 @@ func (e *Engine) startReads(ctx context.Context, frames []WorkFrame, group *errg
 		}
 		group.Go(func() error {
 			defer close(place)
-			lines, err := e.Log.ReadFrame(ctx, &eventlog.Manifest{First: f.Segment, Key: f.Key, Partitions: eventlog.Partitions}, f.Frame, buffer)
+			lines, err := e.Log.ReadFrame(ctx, &eventlog.Manifest{First: f.Segment, Key: f.Key, RawBytes: f.RawBytes, Partitions: eventlog.Partitions}, f.Frame, buffer)
 			if err != nil {
 				return fmt.Errorf("reading segment %s: %w", f.Key, err)
 			}

@@ -160,6 +160,9 @@ func (b *Blobs) readOnce(ctx context.Context, in *s3.GetObjectInput) (data []byt
 	if out.LastModified == nil {
 		return nil, true, errNotFromS3
 	}
+	if err := eventlog.CheckSize(aws.ToString(in.Key), aws.ToInt64(out.ContentLength)); err != nil {
+		return nil, false, err
+	}
 	var read bytes.Buffer
 	read.Grow(int(aws.ToInt64(out.ContentLength)) + bytes.MinRead) // so that it is never copied
 	if _, err := read.ReadFrom(out.Body); err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gakushoku/internal/eventlog"
+	"gakushoku/internal/fault"
 )
 
 const someKey = "runs/2026-01-24/01K.jsonl.zst"
@@ -47,6 +48,19 @@ func testNoBlob(t *testing.T, h Blobs) {
 		wantErr(t, "get what keys begin with", err, eventlog.ErrNoBlob)
 		_, err = s.GetRange(t.Context(), folder, 0, 1)
 		wantErr(t, "get a range of what keys begin with", err, eventlog.ErrNoBlob)
+	}
+}
+
+func testTooLarge(t *testing.T, h Blobs) {
+	s := h.Open(t).Store
+	key := eventlog.ManifestKey(1)
+	mustPut(t, s, key, noise(eventlog.MaxManifestBytes))
+	wantBlob(t, s, key, noise(eventlog.MaxManifestBytes))
+	mustPut(t, s, key, noise(eventlog.MaxManifestBytes+1))
+	_, err := s.Get(t.Context(), key)
+	wantErr(t, "get what is larger than any manifest", err, eventlog.ErrTooLarge)
+	if fault.ClassOf(err) == fault.Infra {
+		t.Errorf("another try is asked for: %v", err)
 	}
 }
 

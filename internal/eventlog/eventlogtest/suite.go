@@ -42,6 +42,7 @@ func TestBlobs(t *testing.T, h Blobs) {
 	for name, run := range map[string]func(*testing.T, Blobs){
 		"an object comes back byte for byte":             testBlobRoundTrip,
 		"an object that is not there is ErrNoBlob":       testNoBlob,
+		"a manifest larger than any is ErrTooLarge":      testTooLarge,
 		"a put replaces what is there":                   testBlobReplaced,
 		"a delete may be repeated":                       testBlobDeleted,
 		"a range is what was asked for or an error":      testBlobRange,
