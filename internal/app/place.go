@@ -8,12 +8,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"gakushoku/internal/fault"
 	"gakushoku/internal/files"
 	"gakushoku/internal/health"
 	"gakushoku/internal/observe"
+	"gakushoku/internal/projection"
 	"gakushoku/internal/sqlite"
 	"gakushoku/internal/wait"
 )
@@ -78,12 +80,26 @@ const placeEvery = 300 * time.Millisecond
 func (f *Folder) watchPlace(ctx context.Context) {
 	told := false
 	for wait.For(ctx, placeEvery) == nil {
-		err := errors.Join(f.InPlace(), f.Tables.InPlace())
+		err := errors.Join(f.InPlace(), f.tablesInPlace(ctx))
 		if err != nil && !told {
 			observe.Logger(ctx).Error().Err(err).Str(observe.FieldErrorClass, string(fault.Infra)).Str(observe.FieldResult, observe.ResultNG).Msg("store:replaced")
 		}
 		told = err != nil
 	}
+}
+
+// tablesInPlace fails when the file of a table version was removed or replaced that the pointer
+// lists. A version that it does not list was dropped by a cleanup.
+func (f *Folder) tablesInPlace(ctx context.Context) error {
+	var errs []error
+	for t, replaced := range f.Tables.Replaced() {
+		pointer, err := f.Control.Pointer(ctx, t.Projection)
+		listed := slices.ContainsFunc(pointer.Versions, func(v projection.Version) bool { return v.Number == t.Version })
+		if err != nil || listed {
+			errs = append(errs, replaced)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // servingFile tells which files the server of a folder looks at.

@@ -127,6 +127,37 @@ func TestRebuildRefusesControlRecordsTheServerDoesNotSee(t *testing.T) {
 	}
 }
 
+func TestDroppedVersionIsNoReplacedFile(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("an open file cannot be removed there")
+	}
+	server := openFolder(t)
+	place(t, server, 2)
+	settled(t, server) // and so version 1 is open
+	operator := openFolderAt(t, server.Dir)
+	if _, err := operator.Rebuild(t.Context(), reproject.Request{Projection: readmodel.OrdersName}, RebuildOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := operator.CleanUp(t.Context(), readmodel.OrdersName, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.tablesInPlace(t.Context()); err != nil {
+		t.Errorf("after a cleanup: %v", err)
+	}
+	server.Pointers.Forget(readmodel.OrdersName)
+	place(t, server, 1)
+	settled(t, server) // and so version 2 is
+	for _, active := range []string{"orders-v2.db", "orders-v2.filled.db"} {
+		if err := os.RemoveAll(filepath.Join(server.Dir, "readmodels", active)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := server.tablesInPlace(t.Context()); !isReplaced(err) {
+		t.Errorf("after the active version was removed: %v", err)
+	}
+}
+
 func TestSecondServerIsKeptOutWhateverIsRemovedOrRenamed(t *testing.T) {
 	t.Parallel()
 	if !locks || runtime.GOOS == "windows" {

@@ -44,18 +44,19 @@ func (s *Tables) Close() error {
 	return errors.Join(errs...)
 }
 
-// InPlace fails with ErrReplaced when a table version that is open is no longer the one at its
-// path. It is closed, and whoever needs it next finds what is there.
-func (s *Tables) InPlace() error {
+// Replaced closes every open table version that is no longer the one at its path, and returns
+// ErrReplaced for each. Whoever needs one next finds what is there. A dropped version is among
+// them: only the pointer tells it from one that was removed by hand.
+func (s *Tables) Replaced() map[projection.Table]error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var errs []error
+	replaced := map[projection.Table]error{}
 	for t, v := range s.open {
 		if err := v.db.look(); errors.Is(err, ErrReplaced) {
-			errs = append(errs, err, s.forget(t))
+			replaced[t] = errors.Join(err, s.forget(t))
 		}
 	}
-	return errors.Join(errs...)
+	return replaced
 }
 
 func (s *Tables) path(t projection.Table) string { return filepath.Join(s.dir, t.String()+".db") }
