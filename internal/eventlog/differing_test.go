@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -62,14 +63,65 @@ func TestTheLogContradictsEventsThatWereChanged(t *testing.T) {
 	if got := compare(); len(got) != 0 {
 		t.Errorf("events that the log does not have yet: %v", got)
 	}
+}
+
+func TestOnlyThePartitionsOfTheComparedStreamsAreRead(t *testing.T) {
+	t.Parallel()
+	l := written(t, 3)
+	events := l.read(t)
+	stream, frames := events[0].Stream, 0
 	manifests, err := l.ledger.Manifests(t.Context(), 0, 9)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.blobs.Delete(t.Context(), manifests[0].Key); err != nil {
+	for _, m := range manifests {
+		for _, f := range m.Frames {
+			if f.Partition == eventlog.PartitionOf(stream) {
+				frames++
+			}
+		}
+	}
+	reads := &countedBlobs{BlobReader: l.blobs}
+	reader := &eventlog.Reader{Ledger: l.ledger, Blobs: reads}
+	if _, err := reader.WholeHead(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.reader().Differing(t.Context(), storeOf{events[0].Stream: events[:1]}, nil); err != nil && !errors.Is(err, eventlog.ErrNoBlob) {
-		t.Errorf("without a segment: %v", err)
+	want := 2*reads.count + frames
+	got, err := reader.Differing(t.Context(), storeOf{stream: events[:1]}, []string{stream})
+	if err != nil || len(got) > 0 {
+		t.Errorf("differing %v, %v", got, err)
+	}
+	if reads.count != want {
+		t.Errorf("%d reads, want %d: one for each of %d frames", reads.count, want, frames)
+	}
+}
+
+func TestStreamsAreNotComparedWithALogThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		lose func(*testing.T, *log) eventlog.Reader
+		want error
+	}{
+		"a segment is gone": {func(t *testing.T, l *log) eventlog.Reader {
+			manifests, err := l.ledger.Manifests(t.Context(), 0, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := l.blobs.Delete(t.Context(), manifests[0].Key); err != nil {
+				t.Fatal(err)
+			}
+			return *l.reader()
+		}, eventlog.ErrNoBlob},
+		"the ledger is gone": {func(_ *testing.T, l *log) eventlog.Reader {
+			return eventlog.Reader{Ledger: newLog().ledger, Blobs: l.blobs}
+		}, eventlog.ErrLedgerBehind},
+	} {
+		l := written(t, 2)
+		first := l.read(t)[0]
+		reader := test.lose(t, l)
+		got, err := reader.Differing(t.Context(), storeOf{first.Stream: {first}}, []string{first.Stream})
+		if !errors.Is(err, test.want) || got != nil || !strings.Contains(err.Error(), "comparing streams with the log") {
+			t.Errorf("%s: differing %v, %v, want %v", name, got, err, test.want)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/google/go-cmp/cmp"
 
 	"gakushoku/internal/event"
@@ -107,5 +110,40 @@ func TestEveryCodeHasAStatus(t *testing.T) {
 		if found == 0 {
 			t.Errorf("%s: no codes found", file)
 		}
+	}
+}
+
+func TestEveryPlaceWhereARequestBreaksTheContractIsListedOnce(t *testing.T) {
+	t.Parallel()
+	body := func(err error) error {
+		return &openapi3filter.RequestError{RequestBody: &openapi3.RequestBody{}, Err: err}
+	}
+	limit := &openapi3.Parameter{In: "query", Name: "limit", Schema: openapi3.NewIntegerSchema().NewRef()}
+	inLimit := func(err error) error { return &openapi3filter.RequestError{Parameter: limit, Err: err} }
+	wrong, large := &openapi3.SchemaError{Reason: "wrong"}, &openapi3.SchemaError{Reason: "json.Number cannot hold it"}
+	many := make(openapi3.MultiError, maxViolations+1)
+	for i := range many {
+		many[i] = body(wrong)
+	}
+	vague := "it does not keep to the contract"
+	for name, test := range map[string]struct {
+		err  error
+		want []violation
+	}{
+		"an error of another kind":  {errors.New("secret"), []violation{{"body", "", vague}}},
+		"a list without an error":   {openapi3.MultiError{}, []violation{{"body", "", vague}}},
+		"several places":            {openapi3.MultiError{inLimit(wrong), body(large)}, []violation{{"query", "limit", "wrong"}, {"body", "", "the number is too large"}}},
+		"several places in a body":  {body(openapi3.MultiError{wrong, large}), []violation{{"body", "", "wrong"}, {"body", "", "the number is too large"}}},
+		"a body that is missing":    {body(openapi3filter.ErrInvalidRequired), []violation{{"body", "", "it is missing"}}},
+		"a body beside the schema":  {body(errors.New("secret")), []violation{{"body", "", vague}}},
+		"a parameter without value": {inLimit(openapi3filter.ErrInvalidEmptyValue), []violation{{"query", "limit", "it must not be empty"}}},
+		"a parameter in words":      {inLimit(&openapi3filter.ParseError{}), []violation{{"query", "limit", "it must be a whole number in digits"}}},
+	} {
+		if diff := cmp.Diff(test.want, violationsOf(test.err)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	if got := violationsOf(many); len(got) != maxViolations {
+		t.Errorf("%d violations are listed", len(got))
 	}
 }

@@ -123,7 +123,7 @@ func (a answer) field(name string) any {
 }
 
 // send makes a request, from "POST /path", headers as "name: value" and a body, and checks
-// what holds for every response: the correlation id, and that it keeps to the contract.
+// what holds for every response: its headers, and that it keeps to the contract.
 func (c *canteen) send(request, body string, headers ...string) answer {
 	c.t.Helper()
 	method, target, _ := strings.Cut(request, " ")
@@ -160,6 +160,9 @@ func (c *canteen) checkAnswer(r *http.Request, a answer) {
 	id := a.Header.Get("x-correlation-id")
 	if !observe.ValidCorrelationID(id) || len(a.Header.Values("x-correlation-id")) != 1 {
 		c.t.Errorf("%s %s: x-correlation-id %q", r.Method, r.URL, a.Header.Values("x-correlation-id"))
+	}
+	if sniff := a.Header.Get("X-Content-Type-Options"); sniff != "nosniff" {
+		c.t.Errorf("%s %s: X-Content-Type-Options %q", r.Method, r.URL, sniff)
 	}
 	if a.StatusCode >= 400 && a.Header.Get("Content-Type") == "application/problem+json" {
 		if a.field("correlationId") != id || a.field("status") != float64(a.StatusCode) {
