@@ -9,7 +9,7 @@ VENV := $(CACHE)/venv
 CHECKOV := $(CACHE)/checkov
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 demo: build ## break a read model and rebuild it while guests go on, embedded, in seconds
 	@bin/gakushoku demo

@@ -33,7 +33,7 @@ func readModels() []Condition {
 		late("projector-late", Warning, "ProjectorFunction", time.Minute, "projection-lag.md",
 			"The projector is more than a minute behind the event table's stream: lists are old."),
 		late("projector-very-late", Critical, "ProjectorFunction", 15*time.Minute, "projection-lag.md",
-			"The projector is more than 15 minutes behind the event table's stream, which forgets events after 24 hours: lists are useless. Mend it today."),
+			"The projector is more than 15 minutes behind the event table's stream, which forgets events after 24 hours: lists are useless. Fix it today."),
 		undelivered("projector-gave-up", "ProjectorMapping", "projection-lag.md",
 			"Records of the event table's stream are in the failure bucket since the projector could not take them: rows of these orders are behind until they are healed."),
 		{

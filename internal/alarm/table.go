@@ -87,7 +87,7 @@ func log() []Condition {
 		late("archiver-late", Warning, "ArchiverFunction", time.Minute, "log-not-advancing.md",
 			"The archiver is more than a minute behind the event table's stream: the numbered log lacks the newest events."),
 		late("archiver-very-late", Critical, "ArchiverFunction", 15*time.Minute, "log-not-advancing.md",
-			"The archiver is more than 15 minutes behind the event table's stream, which forgets events after 24 hours. Mend it today."),
+			"The archiver is more than 15 minutes behind the event table's stream, which forgets events after 24 hours. Fix it today."),
 		undelivered("archiver-gave-up", "ArchiverMapping", "log-not-advancing.md",
 			"Records of the event table's stream are in the failure bucket since the archiver could not take them: the numbered log lacks events, until archive verify --fix appends them."),
 		{

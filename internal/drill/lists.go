@@ -39,7 +39,7 @@ func paidButUnpaid() Drill {
 		steps: []step{
 			{section: look, shows: []string{"PayOrder", "OK after", "OrderPaid", `status is "ORDERED", should be "PAID"`}},
 			{hand: "the deployment is taken back", do: takeBack},
-			{section: repair, shows: []string{"mended", `"status":"PAID"`}},
+			{section: repair, shows: []string{"healed", `"status":"PAID"`}},
 			{section: "Are there others?", shows: []string{"different", "it is sound now"}},
 			{section: over, shows: []string{"It is sound."}},
 		},
@@ -68,7 +68,7 @@ func poisonEvent() Drill {
 		steps: []step{
 			{section: look, shows: []string{event.OrderStream(theOrder), event.OrderCancelledType + " is not expected here", "set aside since"}},
 			{hand: "the deployment is taken back", do: takeBack},
-			{section: repair, shows: []string{"1 row, 1 mended, 0 set aside"}},
+			{section: repair, shows: []string{"1 row, 1 healed, 0 set aside"}},
 			{section: over, shows: []string{"No stream is set aside.", "It is sound."}},
 		},
 	}

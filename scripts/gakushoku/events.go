@@ -93,7 +93,7 @@ func (p *program) importFile(i importing) (transfer.Report, error) {
 	p.tellBad(inputName(path), report.Bad, report.BadLines)
 	switch {
 	case errors.Is(err, transfer.ErrBadLines):
-		err = fmt.Errorf("%s: %w, nothing was imported: mend the file, or leave the bad lines out with --skip-bad%s", inputName(path), err, takeThem(report))
+		err = fmt.Errorf("%s: %w, nothing was imported: fix the file, or leave the bad lines out with --skip-bad%s", inputName(path), err, takeThem(report))
 	case err != nil:
 		err = fmt.Errorf("importing %s: %w", inputName(path), err)
 		if report.Imported > 0 {

@@ -53,7 +53,7 @@ func (l *healedList) add(h repair.Healed) error {
 	outcome := "was right"
 	if h.Changed {
 		l.mended++
-		outcome = fmt.Sprintf("mended, version %d to %d", h.From, h.To)
+		outcome = fmt.Sprintf("healed, version %d to %d", h.From, h.To)
 	}
 	if h.Parked != nil {
 		l.apart++
@@ -82,7 +82,7 @@ func (l *healedList) add(h repair.Healed) error {
 
 func (l *healedList) end() error {
 	if !l.json {
-		if err := l.printf("%s, %d mended, %d set aside\n", plural(int64(l.streams), "row"), l.mended, l.apart); err != nil {
+		if err := l.printf("%s, %d healed, %d set aside\n", plural(int64(l.streams), "row"), l.mended, l.apart); err != nil {
 			return err
 		}
 	}

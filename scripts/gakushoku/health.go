@@ -25,7 +25,7 @@ type waitCommand struct {
 }
 
 func (waitCommand) Help() string {
-	return `Ends as soon as the server answers 200. Tells on standard error what is not ready, whenever that changes, and fails when the time is over.
+	return `Ends as soon as the server answers 200. Reports what is not ready on standard error whenever that changes; fails after --timeout.
 
 Examples:
 

@@ -18,7 +18,7 @@ type parkListCommand struct {
 }
 
 func (parkListCommand) Help() string {
-	return `A stream is set aside (parked) when one of its events cannot be applied: its row stays as it was before that event, and all other streams go on. Mend the code or the event, then try again with "gakushoku projection heal NAME --parked".
+	return `A stream is set aside (parked) when one of its events cannot be applied: its row stays as it was before that event, and all other streams go on. Fix the code or the event, then try again with "gakushoku projection heal NAME --parked".
 
 Examples:
 

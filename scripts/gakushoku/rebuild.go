@@ -17,7 +17,7 @@ type rebuildCommand struct {
 	Stream            []string `help:"Repair only this stream, in place; may be given again." placeholder:"STREAM" xor:"what"`
 	FromEventNumber   *uint64  `help:"Repair only the streams with an event of this number or a later one, in place." placeholder:"N" xor:"what"`
 	FromInconsistency bool     `help:"Verify, and repair only the streams whose rows are wrong, in place." xor:"what"`
-	Until             moment   `help:"The read model as it was then, in a version of its own that nobody is switched to, and that takes the place of the one asked for before: a time, or how long ago, such as 24h." placeholder:"TIME" xor:"what"`
+	Until             moment   `help:"Build the read model as of TIME in a scratch version. Readers are not switched to it; it replaces any earlier scratch version. A time, or how long ago, such as 24h." placeholder:"TIME" xor:"what"`
 	Resume            string   `help:"Go on with a run that was cut off; last is the one that status shows." placeholder:"RUN" xor:"what"`
 
 	DryRun         bool           `help:"Fold and count, but write nothing: events, rows, bytes, time, cost on AWS, and the events that cannot be applied."`
@@ -195,7 +195,7 @@ func (p *program) healInconsistent(m *repair.ReadModels, name string, asJSON boo
 func (p *program) showRun(r *reproject.Run, took time.Duration, onAWS string) error {
 	switch r.Mode {
 	case reproject.ModeHeal:
-		return p.printf("%s: %s folded anew in %s, %d of them set aside\n", r.Projection, plural(int64(r.Heal.Streams), "stream"), versionNames(r.Projection, r.Heal.Versions), r.Heal.Parked)
+		return p.printf("%s: %s folded again in %s, %d of them set aside\n", r.Projection, plural(int64(r.Heal.Streams), "stream"), versionNames(r.Projection, r.Heal.Versions), r.Heal.Parked)
 	case reproject.ModeDryRun:
 		return p.showDryRun(r, took, onAWS)
 	case reproject.ModeScratch:

@@ -147,10 +147,10 @@ func TestPartialRepairs(t *testing.T) {
 		contains(t, ok(t, "explain", "orders", "o1", "-d", dir), `"status":"PAID"`, "It is what the events say.")
 	}
 	wrong()
-	contains(t, ok(t, "projection", "rebuild", "orders", "--stream", "o1", "-d", dir), "orders: 1 stream folded anew in orders-v1, 0 of them set aside")
+	contains(t, ok(t, "projection", "rebuild", "orders", "--stream", "o1", "-d", dir), "orders: 1 stream folded again in orders-v1, 0 of them set aside")
 	repaired()
 	wrong()
-	contains(t, ok(t, "projection", "rebuild", "orders", "--from-event-number", "2", "-d", dir), "2 streams folded anew in orders-v1, 1 of them set aside")
+	contains(t, ok(t, "projection", "rebuild", "orders", "--from-event-number", "2", "-d", dir), "2 streams folded again in orders-v1, 1 of them set aside")
 	repaired()
 	wrong()
 	contains(t, ok(t, "projection", "rebuild", "orders", "--from-inconsistency", "-d", dir), "order-o1", "different, fixed", "sound now")
@@ -331,7 +331,7 @@ func TestWrongTotalsAreMendedByARebuild(t *testing.T) {
 	ok(t, "projection", "rebuild", "orders", "-d", dir)
 	ok(t, "projection", "cleanup", "orders", "-d", dir)
 	damageIn(t, dir, 2, "order-o1", func(r *projection.Record) { r.Data = bytes.Replace(r.Data, []byte("780"), []byte("9780"), 1) })
-	call(t, "projection", "verify", "orders", "--fix", "-d", dir).wants(t, exitFailed, "different, fixed", "Wrong totals are mended by a rebuild")
+	call(t, "projection", "verify", "orders", "--fix", "-d", dir).wants(t, exitFailed, "different, fixed", "Only a rebuild puts wrong totals right")
 	contains(t, ok(t, "projection", "rebuild", "orders", "-d", dir), "sound", "1 same, 0 changed")
 	contains(t, ok(t, "projection", "verify", "orders", "-d", dir), "It is sound.")
 }

@@ -113,7 +113,7 @@ func (c *reprojectCommand) replay(p *program) (*replay.Result, time.Duration, er
 	if err = errors.Join(err, bad.Close()); err != nil {
 		var line *replay.BadLine
 		if errors.As(err, &line) && !c.SkipBad && !errors.Is(err, replay.ErrLineTooLong) {
-			err = fmt.Errorf("%w: mend the line, or leave bad lines out with --skip-bad", err)
+			err = fmt.Errorf("%w: fix the line, or leave bad lines out with --skip-bad", err)
 		}
 		return nil, 0, err
 	}

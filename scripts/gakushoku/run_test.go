@@ -147,7 +147,7 @@ func TestFailuresExitWith1AndOneLine(t *testing.T) {
 		{"reprojecting a folder", []string{"reproject", "--from", folder}, "is a folder"},
 		{"reprojecting onto a folder", []string{"reproject", "--from", file, "--out", folder}, "is a folder"},
 		{"reprojecting to a place that is not there", []string{"reproject", "--from", file, "--out", filepath.Join(missing, "x")}, "check the path"},
-		{"reprojecting a bad line", []string{"reproject", "--from", junk}, junk + ":1: byte 1: expected '{', the beginning of an event, found 'j': mend the line, or leave bad lines out with --skip-bad"},
+		{"reprojecting a bad line", []string{"reproject", "--from", junk}, junk + ":1: byte 1: expected '{', the beginning of an event, found 'j': fix the line, or leave bad lines out with --skip-bad"},
 		{"reprojecting into a foreign folder", []string{"reproject", "--from", file, "--data", foreign}, "not a gakushoku data folder"},
 		{"waiting for nobody", []string{"health", "wait", "127.0.0.1:1", "--timeout", "10ms"}, "is not ready after 10ms"},
 	}

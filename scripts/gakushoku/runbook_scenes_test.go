@@ -173,7 +173,7 @@ func (s *shift) wrongRows() {
 		damage(s.t, s.dir, "order-"+order, unpaid)
 	}
 	s.shows = []string{
-		"PayOrder", "OrderPaid", "applied, its row is at version 2", `It is different: status is "ORDERED", should be "PAID"`, "order-" + theOrder + " in orders-v1: mended", `"status":"PAID"`,
+		"PayOrder", "OrderPaid", "applied, its row is at version 2", `It is different: status is "ORDERED", should be "PAID"`, "order-" + theOrder + " in orders-v1: healed", `"status":"PAID"`,
 		"1 problem: 1 different", "1 row fixed: it is sound now", "It is sound.",
 	}
 }
@@ -190,7 +190,7 @@ func (s *shift) setAside() {
 		unpaid(r)
 		r.Version, r.Parked = 1, &projection.Parked{EventID: "e2", EventVersion: 2, Reason: "unknown payment method", Attempts: 1}
 	})
-	s.shows = []string{"unknown payment method", "1 row, 1 mended, 0 set aside"}
+	s.shows = []string{"unknown payment method", "1 row, 1 healed, 0 set aside"}
 }
 
 // killed is a rebuild whose process died while it waited for the projectors to know of it.

@@ -108,13 +108,13 @@ func verdict(name string, v *repair.Verified) string {
 	case v.Counts[verify.Broken]+v.Counts[verify.Ahead] > 0:
 		return "The event store lacks events, which healing cannot bring back: gakushoku events verify --deep"
 	case v.Counted > 0:
-		return fmt.Sprintf("Healing cannot bring back %s: the totals have their share still, or are wrong. Make all anew: %s", plural(int64(v.Counted), "row"), rebuild)
+		return fmt.Sprintf("Healing cannot bring back %s: the totals have their share still, or are wrong. Rebuild all: %s", plural(int64(v.Counted), "row"), rebuild)
 	case left == 0:
-		return "Wrong totals are mended by a rebuild: " + rebuild
+		return "Only a rebuild puts wrong totals right: " + rebuild
 	case v.Mended() > 0:
 		return fmt.Sprintf("%s fixed, %d could not be: %s", plural(int64(v.Mended()), "row"), left, rebuild)
 	}
-	return fmt.Sprintf("Heal the rows with --fix, or make all anew: %s", rebuild)
+	return fmt.Sprintf("Heal the rows with --fix, or rebuild all: %s", rebuild)
 }
 
 func (p *program) showProblems(r *verify.Report) error {

@@ -26,7 +26,7 @@ func projected(t *testing.T) string {
 	dir := filepath.Join(t.TempDir(), "data")
 	ok(t, "events", "import", "--allow-unfoldable", put(t, "seed.jsonl", seed+poison), "--data", dir)
 	call(t, "projection", "heal", "orders", "--stream", "o1", "--stream", "order-bad", "-d", dir).
-		wants(t, exitFailed, "order-o1 in orders-v1: mended, version 0 to 2", "order-bad in orders-v1: set aside at version 2 (event p2)", "2 rows, 2 mended, 1 set aside")
+		wants(t, exitFailed, "order-o1 in orders-v1: healed, version 0 to 2", "order-bad in orders-v1: set aside at version 2 (event p2)", "2 rows, 2 healed, 1 set aside")
 	folder, err := app.OpenFolder(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +111,7 @@ func TestVerifyTellsOfWrongTotals(t *testing.T) {
 	damage(t, dir, "order-o1", func(*projection.Record) {}, readmodel.Contribution{Key: "2026-01-24", Field: readmodel.FieldPaid, Amount: 3})
 	for _, flags := range [][]string{nil, {"--fix"}} {
 		got := call(t, append([]string{"projection", "verify", "orders", "-d", dir}, flags...)...)
-		got.wants(t, exitFailed, "2026-01-24", "paid", "Wrong totals are mended by a rebuild: gakushoku projection rebuild orders")
+		got.wants(t, exitFailed, "2026-01-24", "paid", "Only a rebuild puts wrong totals right: gakushoku projection rebuild orders")
 		if fields := strings.Fields(got.out[strings.Index(got.out, "SHOULD BE"):]); strings.Join(fields[2:6], " ") != "2026-01-24 paid 4 1" {
 			t.Errorf("the table is %q", fields)
 		}
@@ -200,7 +200,7 @@ func TestExplainTellsARowThatIsBehind(t *testing.T) {
 	callWith(t, late, false, "events", "import", "-", "--allow-unfoldable", "-d", dir).wants(t, exitDone)
 	contains(t, ok(t, "explain", "orders", "o1", "-d", dir), "It is behind the stream", "fold  version 3", `"status":"READY"`)
 	call(t, "projection", "verify", "orders", "-d", dir).wants(t, exitFailed, "1 stale", "e3", "c3")
-	call(t, "projection", "heal", "orders", "--stream", "o1", "-d", dir).wants(t, exitDone, "version 2 to 3", "1 row, 1 mended, 0 set aside")
+	call(t, "projection", "heal", "orders", "--stream", "o1", "-d", dir).wants(t, exitDone, "version 2 to 3", "1 row, 1 healed, 0 set aside")
 }
 
 func TestParkedStreamsAreListedAndTriedAgain(t *testing.T) {
@@ -222,7 +222,7 @@ func TestHealSaysOfARowThatCannotBeReadWhatItDid(t *testing.T) {
 	damage(t, dir, "order-o1", func(r *projection.Record) { r.Data = []byte("{oops") })
 	for _, text := range []string{"first", "again"} {
 		got := call(t, "projection", "heal", "orders", "--stream", "o1", "-d", dir)
-		got.wants(t, exitFailed, "order-o1 in orders-v1: set aside: the stored row of order-o1 cannot be read", "rebuild the projection", "1 row, 0 mended, 1 set aside")
+		got.wants(t, exitFailed, "order-o1 in orders-v1: set aside: the stored row of order-o1 cannot be read", "rebuild the projection", "1 row, 0 healed, 1 set aside")
 		if strings.Contains(got.out, "event )") {
 			t.Errorf("%s: %s", text, got.out)
 		}
