@@ -29,3 +29,20 @@ func TestTheModelGivesTheFiguresOfItsRecord(t *testing.T) {
 		t.Errorf("an empty log: %+v", e)
 	}
 }
+
+func TestATableThatIsBusyTakesTwiceAsManyWritesEveryHalfHour(t *testing.T) {
+	t.Parallel()
+	for units, want := range map[float64]float64{
+		0:                            0,
+		4_000:                        1,
+		4_000 * 1_800:                1_800,
+		4_000*1_800 + 8_000:          1_801,
+		(4_000+8_000)*1_800 + 16_000: 3_601,
+		(4_000+8_000+16_000+32_000)*1_800 + 40_000*3:         7_203, // no faster than the quota from here on
+		(4_000 + 8_000 + 16_000 + 32_000 + 40_000*9) * 1_800: 13 * 1_800,
+	} {
+		if got := tableSeconds(units); got != want {
+			t.Errorf("%.0f write units take %.0f s, want %.0f", units, got, want)
+		}
+	}
+}

@@ -27,6 +27,8 @@ func TestRequestsThatMakeNoSenseAreRefusedWithWhatToDo(t *testing.T) {
 		`{"projection":"orders"} {"dryRun":true}`:                   "something follows",
 		`{"projection":"orders"}x`:                                  "the input is not as it should be",
 		`{"projection":"orders"`:                                    "the input is not as it should be",
+		`{"projection":"orders",}`:                                  "the input is not as it should be",
+		`{projection:"orders"}`:                                     "the input is not as it should be",
 		`null`:                                                      "must be a JSON object",
 		`"orders"`:                                                  "must be a JSON object",
 		`{"projection":["orders"]}`:                                 `"projection" has the wrong type: array`,
@@ -140,8 +142,12 @@ func TestNothingIsRebuiltThatWasNeverSetUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.engine.Pointers = memory.NewControl()
-	if _, err := w.engine.Prepare(t.Context(), "r1", request()); !errors.Is(err, reproject.ErrRefused) || !strings.Contains(err.Error(), "never set up") {
-		t.Errorf("%v", err)
+	streams := request()
+	streams.Streams = []string{"order-nobody"}
+	for _, r := range []reproject.Request{request(), streams} {
+		if _, err := w.engine.Prepare(t.Context(), "r1", r); !errors.Is(err, reproject.ErrRefused) || !strings.Contains(err.Error(), "never set up") {
+			t.Errorf("%+v: %v", r, err)
+		}
 	}
 }
 
