@@ -87,6 +87,12 @@ func (l *Log) restore(ctx context.Context, r *Restored) error {
 	if errors.Is(err, errStop) {
 		return nil
 	}
+	if err == nil && r.Manifests == 0 && r.Total() == 0 && l.Store != nil { // of which the log can be made anew
+		if _, err = l.WholeHead(ctx); errors.Is(err, eventlog.ErrLedgerBehind) {
+			r.add(Problem{Kind: ManifestMissing, Detail: noRecords})
+			err = nil
+		}
+	}
 	return err
 }
 

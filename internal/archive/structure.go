@@ -47,27 +47,11 @@ func (v *verification) structure(ctx context.Context) error {
 	if err == nil {
 		err = s.extraManifests(ctx)
 	}
-	s.emptyLedger()
+	if err == nil {
+		err = s.emptyLedger(ctx)
+	}
 	s.orphans()
 	return err
-}
-
-// emptyLedger tells that there are objects though the ledger has no segment. Young ones may be of
-// archivers that died before the first commit, unless it is known that there was one.
-func (s *structure) emptyLedger() {
-	if s.head.Number > 0 || len(s.known) > 0 || s.report.Counts[ManifestExtra] > 0 {
-		return
-	}
-	objects := 0
-	for _, object := range s.unnamed {
-		if errors.Is(s.blocked, eventlog.ErrLedgerBehind) || s.isOld(object) {
-			objects++
-		}
-	}
-	if err := emptyLedger(objects); err != nil {
-		s.unsure = "the ledger does not have all of the log"
-		s.report.add(Problem{Kind: WrongHead, Detail: err.Error()})
-	}
 }
 
 // structure is what is known on the way.

@@ -1,9 +1,12 @@
 package eventlog
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
+
+	"github.com/klauspost/compress/zstd"
 
 	"gakushoku/internal/event"
 )
@@ -99,6 +102,23 @@ func (r *Reader) Events(ctx context.Context, after, upTo uint64, f func(number u
 		}
 		return ctx.Err()
 	})
+}
+
+// EachLine calls f for each line of a segment's object of which there is no manifest.
+func EachLine(object []byte, f func(line []byte) error) error {
+	frames, err := zstd.NewReader(bytes.NewReader(object), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxFrameBytes))
+	if err != nil {
+		return err
+	}
+	defer frames.Close()
+	lines := bufio.NewScanner(frames)
+	lines.Buffer(nil, maxLineBytes)
+	for lines.Scan() {
+		if err := f(lines.Bytes()); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
 }
 
 // eachEvent decodes lines, of which the first has the number first.

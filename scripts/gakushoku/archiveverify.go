@@ -20,7 +20,7 @@ type archiveVerifyCommand struct {
 func (archiveVerifyCommand) Help() string {
 	return `Numbers must be dense, the object of each segment must be there and its manifest must lie beside it. With --deep every object is read and compared with the event store, stream by stream. The server may go on: events that are on their way into the log are waited for.
 
-Objects that are missing or damaged are made again by --fix, with the same numbers, when the event store of a data folder has their events (damaged ones need --deep); on AWS restore them from a backup (S3 keeps older versions). Repeats, the same event twice in the log, are counted; they do no harm.
+Objects that are missing or damaged are made again by --fix, with the same numbers, when the event store of a data folder has their events (damaged ones need --deep); on AWS restore them from a backup (S3 keeps older versions). A log whose control records and manifests are all gone is made anew by --deep --fix, when the event store has every event that is left of it. Repeats, the same event twice in the log, are counted; they do no harm.
 
 Exit code: 0 the log is sound, or is after --fix; 1 it is not; 2 it could not be told.
 
