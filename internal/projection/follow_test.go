@@ -74,12 +74,15 @@ func TestASlowStoreGetsOnWithSmallerBatches(t *testing.T) {
 		if err := projection.Ensure(t.Context(), control, tables, projection.Orders()); err != nil {
 			t.Fatal(err)
 		}
-		for i := range 40 {
-			e := []event.Event{{ID: fmt.Sprint("e", i), Type: event.OrderPlacedType, OccurredAt: 1, Schema: 1, Payload: fmt.Appendf(nil, `{"orderId":"o%d","total":780}`, i)}}
-			if err := events.Append(t.Context(), fmt.Sprint("order-o", i), 0, e); err != nil {
-				t.Fatal(err)
+		placeOrders := func(from, to int) {
+			for i := from; i < to; i++ {
+				e := []event.Event{{ID: fmt.Sprint("e", i), Type: event.OrderPlacedType, OccurredAt: 1, Schema: 1, Payload: fmt.Appendf(nil, `{"orderId":"o%d","total":780}`, i)}}
+				if err := events.Append(t.Context(), fmt.Sprint("order-o", i), 0, e); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
+		placeOrders(0, 40)
 		f := &projection.Follower{
 			Name: "orders", Feed: events, Checkpoints: control, Batch: 40, Timeout: 10 * time.Second,
 			Projector: &projection.Projector{
@@ -98,6 +101,11 @@ func TestASlowStoreGetsOnWithSmallerBatches(t *testing.T) {
 		}
 		if got := tables.largest; got > 10 {
 			t.Errorf("a batch of %d rows was written, ten take as long as the timeout", got)
+		}
+		tables.perRow = 0
+		placeOrders(40, 200)
+		if err := f.CatchUp(t.Context()); err != nil || tables.largest != f.Batch {
+			t.Errorf("afterwards the largest batch had %d rows, want %d: %v", tables.largest, f.Batch, err)
 		}
 	})
 }

@@ -87,3 +87,47 @@ func TestAFollowerTriesAgainAfterGrowingPausesThatBeginAnew(t *testing.T) {
 		}
 	})
 }
+
+func TestCatchingUpTriesAgainUntilEverythingIsIn(t *testing.T) {
+	t.Parallel()
+	for _, call := range []string{"Checkpoint", "Read", "Records", "SetCheckpoint"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newScripted(t, "o1")
+			began := time.Now()
+			s.before = func(c string, nth int) error {
+				if c == call && nth <= 3 {
+					return errDisk
+				}
+				return nil
+			}
+			f := s.follower()
+			f.Batch = 1
+			if err := f.CatchUp(t.Context()); err != nil || time.Since(began) != 150*time.Millisecond {
+				t.Errorf("%s: it ended after %s with %v", call, time.Since(began), err)
+			}
+			if v := s.row(t, "order-o1").Version; v != 2 {
+				t.Errorf("%s: the row is at version %d, want 2", call, v)
+			}
+		})
+	}
+}
+
+func TestCatchingUpThatIsStoppedIsNotDone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScripted(t, "o1")
+		ctx, stop := context.WithCancel(t.Context())
+		s.before = func(call string, nth int) error {
+			if call != "Read" {
+				return nil
+			}
+			if nth == 3 {
+				stop()
+			}
+			return errDisk
+		}
+		if err := s.follower().CatchUp(ctx); !errors.Is(err, context.Canceled) || !errors.Is(err, errDisk) || s.calls["Read"] != 3 {
+			t.Errorf("after %d looks: %v", s.calls["Read"], err)
+		}
+	})
+}

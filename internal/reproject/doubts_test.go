@@ -55,7 +55,7 @@ func TestGoingBackToAVersionThatReadersWouldMissThingsInIsRefused(t *testing.T) 
 	}{
 		"sound":             {func(*world) {}, ""},
 		"without a row":     {func(w *world) { w.remove(w.some()) }, "orders-v1 lacks 1 rows that orders-v2 has"},
-		"behind":            {func(w *world) { w.older(w.some()) }, "1 rows of orders-v1 are behind"},
+		"behind":            {func(w *world) { w.older("order-a000") }, "1 rows of orders-v1 are behind"},
 		"verified as wrong": {func(w *world) { w.found(1, 3) }, "left 3 rows and totals wrong"},
 		"the other wrong":   {func(w *world) { w.found(2, 3) }, ""},
 		"verified as sound": {func(w *world) { w.found(1, 0) }, ""},
@@ -79,6 +79,26 @@ func TestGoingBackToAVersionThatReadersWouldMissThingsInIsRefused(t *testing.T) 
 				t.Errorf("forced: %+v, %v", back, err)
 			}
 		})
+	}
+}
+
+// That nobody can compare the versions is a doubt like any other.
+func TestGoingBackWhileTheVersionsCannotBeComparedIsRefused(t *testing.T) {
+	t.Parallel()
+	for n := 1; n < 4; n++ { // the calls that compare: a scan, and two looks at the other version
+		w := rebuilt(t, 5)
+		w.remove(w.some())
+		e, _ := w.flaky(n)
+		_, err := e.GoBack(t.Context(), orders, false)
+		if !errors.Is(err, reproject.ErrRefused) || !strings.Contains(err.Error(), "could not be compared: "+errFlaky.Error()) {
+			t.Errorf("call %d failed: %v", n, err)
+		}
+		w.wantStates(map[int]projection.State{1: projection.Previous, 2: projection.Active})
+		e, _ = w.flaky(n)
+		back, err := e.GoBack(t.Context(), orders, true)
+		if err != nil || back.Version != 1 || len(back.Doubts) != 1 || !strings.Contains(back.Doubts[0], errFlaky.Error()) {
+			t.Errorf("call %d failed, forced: %+v, %v", n, back, err)
+		}
 	}
 }
 

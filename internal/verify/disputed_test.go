@@ -62,7 +62,7 @@ func TestStaleMissingAndNamedRowsAreNotHealedByContradictedEvents(t *testing.T) 
 		v.Log = logged{differing: map[string]string{"order-o1": "version 2 differs"}}
 		r := w.verify(v, verify.Options{Fix: true})
 		left, err := v.Heal(t.Context(), orders, table, []string{"order-o1"})
-		if err != nil || left.Disputed["order-o1"] == "" || r.Counts[verify.Disputed] != 1 || r.Sound() || r.Mended() > 0 {
+		if err != nil || left.Disputed["order-o1"] == "" || r.Counts[verify.Disputed] != 1 || r.Found() != 1 || r.Sound() || r.Mended() > 0 {
 			t.Errorf("%s: %+v, %+v, %v", name, r, left, err)
 		}
 		rows, err := w.tables.Records(t.Context(), table, []string{"order-o1"})

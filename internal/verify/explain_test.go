@@ -75,6 +75,10 @@ func TestExplainTellsWhatIsWrong(t *testing.T) {
 	if v := w.explain("p").Versions[0]; v.Class != "" || v.Row.Parked == nil || v.Fold.Parked == nil || v.Row.Parked.EventID != "order-p@2" {
 		t.Errorf("a parked stream: %+v", v)
 	}
+	w.append("late", event.OrderPlaced{OrderID: "late", Total: 1})
+	if v := w.explain("late").Versions[0]; v.Class != "" || !v.Behind || v.Row != nil || v.Fold == nil {
+		t.Errorf("a row that is still to come: %+v", v)
+	}
 	w.edit("order-o1", func(c *projection.Change) { c.Data = []byte("{") })
 	if v := w.explain("o1").Versions[0]; v.Row.Unreadable != "{" || v.Row.Data != nil || v.Class != verify.Different {
 		t.Errorf("data that cannot be read: %+v", v.Row)

@@ -11,6 +11,7 @@ import (
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventstore"
+	"gakushoku/internal/memory"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/verify"
 )
@@ -98,6 +99,38 @@ func TestAnOlderVersionThatCannotBeReadIsNotComparedAndTheNewerOneMust(t *testin
 	}
 }
 
+// oneDamaged has snapshots of all tables but one.
+type oneDamaged struct {
+	*memory.Tables
+	older projection.Table
+}
+
+func (d oneDamaged) Snapshot(ctx context.Context, t projection.Table) (projection.Snapshot, error) {
+	if t == d.older {
+		return nil, projection.ErrDamaged
+	}
+	return d.Tables.Snapshot(ctx, t)
+}
+
+func TestNoRowIsNewComparedWithADamagedVersion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.order("o1")
+	older := projection.Table{Projection: orders.Name, Version: 9}
+	if err := w.tables.Create(t.Context(), older); err != nil {
+		t.Fatal(err)
+	}
+	v := w.verifier(true)
+	v.Tables = oneDamaged{w.tables, older}
+	found, err := v.Rows(t.Context(), orders, table, verify.Options{Against: &older})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&verify.Comparison{Unreadable: projection.ErrDamaged.Error()}, found.Comparison); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // between calls something once, when the streams were looked for and the rows are still to come.
 type between struct {
 	onlyStore
@@ -116,24 +149,26 @@ func (b *between) Scan(ctx context.Context, t projection.Table, part eventstore.
 // of all those that wait have had their time.
 func TestWhatWaitsIsLookedAtOnceAfterTheTimeOfTheLast(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	now := start.Time()
-	v := w.verifier(false)
-	v.LagBound, v.Workers, v.Now = time.Minute, 1, func() time.Time { return now }
-	var slept []time.Duration
-	v.Sleep = func(_ context.Context, d time.Duration) error { slept = append(slept, d); return nil }
-	first := w.append("a", event.OrderPlaced{OrderID: "a", Total: 1}, event.OrderPaid{OrderID: "a", PaidAt: start, Method: event.MethodCash})
-	w.append("b", event.OrderPlaced{OrderID: "b", Total: 1})
-	v.Tables = &between{onlyStore{w.tables}, func() {
-		w.project(first[:1])
-		now = now.Add(40 * time.Second)
-	}}
-	r := w.verify(v, verify.Options{})
-	if r.Counts[verify.Stale] != 1 || r.Counts[verify.Missing] != 1 || r.Found() != 2 {
-		t.Errorf("found %v: %+v", r.Counts, r.Problems)
-	}
-	if len(slept) == 0 || slept[0] != time.Minute {
-		t.Errorf("waited %v, want a minute first", slept)
+	for _, late := range []string{"a", "c"} { // before the other one by name, and behind it
+		w := newWorld(t)
+		now := start.Time()
+		v := w.verifier(false)
+		v.LagBound, v.Workers, v.Now = time.Minute, 1, func() time.Time { return now }
+		var slept []time.Duration
+		v.Sleep = func(_ context.Context, d time.Duration) error { slept = append(slept, d); return nil }
+		first := w.append(late, event.OrderPlaced{OrderID: late, Total: 1}, event.OrderPaid{OrderID: late, PaidAt: start, Method: event.MethodCash})
+		w.append("b", event.OrderPlaced{OrderID: "b", Total: 1})
+		v.Tables = &between{onlyStore{w.tables}, func() {
+			w.project(first[:1])
+			now = now.Add(40 * time.Second)
+		}}
+		r := w.verify(v, verify.Options{})
+		if r.Counts[verify.Stale] != 1 || r.Counts[verify.Missing] != 1 || r.Found() != 2 {
+			t.Errorf("found %v: %+v", r.Counts, r.Problems)
+		}
+		if len(slept) == 0 || slept[0] != time.Minute {
+			t.Errorf("waited %v, want a minute first", slept)
+		}
 	}
 }
 
