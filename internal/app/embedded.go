@@ -115,7 +115,16 @@ func (s *Server) listen(ctx context.Context) (err error) {
 	if host, _, split := net.SplitHostPort(s.options.OpsAddr); errors.Is(err, syscall.EADDRINUSE) && s.options.OpsAnyPort && split == nil {
 		s.ops, err = s.listenOn(ctx, "--ops-addr", net.JoinHostPort(host, "0"))
 	}
+	if errors.Is(err, syscall.EADDRINUSE) && samePort(s.listener.Addr(), s.options.OpsAddr) {
+		err = fmt.Errorf("cannot listen on %s: --addr has this port, choose another --ops-addr: %w", s.options.OpsAddr, syscall.EADDRINUSE)
+	}
 	return err
+}
+
+func samePort(taken net.Addr, addr string) bool {
+	_, has, _ := net.SplitHostPort(taken.String())
+	_, port, err := net.SplitHostPort(addr)
+	return err == nil && has == port
 }
 
 // close gives back what the server has taken.

@@ -55,7 +55,7 @@ func (m *Metrics) WatchLost(sinks ...Lossy) error {
 	if m == nil {
 		return nil
 	}
-	_, err := m.meter.Int64ObservableCounter(MetricLost, metric.WithDescription("Log lines and spans that could not be written or sent"),
+	_, err := m.meter.Int64ObservableCounter(MetricLost, metric.WithDescription("Log lines, spans and exports of metrics that could not be written or sent"),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			for _, s := range sinks {
 				o.Observe(s.Lost(), metric.WithAttributes(attribute.String(AttrSink, s.Name())))

@@ -33,6 +33,9 @@ func (t *Telemetry) openMetrics(ctx context.Context, o Options, about *resource.
 		if err != nil {
 			return errors.Join(err, sdkmetric.NewMeterProvider(options...).Shutdown(ctx))
 		}
+		if sink, ok := reader.(observe.Lossy); ok {
+			t.sinks = append(t.sinks, sink)
+		}
 		options = append(options, sdkmetric.WithReader(reader))
 	}
 	t.meters = sdkmetric.NewMeterProvider(options...)

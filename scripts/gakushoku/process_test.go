@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -120,5 +121,34 @@ func TestAServerKeepsTheSpansOfWhatWasSlow(t *testing.T) {
 	contains(t, got, "POST /orders", "correlation.id=place", "  PlaceOrder")
 	if strings.Contains(got, "no spans were kept") {
 		t.Errorf("%s", got)
+	}
+}
+
+func TestASecondSignalEndsTheGrace(t *testing.T) {
+	t.Parallel()
+	cmd, _, _ := process(t, serving(filepath.Join(t.TempDir(), "data"), "--stop-grace", "24h")...)
+	server := &running{out: &output{}, err: &output{}, ended: make(chan int, 1)}
+	cmd.Stdout, cmd.Stderr = server.out, server.err
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		cmd.Wait() //nolint:errcheck // the exit code tells
+		server.ended <- cmd.ProcessState.ExitCode()
+	}()
+	url, _ := server.addresses(t)
+	stop := func() {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	server.eventually(t, server.err, "server:stopping")
+	if got := post(t, "late", url+"/orders", `{"orderId":"o1","total":780}`); got != http.StatusCreated {
+		t.Errorf("an order in the grace: %d", got)
+	}
+	stop()
+	if code := <-server.ended; code != exitDone {
+		t.Errorf("exit %d: %s", code, server.err.String())
 	}
 }

@@ -64,6 +64,8 @@ func (c *serveCommand) check() error {
 	switch {
 	case c.Addr == "": // any port of every address
 		return usagef("--addr is empty: give HOST:PORT, or unset GAKUSHOKU_ADDR")
+	case c.OpsAddr == c.Addr && !strings.HasSuffix(c.Addr, ":0"):
+		return usagef("--ops-addr %s is --addr too: give it a port of its own, or none", c.OpsAddr)
 	case c.StopGrace < 0:
 		return usagef("--stop-grace: %s is below 0", c.StopGrace)
 	case c.Connections < 1:
@@ -89,7 +91,7 @@ func (c *serveCommand) announce(out io.Writer, data, url, ops string) {
 		text += fmt.Sprintf("metrics and health: %s\n", ops)
 	}
 	if c.OpsAddr == "" && ops != "http://"+defaultOpsAddr {
-		text += fmt.Sprintf("%s was taken by another program: use gakushoku top --url %s\n", defaultOpsAddr, ops)
+		text += fmt.Sprintf("%s was taken: use gakushoku top --url %s\n", defaultOpsAddr, ops)
 	}
 	io.WriteString(out, text) //nolint:errcheck // a sink does not fail
 }

@@ -51,7 +51,7 @@ func Metrics() telemetry.MetricReaders {
 		if err != nil {
 			return nil, err
 		}
-		return sdkmetric.NewPeriodicReader(exporter), nil
+		return telemetry.SendMetrics(exporter), nil
 	}}
 }
 

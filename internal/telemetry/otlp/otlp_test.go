@@ -151,3 +151,26 @@ func TestAnExporterThatCouldSendNothingIsRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestMetricsThatGetLostAreCounted(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadRequest) }))
+	t.Cleanup(server.Close)
+	unset(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.URL)
+	t.Setenv("OTEL_METRICS_EXPORTER", "otlp")
+	sent, err := telemetry.Open(t.Context(), telemetry.Options{Function: "server", Getenv: os.Getenv, Metrics: otlp.Metrics()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sent.Close(t.Context()) //nolint:errcheck // it cannot send either
+	sent.Metrics().Command(t.Context(), "PlaceOrder", time.Millisecond, 1, nil)
+	for range 2 {
+		if err := sent.Flush(t.Context()); err == nil {
+			t.Error("it was sent")
+		}
+	}
+	sinks := sent.Sinks()
+	if len(sinks) != 1 || sinks[0].Name() != "metrics" || sinks[0].Lost() != 2 {
+		t.Errorf("%d sinks: %s has lost %d exports", len(sinks), sinks[0].Name(), sinks[0].Lost())
+	}
+}
