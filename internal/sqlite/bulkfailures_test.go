@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -84,7 +85,12 @@ func TestRowsThatCannotBePutSpoilTheirPart(t *testing.T) {
 			"a row of no stream": {t.Context(), func(yield func(projection.Record, error) bool) {
 				yield(projection.Record{Version: 1, Data: []byte(`{}`)}, nil)
 			}, nil},
-			"a context that is out": {ctx, func(yield func(projection.Record, error) bool) { cancel(); yield(row("order-last").Record, nil) }, context.Canceled},
+			"a context that is out": {ctx, func(yield func(projection.Record, error) bool) {
+				cancel()
+				if yield(row("order-last").Record, nil) {
+					t.Error("rows are taken after the context's end")
+				}
+			}, context.Canceled},
 		} {
 			part := bulkPart(name, nil)
 			part.Rows = func(yield func(projection.Record, error) bool) {
@@ -100,6 +106,18 @@ func TestRowsThatCannotBePutSpoilTheirPart(t *testing.T) {
 		if rows, err := s.Records(t.Context(), ordersV1, []string{"order-first", "order-last"}); err != nil || len(rows) > 0 {
 			t.Errorf("in use %t: %v is left, %v", used, rows, err)
 		}
+	}
+}
+
+func TestALoadThatCannotBeClosedSaysSo(t *testing.T) {
+	t.Parallel()
+	s := newTables(t, t.TempDir())
+	mustCreate(t, s)
+	err := s.loading(t.Context(), ordersV1, "loading", func(l *load) error {
+		return errors.Join(l.open(t.Context()), l.conn.Close()) // so that there is nothing left to close
+	})
+	if !errors.Is(err, sql.ErrConnDone) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -71,6 +71,22 @@ func TestCloseLeavesNothingOpen(t *testing.T) {
 	}
 }
 
+func TestADroppedTableIsNotHeldOpen(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	tables := newTables(t, dir)
+	mustCreate(t, tables)
+	if _, err := tables.Write(t.Context(), ordersV1, []projection.Change{row("order-1")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := tables.Drop(t.Context(), ordersV1); err != nil {
+		t.Fatal(err)
+	}
+	if files := openFiles(t, dir); len(files) > 0 {
+		t.Errorf("still open: %v", files)
+	}
+}
+
 // withoutOverride runs f on a thread that permissions hold for, even when root runs the tests.
 // The thread ends with f.
 func withoutOverride(t *testing.T, f func()) {

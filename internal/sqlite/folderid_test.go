@@ -1,8 +1,11 @@
 package sqlite
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -60,4 +63,48 @@ func TestCopyWithoutItsWriteAheadLogSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	cut("after an orderly close", false, "")
+}
+
+func TestAFileOfWhichTheFolderCannotBeReadSaysSo(t *testing.T) {
+	t.Parallel()
+	ctx, dir := t.Context(), t.TempDir()
+	s := openEventsAt(t, filepath.Join(dir, "events.db"))
+	c, err := OpenControl(ctx, filepath.Join(dir, "control.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	l, err := OpenLedger(ctx, filepath.Join(dir, "log.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for path, belong := range map[string]func(context.Context, string) (string, error){s.Path(): s.Belong, c.db.path: c.Belong, l.db.path: l.Belong} {
+		if _, err := belong(ctx, "one"); err != nil {
+			t.Fatal(err)
+		}
+		aside(t, path, "ALTER TABLE folder RENAME COLUMN id TO other")
+		if got, err := belong(ctx, "one"); err == nil || got != "" || !strings.Contains(err.Error(), path) {
+			t.Errorf("it belongs to %q, %v; want an error that names %s", got, err, path)
+		}
+		aside(t, path, "ALTER TABLE folder RENAME COLUMN other TO id", "DELETE FROM folder", "CREATE TRIGGER full BEFORE INSERT ON folder BEGIN SELECT RAISE(FAIL, 'no room'); END")
+		if got, err := belong(ctx, "two"); err == nil || got != "" || !strings.Contains(err.Error(), "no room") {
+			t.Errorf("it belongs to %q, %v; want that there is no room", got, err)
+		}
+	}
+}
+
+func TestALookAtACopyThatIsStoppedDoesNotCallItWhole(t *testing.T) {
+	t.Parallel()
+	s, copied := inFolder(t, "one", 1)
+	for _, stopped := range []bool{false, true} {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		if stopped {
+			stop()
+		}
+		if cut, err := cutOff(ctx, copied); cut == stopped || errors.Is(err, context.Canceled) != stopped {
+			t.Errorf("stopped %t: a copy of %s is cut off: %t, %v", stopped, s.Path(), cut, err)
+		}
+	}
 }

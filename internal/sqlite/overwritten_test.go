@@ -1,0 +1,164 @@
+package sqlite
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"gakushoku/internal/event"
+)
+
+// inFolder is a store of this folder with so many events, all of which are in the file itself, and
+// a copy of that file beside it.
+func inFolder(t *testing.T, folder string, events int) (s *Events, copied string) {
+	t.Helper()
+	s = openEventsAt(t, filepath.Join(t.TempDir(), "events.db"))
+	if _, err := s.Belong(t.Context(), folder); err != nil {
+		t.Fatal(err)
+	}
+	appendOrders(t, s, "a", events)
+	if _, err := s.db.write.ExecContext(t.Context(), "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.InPlace(); err != nil {
+		t.Fatal(err)
+	}
+	copied = s.Path() + ".copy"
+	copyFile(t, s.Path(), copied)
+	return s, copied
+}
+
+func TestAStoreNoticesWhoseContentItsFileHasNow(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("an open file cannot be overwritten there")
+	}
+	for name, c := range map[string]struct {
+		overwrite func(t *testing.T, path, copied string)
+		says      string
+	}{
+		"another folder's": {func(t *testing.T, path, _ string) {
+			_, other := inFolder(t, "two", 100)
+			copyFile(t, other, path)
+		}, "another or an older file"},
+		"older, and as large": {func(t *testing.T, path, copied string) {
+			aside(t, copied, "DELETE FROM events WHERE position > 10")
+			copyFile(t, copied, path)
+		}, "another or an older file"},
+		"older, and smaller": {func(t *testing.T, path, copied string) {
+			aside(t, copied, "DELETE FROM events WHERE position > 10", "VACUUM")
+			copyFile(t, copied, path)
+		}, "was overwritten"},
+		"the same": {func(t *testing.T, path, copied string) { copyFile(t, copied, path) }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, copied := inFolder(t, "one", 100)
+			c.overwrite(t, s.Path(), copied)
+			err := s.db.glance() // before a commit, nothing else is looked at
+			if c.says == "" {
+				if err != nil {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			if !errors.Is(err, ErrReplaced) || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("got %v, want that it %s", err, c.says)
+			}
+		})
+	}
+}
+
+func TestAReplacedStoreIsNotReadFromTheNewFile(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("an open file cannot be moved there")
+	}
+	s, copied := olderCopy(t)
+	s.db.read.SetMaxIdleConns(0) // so that the next read needs another connection
+	if err := os.Rename(copied, s.Path()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Load(t.Context(), "order-a1", 0); !errors.Is(err, ErrReplaced) {
+		t.Errorf("%d events, %v", len(got), err)
+	}
+}
+
+func TestAStoreWhoseFilesAreGoneOrUnreadableIsNotOpened(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("an open file cannot be removed there")
+	}
+	for name, c := range map[string]struct {
+		do   func(path string) error
+		gone bool
+	}{
+		"the file":             {os.Remove, true},
+		"the write-ahead log":  {func(path string) error { return os.Remove(path + "-wal") }, true},
+		"what cannot be read":  {func(path string) error { return os.WriteFile(path, []byte("lunch"), 0o600) }, false},
+		"the folder they were": {func(path string) error { return os.RemoveAll(filepath.Dir(path)) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStore(t)
+			if err := s.Append(t.Context(), "order-o1", 0, []event.Event{newEvent()}); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.do(s.Path()); err != nil {
+				t.Fatal(err)
+			}
+			d := &database{path: s.Path(), kind: eventsFile}
+			if err := d.settle(); err == nil || errors.Is(err, fs.ErrNotExist) != c.gone {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// A call that fails because another file has become the table meanwhile is made again there, once.
+func TestACallGoesOnInTheFileThatHasBecomeTheTable(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("an open file cannot be replaced there")
+	}
+	broken := errors.New("the disk is gone")
+	for name, test := range map[string]struct {
+		replaced bool
+		again    error // of the second call
+		calls    int
+		want     error
+	}{
+		"another file":               {true, nil, 2, nil},
+		"another file, which fails":  {true, broken, 2, broken},
+		"the same file, that it was": {false, nil, 1, ErrReplaced},
+	} {
+		dir := t.TempDir()
+		s := newTables(t, dir)
+		mustCreate(t, s)
+		if err := s.Close(); err != nil { // so that the file is whole
+			t.Fatal(err)
+		}
+		copied := filepath.Join(dir, "copy.db")
+		copyFile(t, s.path(ordersV1), copied)
+		s = newTables(t, dir)
+		calls := 0
+		err := s.with(t.Context(), ordersV1, "reading", func(*tableVersion) error {
+			if calls++; calls > 1 {
+				return test.again
+			}
+			if test.replaced {
+				if err := os.Rename(copied, s.path(ordersV1)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return ErrReplaced
+		})
+		if calls != test.calls || !errors.Is(err, test.want) {
+			t.Errorf("%s: %d calls, %v; want %d and %v", name, calls, err, test.calls, test.want)
+		}
+	}
+}
