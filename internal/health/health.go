@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,12 +37,17 @@ type Probe struct {
 }
 
 // Problem is a failing that may be told to anybody who may ask for the health.
-type Problem struct{ Detail string }
+type Problem struct {
+	Detail  string
+	Planned bool // somebody wants it so: nobody has to be told
+}
 
 func (p *Problem) Error() string { return p.Detail }
 
 // Problemf makes a Problem.
-func Problemf(format string, args ...any) error { return &Problem{fmt.Sprintf(format, args...)} }
+func Problemf(format string, args ...any) error {
+	return &Problem{Detail: fmt.Sprintf(format, args...)}
+}
 
 // Part is what a probe found.
 type Part struct {
@@ -49,12 +55,18 @@ type Part struct {
 	Status     Status  `json:"status"`
 	Detail     string  `json:"detail,omitempty"`
 	DurationMs float64 `json:"durationMs,omitempty"`
+	Planned    bool    `json:"-"` // it is failing because somebody wants it so
 }
 
 // Report is what all probes found, in the order of the probes.
 type Report struct {
 	Status Status `json:"status"`
 	Parts  []Part `json:"parts"`
+}
+
+// Planned reports whether all that is failing is so because somebody wants it.
+func (r Report) Planned() bool {
+	return r.Status != OK && !slices.ContainsFunc(r.Parts, func(p Part) bool { return p.Status != OK && !p.Planned })
 }
 
 // Outline is the report without what tells of the inside.
@@ -125,9 +137,18 @@ func (c *Checker) run(ctx context.Context, p Probe, limit time.Duration) Part {
 	}
 	part := Part{Name: p.Name, Status: OK, Detail: f.detail, DurationMs: float64(c.Now().Sub(started).Microseconds()) / 1000}
 	if f.err != nil {
-		part.Status, part.Detail = Failing, publicDetail(f.err)
-		observe.Logger(ctx).Error().Str("part", p.Name).Float64(observe.FieldDurationMs, part.DurationMs).Str(observe.FieldResult, observe.ResultNG).
-			Str(observe.FieldErrorClass, string(fault.Infra)).Err(f.err).Msg("health:failing")
+		var told *Problem
+		part.Status, part.Detail, part.Planned = Failing, publicDetail(f.err), errors.As(f.err, &told) && told.Planned
+		part.log(ctx, f.err)
 	}
 	return part
+}
+
+func (p Part) log(ctx context.Context, err error) {
+	if p.Planned {
+		observe.Logger(ctx).Info().Str("part", p.Name).Str("detail", p.Detail).Msg("health:planned")
+		return
+	}
+	observe.Logger(ctx).Error().Str("part", p.Name).Float64(observe.FieldDurationMs, p.DurationMs).Str(observe.FieldResult, observe.ResultNG).
+		Str(observe.FieldErrorClass, string(fault.Infra)).Err(err).Msg("health:failing")
 }

@@ -177,7 +177,7 @@ func Disk(minFree uint64, free func() (uint64, error)) Probe {
 func Serving(stopping func() bool) Probe {
 	return Probe{PartServing, func(context.Context) (string, error) {
 		if stopping() {
-			return "", Problemf("the server is stopping")
+			return "", &Problem{Detail: "the server is stopping", Planned: true}
 		}
 		return "requests are taken", nil
 	}}

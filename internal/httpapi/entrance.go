@@ -122,9 +122,10 @@ func correlationID(h http.Header) (id, received string) {
 // recorder is a ResponseWriter that remembers what the log line of the request needs.
 type recorder struct {
 	http.ResponseWriter
-	status int
-	code   string // of the problem, "" when there was none
-	err    error
+	status  int
+	code    string // of the problem, "" when there was none
+	err     error
+	planned bool // a 503 that somebody wants, while the server stops: no failure, and no alarm
 }
 
 // WriteHeader is http.ResponseWriter.
@@ -170,11 +171,10 @@ func (w *recorder) end(logger *zerolog.Logger, level zerolog.Level, elapsed floa
 		w.status = http.StatusOK // what net/http sends for a handler that wrote nothing
 	}
 	result := observe.ResultOK
-	if w.status >= http.StatusBadRequest {
+	if w.status >= http.StatusBadRequest && !w.planned {
 		result = observe.ResultNG
 	}
-	switch {
-	case w.status >= http.StatusInternalServerError:
+	if w.status >= http.StatusInternalServerError && !w.planned {
 		level = zerolog.ErrorLevel
 	}
 	line := logger.WithLevel(level).Int("status", w.status).Float64(observe.FieldDurationMs, elapsed).Str(observe.FieldResult, result)

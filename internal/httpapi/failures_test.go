@@ -8,12 +8,15 @@ import (
 	"testing"
 	"time"
 
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+
 	"gakushoku/internal/command"
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventstore"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/health"
 	"gakushoku/internal/observe"
+	"gakushoku/internal/telemetry/promtext"
 )
 
 // brokenStreams is an event store in trouble.
@@ -120,6 +123,35 @@ func TestHealth(t *testing.T) {
 		t.Errorf("%v %s", a.Header, a.body)
 	}
 	sick.send("GET /health/live", "").want(t, 200, "")
+}
+
+// A load balancer asks every few seconds: a planned stop must not look like a fault, nor set off an
+// alarm that counts errors of the server.
+func TestAPlannedStopIsNoFailure(t *testing.T) {
+	t.Parallel()
+	for _, planned := range []bool{true, false} {
+		reader := sdkmetric.NewManualReader()
+		metrics, err := observe.NewMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newCanteen(t, func(c *Config) {
+			c.Metrics = metrics
+			c.Health = &health.Checker{Now: c.Now, Probes: []health.Probe{health.Serving(func() bool { return true })}}
+			if !planned {
+				c.Health.Probes = append(c.Health.Probes, health.EventStore(brokenStreams{errors.New("broken")}))
+			}
+		})
+		c.send("GET /health/ready", "").want(t, 503, "")
+		text, err := promtext.Read(t.Context(), reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		log := c.log.raw.String()
+		if quiet := !strings.Contains(log, `"level":"error"`) && !strings.Contains(log, `"infra"`) && !strings.Contains(text, `"503"`); quiet != planned {
+			t.Errorf("planned %v:\n%s%s", planned, log, text)
+		}
+	}
 }
 
 func TestTheContractIsServed(t *testing.T) {

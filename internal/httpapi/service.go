@@ -14,6 +14,9 @@ const healthRetry = 5 * time.Second
 // found there tells of the inside.
 func (s *server) getHealth(w http.ResponseWriter, r *http.Request) error {
 	report := s.Health.Check(r.Context())
+	if out, ok := w.(*recorder); ok {
+		out.planned = report.Planned()
+	}
 	if s.Details == nil || !s.Details(r) {
 		report = report.Outline()
 	}
