@@ -186,12 +186,30 @@ func reasonOf(request *openapi3filter.RequestError) string {
 	return "it does not keep to the contract"
 }
 
-// schemaReason is the library's reason, but for the one that speaks of Go.
+// patternWords say what the patterns of what clients send mean.
+var patternWords = map[string]string{
+	`^[^\s/]+$`:                    "it must be without spaces and slashes",
+	`^[!-~]+$`:                     "it must be visible ASCII characters, without spaces",
+	`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`: "it must be a day, such as 2026-01-24",
+}
+
+// schemaReason is the library's reason, but for those that speak of Go, or in regular expressions.
 func schemaReason(schema *openapi3.SchemaError) string {
 	if strings.Contains(schema.Reason, "json.Number") {
 		return "the number is too large"
 	}
+	if words := patternWords[patternOf(schema)]; words != "" {
+		return words
+	}
 	return clip(schema.Reason)
+}
+
+// patternOf is the pattern that was not met, "" when it was something else.
+func patternOf(schema *openapi3.SchemaError) string {
+	if schema.SchemaField != "pattern" || schema.Schema == nil {
+		return ""
+	}
+	return schema.Schema.Pattern
 }
 
 // pointer is a JSON pointer; the whole body is "".

@@ -120,6 +120,9 @@ func TestEveryPlaceWhereARequestBreaksTheContractIsListedOnce(t *testing.T) {
 	}
 	limit := &openapi3.Parameter{In: "query", Name: "limit", Schema: openapi3.NewIntegerSchema().NewRef()}
 	inLimit := func(err error) error { return &openapi3filter.RequestError{Parameter: limit, Err: err} }
+	pattern := func(text string) error {
+		return &openapi3.SchemaError{SchemaField: "pattern", Reason: "no match", Schema: openapi3.NewStringSchema().WithPattern(text)}
+	}
 	wrong, large := &openapi3.SchemaError{Reason: "wrong"}, &openapi3.SchemaError{Reason: "json.Number cannot hold it"}
 	many := make(openapi3.MultiError, maxViolations+1)
 	for i := range many {
@@ -137,6 +140,8 @@ func TestEveryPlaceWhereARequestBreaksTheContractIsListedOnce(t *testing.T) {
 		"a body that is missing":    {body(openapi3filter.ErrInvalidRequired), []violation{{"body", "", "it is missing"}}},
 		"a body beside the schema":  {body(errors.New("secret")), []violation{{"body", "", vague}}},
 		"a parameter without value": {inLimit(openapi3filter.ErrInvalidEmptyValue), []violation{{"query", "limit", "it must not be empty"}}},
+		"a key with a space":        {inLimit(pattern(`^[!-~]+$`)), []violation{{"query", "limit", "it must be visible ASCII characters, without spaces"}}},
+		"a pattern without words":   {inLimit(pattern(`^x$`)), []violation{{"query", "limit", "no match"}}},
 		"a parameter in words":      {inLimit(&openapi3filter.ParseError{}), []violation{{"query", "limit", "it must be a whole number in digits"}}},
 	} {
 		if diff := cmp.Diff(test.want, violationsOf(test.err)); diff != "" {
@@ -145,5 +150,23 @@ func TestEveryPlaceWhereARequestBreaksTheContractIsListedOnce(t *testing.T) {
 	}
 	if got := violationsOf(many); len(got) != maxViolations {
 		t.Errorf("%d violations are listed", len(got))
+	}
+}
+
+// Whoever sends something odd is not told a regular expression.
+func TestEveryPatternOfAParameterIsToldInWords(t *testing.T) {
+	t.Parallel()
+	c, err := loadContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range c.document.Paths.Map() {
+		for _, operation := range path.Operations() {
+			for _, p := range operation.Parameters {
+				if pattern := p.Value.Schema.Value.Pattern; pattern != "" && patternWords[pattern] == "" && p.Value.Name != "x-correlation-id" {
+					t.Errorf("%s of %s: no words for %s", p.Value.Name, operation.OperationID, pattern)
+				}
+			}
+		}
 	}
 }

@@ -66,7 +66,7 @@ func TestRequestsThatDoNotKeepToTheContract(t *testing.T) {
 		{"limit in words", "GET /orders?limit=ten", "", nil, 400, "request/invalid", "query limit: it must be a whole number in digits"},
 		{"limit empty", "GET /orders?limit=", "", nil, 400, "request/invalid", "query limit: it must not be empty"},
 		{"day not a day", "GET /orders?day=2026-02-30", "", nil, 400, "query/invalid-day", "2026-02-30"},
-		{"day in words", "GET /sales/today", "", nil, 400, "request/invalid", "path day"},
+		{"day in words", "GET /sales/today", "", nil, 400, "request/invalid", "path day: it must be a day, such as 2026-01-24"},
 		{"sales of no day", "GET /sales/2026-13-01", "", nil, 400, "query/invalid-day", ""},
 		{"cursor made up", "GET /orders?cursor=abc", "", nil, 400, "query/invalid-cursor", "start again"},
 		{"cursor not base64", "GET /orders?cursor=%3D%3D", "", nil, 400, "query/invalid-cursor", ""},
