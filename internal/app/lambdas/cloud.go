@@ -69,9 +69,19 @@ func findCloud(ctx context.Context) (aws.Config, error) {
 		return cloud, ctx.Err()
 	}
 	if err != nil {
-		return cloud, fmt.Errorf("no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in (aws sso login): %w", err)
+		return cloud, noCredentials(err)
 	}
 	return cloud, nil
+}
+
+// noCredentials says what to do. The reason is only told when something was set up that failed: else
+// it is the last place looked in, the metadata of a machine on EC2, which is rarely meant.
+func noCredentials(err error) error {
+	advice := "no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in (aws sso login)"
+	if strings.Contains(err.Error(), "ec2imds") {
+		return errors.New(advice)
+	}
+	return fmt.Errorf("%s: %w", advice, err)
 }
 
 // identify asks AWS whose credentials these are.
