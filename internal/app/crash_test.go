@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(serveEnv); dir != "" {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		defer stop()
-		err := app.Serve(ctx, app.ServeOptions{Dir: dir, Addr: "127.0.0.1:0", Level: zerolog.WarnLevel, Ready: func(url, _ string) { fmt.Println(url) }})
+		err := app.Serve(ctx, app.ServeOptions{Dir: dir, Addr: "127.0.0.1:0", Level: zerolog.WarnLevel, Ready: func(url string, _ app.Operators) { fmt.Println(url) }})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -258,7 +258,7 @@ func TestServeSaysWhatIsWrong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			err := app.Serve(ctx, app.ServeOptions{Dir: tc.dir, Addr: tc.addr, Ready: func(string, string) { cancel() }})
+			err := app.Serve(ctx, app.ServeOptions{Dir: tc.dir, Addr: tc.addr, Ready: func(string, app.Operators) { cancel() }})
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, want an error that says %q", err, tc.want)
 			}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/netip"
 	"syscall"
 	"time"
 
@@ -42,7 +43,7 @@ type ServeOptions struct {
 
 	// Ready is called once requests are answered, with the addresses of the interface and of what
 	// OpsAddr is for; may be nil. It must not block.
-	Ready func(url, ops string)
+	Ready func(url string, ops Operators)
 
 	Connections int             // clients that may be connected at once; 0 is the default
 	Grace       time.Duration   // from the signal to stop until no more requests are taken
@@ -50,6 +51,12 @@ type ServeOptions struct {
 	// Drain bounds how long bringing the last events into the read models and the log may take; 0 is
 	// the default.
 	Drain time.Duration
+}
+
+// Operators is what operators look at: its address, "" for none, and whether /metrics is there too.
+type Operators struct {
+	URL     string
+	Metrics bool
 }
 
 // Serve runs the whole system in this process until ctx ends: HTTP, projector, archiver, health.
@@ -104,7 +111,7 @@ func (s *Server) take(ctx context.Context) (err error) {
 		return err
 	}
 	s.unlock = unlock
-	return s.folder.tellServed()
+	return s.folder.tellServed(s.ops)
 }
 
 func (s *Server) listen(ctx context.Context) (err error) {
@@ -147,7 +154,7 @@ func (s *Server) listenOn(ctx context.Context, flag, addr string) (listener net.
 	if s.options.Listen != nil {
 		listener, err = s.options.Listen(ctx, addr)
 	} else {
-		listener, err = new(net.ListenConfig).Listen(ctx, "tcp", addr)
+		listener, err = new(net.ListenConfig).Listen(ctx, network(addr), addr)
 	}
 	if err == nil {
 		return listener, nil
@@ -162,6 +169,14 @@ func (s *Server) listenOn(ctx context.Context, flag, addr string) (listener net.
 		advice = "this user may not listen there, choose an " + flag + " with a port above 1023"
 	}
 	return nil, fmt.Errorf("cannot listen on %s: %s: %w", addr, advice, err)
+}
+
+// network keeps to IPv4 whoever asks for an address of it: Go takes 0.0.0.0 for all of IPv6 too.
+func network(addr string) string {
+	if at, err := netip.ParseAddrPort(addr); err == nil && at.Addr().Is4() {
+		return "tcp4"
+	}
+	return "tcp"
 }
 
 // identify knows callers by the API key that they bring in x-api-key; who brings none is nobody, and

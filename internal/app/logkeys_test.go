@@ -35,7 +35,7 @@ func TestNoLineOfAServerHoldsAKeyTwice(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
-		ended <- Serve(ctx, ServeOptions{Dir: dir, Addr: "127.0.0.1:0", Level: zerolog.DebugLevel, Ready: func(url, _ string) { ready <- url }})
+		ended <- Serve(ctx, ServeOptions{Dir: dir, Addr: "127.0.0.1:0", Level: zerolog.DebugLevel, Ready: func(url string, _ Operators) { ready <- url }})
 	}()
 	var url string
 	select {

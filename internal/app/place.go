@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -112,9 +113,26 @@ func (f *Folder) served() served {
 	return served{"events.db": fileID(f.Events.File()), "control.db": fileID(f.Control.File()), "log.db": fileID(f.Ledger.File())}
 }
 
-// tellServed writes down the files that this server looks at.
-func (f *Folder) tellServed() error {
-	encoded, err := json.Marshal(f.served())
+// servedOps is beside the files: where the server of a folder has what operators look at.
+const servedOps = "opsAddr"
+
+// OpsURL is where the server that has this folder shows operators how it is; "" when none does.
+func OpsURL(dir string) string {
+	raw, err := readSmall(filepath.Join(dir, servingFile))
+	var told served
+	if err != nil || json.Unmarshal(raw, &told) != nil || told[servedOps] == "" || !isServed(dir) {
+		return ""
+	}
+	return "http://" + told[servedOps]
+}
+
+// tellServed writes down the files that this server looks at, and where operators look at it.
+func (f *Folder) tellServed(ops net.Listener) error {
+	told := f.served()
+	if ops != nil {
+		told[servedOps] = ops.Addr().String()
+	}
+	encoded, err := json.Marshal(told)
 	if err == nil {
 		err = writeWhole(f.Dir, servingFile, append(encoded, '\n'))
 	}

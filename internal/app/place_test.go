@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -197,5 +198,25 @@ func TestSecondServerIsKeptOutWhateverIsRemovedOrRenamed(t *testing.T) {
 	server.unlock()
 	if err := errors.Join(server.folder.Close(), server.listener.Close()); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAServerListensWhereItIsAskedToAndSaysSo(t *testing.T) {
+	t.Parallel()
+	s, err := OpenServer(t.Context(), ServeOptions{Dir: filepath.Join(t.TempDir(), "data"), Addr: "0.0.0.0:0", OpsAddr: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if addr, ok := s.listener.Addr().(*net.TCPAddr); !ok || addr.IP.To4() == nil || !strings.HasPrefix(addr.String(), "0.0.0.0:") {
+		t.Errorf("it listens on %s", s.listener.Addr())
+	}
+	if got := OpsURL(s.options.Dir); got != "http://"+s.ops.Addr().String() {
+		t.Errorf("operators look at %s, the folder says %q", s.ops.Addr(), got)
+	}
+	if err := s.close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := OpsURL(s.options.Dir); got != "" {
+		t.Errorf("nobody serves it: %s", got)
 	}
 }

@@ -155,9 +155,9 @@ func (r *running) named(ctx context.Context, function string) context.Context {
 }
 
 func (r *running) announce() {
-	line, ops := r.logger.Info().Str("addr", r.listener.Addr().String()), ""
+	line, ops := r.logger.Info().Str("addr", r.listener.Addr().String()), Operators{}
 	if r.private != nil {
-		ops = r.private.URL()
+		ops = Operators{URL: r.private.URL(), Metrics: r.sent.scraped != nil}
 		line = line.Str("opsAddr", r.ops.Addr().String())
 	}
 	line.Str("data", r.options.Dir).Msg("server:start")

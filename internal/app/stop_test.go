@@ -28,8 +28,8 @@ func serve(t *testing.T, o app.ServeOptions) *serving {
 	ctx, stop := context.WithCancel(t.Context())
 	s, ready := &serving{stop: stop, ended: make(chan error, 1)}, make(chan struct{})
 	o.Addr, o.OpsAddr, o.Level = "127.0.0.1:0", "127.0.0.1:0", zerolog.InfoLevel
-	o.Ready = func(url, ops string) {
-		s.url, s.ops = url, ops
+	o.Ready = func(url string, ops app.Operators) {
+		s.url, s.ops = url, ops.URL
 		close(ready)
 	}
 	go func() { s.ended <- app.Serve(ctx, o) }()

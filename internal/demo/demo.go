@@ -70,7 +70,7 @@ func (s *story) serve(ctx context.Context) (stop func() error, err error) {
 	urls := make(chan string, 1)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- app.Serve(ctx, app.ServeOptions{Dir: s.dir, Addr: "127.0.0.1:0", Level: zerolog.DebugLevel, Ready: func(url, _ string) { urls <- url }})
+		ended <- app.Serve(ctx, app.ServeOptions{Dir: s.dir, Addr: "127.0.0.1:0", Level: zerolog.DebugLevel, Ready: func(url string, _ app.Operators) { urls <- url }})
 	}()
 	select {
 	case url := <-urls:

@@ -109,7 +109,7 @@ func (c *canteen) deploy(ctx context.Context, change deployment) error {
 	}
 	ready, ended := make(chan [2]string, 1), make(chan error, 1)
 	server, err := app.OpenServer(ctx, app.ServeOptions{
-		Dir: c.data, Addr: c.addr, OpsAddr: c.opsAddr, Listen: c.doors.lend, Level: zerolog.InfoLevel, Ready: func(url, ops string) { ready <- [2]string{url, ops} },
+		Dir: c.data, Addr: c.addr, OpsAddr: c.opsAddr, Listen: c.doors.lend, Level: zerolog.InfoLevel, Ready: func(url string, ops app.Operators) { ready <- [2]string{url, ops.URL} },
 	})
 	if err != nil {
 		return fmt.Errorf("starting the drill's server: %w", err)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"gakushoku/internal/health"
@@ -58,7 +59,11 @@ func (c *waitCommand) Run(p *program) error {
 			return p.printf("%s is ready after %s\n", target, time.Since(started).Round(time.Millisecond))
 		}
 		if ctx.Err() == nil {
-			if problem.what != last.what {
+			switch {
+			case problem.what == last.what:
+			case problem.refused:
+				fmt.Fprintf(p.stderr, "waiting for %s (not listening yet)\n", target)
+			default:
 				fmt.Fprintf(p.stderr, "%s: %s\n", target, problem.text)
 			}
 			last = problem
@@ -99,7 +104,15 @@ func serverURL(text string) (*url.URL, error) {
 
 // unready is why a server is not ready: as a text for a person, in which details may be others
 // each time (how late something is by now), and without them.
-type unready struct{ text, what string }
+type unready struct {
+	text, what string
+	refused    bool // nobody listens there
+}
+
+// unanswered is why there was no answer.
+func unanswered(err error) unready {
+	return unready{err.Error(), err.Error(), errors.Is(err, syscall.ECONNREFUSED)}
+}
 
 // ask asks once. It tells what is wrong when the server is not ready.
 func ask(ctx context.Context, target string) (problem unready, ready bool) {
@@ -107,7 +120,7 @@ func ask(ctx context.Context, target string) (problem unready, ready bool) {
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
-		return unready{err.Error(), err.Error()}, false
+		return unanswered(err), false
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
@@ -115,7 +128,7 @@ func ask(ctx context.Context, target string) (problem unready, ready bool) {
 		if errors.As(err, &wrapped) {
 			err = wrapped.Err
 		}
-		return unready{err.Error(), err.Error()}, false
+		return unanswered(err), false
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, healthMaxBody))
@@ -123,10 +136,10 @@ func ask(ctx context.Context, target string) (problem unready, ready bool) {
 		return unready{}, true
 	}
 	if err != nil {
-		return unready{err.Error(), err.Error()}, false
+		return unanswered(err), false
 	}
 	details, names := notReady(body)
-	return unready{response.Status + details, response.Status + names}, false
+	return unready{text: response.Status + details, what: response.Status + names}, false
 }
 
 // notReady lists the parts that a health report says are not well, with and without details.

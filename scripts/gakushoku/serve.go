@@ -51,7 +51,7 @@ func (c *serveCommand) Run(p *program) error {
 	defer done()
 	err = app.Serve(p.ctx, app.ServeOptions{
 		Dir: p.data, Addr: c.Addr, OpsAddr: c.opsAddr(), OpsAnyPort: c.OpsAddr == "", Level: p.level, Keys: keys, Log: p.logWriter(), Out: out,
-		Ready: func(url, ops string) { c.announce(out, p.data, url, ops) }, Connections: c.Connections, Grace: c.StopGrace, Hurry: hurry,
+		Ready: func(url string, ops app.Operators) { c.announce(out, p.data, url, ops) }, Connections: c.Connections, Grace: c.StopGrace, Hurry: hurry,
 	})
 	last, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), time.Second)
 	defer cancel()
@@ -69,7 +69,7 @@ func (c *serveCommand) check() error {
 	case c.StopGrace < 0:
 		return usagef("--stop-grace: %s is below 0", c.StopGrace)
 	case c.Connections < 1:
-		return usagef("--connections: %d is below 1", c.Connections)
+		return usagef("--connections must be at least 1, not %d", c.Connections)
 	}
 	return nil
 }
@@ -85,13 +85,16 @@ func (c *serveCommand) opsAddr() string {
 }
 
 // announce says where the server is. A default address that was taken is said.
-func (c *serveCommand) announce(out io.Writer, data, url, ops string) {
+func (c *serveCommand) announce(out io.Writer, data, url string, ops app.Operators) {
 	text := fmt.Sprintf("gakushoku serves %s from %s\n", url, data)
-	if ops != "" {
-		text += fmt.Sprintf("metrics and health: %s\n", ops)
+	switch {
+	case ops.Metrics:
+		text += fmt.Sprintf("metrics and health: %s\n", ops.URL)
+	case ops.URL != "":
+		text += fmt.Sprintf("health: %s (no /metrics, since OTEL_METRICS_EXPORTER does not name prometheus)\n", ops.URL)
 	}
-	if c.OpsAddr == "" && ops != "http://"+defaultOpsAddr {
-		text += fmt.Sprintf("%s was taken: use gakushoku top --url %s\n", defaultOpsAddr, ops)
+	if c.OpsAddr == "" && ops.URL != "http://"+defaultOpsAddr {
+		text += fmt.Sprintf("%s was taken: use gakushoku top --url %s\n", defaultOpsAddr, ops.URL)
 	}
 	io.WriteString(out, text) //nolint:errcheck // a sink does not fail
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"gakushoku/internal/app"
 )
 
 // eventually waits for a text in what a program writes.
@@ -117,6 +120,32 @@ func TestHealthWaitTellsWhatIsNotReady(t *testing.T) {
 	}
 	call(t, "health", "wait", server.URL+"/prod/up").wants(t, exitDone, "/prod/up is ready")
 	call(t, "health", "wait", server.URL+"/elsewhere", "--timeout", "2s").wants(t, exitFailed, "404 Not Found")
+}
+
+func TestHealthWaitSaysThatNobodyListensYet(t *testing.T) {
+	t.Parallel()
+	call(t, "health", "wait", "127.0.0.1:1", "--timeout", "2s").
+		wants(t, exitFailed, "waiting for http://127.0.0.1:1/health/ready (not listening yet)\n", "is not ready after 2s: dial tcp")
+}
+
+func TestTheBannerSaysWhetherThereAreMetrics(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		opsAddr string
+		ops     app.Operators
+		want    string
+	}{
+		{"", app.Operators{URL: "http://127.0.0.1:8081", Metrics: true}, "\nmetrics and health: http://127.0.0.1:8081\n"},
+		{"", app.Operators{URL: "http://127.0.0.1:8081"}, "\nhealth: http://127.0.0.1:8081 (no /metrics, since OTEL_METRICS_EXPORTER"},
+		{"", app.Operators{URL: "http://127.0.0.1:9", Metrics: true}, "127.0.0.1:8081 was taken"},
+		{"none", app.Operators{}, "from data\n"},
+	} {
+		var out bytes.Buffer
+		(&serveCommand{OpsAddr: c.opsAddr}).announce(&out, "data", "http://x", c.ops)
+		if !strings.Contains(out.String(), c.want) {
+			t.Errorf("%+v: %s", c, &out)
+		}
+	}
 }
 
 func TestHealthWaitGivesUpOnASilentServer(t *testing.T) {

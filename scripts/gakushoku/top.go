@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,7 +21,7 @@ import (
 )
 
 type topCommand struct {
-	URL      string        `help:"The server's address for operators, its --ops-addr. Default: ${default}." default:"http://127.0.0.1:8081" env:"GAKUSHOKU_OPS_URL" placeholder:"URL" name:"url"`
+	URL      string        `help:"The server's address for operators, its --ops-addr. Default: that of the server of the data folder, or http://127.0.0.1:8081." env:"GAKUSHOKU_OPS_URL" placeholder:"URL" name:"url"`
 	Interval time.Duration `help:"How long to count before a page is shown. Default: ${default}." default:"1s" placeholder:"DURATION"`
 	Once     bool          `help:"Show one page and end."`
 	JSON     bool          `help:"Print JSON, a page on a line." name:"json"`
@@ -29,7 +30,7 @@ type topCommand struct {
 func (topCommand) Help() string {
 	return `Shows what a running server does, from its /metrics and /health: requests and commands by name and result, how long they take, errors by class, how far the read models and the log are behind, and, when the data folder is here, the rebuild that is going on. Ctrl-C ends it. While the server does not answer it goes on asking.
 
-A server with another --ops-addr needs --url; API Gateway has no /metrics, nor has a server whose OTEL_METRICS_EXPORTER names others but not prometheus.
+A server with another --ops-addr and its data folder elsewhere needs --url; API Gateway has no /metrics, nor has a server whose OTEL_METRICS_EXPORTER names others but not prometheus.
 
 Exit code: 0; with --once 1 when the server does not answer.
 
@@ -47,7 +48,7 @@ func (c *topCommand) Run(p *program) error {
 	if c.Interval < minInterval {
 		return usagef("--interval: %s is below %s", c.Interval, minInterval)
 	}
-	base, err := serverURL(c.URL)
+	base, err := serverURL(cmp.Or(c.URL, app.OpsURL(p.data), "http://"+defaultOpsAddr))
 	if err != nil {
 		return err
 	}

@@ -47,6 +47,13 @@ func TestTopSaysThatThereIsNoServer(t *testing.T) {
 	call(t, "top", "-d", none, "--interval", "1ms").wants(t, exitUsage, "--interval")
 }
 
+// Whoever has the data folder need not know where its server is.
+func TestTopFindsTheServerOfItsFolder(t *testing.T) {
+	t.Parallel()
+	dir, _, ops := openedWithOps(t)
+	contains(t, ok(t, "top", "-d", dir, "--once", "--interval", "50ms"), ops+"  ")
+}
+
 // The metrics of this server go elsewhere, as the environment says.
 func TestTopSaysThatTheMetricsGoElsewhere(t *testing.T) {
 	t.Setenv("OTEL_METRICS_EXPORTER", "none")

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,8 +39,8 @@ func serving(dir string, more ...string) []string {
 // addresses are where a server says that it is.
 func (r *running) addresses(t *testing.T) (url, ops string) {
 	t.Helper()
-	words := strings.Fields(r.eventually(t, r.out, "metrics and health: http://"))
-	return words[2], words[8]
+	words := strings.Fields(r.eventually(t, r.out, "health: http://"))
+	return words[2], words[slices.Index(words, "health:")+1]
 }
 
 // post sends a command as an operation, and returns the status of the answer.
