@@ -20,6 +20,7 @@ type Printer struct {
 	out    *bufio.Writer
 	raw    bool
 	colour bool
+	lines  int
 }
 
 // NewPrinter makes a Printer. raw writes the lines as they stand in the log; colour is for
@@ -28,11 +29,15 @@ func NewPrinter(w io.Writer, raw, colour bool) *Printer {
 	return &Printer{out: bufio.NewWriterSize(w, 64<<10), raw: raw, colour: colour}
 }
 
+// Lines is how many lines were written.
+func (p *Printer) Lines() int { return p.lines }
+
 // Flush writes out what is buffered.
 func (p *Printer) Flush() error { return p.out.Flush() }
 
 // Line writes one line of a log.
 func (p *Printer) Line(line []byte) error {
+	p.lines++
 	if !p.raw {
 		if text, ok := p.readable(line); ok {
 			line = text

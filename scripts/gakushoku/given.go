@@ -22,6 +22,8 @@ func checkGiven(parsed *kong.Context) error {
 	for _, element := range parsed.Path {
 		switch {
 		case element.Resolved:
+		case element.Flag != nil && element.Flag.Target.Kind() == reflect.Int && element.Flag.Target.IsZero():
+			return usagef("--%s must be at least 1", element.Flag.Name)
 		case element.Flag != nil && isNone(element.Flag.Target):
 			return usagef("--%s is empty or 0: give it a value, or leave it out", element.Flag.Name)
 		case element.Positional != nil && isNone(element.Positional.Target):
@@ -37,7 +39,7 @@ func isNone(value reflect.Value) bool {
 	switch value.Kind() {
 	case reflect.Slice:
 		return value.Len() == 0
-	case reflect.String, reflect.Int, reflect.Float64:
+	case reflect.String, reflect.Float64:
 		return value.IsZero()
 	}
 	return false

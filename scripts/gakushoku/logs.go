@@ -82,7 +82,7 @@ func (s *slowFlag) Decode(ctx *kong.DecodeContext) error {
 	text := fmt.Sprint(ctx.Scan.Pop().Value)
 	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 {
-		return fmt.Errorf("%q is no time above 0, such as 500ms", text)
+		return fmt.Errorf("%q is not a duration above 0, such as 500ms or 2s", text)
 	}
 	*s = slowFlag(d)
 	return nil
@@ -101,7 +101,7 @@ func (c *logsCommand) Run(p *program) error {
 		last = *c.Last
 	}
 	if last < 0 {
-		return usagef("--last: %d is below 0", last)
+		return usagef("--last must be at least 0, not %d", last)
 	}
 	printer := logsearch.NewPrinter(p.stdout, c.JSON, colour(p.stdout))
 	if c.AWS != "" {
@@ -115,7 +115,17 @@ func (c *logsCommand) Run(p *program) error {
 	if errors.Is(err, logsearch.ErrNoLog) {
 		return fmt.Errorf("%w: has `gakushoku serve` run with this --data folder?", err)
 	}
+	if err == nil {
+		c.saidNothing(p, printer)
+	}
 	return err
+}
+
+// saidNothing tells a person that no line was found, which nothing on standard output cannot.
+func (c *logsCommand) saidNothing(p *program, printer *logsearch.Printer) {
+	if printer.Lines() == 0 {
+		fmt.Fprintln(p.stderr, "No line of the log matches.")
+	}
 }
 
 // givenWith is the option that gives a question what it needs.
@@ -206,5 +216,6 @@ func (c *logsCommand) fromAWS(p *program, query logsearch.Query, last int, print
 	if len(lines) == insights.Limit {
 		fmt.Fprintf(p.stderr, "These are the newest %d lines: CloudWatch gives no more. Ask for less, or for less time with --since and --until.\n", insights.Limit)
 	}
+	c.saidNothing(p, printer)
 	return printer.Flush()
 }

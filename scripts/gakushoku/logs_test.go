@@ -44,6 +44,7 @@ func TestLogsAnswersQuestions(t *testing.T) {
 			t.Errorf("%s:\n%s\nwant\n%s", flags, got, wanted)
 		}
 	}
+	call(t, "logs", "--json", "--text", "nowhere", "-d", dir).wants(t, exitDone, "No line of the log matches.")
 	for question, wants := range map[string][2]string{"operation": {"--correlation-id", "--order"}, "order": {"--order", "--correlation-id"}} {
 		got := call(t, "logs", "-d", dir, "-q", question)
 		if got.wants(t, exitUsage, "give it with "+wants[0]); strings.Contains(got.err, wants[1]) {

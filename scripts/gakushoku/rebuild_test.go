@@ -204,6 +204,7 @@ func TestARebuildWaitsForApproval(t *testing.T) {
 	run := waiting()
 	contains(t, ok(t, "projection", "approve", "orders", "--show", "--wait", "-d", dir), "verified 1 row and 2 events: sound")
 	contains(t, ok(t, "projection", "status", "-d", dir), "builds orders-v2: in Approve, 2 events to replay in 1 part, 1 row, 0 parked, verified", "building, written live")
+	call(t, "projection", "cleanup", "orders", "-d", dir).wants(t, exitFailed, "another rebuild of orders is going on", "waits for approval: gakushoku projection approve orders")
 	call(t, "projection", "rebuild", "orders", "-d", dir).wants(t, exitFailed, "refused: another rebuild of orders is going on", "wait for it, or stop it first")
 	contains(t, ok(t, "projection", "approve", "orders", "-d", dir), "is approved")
 	if code := <-run.ended; code != exitDone {

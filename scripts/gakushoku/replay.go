@@ -100,6 +100,9 @@ func (c *replayCommand) out(p *program, lines io.Reader) error {
 		return err
 	}
 	warn(p.ctx, result)
+	if result.Events == 0 {
+		fmt.Fprintf(p.stderr, "The log has no event up to %s.\n", c.Until.instant())
+	}
 	if c.Out == "-" {
 		_, err := writeRows(p.ctx, p.stdout, result)
 		return err

@@ -37,6 +37,7 @@ func TestReplayRefusesWhatMakesNoSense(t *testing.T) {
 			t.Errorf("%s: exit %d: %s", name, got.code, got.err)
 		}
 	}
+	call(t, "events", "replay", "--until", "2000-01-01T00:00:00Z", "--out", "-", "-d", dir).wants(t, exitDone, "no event up to 2000-01-01T00:00:00.000Z")
 	call(t, "events", "replay", "--until", "1h", "--out", filepath.Join(dir, "missing", "x"), "-d", dir).wants(t, exitFailed, "no such file")
 }
 

@@ -98,9 +98,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		return fail(stderr, err)
 	}
-	parsed, err := parser.Parse(args)
+	parsed, err := parser.Parse(joinNegative(args))
 	if err != nil {
-		return failUsage(stderr, err, helpCommand(err))
+		return failUsage(stderr, inWords(err, args), helpCommand(err))
 	}
 	p, err := newProgram(ctx, &line, parsed, stdin, stdout, stderr)
 	if err == nil {

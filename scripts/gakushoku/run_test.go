@@ -166,6 +166,33 @@ func TestFailuresExitWith1AndOneLine(t *testing.T) {
 	}
 }
 
+func TestWhatKongFindsWrongIsSaidInWords(t *testing.T) {
+	t.Parallel()
+	for typed, want := range map[string]string{
+		"logs --aws":                             "--aws needs a value",
+		"projection runs orders --last":          "--last needs a value",
+		"slow --limit 0":                         "--limit must be at least 1",
+		"slow --limit -1":                        "--limit must be at least 1, not -1",
+		"trace x --limit -5":                     "--limit must be at least 1, not -5",
+		"projection runs orders -n -1":           "--last must be at least 1, not -1",
+		"serve --connections 0":                  "--connections must be at least 1",
+		"serve --connections -2":                 "--connections must be at least 1, not -2",
+		"slow --limit x":                         `--limit: "x" is not a whole number`,
+		"logs --slow 1s":                         "write --slow=1s",
+		"logs --slow=abc":                        "such as 500ms",
+		"logs x --slow":                          "unexpected argument x",
+		"projection rebuild orders --soak 5":     `--soak: "5" is not a duration, such as 500ms or 24h`,
+		"projection rebuild orders --soak":       "--soak needs a value",
+		"projection verify orders --version 0":   "--version must be at least 1",
+		"projection verify orders --nonsense=-1": "unknown flag --nonsense",
+	} {
+		got := call(t, strings.Fields(typed)...)
+		if got.wants(t, exitUsage, want); strings.Contains(got.err, "EOL") || strings.Contains(got.err, " expected ") {
+			t.Errorf("%s: %s", typed, got.err)
+		}
+	}
+}
+
 func TestFailuresOfTheSystemComeWithAdvice(t *testing.T) {
 	t.Parallel()
 	for err, want := range map[error]string{

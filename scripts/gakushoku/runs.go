@@ -25,7 +25,7 @@ Examples:
 
 func (c *runsCommand) Run(p *program) error {
 	if c.Last < 1 {
-		return usagef("--last: %d is not above 0", c.Last)
+		return usagef("--last must be at least 1, not %d", c.Last)
 	}
 	return p.withInstallation(c.awsFlag, func(i installation) error {
 		past, err := i.History(p.ctx, c.Name, c.Last)

@@ -41,7 +41,7 @@ type slowReport struct {
 func (c *slowCommand) Run(p *program) error {
 	switch {
 	case c.Limit < 1:
-		return usagef("--limit: %d is below 1", c.Limit)
+		return usagef("--limit must be at least 1, not %d", c.Limit)
 	case c.TraceURL != "" && !timeline.NamesTrace(c.TraceURL):
 		return usagef("--trace-url: %q has no %s", c.TraceURL, timeline.TraceIDPlace)
 	}

@@ -54,6 +54,9 @@ Example:
 func (c *cleanupCommand) Run(p *program) error {
 	return p.withInstallation(c.awsFlag, func(i installation) error {
 		numbers, err := i.CleanUp(p.ctx, c.Name, c.Force)
+		if asked, none := i.Approval(p.ctx, c.Name); none == nil {
+			fmt.Fprintf(p.stderr, "A rebuild of %s (run %s) waits for approval: gakushoku projection approve %s\n", c.Name, asked.Run.ID, c.Name)
+		}
 		if err != nil {
 			return err
 		}

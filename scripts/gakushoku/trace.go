@@ -36,7 +36,7 @@ func (c *traceCommand) Run(p *program) error {
 	case (c.CorrelationID == "") == (c.Order == ""):
 		return usagef("name either the operation by its correlation id, or an order with --order")
 	case c.Limit < 1:
-		return usagef("--limit: %d is below 1", c.Limit)
+		return usagef("--limit must be at least 1, not %d", c.Limit)
 	case c.TraceURL != "" && !timeline.NamesTrace(c.TraceURL):
 		return usagef("--trace-url: %q has no %s", c.TraceURL, timeline.TraceIDPlace)
 	}
