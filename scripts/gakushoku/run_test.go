@@ -46,6 +46,7 @@ func TestMistakesInWhatIsTypedExitWith2(t *testing.T) {
 		"a timeout that is none":           {"health", "wait", "http://x", "--timeout", "soon"},
 		"no time at all":                   {"health", "wait", "http://x", "--timeout", "0s"},
 		"an API key without a name":        {"serve", "--api-keys", "secret"},
+		"API keys that are all empty":      {"serve", "--api-keys", " , "},
 		"one API key for two callers":      {"serve", "--api-keys", "a=k,b=k"},
 		"an address that is empty":         {"serve", "--addr", ""},
 		"a folder that is empty":           {"serve", "--data", ""},

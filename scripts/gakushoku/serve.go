@@ -117,7 +117,7 @@ func secondSignal() (second <-chan struct{}, done func()) {
 	return hurry, sync.OnceFunc(func() { close(over) })
 }
 
-// parseKeys reads NAME=KEY pairs into names by key. Its errors tell no key.
+// parseKeys reads NAME=KEY pairs into names by key; no text is no keys. Its errors tell no key.
 func parseKeys(text string) (map[string]string, error) {
 	keys := map[string]string{}
 	for i, pair := range strings.Split(text, ",") {
@@ -132,6 +132,9 @@ func parseKeys(text string) (map[string]string, error) {
 			return nil, usagef("--api-keys: %s and %s have the same key", other, name)
 		}
 		keys[key] = name
+	}
+	if text != "" && len(keys) == 0 {
+		return nil, usagef("--api-keys has no NAME=KEY, as of a variable that is empty: give one, or unset GAKUSHOKU_API_KEYS to serve everybody")
 	}
 	return keys, nil
 }
