@@ -56,12 +56,15 @@ func unread(w http.ResponseWriter, r *http.Request, err error) error {
 }
 
 func checkMediaType(h http.Header) error {
+	if len(h.Values("Content-Type")) > 1 {
+		return invalid(onlyOnce("header", "Content-Type"))
+	}
 	mediaType, params, err := mime.ParseMediaType(h.Get("Content-Type"))
 	charset, named := params["charset"]
 	if err != nil || mediaType != "application/json" || (named && !strings.EqualFold(charset, "utf-8")) {
 		return &requestError{code: codeMediaType, detail: "send the body as application/json, in UTF-8"}
 	}
-	if encoding := h.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+	if encoding := strings.Join(h.Values("Content-Encoding"), ", "); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return &requestError{code: codeMediaType, detail: "send the body without Content-Encoding"}
 	}
 	return nil

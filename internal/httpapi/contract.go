@@ -110,16 +110,20 @@ func (o *operation) spelling(r *http.Request) ([]violation, url.Values) {
 		case !o.query[name]:
 			found = append(found, violation{In: "query", Name: clip(name), Detail: "there is no such parameter"})
 		case len(values) > 1:
-			found = append(found, violation{In: "query", Name: name, Detail: "it may come only once"})
+			found = append(found, onlyOnce("query", name))
 		}
 	}
 	slices.SortFunc(found, func(a, b violation) int { return strings.Compare(a.Name, b.Name) })
 	for _, name := range o.single {
 		if len(r.Header.Values(name)) > 1 {
-			found = append(found, violation{In: "header", Name: name, Detail: "it may come only once"})
+			found = append(found, onlyOnce("header", name))
 		}
 	}
 	return found, query
+}
+
+func onlyOnce(in, name string) violation {
+	return violation{In: in, Name: name, Detail: "it may come only once"}
 }
 
 // maxViolations bounds what a problem lists.

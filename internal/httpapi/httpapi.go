@@ -166,26 +166,25 @@ func (s *server) checked(r route) (http.Handler, error) {
 		if err := op.check(w, req); err != nil {
 			return err
 		}
-		if r.part == PartCommands {
-			ctx, cancel := carriedOut(req.Context())
-			defer cancel()
-			req = req.WithContext(ctx)
-		}
-		return r.handle(w, req)
+		ctx, cancel := carriedOut(req.Context())
+		defer cancel()
+		return r.handle(w, req.WithContext(ctx))
 	}), nil
 }
 
-// commandLimit bounds a command that no deadline of its request does.
-const commandLimit = 30 * time.Second
+// handleLimit bounds what no deadline of its request does.
+const handleLimit = 30 * time.Second
 
-// carriedOut is the context of a command, which goes on when its client leaves: half a command is of
-// no use to anyone, and the client finds the whole one when it comes back with its key.
+// carriedOut is the context of a request that was read, which goes on when its client seems to have
+// left. Half a command is of no use to anyone, and the client finds the whole one when it comes back
+// with its key. A client that only says that it sends no more, by closing its side of the connection,
+// looks the same as one that has left, and waits for its response.
 func carriedOut(ctx context.Context) (context.Context, context.CancelFunc) {
 	whole := context.WithoutCancel(ctx)
 	if deadline, ok := ctx.Deadline(); ok {
 		return context.WithDeadline(whole, deadline)
 	}
-	return context.WithTimeout(whole, commandLimit)
+	return context.WithTimeout(whole, handleLimit)
 }
 
 // noRoute answers for a path that is not there, or not for this method.

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -63,7 +62,6 @@ const (
 	codeTooLarge    = "request/too-large"
 	codeMediaType   = "request/unsupported-media-type"
 	codeTimeout     = "request/timeout"
-	codeAbandoned   = "request/abandoned"
 	codeWrongKey    = "request/wrong-api-key"
 	codeNoRoute     = "request/no-such-path"
 	codeMethod      = "request/method-not-allowed"
@@ -74,14 +72,6 @@ const (
 	codeUnavailable = "service/unavailable"
 	codeInternal    = "service/internal-error"
 )
-
-// statusAbandoned is what logs and metrics have for a request whose client has left: nobody receives
-// it. Other servers use the same number.
-const statusAbandoned = 499
-
-// errAbandoned takes the place of what came of a request whose client has left, which is no failure
-// of the service.
-var errAbandoned = &requestError{code: codeAbandoned, detail: "the client has left before there was an answer"}
 
 // kind is what all problems of one code have in common.
 type kind struct {
@@ -96,7 +86,6 @@ var kinds = map[string]kind{
 	codeTooLarge:    {http.StatusRequestEntityTooLarge, "The request is too large"},
 	codeMediaType:   {http.StatusUnsupportedMediaType, "The request's body is of another type"},
 	codeTimeout:     {http.StatusRequestTimeout, "The request did not come in time"},
-	codeAbandoned:   {statusAbandoned, "The client has left"},
 	codeWrongKey:    {http.StatusUnauthorized, "The API key is not known"},
 	codeNoRoute:     {http.StatusNotFound, "There is nothing here"},
 	codeMethod:      {http.StatusMethodNotAllowed, "The path does not take this method"},
@@ -165,9 +154,6 @@ func problemOf(err error) (problem, time.Duration) {
 
 // writeError answers with the problem that err is, and tells the request's log line.
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, context.Canceled) && errors.Is(r.Context().Err(), context.Canceled) {
-		err = errAbandoned
-	}
 	p, retryAfter := problemOf(err)
 	k, ok := kinds[p.Code]
 	if !ok {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/query"
@@ -21,7 +22,7 @@ func (s *server) getOrder(w http.ResponseWriter, r *http.Request) error {
 	tag := etag(o.Version)
 	w.Header().Set("ETag", tag)
 	w.Header().Set("Cache-Control", "no-cache")
-	if matches(r.Header.Get(headerIfNoneMatch), tag) {
+	if matches(strings.Join(r.Header.Values(headerIfNoneMatch), ","), tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}

@@ -44,6 +44,8 @@ func TestRequestsThatDoNotKeepToTheContract(t *testing.T) {
 		{"too large", "POST /orders", `{"orderId":"` + strings.Repeat("x", 64<<10) + `"}`, nil, 413, "request/too-large", "65536"},
 		{"no media type", "POST /orders", `{"total":1}`, []string{"Content-Type: "}, 415, "request/unsupported-media-type", "application/json"},
 		{"a form", "POST /orders", `total=1`, []string{"Content-Type: application/x-www-form-urlencoded"}, 415, "request/unsupported-media-type", ""},
+		{"two media types", "POST /orders", `{"total":1}`, []string{"Content-Type: application/json", "content-type: text/plain"}, 400, "request/invalid", "only once"},
+		{"two encodings", "POST /orders", `{"total":1}`, []string{"Content-Encoding: identity", "content-encoding: gzip"}, 415, "request/unsupported-media-type", ""},
 		{"another charset", "POST /orders", `{"total":1}`, []string{"Content-Type: application/json; charset=shift_jis"}, 415, "request/unsupported-media-type", ""},
 		{"compressed", "POST /orders", `{"total":1}`, []string{"Content-Encoding: gzip"}, 415, "request/unsupported-media-type", ""},
 		{"key too long", "POST /orders", `{"total":1}`, []string{"Idempotency-Key: " + strings.Repeat("k", 129)}, 400, "request/invalid", "header Idempotency-Key"},
