@@ -172,6 +172,8 @@ func TestWhatKongFindsWrongIsSaidInWords(t *testing.T) {
 	for typed, want := range map[string]string{
 		"logs --aws":                             "--aws needs a value",
 		"projection runs orders --last":          "--last needs a value",
+		"logs --since -d x":                      "--since needs a value",
+		"logs --aws --json":                      "--aws needs a value",
 		"slow --limit 0":                         "--limit must be at least 1",
 		"slow --limit -1":                        "--limit must be at least 1, not -1",
 		"trace x --limit -5":                     "--limit must be at least 1, not -5",

@@ -10,7 +10,7 @@ import (
 var (
 	option       = regexp.MustCompile(`^(--[a-z-]+|-[a-z])$`)
 	negative     = regexp.MustCompile(`^-[0-9]`)
-	noValue      = regexp.MustCompile(`^(--[a-z-]+): expected \S+ value but got "EOL"`)
+	noValue      = regexp.MustCompile(`^(--[a-z-]+): expected .* value but got ("EOL"|"[^"]*" \((short|long) flag\))`)
 	noDuration   = regexp.MustCompile(`^(--[a-z-]+): expected duration but got ("[^"]*")`)
 	noNumber     = regexp.MustCompile(`^(--[a-z-]+): expected a valid .* int but got ("[^"]*")`)
 	strayAfterIt = regexp.MustCompile(`^unexpected argument (\S+)`)
