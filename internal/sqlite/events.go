@@ -48,7 +48,6 @@ type Events struct {
 	guard  func() error // see Guard
 
 	belongs bool // to a folder
-	marked  bool // the file says that it is not whole alone; used in transactions only
 	cutOff  bool // see CutOff
 
 	mu    sync.Mutex
@@ -57,6 +56,7 @@ type Events struct {
 	load, loadMany, streams, upTo, beyond *sql.Stmt // on readers
 	from, nth, head, appended, position   *sql.Stmt // on them too
 	lastVersion, lastPosition, insert     *sql.Stmt // on the connection that writes
+	mark                                  *sql.Stmt // on it too, from the first append on
 }
 
 var (
@@ -107,8 +107,8 @@ func openEvents(ctx context.Context, path string, alone bool) (*Events, error) {
 
 // leave is the last thing that is done with the file.
 func (s *Events) leave() error {
-	if !s.belongs || s.cutOff {
-		return nil
+	if s.cutOff {
+		return s.db.keepLog(false)
 	}
 	return s.db.leaveWhole()
 }

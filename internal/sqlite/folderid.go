@@ -4,10 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"time"
+
+	"modernc.org/sqlite"
 
 	"gakushoku/internal/wait"
 )
@@ -100,20 +101,80 @@ func wholeAlone(path string) bool {
 	return whole || err != nil
 }
 
-// leaveWhole says that the file is whole without its write-ahead log, if nobody else has it open:
-// only then can SQLite do without that. The caller holds the lock, and nobody reads any more.
+// leaveWhole says that the file is whole without its write-ahead log, and does without that, if
+// nobody else has it open. The caller holds the lock, and nobody reads any more.
 func (d *database) leaveWhole() error {
-	var whole bool
-	if err := d.write.QueryRowContext(context.Background(), "SELECT coalesce(min(whole), 1) FROM folder").Scan(&whole); err != nil || whole {
+	whole := true
+	if err := scanIfThere(d.write, "folder", "SELECT coalesce(min(whole), 1) FROM folder", &whole); err != nil {
 		return err
 	}
-	var mode string
-	if err := d.write.QueryRowContext(context.Background(), "PRAGMA journal_mode=DELETE").Scan(&mode); err != nil || mode != "delete" {
-		return nil // others have it open, and one of them will be the last
+	for _, step := range d.stepsToWhole() {
+		if whole {
+			break
+		}
+		if goOn, err := step(); err != nil || !goOn {
+			return err // the log stays
+		}
 	}
-	_, err := d.write.ExecContext(context.Background(), "UPDATE folder SET whole = 1")
-	if err != nil {
-		err = fmt.Errorf("closing %s: %w", d.path, err)
+	return d.keepLog(false)
+}
+
+// stepsToWhole are what makes a file whole, in the order in which the process may die after any of
+// them, or within: until the log goes it has what the file says that it has, and when it goes the
+// file says that it is whole. A step returns false when somebody else has the file open: they will
+// be the last.
+func (d *database) stepsToWhole() []func() (bool, error) {
+	ctx := context.Background()
+	return []func() (bool, error){
+		func() (bool, error) { // so that all that the log has left is what comes next
+			var busy, logged, moved int
+			err := d.write.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &logged, &moved)
+			return busy == 0, ignoreBusy(err)
+		},
+		func() (bool, error) {
+			_, err := d.write.ExecContext(ctx, "UPDATE folder SET whole = 1")
+			return err == nil, ignoreBusy(err)
+		},
+		func() (bool, error) {
+			var mode string
+			err := d.write.QueryRowContext(ctx, "PRAGMA journal_mode=DELETE").Scan(&mode)
+			if err == nil && mode == "delete" {
+				return true, nil
+			}
+			if _, err = d.write.ExecContext(ctx, markNotWhole); err == nil {
+				_, err = d.write.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)")
+			}
+			return false, ignoreBusy(err) // their next append does that too
+		},
+	}
+}
+
+// markNotWhole says that the file is not whole without its write-ahead log.
+const markNotWhole = "UPDATE folder SET whole = 0 WHERE whole <> 0"
+
+func ignoreBusy(err error) error {
+	if isBusy(err) {
+		return nil
 	}
 	return err
+}
+
+// keepLog says whether the write-ahead log stays when the connection that writes is closed as the
+// last one. It goes only when the file is known to say that it is whole.
+func (d *database) keepLog(keep bool) error {
+	if d.kind != eventsFile {
+		return nil
+	}
+	return keepLog(d.write, keep)
+}
+
+func keepLog(conn *sql.Conn, keep bool) error {
+	mode := 0
+	if keep {
+		mode = 1
+	}
+	return conn.Raw(func(c any) error {
+		_, err := c.(sqlite.FileControl).FileControlPersistWAL("main", mode)
+		return err
+	})
 }

@@ -65,6 +65,91 @@ func TestCopyWithoutItsWriteAheadLogSaysSo(t *testing.T) {
 	cut("after an orderly close", false, "")
 }
 
+func TestStoreThatDiesWhileItIsClosedOpensAgain(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "events.db")
+	s := openEventsAt(t, path)
+	if _, err := s.Belong(t.Context(), "one"); err != nil {
+		t.Fatal(err)
+	}
+	appendOrders(t, s, "a", 5)
+	reopen := func(step int, change func(copied string)) {
+		t.Helper()
+		copied := filepath.Join(t.TempDir(), "events.db")
+		for _, suffix := range []string{"", "-wal"} {
+			if _, err := os.Stat(path + suffix); err == nil {
+				copyFile(t, path+suffix, copied+suffix)
+			}
+		}
+		change(copied)
+		c, err := OpenExistingEvents(t.Context(), copied)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if head, err := c.Head(t.Context()); err != nil || c.CutOff() || head != 5 {
+			t.Errorf("after step %d: cut off is %t, the last event is %d, %v", step, c.CutOff(), head, err)
+		}
+	}
+	if err := s.db.read.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for i, step := range s.db.stepsToWhole() {
+		reopen(i, func(string) {})
+		if goOn, err := step(); err != nil || !goOn {
+			t.Fatalf("step %d: %t, %v", i, goOn, err)
+		}
+	}
+	reopen(3, func(string) {})
+	reopen(3, func(copied string) { // the log has gone, the file still says that it has one
+		file, err := os.OpenFile(copied, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := file.WriteAt([]byte{2, 2}, 18); err != nil {
+			t.Fatal(err)
+		}
+		if err := file.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestStoreAfterACrashIsNotCutOffByWhoeverLooksAtIt(t *testing.T) {
+	t.Parallel()
+	for name, look := range map[string]func(path string) error{
+		"nothing but what it is": func(path string) error {
+			_, err := identify(t.Context(), path, eventsFile, eventsFormat)
+			return err
+		},
+		"without asking to which folder it belongs": func(path string) error {
+			s, err := OpenExistingEvents(t.Context(), path)
+			if err != nil {
+				return err
+			}
+			return s.Close()
+		},
+		"and cannot open it": func(path string) error {
+			if _, err := open(t.Context(), path, eventsFile, "", "", "not SQL"); err == nil {
+				return errors.New("it was opened")
+			}
+			return nil
+		},
+	} {
+		s, copied := inFolder(t, "one", 1)
+		appendOrders(t, s, "b", 2)
+		copyFile(t, s.Path(), copied)
+		copyFile(t, s.Path()+"-wal", copied+"-wal")
+		if err := look(copied); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		c := openEventsAt(t, copied)
+		if head, err := c.Head(t.Context()); err != nil || head != 3 || c.CutOff() {
+			t.Errorf("%s: cut off is %t, the last event is %d: %v", name, c.CutOff(), head, err)
+		}
+	}
+}
+
 func TestAFileOfWhichTheFolderCannotBeReadSaysSo(t *testing.T) {
 	t.Parallel()
 	ctx, dir := t.Context(), t.TempDir()

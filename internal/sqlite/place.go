@@ -198,11 +198,17 @@ var grown = map[kind]struct{ table, query string }{
 	ledgerFile:  {"segments", "SELECT coalesce(max(last), 0) FROM segments"},
 }
 
-func scanIfThere(db *sql.DB, table, query string, into any) error {
+// querier is a pool of connections, or one of them.
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func scanIfThere(db querier, table, query string, into any) error {
 	var there bool
-	err := db.QueryRow("SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = ?)", table).Scan(&there)
+	ctx := context.Background()
+	err := db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = ?)", table).Scan(&there)
 	if err == nil && there {
-		err = db.QueryRow(query).Scan(into)
+		err = db.QueryRowContext(ctx, query).Scan(into)
 	}
 	return err
 }

@@ -117,7 +117,15 @@ func identify(ctx context.Context, path string, k kind, newest int) (format int,
 		return 0, err
 	}
 	defer db.Close()
-	return checkIdentity(func(query string) *sql.Row { return db.QueryRowContext(ctx, query) }, k, newest)
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	if err := keepLog(conn, true); err != nil {
+		return 0, err
+	}
+	return checkIdentity(func(query string) *sql.Row { return conn.QueryRowContext(ctx, query) }, k, newest)
 }
 
 // checkIdentity returns the format of the file, 0 when it is new; a foreign file, or one that is
@@ -147,6 +155,9 @@ func (d *database) connect(ctx context.Context, mode string) error {
 		return err
 	}
 	if d.write, err = d.firstConn(ctx); err != nil {
+		return err
+	}
+	if err := d.keepLog(true); err != nil {
 		return err
 	}
 	var journal string

@@ -179,8 +179,8 @@ type eventWriter struct {
 
 func (s *Events) transact(ctx context.Context, f func(*eventWriter) error) error {
 	var theirs error // of f, which speaks for itself
-	appended, first := false, false
-	err := s.db.transact(ctx, func() error {
+	appended, marked := false, false
+	err := s.db.transact(ctx, func() (err error) {
 		w := &eventWriter{store: s, now: time.Now().UnixMilli()}
 		if err := s.lastPosition.QueryRow().Scan(&w.position); err != nil {
 			return err
@@ -191,14 +191,13 @@ func (s *Events) transact(ctx context.Context, f func(*eventWriter) error) error
 		if theirs == nil && appended && s.guard != nil {
 			theirs = s.guard()
 		}
-		if first = appended && s.belongs && !s.marked; first && theirs == nil {
-			s.marked = true
-			_, err := s.db.write.ExecContext(context.Background(), "UPDATE folder SET whole = 0 WHERE whole <> 0")
+		if appended && s.belongs && theirs == nil {
+			marked, err = s.markNotWhole()
 			return err
 		}
 		return theirs
 	})
-	if first && err == nil {
+	if marked && err == nil {
 		err = s.db.checkpoint(ctx)
 	}
 	switch {
@@ -210,6 +209,22 @@ func (s *Events) transact(ctx context.Context, f func(*eventWriter) error) error
 		s.wake()
 	}
 	return nil
+}
+
+// markNotWhole is part of each append: another process that was about to close the file may have
+// died after it had said that it is whole. It reports whether the file has to be told.
+func (s *Events) markNotWhole() (changed bool, err error) {
+	if s.mark == nil {
+		if err := s.db.preparedToWrite(context.Background(), &s.mark, markNotWhole); err != nil {
+			return false, err
+		}
+	}
+	result, err := s.mark.Exec()
+	if err != nil {
+		return false, err
+	}
+	changes, err := result.RowsAffected()
+	return changes > 0, err
 }
 
 // append writes one append, or nothing of it and the error is ErrConflict; after any other
