@@ -92,7 +92,7 @@ func eventsLost(dir string) error {
 // when it was cut off, by a full disk or a crash. The marker comes last: where it is, the event
 // store has been.
 func prepareFolder(ctx context.Context, dir string) error {
-	_, found, err := readMarker(dir)
+	_, found, err := wholeMarker(ctx, dir)
 	if err == nil && !found {
 		err = checkEmpty(dir)
 	}
@@ -246,14 +246,16 @@ const projectorTimeout = 2 * time.Second
 // lagBound is by when the embedded projector has brought in an event, unless it is overloaded.
 const lagBound = 2 * time.Second
 
-// ReadModels is what an operator does about the rows of this folder.
+// ReadModels is what an operator does about the rows of this folder. Explaining them needs no log.
 func (f *Folder) ReadModels() *repair.ReadModels {
-	return &repair.ReadModels{
+	m := &repair.ReadModels{
 		Definitions: projection.All(), Pointers: f.Control, Tables: f.Tables, Streams: f.Events,
-		Numbers:   &eventlog.Numberer{Log: f.Log(), Streams: f.Events},
-		Log:       f.Log(),
 		Projector: f.Projector(), LagBound: lagBound, Now: time.Now, Check: f.CheckChanges,
 	}
+	if f.Ledger != nil {
+		m.Numbers, m.Log = &eventlog.Numberer{Log: f.Log(), Streams: f.Events}, f.Log()
+	}
+	return m
 }
 
 // Follower brings the read models up to date as events come.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"gakushoku/internal/files"
@@ -26,6 +27,32 @@ const (
 	AllParts       = EventStore | ControlRecords | NumberedLog
 )
 
+// ErrNotOpened says that a part of a data folder cannot be opened which is needed.
+var ErrNotOpened = errors.New("the data folder cannot be opened")
+
+// unopened is an error that is ErrNotOpened too, and says no more than it did.
+type unopened struct{ error }
+
+func (e unopened) Unwrap() error        { return e.error }
+func (e unopened) Is(target error) bool { return target == ErrNotOpened }
+
+// notOpened marks why a folder could not be opened, unless nobody waits for it any more.
+func notOpened(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	return unopened{err}
+}
+
+// wholeMarker is readMarker for whoever opens a folder.
+func wholeMarker(ctx context.Context, dir string) (marker, bool, error) {
+	m, found, err := readMarker(dir)
+	if err != nil && !errors.Is(err, syscall.ENOTDIR) { // or else there is no folder
+		err = notOpened(ctx, err)
+	}
+	return m, found, err
+}
+
 // OpenFolder opens a data folder, and makes it when it is missing or empty. A folder that
 // holds something else is refused, and one that has lost its events. Several processes may have
 // the same folder open.
@@ -44,7 +71,7 @@ func OpenExistingFolder(ctx context.Context, dir string) (*Folder, error) {
 // OpenParts is OpenExistingFolder for whoever needs only some parts. The others are opened too
 // when they can be, and are nil when not: Broken says why.
 func OpenParts(ctx context.Context, dir string, needed Parts) (*Folder, error) {
-	_, found, err := readMarker(dir)
+	_, found, err := wholeMarker(ctx, dir)
 	if err == nil && !found {
 		if err = checkEmpty(dir); err == nil {
 			err = fmt.Errorf("%w %s: choose another one with --data, or fill it with `gakushoku serve` or `gakushoku events import`", ErrNoFolder, dir)
@@ -71,7 +98,7 @@ func openStores(ctx context.Context, dir string, needed Parts) (*Folder, error) 
 		err = f.prepare(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, notOpened(ctx, errors.Join(err, f.Close()))
 	}
 	return f, nil
 }

@@ -23,6 +23,8 @@ type Status struct {
 	Projections []ProjectionStatus `json:"projections"`
 	Misfit      string             `json:"misfit,omitempty"`   // why the parts of a data folder do not belong together
 	Readable    string             `json:"readable,omitempty"` // that others may read a data folder
+	Unknown     []string           `json:"unknown,omitempty"`  // what could not be told, and why
+	NoEvents    bool               `json:"noEvents,omitempty"` // the event store cannot be read: Head, Applied and Reflected are not known
 }
 
 // ProjectionStatus is one projection's pointer and what its active version holds.
@@ -60,42 +62,6 @@ func (f *Folder) Status(ctx context.Context) (Status, error) {
 				return status, err
 			}
 		}
-	}
-	return status, nil
-}
-
-// Versions is Status without the counts, which take their time.
-func (f *Folder) Versions(ctx context.Context) (Status, error) {
-	head, applied, lag, err := f.lag(ctx)
-	if err != nil {
-		return Status{}, err
-	}
-	status := Status{Head: head, Applied: applied, Reflected: head, BehindMs: lag.Milliseconds()}
-	for _, name := range projection.All().Names() {
-		pointer, err := f.Control.Pointer(ctx, name)
-		if err != nil {
-			return status, err
-		}
-		p := ProjectionStatus{Name: name, Versions: pointer.Versions}
-		if p.Runs, err = f.Engine(nil).RunsOf(ctx, pointer); err != nil {
-			return status, err
-		}
-		status.Projections = append(status.Projections, p)
-		reflected, err := f.reflected(ctx, pointer, head)
-		if err != nil {
-			return status, err
-		}
-		status.Reflected = min(status.Reflected, max(applied, reflected))
-	}
-	if status.Misfit, err = f.misfit(ctx); err != nil {
-		return status, err
-	}
-	status.Readable = f.readable()
-	if status.Reflected > applied {
-		if lag, err = f.waiting(ctx, status.Reflected); err != nil {
-			return status, err
-		}
-		status.BehindMs = lag.Milliseconds()
 	}
 	return status, nil
 }

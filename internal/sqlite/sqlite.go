@@ -23,6 +23,9 @@ import (
 	_ "modernc.org/sqlite" // the driver
 
 	"gakushoku/internal/wait"
+
+	"gakushoku/internal/fault"
+	"gakushoku/internal/projection"
 )
 
 // A kind of file is its application_id; a file of another kind is refused.
@@ -109,6 +112,8 @@ func identify(ctx context.Context, path string, k kind, newest int) (format int,
 		return 0, nil
 	case err != nil:
 		return 0, err
+	case !info.Mode().IsRegular() && k == tableFile:
+		return 0, fault.Unavailable(fmt.Errorf("%w: this is no file", projection.ErrDamaged))
 	case !info.Mode().IsRegular():
 		return 0, errors.New("this is no file: choose another path")
 	}

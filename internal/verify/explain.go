@@ -45,6 +45,8 @@ type Explanation struct {
 	Stream     string            `json:"stream"`
 	Events     []ExplainedEvent  `json:"events"`
 	Versions   []ExplainedByFold `json:"versions"` // one for each table version that exists
+	// Unnumbered says why the log could not tell the numbers of the events.
+	Unnumbered string `json:"unnumbered,omitempty"`
 }
 
 // ExplainedEvent is one event behind the row.
@@ -128,11 +130,15 @@ func (x *Explainer) streams(name, key string) []string {
 func (x *Explainer) explain(ctx context.Context, pointer projection.Pointer, stream string) (Explanation, bool, error) {
 	e := Explanation{Projection: pointer.Projection, Stream: stream, Events: []ExplainedEvent{}}
 	rows := make([]projection.Record, len(pointer.Versions))
+	damaged := make([]error, len(pointer.Versions))
 	found := false
 	// The rows come first, so that none is taken to be ahead of its stream.
 	for i, v := range pointer.Versions {
 		records, err := x.Tables.Records(ctx, pointer.Table(v), []string{stream})
-		if err != nil && !errors.Is(err, projection.ErrNoTable) {
+		switch {
+		case errors.Is(err, projection.ErrDamaged):
+			damaged[i] = err
+		case err != nil && !errors.Is(err, projection.ErrNoTable):
 			return e, false, err
 		}
 		rows[i] = records[stream]
@@ -144,6 +150,10 @@ func (x *Explainer) explain(ctx context.Context, pointer projection.Pointer, str
 		return e, false, err
 	}
 	for i, v := range pointer.Versions {
+		if damaged[i] != nil {
+			e.Versions = append(e.Versions, ExplainedByFold{Table: pointer.Table(v).String(), About: v, Reason: damaged[i].Error()})
+			continue
+		}
 		by, err := x.byFold(pointer, v, &rows[i], history)
 		if err != nil {
 			return e, false, err
@@ -157,8 +167,11 @@ func (x *Explainer) addEvents(ctx context.Context, e *Explanation, history []eve
 	var numbers map[uint64]uint64
 	if x.Numbers != nil {
 		var err error
-		if numbers, err = x.Numbers.Numbers(ctx, e.Stream); err != nil {
+		if numbers, err = x.Numbers.Numbers(ctx, e.Stream); err != nil && ctx.Err() != nil {
 			return err
+		}
+		if err != nil {
+			e.Unnumbered = err.Error()
 		}
 	}
 	for i := range history {

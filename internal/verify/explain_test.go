@@ -113,7 +113,7 @@ func TestExplainKnowsItsLimits(t *testing.T) {
 	}
 	x := w.explainer()
 	x.Numbers = numbers{errDisk}
-	if _, err := x.Explain(t.Context(), orders.Name, "o1"); !errors.Is(err, errDisk) {
-		t.Errorf("a log that cannot be read: %v", err)
+	if e, err := x.Explain(t.Context(), orders.Name, "o1"); err != nil || e.Unnumbered != errDisk.Error() || len(e.Events) != 2 {
+		t.Errorf("a log that cannot be read: %+v, %v", e, err)
 	}
 }

@@ -72,3 +72,101 @@ func TestRecoveryNeedsOnlyWhatItReads(t *testing.T) {
 		}
 	}
 }
+
+func TestWhereReadModelsStandIsToldByWhatIsWhole(t *testing.T) {
+	t.Parallel()
+	whole := archivedFolder(t)
+	for pattern, want := range map[string]struct{ status, list, explain string }{
+		"log.db":                   {"the log cannot be read", "the log cannot be read", "going on without it"},
+		"events.db":                {"the event store cannot be read", "going on without it", ""},
+		"log/runs/*/*/run.json":    {"which rebuilds of orders are under way is not known", "is not known: runs/", "e1"},
+		"log/segments/*/*":         {"2 events, all in the read models", "orders", "the numbers of the events are not known"},
+		"readmodels/orders-v2*.db": {"readers get nothing", "orders", "folded by revision"},
+	} {
+		for what, do := range harm {
+			t.Run(pattern+" "+what, func(t *testing.T) {
+				t.Parallel()
+				if what == "missing" || what == "a folder" && strings.HasPrefix(pattern, "log/") {
+					t.Skip("as good as none: another state of a folder, not a file that cannot be read")
+				}
+				dir := filepath.Join(t.TempDir(), "data")
+				if err := os.CopyFS(dir, os.DirFS(whole)); err != nil {
+					t.Fatal(err)
+				}
+				files, err := filepath.Glob(filepath.Join(dir, pattern))
+				if err != nil || len(files) == 0 {
+					t.Fatalf("no file is %s: %v", pattern, err)
+				}
+				for _, file := range files {
+					if err := do(file); err != nil {
+						t.Fatal(err)
+					}
+				}
+				code := exitDone
+				if pattern == "events.db" {
+					code = exitUnknown // how far they were applied is what it is asked
+				}
+				call(t, "projection", "status", "-d", dir).wants(t, code, "orders      2        active", want.status)
+				call(t, "projection", "list", "-d", dir).wants(t, exitDone, "orders      2        active", want.list)
+				if want.explain != "" {
+					call(t, "explain", "orders", "o1", "-d", dir).wants(t, exitDone, "OrderPaid", "orders-v2: active", want.explain)
+				}
+			})
+		}
+	}
+}
+
+// TestEveryCommandSaysWhatItCannotRead has each file of a folder spoiled in turn. A command does
+// without it or ends with exitUnknown; which panics would not even come to an end here.
+func TestEveryCommandSaysWhatItCannotRead(t *testing.T) {
+	t.Parallel()
+	whole := archivedFolder(t)
+	server := start(t, serving(whole)...) // which leaves a log file
+	server.addresses(t)
+	server.stop()
+	<-server.ended
+	spoil := map[string]func(path string) error{
+		"a folder": harm["a folder"], "damaged": harm["damaged"],
+		"truncated": func(path string) error { return os.Truncate(path, 100) },
+	}
+	commands := [][]string{
+		{"serve", "--addr", "127.0.0.1:0", "--ops-addr", "127.0.0.1:0", "--stop-grace", "0s"},
+		{"events", "export"}, {"events", "show", "o1"}, {"events", "verify"}, {"events", "verify", "--deep"}, {"events", "import", put(t, "seed.jsonl", seed)},
+		{"projection", "list"}, {"projection", "status"}, {"projection", "verify", "orders"}, {"projection", "runs", "orders"}, {"projection", "approve", "orders"},
+		{"projection", "abandon", "orders"}, {"projection", "rollback", "orders"}, {"projection", "cleanup", "orders"}, {"projection", "heal", "orders", "--stream", "order-o1"},
+		{"projection", "park", "list", "orders"}, {"projection", "rebuild", "orders"},
+		{"archive", "status"}, {"archive", "stats"}, {"archive", "verify"}, {"archive", "verify", "--deep"}, {"archive", "restore-manifests"}, {"archive", "sweep"},
+		{"explain", "orders", "o1"}, {"trace", "c1"}, {"logs"}, {"slow"},
+	}
+	for _, file := range []string{"events.db", "control.db", "log.db", "gakushoku.json"} {
+		for what, do := range spoil {
+			t.Run(file+" "+what, func(t *testing.T) {
+				t.Parallel()
+				for _, args := range commands {
+					dir := filepath.Join(t.TempDir(), "data")
+					if err := os.CopyFS(dir, os.DirFS(whole)); err != nil {
+						t.Fatal(err)
+					}
+					if err := do(filepath.Join(dir, file)); err != nil {
+						t.Fatal(err)
+					}
+					got := callFor(t, append(args, "-d", dir)...)
+					if got.code != exitDone && (got.code != exitUnknown || !strings.Contains(got.err, file)) {
+						t.Errorf("%v: exit %d\n%s%s", args, got.code, got.out, got.err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// callFor is call; a server that starts is stopped.
+func callFor(t *testing.T, args ...string) outcome {
+	t.Helper()
+	if args[0] != "serve" {
+		return call(t, args...)
+	}
+	server := start(t, args...)
+	defer server.stop()
+	return outcome{<-server.ended, server.out.String(), server.err.String()}
+}

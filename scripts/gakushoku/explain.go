@@ -5,8 +5,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"gakushoku/internal/app"
 	"gakushoku/internal/projection"
-	"gakushoku/internal/repair"
 	"gakushoku/internal/verify"
 )
 
@@ -27,8 +27,8 @@ Examples:
 }
 
 func (c *explainCommand) Run(p *program) error {
-	return p.withReadModels(c.awsFlag, func(m *repair.ReadModels) error {
-		e, err := m.Explain(p.ctx, c.Name, c.Key)
+	return p.withPartly(c.awsFlag, app.EventStore|app.ControlRecords, func(i installation) error {
+		e, err := i.ReadModels().Explain(p.ctx, c.Name, c.Key)
 		if err != nil {
 			return err
 		}
@@ -52,6 +52,9 @@ func (p *program) showExplanation(e *verify.Explanation) error {
 	}
 	if err := table.Flush(); err != nil {
 		return err
+	}
+	if e.Unnumbered != "" {
+		fmt.Fprintf(p.stdout, "\nthe numbers of the events are not known: %s\n", plain(e.Unnumbered))
 	}
 	for i := range e.Versions {
 		if err := p.showByFold(&e.Versions[i]); err != nil {

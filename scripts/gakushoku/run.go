@@ -20,8 +20,8 @@ import (
 )
 
 // The exit codes. Commands that judge (verify) end with exitFailed when what they looked at is
-// not sound, and with exitUnknown when they could not tell. A data folder that is not there, or
-// has lost events, is exitUnknown for every command.
+// not sound, and with exitUnknown when they could not tell. A data folder that is not there, cannot
+// be opened, or has lost events, is exitUnknown for every command.
 const (
 	exitDone    = 0
 	exitFailed  = 1
@@ -136,7 +136,7 @@ func (p *program) ended(err error, command string) int {
 
 // isUnusable reports whether a data folder cannot be used as it is.
 func isUnusable(err error) bool {
-	return errors.Is(err, app.ErrNoFolder) || errors.Is(err, app.ErrEventsLost) || errors.Is(err, app.ErrOtherUser) ||
+	return errors.Is(err, app.ErrNoFolder) || errors.Is(err, app.ErrEventsLost) || errors.Is(err, app.ErrOtherUser) || errors.Is(err, app.ErrNotOpened) ||
 		errors.Is(err, eventstore.ErrOtherStore)
 }
 

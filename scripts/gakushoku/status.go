@@ -28,7 +28,7 @@ func (listCommand) Help() string {
 }
 
 func (c *listCommand) Run(p *program) error {
-	return p.withInstallation(c.awsFlag, func(i installation) error {
+	return p.withPartly(c.awsFlag, app.ControlRecords, func(i installation) error {
 		status, err := i.Versions(p.ctx)
 		if err != nil {
 			return err
@@ -38,6 +38,11 @@ func (c *listCommand) Run(p *program) error {
 		}
 		if err := showVersions(p.stdout, status, false); err != nil {
 			return err
+		}
+		for _, unknown := range status.Unknown {
+			if err := p.printf("\n%s\n", plain(unknown)); err != nil {
+				return err
+			}
 		}
 		return p.showRunsUnderWay(status)
 	})
@@ -50,7 +55,9 @@ type statusCommand struct {
 }
 
 func (statusCommand) Help() string {
-	return `Shows the table versions of each projection, its rows, the streams that are set aside (parked), how far the projector is behind the newest event, and the step that a rebuild is at, also when it has switched readers and soaks.
+	return `Shows the table versions of each projection, its rows, the streams that are set aside (parked), how far the projector is behind the newest event, and the step that a rebuild is at, also when it has switched readers and soaks. What the events or the log would tell is left out, and said, when they cannot be read.
+
+Exit code: 0, or 2 when the events or the control records cannot be read.
 
 Examples:
 
@@ -60,7 +67,7 @@ Examples:
 }
 
 func (c *statusCommand) Run(p *program) error {
-	return p.withInstallation(c.awsFlag, func(i installation) error {
+	return p.withPartly(c.awsFlag, app.ControlRecords, func(i installation) error {
 		if c.Watch {
 			return c.watch(p, i)
 		}
@@ -68,9 +75,15 @@ func (c *statusCommand) Run(p *program) error {
 		if err != nil {
 			return err
 		}
-		return c.show(p, status, true)
+		if err := c.show(p, status, true); err != nil || !status.NoEvents {
+			return err
+		}
+		return couldNotTell(errNoEvents)
 	})
 }
+
+// errNoEvents says that all that could be told was shown.
+var errNoEvents = errors.New("how far the events were applied, since the event store cannot be read")
 
 // watchEvery is how often the status is shown.
 const watchEvery = time.Second
@@ -104,7 +117,7 @@ func (c *statusCommand) show(p *program, s app.Status, counted bool) error {
 	if err := p.printf("%s\n\n", eventsLine(s)); err != nil {
 		return err
 	}
-	for _, told := range []string{s.Misfit, s.Readable} {
+	for _, told := range append([]string{s.Misfit, s.Readable}, s.Unknown...) {
 		if told != "" {
 			if err := p.printf("%s\n\n", plain(told)); err != nil {
 				return err
@@ -132,6 +145,8 @@ func (p *program) showRunsUnderWay(s app.Status) error {
 func eventsLine(s app.Status) string {
 	events := plural(int64(s.Head), "event")
 	switch {
+	case s.NoEvents:
+		return "the event store cannot be read, so it is not known how many events there are and how many were applied"
 	case s.Stack != "":
 		return fmt.Sprintf("stack %s: %s in the log", s.Stack, events)
 	case s.Applied < s.Head && s.Reflected == s.Head:
