@@ -211,9 +211,7 @@ func (s *Tables) with(ctx context.Context, t projection.Table, what string, f fu
 			err = gone
 		case gone == nil && another != v:
 			// The file was closed because another one has become the table.
-			if v, err = another, f(another); err == nil {
-				return nil
-			}
+			v, err = another, f(another)
 		}
 	}
 	if errors.Is(err, projection.ErrNoTable) || errors.Is(err, projection.ErrNoRecord) {
