@@ -1,9 +1,11 @@
 package reproject_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"gakushoku/internal/projection"
 	"gakushoku/internal/reproject"
@@ -100,6 +102,21 @@ func TestGoingBackWhileTheVersionsCannotBeComparedIsRefused(t *testing.T) {
 			t.Errorf("call %d failed, forced: %+v, %v", n, back, err)
 		}
 	}
+}
+
+func TestGoingBackThatCannotBeginOrIsStoppedChangesNothing(t *testing.T) {
+	t.Parallel()
+	w := rebuilt(t, 5)
+	e, _ := w.flaky(0) // the pointer
+	if _, err := e.GoBack(t.Context(), orders, true); !errors.Is(err, errFlaky) {
+		t.Errorf("got %v", err)
+	}
+	w.remove(w.some())
+	w.engine.Sleep = func(context.Context, time.Duration) error { return errFlaky }
+	if _, err := w.engine.GoBack(t.Context(), orders, false); !errors.Is(err, reproject.ErrRefused) || !strings.Contains(err.Error(), errFlaky.Error()) {
+		t.Errorf("while it waits: got %v", err)
+	}
+	w.wantStates(map[int]projection.State{1: projection.Previous, 2: projection.Active})
 }
 
 func TestCleaningUpForAVersionThatIsWrongIsRefused(t *testing.T) {

@@ -30,6 +30,15 @@ func TestTheModelGivesTheFiguresOfItsRecord(t *testing.T) {
 	}
 }
 
+func TestLargeRowsTakeAWriteUnitForEachKilobyte(t *testing.T) {
+	t.Parallel()
+	for bytes, want := range map[int64]int64{350: 2_000, 874: 2_000, 875: 3_000, 2_000: 4_000} { // and one each for the index
+		if e := estimate(&Planned{Events: 1_000, Segments: 1, MaxConcurrency: 1}, &Replayed{Rows: 1_000, RowBytes: 1_000 * bytes}, 1); e.WriteUnits != want {
+			t.Errorf("rows of %d bytes take %d write units, want %d", bytes, e.WriteUnits, want)
+		}
+	}
+}
+
 func TestATableThatIsBusyTakesTwiceAsManyWritesEveryHalfHour(t *testing.T) {
 	t.Parallel()
 	for units, want := range map[float64]float64{
