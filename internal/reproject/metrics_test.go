@@ -58,6 +58,22 @@ func TestARebuildIsMeasured(t *testing.T) {
 	)
 }
 
+func TestEventsOfManyPagesAreMeasuredOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.lives("a", 1200)
+	reader := sdkmetric.NewManualReader()
+	metrics, err := observe.NewMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.engine.Settings.VerifyParts = 2 // of two pages each
+	if _, err := w.driver().Run(observe.WithMetrics(t.Context(), metrics), "r1", request()); err != nil {
+		t.Fatal(err)
+	}
+	want(t, reader, `gakushoku_rebuild_events_total{gakushoku_projection="orders",gakushoku_step="Verify"} 1800`)
+}
+
 func want(t *testing.T, reader sdkmetric.Reader, lines ...string) {
 	t.Helper()
 	text, err := promtext.Read(t.Context(), reader)

@@ -198,3 +198,27 @@ func TestWhoAsksWhatWaitsIsToldWhyNothingDoes(t *testing.T) {
 	}
 	w.mustRun("r2", request())
 }
+
+func TestARunThatStoresNothingIsUnderWayWhileSomebodyWorksOnIt(t *testing.T) {
+	t.Parallel()
+	w, _ := soaking(t)
+	if runs := w.underWay(); len(runs) != 1 || runs[0].AtWork || runs[0].RolledBack {
+		t.Errorf("stored, and cut off: %+v", runs)
+	}
+	if err := w.blobs.Delete(t.Context(), "runs/orders/r1/run.json"); err != nil { // as on AWS
+		t.Fatal(err)
+	}
+	if runs := w.underWay(); len(runs) != 0 {
+		t.Errorf("nobody works on it: %+v", runs)
+	}
+	w.alive["r1"] = true
+	if runs := w.underWay(); len(runs) != 1 || !runs[0].AtWork || runs[0].RolledBack {
+		t.Errorf("somebody works on it: %+v", runs)
+	}
+	if _, err := w.engine.Rollback(t.Context(), orders); err != nil {
+		t.Fatal(err)
+	}
+	if runs := w.underWay(); len(runs) != 1 || runs[0].ID != "r1" || !runs[0].RolledBack {
+		t.Errorf("readers were taken back: %+v", runs)
+	}
+}
