@@ -473,3 +473,21 @@ func TestFoldersOfOthersAreRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestAFolderWithoutControlRecordsAndReadModelsOpensForCommands(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	f, err := OpenFolder(t.Context(), dir)
+	if err == nil {
+		err = f.Close()
+	}
+	if err = errors.Join(err, os.Remove(filepath.Join(dir, "control.db")), os.RemoveAll(filepath.Join(dir, "readmodels"))); err != nil {
+		t.Fatal(err)
+	}
+	if f, err = OpenParts(t.Context(), dir, EventStore); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.Broken(), f.Close()); err != nil {
+		t.Error(err)
+	}
+}

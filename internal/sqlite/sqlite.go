@@ -41,7 +41,8 @@ const (
 const (
 	busyTimeout = 5 * time.Second      // how long to wait for another process's transaction
 	busyLook    = 2 * time.Millisecond // how often to look whether it has ended
-	readers     = 4                    // connections that read
+	firstLook   = 100 * time.Millisecond
+	readers     = 4 // connections that read
 )
 
 // database is one SQLite file: one connection that writes, so that writers queue here instead
@@ -156,7 +157,7 @@ func checkIdentity(query func(string) *sql.Row, k kind, newest int) (format int,
 func (d *database) connect(ctx context.Context, mode string) error {
 	const settings = "_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-16000)&_pragma=journal_size_limit(67108864)"
 	var err error
-	if d.pool, err = sql.Open("sqlite", dsn(d.path, settings+"&"+mode)); err != nil {
+	if d.pool, err = sql.Open("sqlite", dsnWaiting(d.path, firstLook, settings+"&"+mode)); err != nil {
 		return err
 	}
 	if d.write, err = d.firstConn(ctx); err != nil {
@@ -187,16 +188,19 @@ func (d *database) connect(ctx context.Context, mode string) error {
 	return nil
 }
 
-// firstConn connects. Turning WAL on needs the file alone, and SQLite does not wait for that
-// when two processes create it at once.
+// firstConn connects. Turning WAL on needs the file alone, and SQLite does not always wait for
+// that when two processes create it at once, nor does it look at ctx where it waits.
 func (d *database) firstConn(ctx context.Context) (*sql.Conn, error) {
-	const tries = 50
-	for try := 1; ; try++ {
+	for patience := time.Now().Add(busyTimeout); ; {
 		conn, err := d.pool.Conn(ctx)
-		if err == nil || try == tries || !isBusy(err) {
+		if err == nil {
+			_, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout=%d", busyTimeout.Milliseconds()))
 			return conn, err
 		}
-		if err := wait.For(ctx, busyTimeout/tries); err != nil {
+		if !isBusy(err) || !time.Now().Before(patience) {
+			return nil, err
+		}
+		if err := wait.For(ctx, firstLook); err != nil {
 			return nil, err
 		}
 	}
@@ -219,9 +223,12 @@ func (d *database) prepareSchema(k kind, schema string, upgrades []string) error
 }
 
 // dsn is the name of a file for the driver, with settings as URI parameters.
-func dsn(path, settings string) string {
+func dsn(path, settings string) string { return dsnWaiting(path, busyTimeout, settings) }
+
+// dsnWaiting is dsn for connections that wait that long for others.
+func dsnWaiting(path string, patience time.Duration, settings string) string {
 	escaped := strings.NewReplacer("%", "%25", "?", "%3F", "#", "%23").Replace(path)
-	return fmt.Sprintf("file:%s?_busy_timeout=%d&%s", escaped, busyTimeout.Milliseconds(), settings)
+	return fmt.Sprintf("file:%s?_busy_timeout=%d&%s", escaped, patience.Milliseconds(), settings)
 }
 
 // transact runs f in a transaction that holds the file's write lock from its beginning, so

@@ -19,16 +19,17 @@ type Tables struct {
 
 	mu     sync.Mutex
 	open   map[projection.Table]*tableVersion
+	left   map[projection.Table]*database     // that were overwritten in place, see left
 	turns  map[projection.Table]chan struct{} // see turn
 	closed bool
 }
 
 var _ projection.Store = (*Tables)(nil)
 
-// OpenTables keeps table versions in a folder, which must exist. Files are opened when they
-// are needed. Close it.
+// OpenTables keeps table versions in a folder, which is made when the first one is created. Files
+// are opened when they are needed. Close it.
 func OpenTables(dir string) *Tables {
-	return &Tables{dir: dir, open: map[projection.Table]*tableVersion{}, turns: map[projection.Table]chan struct{}{}}
+	return &Tables{dir: dir, open: map[projection.Table]*tableVersion{}, left: map[projection.Table]*database{}, turns: map[projection.Table]chan struct{}{}}
 }
 
 // Close closes every file.
@@ -137,7 +138,23 @@ func (s *Tables) forget(t projection.Table) error {
 		return nil
 	}
 	delete(s.open, t)
-	return v.db.close()
+	err := v.db.close()
+	if v.db.place.occupied {
+		s.left[t] = v.db
+	}
+	return err
+}
+
+// whatWasLeft fails when a table's file was overwritten in place while it was open here: it can be
+// used again when it was removed or replaced, or by another process. Our connections to it stay
+// open, so that nothing is written over what was put there, and hold locks that new ones of ours
+// would wait for in vain. The caller holds mu.
+func (s *Tables) whatWasLeft(t projection.Table, info fs.FileInfo) error {
+	left, ok := s.left[t]
+	if !ok || info == nil || !os.SameFile(info, left.place.file) {
+		return nil
+	}
+	return left.look()
 }
 
 // opened is the open file of a table version. Another process may have dropped the file, made
@@ -156,9 +173,15 @@ func (s *Tables) opened(ctx context.Context, t projection.Table, create bool) (*
 			return nil, explain(ctx, path, tableFile, err)
 		}
 	}
+	if err := s.whatWasLeft(t, info); err != nil {
+		return nil, err
+	}
 	if info == nil {
 		if !create {
 			return nil, projection.ErrNoTable
+		}
+		if err := os.Mkdir(s.dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, explain(ctx, s.dir, tableFile, err)
 		}
 		// Whoever dropped it may have died in the middle.
 		if err := s.removeLoad(ctx, t); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -258,5 +259,45 @@ func TestReadsUseIndexes(t *testing.T) {
 		if !strings.Contains(all, c.want) || strings.Contains(all, "SCAN records") || strings.Contains(all, "SCAN events") || strings.Contains(all, "TEMP B-TREE FOR ORDER BY") {
 			t.Errorf("%s\nis run as\n%s\nwant %q and no scan", c.text, all, c.want)
 		}
+	}
+}
+
+func TestATableThatWasOverwrittenInPlaceKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("an open file cannot be overwritten there")
+	}
+	s := newTables(t, t.TempDir())
+	mustCreate(t, s)
+	if _, err := s.Write(t.Context(), ordersV1, []projection.Change{row("order-1")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(s.path(ordersV1), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Replaced()[ordersV1]; !errors.Is(err, ErrReplaced) {
+		t.Fatalf("it says %v", err)
+	}
+	for range 2 { // each would wait until SQLite gives up
+		if _, err := s.Record(t.Context(), ordersV1, "order-1"); !errors.Is(err, ErrReplaced) || fault.ClassOf(err) != fault.Infra {
+			t.Errorf("a row: %v, want ErrReplaced", err)
+		}
+	}
+	if err := s.Drop(t.Context(), ordersV1); err != nil {
+		t.Fatal(err)
+	}
+	mustCreate(t, s)
+	if _, err := s.Write(t.Context(), ordersV1, []projection.Change{row("order-2")}); err != nil {
+		t.Errorf("made anew: %v", err)
+	}
+}
+
+func TestTheFolderOfTablesIsMadeWhenItIsNeeded(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	mustCreate(t, newTables(t, filepath.Join(dir, "readmodels")))
+	lost := filepath.Join(dir, "lost", "readmodels") // with all that was beside it
+	if err := newTables(t, lost).Create(t.Context(), ordersV1); err == nil {
+		t.Errorf("%s was made", lost)
 	}
 }
