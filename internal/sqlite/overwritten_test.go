@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"gakushoku/internal/event"
 )
@@ -59,6 +60,9 @@ func TestAStoreNoticesWhoseContentItsFileHasNow(t *testing.T) {
 			t.Parallel()
 			s, copied := inFolder(t, "one", 100)
 			c.overwrite(t, s.Path(), copied)
+			if err := os.Chtimes(s.Path(), time.Time{}, time.Now().Add(time.Hour)); err != nil { // however coarse its clock is
+				t.Fatal(err)
+			}
 			err := s.db.glance() // before a commit, nothing else is looked at
 			if c.says == "" {
 				if err != nil {
