@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/klauspost/compress/zstd"
@@ -16,6 +17,9 @@ type Reader struct {
 	Ledger Ledger
 	Blobs  BlobReader
 }
+
+// ErrDamaged says that an object of the log is not what was written.
+var ErrDamaged = errors.New("is damaged")
 
 // manifestPage is how many manifests are read at once.
 const manifestPage = 500
@@ -74,7 +78,7 @@ func (r *Reader) readFrame(ctx context.Context, m *Manifest, f Frame, buf []byte
 	}
 	lines, err := m.DecodeFrame(f, compressed, buf)
 	if err != nil {
-		return nil, fmt.Errorf("%s is damaged: %w: restore the object from a backup, archive verify --deep tells about all of them", m.Key, err)
+		return nil, fmt.Errorf("%s %w: %w: restore the object from a backup, archive verify --deep tells about all of them", m.Key, ErrDamaged, err)
 	}
 	return lines, nil
 }

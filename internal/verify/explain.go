@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventlog"
 	"gakushoku/internal/eventstore"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/readmodel"
@@ -167,11 +168,10 @@ func (x *Explainer) addEvents(ctx context.Context, e *Explanation, history []eve
 	var numbers map[uint64]uint64
 	if x.Numbers != nil {
 		var err error
-		if numbers, err = x.Numbers.Numbers(ctx, e.Stream); err != nil && ctx.Err() != nil {
-			return err
-		}
-		if err != nil {
+		if numbers, err = x.Numbers.Numbers(ctx, e.Stream); errors.Is(err, eventlog.ErrDamaged) || errors.Is(err, eventlog.ErrNoBlob) {
 			e.Unnumbered = err.Error()
+		} else if err != nil {
+			return err
 		}
 	}
 	for i := range history {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/eventlog"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/verify"
 )
@@ -113,7 +114,11 @@ func TestExplainKnowsItsLimits(t *testing.T) {
 	}
 	x := w.explainer()
 	x.Numbers = numbers{errDisk}
-	if e, err := x.Explain(t.Context(), orders.Name, "o1"); err != nil || e.Unnumbered != errDisk.Error() || len(e.Events) != 2 {
+	if _, err := x.Explain(t.Context(), orders.Name, "o1"); !errors.Is(err, errDisk) {
+		t.Errorf("a log that cannot be read now: %v", err)
+	}
+	x.Numbers = numbers{eventlog.ErrDamaged}
+	if e, err := x.Explain(t.Context(), orders.Name, "o1"); err != nil || e.Unnumbered != eventlog.ErrDamaged.Error() || len(e.Events) != 2 {
 		t.Errorf("a log that cannot be read: %+v, %v", e, err)
 	}
 }
