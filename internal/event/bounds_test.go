@@ -88,7 +88,7 @@ func TestCharactersThatShowNothingAreHidden(t *testing.T) {
 func TestAnOrderOfAsManyLinesAsThereMayBeIsTaken(t *testing.T) {
 	t.Parallel()
 	for lines, ok := range map[int]bool{event.MaxLines: true, event.MaxLines + 1: false} {
-		p := event.OrderPlaced{OrderID: "o1", Total: 1}
+		p := event.OrderPlaced{OrderID: "o1", Total: int64(lines)}
 		for range lines {
 			p.Lines = append(p.Lines, event.Line{Product: "x", Quantity: 1, UnitPrice: 1})
 		}

@@ -18,7 +18,8 @@ func Decode(line []byte, e *Event) error {
 	return (*Decoder)(nil).Decode(line, e)
 }
 
-// DecodeStrict is Decode for a line from outside: it refuses what CheckJSON refuses.
+// DecodeStrict is Decode for a line from outside: it refuses what CheckJSON refuses, and known keys
+// that are spelled in another case.
 func DecodeStrict(line []byte, e *Event) error {
 	d := Decoder{Strict: true}
 	return d.Decode(line, e)
@@ -71,6 +72,7 @@ type envelope struct {
 	fields  [fieldCount]span
 	orderID span
 	paidAt  span
+	lines   span
 	more    bool // there are others than the first five, which every log has
 }
 
@@ -109,7 +111,7 @@ func (s *scanner) envelope(v *envelope) bool {
 		return false
 	}
 	next := 0
-	others := s.newNames()
+	others := s.newNames(fieldKeys[:])
 	for first := true; s.more(first, '}'); first = false {
 		at := s.at
 		field, ok := s.oneOf(fieldKeys[:], next, &others)
@@ -134,21 +136,24 @@ func (s *scanner) envelope(v *envelope) bool {
 }
 
 // pickedKeys are the keys of a payload that are picked up on the way, and pick is where to.
-var pickedKeys = [...]string{payloadKeys[payloadOrderID], payloadKeys[payloadPaidAt]}
+var pickedKeys = [...]string{payloadKeys[payloadOrderID], payloadKeys[payloadPaidAt], payloadKeys[payloadLines]}
 
 func (v *envelope) pick(field int) *span {
-	if field == 0 {
+	switch pickedKeys[field] {
+	case payloadKeys[payloadOrderID]:
 		return &v.orderID
+	case payloadKeys[payloadPaidAt]:
+		return &v.paidAt
 	}
-	return &v.paidAt
+	return &v.lines
 }
 
 // payload steps over an object and picks up what is needed of it.
 func (s *scanner) payload(v *envelope) span {
 	start := s.at
 	s.at++
-	v.orderID, v.paidAt = span{}, span{}
-	others := s.newNames()
+	v.orderID, v.paidAt, v.lines = span{}, span{}, span{}
+	others := s.newNames(payloadKeys[:])
 	next := 0
 	for first := true; s.more(first, '}'); first = false {
 		at := s.at
@@ -157,11 +162,16 @@ func (s *scanner) payload(v *envelope) span {
 			return span{}
 		}
 		next = field + 1
-		value := s.value(2)
 		if field == fieldUnknown {
+			s.value(2)
 			continue
 		}
 		picked := v.pick(field)
+		if picked == &v.lines {
+			s.inner = lineKeys[:]
+		}
+		value := s.value(2)
+		s.inner = nil
 		if s.strict && picked.kind != 0 {
 			s.repeated([]byte(unquoted(pickedKeys[field])), at)
 			return span{}

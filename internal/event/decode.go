@@ -87,7 +87,7 @@ func (p *payload) find(e *Event, newest int) {
 // members notes the values of a payload's object.
 func (p *payload) members(s *scanner) {
 	next := 0
-	others := s.newNames()
+	others := s.newNames(payloadKeys[:])
 	for first := true; s.more(first, '}'); first = false {
 		field, ok := s.oneOf(payloadKeys[:], next, &others)
 		switch {
@@ -168,7 +168,7 @@ func (s *scanner) line() (l Line, err error) {
 	}
 	s.at++
 	var fields [len(lineKeys)]span
-	others := s.newNames()
+	others := s.newNames(lineKeys[:])
 	next := 0
 	for first := true; s.more(first, '}'); first = false {
 		field, ok := s.oneOf(lineKeys[:], next, &others)

@@ -3,6 +3,7 @@ package event
 import (
 	"bytes"
 	"slices"
+	"strings"
 )
 
 // maxCompared is how many names of an object are compared one by one.
@@ -12,22 +13,45 @@ const maxCompared = 16
 // such an object some programs take the first value and others the last. They stand on the
 // scanner's stack from base on; those of a large object in a map, too.
 type names struct {
-	base int
-	many map[string]struct{}
+	base  int
+	many  map[string]struct{}
+	known []string // keys, with quotes and colon, that must not be spelled in another case
 }
 
-// newNames begins an object.
-func (s *scanner) newNames() names { return names{base: len(s.seen)} }
+// newNames begins an object with these keys, which some programs know in upper and lower case.
+func (s *scanner) newNames(known []string) names { return names{base: len(s.seen), known: known} }
 
 // end ends the object.
 func (n *names) end(s *scanner) { s.seen = s.seen[:n.base] }
 
 // add notes a name that stands at a place. Scanners that are not strict do not ask.
 func (n *names) add(s *scanner, name []byte, at int) bool {
-	if s.strict && n.repeats(s, name) {
+	if !s.strict {
+		return true
+	}
+	if key := n.meant(name); key != "" {
+		return s.failAt(at, "the key %.40q differs from %q only in upper and lower case: write it as %[2]q, or leave it out", name, key)
+	}
+	if n.repeats(s, name) {
 		return s.repeated(name, at)
 	}
 	return true
+}
+
+// meant is the known key that a name is but for upper and lower case; "" when it is none, or just
+// that key.
+func (n *names) meant(name []byte) string {
+	for _, quoted := range n.known {
+		key := unquoted(quoted)
+		if string(name) == key {
+			return ""
+		}
+		const widest = 3 // bytes of what folds to an ASCII letter
+		if len(key) <= len(name) && len(name) <= widest*len(key) && strings.EqualFold(string(name), key) {
+			return key
+		}
+	}
+	return ""
 }
 
 func (n *names) repeats(s *scanner, name []byte) bool {

@@ -19,6 +19,7 @@ type scanner struct {
 	at     int  // the next byte to look at
 	strict bool // refuse what programs read differently: repeated keys and halves of surrogate pairs
 	seen   [][]byte
+	inner  []string // the known keys of objects inside the value that is read
 	err    error
 }
 

@@ -67,6 +67,13 @@ func TestALineFromOutsideMeansOneThing(t *testing.T) {
 		"the order's id twice":                `"payload":{"orderId":"o1","total":1,"orderId":"o2"}}`,
 		"the order's id twice, once null":     `"payload":{"orderId":null,"total":1,"orderId":"o2"}}`,
 		"a field of a line twice":             `"payload":{"orderId":"o1","lines":[{"product":"x","quantity":1,"unitPrice":1,"unitPrice":2}],"total":1}}`,
+		"a field in another case":             `"payload":{"orderId":"o1","total":1},"Stream":"order-o1"}`,
+		"a field in two cases":                `"EventId":"e2","payload":{"orderId":"o1","total":1}}`,
+		"a field of the payload in two cases": `"payload":{"orderId":"o1","total":1,"Total":5}}`,
+		"a field of the payload in capitals":  `"payload":{"orderId":"o1","total":1,"LINES":[]}}`,
+		"a field with a folded letter":        `"payload":{"orderId":"o1","total":1,"line\u017f":[]}}`,
+		"a field of a line in another case":   `"payload":{"orderId":"o1","lines":[{"product":"x","quantity":1,"unitPrice":1,"Quantity":2}],"total":1}}`,
+		"the id in two cases, escaped":        `"payload":{"orderId":"o1","total":1,"\u004frderId":"o2"}}`,
 		"an unknown field twice":              `"payload":{"orderId":"o1","total":1},"x":1,"y":2,"x":3}`,
 		"an unknown field within one":         `"payload":{"orderId":"o1","total":1},"x":[{"a":1,"a":1}]}`,
 		"the first half of a character":       `"payload":{"orderId":"a\ud800","total":1}}`,
@@ -88,7 +95,7 @@ func TestALineFromOutsideMeansOneThing(t *testing.T) {
 		})
 	}
 	var e event.Event
-	good := head + `"payload":{"orderId":"\ud83c\udf59\ufffd","total":1,"x":[{"a":1},{"a":1}]}}`
+	good := head + `"payload":{"orderId":"\ud83c\udf59\ufffd","total":1,"x":[{"a":1},{"a":1},{"Product":1,"Total":1,"A":1,"a":1}],"totals":1},"Payloads":1}`
 	if err := decoder.Decode([]byte(good), &e); err != nil || e.Stream != "order-🍙\ufffd" {
 		t.Errorf("%v, stream %q", err, e.Stream)
 	}
@@ -141,6 +148,7 @@ func TestImportedValuesKeepToTheBoundsOfOrders(t *testing.T) {
 		"a price below nothing":        {"OrderPlaced", "", `{"orderId":"o1","total":1,"lines":[{"product":"x","quantity":1,"unitPrice":-1}]}`, "line 1: unitPrice must be"},
 		"a product's name too long":    {"OrderPlaced", "", `{"orderId":"o1","total":1,"lines":[{"product":"` + strings.Repeat("x", 201) + `","quantity":1,"unitPrice":1}]}`, "product has 201 bytes"},
 		"too many lines":               {"OrderPlaced", "", `{"orderId":"o1","total":1,"lines":[` + many[:len(many)-1] + `]}`, "payload.lines are 51"},
+		"a total beside its lines":     {"OrderPlaced", "", `{"orderId":"o1","total":1,"lines":[{"product":"x","quantity":5,"unitPrice":780}]}`, "payload.total is 1 yen but the lines add up to 3900"},
 		"a refund of too much":         {"OrderRefunded", "", `{"orderId":"o1","amount":1000001,"paymentMethod":"CARD"}`, "payload.amount must be"},
 		"a reason with a control":      {"OrderCancelled", "", `{"orderId":"o1","reason":"a\u001bb"}`, `payload.reason contains the control character '\x1b'`},
 		"the last day there is":        {"OrderReady", "9999-12-31T15:00:00Z", `{"orderId":"o1"}`, "occurredAt 9999-12-31T15:00:00.000Z is after 9999-12-31T09:59:59.999Z"},

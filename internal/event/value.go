@@ -34,7 +34,7 @@ func (s *scanner) object(depth int) span {
 	if !s.enter(depth) {
 		return span{}
 	}
-	seen := s.newNames()
+	seen := s.newNames(s.inner)
 	for first := true; s.more(first, '}'); first = false {
 		at := s.at
 		if name, ok := s.key(); ok && seen.add(s, name, at) {

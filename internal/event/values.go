@@ -84,7 +84,23 @@ func (p OrderPlaced) check() error {
 			return fmt.Errorf("payload.lines: line %d: unitPrice %w", i+1, err)
 		}
 	}
-	return inPayload("total", CheckAmount(p.Total))
+	if err := CheckAmount(p.Total); err != nil {
+		return inPayload("total", err)
+	}
+	return p.checkSum()
+}
+
+// checkSum refuses a total that is not the sum of the lines, when there are lines. They are bounded,
+// so the sum cannot overflow.
+func (p OrderPlaced) checkSum() error {
+	var sum int64
+	for _, l := range p.Lines {
+		sum += l.Quantity * l.UnitPrice
+	}
+	if len(p.Lines) > 0 && sum != p.Total {
+		return fmt.Errorf("payload.total is %d yen but the lines add up to %d", p.Total, sum)
+	}
+	return nil
 }
 
 func checkReason(reason string) error {
