@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"gakushoku/internal/event"
@@ -25,26 +26,27 @@ const (
 	chunkPause  = 3 * time.Millisecond
 )
 
-// append gives the new events, which are total, to the store, and returns how many it has taken,
-// also when it fails on the way.
-func (p *plan) append(ctx context.Context, target Target, total int64) (int, error) {
-	imported := 0
+// append gives the new events, which are total, to the store, and returns how many it has taken, and
+// how many somebody else has brought in meanwhile, also when it fails on the way.
+func (p *plan) append(ctx context.Context, target Target, total int64) (imported, there int, err error) {
 	var next chunk
 	commit := func() error {
-		if imported > 0 {
+		if imported+there > 0 {
 			if err := wait.For(ctx, chunkPause); err != nil {
 				return err
 			}
 		}
-		if err := next.appendTo(ctx, target); err != nil {
+		found, err := next.appendNew(ctx, target)
+		there += found
+		if err != nil {
 			return err
 		}
 		imported += next.events
-		p.tell(StepAppend, int64(imported), total)
+		p.tell(StepAppend, int64(imported+there), total)
 		next = chunk{}
 		return nil
 	}
-	err := p.inOrder(func(e *entry) error {
+	err = p.inOrder(func(e *entry) error {
 		loaded, err := p.load(e)
 		if err != nil {
 			return err
@@ -58,7 +60,7 @@ func (p *plan) append(ctx context.Context, target Target, total int64) (int, err
 	if err == nil && next.events > 0 {
 		err = commit()
 	}
-	return imported, err
+	return imported, there, err
 }
 
 // inOrder visits the new entries in the order of the file; one that comes before an earlier
@@ -131,6 +133,70 @@ func (c *chunk) take(e event.Event, bytes int) {
 		return
 	}
 	c.runs = append(c.runs, []event.Event{e})
+}
+
+// appendNew appends the chunk, but for what somebody else has brought in since the file was compared
+// with the store, such as another import of the same file: there is how many of its events that are.
+func (c *chunk) appendNew(ctx context.Context, target Target) (there int, err error) {
+	for {
+		err := c.appendTo(ctx, target)
+		if !errors.Is(err, eventstore.ErrConflict) {
+			return there, err
+		}
+		found, err := c.leaveOut(ctx, target)
+		there += found
+		if err != nil || c.events == 0 {
+			return there, err
+		}
+	}
+}
+
+// leaveOut takes out of the chunk what the store has by now, which is at least one event; what is not
+// the same there is ErrStoreChanged.
+func (c *chunk) leaveOut(ctx context.Context, target Target) (there int, err error) {
+	stored, err := target.LoadMany(ctx, c.streams())
+	if err != nil {
+		return 0, fmt.Errorf("comparing with the event store: %w", err)
+	}
+	left := c.runs[:0]
+	for _, run := range c.runs {
+		n, err := alike(run, stored[run[0].Stream])
+		if err != nil {
+			return there, err
+		}
+		there += n
+		if n < len(run) {
+			left = append(left, run[n:])
+		}
+	}
+	c.runs, c.events = left, c.events-there
+	if there == 0 {
+		return 0, ErrStoreChanged
+	}
+	return there, nil
+}
+
+// alike is how many events of a run are in their stream, where each must be the same.
+func alike(run, stored []event.Event) (int, error) {
+	for i := range run {
+		e := &run[i]
+		if e.Version > uint64(len(stored)) {
+			return i, nil
+		}
+		if there := &stored[e.Version-1]; there.ID != e.ID || differs(e, there) != "" {
+			return i, fmt.Errorf("%w: something else has written version %d of %s; import the file again to go on with what still fits", ErrStoreChanged, e.Version, e.Stream)
+		}
+	}
+	return len(run), nil
+}
+
+func (c *chunk) streams() []string {
+	names := make([]string, len(c.runs))
+	for i, run := range c.runs {
+		names[i] = run[0].Stream
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // appendTo appends the chunk in one transaction.

@@ -11,7 +11,6 @@ import (
 	"io"
 
 	"gakushoku/internal/event"
-	"gakushoku/internal/eventstore"
 	"gakushoku/internal/observe"
 )
 
@@ -85,8 +84,8 @@ var (
 	// ErrBadLines says that there are bad lines, which the report describes. Nothing was
 	// imported.
 	ErrBadLines = errors.New("bad lines")
-	// ErrStoreChanged says that somebody else appended to one of the streams between the check
-	// and the append. Importing the file again tells whether the rest still fits.
+	// ErrStoreChanged says that somebody else appended another event to one of the streams between
+	// the check and the append. Importing the file again tells whether the rest still fits.
 	ErrStoreChanged = errors.New("the event store changed during the import")
 )
 
@@ -140,10 +139,8 @@ func Import(ctx context.Context, r io.Reader, target Target, o Options) (Report,
 	if report.Imported == 0 {
 		return report, nil
 	}
-	report.Imported, err = p.append(ctx, target, int64(report.Imported))
-	if errors.Is(err, eventstore.ErrConflict) {
-		err = fmt.Errorf("%w: %w", ErrStoreChanged, err)
-	}
+	imported, there, err := p.append(ctx, target, int64(report.Imported))
+	report.Imported, report.AlreadyThere = imported, report.AlreadyThere+there
 	return report, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -290,10 +291,38 @@ func TestImportImportsNothingWhenTheStoreChangesMeanwhile(t *testing.T) {
 		return store.Append(t.Context(), e.Stream, 0, []event.Event{e})
 	}}
 	report, err := Import(t.Context(), file(placed1, paid1, placed2), racing, Options{})
-	if !errors.Is(err, ErrStoreChanged) || report.Imported != 0 {
+	if !errors.Is(err, ErrStoreChanged) || !strings.Contains(err.Error(), "version 1 of order-o2") || report.Imported != 0 {
 		t.Errorf("%v %+v", err, report)
 	}
 	equal(t, []string{"order-o2/1/other"}, stored(t, store))
+}
+
+// Mutation caught: a conflict with what another import of the same file has just brought in is an
+// error, or its events count as imported.
+func TestImportLeavesOutWhatAnotherImportsMeanwhile(t *testing.T) {
+	t.Parallel()
+	ready := versioned("e9", 3, "OrderReady")
+	for name, other := range map[string][]string{
+		"all of it":      {placed1, paid1, placed2, ready},
+		"some of it":     {placed1, placed2},
+		"a part of each": {placed1, paid1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := newStore(t)
+			racing := racingStore{store, sync.OnceValue(func() error {
+				mustImport(t, store, other...)
+				return nil
+			})}
+			report, err := Import(t.Context(), file(placed1, paid1, placed2, ready), racing, Options{})
+			if err != nil || report.Imported != 4-len(other) || report.AlreadyThere != len(other) {
+				t.Errorf("%v %+v", err, report)
+			}
+			if all := stored(t, store); len(all) != 4 {
+				t.Errorf("the store has %v", all)
+			}
+		})
+	}
 }
 
 // changingFile is a store whose file of events changes while it is compared with the store.
