@@ -55,7 +55,7 @@ func eachOnce(waiting []suspect) []suspect {
 	kept := waiting[:1]
 	for _, s := range waiting[1:] {
 		if last := &kept[len(kept)-1]; last.stream == s.stream {
-			last.want, last.at = max(last.want, s.want), s.at
+			last.want, last.at, last.noRow = max(last.want, s.want), s.at, last.noRow && s.noRow
 			continue
 		}
 		kept = append(kept, s)
@@ -77,6 +77,10 @@ func (p *pass) lookAgainAt(ctx context.Context, some []suspect, lost lostStreams
 	for i := range looks {
 		l := &looks[i]
 		l.late(some[i].want)
+		if some[i].noRow && present(&l.row) {
+			page.Rows++
+			page.Events += int64(l.length)
+		}
 		if l.noStream() {
 			lost.judge(&l.judgement, l.row.Stream)
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gakushoku/internal/event"
@@ -20,7 +21,8 @@ type pass struct {
 	definition projection.Definition
 	table      projection.Table
 	options    Options
-	salt       uint64 // chooses the sample
+	salt       uint64                 // chooses the sample
+	sure       atomic.Pointer[string] // the stream that is in the sample whatever the salt says: no sample is empty
 
 	comparing *comparing // with an older version; nil when that is not asked for
 
@@ -34,6 +36,7 @@ type suspect struct {
 	stream string
 	want   uint64 // the version that the stream had; 0 when there was none
 	at     time.Time
+	noRow  bool // so that nothing was compared yet
 }
 
 func newPass(v *Verifier, d projection.Definition, t projection.Table, o Options) *pass {
@@ -89,7 +92,16 @@ func (p *pass) chosen(stream string) bool {
 	h := fnv.New64a()
 	h.Write([]byte(stream)) //nolint:errcheck // it cannot fail
 	x := (h.Sum64() ^ p.salt) * 0x9e3779b97f4a7c15
-	return float64(x>>11)/(1<<53) < math.Min(p.options.Sample, 1)
+	return float64(x>>11)/(1<<53) < math.Min(p.options.Sample, 1) || p.surely(stream)
+}
+
+// surely reports whether a stream is the first that the chance has left out.
+func (p *pass) surely(stream string) bool {
+	if first := p.sure.Load(); first != nil {
+		return *first == stream
+	}
+	own := strings.Clone(stream)
+	return p.sure.CompareAndSwap(nil, &own) || *p.sure.Load() == stream
 }
 
 // comparePage compares rows with their streams.
@@ -133,11 +145,11 @@ func (p *pass) judgeRows(ctx context.Context, rows []projection.Record, historie
 		page.Sums.addAll(j.folds)
 		switch {
 		case j.noStream():
-			behind = append(behind, suspect{row.Stream, 0, now})
+			behind = append(behind, suspect{stream: row.Stream, at: now})
 		case j.class != "":
 			wrong = append(wrong, problemOf(row, uint64(len(history)), &j))
 		case j.behind:
-			behind = append(behind, suspect{row.Stream, uint64(len(history)), now})
+			behind = append(behind, suspect{stream: row.Stream, want: uint64(len(history)), at: now})
 		}
 		if row.Parked != nil && j.class == "" {
 			page.Parked++
@@ -204,7 +216,7 @@ func (p *pass) missing(streams []string, histories map[string][]event.Event) []s
 	waiting := make([]suspect, len(streams))
 	now := p.Now()
 	for i, name := range streams {
-		waiting[i] = suspect{strings.Clone(name), uint64(len(histories[name])), now}
+		waiting[i] = suspect{strings.Clone(name), uint64(len(histories[name])), now, true}
 	}
 	return waiting
 }

@@ -76,6 +76,44 @@ func TestASampleLooksAtSomeStreamsAndAtNoTotals(t *testing.T) {
 	}
 }
 
+// Mutation caught: a sample so small that nothing is looked at, and nothing is found to be wrong.
+func TestNoSampleIsEmpty(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if r := w.verify(w.verifier(false), verify.Options{Sample: 1e-9}); r.Streams != 0 || r.Rows != 0 || !r.Sound() {
+		t.Errorf("of nothing: %+v", r)
+	}
+	w.orders(600)
+	if r := w.verify(w.verifier(false), verify.Options{Sample: 1e-9}); r.Streams != 1 || r.Rows != 1 || !r.Sound() {
+		t.Errorf("of 600 streams: %+v", r)
+	}
+	for i := range 600 {
+		w.edit(fmt.Sprintf("order-o%04d", i), erase)
+	}
+	if r := w.verify(w.verifier(false), verify.Options{Sample: 1e-9}); r.Streams != 1 || r.Counts[verify.Missing] != 1 {
+		t.Errorf("of 600 streams without rows: %+v", r)
+	}
+}
+
+// Mutation caught: rows that come up while they are waited for are compared and not counted.
+func TestRowsThatComeLateAreCounted(t *testing.T) {
+	t.Parallel()
+	for _, snapshots := range []bool{false, true} {
+		w := newWorld(t)
+		w.order("o1")
+		late := w.append("o2", event.OrderPlaced{OrderID: "o2", Total: 780})
+		v := w.verifier(snapshots)
+		v.LagBound = time.Hour
+		v.Sleep = func(context.Context, time.Duration) error {
+			w.project(late)
+			return nil
+		}
+		if r := w.verify(v, verify.Options{}); r.Streams != 2 || r.Rows != 2 || r.Events != 3 || !r.Sound() {
+			t.Errorf("snapshots %t: %+v", snapshots, r)
+		}
+	}
+}
+
 func TestOnlyWhatIsBehindIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

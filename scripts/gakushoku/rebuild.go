@@ -234,7 +234,7 @@ func (p *program) showVerification(r *reproject.Run) error {
 	}
 	sample := ""
 	if r.Request.Sample > 0 && r.Request.Sample < 1 {
-		sample = fmt.Sprintf(" (a sample of %g %%)", r.Request.Sample*100)
+		sample = " (a sample of " + ofWhole(r.Request.Sample) + ")"
 	}
 	verdict := "sound"
 	if !v.Sound {

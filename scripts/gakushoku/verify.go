@@ -15,7 +15,7 @@ type verifyCommand struct {
 	Name    string `arg:"" help:"The projection, such as orders."`
 	Version int    `help:"The table version; the one that readers see if not given." placeholder:"N"`
 	Fix     bool   `help:"Heal the rows that are wrong, and those missing that totals do not count."`
-	Sample  share  `help:"Compare only this share of the streams, such as 1% or 0.01; totals are then not compared." placeholder:"SHARE"`
+	Sample  share  `help:"Compare only this share of the streams, such as 1% or 0.01, and at least one; totals are then not compared." placeholder:"SHARE"`
 	JSON    bool   `help:"Print the report as JSON." name:"json"`
 	awsFlag
 }
@@ -75,10 +75,10 @@ func (c *verifyCommand) verify(p *program, m *repair.ReadModels) (repair.Verifie
 func (p *program) showVerified(name string, v *repair.Verified, took time.Duration) error {
 	sample := ""
 	if 0 < v.Sample && v.Sample < 1 {
-		sample = fmt.Sprintf(", a sample of %g %%", v.Sample*100)
+		sample = ", a sample of " + ofWhole(v.Sample)
 	}
-	err := p.printf("%s (%s, revision %d%s): %s, %s and %s compared in %s\n", v.Table, v.Version.State, v.Version.Revision, sample,
-		plural(v.Rows, "row"), plural(v.Events, "event"), plural(int64(v.Checked), "total"), took.Round(time.Millisecond))
+	err := p.printf("%s (%s, revision %d%s): %s of %s, %s and %s compared in %s\n", v.Table, v.Version.State, v.Version.Revision, sample,
+		plural(v.Rows, "row"), plural(v.Streams, "stream"), plural(v.Events, "event"), plural(int64(v.Checked), "total"), took.Round(time.Millisecond))
 	if err == nil && v.Parked > 0 {
 		err = p.printf("%s set aside, as the events say: gakushoku projection park list %s\n", plural(v.Parked, "stream"), name)
 	}
@@ -170,6 +170,12 @@ func (p *program) showTotals(totals []verify.WrongTotal) error {
 
 // share is a flag that takes a part of a whole, such as 1% or 0.01.
 type share float64
+
+// ofWhole is a share as people read it: in digits, and without the noise of binary fractions.
+func ofWhole(of float64) string {
+	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(of*100, 'g', 6, 64), 64)
+	return strconv.FormatFloat(rounded, 'f', -1, 64) + " %"
+}
 
 // UnmarshalText reads either form.
 func (s *share) UnmarshalText(text []byte) error {

@@ -95,9 +95,10 @@ func unpaid(r *projection.Record) {
 func TestVerifyJudgesAReadModel(t *testing.T) {
 	t.Parallel()
 	dir := projected(t)
-	contains(t, ok(t, "projection", "verify", "orders", "-d", dir), "orders-v1 (active, revision 1): 2 rows, 4 events and 3 totals compared", "1 stream set aside, as the events say", "It is sound.")
+	contains(t, ok(t, "projection", "verify", "orders", "-d", dir), "orders-v1 (active, revision 1): 2 rows of 2 streams, 4 events and 3 totals compared", "1 stream set aside, as the events say", "It is sound.")
 	contains(t, ok(t, "projection", "verify", "orders", "-d", dir, "--sample", "100%"), "2 rows", "3 totals")
 	contains(t, ok(t, "projection", "verify", "orders", "-d", dir, "--sample", "0.5"), "a sample of 50 %", "0 totals")
+	contains(t, ok(t, "projection", "verify", "orders", "-d", dir, "--sample", "0.000001"), "a sample of 0.0001 %", "1 row of 1 stream")
 	damage(t, dir, "order-o1", unpaid)
 	call(t, "projection", "verify", "orders", "-d", dir).wants(t, exitFailed,
 		"1 problem: 1 different", "order-o1", "different", "e2", "c2", `status is "ORDERED", should be "PAID"`, "--fix", "gakushoku: orders is not sound\n")
