@@ -14,6 +14,7 @@ type Status struct {
 	Waiting *uint64       `json:"waiting,omitempty"` // events that are not in the log yet; absent when nobody can tell
 	AgeMs   int64         `json:"ageMs,omitempty"`   // how long ago the last segment was committed
 	Misfit  string        `json:"misfit,omitempty"`  // why the log and what else there is do not belong together
+	Lost    int           `json:"lost,omitempty"`    // segments whose object is missing
 }
 
 // Status reads where the log stands.
@@ -38,7 +39,32 @@ func (l *Log) Status(ctx context.Context) (Status, error) {
 			return s, fmt.Errorf("comparing the log with what else there is: %w", err)
 		}
 	}
+	if s.Lost, err = l.lost(ctx); err != nil {
+		return s, fmt.Errorf("looking for the objects of the log: %w", err)
+	}
 	return s, nil
+}
+
+// lost is how many segments have no object.
+func (l *Log) lost(ctx context.Context) (int, error) {
+	head, err := l.Ledger.Head(ctx)
+	there := map[string]bool{}
+	if err == nil {
+		err = l.objects(ctx, eventlog.SegmentFolder, func(b eventlog.Blob) error {
+			there[b.Key] = true
+			return nil
+		})
+	}
+	lost := 0
+	if err == nil {
+		err = l.segments(ctx, 0, head.Number, func(m *eventlog.Manifest) error {
+			if !there[m.Key] && m.Last <= head.Number {
+				lost++
+			}
+			return nil
+		})
+	}
+	return lost, err
 }
 
 // Stats are figures about a log.
@@ -54,6 +80,7 @@ type Stats struct {
 	NewestAt      event.Instant `json:"newestAt,omitzero"`
 	FirstCommitAt event.Instant `json:"firstCommitAt,omitzero"`
 	LastCommitAt  event.Instant `json:"lastCommitAt,omitzero"`
+	Lost          int           `json:"lost,omitempty"` // segments whose object is missing
 	// What is known when the events were read.
 	Streams *int    `json:"streams,omitempty"`
 	Repeats *uint64 `json:"repeats,omitempty"`
@@ -82,7 +109,10 @@ func (l *Log) Stats(ctx context.Context, read bool) (Stats, error) {
 		s.LastCommitAt = m.CreatedAt
 		return nil
 	})
-	if err == nil && read {
+	if err == nil {
+		s.Lost, err = l.lost(ctx)
+	}
+	if err == nil && read && s.Lost == 0 {
 		err = l.countRepeats(ctx, &s)
 	}
 	if s.Bytes > 0 {

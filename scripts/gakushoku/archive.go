@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -29,7 +30,7 @@ type archiveStatusCommand struct {
 func (archiveStatusCommand) Help() string {
 	return `The log is the numbered, immutable copy of all events that rebuilds, backups and audits read. A running server brings it up to date within seconds.
 
-Exit code: 0, or 2 when it could not be told.
+Exit code: 0; 1 objects of the log are missing, or the parts of the installation do not belong together; 2 it could not be told.
 
 Examples:
 
@@ -38,16 +39,28 @@ Examples:
 }
 
 func (c *archiveStatusCommand) Run(p *program) error {
-	return couldNotTell(p.withArchive(c.awsFlag, func(log *archive.Log) error {
-		status, err := log.Status(p.ctx)
-		if err != nil {
+	var status archive.Status
+	err := p.withArchive(c.awsFlag, func(log *archive.Log) (err error) {
+		if status, err = log.Status(p.ctx); err != nil {
 			return err
 		}
 		if c.JSON {
 			return p.printJSON(status)
 		}
 		return p.showArchiveStatus(&status)
-	}))
+	})
+	if err == nil && status.Misfit != "" && status.Lost == 0 {
+		return errors.New("the parts of the installation do not belong together")
+	}
+	return complete(err, status.Lost)
+}
+
+// complete judges a log by how many of its objects are missing.
+func complete(err error, lost int) error {
+	if err == nil && lost > 0 {
+		return fmt.Errorf("the objects of %s are missing: make them again with `gakushoku archive verify --fix`, or restore them from a backup", plural(int64(lost), "segment"))
+	}
+	return couldNotTell(err)
 }
 
 func (p *program) showArchiveStatus(s *archive.Status) error {
@@ -88,7 +101,7 @@ type archiveStatsCommand struct {
 func (archiveStatsCommand) Help() string {
 	return `The figures come from the manifests, so they are there at once; --repeats reads all segments.
 
-Exit code: 0, or 2 when it could not be told.
+Exit code: 0; 1 objects of the log are missing, and then nothing is read; 2 it could not be told.
 
 Examples:
 
@@ -97,16 +110,17 @@ Examples:
 }
 
 func (c *archiveStatsCommand) Run(p *program) error {
-	return couldNotTell(p.withArchive(c.awsFlag, func(log *archive.Log) error {
-		stats, err := log.Stats(p.ctx, c.Repeats)
-		if err != nil {
+	var stats archive.Stats
+	err := p.withArchive(c.awsFlag, func(log *archive.Log) (err error) {
+		if stats, err = log.Stats(p.ctx, c.Repeats); err != nil {
 			return err
 		}
 		if c.JSON {
 			return p.printJSON(stats)
 		}
 		return p.showArchiveStats(&stats)
-	}))
+	})
+	return complete(err, stats.Lost)
 }
 
 func (p *program) showArchiveStats(s *archive.Stats) error {
