@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,7 +10,6 @@ import (
 	"gakushoku/internal/event"
 	"gakushoku/internal/eventlog"
 	"gakushoku/internal/eventstore"
-	"gakushoku/internal/projection"
 )
 
 // The parts of a folder may be of different ages, or of different folders, when somebody restored
@@ -21,22 +21,32 @@ import (
 // a log that is empty or was never told. It fails with eventstore.ErrOtherStore when the log is of
 // other events than the store has.
 func (f *Folder) logged(ctx context.Context) (number uint64, known bool, err error) {
-	source, records, err := f.Ledger.Newest(ctx)
+	if err := f.checkBeside(ctx); err != nil {
+		return 0, false, err
+	}
+	claimed, err := f.claimed(ctx)
 	if err != nil {
 		return 0, false, err
 	}
-	if source == "" {
-		return f.lastLogged(ctx)
+	last, known, err := f.lastLogged(ctx)
+	return max(claimed, last), known || claimed > 0, err
+}
+
+// claimed is the last event of the newest claim of the ledger; 0 when it has none.
+func (f *Folder) claimed(ctx context.Context) (uint64, error) {
+	source, records, err := f.Ledger.Newest(ctx)
+	if err != nil || source == "" {
+		return 0, err
 	}
 	mark, err := eventstore.ParseMark(source)
 	if err != nil {
-		return 0, false, fmt.Errorf("reading which events are in the log: %w", err)
+		return 0, fmt.Errorf("reading which events are in the log: %w", err)
 	}
 	last := mark.Number + uint64(records) - 1
 	if err := f.wantLogged(ctx, mark, last); err != nil {
-		return 0, false, fmt.Errorf("looking for the last events of the log: %w", err)
+		return 0, fmt.Errorf("looking for the last events of the log: %w", err)
 	}
-	return last, true, nil
+	return last, nil
 }
 
 // wantLogged wants the first event of the newest segment in the store, unless that has a hole there,
@@ -56,37 +66,115 @@ func (f *Folder) wantLogged(ctx context.Context, first eventstore.Mark, last uin
 	return err
 }
 
-// lastLogged is logged for a ledger that was made anew from the manifests: by the events of the
-// last segment.
+// lastLogged is logged for a last segment that no claim tells about, as when the ledger was brought
+// up to the manifests: by its events.
 func (f *Folder) lastLogged(ctx context.Context) (number uint64, known bool, err error) {
 	head, err := f.Log().Head(ctx)
 	if err != nil || head.Number == 0 {
 		return 0, false, err
 	}
-	f.lastSegment.Lock()
-	defer f.lastSegment.Unlock()
-	if f.lastSegment.head == head.Number {
-		return f.lastSegment.number, true, nil
-	}
 	last, err := f.lastManifest(ctx, head)
 	if err != nil || last == nil {
 		return 0, false, err
 	}
-	err = f.Log().Events(ctx, last.First-1, head.Number, func(_ uint64, e *event.Event) error {
-		at, err := f.Events.NumberOf(ctx, e.Stream, e.Version)
-		if err == nil && at == 0 {
-			err = fmt.Errorf("%w: the log has version %d of %s", eventstore.ErrOtherStore, e.Version, e.Stream)
+	if source, _, err := f.Ledger.Covering(ctx, last.First); err != nil || source != "" {
+		return 0, false, err
+	}
+	return f.stored(ctx, last.Key)
+}
+
+// checkBeside fails with eventstore.ErrOtherStore when manifests lie beside the segments that the
+// ledger does not know, and the store does not have the events of the last of them: then both are
+// older than the log.
+func (f *Folder) checkBeside(ctx context.Context) error {
+	head, err := f.Log().Head(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Log().WholeHead(ctx); !errors.Is(err, eventlog.ErrLedgerBehind) {
+		return err
+	}
+	newest, err := f.newestBeside(ctx, head.Number)
+	if err != nil || newest == nil {
+		return err
+	}
+	_, _, err = f.stored(ctx, newest.Key)
+	return err
+}
+
+// newestBeside reads the last manifest that lies beside the segments; nil when it cannot be read.
+func (f *Folder) newestBeside(ctx context.Context, after uint64) (*eventlog.Manifest, error) {
+	const page = 1000
+	for key := eventlog.ManifestKey(after); ; {
+		blobs, err := f.Blobs.List(ctx, eventlog.ManifestFolder, key, page)
+		if err != nil {
+			return nil, err
 		}
-		number = max(number, at)
+		if len(blobs) > 0 {
+			key = blobs[len(blobs)-1].Key
+		}
+		if len(blobs) == page {
+			continue
+		}
+		raw, err := f.Blobs.Get(ctx, key)
+		if errors.Is(err, eventlog.ErrNoBlob) || errors.Is(err, eventlog.ErrTooLarge) {
+			return nil, nil
+		}
+		var m eventlog.Manifest
+		if err == nil && json.Unmarshal(raw, &m) != nil {
+			return nil, nil // which restoring the manifests tells
+		}
+		return &m, err
+	}
+}
+
+// stored is the number in the store of the newest event of a segment; not known when the object is
+// missing or damaged, which a verification tells. It fails with eventstore.ErrOtherStore when the
+// store lacks one of its events, or has another in its place.
+func (f *Folder) stored(ctx context.Context, key string) (number uint64, known bool, err error) {
+	f.lastSegment.Lock()
+	defer f.lastSegment.Unlock()
+	if f.lastSegment.key == key {
+		return f.lastSegment.number, true, nil
+	}
+	data, err := f.Blobs.Get(ctx, key)
+	if errors.Is(err, eventlog.ErrNoBlob) || errors.Is(err, eventlog.ErrTooLarge) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	var e event.Event
+	var missing error
+	damaged := eventlog.EachLine(data, func(line []byte) error {
+		if err := event.Decode(line, &e); err != nil {
+			return err
+		}
+		at, err := f.numberOf(ctx, &e)
+		number, missing = max(number, at), err
 		return err
 	})
-	if errors.Is(err, eventlog.ErrNoBlob) {
-		return 0, false, nil // which health tells
+	if missing != nil || damaged != nil {
+		return 0, false, missing
 	}
-	if err == nil {
-		f.lastSegment.head, f.lastSegment.number = head.Number, number
+	f.lastSegment.key, f.lastSegment.number = key, number
+	return number, true, nil
+}
+
+// numberOf is the number in the store of an event of the log, which must be there.
+func (f *Folder) numberOf(ctx context.Context, e *event.Event) (uint64, error) {
+	at, err := f.Events.NumberOf(ctx, e.Stream, e.Version)
+	if err != nil {
+		return 0, err
 	}
-	return number, err == nil, err
+	if at == 0 {
+		return 0, fmt.Errorf("%w: the log has version %d of %s, which it lacks", eventstore.ErrOtherStore, e.Version, e.Stream)
+	}
+	found, err := f.Events.MarkAfter(ctx, at-1, 1)
+	if err == nil && found.ID != e.ID {
+		err = fmt.Errorf("%w: version %d of %s is %s, in the log it is %s", eventstore.ErrOtherStore, e.Version, e.Stream, found.ID, e.ID)
+	}
+	return at, err
 }
 
 // lastManifest is the manifest at the head; nil when there is none.
@@ -147,51 +235,9 @@ func (f *Folder) batchOf(ctx context.Context, m *eventlog.Manifest) ([]event.Eve
 	return events, err
 }
 
-// ErrRowsBehind says that a table lacks what was applied to it: it is an older copy.
-var ErrRowsBehind = errors.New("the table lacks events that were applied to it, it is an older copy: bring it up to date with `gakushoku projection verify --fix`, or rebuild the projection")
-
-// CheckRows fails with ErrRowsBehind when an active table does not have the last event that was
-// applied. It looks at that one row.
-func (f *Folder) CheckRows(ctx context.Context) error {
-	checkpoint, err := f.Control.Checkpoint(ctx, projectorName)
-	if err != nil {
-		return err
-	}
-	mark, err := markOf(projectorName, checkpoint)
-	if err != nil || mark.Number == 0 {
-		return err
-	}
-	events, _, err := f.Events.Since(ctx, eventstore.Mark{Number: mark.Number - 1}, 1)
-	if err != nil || len(events) == 0 {
-		return err
-	}
-	var errs []error
-	for _, name := range projection.All().Names() {
-		errs = append(errs, f.checkRow(ctx, name, &events[0]))
-	}
-	return errors.Join(errs...)
-}
-
-// checkRow wants the active table of a projection to have an event.
-func (f *Folder) checkRow(ctx context.Context, name string, e *event.Event) error {
-	pointer, err := f.Control.Pointer(ctx, name)
-	if err != nil {
-		return err
-	}
-	active, ok := pointer.ActiveVersion()
-	d, known := projection.All().Revision(name, active.Revision)
-	if !ok || !known || !d.Folds(e.Stream) {
-		return nil
-	}
-	table := pointer.Table(active)
-	rows, err := f.Tables.Records(ctx, table, []string{e.Stream})
-	if errors.Is(err, projection.ErrNoTable) || errors.Is(err, projection.ErrDamaged) {
-		return nil // which is told elsewhere
-	}
-	if row := rows[e.Stream]; err == nil && row.Version < e.Version && row.Parked == nil {
-		err = fmt.Errorf("%s: %w", table, ErrRowsBehind)
-	}
-	return err
+// isMisfit reports whether an error says that parts of a folder do not belong together.
+func isMisfit(err error) bool {
+	return errors.Is(err, eventstore.ErrOtherStore) || errors.Is(err, ErrRowsBehind) || errors.Is(err, ErrRowsAhead) || errors.Is(err, ErrObjectsLost)
 }
 
 // misfit says why the parts of this folder do not belong together, "" when they do.
@@ -200,13 +246,22 @@ func (f *Folder) misfit(ctx context.Context) (string, error) {
 	for _, check := range []func(context.Context) error{f.CheckEvents, f.CheckRows, f.checkObjects} {
 		err := check(ctx)
 		switch {
-		case errors.Is(err, eventstore.ErrOtherStore) || errors.Is(err, ErrRowsBehind) || errors.Is(err, ErrObjectsLost):
+		case isMisfit(err):
 			whys = append(whys, err.Error())
 		case err != nil:
 			return "", err
 		}
 	}
 	return strings.Join(whys, "; "), nil
+}
+
+// eventsMisfit is misfit for whoever compares rows with the events itself.
+func (f *Folder) eventsMisfit(ctx context.Context) (string, error) {
+	err := f.CheckEvents(ctx)
+	if errors.Is(err, eventstore.ErrOtherStore) {
+		return err.Error(), nil
+	}
+	return "", err
 }
 
 // checkCutOff fails with eventstore.ErrOtherStore when the store was copied without its write-ahead

@@ -101,6 +101,8 @@ func TestOlderEventsUnderANewerLogAreTold(t *testing.T) {
 		"with their control records":  {"events.db", "control.db", "readmodels"},
 		"without control records":     {"events.db"},
 		"with everything but the log": {"events.db", "control.db"},
+		"with all databases":          {"events.db", "control.db", "log.db", "readmodels"},
+		"with newer lists":            {"events.db", "control.db", "log.db"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -117,31 +119,23 @@ func TestOlderEventsUnderANewerLogAreTold(t *testing.T) {
 			if r, err := f.ArchiveLog().Verify(t.Context(), archive.Options{}); err == nil && r.Sound {
 				t.Errorf("archive verify: %+v", r)
 			}
+			if r, err := f.ReadModels().Verify(t.Context(), readmodel.OrdersName, 0, verify.Options{}); err != nil || r.Sound || !strings.Contains(r.Misfit, "lost-events.md") {
+				t.Errorf("projection verify: %+v, %v", r, err)
+			}
+			if _, err := f.ArchiveLog().RestoreManifests(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.CheckEvents(t.Context()); !errors.Is(err, eventstore.ErrOtherStore) {
+				t.Errorf("check once the manifests are restored: %v", err)
+			}
+			if s, err := f.ArchiveLog().Status(t.Context()); err == nil && s.Misfit == "" {
+				t.Errorf("status once the manifests are restored: %+v", s)
+			}
 			n := 0
 			if err := EachArchived(t.Context(), f.Dir, func(*event.Event) error { n++; return nil }); err != nil || n != 6 {
 				t.Errorf("the log has %d events, %v", n, err)
 			}
 		})
-	}
-}
-
-func TestOlderTableIsToldAndMended(t *testing.T) {
-	t.Parallel()
-	f := aged(t, "readmodels")
-	if err := f.CheckRows(t.Context()); !errors.Is(err, ErrRowsBehind) {
-		t.Errorf("check: %v", err)
-	}
-	if got := partOf(t, f, health.PartReadModel); got.Status != health.Failing || !strings.Contains(got.Detail, "older copy") {
-		t.Errorf("health: %+v", got)
-	}
-	if status, err := f.Versions(t.Context()); err != nil || !strings.Contains(status.Misfit, "older copy") {
-		t.Errorf("status: %+v, %v", status, err)
-	}
-	if v, err := f.ReadModels().Verify(t.Context(), readmodel.OrdersName, 0, verify.Options{Fix: true}); err != nil || !v.Sound {
-		t.Errorf("fixing: %+v, %v", v, err)
-	}
-	if got := partOf(t, f, health.PartReadModel); got.Status != health.OK {
-		t.Errorf("health afterwards: %+v", got)
 	}
 }
 

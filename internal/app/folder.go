@@ -52,13 +52,14 @@ type Folder struct {
 	broken []error     // why parts are nil that were not needed
 	alien  error       // eventstore.ErrOtherStore when parts belong to another folder
 
-	lastSegment lastSegment // see lastLogged
+	lastSegment lastSegment // see stored
 }
 
 // lastSegment remembers what was read of the last segment of a log.
 type lastSegment struct {
 	sync.Mutex
-	head, number uint64
+	key    string
+	number uint64
 }
 
 type marker struct {
@@ -251,6 +252,9 @@ func (f *Folder) ReadModels() *repair.ReadModels {
 	m := &repair.ReadModels{
 		Definitions: projection.All(), Pointers: f.Control, Tables: f.Tables, Streams: f.Events,
 		Projector: f.Projector(), LagBound: lagBound, Now: time.Now, Check: f.CheckChanges,
+	}
+	if f.Broken() == nil {
+		m.Misfit = f.eventsMisfit
 	}
 	if f.Ledger != nil {
 		m.Numbers, m.Log = &eventlog.Numberer{Log: f.Log(), Streams: f.Events}, f.Log()

@@ -224,12 +224,12 @@ func (s probedStore) Load(ctx context.Context, stream string, after uint64) ([]e
 	return s.Events.Load(ctx, stream, after)
 }
 
-// whileFit is a probe that fails when rows are older than what was applied to them.
+// whileFit is a probe that fails when rows are older than what was applied to them, or newer than the store.
 func whileFit(p health.Probe, check func(context.Context) error) health.Probe {
 	return health.Probe{Name: p.Name, Check: func(ctx context.Context) (string, error) {
 		detail, err := p.Check(ctx)
 		if err == nil {
-			if err = check(ctx); errors.Is(err, ErrRowsBehind) {
+			if err = check(ctx); isMisfit(err) {
 				err = errors.Join(health.Problemf("%v", err), err)
 			}
 		}

@@ -38,6 +38,9 @@ type ReadModels struct {
 	// Check fails when rows must not be changed to fit the event store, since that may have lost
 	// events; nil where nobody can tell.
 	Check func(ctx context.Context) error
+	// Misfit says why the events are not those that there were, "" when they are; nil where nobody can
+	// tell.
+	Misfit func(ctx context.Context) (string, error)
 }
 
 // checked fails when Check does.
@@ -117,6 +120,7 @@ type Verified struct {
 	Sound   bool               `json:"sound"`
 	Version projection.Version `json:"version"`
 	verify.Report
+	Misfit string `json:"misfit,omitempty"` // why the events are not to be believed, though the rows are as they say
 }
 
 // Verify compares a version of a projection with the event store; 0 is the active one.
@@ -144,7 +148,12 @@ func (m *ReadModels) Verify(ctx context.Context, name string, number int, o veri
 	}
 	m.record(ctx, name, v.Number, &report)
 	v.Verified = nil // what the one before has found is not part of this one
-	return Verified{Sound: report.Sound(), Version: v, Report: report}, nil
+	verified := Verified{Sound: report.Sound(), Version: v, Report: report}
+	if m.Misfit != nil {
+		verified.Misfit, err = m.Misfit(ctx)
+		verified.Sound = verified.Sound && verified.Misfit == ""
+	}
+	return verified, err
 }
 
 // record keeps the outcome with the version, for whoever rolls back to it or drops others for it.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"gakushoku/internal/app"
@@ -26,7 +27,7 @@ type replayCommand struct {
 }
 
 func (replayCommand) Help() string {
-	return `Shows the read models as they were at a moment, from the numbered log. Nothing that is there is changed. A data folder that has lost its event store still has the log.
+	return `Shows the read models as they were at a moment, from the numbered log. Nothing that is there is changed. A data folder that has lost its event store still has the log. Events that contradict those before them in the log, as of orders taken on an older copy of the event store, are named and left out by --into, which then ends with 1.
 
 Examples:
 
@@ -117,24 +118,46 @@ func (c *replayCommand) out(p *program, lines io.Reader) error {
 	return p.printf("%s of %s in %s, as of %s\n", plural(int64(result.Len()), "row"), plural(result.Events, "event"), c.Out, c.Until.instant())
 }
 
-// into imports the lines into a folder of its own.
+// into imports the lines into a folder of its own. Of one that could not be made nothing is left,
+// so that it is not taken for a whole one.
 func (c *replayCommand) into(p *program, lines io.Reader) error {
-	if entries, err := os.ReadDir(c.Into); err == nil && len(entries) > 0 {
+	entries, err := os.ReadDir(c.Into)
+	if len(entries) > 0 {
 		return usagef("--into %s: the folder is not empty", c.Into)
 	}
-	folder, err := app.OpenFolder(p.ctx, c.Into)
-	if err != nil {
-		return err
-	}
-	line := newProgressLine(p)
-	report, err := transfer.Import(p.ctx, lines, folder.Events, transfer.Options{MaxEventBytes: sqlite.MaxEventBytes, Stored: true, Progress: line.importing()})
-	line.end()
-	var run reproject.Run
-	if err == nil {
-		run, err = folder.Rebuild(p.ctx, reproject.Request{Projection: readmodel.OrdersName, AllowParked: report.Streams}, app.RebuildOptions{})
-	}
-	if err = errors.Join(err, folder.Close()); err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("making %s: %w", c.Into, err)
 	}
-	return p.printf("%s and %s in %s, as of %s\n", plural(int64(report.Imported), "event"), plural(run.Replay.Rows, "row"), c.Into, c.Until.instant())
+	report, rows, err := c.fill(p, lines)
+	if err != nil {
+		return errors.Join(fmt.Errorf("making %s: %w", c.Into, err), os.RemoveAll(c.Into))
+	}
+	err = p.printf("%s and %s in %s, as of %s\n", plural(int64(report.Imported), "event"), plural(rows, "row"), c.Into, c.Until.instant())
+	p.tellBad("event of the log", report.Bad, report.BadLines)
+	if err == nil && report.BadLines > 0 {
+		err = fmt.Errorf("%s of the log contradicts what is before it and was left out, see above: the rest is in %s", plural(int64(report.BadLines), "event"), c.Into)
+	}
+	return err
+}
+
+// fill makes the folder. Events that contradict those before them, as when orders were taken on an
+// older copy of the store, do not keep the others out.
+func (c *replayCommand) fill(p *program, lines io.Reader) (report transfer.Report, rows int64, err error) {
+	folder, err := app.OpenFolder(p.ctx, c.Into)
+	if err != nil {
+		return report, 0, err
+	}
+	line := newProgressLine(p)
+	report, err = transfer.Import(p.ctx, lines, folder.Events, transfer.Options{MaxEventBytes: sqlite.MaxEventBytes, Stored: true, SkipBad: true, Progress: line.importing()})
+	line.end()
+	if err == nil && report.Imported == 0 && report.BadLines > 0 {
+		err = fmt.Errorf("none of %s could be taken, the first because of this: %s", plural(int64(report.BadLines), "event"), report.Bad[0].Reason)
+	}
+	if err == nil {
+		var run reproject.Run
+		if run, err = folder.Rebuild(p.ctx, reproject.Request{Projection: readmodel.OrdersName, AllowParked: report.Streams}, app.RebuildOptions{}); err == nil {
+			rows = run.Replay.Rows
+		}
+	}
+	return report, rows, errors.Join(err, folder.Close())
 }

@@ -1,9 +1,17 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gakushoku/internal/app"
+	"gakushoku/internal/event"
+	"gakushoku/internal/eventlog"
 )
 
 func TestReplayShowsAPastMoment(t *testing.T) {
@@ -22,6 +30,66 @@ func TestReplayShowsAPastMoment(t *testing.T) {
 	contains(t, ok(t, "explain", "orders", "o1", "-d", into), `"status":"ORDERED"`, "It is what the events say.")
 	call(t, "events", "replay", "--until", "1h", "--into", into, "-d", dir).wants(t, exitUsage, "the folder is not empty")
 	contains(t, ok(t, "explain", "orders", "o1", "-d", dir), `"status":"PAID"`)
+}
+
+// contradicted appends to the log of a folder another first event of order o1.
+func contradicted(t *testing.T, dir string) {
+	t.Helper()
+	folder, err := app.OpenExistingFolder(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer folder.Close()
+	e, err := event.New(event.OrderPlaced{OrderID: "o1", Total: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.ID, e.Stream, e.Version, e.OccurredAt, e.CorrelationID = "forked", event.OrderStream("o1"), 1, 1, "c"
+	head, err := folder.Log().Head(t.Context())
+	if err == nil {
+		_, err = folder.Archiver().Commit(t.Context(), []eventlog.Record{{Source: fmt.Sprintf("%d/forked", head.Number+1), Event: e}})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReplayIntoNamesAndLeavesOutWhatContradicts(t *testing.T) {
+	t.Parallel()
+	dir := projected(t)
+	ok(t, "archive", "verify", "-d", dir)
+	contradicted(t, dir)
+	into := filepath.Join(t.TempDir(), "new")
+	got := call(t, "events", "replay", "--until", "0s", "--into", into, "-d", dir)
+	got.wants(t, exitFailed, "forked", "1 event of the log contradicts")
+	contains(t, got.out, "4 events and 2 rows in "+into)
+	contains(t, ok(t, "events", "verify", "--deep", "-d", into), "The events are sound.")
+	call(t, "projection", "verify", "orders", "-d", dir).wants(t, exitFailed, "orders is not sound")
+	call(t, "projection", "list", "-d", dir).wants(t, exitFailed, "do not belong together")
+	call(t, "projection", "status", "-d", dir).wants(t, exitFailed, "do not belong together")
+}
+
+func TestReplayIntoLeavesNothingOfAFolderThatCouldNotBeMade(t *testing.T) {
+	t.Parallel()
+	dir := projected(t)
+	ok(t, "archive", "verify", "-d", dir)
+	segments, err := filepath.Glob(filepath.Join(dir, "log", "segments", "*", "*"))
+	if err == nil && len(segments) == 0 {
+		err = os.ErrNotExist
+	}
+	for _, segment := range segments {
+		err = errors.Join(err, os.Remove(segment))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	into := filepath.Join(t.TempDir(), "new")
+	call(t, "events", "replay", "--until", "0s", "--into", into, "-d", dir).wants(t, exitFailed, "making "+into)
+	if _, err := os.Stat(into); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is there: %v", err)
+	}
+	call(t, "archive", "status", "-d", dir).wants(t, exitFailed, "the objects of 1 segment are missing")
+	call(t, "archive", "stats", "-d", dir).wants(t, exitFailed, "the objects of 1 segment are missing")
 }
 
 func TestReplayRefusesWhatMakesNoSense(t *testing.T) {

@@ -21,7 +21,9 @@ type listCommand struct {
 }
 
 func (listCommand) Help() string {
-	return `Examples:
+	return `Exit code: 0; 1 the parts of the data folder do not belong together, or it could not be told.
+
+Examples:
 
     gakushoku projection list
     gakushoku projection list --json`
@@ -34,18 +36,27 @@ func (c *listCommand) Run(p *program) error {
 			return err
 		}
 		if c.JSON {
-			return p.printJSON(status.Projections)
+			return errors.Join(p.printJSON(status.Projections), misfitting(status.Misfit))
 		}
-		if err := showVersions(p.stdout, status, false); err != nil {
-			return err
+		err = showVersions(p.stdout, status, false)
+		if err == nil {
+			err = p.showRunsUnderWay(status)
 		}
 		for _, unknown := range status.Unknown {
-			if err := p.printf("\n%s\n", plain(unknown)); err != nil {
-				return err
+			if err == nil {
+				err = p.printf("\n%s\n", plain(unknown))
 			}
 		}
-		return p.showRunsUnderWay(status)
+		return errors.Join(err, misfitting(status.Misfit))
 	})
+}
+
+// misfitting is the error of parts that do not belong together; nil when they do.
+func misfitting(why string) error {
+	if why == "" {
+		return nil
+	}
+	return fmt.Errorf("the parts of the data folder do not belong together: %s", why)
 }
 
 type statusCommand struct {
@@ -57,7 +68,7 @@ type statusCommand struct {
 func (statusCommand) Help() string {
 	return `Shows the table versions of each projection, its rows, the streams that are set aside (parked), how far the projector is behind the newest event, and the step that a rebuild is at, also when it has switched readers and soaks. What the events or the log would tell is left out, and said, when they cannot be read.
 
-Exit code: 0, or 2 when the events or the control records cannot be read.
+Exit code: 0; 1 the parts of the data folder do not belong together; 2 the events or the control records cannot be read.
 
 Examples:
 
@@ -75,7 +86,8 @@ func (c *statusCommand) Run(p *program) error {
 		if err != nil {
 			return err
 		}
-		if err := c.show(p, status, true); err != nil || !status.NoEvents {
+		err = errors.Join(c.show(p, status, true), misfitting(status.Misfit))
+		if err != nil || !status.NoEvents {
 			return err
 		}
 		return couldNotTell(errNoEvents)
@@ -117,7 +129,11 @@ func (c *statusCommand) show(p *program, s app.Status, counted bool) error {
 	if err := p.printf("%s\n\n", eventsLine(s)); err != nil {
 		return err
 	}
-	for _, told := range append([]string{s.Misfit, s.Readable}, s.Unknown...) {
+	told := append([]string{s.Readable}, s.Unknown...)
+	if c.Watch {
+		told = append(told, s.Misfit) // otherwise it is the error in the end
+	}
+	for _, told := range told {
 		if told != "" {
 			if err := p.printf("%s\n\n", plain(told)); err != nil {
 				return err

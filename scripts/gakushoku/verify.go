@@ -88,6 +88,9 @@ func (p *program) showVerified(name string, v *repair.Verified, took time.Durati
 	if err == nil && len(v.Totals) > 0 {
 		err = p.showTotals(v.Totals)
 	}
+	if err == nil && v.Misfit != "" {
+		err = p.printf("%s\n", plain(v.Misfit))
+	}
 	if err != nil {
 		return err
 	}
@@ -99,6 +102,8 @@ func verdict(name string, v *repair.Verified) string {
 	rebuild := "gakushoku projection rebuild " + name
 	left := v.Found() - v.Mended()
 	switch {
+	case v.Misfit != "" && v.Report.Sound():
+		return "The rows are as the events say, but the events are not those that the read model was made of: see above."
 	case v.Sound && v.Mended() > 0:
 		return fmt.Sprintf("%s fixed: it is sound now", plural(int64(v.Mended()), "row"))
 	case v.Sound:
