@@ -166,3 +166,45 @@ func TestACallGoesOnInTheFileThatHasBecomeTheTable(t *testing.T) {
 		}
 	}
 }
+
+func TestAFileThatStaysUnreadableWasOverwritten(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("an open file cannot be overwritten there")
+	}
+	s, copied := inFolder(t, "one", 1)
+	garbage, err := os.ReadFile(copied)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(garbage)
+	if err := errors.Join(os.WriteFile(s.Path(), garbage, 0o600), os.Chtimes(s.Path(), time.Time{}, time.Now().Add(-time.Hour))); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.db.glance(); err != nil {
+		t.Errorf("at first it may be a checkpoint under way: %v", err)
+	}
+	s.db.place.unread = time.Now().Add(-2 * unreadLimit)
+	if err := s.db.glance(); !errors.Is(err, ErrReplaced) || !strings.Contains(err.Error(), "cannot be read") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestALookThatFindsTheFileReplacedLeavesNothingBesideTheNewOne(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("an open file cannot be moved there")
+	}
+	s, copied := olderCopy(t)
+	if err := os.Rename(copied, s.Path()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.InPlace(); !errors.Is(err, ErrReplaced) {
+		t.Errorf("got %v", err)
+	}
+	for _, beside := range []string{"-wal", "-shm"} {
+		if _, err := os.Stat(s.Path() + beside); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s of the old file stays beside the new one: %v", beside, err)
+		}
+	}
+}
