@@ -241,6 +241,9 @@ func EachArchived(ctx context.Context, dir string, do func(*event.Event) error) 
 	if head, err := log.Head(ctx); err != nil || head.Number == 0 && HasLog(dir) {
 		return errors.Join(fmt.Errorf("%w: neither control records nor manifests say what is in the segments", eventlog.ErrLedgerBehind), err)
 	}
+	if err := (&archive.Log{Ledger: log.Ledger, Blobs: blobs}).NothingLeftOut(ctx); err != nil {
+		return err
+	}
 	return eachEvent(ctx, log, do)
 }
 
