@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"time"
 
 	"github.com/mattn/go-isatty"
@@ -91,82 +92,6 @@ func (p *program) withParts(needed app.Parts, f func(*app.Folder) error) error {
 	return errors.Join(f(folder), folder.Close())
 }
 
-// input opens the file to be read; "-" is standard input. Close it.
-func (p *program) input(path string) (io.ReadCloser, error) {
-	if path == "-" {
-		return p.standardInput(), nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && info.IsDir() {
-		err = fmt.Errorf("%s is a folder: name a file of events, one JSON object a line", path)
-	}
-	if err == nil && isUTF16(f) {
-		err = fmt.Errorf("%s is UTF-16, as PowerShell's > writes it: save it as UTF-8", path)
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}
-
-// isUTF16 looks for the mark that such a file begins with.
-func isUTF16(f io.ReaderAt) bool {
-	var mark [2]byte
-	_, err := f.ReadAt(mark[:], 0)
-	return err == nil && (mark == [2]byte{0xff, 0xfe} || mark == [2]byte{0xfe, 0xff})
-}
-
-// inputName is what messages call the input.
-func inputName(path string) string {
-	if path == "-" {
-		return "standard input"
-	}
-	return path
-}
-
-func (p *program) standardInput() io.ReadCloser {
-	if f, ok := p.stdin.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-			return io.NopCloser(f)
-		}
-	}
-	return io.NopCloser(&interruptible{ctx: p.ctx, r: p.stdin})
-}
-
-// interruptible ends a read of standard input with the context. The read itself cannot be
-// ended: its goroutine is left behind, for the moment until the process is gone.
-type interruptible struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-type readResult struct {
-	n   int
-	err error
-}
-
-func (i *interruptible) Read(b []byte) (int, error) {
-	if err := i.ctx.Err(); err != nil {
-		return 0, err
-	}
-	own := make([]byte, min(len(b), 64<<10))
-	done := make(chan readResult, 1)
-	go func() {
-		n, err := i.r.Read(own)
-		done <- readResult{n, err}
-	}()
-	select {
-	case result := <-done:
-		return copy(b, own[:result.n]), result.err
-	case <-i.ctx.Done():
-		return 0, i.ctx.Err()
-	}
-}
-
 func (p *program) printf(format string, args ...any) error {
 	_, err := fmt.Fprintf(p.stdout, format, args...)
 	return err
@@ -187,6 +112,9 @@ func (p *program) printLine(v any) error {
 	return encoder.Encode(v)
 }
 
+// longAgo is a duration in form. One that cannot be parsed all the same is too long.
+var longAgo = regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(h|m|s|ms|us|µs|ns))+$`)
+
 // moment is a flag that takes a time, or how long ago it was.
 type moment struct{ time.Time }
 
@@ -195,6 +123,9 @@ func (m *moment) UnmarshalText(text []byte) error {
 	if ago, err := time.ParseDuration(string(text)); err == nil && ago >= 0 {
 		m.Time = time.Now().Add(-ago)
 		return nil
+	}
+	if longAgo.Match(text) {
+		return fmt.Errorf("%q is longer than the 292 years (2562047h) that there may be: leave it out for all there is, or give a time such as 1700-01-01T00:00:00Z", text)
 	}
 	at, err := event.ParseInstant(string(text))
 	if err != nil {

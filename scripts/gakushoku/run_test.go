@@ -132,6 +132,8 @@ func TestFailuresExitWith1AndOneLine(t *testing.T) {
 		{"importing a folder", []string{"events", "import", folder, "-d", data}, "is a folder"},
 		{"importing what cannot be read", []string{"events", "import", loop, "-d", data}, loop},
 		{"importing UTF-16", []string{"events", "import", put(t, "utf16.jsonl", "\xff\xfe{\x00"), "-d", data}, "save it as UTF-8"},
+		{"importing gzip", []string{"events", "import", put(t, "a.jsonl.gz", "\x1f\x8b\x08\x00\n"), "-d", data}, "a.jsonl.gz is compressed with gzip: unpack it on the way, as in zcat FILE | gakushoku events import -"},
+		{"reprojecting zstd", []string{"reproject", "--from", put(t, "a.jsonl.zst", "\x28\xb5\x2f\xfd")}, "compressed with zstd"},
 		{"reprojecting UTF-16", []string{"reproject", "--from", put(t, "utf16.jsonl", "\xfe\xff\x00{")}, "save it as UTF-8"},
 		{"importing into a foreign folder", []string{"events", "import", file, "-d", foreign}, "not a gakushoku data folder"},
 		{"importing into a file", []string{"events", "import", file, "-d", file}, "not a directory: check the path"},
@@ -167,6 +169,14 @@ func TestFailuresExitWith1AndOneLine(t *testing.T) {
 	}
 }
 
+func TestStandardInputThatIsCompressedIsNamed(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"events", "import", "-", "-d", filepath.Join(t.TempDir(), "data")}, {"reproject", "--from", "-"}} {
+		callWith(t, "\x1f\x8b\x08", false, args...).wants(t, exitFailed, "standard input is compressed with gzip", "zcat FILE |")
+		callWith(t, "\n", false, args...).wants(t, exitDone)
+	}
+}
+
 func TestWhatKongFindsWrongIsSaidInWords(t *testing.T) {
 	t.Parallel()
 	for typed, want := range map[string]string{
@@ -183,6 +193,8 @@ func TestWhatKongFindsWrongIsSaidInWords(t *testing.T) {
 		"slow --limit x":                         `--limit: "x" is not a whole number`,
 		"logs --slow 1s":                         "write --slow=1s",
 		"logs --slow=abc":                        "such as 500ms",
+		"logs --since=9999999h":                  "longer than the 292 years",
+		"events export --since 1e3h":             "nor how long ago",
 		"logs x --slow":                          "unexpected argument x",
 		"projection rebuild orders --soak 5":     `--soak: "5" is not a duration, such as 500ms or 24h`,
 		"projection rebuild orders --soak":       "--soak needs a value",
