@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
 	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"gakushoku/internal/fault"
+	"gakushoku/internal/health"
 	"gakushoku/internal/projection"
 )
 
@@ -52,12 +56,46 @@ func explain(ctx context.Context, path string, k kind, err error) error {
 		}
 		return err
 	}
-	advice, code := "", lite.Code()&0xff
-	switch code {
-	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+	code := lite.Code() & 0xff
+	if code == sqlite3.SQLITE_BUSY || code == sqlite3.SQLITE_LOCKED {
 		return fault.UnavailableFor(fmt.Errorf("%s: another process holds the file, try again: %w", path, err), time.Second)
+	}
+	disk := diskOf(filepath.Dir(path))
+	advice := disk.advice(code)
+	if advice == "" {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if k == tableFile && !disk.full && (code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB) {
+		return fault.Unavailable(fmt.Errorf("%s: %w: %w", path, projection.ErrDamaged, err))
+	}
+	return fault.Unavailable(fmt.Errorf("%s: %s: %w", path, advice, err))
+}
+
+// disk is what of a file's folder may be why the file cannot be used, whatever SQLite says.
+type disk struct{ full, readOnly bool }
+
+// fullBelow is with how few free bytes SQLite may be unable to read a file: it needs some beside
+// it, and where it gets none it may take the file for damaged.
+const fullBelow = 256 << 10
+
+func diskOf(dir string) disk {
+	if free, err := health.DiskFree(dir); err == nil && free < fullBelow {
+		return disk{full: true}
+	}
+	file, err := os.CreateTemp(dir, ".gakushoku-")
+	if err == nil {
+		err = errors.Join(file.Close(), os.Remove(file.Name()))
+	}
+	return disk{full: errors.Is(err, syscall.ENOSPC), readOnly: errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)}
+}
+
+// advice is what to do about an error of SQLite, "" when it has nothing to do with the file or its
+// disk.
+func (d disk) advice(code int) string {
+	advice := ""
+	switch code {
 	case sqlite3.SQLITE_FULL:
-		advice = "the disk is full, free some space"
+		return diskFull
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
 		advice = "the file or its folder cannot be written, check their permissions"
 	case sqlite3.SQLITE_CANTOPEN:
@@ -68,11 +106,15 @@ func explain(ctx context.Context, path string, k kind, err error) error {
 		advice = "the file is damaged, restore it from a backup"
 	case sqlite3.SQLITE_NOTADB:
 		advice = "this is not a database or it is damaged, choose another folder or restore it from a backup"
-	default:
-		return fmt.Errorf("%s: %w", path, err)
 	}
-	if k == tableFile && (code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB) {
-		return fault.Unavailable(fmt.Errorf("%s: %w: %w", path, projection.ErrDamaged, err))
+	switch {
+	case advice == "":
+	case d.full:
+		return diskFull
+	case d.readOnly && code != sqlite3.SQLITE_CORRUPT && code != sqlite3.SQLITE_NOTADB:
+		return advice + "; the folder is read-only: to look at what is in it, copy all of it to where it can be written, and name the copy with --data"
 	}
-	return fault.Unavailable(fmt.Errorf("%s: %s: %w", path, advice, err))
+	return advice
 }
+
+const diskFull = "the disk is full, free some space and try again: the file itself need not be damaged"
