@@ -125,10 +125,10 @@ func tree(t *testing.T, dir string) string {
 	return strings.Join(names, "\n")
 }
 
-func TestFolderWithoutItsMarkerSaysWhatIsMissing(t *testing.T) {
+func TestFolderWithoutItsMarkerAndAnotherPartSaysWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	f := openFolder(t)
-	without(t, f, markerFile)
+	without(t, f, markerFile, "log.db")
 	if _, err := OpenFolder(t.Context(), f.Dir); err == nil || !strings.Contains(err.Error(), markerFile+" is missing") {
 		t.Errorf("got %v", err)
 	}

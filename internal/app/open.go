@@ -44,9 +44,14 @@ func notOpened(ctx context.Context, err error) error {
 	return unopened{err}
 }
 
-// wholeMarker is readMarker for whoever opens a folder.
+// wholeMarker is readMarker for whoever opens a folder. It makes one anew that all else agrees on.
 func wholeMarker(ctx context.Context, dir string) (marker, bool, error) {
 	m, found, err := readMarker(dir)
+	if err == nil && !found {
+		if found, err = mendMarker(ctx, dir); found && err == nil {
+			m, found, err = readMarker(dir)
+		}
+	}
 	if err != nil && !errors.Is(err, syscall.ENOTDIR) { // or else there is no folder
 		err = notOpened(ctx, err)
 	}

@@ -242,7 +242,7 @@ func (f *Folder) Health() *health.Checker {
 	return &health.Checker{
 		Now: time.Now,
 		Probes: []health.Probe{
-			whilePlaced(health.EventStore(probedStore{f}), f.eventsPlaced()),
+			whilePlaced(f.whileMarked(health.EventStore(probedStore{f})), f.eventsPlaced()),
 			whilePlaced(whileFit(health.ReadModel(f.Control, f.Tables, projection.Orders().Name), f.CheckRows), f.controlPlaced()),
 			health.ProjectionLag(maxLag, func(ctx context.Context) (health.Lag, error) {
 				head, applied, behind, err := f.lag(ctx)
