@@ -30,7 +30,7 @@ func (n *names) add(s *scanner, name []byte, at int) bool {
 		return true
 	}
 	if key := n.meant(name); key != "" {
-		return s.failAt(at, "the key %.40q differs from %q only in upper and lower case: write it as %[2]q, or leave it out", name, key)
+		return s.failAt(at, "the key %.40q is %q in another case: write it like that, or leave it out", name, key)
 	}
 	if n.repeats(s, name) {
 		return s.repeated(name, at)

@@ -95,6 +95,10 @@ func TestALineFromOutsideMeansOneThing(t *testing.T) {
 		})
 	}
 	var e event.Event
+	err := event.DecodeStrict([]byte(head+`"payload":{"orderId":"o1","Total":1}}`), &e)
+	if want := `the key "Total" is "total" in another case: write it like that, or leave it out`; err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("%v\nwant %s", err, want)
+	}
 	good := head + `"payload":{"orderId":"\ud83c\udf59\ufffd","total":1,"x":[{"a":1},{"a":1},{"Product":1,"Total":1,"A":1,"a":1}],"totals":1},"Payloads":1}`
 	if err := decoder.Decode([]byte(good), &e); err != nil || e.Stream != "order-🍙\ufffd" {
 		t.Errorf("%v, stream %q", err, e.Stream)
