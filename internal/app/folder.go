@@ -144,6 +144,13 @@ const maxSmallFile = 64 << 10
 
 // readSmall reads a file that tells about a folder, and no more than that of what somebody put in its place.
 func readSmall(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no file: restore it", path)
+	}
+	if err != nil {
+		return nil, err
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err

@@ -92,16 +92,40 @@ func (s *Blobs) Get(ctx context.Context, key string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
-	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		if err := eventlog.CheckSize(key, info.Size()); err != nil {
-			return nil, fmt.Errorf("%s: %w", what, err)
-		}
-	}
-	data, err := os.ReadFile(path)
+	file, info, err := openRegular(path)
 	if err != nil {
-		return nil, failed(what, missing(err))
+		return nil, failed(what, err)
+	}
+	defer file.Close() //nolint:errcheck // nothing was written
+	if err := eventlog.CheckSize(key, info.Size()); err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(file, data); err != nil {
+		return nil, failed(what, err)
 	}
 	return data, nil
+}
+
+// openRegular opens a file, and nothing else that has its name: a pipe would keep a reader waiting
+// for ever, and a device may have no end.
+func openRegular(path string) (file *os.File, info fs.FileInfo, err error) {
+	info, err = os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, nil, missing(err)
+	case info.IsDir():
+		return nil, nil, eventlog.ErrNoBlob
+	case !info.Mode().IsRegular():
+		return nil, nil, fmt.Errorf("%w: what has its name is no file (%s): move it away, and restore the object from a backup", eventlog.ErrNoBlob, info.Mode().Type())
+	}
+	if file, err = os.Open(path); err != nil {
+		return nil, nil, missing(err)
+	}
+	if info, err = file.Stat(); err != nil {
+		err = errors.Join(err, file.Close())
+	}
+	return file, info, err
 }
 
 // GetRange is eventlog.BlobReader.
@@ -114,18 +138,12 @@ func (s *Blobs) GetRange(ctx context.Context, key string, offset, length int64) 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
-	file, err := os.Open(path)
+	file, info, err := openRegular(path)
 	if err != nil {
-		return nil, failed(what, missing(err))
+		return nil, failed(what, err)
 	}
 	defer file.Close() //nolint:errcheck // nothing was written
-	info, err := file.Stat()
-	switch {
-	case err != nil:
-		return nil, failed(what, err)
-	case info.IsDir():
-		return nil, fmt.Errorf("%s: %w", what, eventlog.ErrNoBlob)
-	case offset > info.Size() || length > info.Size()-offset:
+	if offset > info.Size() || length > info.Size()-offset {
 		return nil, fmt.Errorf("%s: it has %d bytes", what, info.Size())
 	}
 	data := make([]byte, length)
