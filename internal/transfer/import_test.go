@@ -325,6 +325,23 @@ func TestImportLeavesOutWhatAnotherImportsMeanwhile(t *testing.T) {
 	}
 }
 
+// What was stored before a rule was made is taken back as it is.
+func TestOnlyLinesFromOutsideKeepToEveryRule(t *testing.T) {
+	t.Parallel()
+	for name, payload := range map[string]string{
+		"a total beside its lines":    `{"orderId":"o1","total":1,"lines":[{"product":"x","quantity":5,"unitPrice":780}]}`,
+		"a known key in another case": `{"orderId":"o1","total":1,"Total":5}`,
+	} {
+		line := strings.Replace(placed1, `{"orderId":"o1","total":780}`, payload, 1)
+		if report, err := Import(t.Context(), file(line), newStore(t), Options{}); !errors.Is(err, ErrBadLines) {
+			t.Errorf("%s, from outside: %v %+v", name, err, report)
+		}
+		if report, err := Import(t.Context(), file(line), newStore(t), Options{Stored: true}); err != nil || report.Imported != 1 {
+			t.Errorf("%s, stored: %v %+v", name, err, report)
+		}
+	}
+}
+
 // changingFile is a store whose file of events changes while it is compared with the store.
 type changingFile struct {
 	*sqlite.Events
