@@ -128,6 +128,7 @@ func (w *world) loseAll(stopped bool) {
 			p.crash()
 		}
 	}
+	w.s.look() // what was stopped ends before anything else happens
 }
 
 // forgetPromises takes back what was promised of a read model that is another one now.
@@ -139,6 +140,7 @@ func (w *world) forgetPromises() {
 		clear(g.shown)
 		g.process.crash()
 	}
+	w.s.look()
 	w.applied, w.promisedTo = 0, 0
 	if c, err := w.control.Checkpoint(context.Background(), followerName); err == nil {
 		if m, err := eventstore.ParseMark(c.Cursor); err == nil {

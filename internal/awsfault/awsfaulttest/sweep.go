@@ -51,26 +51,26 @@ func sweepOne(t *testing.T, target http.Handler, throttle http.HandlerFunc, o Op
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var sent atomic.Int64
-	met := false
+	var met atomic.Bool
 	address := Serve(t, &Proxy{Target: target, Throttle: throttle, Plan: func(*http.Request) Fault {
 		switch {
 		case sent.Add(1)-1 != n:
 			return None
 		case f == cancelled:
-			met = true
+			met.Store(true)
 			cancel()
 			return Silent
 		}
-		met = true
+		met.Store(true)
 		return f
 	}})
 	err := attempt.Do(ctx, address)
-	if !met && err == nil {
+	if !met.Load() && err == nil {
 		return false
 	}
 	where := fmt.Sprintf("request %d", n)
 	switch {
-	case !met:
+	case !met.Load():
 		t.Fatalf("%s: failed without a failure: %v", where, err)
 	case f == cancelled && err != nil && !errors.Is(err, context.Canceled):
 		t.Errorf("%s: an ended context came back as %v", where, err)
