@@ -67,7 +67,7 @@ func (c *canteen) wantInLog(ctx context.Context, orders []served) error {
 }
 
 // logLimit is how long CloudWatch may take to show a line.
-const logLimit = time.Minute
+const logLimit = 3 * time.Minute
 
 // wantFollowed wants the payment of an order to be found by its correlation id in the logs of
 // the function that took it and of the one that projected it, and on its event.

@@ -5,10 +5,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"gakushoku/internal/app"
 	"gakushoku/internal/event"
 	"gakushoku/internal/projection"
 	"gakushoku/internal/timeline"
@@ -60,6 +63,20 @@ func post(t *testing.T, operation, address, body string) int {
 	return response.StatusCode
 }
 
+// awaitLog waits until the log of a server says how each operation ended. Lines are written beside the
+// responses, some of them after.
+func awaitLog(t *testing.T, dir string, operations ...string) {
+	t.Helper()
+	ended := regexp.MustCompile(`"correlationId":"(` + strings.Join(operations, "|") + `)".*"request:end"`)
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+		text, err := os.ReadFile(app.LogFile(dir))
+		if err == nil && len(ended.FindAll(text, -1)) >= len(operations) {
+			return
+		}
+	}
+	t.Fatalf("the log does not say how all of %s ended", strings.Join(operations, ", "))
+}
+
 func TestTraceTellsTheStoryOfAnOperation(t *testing.T) {
 	t.Parallel()
 	dir, url := opened(t)
@@ -68,6 +85,7 @@ func TestTraceTellsTheStoryOfAnOperation(t *testing.T) {
 	if status := post(t, "again", url+"/orders/o1/pay", `{"paymentMethod":"CARD"}`); status != http.StatusConflict {
 		t.Fatalf("paid again: %d", status)
 	}
+	awaitLog(t, dir, "place", "pay", "again")
 
 	got := ok(t, "trace", "pay", "-d", dir, "--trace-url", "http://traces/{traceId}")
 	contains(t, got, "operation  pay\n", "stream     order-o1\n", "http://traces/", "POST /orders/o1/pay  200 after ", "PayOrder", "OrderPaid", "order-o1 version 2", "orders-v1")
