@@ -20,11 +20,12 @@ import (
 
 // testCommit is a segment of two events from first on.
 func testCommit(first uint64, source string) eventlog.Commit {
+	now := event.InstantOf(time.Now())
 	return eventlog.Commit{
 		Source: source, Records: 2,
 		Manifest: eventlog.Manifest{
 			First: first, Last: first + 1, Key: fmt.Sprintf("segments/%s-%d", source, first), Bytes: 20, RawBytes: 400, SHA256: strings.Repeat("0", 64),
-			Partitions: eventlog.Partitions, Frames: []eventlog.Frame{{Partition: 3, Length: 20, First: first, Count: 2}}, CreatedAt: event.InstantOf(time.Now()),
+			Partitions: eventlog.Partitions, Frames: []eventlog.Frame{{Partition: 3, Length: 20, First: first, Count: 2}}, OldestAt: now, NewestAt: now, CreatedAt: now,
 		},
 	}
 }
