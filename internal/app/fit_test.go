@@ -236,24 +236,31 @@ func TestWhoeverNeedsOnlyTheLogOpensNoMore(t *testing.T) {
 	}
 }
 
+// withPartOfAnother is a closed folder with orders, one part of which is that of another such folder.
+func withPartOfAnother(t *testing.T, part string) *Folder {
+	t.Helper()
+	f, other := openFolder(t), openFolder(t)
+	for _, each := range []*Folder{f, other} {
+		place(t, each, 3)
+		settled(t, each)
+		without(t, each)
+	}
+	err := os.RemoveAll(filepath.Join(f.Dir, part))
+	if err == nil {
+		err = copyTree(filepath.Join(other.Dir, part), filepath.Join(f.Dir, part))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
 func TestPartOfAnotherFolderIsTold(t *testing.T) {
 	t.Parallel()
 	for _, part := range []string{"events.db", "control.db", "log.db", "log"} {
 		t.Run(part, func(t *testing.T) {
 			t.Parallel()
-			f, other := openFolder(t), openFolder(t)
-			for _, each := range []*Folder{f, other} {
-				place(t, each, 3)
-				settled(t, each)
-				without(t, each)
-			}
-			err := os.RemoveAll(filepath.Join(f.Dir, part))
-			if err == nil {
-				err = copyTree(filepath.Join(other.Dir, part), filepath.Join(f.Dir, part))
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			f := withPartOfAnother(t, part)
 			f = openFolderAt(t, f.Dir)
 			if err := f.CheckEvents(t.Context()); !errors.Is(err, eventstore.ErrOtherStore) || !strings.Contains(err.Error(), part) {
 				t.Errorf("check: %v", err)

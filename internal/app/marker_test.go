@@ -1,7 +1,6 @@
 package app
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,17 +39,8 @@ func TestLostMarkerIsNotMadeOfPartsThatDisagree(t *testing.T) {
 	for _, part := range []string{"events.db", "control.db", "log.db", "log"} {
 		t.Run(part, func(t *testing.T) {
 			t.Parallel()
-			f, other := openFolder(t), openFolder(t)
-			for _, each := range []*Folder{f, other} {
-				place(t, each, 1)
-				settled(t, each)
-				without(t, each)
-			}
-			err := errors.Join(os.Remove(filepath.Join(f.Dir, markerFile)), os.RemoveAll(filepath.Join(f.Dir, part)))
-			if err == nil {
-				err = copyTree(filepath.Join(other.Dir, part), filepath.Join(f.Dir, part))
-			}
-			if err != nil {
+			f := withPartOfAnother(t, part)
+			if err := os.Remove(filepath.Join(f.Dir, markerFile)); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := OpenFolder(t.Context(), f.Dir); err == nil || !strings.Contains(err.Error(), markerFile) {
