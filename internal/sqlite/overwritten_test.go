@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"database/sql"
 	"errors"
 	"io/fs"
 	"os"
@@ -112,11 +113,11 @@ func TestAStoreWhoseFilesAreGoneOrUnreadableIsNotOpened(t *testing.T) {
 			if err := s.Append(t.Context(), "order-o1", 0, []event.Event{newEvent()}); err != nil {
 				t.Fatal(err)
 			}
-			if err := c.do(s.Path()); err != nil {
+			_, err := s.db.write.ExecContext(t.Context(), "PRAGMA wal_checkpoint(TRUNCATE)")
+			if err = errors.Join(err, c.do(s.Path())); err != nil {
 				t.Fatal(err)
 			}
-			d := &database{path: s.Path(), kind: eventsFile}
-			if err := d.settle(); err == nil || errors.Is(err, fs.ErrNotExist) != c.gone {
+			if err := s.db.settle(t.Context()); err == nil || errors.Is(err, fs.ErrNotExist) != c.gone {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -207,4 +208,65 @@ func TestALookThatFindsTheFileReplacedLeavesNothingBesideTheNewOne(t *testing.T)
 			t.Errorf("%s of the old file stays beside the new one: %v", beside, err)
 		}
 	}
+}
+
+// A checkpoint that has only written some of its pages, because it is under way or because its
+// process died, leaves a file that can be read with its write-ahead log only.
+func TestAFileInTheMiddleOfACheckpointIsOpened(t *testing.T) {
+	t.Parallel()
+	s := openEventsAt(t, filepath.Join(t.TempDir(), "events.db"))
+	if _, err := s.Belong(t.Context(), "one"); err != nil {
+		t.Fatal(err)
+	}
+	appendOrders(t, s, "a", 100)
+	torn := filepath.Join(t.TempDir(), "events.db")
+	copyFile(t, s.Path(), torn)
+	copyFile(t, s.Path()+"-wal", torn+"-wal")
+	if err := tear(torn); err != nil {
+		t.Fatal(err)
+	}
+	// Somebody else has it open: the last one to close it would end the checkpoint.
+	other, err := sql.Open("sqlite", dsn(torn, "mode=rw"))
+	if err == nil {
+		_, err = other.Exec("SELECT * FROM events LIMIT 1")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	again := openEventsAt(t, torn)
+	if last, err := again.Head(t.Context()); err != nil || last != 100 {
+		t.Errorf("the last event is %d, %v", last, err)
+	}
+	for range 3 {
+		if err := again.InPlace(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	appendOrders(t, again, "b", 1)
+	if err := errors.Join(other.Close(), again.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if whole := openEventsAt(t, torn); whole.db.place.seen.content != (content{"one", 101}) {
+		t.Errorf("read %+v", whole.db.place.seen.content)
+	}
+}
+
+// tear ruins the root page of the table of events, which the write-ahead log has too.
+func tear(path string) error {
+	db, err := sql.Open("sqlite", dsn(path, "mode=ro"))
+	if err != nil {
+		return err
+	}
+	var page, root int64
+	err = db.QueryRow("SELECT page_size, rootpage FROM pragma_page_size, sqlite_master WHERE name = 'events'").Scan(&page, &root)
+	if err = errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(make([]byte, page), (root-1)*page)
+	return errors.Join(err, f.Close())
 }

@@ -14,6 +14,7 @@ import (
 	"modernc.org/sqlite"
 
 	"gakushoku/internal/fault"
+	"gakushoku/internal/wait"
 )
 
 // ErrReplaced says that the file of a store is no longer the one at its path: somebody has removed,
@@ -49,7 +50,7 @@ type content struct {
 }
 
 // settle takes the files at the path as the ones that were opened.
-func (d *database) settle() (err error) {
+func (d *database) settle(ctx context.Context) (err error) {
 	if d.place.file, err = os.Stat(d.path); err != nil {
 		return err
 	}
@@ -59,11 +60,36 @@ func (d *database) settle() (err error) {
 	if d.place.shm, err = os.Stat(d.path + "-shm"); errors.Is(err, fs.ErrNotExist) {
 		err = nil // not every system has it as a file
 	}
-	d.place.seen = look{d.place.file.Size(), d.place.file.ModTime(), content{}}
 	if err == nil {
-		d.place.seen.content, err = d.content()
+		d.place.seen, err = d.initialLook(ctx)
 	}
 	return err
+}
+
+// initialLook reads the content of a file that has just been opened. SQLite has vouched for the file
+// together with its write-ahead log; the file alone cannot be read in the middle of a checkpoint,
+// by a process that is at it or by one that died there. A checkpoint of our own ends the latter.
+func (d *database) initialLook(ctx context.Context) (look, error) {
+	for since := time.Now(); ; {
+		now, err := os.Stat(d.path)
+		if err != nil {
+			return look{}, err
+		}
+		found, err := d.content()
+		if err == nil {
+			return look{now.Size(), now.ModTime(), found}, nil
+		}
+		if now.ModTime().After(since) {
+			since = now.ModTime()
+		}
+		if time.Since(since) > unreadLimit {
+			return look{}, err
+		}
+		d.write.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)") //nolint:errcheck // the next look shows what came of it
+		if err := wait.For(ctx, busyLook); err != nil {
+			return look{}, err
+		}
+	}
 }
 
 // inPlace fails with ErrReplaced when the path no longer leads to the file that is open. Then
