@@ -19,19 +19,19 @@ test: ## run the tests (needs only Go)
 
 test-race: ## run the tests with the race detector, and more random interleavings
 	go test -race ./...
-	go test ./internal/projection -count=1 -interleavings=10000
+	go test ./internal/engine/projection -count=1 -interleavings=10000
 
 SEEDS ?= 20000
 
 simulate: ## play the whole protocol under SEEDS random schedules with crashes (20000)
-	go test ./internal/simulation -count=1 -timeout 4h -run TestAnyScheduleKeepsThePromises -seeds=$(SEEDS)
+	go test ./internal/rehearse/simulation -count=1 -timeout 4h -run TestAnyScheduleKeepsThePromises -seeds=$(SEEDS)
 
 test-kill: ## kill -9 the server, and the archiver, under load, 200 times each
-	go test ./internal/app -count=1 -v -run Kill9 -crashes=200
+	go test ./internal/app/embedded -count=1 -v -run Kill9 -crashes=200
 
 test-dynamodb: ## run the store contracts on AWS's DynamoDB Local (needs Java 17 and Maven)
 	@go build -o bin/dynamodb-local ./scripts/dynamodb-local # go run would leave Java behind when it is stopped
-	bin/dynamodb-local go test -race -count=1 ./internal/dynamo/...
+	bin/dynamodb-local go test -race -count=1 ./internal/store/dynamo/...
 
 lint: ## gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l functions internal scripts infra); \
@@ -69,7 +69,7 @@ validate: tools ## check the templates with SAM, cfn-lint and checkov, and build
 
 e2e: e2e-build ## deploy to an AWS emulator, and rebuild read models there under traffic; E2E='-run rebuilt' for a part of it
 	bin/e2e -sam $(VENV)/bin/sam -built $(E2E)
-	S3_ENDPOINT=$${AWS_ENDPOINT_URL:-http://localhost:4566} REQUIRE_S3=1 go test -count=1 ./internal/s3 -run Emulator
+	S3_ENDPOINT=$${AWS_ENDPOINT_URL:-http://localhost:4566} REQUIRE_S3=1 go test -count=1 ./internal/store/s3 -run Emulator
 
 # For this machine's processor. At once: SAM's builds side by side would each compile what they share.
 e2e-build: ARCHITECTURE = $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gakushoku/internal/alarm"
+	"gakushoku/internal/operate/alarm"
 )
 
 const observability = "observability.yaml"
@@ -30,7 +30,7 @@ func TestTheAlarmsAreThoseOfTheTable(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error("internal/alarm (-) and infra/observability.yaml (+) differ:\n" + diff)
+		t.Error("internal/operate/alarm (-) and infra/observability.yaml (+) differ:\n" + diff)
 	}
 }
 
@@ -124,6 +124,6 @@ func TestTheEventsAreThoseOfTheTable(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error("internal/alarm (-) and infra/observability.yaml (+) differ:\n" + diff)
+		t.Error("internal/operate/alarm (-) and infra/observability.yaml (+) differ:\n" + diff)
 	}
 }

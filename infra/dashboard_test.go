@@ -8,9 +8,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gakushoku/internal/alarm"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/telemetry/emf"
+	"gakushoku/internal/observe/telemetry/emf"
+	"gakushoku/internal/operate/alarm"
 )
 
 type widget struct {

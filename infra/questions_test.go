@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gakushoku/internal/logsearch"
+	"gakushoku/internal/operate/logs"
 )
 
 func TestTheSavedQueriesAreTheQuestions(t *testing.T) {
@@ -15,13 +15,13 @@ func TestTheSavedQueriesAreTheQuestions(t *testing.T) {
 		groups = append(groups, "/aws/lambda/${"+function+"Function}")
 	}
 	want, got := map[string]properties{}, map[string]properties{}
-	for _, q := range logsearch.Questions() {
+	for _, q := range logs.Questions() {
 		want["Asks"+idOf(q.Name)] = properties{"Name": "${Stack}/" + q.Name, "QueryString": q.Saved(), "LogGroupNames": groups}
 	}
 	for _, r := range ofType(resources(t, observability), "AWS::Logs::QueryDefinition") {
 		got[r.ID] = r.Properties
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error("internal/logsearch (-) and infra/observability.yaml (+) differ:\n" + diff)
+		t.Error("internal/operate/logs (-) and infra/observability.yaml (+) differ:\n" + diff)
 	}
 }

@@ -11,11 +11,11 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"gakushoku/internal/dynamo"
+	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/event"
-	"gakushoku/internal/eventstore"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/sqlite"
+	"gakushoku/internal/store/dynamo"
+	"gakushoku/internal/store/sqlite"
 )
 
 // runAppends measures durable appends of one event at several numbers of clients, on the

@@ -10,11 +10,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"gakushoku/internal/dynamo"
+	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/projection"
-	"gakushoku/internal/readmodel"
+	"gakushoku/internal/store/dynamo"
 )
 
 // runBulk measures the writing of a rebuild on DynamoDB Local: the rows of parts, as the workers

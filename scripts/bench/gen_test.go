@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/replay"
 	"gakushoku/internal/event"
-	"gakushoku/internal/projection"
-	"gakushoku/internal/replay"
 )
 
 func madeUp(t *testing.T, events int, seed uint64) []byte {

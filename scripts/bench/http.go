@@ -18,7 +18,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"gakushoku/internal/app"
+	"gakushoku/internal/app/embedded"
 )
 
 // runHTTP measures the embedded server over real HTTP: commands per second with their times
@@ -64,7 +64,7 @@ func serveEmbedded(ctx context.Context, dir string) (url string, stop func(), er
 	ctx, cancel := context.WithCancel(ctx)
 	urls, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
-		ended <- app.Serve(ctx, app.ServeOptions{Dir: dir, Addr: "127.0.0.1:0", Level: zerolog.InfoLevel, Ready: func(url string, _ app.Operators) { urls <- url }})
+		ended <- embedded.Serve(ctx, embedded.ServeOptions{Dir: dir, Addr: "127.0.0.1:0", Level: zerolog.InfoLevel, Ready: func(url string, _ embedded.Operators) { urls <- url }})
 	}()
 	select {
 	case url = <-urls:

@@ -19,11 +19,11 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
-	"gakushoku/internal/app"
-	"gakushoku/internal/httpapi"
+	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/edge/httpapi"
+	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/reproject"
-	"gakushoku/internal/telemetry"
+	"gakushoku/internal/observe/telemetry"
 )
 
 // What the project gives for being observed.
@@ -115,7 +115,7 @@ func observeCommands(ctx context.Context, variants []observer, orders int, r *re
 		return err
 	}
 	defer os.RemoveAll(dir)
-	folder, err := app.OpenFolder(ctx, filepath.Join(dir, "data"))
+	folder, err := embedded.OpenFolder(ctx, filepath.Join(dir, "data"))
 	if err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func observeReplays(ctx context.Context, variants []observer, bin string, events
 		return err
 	}
 	defer os.RemoveAll(dir)
-	folder, err := app.OpenFolder(ctx, dir)
+	folder, err := embedded.OpenFolder(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -224,11 +224,11 @@ func observeReplays(ctx context.Context, variants []observer, bin string, events
 // errOtherLog says that not the whole log was folded.
 var errOtherLog = errors.New("the replay has folded another number of events than there are")
 
-func replayOnce(ctx context.Context, folder *app.Folder, v observer, events int) (time.Duration, error) {
+func replayOnce(ctx context.Context, folder *embedded.Folder, v observer, events int) (time.Duration, error) {
 	ctx = observe.WithLogger(ctx, observe.NewLogger(io.Discard, zerolog.InfoLevel, "rebuild"))
 	ctx = observe.WithMetrics(observe.WithTracer(ctx, v.sent.Tracer()), v.sent.Metrics())
 	started := ownTime()
-	run, err := folder.Rebuild(ctx, reproject.Request{Projection: "orders", DryRun: true}, app.RebuildOptions{})
+	run, err := folder.Rebuild(ctx, rebuild.Request{Projection: "orders", DryRun: true}, embedded.RebuildOptions{})
 	took := ownTime() - started
 	if err == nil && run.Replay.Applied != int64(events) {
 		err = fmt.Errorf("%w: %d of %d", errOtherLog, run.Replay.Applied, events)

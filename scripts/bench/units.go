@@ -10,12 +10,12 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"gakushoku/internal/command"
-	"gakushoku/internal/dynamo"
+	"gakushoku/internal/canteen/order"
+	"gakushoku/internal/engine/command"
+	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/order"
-	"gakushoku/internal/projection"
+	"gakushoku/internal/store/dynamo"
 )
 
 // writeUnits sums what writes have consumed, by the kind of table.

@@ -2,7 +2,7 @@
 // conditions, transactions and limits are the real ones and the store contracts are to hold
 // on them:
 //
-//	dynamodb-local go test ./internal/dynamo/...
+//	dynamodb-local go test ./internal/store/dynamo/...
 //
 // It fetches DynamoDB Local from Maven Central once, starts it in memory on a free port,
 // tells the command where (DYNAMODB_ENDPOINT) and that it must be used (REQUIRE_DYNAMODB=1),

@@ -12,8 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/event"
-	"gakushoku/internal/readmodel"
 )
 
 // tooMany is what is added to the day's number of orders by hand.

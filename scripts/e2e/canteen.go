@@ -14,12 +14,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"gakushoku/internal/app/lambdas"
-	"gakushoku/internal/archive"
+	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/engine/eventstore"
+	"gakushoku/internal/engine/logcheck"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
-	"gakushoku/internal/eventstore"
-	"gakushoku/internal/projection"
-	"gakushoku/internal/readmodel"
-	"gakushoku/internal/verify"
 )
 
 // canteen is the deployed system with its guests.
@@ -129,7 +129,7 @@ func (c *canteen) wantLogSound(ctx context.Context) error {
 		return err
 	}
 	report := events.Log
-	for what, f := range map[string]archive.Findings{"log": report.Findings, "event table": events.Findings} {
+	for what, f := range map[string]logcheck.Findings{"log": report.Findings, "event table": events.Findings} {
 		if !f.Sound {
 			return fmt.Errorf("the %s is not sound: %v, such as %+v", what, f.Counts, f.Problems[:min(len(f.Problems), 3)])
 		}

@@ -9,7 +9,7 @@ import (
 	"os/exec"
 	"time"
 
-	"gakushoku/internal/wait"
+	"gakushoku/internal/fault/wait"
 )
 
 // defaultEndpoint is where LocalStack and what speaks its API listen.

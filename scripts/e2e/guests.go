@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"gakushoku/internal/fault/wait"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/wait"
 )
 
 // served is an order that was picked up.

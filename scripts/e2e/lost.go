@@ -11,10 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 
-	"gakushoku/internal/archive"
-	"gakushoku/internal/dynamo"
-	"gakushoku/internal/readmodel"
-	"gakushoku/internal/repair"
+	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/engine/logcheck"
+	"gakushoku/internal/engine/repair"
+	"gakushoku/internal/store/dynamo"
 )
 
 // feedPage is how many records of the stream are read at once.
@@ -83,7 +83,7 @@ func (c *canteen) unlessLost(ctx context.Context, check func(context.Context) er
 	if err := c.stack.ReadModels().Heal(ctx, readmodel.OrdersName, slices.Sorted(maps.Keys(streams)), func(repair.Healed) error { return nil }); err != nil {
 		return err
 	}
-	if _, err := c.stack.ArchiveLog().Verify(ctx, archive.Options{Deep: true, Fix: true}); err != nil {
+	if _, err := c.stack.ArchiveLog().Verify(ctx, logcheck.Options{Deep: true, Fix: true}); err != nil {
 		return err
 	}
 	return check(ctx)

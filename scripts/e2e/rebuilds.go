@@ -10,36 +10,36 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/edge/stepfunctions"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/event"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/projection"
-	"gakushoku/internal/readmodel"
-	"gakushoku/internal/reproject"
-	"gakushoku/internal/sfn"
 )
 
 // runLimit is how long a rebuild of so few orders may take.
 const runLimit = 10 * time.Minute
 
-func request() reproject.Request { return reproject.Request{Projection: readmodel.OrdersName} }
+func request() rebuild.Request { return rebuild.Request{Projection: readmodel.OrdersName} }
 
 // soaking is a request after whose switch the old version is dropped at once.
-func soaking() reproject.Request {
-	r, now := request(), reproject.Seconds(0)
+func soaking() rebuild.Request {
+	r, now := request(), rebuild.Seconds(0)
 	r.Soak = &now
 	return r
 }
 
 // start starts a run.
-func (c *canteen) start(ctx context.Context, name string, r reproject.Request) (runID string, err error) {
+func (c *canteen) start(ctx context.Context, name string, r rebuild.Request) (runID string, err error) {
 	runID = name + "-" + observe.NewID()
 	say("   run %s starts", runID)
 	return runID, c.stack.Machine.Start(ctx, runID, r)
 }
 
 // end follows a run to its end.
-func (c *canteen) end(ctx context.Context, runID string) (sfn.Execution, error) {
-	var x sfn.Execution
+func (c *canteen) end(ctx context.Context, runID string) (stepfunctions.Execution, error) {
+	var x stepfunctions.Execution
 	state := ""
 	err := until(ctx, runLimit, "run "+runID+" to end", func(ctx context.Context) (ended bool, err error) {
 		if x, err = c.stack.Machine.Execution(ctx, runID); err != nil {
@@ -56,14 +56,14 @@ func (c *canteen) end(ctx context.Context, runID string) (sfn.Execution, error) 
 }
 
 // succeed runs a request that has to end well.
-func (c *canteen) succeed(ctx context.Context, name string, r reproject.Request) (reproject.Run, error) {
+func (c *canteen) succeed(ctx context.Context, name string, r rebuild.Request) (rebuild.Run, error) {
 	runID, err := c.start(ctx, name, r)
 	if err != nil {
-		return reproject.Run{}, err
+		return rebuild.Run{}, err
 	}
 	if r.Approve {
 		if err := c.approve(ctx, runID); err != nil {
-			return reproject.Run{}, err
+			return rebuild.Run{}, err
 		}
 	}
 	x, err := c.end(ctx, runID)
@@ -74,7 +74,7 @@ func (c *canteen) succeed(ctx context.Context, name string, r reproject.Request)
 		err = fmt.Errorf("run %s has ended well without a sound verification: %+v", runID, x.Run)
 	}
 	if err != nil {
-		return reproject.Run{}, err
+		return rebuild.Run{}, err
 	}
 	say("   run %s made version %d: %d rows of %d events, %d healed, old against new %+v", runID, x.Run.ToVersion, x.Run.Verify.Rows, x.Run.Verify.Events, x.Run.Verify.Healed, x.Run.Verify.Old)
 	return x.Run, nil
@@ -82,10 +82,10 @@ func (c *canteen) succeed(ctx context.Context, name string, r reproject.Request)
 
 // approve waits until a run wants its switch approved, and does so as an operator would.
 func (c *canteen) approve(ctx context.Context, runID string) error {
-	var asked reproject.Approval
+	var asked rebuild.Approval
 	err := until(ctx, runLimit, "run "+runID+" to want an approval", func(ctx context.Context) (asking bool, err error) {
 		asked, err = c.stack.Engine.PendingApproval(ctx, readmodel.OrdersName, runID)
-		if errors.Is(err, reproject.ErrRefused) {
+		if errors.Is(err, rebuild.ErrRefused) {
 			return false, nil // not yet
 		}
 		return err == nil, err
@@ -94,7 +94,7 @@ func (c *canteen) approve(ctx context.Context, runID string) error {
 		return err
 	}
 	say("   run %s is approved, after a look at %s", runID, asked.Report)
-	return c.stack.Machine.Answer(ctx, asked.Token, reproject.Decision{Approved: true, By: "e2e"})
+	return c.stack.Machine.Answer(ctx, asked.Token, rebuild.Decision{Approved: true, By: "e2e"})
 }
 
 // wantFailure wants a run to end with an error whose cause has a text in it.

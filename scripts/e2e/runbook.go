@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"gakushoku/internal/runbook"
+	"gakushoku/internal/operate/runbook"
 )
 
 // runbookLimit is how long the pages may take: a read model is rebuilt, and until no reader can

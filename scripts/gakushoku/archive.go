@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"gakushoku/internal/app"
-	"gakushoku/internal/archive"
+	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/engine/logcheck"
 )
 
 type archiveCommands struct {
@@ -18,8 +18,8 @@ type archiveCommands struct {
 }
 
 // withArchive opens the log for f.
-func (p *program) withArchive(on awsFlag, f func(*archive.Log) error) error {
-	return p.withPartly(on, app.NumberedLog, func(i installation) error { return f(i.ArchiveLog()) })
+func (p *program) withArchive(on awsFlag, f func(*logcheck.Log) error) error {
+	return p.withPartly(on, embedded.NumberedLog, func(i installation) error { return f(i.ArchiveLog()) })
 }
 
 type archiveStatusCommand struct {
@@ -39,8 +39,8 @@ Examples:
 }
 
 func (c *archiveStatusCommand) Run(p *program) error {
-	var status archive.Status
-	err := p.withArchive(c.awsFlag, func(log *archive.Log) (err error) {
+	var status logcheck.Status
+	err := p.withArchive(c.awsFlag, func(log *logcheck.Log) (err error) {
 		if status, err = log.Status(p.ctx); err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func complete(err error, lost int) error {
 	return couldNotTell(err)
 }
 
-func (p *program) showArchiveStatus(s *archive.Status) error {
+func (p *program) showArchiveStatus(s *logcheck.Status) error {
 	last := ""
 	if s.Head.Segments > 0 {
 		last = fmt.Sprintf(", the last one committed at %s, %s ago", s.Head.CommittedAt, age(time.Duration(s.AgeMs)*time.Millisecond))
@@ -110,8 +110,8 @@ Examples:
 }
 
 func (c *archiveStatsCommand) Run(p *program) error {
-	var stats archive.Stats
-	err := p.withArchive(c.awsFlag, func(log *archive.Log) (err error) {
+	var stats logcheck.Stats
+	err := p.withArchive(c.awsFlag, func(log *logcheck.Log) (err error) {
 		if stats, err = log.Stats(p.ctx, c.Repeats); err != nil {
 			return err
 		}
@@ -123,7 +123,7 @@ func (c *archiveStatsCommand) Run(p *program) error {
 	return complete(err, stats.Lost)
 }
 
-func (p *program) showArchiveStats(s *archive.Stats) error {
+func (p *program) showArchiveStats(s *logcheck.Stats) error {
 	if s.Segments == 0 {
 		return p.printf("The log is empty.\n")
 	}

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"gakushoku/internal/archive"
+	"gakushoku/internal/engine/logcheck"
 )
 
 // archived is a data folder whose two events are in the log.
@@ -56,7 +56,7 @@ func TestArchiveStatusTellsWhatWaits(t *testing.T) {
 	contains(t, ok(t, "archive", "stats", "-d", dir), "The log is empty.")
 	ok(t, "archive", "verify", "-d", dir)
 	contains(t, ok(t, "archive", "status", "-d", dir), "2 events in 1 segment, the last one committed at 20", "Nothing waits")
-	status := decoded[archive.Status](t, call(t, "archive", "status", "-d", dir, "--json"))
+	status := decoded[logcheck.Status](t, call(t, "archive", "status", "-d", dir, "--json"))
 	if status.Head.Number != 2 || status.Head.Segments != 1 || status.Waiting == nil || *status.Waiting != 0 {
 		t.Errorf("%+v", status)
 	}
@@ -71,7 +71,7 @@ func TestArchiveStatsAddUp(t *testing.T) {
 		t.Error(quick)
 	}
 	contains(t, ok(t, "archive", "stats", "-d", dir, "--repeats"), "streams    1\n", "repeats    0\n")
-	stats := decoded[archive.Stats](t, call(t, "archive", "stats", "-d", dir, "--repeats", "--json"))
+	stats := decoded[logcheck.Stats](t, call(t, "archive", "stats", "-d", dir, "--repeats", "--json"))
 	if stats.Events != 2 || stats.Repeats == nil || *stats.Repeats != 0 || stats.Ratio == 0 {
 		t.Errorf("%+v", stats)
 	}
@@ -97,8 +97,8 @@ func TestArchiveVerifyFindsAndFixes(t *testing.T) {
 	ok(t, "archive", "verify", "-d", dir) // of the right size, so only a deep look can tell
 	call(t, "archive", "verify", "--deep", "-d", dir).wants(t, exitFailed, "objectDamaged", "archive verify --deep --fix makes them again")
 	got := call(t, "archive", "verify", "--deep", "--fix", "--json", "-d", dir)
-	report := decoded[archive.Report](t, got)
-	if got.code != exitDone || !report.Sound || report.Fixed[archive.ObjectDamaged] != 1 || report.Appended != 0 {
+	report := decoded[logcheck.Report](t, got)
+	if got.code != exitDone || !report.Sound || report.Fixed[logcheck.ObjectDamaged] != 1 || report.Appended != 0 {
 		t.Errorf("exit %d: %+v", got.code, report)
 	}
 	if read(t, segment) != data {
@@ -123,7 +123,7 @@ func TestLostControlRecordsComeBack(t *testing.T) {
 	call(t, "archive", "verify", "--deep", "--fix", "-d", dir).wants(t, exitFailed, "1 manifestExtra", "was not appended")
 	call(t, "archive", "sweep", "-d", dir).wants(t, exitUnknown, "could not tell", "the ledger is empty")
 	contains(t, ok(t, "archive", "restore-manifests", "-d", dir), "1 manifest read: the log went from 0 events in 0 segments to 2 events in 1 segment")
-	restored := decoded[archive.Restored](t, call(t, "archive", "restore-manifests", "--json", "-d", dir))
+	restored := decoded[logcheck.Restored](t, call(t, "archive", "restore-manifests", "--json", "-d", dir))
 	if !restored.Sound || restored.Before != restored.After {
 		t.Errorf("%+v", restored)
 	}
@@ -148,7 +148,7 @@ func TestSweepRemovesWhatNeverBecamePartOfTheLog(t *testing.T) {
 	}
 	contains(t, ok(t, "archive", "verify", "-d", dir), "1 object of no segment, 6 bytes: gakushoku archive sweep", "The log is sound.")
 	contains(t, ok(t, "archive", "sweep", "--dry-run", "-d", dir), "01ORPHAN.jsonl.zst\n1 object, 6 bytes, to be removed\n")
-	swept := decoded[archive.Swept](t, call(t, "archive", "sweep", "--older-than", "20h", "--json", "-d", dir))
+	swept := decoded[logcheck.Swept](t, call(t, "archive", "sweep", "--older-than", "20h", "--json", "-d", dir))
 	if swept.Objects != 1 || swept.Bytes != 6 || swept.DryRun {
 		t.Errorf("%+v", swept)
 	}
@@ -178,9 +178,9 @@ func TestEventsVerifyJudgesTheStoreAndTheLog(t *testing.T) {
 	}
 	call(t, "events", "verify", "-d", dir).wants(t, exitFailed, "1 problem: 1 idRepeated", "order-o2 version 1", "e1", "version 1 of order-o1 has the same id", "the event store is not sound")
 	got := call(t, "events", "verify", "--deep", "--json", "-d", dir)
-	report := decoded[archive.EventsReport](t, got)
+	report := decoded[logcheck.EventsReport](t, got)
 	// Of a store that is not sound nothing is put into the log.
-	if got.code != exitFailed || report.Sound || report.Log == nil || report.Log.Counts[archive.EventMissing] != 2 || report.Counts[archive.IDRepeated] != 1 {
+	if got.code != exitFailed || report.Sound || report.Log == nil || report.Log.Counts[logcheck.EventMissing] != 2 || report.Counts[logcheck.IDRepeated] != 1 {
 		t.Errorf("exit %d: %+v", got.code, report)
 	}
 	dir = archived(t)

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"gakushoku/internal/archive"
+	"gakushoku/internal/engine/logcheck"
 )
 
 type archiveRestoreCommand struct {
@@ -24,8 +24,8 @@ Examples:
 }
 
 func (c *archiveRestoreCommand) Run(p *program) error {
-	var restored archive.Restored
-	err := p.withArchive(c.awsFlag, func(log *archive.Log) (err error) {
+	var restored logcheck.Restored
+	err := p.withArchive(c.awsFlag, func(log *logcheck.Log) (err error) {
 		if restored, err = log.RestoreManifests(p.ctx); err != nil {
 			return err
 		}
@@ -61,10 +61,10 @@ Examples:
 }
 
 func (c *archiveSweepCommand) Run(p *program) error {
-	if c.OlderThan < archive.MinSweepAge {
-		return usagef("--older-than: at least %s, since younger objects may be on their way into the log", archive.MinSweepAge)
+	if c.OlderThan < logcheck.MinSweepAge {
+		return usagef("--older-than: at least %s, since younger objects may be on their way into the log", logcheck.MinSweepAge)
 	}
-	return couldNotTell(p.withArchive(c.awsFlag, func(log *archive.Log) error {
+	return couldNotTell(p.withArchive(c.awsFlag, func(log *logcheck.Log) error {
 		swept, err := log.Sweep(p.ctx, c.OlderThan, c.DryRun)
 		if err != nil {
 			return err
@@ -76,7 +76,7 @@ func (c *archiveSweepCommand) Run(p *program) error {
 	}))
 }
 
-func (p *program) showSwept(s *archive.Swept) error {
+func (p *program) showSwept(s *logcheck.Swept) error {
 	did := "removed"
 	if s.DryRun {
 		did = "to be removed"

@@ -7,7 +7,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"gakushoku/internal/archive"
+	"gakushoku/internal/engine/logcheck"
 )
 
 type archiveVerifyCommand struct {
@@ -32,10 +32,10 @@ Examples:
 }
 
 func (c *archiveVerifyCommand) Run(p *program) error {
-	var report *archive.Report
+	var report *logcheck.Report
 	started := time.Now()
-	err := p.withArchive(c.awsFlag, func(log *archive.Log) (err error) {
-		options := archive.Options{Deep: c.Deep, Fix: c.Fix}
+	err := p.withArchive(c.awsFlag, func(log *logcheck.Log) (err error) {
+		options := logcheck.Options{Deep: c.Deep, Fix: c.Fix}
 		end := p.archiveProgress(&options)
 		report, err = log.Verify(p.ctx, options)
 		end()
@@ -59,9 +59,9 @@ func judged(err error, sound bool, what string) error {
 }
 
 // archiveProgress shows how far a deep verification has come, until end is called.
-func (p *program) archiveProgress(o *archive.Options) (end func()) {
+func (p *program) archiveProgress(o *logcheck.Options) (end func()) {
 	line := newProgressLine(p)
-	o.Progress = func(at archive.Progress) {
+	o.Progress = func(at logcheck.Progress) {
 		part := ""
 		if at.Parts > 1 {
 			part = fmt.Sprintf("part %d of %d: ", at.Part, at.Parts)
@@ -71,7 +71,7 @@ func (p *program) archiveProgress(o *archive.Options) (end func()) {
 	return line.end
 }
 
-func (p *program) showArchiveReport(r *archive.Report, took time.Duration) error {
+func (p *program) showArchiveReport(r *logcheck.Report, took time.Duration) error {
 	err := p.printf("%s in %s, %s, looked at in %s\n", plural(int64(r.Head.Number), "event"), plural(int64(r.Head.Segments), "segment"),
 		plural(r.Bytes, "byte"), took.Round(time.Millisecond))
 	if r.Deep {
@@ -88,18 +88,18 @@ func (p *program) showArchiveReport(r *archive.Report, took time.Duration) error
 }
 
 // archiveVerdict is what to make of it, and what to do.
-func archiveVerdict(r *archive.Report) string {
+func archiveVerdict(r *logcheck.Report) string {
 	left := r.Total() - r.Mended()
 	switch {
 	case r.Total() == 0:
 		return "The log is sound."
 	case left == 0:
 		return fmt.Sprintf("%s fixed: the log is sound now.", plural(int64(r.Mended()), "problem"))
-	case r.Counts[archive.ManifestExtra] > 0 || r.Counts[archive.WrongHead] > 0:
+	case r.Counts[logcheck.ManifestExtra] > 0 || r.Counts[logcheck.WrongHead] > 0:
 		return "Control records were lost: gakushoku archive restore-manifests"
-	case r.Counts[archive.BadManifest] > 0:
+	case r.Counts[logcheck.BadManifest] > 0:
 		return "The ledger is damaged: move log.db away, then gakushoku archive restore-manifests"
-	case r.Counts[archive.ObjectMissing]+r.Counts[archive.ObjectDamaged] > 0:
+	case r.Counts[logcheck.ObjectMissing]+r.Counts[logcheck.ObjectDamaged] > 0:
 		return "Objects are missing or damaged: gakushoku archive verify --deep --fix makes them again from the event store of a data folder; on AWS, or when that says it cannot, restore them from a backup and verify again."
 	case fixable(r) > 0:
 		return fmt.Sprintf("%s can be fixed: gakushoku archive verify --deep --fix", plural(int64(fixable(r)), "problem"))
@@ -108,8 +108,8 @@ func archiveVerdict(r *archive.Report) string {
 }
 
 // fixable is how many problems --fix would mend.
-func fixable(r *archive.Report) (n int) {
-	for _, kind := range []archive.Kind{archive.EventMissing, archive.ManifestMissing, archive.ManifestDiffers} {
+func fixable(r *logcheck.Report) (n int) {
+	for _, kind := range []logcheck.Kind{logcheck.EventMissing, logcheck.ManifestMissing, logcheck.ManifestDiffers} {
 		n += r.Counts[kind] - r.Fixed[kind]
 	}
 	return n
@@ -119,12 +119,12 @@ func fixable(r *archive.Report) (n int) {
 const maxShown = 20
 
 // showFindings shows problems, with how many there are of each kind.
-func (p *program) showFindings(f *archive.Findings) error {
+func (p *program) showFindings(f *logcheck.Findings) error {
 	if f.Total() == 0 {
 		return nil
 	}
 	var counts []string
-	for _, kind := range archive.Kinds {
+	for _, kind := range logcheck.Kinds {
 		if n := f.Counts[kind]; n > 0 {
 			counts = append(counts, fmt.Sprintf("%d %s", n, kind))
 		}
@@ -150,7 +150,7 @@ func (p *program) showFindings(f *archive.Findings) error {
 }
 
 // whereIs names what a problem is about.
-func whereIs(problem *archive.Problem) string {
+func whereIs(problem *logcheck.Problem) string {
 	var parts []string
 	if problem.Segment > 0 {
 		parts = append(parts, fmt.Sprintf("segment %d", problem.Segment))

@@ -3,8 +3,8 @@ package main
 import (
 	"github.com/rs/zerolog"
 
-	"gakushoku/internal/demo"
 	"gakushoku/internal/observe"
+	"gakushoku/internal/rehearse/demo"
 )
 
 type demoCommand struct{}

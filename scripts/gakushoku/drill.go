@@ -8,8 +8,8 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"gakushoku/internal/drill"
 	"gakushoku/internal/observe"
+	"gakushoku/internal/rehearse/drill"
 )
 
 type drillCommands struct {

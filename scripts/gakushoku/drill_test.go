@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"gakushoku/internal/drill"
+	"gakushoku/internal/rehearse/drill"
 )
 
 // asCommand is this program as a file that can be called: the test binary is the program only

@@ -10,10 +10,10 @@ import (
 	"text/tabwriter"
 	"unicode"
 
-	"gakushoku/internal/app"
+	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/engine/eventio"
 	"gakushoku/internal/event"
-	"gakushoku/internal/sqlite"
-	"gakushoku/internal/transfer"
+	"gakushoku/internal/store/sqlite"
 )
 
 type eventsCommands struct {
@@ -44,7 +44,7 @@ Examples:
 
 func (c *importCommand) Run(p *program) error {
 	report, err := p.importFile(importing{c.File, c.SkipBad, c.BadFile, c.AllowUnfoldable})
-	if c.JSON && (err == nil || errors.Is(err, transfer.ErrBadLines)) {
+	if c.JSON && (err == nil || errors.Is(err, eventio.ErrBadLines)) {
 		return errors.Join(err, p.printJSON(report))
 	}
 	if err != nil {
@@ -64,35 +64,35 @@ type importing struct {
 
 // importFile imports a file into the data folder, and tells about bad lines on standard
 // error.
-func (p *program) importFile(i importing) (transfer.Report, error) {
+func (p *program) importFile(i importing) (eventio.Report, error) {
 	path := i.path
 	bad, err := newBadFile(path, i.skipBad, i.badPath)
 	if err != nil {
-		return transfer.Report{}, err
+		return eventio.Report{}, err
 	}
 	in, err := p.input(path)
 	if err != nil {
-		return transfer.Report{}, err
+		return eventio.Report{}, err
 	}
 	defer in.Close()
-	var report transfer.Report
-	err = p.withFolder(true, func(folder *app.Folder) (err error) {
+	var report eventio.Report
+	err = p.withFolder(true, func(folder *embedded.Folder) (err error) {
 		if err := folder.CheckChanges(p.ctx); err != nil {
 			return err
 		}
 		line := newProgressLine(p)
 		defer line.end()
-		options := transfer.Options{SkipBad: i.skipBad, MaxEventBytes: sqlite.MaxEventBytes, Follow: app.Follow, Unfoldable: i.allowUnfoldable, Progress: line.importing()}
+		options := eventio.Options{SkipBad: i.skipBad, MaxEventBytes: sqlite.MaxEventBytes, Follow: embedded.Follow, Unfoldable: i.allowUnfoldable, Progress: line.importing()}
 		if i.skipBad {
 			options.BadWriter = bad
 		}
-		report, err = transfer.Import(p.ctx, in, folder.Events, options)
+		report, err = eventio.Import(p.ctx, in, folder.Events, options)
 		return err
 	})
 	err = errors.Join(err, bad.Close())
 	p.tellBad(inputName(path), report.Bad, report.BadLines)
 	switch {
-	case errors.Is(err, transfer.ErrBadLines):
+	case errors.Is(err, eventio.ErrBadLines):
 		err = fmt.Errorf("%s: %w, nothing was imported: fix the file, or leave the bad lines out with --skip-bad%s", inputName(path), err, takeThem(report))
 	case err != nil:
 		err = fmt.Errorf("importing %s: %w", inputName(path), err)
@@ -108,7 +108,7 @@ func (p *program) importFile(i importing) (transfer.Report, error) {
 }
 
 // takeThem says how to import events that cannot be folded, if there are such.
-func takeThem(r transfer.Report) string {
+func takeThem(r eventio.Report) string {
 	if r.Unfoldable == 0 {
 		return ""
 	}
@@ -118,7 +118,7 @@ func takeThem(r transfer.Report) string {
 // maxTold bounds the bad lines that are listed.
 const maxTold = 20
 
-func (p *program) tellBad(path string, bad []transfer.BadLine, count int) {
+func (p *program) tellBad(path string, bad []eventio.BadLine, count int) {
 	for _, b := range bad[:min(len(bad), maxTold)] {
 		fmt.Fprintf(p.stderr, "%s:%d: %s\n", path, b.Line, b.Reason)
 	}
@@ -150,8 +150,8 @@ Examples:
 }
 
 func (c *exportCommand) Run(p *program) error {
-	return p.withParts(app.EventStore, func(folder *app.Folder) error {
-		options := transfer.ExportOptions{Stream: c.Stream, Since: c.Since.instant()}
+	return p.withParts(embedded.EventStore, func(folder *embedded.Folder) error {
+		options := eventio.ExportOptions{Stream: c.Stream, Since: c.Since.instant()}
 		if !isTerminal(p.stdout) { // the events themselves show it there
 			line := newProgressLine(p)
 			defer line.end()
@@ -161,7 +161,7 @@ func (c *exportCommand) Run(p *program) error {
 			}
 			options.Progress = func(read int64) { line.step("exporting", read, int64(total), "event") }
 		}
-		_, err := transfer.Export(p.ctx, folder.Events, p.stdout, options)
+		_, err := eventio.Export(p.ctx, folder.Events, p.stdout, options)
 		return err
 	})
 }
@@ -179,7 +179,7 @@ func (showCommand) Help() string {
 }
 
 func (c *showCommand) Run(p *program) error {
-	return p.withParts(app.EventStore, func(folder *app.Folder) error {
+	return p.withParts(embedded.EventStore, func(folder *embedded.Folder) error {
 		for _, stream := range []string{c.Stream, event.OrderStream(c.Stream)} {
 			events, err := folder.Events.Load(p.ctx, stream, 0)
 			if err != nil {
@@ -189,7 +189,7 @@ func (c *showCommand) Run(p *program) error {
 				return p.showEvents(events, c.JSON)
 			}
 		}
-		return fmt.Errorf("%w: %s", transfer.ErrNoStream, c.Stream)
+		return fmt.Errorf("%w: %s", eventio.ErrNoStream, c.Stream)
 	})
 }
 

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"gakushoku/internal/sqlite"
+	"gakushoku/internal/store/sqlite"
 )
 
 func TestImportIsSafeToRepeatAndExportsWhatItTook(t *testing.T) {

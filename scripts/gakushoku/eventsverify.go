@@ -3,8 +3,8 @@ package main
 import (
 	"time"
 
-	"gakushoku/internal/app"
-	"gakushoku/internal/archive"
+	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/engine/logcheck"
 )
 
 type eventsVerifyCommand struct {
@@ -25,9 +25,9 @@ Examples:
 }
 
 func (c *eventsVerifyCommand) Run(p *program) error {
-	var report *archive.EventsReport
+	var report *logcheck.EventsReport
 	started := time.Now()
-	err := p.withPartly(c.awsFlag, app.EventStore, func(i installation) (err error) {
+	err := p.withPartly(c.awsFlag, embedded.EventStore, func(i installation) (err error) {
 		if report, err = i.ArchiveLog().VerifyEvents(p.ctx, c.Deep); err != nil {
 			return err
 		}
@@ -41,9 +41,9 @@ func (c *eventsVerifyCommand) Run(p *program) error {
 
 // unsoundPart names what is wrong by a report that is not sound. Damage to the log, once the log
 // was read, says more than that the parts do not belong together.
-func unsoundPart(r *archive.EventsReport) string {
+func unsoundPart(r *logcheck.EventsReport) string {
 	switch {
-	case r == nil || r.Total() > r.Counts[archive.Misfit]:
+	case r == nil || r.Total() > r.Counts[logcheck.Misfit]:
 		return "the event store"
 	case r.Log != nil && !r.Log.Sound:
 		return "the log"
@@ -51,7 +51,7 @@ func unsoundPart(r *archive.EventsReport) string {
 	return "the data folder"
 }
 
-func (p *program) showEventsReport(r *archive.EventsReport, took time.Duration) error {
+func (p *program) showEventsReport(r *logcheck.EventsReport, took time.Duration) error {
 	err := p.printf("%s of %s looked at in %s\n", plural(int64(r.Events), "event"), plural(int64(r.Streams), "stream"), took.Round(time.Millisecond))
 	if err == nil {
 		err = p.showFindings(&r.Findings)

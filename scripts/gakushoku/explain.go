@@ -5,9 +5,9 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"gakushoku/internal/app"
-	"gakushoku/internal/projection"
-	"gakushoku/internal/verify"
+	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/verify"
 )
 
 type explainCommand struct {
@@ -27,7 +27,7 @@ Examples:
 }
 
 func (c *explainCommand) Run(p *program) error {
-	return p.withPartly(c.awsFlag, app.EventStore|app.ControlRecords, func(i installation) error {
+	return p.withPartly(c.awsFlag, embedded.EventStore|embedded.ControlRecords, func(i installation) error {
 		e, err := i.ReadModels().Explain(p.ctx, c.Name, c.Key)
 		if err != nil {
 			return err

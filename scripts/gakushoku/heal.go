@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 
-	"gakushoku/internal/repair"
+	"gakushoku/internal/engine/repair"
 )
 
 type healCommand struct {

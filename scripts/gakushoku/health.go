@@ -12,8 +12,8 @@ import (
 	"syscall"
 	"time"
 
-	"gakushoku/internal/health"
-	"gakushoku/internal/wait"
+	"gakushoku/internal/fault/wait"
+	"gakushoku/internal/operate/health"
 )
 
 type healthCommands struct {

@@ -5,21 +5,21 @@ import (
 	"errors"
 	"time"
 
-	"gakushoku/internal/app"
+	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/app/stack"
-	"gakushoku/internal/archive"
+	"gakushoku/internal/engine/logcheck"
+	"gakushoku/internal/engine/rebuild"
+	"gakushoku/internal/engine/repair"
 	"gakushoku/internal/event"
-	"gakushoku/internal/repair"
-	"gakushoku/internal/reproject"
-	"gakushoku/internal/spans"
-	"gakushoku/internal/timeline"
+	"gakushoku/internal/observe/spans"
+	"gakushoku/internal/operate/timeline"
 )
 
 // installation is what the commands on read models work with, wherever that is: a data folder,
 // or a stack on AWS.
 type installation interface {
 	ReadModels() *repair.ReadModels
-	ArchiveLog() *archive.Log
+	ArchiveLog() *logcheck.Log
 	// EachEvent reads the whole log, in its order; the event is f's until f returns.
 	EachEvent(ctx context.Context, f func(*event.Event) error) error
 	// Timelines finds operations; a zero since leaves it to the installation how far back.
@@ -27,21 +27,21 @@ type installation interface {
 	Slowest(ctx context.Context, since time.Time, limit int) ([]spans.Operation, spans.Source, error)
 	TraceURL() string
 	// Status counts rows, which Versions does not.
-	Status(ctx context.Context) (app.Status, error)
-	Versions(ctx context.Context) (app.Status, error)
-	Rebuild(ctx context.Context, request reproject.Request, o app.RebuildOptions) (reproject.Run, error)
-	ResumeRebuild(ctx context.Context, name, runID string, o app.RebuildOptions) (reproject.Run, error)
-	History(ctx context.Context, name string, limit int) ([]reproject.Past, error)
+	Status(ctx context.Context) (embedded.Status, error)
+	Versions(ctx context.Context) (embedded.Status, error)
+	Rebuild(ctx context.Context, request rebuild.Request, o embedded.RebuildOptions) (rebuild.Run, error)
+	ResumeRebuild(ctx context.Context, name, runID string, o embedded.RebuildOptions) (rebuild.Run, error)
+	History(ctx context.Context, name string, limit int) ([]rebuild.Past, error)
 	// Abandon ends the runs of a projection and takes their versions away.
-	Abandon(ctx context.Context, name string) ([]reproject.Run, error)
-	Approval(ctx context.Context, name string) (reproject.Approval, error)
-	Decide(ctx context.Context, a reproject.Approval, d reproject.Decision) error
-	Rollback(ctx context.Context, name string, force bool) (reproject.RolledBack, error)
+	Abandon(ctx context.Context, name string) ([]rebuild.Run, error)
+	Approval(ctx context.Context, name string) (rebuild.Approval, error)
+	Decide(ctx context.Context, a rebuild.Approval, d rebuild.Decision) error
+	Rollback(ctx context.Context, name string, force bool) (rebuild.RolledBack, error)
 	CleanUp(ctx context.Context, name string, force bool) ([]int, error)
 }
 
 var (
-	_ installation = (*app.Folder)(nil)
+	_ installation = (*embedded.Folder)(nil)
 	_ installation = (*stack.Stack)(nil)
 )
 
@@ -53,21 +53,21 @@ type awsFlag struct {
 // withInstallation opens the installation for f. What makes no sense there counts as a mistake
 // in what was typed.
 func (p *program) withInstallation(on awsFlag, f func(installation) error) error {
-	return p.withPartly(on, app.AllParts, f)
+	return p.withPartly(on, embedded.AllParts, f)
 }
 
 // withPartly is withInstallation for whoever needs only some parts of a data folder.
-func (p *program) withPartly(on awsFlag, needed app.Parts, f func(installation) error) error {
+func (p *program) withPartly(on awsFlag, needed embedded.Parts, f func(installation) error) error {
 	err := p.open(on, needed, f)
-	if errors.Is(err, repair.ErrRefused) || errors.Is(err, reproject.ErrBadRequest) {
+	if errors.Is(err, repair.ErrRefused) || errors.Is(err, rebuild.ErrBadRequest) {
 		return usagef("%v", err)
 	}
 	return err
 }
 
-func (p *program) open(on awsFlag, needed app.Parts, f func(installation) error) error {
+func (p *program) open(on awsFlag, needed embedded.Parts, f func(installation) error) error {
 	if on.AWS == "" {
-		return p.withParts(needed, func(folder *app.Folder) error { return f(folder) })
+		return p.withParts(needed, func(folder *embedded.Folder) error { return f(folder) })
 	}
 	if p.dataGiven {
 		return usagef("--data and --aws: choose one")

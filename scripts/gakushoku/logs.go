@@ -9,11 +9,11 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"gakushoku/internal/app"
+	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/app/stack"
-	"gakushoku/internal/insights"
-	"gakushoku/internal/logsearch"
 	"gakushoku/internal/observe"
+	"gakushoku/internal/store/insights"
+	"gakushoku/internal/operate/logs"
 )
 
 type logsCommand struct {
@@ -37,7 +37,7 @@ const sinceOnAWS = 24 * time.Hour
 
 func (logsCommand) Help() string {
 	var questions strings.Builder
-	for _, q := range logsearch.Questions() {
+	for _, q := range logs.Questions() {
 		fmt.Fprintf(&questions, "    %-12s %s\n", q.Name, q.About)
 	}
 	return `Reads DIR/logs/gakushoku.log and the rotated files beside it. With --aws the same flags find the same lines in CloudWatch Logs, at most 10,000. What is asked for in several ways at once has to be so in all of them.
@@ -61,7 +61,7 @@ Examples:
 // questionNames are the names that --question takes.
 func questionNames() string {
 	var names []string
-	for _, q := range logsearch.Questions() {
+	for _, q := range logs.Questions() {
 		names = append(names, q.Name)
 	}
 	return strings.Join(names, ", ")
@@ -103,16 +103,16 @@ func (c *logsCommand) Run(p *program) error {
 	if last < 0 {
 		return usagef("--last must be at least 0, not %d", last)
 	}
-	printer := logsearch.NewPrinter(p.stdout, c.JSON, colour(p.stdout))
+	printer := logs.NewPrinter(p.stdout, c.JSON, colour(p.stdout))
 	if c.AWS != "" {
 		return c.fromAWS(p, query, last, printer)
 	}
-	path := app.LogFile(p.data)
+	path := embedded.LogFile(p.data)
 	if c.Follow {
-		return logsearch.Follow(p.ctx, path, query, last, 0, printer)
+		return logs.Follow(p.ctx, path, query, last, 0, printer)
 	}
-	err = logsearch.Search(p.ctx, path, query, last, printer)
-	if errors.Is(err, logsearch.ErrNoLog) {
+	err = logs.Search(p.ctx, path, query, last, printer)
+	if errors.Is(err, logs.ErrNoLog) {
 		return fmt.Errorf("%w: has `gakushoku serve` run with this --data folder?", err)
 	}
 	if err == nil {
@@ -122,18 +122,18 @@ func (c *logsCommand) Run(p *program) error {
 }
 
 // saidNothing tells a person that no line was found, which nothing on standard output cannot.
-func (c *logsCommand) saidNothing(p *program, printer *logsearch.Printer) {
+func (c *logsCommand) saidNothing(p *program, printer *logs.Printer) {
 	if printer.Lines() == 0 {
 		fmt.Fprintln(p.stderr, "No line of the log matches.")
 	}
 }
 
 // givenWith is the option that gives a question what it needs.
-var givenWith = map[string]string{logsearch.QuestionOperation: "--correlation-id", logsearch.QuestionOrder: "--order"}
+var givenWith = map[string]string{logs.QuestionOperation: "--correlation-id", logs.QuestionOrder: "--order"}
 
 // query is what is asked for.
-func (c *logsCommand) query() (logsearch.Query, error) {
-	query := logsearch.Query{CorrelationID: c.CorrelationID, Level: c.Level, Text: c.Text, Since: c.Since.Time, Until: c.Until.Time}
+func (c *logsCommand) query() (logs.Query, error) {
+	query := logs.Query{CorrelationID: c.CorrelationID, Level: c.Level, Text: c.Text, Since: c.Since.Time, Until: c.Until.Time}
 	if err := query.Validate(); err != nil {
 		return query, usagef("--level: %v", err)
 	}
@@ -143,20 +143,20 @@ func (c *logsCommand) query() (logsearch.Query, error) {
 	case !c.Until.IsZero() && !c.Since.Before(c.Until.Time):
 		return query, usagef("--until: %s is not after --since", c.Until.Format(time.RFC3339))
 	}
-	given := logsearch.Given{CorrelationID: c.CorrelationID, OrderID: c.Order}
+	given := logs.Given{CorrelationID: c.CorrelationID, OrderID: c.Order}
 	names := slices.Clone(c.Question)
 	if c.Slow != nil {
-		names, given.Slow = append(names, logsearch.QuestionSlow), time.Duration(*c.Slow)
+		names, given.Slow = append(names, logs.QuestionSlow), time.Duration(*c.Slow)
 	}
 	if c.Failed {
-		names = append(names, logsearch.QuestionFailed)
+		names = append(names, logs.QuestionFailed)
 	}
 	if c.Order != "" {
-		names = append(names, logsearch.QuestionOrder)
+		names = append(names, logs.QuestionOrder)
 	}
-	var all logsearch.All
+	var all logs.All
 	for _, name := range names {
-		q, err := logsearch.QuestionNamed(name)
+		q, err := logs.QuestionNamed(name)
 		if err != nil {
 			return query, usagef("--question: %v", err)
 		}
@@ -173,7 +173,7 @@ func (c *logsCommand) query() (logsearch.Query, error) {
 }
 
 // fromAWS asks CloudWatch.
-func (c *logsCommand) fromAWS(p *program, query logsearch.Query, last int, printer *logsearch.Printer) error {
+func (c *logsCommand) fromAWS(p *program, query logs.Query, last int, printer *logs.Printer) error {
 	switch {
 	case p.dataGiven:
 		return usagef("--data and --aws: choose one")

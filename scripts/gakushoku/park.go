@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"text/tabwriter"
 
-	"gakushoku/internal/repair"
+	"gakushoku/internal/engine/repair"
 )
 
 type parkCommands struct {

@@ -14,9 +14,9 @@ import (
 	"github.com/mattn/go-isatty"
 	"github.com/rs/zerolog"
 
-	"gakushoku/internal/app"
+	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/event"
-	"gakushoku/internal/logsearch"
+	"gakushoku/internal/operate/logs"
 )
 
 // program is what every command works with.
@@ -50,11 +50,11 @@ func (p *program) logWriter() io.Writer {
 	if !isTerminal(p.stderr) {
 		return p.stderr
 	}
-	return readableLog{logsearch.NewPrinter(p.stderr, false, colour(p.stderr))}
+	return readableLog{logs.NewPrinter(p.stderr, false, colour(p.stderr))}
 }
 
 // readableLog writes log lines for a person. It is given whole lines.
-type readableLog struct{ printer *logsearch.Printer }
+type readableLog struct{ printer *logs.Printer }
 
 func (r readableLog) Write(lines []byte) (int, error) {
 	for line := range bytes.Lines(lines) {
@@ -67,10 +67,10 @@ func (r readableLog) Write(lines []byte) (int, error) {
 
 // withFolder opens the data folder for f, and closes it. Without create it must have been made:
 // a command that only reads makes no folder, and no files in an empty one.
-func (p *program) withFolder(create bool, f func(*app.Folder) error) error {
-	open := app.OpenExistingFolder
+func (p *program) withFolder(create bool, f func(*embedded.Folder) error) error {
+	open := embedded.OpenExistingFolder
 	if create {
-		open = app.OpenFolder
+		open = embedded.OpenFolder
 	}
 	folder, err := open(p.ctx, p.data)
 	if err != nil {
@@ -81,8 +81,8 @@ func (p *program) withFolder(create bool, f func(*app.Folder) error) error {
 
 // withParts opens the data folder for whoever needs only some parts of it, and says which of the
 // others cannot be opened.
-func (p *program) withParts(needed app.Parts, f func(*app.Folder) error) error {
-	folder, err := app.OpenParts(p.ctx, p.data, needed)
+func (p *program) withParts(needed embedded.Parts, f func(*embedded.Folder) error) error {
+	folder, err := embedded.OpenParts(p.ctx, p.data, needed)
 	if err != nil {
 		return err
 	}

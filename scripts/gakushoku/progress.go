@@ -11,8 +11,8 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"gakushoku/internal/engine/replay"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/replay"
 )
 
 // progress tells how far a replay has come: as a bar to a person, as log lines to everything

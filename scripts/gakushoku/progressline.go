@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"gakushoku/internal/transfer"
+	"gakushoku/internal/engine/eventio"
 )
 
 // progressLine tells how far a long command is: a person sees one line of the terminal that is
@@ -85,9 +85,9 @@ func paceText(done, total, since int64, took time.Duration, unit string) string 
 }
 
 // importing tells of an import.
-func (l *progressLine) importing() func(transfer.Progress) {
-	units := map[string]string{transfer.StepCheck: "byte", transfer.StepCompare: "stream", transfer.StepAppend: "event"}
-	return func(p transfer.Progress) { l.step(p.Step, p.Done, p.Total, units[p.Step]) }
+func (l *progressLine) importing() func(eventio.Progress) {
+	units := map[string]string{eventio.StepCheck: "byte", eventio.StepCompare: "stream", eventio.StepAppend: "event"}
+	return func(p eventio.Progress) { l.step(p.Step, p.Done, p.Total, units[p.Step]) }
 }
 
 // end clears the line.

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"gakushoku/internal/transfer"
+	"gakushoku/internal/engine/eventio"
 )
 
 // clocked is a progress line with a clock that the test sets.
@@ -19,10 +19,10 @@ func TestProgressIsALineThatChangesOnATerminal(t *testing.T) {
 	t.Parallel()
 	l, out, now := clocked(true)
 	tell := l.importing()
-	tell(transfer.Progress{Step: transfer.StepAppend, Done: 2000, Total: 10000})
+	tell(eventio.Progress{Step: eventio.StepAppend, Done: 2000, Total: 10000})
 	*now = now.Add(time.Second)
-	tell(transfer.Progress{Step: transfer.StepAppend, Done: 4000, Total: 10000})
-	tell(transfer.Progress{Step: transfer.StepAppend, Done: 5000, Total: 10000}) // too soon to be read
+	tell(eventio.Progress{Step: eventio.StepAppend, Done: 4000, Total: 10000})
+	tell(eventio.Progress{Step: eventio.StepAppend, Done: 5000, Total: 10000}) // too soon to be read
 	l.end()
 	if got := out.String(); got != "\rimporting: 40 %, 4000 of 10000 events, 2000/s, 3s left\x1b[K\r\x1b[K" {
 		t.Errorf("%q", got)

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"gakushoku/internal/repair"
-	"gakushoku/internal/reproject"
+	"gakushoku/internal/engine/rebuild"
+	"gakushoku/internal/engine/repair"
 )
 
 type rebuildCommand struct {
@@ -89,7 +89,7 @@ func (c *rebuildCommand) rebuild(p *program, i installation, name string) error 
 	}
 	started := time.Now()
 	run, err := p.runRebuild(i, request, resume)
-	var cut *reproject.CutInSoak
+	var cut *rebuild.CutInSoak
 	if errors.As(err, &cut) {
 		return stoppedInSoak(&cut.Run)
 	}
@@ -111,7 +111,7 @@ func (c *rebuildCommand) rebuild(p *program, i installation, name string) error 
 }
 
 // stoppedInSoak tells whoever stops a run after its switch where that leaves readers.
-func stoppedInSoak(run *reproject.Run) error {
+func stoppedInSoak(run *rebuild.Run) error {
 	return fmt.Errorf("stopped in the soak of run %s: readers are on %s, and the version before is kept and still written; \"projection cleanup %s\" drops it, \"projection rollback %s\" goes back to it, \"projection rebuild %s --resume last\" goes on with the soak",
 		run.ID, run.Table(), run.Projection, run.Projection, run.Projection)
 }
@@ -125,7 +125,7 @@ func (p *program) runToResume(i installation, name, runID string) (string, error
 	if err != nil {
 		return "", err
 	}
-	var last *reproject.UnderWay
+	var last *rebuild.UnderWay
 	for _, projected := range status.Projections {
 		for k := range projected.Runs {
 			// One that nobody works on is meant, rather than one that somebody does.
@@ -140,8 +140,8 @@ func (p *program) runToResume(i installation, name, runID string) (string, error
 	return "", fmt.Errorf("no run of %s is under way: there is nothing to go on with", name)
 }
 
-func (c *rebuildCommand) request(name string) reproject.Request {
-	r := reproject.Request{
+func (c *rebuildCommand) request(name string) rebuild.Request {
+	r := rebuild.Request{
 		Projection: name, Until: c.Until.instant(), DryRun: c.DryRun, Approve: c.Approve,
 		MaxConcurrency: c.MaxConcurrency, Sample: float64(c.Sample),
 	}
@@ -152,14 +152,14 @@ func (c *rebuildCommand) request(name string) reproject.Request {
 		r.FromEventNumber = *c.FromEventNumber
 	}
 	if c.Soak != nil {
-		soak := reproject.Seconds(*c.Soak)
+		soak := rebuild.Seconds(*c.Soak)
 		r.Soak = &soak
 	}
 	return r
 }
 
 // runRebuild runs a request, or goes on with a run, and shows how far it has come.
-func (p *program) runRebuild(i installation, request reproject.Request, resume string) (run reproject.Run, err error) {
+func (p *program) runRebuild(i installation, request rebuild.Request, resume string) (run rebuild.Run, err error) {
 	show := newRebuildProgress(p, request.Projection)
 	defer func() { show.end(err) }()
 	if resume != "" {
@@ -192,13 +192,13 @@ func (p *program) healInconsistent(m *repair.ReadModels, name string, asJSON boo
 }
 
 // showRun tells what a run has done.
-func (p *program) showRun(r *reproject.Run, took time.Duration, onAWS string) error {
+func (p *program) showRun(r *rebuild.Run, took time.Duration, onAWS string) error {
 	switch r.Mode {
-	case reproject.ModeHeal:
+	case rebuild.ModeHeal:
 		return p.printf("%s: %s folded again in %s, %d of them set aside\n", r.Projection, plural(int64(r.Heal.Streams), "stream"), versionNames(r.Projection, r.Heal.Versions), r.Heal.Parked)
-	case reproject.ModeDryRun:
+	case rebuild.ModeDryRun:
 		return p.showDryRun(r, took, onAWS)
-	case reproject.ModeScratch:
+	case rebuild.ModeScratch:
 		replaced := ""
 		if len(r.Dropped) > 0 {
 			replaced = fmt.Sprintf("; %s, which showed a moment before, is dropped for it: there is one at a time", versionNames(r.Projection, r.Dropped))
@@ -227,7 +227,7 @@ func (p *program) showRun(r *reproject.Run, took time.Duration, onAWS string) er
 }
 
 // showVerification tells what the verification of the new version has shown.
-func (p *program) showVerification(r *reproject.Run) error {
+func (p *program) showVerification(r *rebuild.Run) error {
 	v := r.Verify
 	if v == nil {
 		return nil
@@ -255,7 +255,7 @@ func (p *program) showVerification(r *reproject.Run) error {
 	return err
 }
 
-func until(r *reproject.Run) string {
+func until(r *rebuild.Run) string {
 	if r.Request.UntilNumber > 0 {
 		return fmt.Sprintf("event %d", r.Request.UntilNumber)
 	}
@@ -263,14 +263,14 @@ func until(r *reproject.Run) string {
 }
 
 // showDryRun tells what a rebuild would do.
-func (p *program) showDryRun(r *reproject.Run, took time.Duration, onAWS string) error {
+func (p *program) showDryRun(r *rebuild.Run, took time.Duration, onAWS string) error {
 	here := ""
 	if onAWS == "" {
 		here = fmt.Sprintf("here     about %s\n", estimateHere(took))
 	}
 	e := r.Replay.Estimate
 	if e == nil {
-		e = &reproject.Estimate{}
+		e = &rebuild.Estimate{}
 	}
 	err := p.printf(`%s, a dry run: nothing was written
 events   %d in %s of the log (%s compressed), up to number %d

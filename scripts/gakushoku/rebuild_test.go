@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"gakushoku/internal/projection"
+	"gakushoku/internal/engine/projection"
 )
 
 func TestRebuildReplacesTheVersionAndRollbackGoesBack(t *testing.T) {

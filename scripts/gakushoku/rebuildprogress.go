@@ -11,9 +11,9 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
-	"gakushoku/internal/app"
+	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/reproject"
 )
 
 // rebuildProgress tells how far a rebuild has come: a person sees a line for each step, and one
@@ -41,12 +41,12 @@ func newRebuildProgress(p *program, name string) *rebuildProgress {
 	return g
 }
 
-func (g *rebuildProgress) options() app.RebuildOptions {
-	return app.RebuildOptions{Progress: g.report}
+func (g *rebuildProgress) options() embedded.RebuildOptions {
+	return embedded.RebuildOptions{Progress: g.report}
 }
 
 // report takes what the engine tells.
-func (g *rebuildProgress) report(p reproject.Progress) {
+func (g *rebuildProgress) report(p rebuild.Progress) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.step == nil || g.step.name != p.Step {
@@ -95,7 +95,7 @@ type stepProgress struct {
 // writes rows in its second.
 type partProgress struct {
 	bar  *mpb.Bar
-	last atomic.Pointer[reproject.Progress]
+	last atomic.Pointer[rebuild.Progress]
 	size int64 // of the part, in the step's unit
 }
 
@@ -111,7 +111,7 @@ func newStepProgress(bars *mpb.Progress, name, projection string) *stepProgress 
 }
 
 // add takes a report on the step or one of its parts.
-func (s *stepProgress) add(p reproject.Progress) {
+func (s *stepProgress) add(p rebuild.Progress) {
 	if p.Part == "" {
 		s.set(p.Done, p.Total, p.Unit)
 		return
@@ -169,7 +169,7 @@ func (p *partProgress) over() bool {
 	return last.Done >= last.Total && (last.Step != "Replay" || last.Unit != "rows")
 }
 
-func partText(p *reproject.Progress) string {
+func partText(p *rebuild.Progress) string {
 	percent := 100.0
 	if p.Total > 0 {
 		percent = 100 * float64(p.Done) / float64(p.Total)

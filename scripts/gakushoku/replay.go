@@ -9,14 +9,14 @@ import (
 	"io/fs"
 	"os"
 
-	"gakushoku/internal/app"
+	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/engine/eventio"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/rebuild"
+	"gakushoku/internal/engine/replay"
 	"gakushoku/internal/event"
-	"gakushoku/internal/projection"
-	"gakushoku/internal/readmodel"
-	"gakushoku/internal/replay"
-	"gakushoku/internal/reproject"
-	"gakushoku/internal/sqlite"
-	"gakushoku/internal/transfer"
+	"gakushoku/internal/store/sqlite"
 )
 
 type replayCommand struct {
@@ -41,19 +41,21 @@ func (c *replayCommand) Run(p *program) error {
 		return p.withInstallation(c.awsFlag, func(i installation) error { return c.replay(p, i.EachEvent) })
 	}
 	began := false
-	err := p.withFolder(false, func(folder *app.Folder) error {
+	err := p.withFolder(false, func(folder *embedded.Folder) error {
 		if err := errors.Join(folder.CheckEvents(p.ctx), folder.Archive(p.ctx)); err != nil {
 			return err
 		}
 		began = true
 		return c.replay(p, folder.EachEvent)
 	})
-	if err == nil || began || p.ctx.Err() != nil || errors.Is(err, app.ErrOtherUser) || !app.HasLog(p.data) {
+	if err == nil || began || p.ctx.Err() != nil || errors.Is(err, embedded.ErrOtherUser) || !embedded.HasLog(p.data) {
 		return err
 	}
 	// The log is whole by itself, whatever is wrong with the other files.
 	fmt.Fprintf(p.stderr, "%s; this is what is in its log\n", oneLine(err))
-	return c.replay(p, func(ctx context.Context, f func(*event.Event) error) error { return app.EachArchived(ctx, p.data, f) })
+	return c.replay(p, func(ctx context.Context, f func(*event.Event) error) error {
+		return embedded.EachArchived(ctx, p.data, f)
+	})
 }
 
 // reading reads every event of a log, in its order.
@@ -142,20 +144,20 @@ func (c *replayCommand) into(p *program, lines io.Reader) error {
 
 // fill makes the folder. Events that contradict those before them, as when orders were taken on an
 // older copy of the store, do not keep the others out.
-func (c *replayCommand) fill(p *program, lines io.Reader) (report transfer.Report, rows int64, err error) {
-	folder, err := app.OpenFolder(p.ctx, c.Into)
+func (c *replayCommand) fill(p *program, lines io.Reader) (report eventio.Report, rows int64, err error) {
+	folder, err := embedded.OpenFolder(p.ctx, c.Into)
 	if err != nil {
 		return report, 0, err
 	}
 	line := newProgressLine(p)
-	report, err = transfer.Import(p.ctx, lines, folder.Events, transfer.Options{MaxEventBytes: sqlite.MaxEventBytes, Stored: true, SkipBad: true, Progress: line.importing()})
+	report, err = eventio.Import(p.ctx, lines, folder.Events, eventio.Options{MaxEventBytes: sqlite.MaxEventBytes, Stored: true, SkipBad: true, Progress: line.importing()})
 	line.end()
 	if err == nil && report.Imported == 0 && report.BadLines > 0 {
 		err = fmt.Errorf("none of %s could be taken, the first because of this: %s", plural(int64(report.BadLines), "event"), report.Bad[0].Reason)
 	}
 	if err == nil {
-		var run reproject.Run
-		if run, err = folder.Rebuild(p.ctx, reproject.Request{Projection: readmodel.OrdersName, AllowParked: report.Streams}, app.RebuildOptions{}); err == nil {
+		var run rebuild.Run
+		if run, err = folder.Rebuild(p.ctx, rebuild.Request{Projection: readmodel.OrdersName, AllowParked: report.Streams}, embedded.RebuildOptions{}); err == nil {
 			rows = run.Replay.Rows
 		}
 	}

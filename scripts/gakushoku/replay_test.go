@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"gakushoku/internal/app"
+	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/event"
-	"gakushoku/internal/eventlog"
 )
 
 func TestReplayShowsAPastMoment(t *testing.T) {
@@ -35,7 +35,7 @@ func TestReplayShowsAPastMoment(t *testing.T) {
 // contradicted appends to the log of a folder another first event of order o1.
 func contradicted(t *testing.T, dir string) {
 	t.Helper()
-	folder, err := app.OpenExistingFolder(t.Context(), dir)
+	folder, err := embedded.OpenExistingFolder(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}

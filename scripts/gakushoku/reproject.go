@@ -12,13 +12,13 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"gakushoku/internal/app"
+	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/engine/eventio"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/rebuild"
+	"gakushoku/internal/engine/replay"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/projection"
-	"gakushoku/internal/readmodel"
-	"gakushoku/internal/replay"
-	"gakushoku/internal/reproject"
-	"gakushoku/internal/transfer"
 )
 
 type reprojectCommand struct {
@@ -65,10 +65,10 @@ func (c *reprojectCommand) intoFolder(p *program) error {
 	if err != nil {
 		return err
 	}
-	return p.withFolder(true, func(folder *app.Folder) error {
+	return p.withFolder(true, func(folder *embedded.Folder) error {
 		started := time.Now()
 		// Whatever the file holds is replayed: a payment of an unknown order is a warning.
-		run, err := p.runRebuild(folder, reproject.Request{Projection: readmodel.OrdersName, AllowParked: math.MaxInt}, "")
+		run, err := p.runRebuild(folder, rebuild.Request{Projection: readmodel.OrdersName, AllowParked: math.MaxInt}, "")
 		if err != nil {
 			return err
 		}
@@ -141,13 +141,13 @@ type badList struct {
 	program *program
 	name    string
 	file    *badFile
-	first   []transfer.BadLine
+	first   []eventio.BadLine
 	count   int
 }
 
 func (l *badList) add(b *replay.BadLine) error {
 	if l.count++; l.count <= maxTold {
-		l.first = append(l.first, transfer.BadLine{Line: int(b.Line), Reason: b.Err.Error()})
+		l.first = append(l.first, eventio.BadLine{Line: int(b.Line), Reason: b.Err.Error()})
 	}
 	for _, part := range [][]byte{b.Text, []byte("\n")} {
 		if _, err := l.file.Write(part); err != nil {

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 
-	"gakushoku/internal/replay"
+	"gakushoku/internal/engine/replay"
 )
 
 // counted counts the bytes that pass.

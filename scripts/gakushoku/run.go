@@ -13,10 +13,10 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/rs/zerolog"
 
-	"gakushoku/internal/app"
-	"gakushoku/internal/eventstore"
+	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/engine/eventstore"
+	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/reproject"
 )
 
 // The exit codes. Commands that judge (verify) end with exitFailed when what they looked at is
@@ -125,7 +125,7 @@ func (p *program) ended(err error, command string) int {
 	case errors.As(err, &usage):
 		words := strings.FieldsFunc(command, func(r rune) bool { return r == ' ' })
 		return failUsage(p.stderr, err, "gakushoku "+strings.Join(words[:wordsBeforeArguments(words)], " ")+" --help")
-	case errors.Is(err, reproject.ErrNotYet):
+	case errors.Is(err, rebuild.ErrNotYet):
 		fail(p.stderr, err)
 		return exitNotYet
 	case p.ctx.Err() != nil && errors.Is(err, context.Canceled):
@@ -136,7 +136,7 @@ func (p *program) ended(err error, command string) int {
 
 // isUnusable reports whether a data folder cannot be used as it is.
 func isUnusable(err error) bool {
-	return errors.Is(err, app.ErrNoFolder) || errors.Is(err, app.ErrEventsLost) || errors.Is(err, app.ErrOtherUser) || errors.Is(err, app.ErrNotOpened) ||
+	return errors.Is(err, embedded.ErrNoFolder) || errors.Is(err, embedded.ErrEventsLost) || errors.Is(err, embedded.ErrOtherUser) || errors.Is(err, embedded.ErrNotOpened) ||
 		errors.Is(err, eventstore.ErrOtherStore)
 }
 

@@ -15,9 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"gakushoku/internal/app"
-	"gakushoku/internal/projection"
-	"gakushoku/internal/runbook"
+	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/operate/runbook"
 )
 
 // scenes are what the people on call find when they open a page, or a section of it: a canteen
@@ -236,7 +236,7 @@ func (s *shift) switched() {
 // archived brings the log up to date.
 func (s *shift) archived() {
 	s.t.Helper()
-	folder, err := app.OpenFolder(s.t.Context(), s.dir)
+	folder, err := embedded.OpenFolder(s.t.Context(), s.dir)
 	if err != nil {
 		s.t.Fatal(err)
 	}

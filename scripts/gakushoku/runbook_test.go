@@ -12,11 +12,11 @@ import (
 	"testing"
 	"unicode"
 
-	"gakushoku/internal/alarm"
-	"gakushoku/internal/archive"
-	"gakushoku/internal/drill"
-	"gakushoku/internal/logsearch"
-	"gakushoku/internal/runbook"
+	"gakushoku/internal/engine/logcheck"
+	"gakushoku/internal/operate/alarm"
+	"gakushoku/internal/operate/logs"
+	"gakushoku/internal/operate/runbook"
+	"gakushoku/internal/rehearse/drill"
 )
 
 const runbooks = "../../infra/runbooks"
@@ -109,9 +109,9 @@ func TestEveryProblemOfLogAndStoreIsExplained(t *testing.T) {
 	t.Parallel()
 	_, table, _ := strings.Cut(read(t, filepath.Join(runbooks, "failed-run.md")), "\n## What the problems mean\n")
 	table, _, _ = strings.Cut(table, "\n## ")
-	kinds := kindOfProblem.FindAllStringSubmatch(read(t, "../../internal/archive/report.go"), -1)
-	if len(kinds) == 0 || len(kinds) != len(archive.Kinds) {
-		t.Errorf("%d kinds in the code, %d are listed", len(kinds), len(archive.Kinds))
+	kinds := kindOfProblem.FindAllStringSubmatch(read(t, "../../internal/engine/logcheck/report.go"), -1)
+	if len(kinds) == 0 || len(kinds) != len(logcheck.Kinds) {
+		t.Errorf("%d kinds in the code, %d are listed", len(kinds), len(logcheck.Kinds))
 	}
 	for _, kind := range kinds {
 		rows := 0
@@ -136,12 +136,12 @@ func TestTheRunbooksNameQueriesThatAreSaved(t *testing.T) {
 	for _, page := range pages(t) {
 		for _, found := range savedQuery.FindAllStringSubmatch(read(t, page), -1) {
 			named[found[1]] = true
-			if _, err := logsearch.QuestionNamed(found[1]); err != nil {
+			if _, err := logs.QuestionNamed(found[1]); err != nil {
 				t.Errorf("%s: %v", filepath.Base(page), err)
 			}
 		}
 	}
-	for _, q := range logsearch.Questions() {
+	for _, q := range logs.Questions() {
 		if !named[q.Name] {
 			t.Errorf("no page says what STACK/%s is good for", q.Name)
 		}

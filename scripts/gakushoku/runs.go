@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"text/tabwriter"
 
-	"gakushoku/internal/reproject"
+	"gakushoku/internal/engine/rebuild"
 )
 
 type runsCommand struct {
@@ -50,7 +50,7 @@ func (c *runsCommand) Run(p *program) error {
 	})
 }
 
-func pastLine(p *reproject.Past) string {
+func pastLine(p *rebuild.Past) string {
 	r := &p.Run
 	version := "-"
 	if r.ToVersion > 0 {
@@ -59,7 +59,7 @@ func pastLine(p *reproject.Past) string {
 	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", r.ID, since(r.StartedAt), orDash(string(r.Mode)), version, orDash(r.Step), outcomeOf(p))
 }
 
-func outcomeOf(p *reproject.Past) string {
+func outcomeOf(p *rebuild.Past) string {
 	switch {
 	case p.Reason != "" && p.Run.Switched():
 		return "switched, then: " + plain(p.Reason)

@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"gakushoku/internal/app"
-	"gakushoku/internal/sink"
+	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/observe/sink"
 )
 
 type serveCommand struct {
@@ -49,9 +49,9 @@ func (c *serveCommand) Run(p *program) error {
 	out := sink.New(p.stdout, sink.Options{Name: "stdout", Level: p.level})
 	hurry, done := secondSignal()
 	defer done()
-	err = app.Serve(p.ctx, app.ServeOptions{
+	err = embedded.Serve(p.ctx, embedded.ServeOptions{
 		Dir: p.data, Addr: c.Addr, OpsAddr: c.opsAddr(), OpsAnyPort: c.OpsAddr == "", Level: p.level, Keys: keys, Log: p.logWriter(), Out: out,
-		Ready: func(url string, ops app.Operators) { c.announce(out, p.data, url, ops) }, Connections: c.Connections, Grace: c.StopGrace, Hurry: hurry,
+		Ready: func(url string, ops embedded.Operators) { c.announce(out, p.data, url, ops) }, Connections: c.Connections, Grace: c.StopGrace, Hurry: hurry,
 	})
 	last, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), time.Second)
 	defer cancel()
@@ -85,7 +85,7 @@ func (c *serveCommand) opsAddr() string {
 }
 
 // announce says where the server is. A default address that was taken is said.
-func (c *serveCommand) announce(out io.Writer, data, url string, ops app.Operators) {
+func (c *serveCommand) announce(out io.Writer, data, url string, ops embedded.Operators) {
 	text := fmt.Sprintf("gakushoku serves %s from %s\n", url, data)
 	switch {
 	case ops.Metrics:

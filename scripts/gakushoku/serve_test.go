@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"gakushoku/internal/app"
+	"gakushoku/internal/app/embedded"
 )
 
 // eventually waits for a text in what a program writes.
@@ -132,13 +132,13 @@ func TestTheBannerSaysWhetherThereAreMetrics(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		opsAddr string
-		ops     app.Operators
+		ops     embedded.Operators
 		want    string
 	}{
-		{"", app.Operators{URL: "http://127.0.0.1:8081", Metrics: true}, "\nmetrics and health: http://127.0.0.1:8081\n"},
-		{"", app.Operators{URL: "http://127.0.0.1:8081"}, "\nhealth: http://127.0.0.1:8081 (no /metrics, since OTEL_METRICS_EXPORTER"},
-		{"", app.Operators{URL: "http://127.0.0.1:9", Metrics: true}, "127.0.0.1:8081 was taken"},
-		{"none", app.Operators{}, "from data\n"},
+		{"", embedded.Operators{URL: "http://127.0.0.1:8081", Metrics: true}, "\nmetrics and health: http://127.0.0.1:8081\n"},
+		{"", embedded.Operators{URL: "http://127.0.0.1:8081"}, "\nhealth: http://127.0.0.1:8081 (no /metrics, since OTEL_METRICS_EXPORTER"},
+		{"", embedded.Operators{URL: "http://127.0.0.1:9", Metrics: true}, "127.0.0.1:8081 was taken"},
+		{"none", embedded.Operators{}, "from data\n"},
 	} {
 		var out bytes.Buffer
 		(&serveCommand{OpsAddr: c.opsAddr}).announce(&out, "data", "http://x", c.ops)

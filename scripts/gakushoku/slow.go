@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 
-	"gakushoku/internal/app"
+	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/reproject"
-	"gakushoku/internal/spans"
-	"gakushoku/internal/timeline"
+	"gakushoku/internal/observe/spans"
+	"gakushoku/internal/operate/timeline"
 )
 
 type slowCommand struct {
@@ -99,7 +99,7 @@ const slowRuns = 100
 // themselves how long each of their steps took.
 func (c *slowCommand) rebuilds(ctx context.Context, on installation) ([]spans.Operation, error) {
 	var all []spans.Operation
-	if folder, ok := on.(*app.Folder); ok && folder.Broken() != nil {
+	if folder, ok := on.(*embedded.Folder); ok && folder.Broken() != nil {
 		return nil, nil // which has been said
 	}
 	for _, name := range on.ReadModels().Names() {
@@ -117,7 +117,7 @@ func (c *slowCommand) rebuilds(ctx context.Context, on installation) ([]spans.Op
 }
 
 // rebuildOperation is a run as an operation: its steps, the slowest first.
-func rebuildOperation(run *reproject.Run, failed string) spans.Operation {
+func rebuildOperation(run *rebuild.Run, failed string) spans.Operation {
 	began := spans.Time(run.StartedAt.Time())
 	o := spans.Operation{Span: spans.Span{
 		Timestamp: began, Name: "rebuild " + run.Projection, Error: failed, Attributes: map[string]any{observe.AttrRun: run.ID},

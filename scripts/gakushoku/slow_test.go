@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"gakushoku/internal/spans"
+	"gakushoku/internal/observe/spans"
 )
 
 // withSpans is a data folder in which a server has kept spans.

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"gakushoku/internal/event"
-	"gakushoku/internal/spans"
+	"gakushoku/internal/observe/spans"
 )
 
 // showSlow shows the slowest operations to a person.

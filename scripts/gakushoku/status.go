@@ -8,11 +8,11 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"gakushoku/internal/app"
+	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/event"
-	"gakushoku/internal/projection"
-	"gakushoku/internal/reproject"
-	"gakushoku/internal/wait"
+	"gakushoku/internal/fault/wait"
 )
 
 type listCommand struct {
@@ -30,7 +30,7 @@ Examples:
 }
 
 func (c *listCommand) Run(p *program) error {
-	return p.withPartly(c.awsFlag, app.ControlRecords, func(i installation) error {
+	return p.withPartly(c.awsFlag, embedded.ControlRecords, func(i installation) error {
 		status, err := i.Versions(p.ctx)
 		if err != nil {
 			return err
@@ -78,7 +78,7 @@ Examples:
 }
 
 func (c *statusCommand) Run(p *program) error {
-	return p.withPartly(c.awsFlag, app.ControlRecords, func(i installation) error {
+	return p.withPartly(c.awsFlag, embedded.ControlRecords, func(i installation) error {
 		if c.Watch {
 			return c.watch(p, i)
 		}
@@ -122,7 +122,7 @@ func (c *statusCommand) watch(p *program, i installation) error {
 	}
 }
 
-func (c *statusCommand) show(p *program, s app.Status, counted bool) error {
+func (c *statusCommand) show(p *program, s embedded.Status, counted bool) error {
 	if c.JSON {
 		return p.printJSON(s)
 	}
@@ -146,7 +146,7 @@ func (c *statusCommand) show(p *program, s app.Status, counted bool) error {
 	return p.showRunsUnderWay(s)
 }
 
-func (p *program) showRunsUnderWay(s app.Status) error {
+func (p *program) showRunsUnderWay(s embedded.Status) error {
 	for _, projected := range s.Projections {
 		for i := range projected.Runs {
 			if err := p.printf("\n%s\n", runLine(&projected.Runs[i], s.Stack != "")); err != nil {
@@ -158,7 +158,7 @@ func (p *program) showRunsUnderWay(s app.Status) error {
 }
 
 // eventsLine tells how many events there are, and how far they are applied.
-func eventsLine(s app.Status) string {
+func eventsLine(s embedded.Status) string {
 	events := plural(int64(s.Head), "event")
 	switch {
 	case s.NoEvents:
@@ -174,7 +174,7 @@ func eventsLine(s app.Status) string {
 	return fmt.Sprintf("%s, %d applied: up to date", events, s.Applied)
 }
 
-func showVersions(w io.Writer, s app.Status, counted bool) error {
+func showVersions(w io.Writer, s embedded.Status, counted bool) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	head := "PROJECTION\tVERSION\tSTATE\tREVISION\tSINCE\tRUN"
 	if counted {
@@ -230,7 +230,7 @@ func stateOf(v projection.Version) string {
 }
 
 // runLine is a run that has not come to its end on one line, with what one can do about it.
-func runLine(u *reproject.UnderWay, inStack bool) string {
+func runLine(u *rebuild.UnderWay, inStack bool) string {
 	if u.Switched() {
 		return soakLine(u, inStack)
 	}
@@ -255,7 +255,7 @@ func runLine(u *reproject.UnderWay, inStack bool) string {
 }
 
 // soakLine is a run that has switched readers, and may drop the version before.
-func soakLine(u *reproject.UnderWay, inStack bool) string {
+func soakLine(u *rebuild.UnderWay, inStack bool) string {
 	line := fmt.Sprintf("run %s has switched: readers are on %s, ", u.ID, u.Table())
 	then := fmt.Sprintf("\"projection cleanup %s\" drops the version before, \"projection rollback %s\" goes back to it", u.Projection, u.Projection)
 	if u.RolledBack {
@@ -272,7 +272,7 @@ func soakLine(u *reproject.UnderWay, inStack bool) string {
 }
 
 // resumes tells how one goes on with a run that was cut off: of a stack, its execution has ended.
-func resumes(u *reproject.UnderWay, inStack bool) string {
+func resumes(u *rebuild.UnderWay, inStack bool) string {
 	if inStack {
 		return ""
 	}

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"gakushoku/internal/reproject"
-	"gakushoku/internal/wait"
+	"gakushoku/internal/engine/rebuild"
+	"gakushoku/internal/fault/wait"
 )
 
 type rollbackCommand struct {
@@ -112,7 +112,7 @@ func (c *approveCommand) Run(p *program) error {
 		if err != nil || c.Show {
 			return err
 		}
-		decision := reproject.Decision{Approved: c.Reject == "", By: c.By, Reason: c.Reject}
+		decision := rebuild.Decision{Approved: c.Reject == "", By: c.By, Reason: c.Reject}
 		if err := i.Decide(p.ctx, asked, decision); err != nil {
 			return err
 		}
@@ -133,10 +133,10 @@ const (
 	startGrace   = 5 * time.Second
 )
 
-func (c *approveCommand) question(p *program, i installation) (reproject.Approval, error) {
+func (c *approveCommand) question(p *program, i installation) (rebuild.Approval, error) {
 	for began := time.Now(); ; {
 		asked, err := i.Approval(p.ctx, c.Name)
-		comes := errors.Is(err, reproject.ErrNotYet) || errors.Is(err, reproject.ErrNoRun) && time.Since(began) < startGrace
+		comes := errors.Is(err, rebuild.ErrNotYet) || errors.Is(err, rebuild.ErrNoRun) && time.Since(began) < startGrace
 		if !c.Wait || !comes {
 			return asked, err
 		}
@@ -177,7 +177,7 @@ func (c *abandonCommand) Run(p *program) error {
 	})
 }
 
-func abandonedLine(run *reproject.Run) string {
+func abandonedLine(run *rebuild.Run) string {
 	if len(run.Dropped) > 0 {
 		return fmt.Sprintf("run %s is abandoned, %s is dropped", run.ID, versionNames(run.Projection, run.Dropped))
 	}

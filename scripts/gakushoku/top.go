@@ -12,12 +12,12 @@ import (
 	"net/url"
 	"time"
 
-	"gakushoku/internal/app"
-	"gakushoku/internal/health"
-	"gakushoku/internal/reproject"
-	"gakushoku/internal/telemetry/promtext"
-	"gakushoku/internal/top"
-	"gakushoku/internal/wait"
+	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/engine/rebuild"
+	"gakushoku/internal/fault/wait"
+	"gakushoku/internal/observe/telemetry/promtext"
+	"gakushoku/internal/operate/health"
+	"gakushoku/internal/operate/top"
 )
 
 type topCommand struct {
@@ -48,7 +48,7 @@ func (c *topCommand) Run(p *program) error {
 	if c.Interval < minInterval {
 		return usagef("--interval: %s is below %s", c.Interval, minInterval)
 	}
-	base, err := serverURL(cmp.Or(c.URL, app.OpsURL(p.data), "http://"+defaultOpsAddr))
+	base, err := serverURL(cmp.Or(c.URL, embedded.OpsURL(p.data), "http://"+defaultOpsAddr))
 	if err != nil {
 		return err
 	}
@@ -68,8 +68,8 @@ func (c *topCommand) Run(p *program) error {
 
 // folderThatIs opens the data folder, nil when there is none that can be used: the server may be
 // elsewhere, or another user's.
-func (p *program) folderThatIs() (*app.Folder, error) {
-	folder, err := app.OpenExistingFolder(p.ctx, p.data)
+func (p *program) folderThatIs() (*embedded.Folder, error) {
+	folder, err := embedded.OpenExistingFolder(p.ctx, p.data)
 	if p.ctx.Err() == nil && err != nil { // what the server says is to be seen then too, or just then
 		return nil, nil
 	}
@@ -81,7 +81,7 @@ type topWatcher struct {
 	*program
 	command *topCommand
 	base    *url.URL
-	folder  *app.Folder
+	folder  *embedded.Folder
 	drawn   bool
 }
 
@@ -89,7 +89,7 @@ type topWatcher struct {
 type topPage struct {
 	Server string `json:"server"`
 	top.Page
-	Runs []reproject.UnderWay `json:"runs,omitempty"`
+	Runs []rebuild.UnderWay `json:"runs,omitempty"`
 }
 
 func (w *topWatcher) watch() error {

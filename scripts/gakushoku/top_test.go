@@ -16,9 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"gakushoku/internal/health"
-	"gakushoku/internal/reproject"
-	"gakushoku/internal/top"
+	"gakushoku/internal/engine/rebuild"
+	"gakushoku/internal/operate/health"
+	"gakushoku/internal/operate/top"
 )
 
 func TestTopShowsWhatARunningServerDoes(t *testing.T) {
@@ -130,8 +130,8 @@ func TestAPageIsShownAsItIs(t *testing.T) {
 	old := top.Quantiles{P50Ms: ms(999.9), P95Ms: ms(300_000)} // of events that were imported
 	var out strings.Builder
 	err := showPage(&out, &topPage{
-		Server: "http://canteen", Runs: []reproject.UnderWay{{
-			Run: reproject.Run{ID: "r1", Projection: "orders", ToVersion: 2, Step: "Plan", Plan: &reproject.Planned{Events: 900, Parts: 16}}, Stage: "Replay", AtWork: true,
+		Server: "http://canteen", Runs: []rebuild.UnderWay{{
+			Run: rebuild.Run{ID: "r1", Projection: "orders", ToVersion: 2, Step: "Plan", Plan: &rebuild.Planned{Events: 900, Parts: 16}}, Stage: "Replay", AtWork: true,
 		}},
 		Page: top.Page{
 			At: time.Date(2026, 1, 24, 12, 30, 1, 0, time.UTC), Seconds: 1.0004,

@@ -10,8 +10,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"gakushoku/internal/health"
-	"gakushoku/internal/top"
+	"gakushoku/internal/operate/health"
+	"gakushoku/internal/operate/top"
 )
 
 // showPage shows what a server does to a person.

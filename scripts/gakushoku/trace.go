@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"gakushoku/internal/timeline"
+	"gakushoku/internal/operate/timeline"
 )
 
 type traceCommand struct {

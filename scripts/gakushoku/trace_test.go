@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"gakushoku/internal/app"
+	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
-	"gakushoku/internal/projection"
-	"gakushoku/internal/timeline"
+	"gakushoku/internal/operate/timeline"
 )
 
 // opened is a server in a new data folder.
@@ -69,7 +69,7 @@ func awaitLog(t *testing.T, dir string, operations ...string) {
 	t.Helper()
 	ended := regexp.MustCompile(`"correlationId":"(` + strings.Join(operations, "|") + `)".*"request:end"`)
 	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
-		text, err := os.ReadFile(app.LogFile(dir))
+		text, err := os.ReadFile(embedded.LogFile(dir))
 		if err == nil && len(ended.FindAll(text, -1)) >= len(operations) {
 			return
 		}

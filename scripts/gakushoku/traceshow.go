@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"gakushoku/internal/observe"
-	"gakushoku/internal/timeline"
+	"gakushoku/internal/operate/timeline"
 )
 
 // showTimeline shows an operation to a person.

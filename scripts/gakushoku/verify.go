@@ -7,8 +7,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"gakushoku/internal/repair"
-	"gakushoku/internal/verify"
+	"gakushoku/internal/engine/repair"
+	"gakushoku/internal/engine/verify"
 )
 
 type verifyCommand struct {

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"gakushoku/internal/app"
-	"gakushoku/internal/projection"
-	"gakushoku/internal/readmodel"
+	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/engine/projection"
 )
 
 // poison is an order that is placed twice, which no fold can apply.
@@ -27,7 +27,7 @@ func projected(t *testing.T) string {
 	ok(t, "events", "import", "--allow-unfoldable", put(t, "seed.jsonl", seed+poison), "--data", dir)
 	call(t, "projection", "heal", "orders", "--stream", "o1", "--stream", "order-bad", "-d", dir).
 		wants(t, exitFailed, "order-o1 in orders-v1: healed, version 0 to 2", "order-bad in orders-v1: set aside at version 2 (event p2)", "2 rows, 2 healed, 1 set aside")
-	folder, err := app.OpenFolder(t.Context(), dir)
+	folder, err := embedded.OpenFolder(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func damage(t *testing.T, dir, stream string, change func(*projection.Record), t
 
 func damageIn(t *testing.T, dir string, version int, stream string, change func(*projection.Record), totals ...readmodel.Contribution) {
 	t.Helper()
-	folder, err := app.OpenFolder(t.Context(), dir)
+	folder, err := embedded.OpenFolder(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,11 +6,11 @@ import (
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"gakushoku/internal/dynamo"
-	"gakushoku/internal/eventlog"
-	"gakushoku/internal/lambdaevent"
+	"gakushoku/internal/edge/lambdaevent"
+	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/s3"
+	"gakushoku/internal/store/dynamo"
+	"gakushoku/internal/store/s3"
 )
 
 // Archiver is the function that puts the event table's stream into the log.

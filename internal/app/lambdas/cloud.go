@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
 
-	"gakushoku/internal/awsfault"
+	"gakushoku/internal/store/awsfault"
 )
 
 // How long an operator's tool waits for what it needs before it can begin. Credentials may come

@@ -6,10 +6,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
-	"gakushoku/internal/health"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/projection"
+	"gakushoku/internal/operate/health"
 )
 
 // The names of the checkpoints of those who read the event table's stream. Where they read on

@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
-	"gakushoku/internal/memory"
-	"gakushoku/internal/projection"
+	"gakushoku/internal/store/memory"
 )
 
 var noon = time.Date(2026, 1, 24, 3, 0, 0, 0, time.UTC)

@@ -1,5 +1,5 @@
 // Package lambdas builds what each Lambda function is: the engine on DynamoDB behind API
-// Gateway and the event table's stream. It is the AWS half of package app, in a package of
+// Gateway and the event table's stream. It is the AWS half of package embedded, in a package of
 // its own so that the functions do not carry the embedded half, SQLite above all, with them.
 // Stack is the same for the operator's tools.
 package lambdas
@@ -16,17 +16,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/rs/zerolog"
 
-	"gakushoku/internal/command"
-	"gakushoku/internal/dynamo"
+	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/edge/httpapi"
+	"gakushoku/internal/edge/lambdaevent"
+	"gakushoku/internal/engine/command"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/query"
 	"gakushoku/internal/fault"
-	"gakushoku/internal/health"
-	"gakushoku/internal/httpapi"
-	"gakushoku/internal/lambdaevent"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/projection"
-	"gakushoku/internal/query"
-	"gakushoku/internal/readmodel"
-	"gakushoku/internal/telemetry"
+	"gakushoku/internal/observe/telemetry"
+	"gakushoku/internal/operate/health"
+	"gakushoku/internal/store/dynamo"
 )
 
 // HTTPHandler is a Lambda handler behind API Gateway.

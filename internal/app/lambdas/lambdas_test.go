@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 
-	"gakushoku/internal/lambdaevent"
-	"gakushoku/internal/memory"
-	"gakushoku/internal/reproject"
+	"gakushoku/internal/edge/lambdaevent"
+	"gakushoku/internal/engine/rebuild"
+	"gakushoku/internal/store/memory"
 )
 
 func environment(pairs ...string) func(string) string {
@@ -116,8 +116,8 @@ func TestTheRebuildsFunctionNamesItsErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = handler(t.Context(), reproject.Task{Step: "Prepare", RunID: "r1", Request: []byte(`{}`)})
-	var refused reproject.Refused
+	_, err = handler(t.Context(), rebuild.Task{Step: "Prepare", RunID: "r1", Request: []byte(`{}`)})
+	var refused rebuild.Refused
 	if !errors.As(err, &refused) || reflect.TypeOf(err).Name() != "Refused" {
 		t.Errorf("%T: %v", err, err)
 	}

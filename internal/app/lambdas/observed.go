@@ -10,12 +10,12 @@ import (
 	"github.com/rs/zerolog"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
-	"gakushoku/internal/awstrace"
-	"gakushoku/internal/lambdaevent"
-	"gakushoku/internal/machine"
+	"gakushoku/internal/edge/lambdaevent"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/telemetry"
-	"gakushoku/internal/telemetry/emf"
+	"gakushoku/internal/observe/telemetry"
+	"gakushoku/internal/observe/telemetry/emf"
+	"gakushoku/internal/operate/hoststats"
+	"gakushoku/internal/store/awstrace"
 )
 
 // openTelemetry sends what a function records. Metrics are lines of its log out, unless the
@@ -33,7 +33,7 @@ func openTelemetry(ctx context.Context, function string, getenv func(string) str
 	if err != nil {
 		return sent, err
 	}
-	watcher := machine.Watch(os.TempDir()) // what a function has of a disk
+	watcher := hoststats.Watch(os.TempDir()) // what a function has of a disk
 	return sent, sent.Metrics().Watch(func(context.Context) observe.Vitals { return watcher.Look() })
 }
 

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"time"
 
-	"gakushoku/internal/lambdaevent"
+	"gakushoku/internal/edge/lambdaevent"
+	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/projection"
 )
 
 // Projector is the function that brings the read models up to date. It also sets a

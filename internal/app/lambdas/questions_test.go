@@ -16,20 +16,20 @@ import (
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/rs/zerolog"
 
-	"gakushoku/internal/app"
-	"gakushoku/internal/command"
+	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/edge/httpapi"
+	"gakushoku/internal/edge/lambdaevent"
+	"gakushoku/internal/engine/command"
+	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/query"
+	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/event"
-	"gakushoku/internal/eventlog"
 	"gakushoku/internal/fault"
-	"gakushoku/internal/health"
-	"gakushoku/internal/httpapi"
-	"gakushoku/internal/lambdaevent"
-	"gakushoku/internal/logsearch"
-	"gakushoku/internal/memory"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/projection"
-	"gakushoku/internal/query"
-	"gakushoku/internal/reproject"
+	"gakushoku/internal/operate/health"
+	"gakushoku/internal/operate/logs"
+	"gakushoku/internal/store/memory"
 )
 
 // logLines keeps log lines. It is safe for concurrent use.
@@ -57,9 +57,9 @@ func TestEveryQuestionIsAskedAboutFieldsThatAreWritten(t *testing.T) {
 	serveGuests(ctx, t, written)
 	deliver(ctx, t, written)
 	delay(ctx, t, written)
-	rebuild(ctx, t, written)
-	for _, q := range logsearch.Questions() {
-		filter, err := q.Filter(logsearch.Given{CorrelationID: "c-pay", OrderID: "s1", Slow: time.Nanosecond})
+	rebuildTwice(ctx, t, written)
+	for _, q := range logs.Questions() {
+		filter, err := q.Filter(logs.Given{CorrelationID: "c-pay", OrderID: "s1", Slow: time.Nanosecond})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,10 +78,10 @@ func TestEveryQuestionIsAskedAboutFieldsThatAreWritten(t *testing.T) {
 }
 
 // found are the messages, and the fields, of the lines that pass a filter.
-func found(t *testing.T, text string, filter logsearch.Filter) (messages, fields []string) {
+func found(t *testing.T, text string, filter logs.Filter) (messages, fields []string) {
 	t.Helper()
 	for line := range strings.Lines(text) {
-		if !logsearch.Passes(filter, []byte(line)) {
+		if !logs.Passes(filter, []byte(line)) {
 			continue
 		}
 		var parsed map[string]any
@@ -202,17 +202,17 @@ func delay(ctx context.Context, t *testing.T, out *logLines) {
 	out.seen = nil
 }
 
-// rebuild has a read model rebuilt, then one with an event that cannot be applied, in a function
+// rebuildTwice has a read model rebuilt, then one with an event that cannot be applied, in a function
 // that is cold.
-func rebuild(ctx context.Context, t *testing.T, out *logLines) {
+func rebuildTwice(ctx context.Context, t *testing.T, out *logLines) {
 	t.Helper()
-	folder, err := app.OpenFolder(ctx, t.TempDir())
+	folder, err := embedded.OpenFolder(ctx, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer folder.Close()
-	run := lambdaevent.Reproject(func(ctx context.Context, _ reproject.Task) (any, error) {
-		return folder.Rebuild(ctx, reproject.Request{Projection: "orders"}, app.RebuildOptions{})
+	run := lambdaevent.Reproject(func(ctx context.Context, _ rebuild.Task) (any, error) {
+		return folder.Rebuild(ctx, rebuild.Request{Projection: "orders"}, embedded.RebuildOptions{})
 	}, observe.NewLogger(out, zerolog.DebugLevel, "reproject"))
 	for version := range uint64(2) { // the second time it is a poison event
 		e, err := event.New(event.OrderPlaced{OrderID: "o1", Total: 780})
@@ -223,7 +223,7 @@ func rebuild(ctx context.Context, t *testing.T, out *logLines) {
 		if err := folder.Events.Append(ctx, event.OrderStream("o1"), version, []event.Event{e}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := run(ctx, reproject.Task{}); (err != nil) != (version == 1) {
+		if _, err := run(ctx, rebuild.Task{}); (err != nil) != (version == 1) {
 			t.Fatalf("run %d: %v", version+1, err)
 		}
 	}

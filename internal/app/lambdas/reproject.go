@@ -7,16 +7,16 @@ import (
 
 	awssfn "github.com/aws/aws-sdk-go-v2/service/sfn"
 
-	"gakushoku/internal/eventlog"
-	"gakushoku/internal/lambdaevent"
-	"gakushoku/internal/projection"
-	"gakushoku/internal/reproject"
-	"gakushoku/internal/s3"
-	"gakushoku/internal/sfn"
+	"gakushoku/internal/edge/lambdaevent"
+	"gakushoku/internal/edge/stepfunctions"
+	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/rebuild"
+	"gakushoku/internal/store/s3"
 )
 
 // ReprojectHandler is a Lambda handler of the state machine of rebuilds.
-type ReprojectHandler func(context.Context, reproject.Task) (any, error)
+type ReprojectHandler func(context.Context, rebuild.Task) (any, error)
 
 // What one invocation of the rebuild's function can do with its 15 minutes and the 2 GB that
 // template.yaml gives it. A part is a fold in memory and a put a row: half a million events
@@ -44,18 +44,18 @@ func (s *System) Reproject() (ReprojectHandler, error) {
 }
 
 // machine is the state machine of rebuilds.
-func (s *System) machine() (*sfn.Machine, error) {
+func (s *System) machine() (*stepfunctions.Machine, error) {
 	if s.config.StateMachineARN == "" {
 		return nil, errors.New(envStateMachineARN + " is not set: it names the state machine of rebuilds")
 	}
-	return sfn.NewMachine(awssfn.NewFromConfig(s.cloud, options(s, sfn.Bounded, sfn.Traced)...), s.config.StateMachineARN), nil
+	return stepfunctions.NewMachine(awssfn.NewFromConfig(s.cloud, options(s, stepfunctions.Bounded, stepfunctions.Traced)...), s.config.StateMachineARN), nil
 }
 
-func (s *System) engine(blobs *s3.Blobs, machine *sfn.Machine) *reproject.Engine {
-	return &reproject.Engine{
+func (s *System) engine(blobs *s3.Blobs, machine *stepfunctions.Machine) *rebuild.Engine {
+	return &rebuild.Engine{
 		Definitions: projection.All(), Pointers: s.control, Tables: s.tables, Streams: s.events,
 		Log: &eventlog.Reader{Ledger: s.ledger(), Blobs: blobs}, Blobs: blobs, Projector: s.healer(), Runs: machine, Now: time.Now,
-		Settings: reproject.Settings{
+		Settings: rebuild.Settings{
 			PointerTTL: s.config.PointerTTL, ProjectorTimeout: s.config.ProjectorTimeout, LagBound: lagBound, PartEvents: partEvents, PartBytes: partBytes,
 			MaxConcurrency: replayedAtOnce, VerifyParts: verifyParts, Workers: workers, CatchUpBudget: catchUpBudget,
 		},

@@ -18,21 +18,21 @@ import (
 	"github.com/rs/zerolog"
 
 	"gakushoku/infra"
-	"gakushoku/internal/archive"
-	"gakushoku/internal/command"
-	"gakushoku/internal/dynamo/eventitem"
+	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/edge/httpapi"
+	"gakushoku/internal/edge/lambdaevent"
+	"gakushoku/internal/engine/command"
+	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/engine/eventstore"
+	"gakushoku/internal/engine/logcheck"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/query"
+	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/event"
-	"gakushoku/internal/eventlog"
-	"gakushoku/internal/eventstore"
-	"gakushoku/internal/health"
-	"gakushoku/internal/httpapi"
-	"gakushoku/internal/lambdaevent"
-	"gakushoku/internal/memory"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/projection"
-	"gakushoku/internal/query"
-	"gakushoku/internal/readmodel"
-	"gakushoku/internal/reproject"
+	"gakushoku/internal/operate/health"
+	"gakushoku/internal/store/dynamo/eventitem"
+	"gakushoku/internal/store/memory"
 )
 
 // root is the repository, seen from this package.
@@ -59,7 +59,7 @@ type sampleStack struct {
 	control   *memory.Control
 	archiver  *eventlog.Archiver
 	projector *projection.Projector
-	engine    *reproject.Engine
+	engine    *rebuild.Engine
 	serve     HTTPHandler
 }
 
@@ -71,10 +71,10 @@ func newSampleStack(t *testing.T) *sampleStack {
 		Definitions: projection.All(), Tables: s.tables, Streams: s.store, Now: time.Now,
 		Pointers: &projection.CachedPointers{Source: &selfSetup{Pointers: s.control, tables: s.tables}, Now: time.Now},
 	}
-	s.engine = &reproject.Engine{
+	s.engine = &rebuild.Engine{
 		Definitions: projection.All(), Pointers: s.control, Tables: s.tables, Streams: s.store, Log: &eventlog.Reader{Ledger: s.archiver.Ledger, Blobs: s.archiver.Blobs},
 		Blobs: s.archiver.Blobs, Projector: s.projector, Now: time.Now,
-		Settings: reproject.Settings{PartEvents: partEvents, PartBytes: partBytes, VerifyParts: 1, Workers: 1, CatchUpBudget: catchUpBudget},
+		Settings: rebuild.Settings{PartEvents: partEvents, PartBytes: partBytes, VerifyParts: 1, Workers: 1, CatchUpBudget: catchUpBudget},
 	}
 	handler, err := httpapi.New(httpapi.Config{
 		Commands: &command.Handler{Streams: s.store, Now: time.Now, NewID: observe.NewID},
@@ -124,8 +124,8 @@ func (s *sampleStack) play(name string) {
 		out, err = lambdaevent.Archive(s.archiver.Commit, nil, zerolog.Nop())(ctx, sample[lambdaevent.StreamBatch](s.t, name))
 	case "reproject-prepare.json":
 		var run any
-		run, err = lambdaevent.Reproject(s.engine.Do, zerolog.Nop())(ctx, sample[reproject.Task](s.t, name))
-		if r, ok := run.(reproject.Run); !ok || r.Mode != reproject.ModeDryRun || r.FromVersion != 1 {
+		run, err = lambdaevent.Reproject(s.engine.Do, zerolog.Nop())(ctx, sample[rebuild.Task](s.t, name))
+		if r, ok := run.(rebuild.Run); !ok || r.Mode != rebuild.ModeDryRun || r.FromVersion != 1 {
 			s.t.Errorf("%s: %+v", name, run)
 		}
 	default:
@@ -197,11 +197,11 @@ func TestTheSamplesLeaveAStackSound(t *testing.T) {
 		}
 		s.deliver()
 	}
-	run, err := (&reproject.Driver{Engine: s.engine, Workers: 1, Alone: func() bool { return true }}).Run(t.Context(), "after-the-samples", reproject.Request{Projection: readmodel.OrdersName})
+	run, err := (&rebuild.Driver{Engine: s.engine, Workers: 1, Alone: func() bool { return true }}).Run(t.Context(), "after-the-samples", rebuild.Request{Projection: readmodel.OrdersName})
 	if err != nil || run.Verify == nil || !run.Verify.Sound || run.Verify.Rows != 2 {
 		t.Errorf("the rebuild after it: %v, %+v", err, run.Verify)
 	}
-	report, err := (&archive.Log{
+	report, err := (&logcheck.Log{
 		Ledger: s.archiver.Ledger, Blobs: s.archiver.Blobs, Store: s.store, Now: time.Now, NewID: observe.NewID, Workers: 1,
 	}).VerifyEvents(t.Context(), true)
 	if err != nil || !report.Sound || !report.Log.Sound {

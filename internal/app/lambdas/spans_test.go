@@ -20,8 +20,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
-	"gakushoku/internal/lambdaevent"
-	"gakushoku/internal/telemetry"
+	"gakushoku/internal/edge/lambdaevent"
+	"gakushoku/internal/observe/telemetry"
 )
 
 // aCloud answers every call as if all its tables and buckets were empty and took everything. It

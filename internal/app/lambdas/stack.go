@@ -8,17 +8,17 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"gakushoku/internal/archive"
-	"gakushoku/internal/awsfault"
-	"gakushoku/internal/dynamo"
-	"gakushoku/internal/eventlog"
+	"gakushoku/internal/edge/stepfunctions"
+	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/engine/logcheck"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/rebuild"
+	"gakushoku/internal/engine/repair"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/projection"
-	"gakushoku/internal/repair"
-	"gakushoku/internal/reproject"
-	"gakushoku/internal/s3"
-	"gakushoku/internal/sfn"
+	"gakushoku/internal/store/awsfault"
+	"gakushoku/internal/store/dynamo"
+	"gakushoku/internal/store/s3"
 )
 
 // Stack is a deployed stack as the operator's tools see it: what its functions work on, and
@@ -31,11 +31,11 @@ type Stack struct {
 	Control *dynamo.Control
 	Ledger  *dynamo.Ledger
 	Blobs   *s3.Blobs
-	Machine *sfn.Machine
+	Machine *stepfunctions.Machine
 	// Engine is for what operators do beside runs, such as rolling back; runs go through
 	// Machine. What the stack was deployed with is not known from outside, so its times are the
 	// longest ones there are.
-	Engine *reproject.Engine
+	Engine *rebuild.Engine
 
 	system *System
 }
@@ -106,6 +106,6 @@ func (s *Stack) ReadModels() *repair.ReadModels {
 const archivePatience = time.Minute
 
 // ArchiveLog is the stack's numbered log, to be looked at, verified and repaired.
-func (s *Stack) ArchiveLog() *archive.Log {
-	return &archive.Log{Ledger: s.Ledger, Blobs: s.Blobs, Store: s.Events, Now: time.Now, NewID: observe.NewID, Patience: archivePatience, Workers: workers}
+func (s *Stack) ArchiveLog() *logcheck.Log {
+	return &logcheck.Log{Ledger: s.Ledger, Blobs: s.Blobs, Store: s.Events, Now: time.Now, NewID: observe.NewID, Patience: archivePatience, Workers: workers}
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 
 	"gakushoku/internal/app/lambdas"
-	"gakushoku/internal/awsfault"
-	"gakushoku/internal/insights"
+	"gakushoku/internal/store/awsfault"
+	"gakushoku/internal/store/insights"
 )
 
 // functions are those of a stack, as template.yaml names them after it.

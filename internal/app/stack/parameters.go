@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 
-	"gakushoku/internal/awsfault"
+	"gakushoku/internal/store/awsfault"
 )
 
 // pointerTTLParameter is the stack's parameter that its functions have as POINTER_TTL.

@@ -10,37 +10,37 @@ import (
 	"strings"
 	"time"
 
-	"gakushoku/internal/app"
+	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/app/lambdas"
-	"gakushoku/internal/archive"
+	"gakushoku/internal/edge/stepfunctions"
+	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/engine/logcheck"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/rebuild"
+	"gakushoku/internal/engine/repair"
 	"gakushoku/internal/event"
-	"gakushoku/internal/eventlog"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/wait"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/projection"
-	"gakushoku/internal/repair"
-	"gakushoku/internal/reproject"
-	"gakushoku/internal/sfn"
-	"gakushoku/internal/wait"
 )
 
-// Machine is what a Stack needs of the state machine; an *sfn.Machine has it.
+// Machine is what a Stack needs of the state machine; an *stepfunctions.Machine has it.
 type Machine interface {
-	Start(ctx context.Context, runID string, request reproject.Request) error
+	Start(ctx context.Context, runID string, request rebuild.Request) error
 	Stop(ctx context.Context, runID, reason string) error
-	Execution(ctx context.Context, runID string) (sfn.Execution, error)
+	Execution(ctx context.Context, runID string) (stepfunctions.Execution, error)
 	State(ctx context.Context, runID string) (string, error)
-	Answer(ctx context.Context, token string, d reproject.Decision) error
+	Answer(ctx context.Context, token string, d rebuild.Decision) error
 }
 
 // Stack is an installation on AWS.
 type Stack struct {
 	Name    string
 	Region  string
-	Engine  *reproject.Engine // for what is done beside runs
+	Engine  *rebuild.Engine // for what is done beside runs
 	Machine Machine
 	Log     *eventlog.Reader
-	Archive *archive.Log
+	Archive *logcheck.Log
 	Models  *repair.ReadModels
 	Logs    Logs
 	Poll    time.Duration // how often a run is looked at
@@ -66,7 +66,7 @@ func Open(ctx context.Context, name string) (*Stack, error) {
 }
 
 // ArchiveLog is what an operator does about the log of the stack.
-func (s *Stack) ArchiveLog() *archive.Log { return s.Archive }
+func (s *Stack) ArchiveLog() *logcheck.Log { return s.Archive }
 
 // ReadModels is what an operator does about the rows of the stack.
 func (s *Stack) ReadModels() *repair.ReadModels { return s.Models }
@@ -83,12 +83,12 @@ func (s *Stack) EachEvent(ctx context.Context, do func(*event.Event) error) erro
 
 // Versions is where the read models stand. Reading every row of a table has its price on AWS,
 // so rows are not counted.
-func (s *Stack) Versions(ctx context.Context) (app.Status, error) {
+func (s *Stack) Versions(ctx context.Context) (embedded.Status, error) {
 	head, err := s.Log.Head(ctx)
 	if err != nil {
-		return app.Status{}, fmt.Errorf("reading the head of the log: %w", err)
+		return embedded.Status{}, fmt.Errorf("reading the head of the log: %w", err)
 	}
-	status := app.Status{Stack: s.Name, Head: head.Number}
+	status := embedded.Status{Stack: s.Name, Head: head.Number}
 	for _, name := range s.Models.Names() {
 		pointer, err := s.Engine.Pointers.Pointer(ctx, name)
 		if errors.Is(err, projection.ErrNoPointer) {
@@ -97,7 +97,7 @@ func (s *Stack) Versions(ctx context.Context) (app.Status, error) {
 		if err != nil {
 			return status, err
 		}
-		p := app.ProjectionStatus{Name: name, Versions: pointer.Versions}
+		p := embedded.ProjectionStatus{Name: name, Versions: pointer.Versions}
 		if p.Runs, err = s.runs(ctx, pointer); err != nil {
 			return status, err
 		}
@@ -108,7 +108,7 @@ func (s *Stack) Versions(ctx context.Context) (app.Status, error) {
 
 // runs are those that have not come to their end. The service knows the state that each is in,
 // and what it was asked to do.
-func (s *Stack) runs(ctx context.Context, pointer projection.Pointer) ([]reproject.UnderWay, error) {
+func (s *Stack) runs(ctx context.Context, pointer projection.Pointer) ([]rebuild.UnderWay, error) {
 	runs, err := s.Engine.RunsOf(ctx, pointer)
 	if err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (s *Stack) runs(ctx context.Context, pointer projection.Pointer) ([]reproje
 	for i := range runs {
 		run := &runs[i]
 		x, err := s.Machine.Execution(ctx, run.ID)
-		if errors.Is(err, sfn.ErrNoExecution) {
+		if errors.Is(err, stepfunctions.ErrNoExecution) {
 			continue
 		}
 		if err == nil {
@@ -132,7 +132,7 @@ func (s *Stack) runs(ctx context.Context, pointer projection.Pointer) ([]reproje
 }
 
 // Status is Versions, with the streams that are set aside counted.
-func (s *Stack) Status(ctx context.Context) (app.Status, error) {
+func (s *Stack) Status(ctx context.Context) (embedded.Status, error) {
 	status, err := s.Versions(ctx)
 	for i := range status.Projections {
 		p := &status.Projections[i]
@@ -157,24 +157,24 @@ func (s *Stack) Status(ctx context.Context) (app.Status, error) {
 
 // Rebuild starts a run as an execution of the state machine and follows it to its end. When ctx
 // ends the execution goes on: ResumeRebuild follows it again, Abandon ends it.
-func (s *Stack) Rebuild(ctx context.Context, request reproject.Request, o app.RebuildOptions) (reproject.Run, error) {
+func (s *Stack) Rebuild(ctx context.Context, request rebuild.Request, o embedded.RebuildOptions) (rebuild.Run, error) {
 	if err := s.Engine.Check(ctx, &request); err != nil {
-		return reproject.Run{}, err
+		return rebuild.Run{}, err
 	}
 	runID := observe.NewID()
 	if err := s.Machine.Start(ctx, runID, request); err != nil {
-		return reproject.Run{}, err
+		return rebuild.Run{}, err
 	}
 	return s.follow(ctx, request.Projection, runID, o)
 }
 
 // ResumeRebuild follows a run that is going on.
-func (s *Stack) ResumeRebuild(ctx context.Context, name, runID string, o app.RebuildOptions) (reproject.Run, error) {
+func (s *Stack) ResumeRebuild(ctx context.Context, name, runID string, o embedded.RebuildOptions) (rebuild.Run, error) {
 	return s.follow(ctx, name, runID, o)
 }
 
 // follow looks at a run until it has ended.
-func (s *Stack) follow(ctx context.Context, name, runID string, o app.RebuildOptions) (reproject.Run, error) {
+func (s *Stack) follow(ctx context.Context, name, runID string, o embedded.RebuildOptions) (rebuild.Run, error) {
 	watch := &watch{Stack: s, projection: name, runID: runID, report: o.Progress}
 	for {
 		x, err := s.Machine.Execution(ctx, runID)
@@ -186,13 +186,13 @@ func (s *Stack) follow(ctx context.Context, name, runID string, o app.RebuildOpt
 		}
 		switch {
 		case ctx.Err() != nil && watch.step == "Soak":
-			return reproject.Run{}, fmt.Errorf("run %s goes on without being followed: it has switched readers to its version, and soaks; the version before is kept and still written until then (projection cleanup %s drops it now, projection rollback %s goes back to it): %w", runID, name, name, ctx.Err())
+			return rebuild.Run{}, fmt.Errorf("run %s goes on without being followed: it has switched readers to its version, and soaks; the version before is kept and still written until then (projection cleanup %s drops it now, projection rollback %s goes back to it): %w", runID, name, name, ctx.Err())
 		case ctx.Err() != nil:
-			return reproject.Run{}, fmt.Errorf("run %s goes on without being followed (projection rebuild %s --resume %s follows it again, projection abandon %s ends it): %w", runID, name, runID, name, ctx.Err())
+			return rebuild.Run{}, fmt.Errorf("run %s goes on without being followed (projection rebuild %s --resume %s follows it again, projection abandon %s ends it): %w", runID, name, runID, name, ctx.Err())
 		case fault.ClassOf(err) == fault.Infra:
-			return reproject.Run{}, fmt.Errorf("the state of run %s is unknown; if it was going on, it still is (projection rebuild %s --resume %s follows it again): %w", runID, name, runID, err)
+			return rebuild.Run{}, fmt.Errorf("the state of run %s is unknown; if it was going on, it still is (projection rebuild %s --resume %s follows it again): %w", runID, name, runID, err)
 		case err != nil:
-			return reproject.Run{}, err
+			return rebuild.Run{}, err
 		case !x.Running():
 			return ended(runID, &x)
 		}
@@ -200,29 +200,29 @@ func (s *Stack) follow(ctx context.Context, name, runID string, o app.RebuildOpt
 }
 
 // ended is what came of a run.
-func ended(runID string, x *sfn.Execution) (reproject.Run, error) {
+func ended(runID string, x *stepfunctions.Execution) (rebuild.Run, error) {
 	if x.Error == "" && x.Cause == "" && x.Run.ID != "" {
 		return x.Run, nil
 	}
 	reason := reasonOf(x)
 	if x.Error == "Refused" {
-		return reproject.Run{}, fmt.Errorf("%w: %s", reproject.ErrRefused, reason)
+		return rebuild.Run{}, fmt.Errorf("%w: %s", rebuild.ErrRefused, reason)
 	}
-	return reproject.Run{}, fmt.Errorf("run %s is %s: %s", runID, x.Status, reason)
+	return rebuild.Run{}, fmt.Errorf("run %s is %s: %s", runID, x.Status, reason)
 }
 
 // reasonOf is why a run has failed: its cause is the name of the error that ended it, and what
 // the service or the function said.
-func reasonOf(x *sfn.Execution) string {
+func reasonOf(x *stepfunctions.Execution) string {
 	name, cause, ok := strings.Cut(x.Cause, ": ")
 	if !ok {
 		return strings.TrimPrefix(x.Error+": "+x.Cause, ": ")
 	}
-	return (&reproject.Failure{Error: name, Cause: cause}).Reason()
+	return (&rebuild.Failure{Error: name, Cause: cause}).Reason()
 }
 
 // Abandon stops the runs of a projection and takes their versions away.
-func (s *Stack) Abandon(ctx context.Context, name string) ([]reproject.Run, error) {
+func (s *Stack) Abandon(ctx context.Context, name string) ([]rebuild.Run, error) {
 	if err := s.Engine.Known(name); err != nil {
 		return nil, err
 	}
@@ -236,7 +236,7 @@ func (s *Stack) Abandon(ctx context.Context, name string) ([]reproject.Run, erro
 	}
 	const reason = "abandoned by the operator"
 	for _, run := range runs {
-		if err := s.Machine.Stop(ctx, run.ID, reason); err != nil && !errors.Is(err, sfn.ErrNoExecution) {
+		if err := s.Machine.Stop(ctx, run.ID, reason); err != nil && !errors.Is(err, stepfunctions.ErrNoExecution) {
 			return nil, err
 		}
 	}
@@ -245,7 +245,7 @@ func (s *Stack) Abandon(ctx context.Context, name string) ([]reproject.Run, erro
 
 // History are the latest runs of a projection, the newest first. Of those that have not failed
 // the service knows how they ended, or where they are.
-func (s *Stack) History(ctx context.Context, name string, limit int) ([]reproject.Past, error) {
+func (s *Stack) History(ctx context.Context, name string, limit int) ([]rebuild.Past, error) {
 	if err := s.Engine.Known(name); err != nil {
 		return nil, err
 	}
@@ -258,9 +258,9 @@ func (s *Stack) History(ctx context.Context, name string, limit int) ([]reprojec
 	return past, err
 }
 
-func (s *Stack) lookInto(ctx context.Context, name string, p *reproject.Past) error {
+func (s *Stack) lookInto(ctx context.Context, name string, p *rebuild.Past) error {
 	x, err := s.Machine.Execution(ctx, p.Run.ID)
-	if errors.Is(err, sfn.ErrNoExecution) {
+	if errors.Is(err, stepfunctions.ErrNoExecution) {
 		return nil
 	}
 	if err != nil {
@@ -280,7 +280,7 @@ func (s *Stack) lookInto(ctx context.Context, name string, p *reproject.Past) er
 }
 
 // whereIs notes where a run is that is going on.
-func (s *Stack) whereIs(ctx context.Context, name string, p *reproject.Past) (err error) {
+func (s *Stack) whereIs(ctx context.Context, name string, p *rebuild.Past) (err error) {
 	if p.Stage, err = s.Machine.State(ctx, p.Run.ID); err != nil {
 		return err
 	}
@@ -298,23 +298,23 @@ func (s *Stack) whereIs(ctx context.Context, name string, p *reproject.Past) (er
 }
 
 // Approval is the question with which a run of a projection waits.
-func (s *Stack) Approval(ctx context.Context, name string) (reproject.Approval, error) {
+func (s *Stack) Approval(ctx context.Context, name string) (rebuild.Approval, error) {
 	if err := s.Engine.Known(name); err != nil {
-		return reproject.Approval{}, err
+		return rebuild.Approval{}, err
 	}
 	pointer, err := s.Engine.Pointers.Pointer(ctx, name)
 	if err != nil {
-		return reproject.Approval{}, err
+		return rebuild.Approval{}, err
 	}
 	runs, err := s.runs(ctx, pointer)
 	if err != nil {
-		return reproject.Approval{}, err
+		return rebuild.Approval{}, err
 	}
 	return s.Engine.Question(ctx, name, runs)
 }
 
 // Decide answers the question of a run, and keeps the answer beside it.
-func (s *Stack) Decide(ctx context.Context, a reproject.Approval, d reproject.Decision) error {
+func (s *Stack) Decide(ctx context.Context, a rebuild.Approval, d rebuild.Decision) error {
 	if err := s.Machine.Answer(ctx, a.Token, d); err != nil {
 		return err
 	}
@@ -322,9 +322,9 @@ func (s *Stack) Decide(ctx context.Context, a reproject.Approval, d reproject.De
 }
 
 // Rollback shows readers the previous version of a projection again.
-func (s *Stack) Rollback(ctx context.Context, name string, force bool) (reproject.RolledBack, error) {
+func (s *Stack) Rollback(ctx context.Context, name string, force bool) (rebuild.RolledBack, error) {
 	if err := s.Engine.Known(name); err != nil {
-		return reproject.RolledBack{}, err
+		return rebuild.RolledBack{}, err
 	}
 	return s.Engine.GoBack(ctx, name, force)
 }

@@ -13,19 +13,19 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
-	"gakushoku/internal/app"
+	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/app/stack"
+	"gakushoku/internal/edge/stepfunctions"
+	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
-	"gakushoku/internal/reproject"
-	"gakushoku/internal/sfn"
-	"gakushoku/internal/wait"
+	"gakushoku/internal/fault/wait"
 )
 
 // machine stands for the state machine: it runs the driver over a data folder, and tells of it
 // as the service does.
 type machine struct {
-	folder *app.Folder
+	folder *embedded.Folder
 
 	mu      sync.Mutex
 	runs    map[string]*execution
@@ -33,13 +33,13 @@ type machine struct {
 }
 
 type execution struct {
-	sfn.Execution
+	stepfunctions.Execution
 	state string
 	stop  context.CancelFunc
 	ended chan struct{}
 }
 
-func (m *machine) Start(ctx context.Context, runID string, request reproject.Request) error {
+func (m *machine) Start(ctx context.Context, runID string, request rebuild.Request) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -49,19 +49,19 @@ func (m *machine) Start(ctx context.Context, runID string, request reproject.Req
 	go func() {
 		defer close(x.ended)
 		defer stop()
-		engine := m.folder.Engine(func(p reproject.Progress) {
+		engine := m.folder.Engine(func(p rebuild.Progress) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			x.state = p.Step
 		})
-		run, err := (&reproject.Driver{Engine: engine, Workers: 1, Alone: func() bool { return true }}).Run(ctx, runID, request)
+		run, err := (&rebuild.Driver{Engine: engine, Workers: 1, Alone: func() bool { return true }}).Run(ctx, runID, request)
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		x.Status, x.Run = types.ExecutionStatusSucceeded, run
 		if err != nil {
 			cause, _ := json.Marshal(map[string]string{"errorMessage": err.Error(), "errorType": "X"})
-			x.Status, x.Run, x.Error, x.Cause = types.ExecutionStatusFailed, reproject.Run{}, "Failed", "Failed: "+string(cause)
-			if errors.Is(err, reproject.ErrRefused) {
+			x.Status, x.Run, x.Error, x.Cause = types.ExecutionStatusFailed, rebuild.Run{}, "Failed", "Failed: "+string(cause)
+			if errors.Is(err, rebuild.ErrRefused) {
 				x.Error = "Refused"
 			}
 		}
@@ -73,7 +73,7 @@ func (m *machine) run(runID string) (*execution, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.runs[runID] == nil {
-		return nil, sfn.ErrNoExecution
+		return nil, stepfunctions.ErrNoExecution
 	}
 	return m.runs[runID], nil
 }
@@ -87,20 +87,20 @@ func (m *machine) Stop(_ context.Context, runID, _ string) error {
 	return err
 }
 
-func (m *machine) Execution(_ context.Context, runID string) (sfn.Execution, error) {
+func (m *machine) Execution(_ context.Context, runID string) (stepfunctions.Execution, error) {
 	x, err := m.run(runID)
 	if err != nil {
-		return sfn.Execution{}, err
+		return stepfunctions.Execution{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return x.Execution, nil
 }
 
-// Running is reproject.Runs.
+// Running is rebuild.Runs.
 func (m *machine) Running(ctx context.Context, runID string) (bool, error) {
 	x, err := m.Execution(ctx, runID)
-	if errors.Is(err, sfn.ErrNoExecution) {
+	if errors.Is(err, stepfunctions.ErrNoExecution) {
 		return false, nil
 	}
 	return x.Running(), err
@@ -116,7 +116,7 @@ func (m *machine) State(_ context.Context, runID string) (string, error) {
 	return x.state, nil
 }
 
-func (m *machine) Answer(_ context.Context, token string, _ reproject.Decision) error {
+func (m *machine) Answer(_ context.Context, token string, _ rebuild.Decision) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.answers = append(m.answers, token)
@@ -126,7 +126,7 @@ func (m *machine) Answer(_ context.Context, token string, _ reproject.Decision) 
 // newStack is a stack whose stores are a data folder with two orders.
 func newStack(t *testing.T) (*stack.Stack, *machine) {
 	t.Helper()
-	folder, err := app.OpenFolder(t.Context(), t.TempDir())
+	folder, err := embedded.OpenFolder(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func newStack(t *testing.T) (*stack.Stack, *machine) {
 	}, m
 }
 
-func place(t *testing.T, folder *app.Folder, id string, expected uint64) {
+func place(t *testing.T, folder *embedded.Folder, id string, expected uint64) {
 	t.Helper()
 	e, err := event.New(event.OrderPlaced{OrderID: id, Total: 780})
 	if err != nil {
@@ -161,12 +161,12 @@ func place(t *testing.T, folder *app.Folder, id string, expected uint64) {
 	}
 }
 
-var orders = reproject.Request{Projection: "orders"}
+var orders = rebuild.Request{Projection: "orders"}
 
 func TestARebuildIsFollowedToItsEnd(t *testing.T) {
 	t.Parallel()
 	s, _ := newStack(t)
-	run, err := s.Rebuild(t.Context(), orders, app.RebuildOptions{Progress: func(reproject.Progress) {}})
+	run, err := s.Rebuild(t.Context(), orders, embedded.RebuildOptions{Progress: func(rebuild.Progress) {}})
 	if err != nil || run.ToVersion != 2 || !run.Verify.Sound {
 		t.Fatalf("%+v, %v", run, err)
 	}
@@ -193,18 +193,18 @@ func TestAFailedRunSaysWhy(t *testing.T) {
 	t.Parallel()
 	s, m := newStack(t)
 	place(t, m.folder, "o1", 1) // again: nothing can apply that
-	_, err := s.Rebuild(t.Context(), orders, app.RebuildOptions{})
+	_, err := s.Rebuild(t.Context(), orders, embedded.RebuildOptions{})
 	if err == nil || !strings.Contains(err.Error(), "is FAILED: ") || !strings.Contains(err.Error(), "order o1 was placed before") || strings.Contains(err.Error(), "errorMessage") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := s.Rebuild(t.Context(), reproject.Request{Projection: "meals"}, app.RebuildOptions{}); !errors.Is(err, reproject.ErrRefused) {
+	if _, err := s.Rebuild(t.Context(), rebuild.Request{Projection: "meals"}, embedded.RebuildOptions{}); !errors.Is(err, rebuild.ErrRefused) {
 		t.Errorf("an unknown projection: %v", err)
 	}
 	history, err := s.History(t.Context(), "orders", 10)
 	if err != nil || len(history) != 1 || !history[0].Ended || !strings.Contains(history[0].Reason, "was placed before") {
 		t.Errorf("history %+v, %v", history, err)
 	}
-	if _, err := s.ResumeRebuild(t.Context(), "orders", "nothing", app.RebuildOptions{}); !errors.Is(err, sfn.ErrNoExecution) {
+	if _, err := s.ResumeRebuild(t.Context(), "orders", "nothing", embedded.RebuildOptions{}); !errors.Is(err, stepfunctions.ErrNoExecution) {
 		t.Errorf("an unknown run: %v", err)
 	}
 }
@@ -215,7 +215,7 @@ func waiting(t *testing.T, s *stack.Stack, follow context.Context) (runID string
 	ended = make(chan error, 1)
 	approving := make(chan struct{})
 	go func() {
-		_, err := s.Rebuild(follow, reproject.Request{Projection: "orders", Approve: true}, app.RebuildOptions{Progress: func(p reproject.Progress) {
+		_, err := s.Rebuild(follow, rebuild.Request{Projection: "orders", Approve: true}, embedded.RebuildOptions{Progress: func(p rebuild.Progress) {
 			if p.Step == "Approve" {
 				close(approving)
 			}
@@ -253,10 +253,10 @@ func TestARunGoesOnWhenNobodyFollowsIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked.Token = "token-1"
-	if err := s.Decide(t.Context(), asked, reproject.Decision{Approved: true, By: "me"}); err != nil {
+	if err := s.Decide(t.Context(), asked, rebuild.Decision{Approved: true, By: "me"}); err != nil {
 		t.Fatal(err)
 	}
-	run, err := s.ResumeRebuild(t.Context(), "orders", runID, app.RebuildOptions{})
+	run, err := s.ResumeRebuild(t.Context(), "orders", runID, embedded.RebuildOptions{})
 	if err != nil || run.ID != runID || run.ToVersion != 2 || !slices.Equal(m.answers, []string{"token-1"}) {
 		t.Errorf("%+v, %v, answers %v", run, err, m.answers)
 	}
@@ -265,15 +265,15 @@ func TestARunGoesOnWhenNobodyFollowsIt(t *testing.T) {
 // unseen is a machine whose executions cannot be looked at.
 type unseen struct{ stack.Machine }
 
-func (unseen) Execution(context.Context, string) (sfn.Execution, error) {
-	return sfn.Execution{}, fault.Unavailable(errors.New("the response broke off"))
+func (unseen) Execution(context.Context, string) (stepfunctions.Execution, error) {
+	return stepfunctions.Execution{}, fault.Unavailable(errors.New("the response broke off"))
 }
 
 func TestARunThatCannotBeSeenIsSaidToGoOn(t *testing.T) {
 	t.Parallel()
 	s, _ := newStack(t)
 	s.Machine = unseen{s.Machine}
-	_, err := s.Rebuild(t.Context(), orders, app.RebuildOptions{})
+	_, err := s.Rebuild(t.Context(), orders, embedded.RebuildOptions{})
 	if fault.ClassOf(err) != fault.Infra || !strings.Contains(err.Error(), "--resume ") {
 		t.Errorf("got %v", err)
 	}
@@ -306,9 +306,9 @@ func TestASoakIsSeenAndAbandonedWithoutHarm(t *testing.T) {
 	s, _ := newStack(t)
 	ctx, leave := context.WithCancel(t.Context())
 	soaking, ended := make(chan struct{}), make(chan error, 1)
-	soak := reproject.Seconds(time.Hour)
+	soak := rebuild.Seconds(time.Hour)
 	go func() {
-		_, err := s.Rebuild(ctx, reproject.Request{Projection: "orders", Soak: &soak}, app.RebuildOptions{Progress: func(p reproject.Progress) {
+		_, err := s.Rebuild(ctx, rebuild.Request{Projection: "orders", Soak: &soak}, embedded.RebuildOptions{Progress: func(p rebuild.Progress) {
 			if p.Step == "Soak" {
 				close(soaking)
 			}
@@ -331,7 +331,7 @@ func TestASoakIsSeenAndAbandonedWithoutHarm(t *testing.T) {
 	if history, err := s.History(t.Context(), "orders", 1); err != nil || history[0].Stage != "Soak" || !history[0].AtWork || history[0].SoakUntil != run.SoakUntil {
 		t.Errorf("%+v, %v", history, err)
 	}
-	if _, err := s.Approval(t.Context(), "orders"); !errors.Is(err, reproject.ErrNoRun) {
+	if _, err := s.Approval(t.Context(), "orders"); !errors.Is(err, rebuild.ErrNoRun) {
 		t.Errorf("something waits for an approval: %v", err)
 	}
 	if runs, err := s.Abandon(t.Context(), "orders"); err != nil || len(runs) != 1 || !runs[0].Switched() || len(runs[0].Dropped) > 0 {

@@ -8,9 +8,9 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
-	"gakushoku/internal/logsearch"
-	"gakushoku/internal/spans"
-	"gakushoku/internal/timeline"
+	"gakushoku/internal/observe/spans"
+	"gakushoku/internal/operate/logs"
+	"gakushoku/internal/operate/timeline"
 )
 
 // Logs is what is needed of a stack's log lines; an *insights.Logs has it.
@@ -59,15 +59,15 @@ func (l logLines) OfOperation(ctx context.Context, correlationID string, f func(
 	if id, err := ulid.ParseStrict(correlationID); err == nil && since.IsZero() {
 		since = ulid.Time(id.Time()).Add(-clockSkew)
 	}
-	return l.ask(ctx, logsearch.Query{CorrelationID: correlationID}, since, f)
+	return l.ask(ctx, logs.Query{CorrelationID: correlationID}, since, f)
 }
 
 // OfOrder is timeline.Lines.
 func (l logLines) OfOrder(ctx context.Context, orderID string, f func([]byte) error) error {
-	return l.ask(ctx, logsearch.Query{Text: orderID}, l.since, f)
+	return l.ask(ctx, logs.Query{Text: orderID}, l.since, f)
 }
 
-func (l logLines) ask(ctx context.Context, q logsearch.Query, since time.Time, f func([]byte) error) error {
+func (l logLines) ask(ctx context.Context, q logs.Query, since time.Time, f func([]byte) error) error {
 	query, err := q.Insights(maxLines)
 	if err != nil {
 		return err

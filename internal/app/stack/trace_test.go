@@ -9,9 +9,9 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
-	"gakushoku/internal/insights"
-	"gakushoku/internal/spans"
-	"gakushoku/internal/timeline"
+	"gakushoku/internal/observe/spans"
+	"gakushoku/internal/operate/timeline"
+	"gakushoku/internal/store/insights"
 )
 
 // lines stands for CloudWatch Logs: it answers the same lines to every query.

@@ -3,7 +3,7 @@ package stack
 import (
 	"context"
 
-	"gakushoku/internal/reproject"
+	"gakushoku/internal/engine/rebuild"
 )
 
 // watch tells how far an execution has come: the service says in which state it is, the blobs
@@ -11,7 +11,7 @@ import (
 type watch struct {
 	*Stack
 	projection, runID string
-	report            func(reproject.Progress)
+	report            func(rebuild.Progress)
 	step              string
 	parts             map[string]bool // that were told of
 }
@@ -30,7 +30,7 @@ func (w *watch) look(ctx context.Context) error {
 	}
 	if step != w.step && step != "" {
 		w.step, w.parts = step, map[string]bool{}
-		w.report(reproject.Progress{RunID: w.runID, Step: step})
+		w.report(rebuild.Progress{RunID: w.runID, Step: step})
 	}
 	if step != "Replay" && step != "VerifyParts" {
 		return nil
@@ -44,7 +44,7 @@ func (w *watch) look(ctx context.Context) error {
 		total += p.Total
 	}
 	if len(w.parts) == 0 {
-		w.report(reproject.Progress{RunID: w.runID, Step: step, Total: total, Unit: parts[0].Unit})
+		w.report(rebuild.Progress{RunID: w.runID, Step: step, Total: total, Unit: parts[0].Unit})
 	}
 	for _, p := range parts {
 		if p.Done > 0 && !w.parts[p.Part] {

@@ -1,0 +1,201 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/event"
+	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/wait"
+	"gakushoku/internal/observe"
+)
+
+// A rebuild may bring more events into its version than the projector has gone through, as after
+// an import. When such a version is switched to, the projector goes on behind these events: it
+// would only find all of them applied. The versions that lack them, such as the one before, are
+// brought there by followers of their own, whose checkpoints say how far they are.
+
+// latecomer is the reader that brings one version of a projection to where the others are.
+func latecomer(name string, v projection.Version) string {
+	return fmt.Sprintf("%s/%s/%d", projectorName, name, v.Number)
+}
+
+// skipAhead moves the projector's checkpoint to the last event that every active version has. The
+// versions that may lack events are noted before: after a crash between, they are only written twice.
+func (f *Folder) skipAhead(ctx context.Context) error {
+	checkpoint, err := f.Control.Checkpoint(ctx, projectorName)
+	if err != nil {
+		return err
+	}
+	mark, err := markOf(projectorName, checkpoint)
+	if err != nil {
+		return err
+	}
+	reflected, others, err := f.reflectedByAll(ctx)
+	if err != nil || reflected <= mark.Number {
+		return err
+	}
+	for _, reader := range others {
+		noted, err := f.Control.Checkpoint(ctx, reader)
+		if err != nil {
+			return err
+		}
+		if noted.AppliedAt != 0 {
+			continue // it is further behind already
+		}
+		checkpoint.AppliedAt = event.InstantOf(time.Now())
+		if err := f.Control.SetCheckpoint(ctx, reader, checkpoint); err != nil {
+			return err
+		}
+	}
+	last, err := f.Events.MarkAfter(ctx, reflected-1, 1)
+	if err != nil {
+		return err
+	}
+	checkpoint.Cursor, checkpoint.AppliedAt = last.String(), event.InstantOf(time.Now())
+	if err := f.Control.SetCheckpoint(ctx, projectorName, checkpoint); err != nil {
+		return err
+	}
+	observe.Logger(ctx).Info().Uint64("from", mark.Number).Uint64("to", last.Number).Msg("projection:skipped-ahead")
+	return nil
+}
+
+// reflectedByAll is the last event up to which every active version has all, and the readers that
+// bring the other versions there.
+func (f *Folder) reflectedByAll(ctx context.Context) (reflected uint64, others []string, err error) {
+	if reflected, err = f.Events.Head(ctx); err != nil {
+		return 0, nil, err
+	}
+	head := reflected
+	for _, name := range projection.All().Names() {
+		pointer, err := f.Control.Pointer(ctx, name)
+		if err != nil {
+			return 0, nil, err
+		}
+		for _, v := range pointer.Versions {
+			if v.Live() && v.State != projection.Active {
+				others = append(others, latecomer(name, v))
+			}
+		}
+		had, err := f.reflected(ctx, pointer, head)
+		if err != nil {
+			return 0, nil, err
+		}
+		reflected = min(reflected, had)
+	}
+	return reflected, others, nil
+}
+
+// late are the checkpoints of the live versions that are being brought to where the others are, by
+// reader.
+func (f *Folder) late(ctx context.Context, name string, wanted func(projection.Version) bool) (map[projection.Version]projection.Checkpoint, error) {
+	pointer, err := f.Control.Pointer(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	late := map[projection.Version]projection.Checkpoint{}
+	for _, v := range pointer.Versions {
+		if !v.Live() || !wanted(v) {
+			continue
+		}
+		c, err := f.Control.Checkpoint(ctx, latecomer(name, v))
+		if err != nil {
+			return nil, err
+		}
+		if c.AppliedAt != 0 {
+			late[v] = c
+		}
+	}
+	return late, nil
+}
+
+// latest is how far the active version is that is the furthest behind, if one has been switched
+// back to that was not there yet; applied when there is none.
+func (f *Folder) latest(ctx context.Context, applied uint64) (uint64, error) {
+	for _, name := range projection.All().Names() {
+		late, err := f.late(ctx, name, func(v projection.Version) bool { return v.State == projection.Active })
+		if err != nil {
+			return 0, err
+		}
+		for v, c := range late {
+			mark, err := markOf(latecomer(name, v), c)
+			if err != nil {
+				return 0, err
+			}
+			applied = min(applied, mark.Number)
+		}
+	}
+	return applied, nil
+}
+
+// latePause is how often a server looks for versions to be brought to where the others are, and for
+// switches that let the projector skip ahead.
+const latePause = time.Second
+
+// bringLate does both until ctx ends.
+func (f *Folder) bringLate(ctx context.Context) {
+	for wait.For(ctx, latePause) == nil {
+		err := f.skipAhead(ctx)
+		if err == nil {
+			err = f.bringAll(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			observe.Logger(ctx).Error().Err(err).Str(observe.FieldErrorClass, string(fault.ClassOf(err))).Msg("projection:late-delayed")
+		}
+	}
+}
+
+// bringAll brings every version that is late to the end of the store.
+func (f *Folder) bringAll(ctx context.Context) error {
+	for _, name := range projection.All().Names() {
+		late, err := f.late(ctx, name, projection.Version.Live)
+		if err != nil {
+			return err
+		}
+		for v := range late {
+			if err := f.bring(ctx, name, v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// bring applies the events that a version lacks. From its start on, the projector writes that
+// version too: at the end of the store nothing is missing any more.
+func (f *Folder) bring(ctx context.Context, name string, v projection.Version) error {
+	follower := f.Follower()
+	follower.Name = latecomer(name, v)
+	follower.Projector.Pointers = &projection.CachedPointers{Source: only{f.Control, name, v.Number}, TTL: pointerTTL, Now: time.Now}
+	for {
+		more, err := follower.Once(ctx)
+		if err != nil {
+			return fmt.Errorf("bringing %s to where the others are: %w", projection.Table{Projection: name, Version: v.Number}, err)
+		}
+		if !more {
+			return f.Control.SetCheckpoint(ctx, follower.Name, projection.Checkpoint{})
+		}
+	}
+}
+
+// only shows one version of one projection, and no version of the others.
+type only struct {
+	projection.Pointers
+	name    string
+	version int
+}
+
+// Pointer is projection.Pointers.
+func (o only) Pointer(ctx context.Context, name string) (projection.Pointer, error) {
+	p, err := o.Pointers.Pointer(ctx, name)
+	var shown []projection.Version
+	for _, v := range p.Versions {
+		if name == o.name && v.Number == o.version {
+			shown = append(shown, v)
+		}
+	}
+	p.Versions = shown
+	return p, err
+}

@@ -1,0 +1,191 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/engine/eventstore"
+	"gakushoku/internal/engine/logcheck"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/event"
+	"gakushoku/internal/observe"
+	"gakushoku/internal/operate/health"
+)
+
+// archiverName is the reader whose checkpoint says how far the events have been archived.
+const archiverName = "archiver"
+
+// How the embedded archiver works: it may be a few seconds behind, so that there are few
+// segments, but no longer than the limit.
+const (
+	archiveLinger = 2 * time.Second
+	archivePoll   = time.Second
+	maxArchiveLag = 15 * time.Second
+)
+
+// logFolder holds the objects of the numbered log; its control records are in ledgerFile.
+func logFolder(dir string) string  { return filepath.Join(dir, "log") }
+func ledgerFile(dir string) string { return filepath.Join(dir, "log.db") }
+
+// Log reads the numbered log of this folder.
+func (f *Folder) Log() *eventlog.Reader { return &eventlog.Reader{Ledger: f.Ledger, Blobs: f.Blobs} }
+
+// Archiver appends to the numbered log of this folder.
+func (f *Folder) Archiver() *eventlog.Archiver {
+	return &eventlog.Archiver{Ledger: f.Ledger, Blobs: f.Blobs, Now: time.Now, NewID: observe.NewID}
+}
+
+// ArchiveFollower brings the numbered log up to date as events come.
+func (f *Folder) ArchiveFollower() *eventlog.Follower {
+	return &eventlog.Follower{
+		Store: f.Events, Appended: f.Events.Appended, Position: archivePosition{f}, Archiver: f.Archiver(),
+		Linger: archiveLinger, Poll: archivePoll,
+	}
+}
+
+// Archive brings the numbered log up to what is in the event store now. A server may do the
+// same meanwhile.
+func (f *Folder) Archive(ctx context.Context) error {
+	if err := f.ArchiveFollower().CatchUp(ctx); err != nil {
+		return fmt.Errorf("bringing the log up to date: %w", err)
+	}
+	return nil
+}
+
+// archivePatience is how long an archiver may take from a commit to the manifest.
+const archivePatience = 2 * time.Second
+
+// ArchiveLog is the numbered log of this folder, to be looked at, verified and repaired. It does
+// without the events, or the log, when they cannot be opened.
+func (f *Folder) ArchiveLog() *logcheck.Log {
+	l := &logcheck.Log{Now: time.Now, NewID: observe.NewID, Patience: archivePatience}
+	if f.Ledger != nil {
+		l.Ledger, l.Blobs = f.Ledger, f.Blobs
+	}
+	if f.Events != nil {
+		l.Store = f.Events
+	}
+	if f.Broken() == nil {
+		l.CatchUp, l.Waiting = f.archiveSound, f.ArchiveFollower().Waiting
+		l.Misfit = f.misfit
+	}
+	if f.Events != nil && f.Ledger != nil {
+		l.Batch = f.batchOf
+	}
+	return l
+}
+
+// archiveSound is Archive for a verification: it appends nothing when the store has lost events of
+// the streams that wait, since the archiver may then take for new what the log has.
+func (f *Folder) archiveSound(ctx context.Context) error {
+	if err := f.CheckEvents(ctx); err != nil {
+		return err
+	}
+	archived, err := archivePosition{f}.Archived(ctx)
+	if err != nil {
+		return err
+	}
+	const page = 500
+	for after := archived; ; {
+		events, last, err := f.Events.Since(ctx, after, page)
+		if err != nil {
+			return err
+		}
+		if len(events) == 0 {
+			return f.Archive(ctx)
+		}
+		if err := f.checkWhole(ctx, events); err != nil {
+			return err
+		}
+		after = last
+	}
+}
+
+// checkWhole fails with eventstore.ErrOtherStore when a stream of these events has a hole.
+func (f *Folder) checkWhole(ctx context.Context, events []event.Event) error {
+	var streams []string
+	for i := range events {
+		streams = append(streams, events[i].Stream)
+	}
+	slices.Sort(streams)
+	histories, err := f.Events.LoadMany(ctx, slices.Compact(streams))
+	if err != nil {
+		return err
+	}
+	for stream, history := range histories {
+		if last := history[len(history)-1].Version; last != uint64(len(history)) {
+			return fmt.Errorf("%w: %s has %d events, the last of them is version %d", eventstore.ErrOtherStore, stream, len(history), last)
+		}
+	}
+	return nil
+}
+
+// logLag is for how long events have waited to come into the log while none did: then its
+// archiver is dead, or cannot write. One that works off what an import has brought is well.
+func (f *Folder) logLag(ctx context.Context, now time.Time) (health.Lag, error) {
+	archived, advanced, err := archivePosition{f}.read(ctx)
+	if err != nil {
+		return health.Lag{}, err
+	}
+	if err := f.holds(ctx, archived); err != nil {
+		return health.Lag{}, err
+	}
+	if _, err := f.ArchiveLog().WholeHead(ctx); errors.Is(err, eventlog.ErrLedgerBehind) {
+		return health.Lag{}, errors.Join(health.Problemf("%v", eventlog.ErrLedgerBehind), err)
+	} else if err != nil {
+		return health.Lag{}, err
+	}
+	if err := f.checkObjects(ctx); errors.Is(err, ErrObjectsLost) {
+		return health.Lag{}, errors.Join(health.Problemf("%v", ErrObjectsLost), err)
+	} else if err != nil {
+		return health.Lag{}, err
+	}
+	head, err := f.Events.Head(ctx)
+	if err != nil {
+		return health.Lag{}, err
+	}
+	lag := health.Lag{Detail: fmt.Sprintf("%d of %d events are in the log", archived.Number, head)}
+	appended, waiting, err := f.Events.AppendedAt(ctx, archived.Number+1)
+	if waiting {
+		lag.Behind = max(0, min(now.Sub(appended), now.Sub(advanced)))
+	}
+	return lag, err
+}
+
+// archivePosition keeps how far the events have been archived as a checkpoint. It is believed as
+// far as the ledger confirms it: a log that is older than the events goes on where it ends.
+type archivePosition struct{ folder *Folder }
+
+// Archived is eventlog.Position.
+func (p archivePosition) Archived(ctx context.Context) (eventstore.Mark, error) {
+	mark, _, err := p.read(ctx)
+	return mark, err
+}
+
+// read is how far the events have been archived, and when that last changed.
+func (p archivePosition) read(ctx context.Context) (mark eventstore.Mark, at time.Time, err error) {
+	c, err := p.folder.Control.Checkpoint(ctx, archiverName)
+	if err != nil {
+		return mark, time.Time{}, err
+	}
+	if mark, err = markOf(archiverName, c); err != nil || mark.Number == 0 {
+		return mark, time.Time{}, err
+	}
+	logged, known, err := p.folder.logged(ctx)
+	if err == nil && known && logged < mark.Number {
+		mark = eventstore.Mark{Number: logged}
+	}
+	return mark, c.AppliedAt.Time(), err
+}
+
+// SetArchived is eventlog.Position.
+func (p archivePosition) SetArchived(ctx context.Context, m eventstore.Mark) error {
+	return p.folder.Control.SetCheckpoint(ctx, archiverName, projection.Checkpoint{
+		Cursor: m.String(), Events: m.Number, AppliedAt: event.InstantOf(time.Now()),
+	})
+}

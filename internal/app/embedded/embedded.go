@@ -1,0 +1,201 @@
+package embedded
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"gakushoku/internal/edge/httpapi"
+	"gakushoku/internal/engine/command"
+	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/query"
+	"gakushoku/internal/observe"
+	"gakushoku/internal/operate/health"
+)
+
+// ServeOptions say how the embedded system runs.
+type ServeOptions struct {
+	Dir   string            // the data folder
+	Addr  string            // where to listen, such as 127.0.0.1:8080
+	Level zerolog.Level     // of the log
+	Keys  map[string]string // API key -> name of the caller; whoever brings none is anonymous
+	Log   io.Writer         // gets the log lines too, besides the log file; nil for none
+	Out   io.Writer         // of the exporter console; nil is standard output
+
+	// Listen takes an address, for whoever keeps it longer than this server; nil is net.Listen.
+	Listen func(ctx context.Context, addr string) (net.Listener, error)
+
+	// OpsAddr is where /metrics and the details of /health are; "" for nowhere.
+	OpsAddr string
+	// OpsAnyPort takes a free port of the same address when that of OpsAddr is taken.
+	OpsAnyPort bool
+
+	// Ready is called once requests are answered, with the addresses of the interface and of what
+	// OpsAddr is for; may be nil. It must not block.
+	Ready func(url string, ops Operators)
+
+	Connections int             // clients that may be connected at once; 0 is the default
+	Grace       time.Duration   // from the signal to stop until no more requests are taken
+	Hurry       <-chan struct{} // closed to end Grace early; may be nil
+	// Drain bounds how long bringing the last events into the read models and the log may take; 0 is
+	// the default.
+	Drain time.Duration
+}
+
+// Operators is what operators look at: its address, "" for none, and whether /metrics is there too.
+type Operators struct {
+	URL     string
+	Metrics bool
+}
+
+// Serve runs the whole system in this process until ctx ends: HTTP, projector, archiver, health.
+func Serve(ctx context.Context, o ServeOptions) error {
+	server, err := OpenServer(ctx, o)
+	if err != nil {
+		return err
+	}
+	return server.Run(ctx)
+}
+
+// Server is the embedded system, opened and not running yet. Its parts are made of ports, so
+// that an incident can be rehearsed on it with something put between two of them.
+type Server struct {
+	Commands  *command.Handler
+	Queries   *query.Service
+	Health    *health.Checker
+	Projector *projection.Follower
+	Archiver  *eventlog.Follower
+
+	options  ServeOptions
+	listener net.Listener
+	ops      net.Listener // nil for none
+	folder   *Folder
+	unlock   func()
+}
+
+// OpenServer takes the addresses and the data folder. Run gives them back.
+func OpenServer(ctx context.Context, o ServeOptions) (*Server, error) {
+	s := &Server{options: o, unlock: func() {}}
+	if err := s.take(ctx); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	s.Commands, s.Queries, s.Health = s.folder.Commands(), s.folder.Queries(), s.folder.Health()
+	s.Projector, s.Archiver = s.folder.Follower(), s.folder.ArchiveFollower()
+	return s, nil
+}
+
+// take takes the addresses first, since they leave nothing behind when that fails.
+func (s *Server) take(ctx context.Context) (err error) {
+	if err := s.listen(ctx); err != nil {
+		return err
+	}
+	if s.folder, err = OpenFolder(ctx, s.options.Dir); err != nil {
+		return err
+	}
+	if err := s.folder.CheckEvents(ctx); err != nil {
+		return err
+	}
+	unlock, err := claimFolder(ctx, s.options.Dir)
+	if err != nil {
+		return err
+	}
+	s.unlock = unlock
+	return s.folder.tellServed(s.ops)
+}
+
+func (s *Server) listen(ctx context.Context) (err error) {
+	if s.listener, err = s.listenOn(ctx, "--addr", s.options.Addr); err != nil || s.options.OpsAddr == "" {
+		return err
+	}
+	s.ops, err = s.listenOn(ctx, "--ops-addr", s.options.OpsAddr)
+	if host, _, split := net.SplitHostPort(s.options.OpsAddr); errors.Is(err, syscall.EADDRINUSE) && s.options.OpsAnyPort && split == nil {
+		s.ops, err = s.listenOn(ctx, "--ops-addr", net.JoinHostPort(host, "0"))
+	}
+	if errors.Is(err, syscall.EADDRINUSE) && samePort(s.listener.Addr(), s.options.OpsAddr) {
+		err = fmt.Errorf("cannot listen on %s: --addr has this port, choose another --ops-addr: %w", s.options.OpsAddr, syscall.EADDRINUSE)
+	}
+	return err
+}
+
+func samePort(taken net.Addr, addr string) bool {
+	_, has, _ := net.SplitHostPort(taken.String())
+	_, port, err := net.SplitHostPort(addr)
+	return err == nil && has == port
+}
+
+// close gives back what the server has taken.
+func (s *Server) close() error {
+	var err error
+	if s.folder != nil {
+		err = s.folder.Close()
+	}
+	s.unlock()
+	for _, l := range []net.Listener{s.listener, s.ops} {
+		if l != nil {
+			l.Close() //nolint:errcheck // the HTTP server has mostly closed it
+		}
+	}
+	return err
+}
+
+// listenOn takes an address, or says what to do.
+func (s *Server) listenOn(ctx context.Context, flag, addr string) (listener net.Listener, err error) {
+	if s.options.Listen != nil {
+		listener, err = s.options.Listen(ctx, addr)
+	} else {
+		listener, err = new(net.ListenConfig).Listen(ctx, network(addr), addr)
+	}
+	if err == nil {
+		return listener, nil
+	}
+	advice := flag + " takes HOST:PORT, such as 127.0.0.1:8080"
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		advice = "another server is running there, stop it or choose another " + flag
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		advice = "this machine has no such address, choose another " + flag
+	case errors.Is(err, fs.ErrPermission):
+		advice = "this user may not listen there, choose an " + flag + " with a port above 1023"
+	}
+	return nil, fmt.Errorf("cannot listen on %s: %s: %w", addr, advice, err)
+}
+
+// network keeps to IPv4 whoever asks for an address of it: Go takes 0.0.0.0 for all of IPv6 too.
+func network(addr string) string {
+	if at, err := netip.ParseAddrPort(addr); err == nil && at.Addr().Is4() {
+		return "tcp4"
+	}
+	return "tcp"
+}
+
+// identify knows callers by the API key that they bring in x-api-key; who brings none is nobody, and
+// so is everyone where there are no keys. Comparing digests keeps the time it takes from telling how
+// much of a key was right.
+func identify(keys map[string]string) func(*http.Request) (observe.Caller, error) {
+	names := make(map[[sha256.Size]byte]string, len(keys))
+	for key, name := range keys {
+		names[sha256.Sum256([]byte(key))] = name
+	}
+	return func(r *http.Request) (observe.Caller, error) {
+		shown := r.Header.Values("x-api-key")
+		if len(names) == 0 || len(shown) == 0 {
+			return observe.Caller{}, nil
+		}
+		name, ok := names[sha256.Sum256([]byte(shown[0]))]
+		if !ok || len(shown) > 1 {
+			return observe.Caller{}, httpapi.ErrWrongKey
+		}
+		return observe.Caller{Name: name}, nil
+	}
+}

@@ -1,0 +1,283 @@
+package embedded
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/engine/eventstore"
+	"gakushoku/internal/event"
+)
+
+// The parts of a folder may be of different ages, or of different folders, when somebody restored
+// only some of them. Each says how far the others had come: the control records how far the events
+// were applied and archived, the ledger which events each segment was made of, a table the row of
+// the last event that was applied. What follows compares these.
+
+// logged is up to which event of the store the log has all, by its own records; it is not known of
+// a log that is empty or was never told. It fails with eventstore.ErrOtherStore when the log is of
+// other events than the store has.
+func (f *Folder) logged(ctx context.Context) (number uint64, known bool, err error) {
+	if err := f.checkBeside(ctx); err != nil {
+		return 0, false, err
+	}
+	claimed, err := f.claimed(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	last, known, err := f.lastLogged(ctx)
+	return max(claimed, last), known || claimed > 0, err
+}
+
+// claimed is the last event of the newest claim of the ledger; 0 when it has none.
+func (f *Folder) claimed(ctx context.Context) (uint64, error) {
+	source, records, err := f.Ledger.Newest(ctx)
+	if err != nil || source == "" {
+		return 0, err
+	}
+	mark, err := eventstore.ParseMark(source)
+	if err != nil {
+		return 0, fmt.Errorf("reading which events are in the log: %w", err)
+	}
+	last := mark.Number + uint64(records) - 1
+	if err := f.wantLogged(ctx, mark, last); err != nil {
+		return 0, fmt.Errorf("looking for the last events of the log: %w", err)
+	}
+	return last, nil
+}
+
+// wantLogged wants the first event of the newest segment in the store, unless that has a hole there,
+// and as many events as the log has.
+func (f *Folder) wantLogged(ctx context.Context, first eventstore.Mark, last uint64) error {
+	found, err := f.Events.MarkAfter(ctx, first.Number-1, 1)
+	if err != nil {
+		return err
+	}
+	if found.Number == first.Number && found.ID != first.ID {
+		return fmt.Errorf("%w: event %d is %s, in the log it is %s", eventstore.ErrOtherStore, first.Number, found.ID, first.ID)
+	}
+	head, err := f.Events.Head(ctx)
+	if err == nil && head < last {
+		err = fmt.Errorf("%w: it ends at event %d, the log has those up to %d", eventstore.ErrOtherStore, head, last)
+	}
+	return err
+}
+
+// lastLogged is logged for a last segment that no claim tells about, as when the ledger was brought
+// up to the manifests: by its events.
+func (f *Folder) lastLogged(ctx context.Context) (number uint64, known bool, err error) {
+	head, err := f.Log().Head(ctx)
+	if err != nil || head.Number == 0 {
+		return 0, false, err
+	}
+	last, err := f.lastManifest(ctx, head)
+	if err != nil || last == nil {
+		return 0, false, err
+	}
+	if source, _, err := f.Ledger.Covering(ctx, last.First); err != nil || source != "" {
+		return 0, false, err
+	}
+	return f.stored(ctx, last.Key)
+}
+
+// checkBeside fails with eventstore.ErrOtherStore when manifests lie beside the segments that the
+// ledger does not know, and the store does not have the events of the last of them: then both are
+// older than the log.
+func (f *Folder) checkBeside(ctx context.Context) error {
+	head, err := f.Log().Head(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Log().WholeHead(ctx); !errors.Is(err, eventlog.ErrLedgerBehind) {
+		return err
+	}
+	newest, err := f.newestBeside(ctx, head.Number)
+	if err != nil || newest == nil {
+		return err
+	}
+	_, _, err = f.stored(ctx, newest.Key)
+	return err
+}
+
+// newestBeside reads the last manifest that lies beside the segments; nil when it cannot be read.
+func (f *Folder) newestBeside(ctx context.Context, after uint64) (*eventlog.Manifest, error) {
+	const page = 1000
+	for key := eventlog.ManifestKey(after); ; {
+		blobs, err := f.Blobs.List(ctx, eventlog.ManifestFolder, key, page)
+		if err != nil {
+			return nil, err
+		}
+		if len(blobs) > 0 {
+			key = blobs[len(blobs)-1].Key
+		}
+		if len(blobs) == page {
+			continue
+		}
+		raw, err := f.Blobs.Get(ctx, key)
+		if errors.Is(err, eventlog.ErrNoBlob) || errors.Is(err, eventlog.ErrTooLarge) {
+			return nil, nil
+		}
+		var m eventlog.Manifest
+		if err == nil && json.Unmarshal(raw, &m) != nil {
+			return nil, nil // which restoring the manifests tells
+		}
+		return &m, err
+	}
+}
+
+// stored is the number in the store of the newest event of a segment; not known when the object is
+// missing or damaged, which a verification tells. It fails with eventstore.ErrOtherStore when the
+// store lacks one of its events, or has another in its place.
+func (f *Folder) stored(ctx context.Context, key string) (number uint64, known bool, err error) {
+	f.lastSegment.Lock()
+	defer f.lastSegment.Unlock()
+	if f.lastSegment.key == key {
+		return f.lastSegment.number, true, nil
+	}
+	data, err := f.Blobs.Get(ctx, key)
+	if errors.Is(err, eventlog.ErrNoBlob) || errors.Is(err, eventlog.ErrTooLarge) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	var e event.Event
+	var missing error
+	damaged := eventlog.EachLine(data, func(line []byte) error {
+		if err := event.Decode(line, &e); err != nil {
+			return err
+		}
+		at, err := f.numberOf(ctx, &e)
+		number, missing = max(number, at), err
+		return err
+	})
+	if missing != nil || damaged != nil {
+		return 0, false, missing
+	}
+	f.lastSegment.key, f.lastSegment.number = key, number
+	return number, true, nil
+}
+
+// numberOf is the number in the store of an event of the log, which must be there.
+func (f *Folder) numberOf(ctx context.Context, e *event.Event) (uint64, error) {
+	at, err := f.Events.NumberOf(ctx, e.Stream, e.Version)
+	if err != nil {
+		return 0, err
+	}
+	if at == 0 {
+		return 0, fmt.Errorf("%w: the log has version %d of %s, which it lacks", eventstore.ErrOtherStore, e.Version, e.Stream)
+	}
+	found, err := f.Events.MarkAfter(ctx, at-1, 1)
+	if err == nil && found.ID != e.ID {
+		err = fmt.Errorf("%w: version %d of %s is %s, in the log it is %s", eventstore.ErrOtherStore, e.Version, e.Stream, found.ID, e.ID)
+	}
+	return at, err
+}
+
+// lastManifest is the manifest at the head; nil when there is none.
+func (f *Folder) lastManifest(ctx context.Context, head eventlog.Head) (*eventlog.Manifest, error) {
+	if head.Number == 0 {
+		return nil, nil
+	}
+	manifests, err := f.Ledger.Manifests(ctx, head.Number-1, 1)
+	if err != nil || len(manifests) == 0 {
+		return nil, err
+	}
+	return &manifests[0], nil
+}
+
+// ErrObjectsLost says that segments that the ledger knows are not in log/.
+var ErrObjectsLost = errors.New("objects of the log are missing: make them again with `gakushoku archive verify --fix`")
+
+// checkObjects fails with ErrObjectsLost when the object of the first or of the last segment is not
+// there: whoever empties or replaces log/ takes one of them.
+func (f *Folder) checkObjects(ctx context.Context) error {
+	head, err := f.Log().Head(ctx)
+	if err != nil || head.Number == 0 {
+		return err
+	}
+	first, err := f.Ledger.Manifests(ctx, 0, 1)
+	if err != nil {
+		return err
+	}
+	last, err := f.lastManifest(ctx, head)
+	if err != nil || last == nil {
+		return err
+	}
+	for _, m := range append(first, *last) {
+		if _, err := f.Blobs.GetRange(ctx, m.Key, 0, 1); errors.Is(err, eventlog.ErrNoBlob) {
+			return fmt.Errorf("%w (%s)", ErrObjectsLost, m.Key)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// batchOf returns the events that a segment was made of, as far as that is known: the ledger
+// remembers it for some days, and without repairs the log and the store have the same numbers.
+func (f *Folder) batchOf(ctx context.Context, m *eventlog.Manifest) ([]event.Event, error) {
+	from := eventstore.Mark{Number: m.First}
+	source, _, err := f.Ledger.Covering(ctx, m.First)
+	if err != nil {
+		return nil, err
+	}
+	if mark, err := eventstore.ParseMark(source); err == nil && mark.Number > 0 {
+		from = mark
+	}
+	events, _, err := f.Events.Since(ctx, eventstore.Mark{Number: from.Number - 1}, m.Count())
+	if errors.Is(err, eventstore.ErrOtherStore) {
+		return nil, nil
+	}
+	return events, err
+}
+
+// isMisfit reports whether an error says that parts of a folder do not belong together.
+func isMisfit(err error) bool {
+	return errors.Is(err, eventstore.ErrOtherStore) || errors.Is(err, ErrRowsBehind) || errors.Is(err, ErrRowsAhead) || errors.Is(err, ErrObjectsLost)
+}
+
+// misfit says why the parts of this folder do not belong together, "" when they do.
+func (f *Folder) misfit(ctx context.Context) (string, error) {
+	var whys []string
+	for _, check := range []func(context.Context) error{f.CheckEvents, f.CheckRows, f.checkObjects} {
+		err := check(ctx)
+		switch {
+		case isMisfit(err):
+			whys = append(whys, err.Error())
+		case err != nil:
+			return "", err
+		}
+	}
+	return strings.Join(whys, "; "), nil
+}
+
+// eventsMisfit is misfit for whoever compares rows with the events itself.
+func (f *Folder) eventsMisfit(ctx context.Context) (string, error) {
+	err := f.CheckEvents(ctx)
+	if errors.Is(err, eventstore.ErrOtherStore) {
+		return err.Error(), nil
+	}
+	return "", err
+}
+
+// checkCutOff fails with eventstore.ErrOtherStore when the store was copied without its write-ahead
+// log, unless others have seen its last event: then nothing can be missing.
+func (f *Folder) checkCutOff(ctx context.Context, seen uint64) error {
+	if !f.Events.CutOff() {
+		return nil
+	}
+	head, err := f.Events.Head(ctx)
+	switch {
+	case err != nil:
+		return err
+	case head > 0 && head == seen:
+		f.Events.Confirm()
+		return nil
+	}
+	return fmt.Errorf("%w: %s was copied while a server had it open, without its %s-wal, so events are missing after event %d: copy both, or what `gakushoku events export` writes; to go on with what is there, import that into a new folder",
+		eventstore.ErrOtherStore, f.Events.Path(), f.Events.Path(), head)
+}

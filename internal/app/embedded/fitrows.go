@@ -1,0 +1,119 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gakushoku/internal/engine/eventstore"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/event"
+)
+
+// ErrRowsBehind says that a table lacks what was applied to it: it is an older copy.
+var ErrRowsBehind = errors.New("the table lacks events that were applied to it, it is an older copy: bring it up to date with `gakushoku projection verify --fix`, or rebuild the projection")
+
+// CheckRows fails with ErrRowsBehind when an active table does not have the last event that was
+// applied, and with ErrRowsAhead when its newest rows have more than the store. It looks at few rows.
+func (f *Folder) CheckRows(ctx context.Context) error {
+	return errors.Join(f.checkNotBehind(ctx), f.checkNotAhead(ctx))
+}
+
+// checkNotBehind looks at the row of the last event that was applied.
+func (f *Folder) checkNotBehind(ctx context.Context) error {
+	checkpoint, err := f.Control.Checkpoint(ctx, projectorName)
+	if err != nil {
+		return err
+	}
+	mark, err := markOf(projectorName, checkpoint)
+	if err != nil || mark.Number == 0 {
+		return err
+	}
+	events, _, err := f.Events.Since(ctx, eventstore.Mark{Number: mark.Number - 1}, 1)
+	if err != nil || len(events) == 0 {
+		return err
+	}
+	var errs []error
+	for _, name := range projection.All().Names() {
+		errs = append(errs, f.checkRow(ctx, name, &events[0]))
+	}
+	return errors.Join(errs...)
+}
+
+// checkRow wants the active table of a projection to have an event.
+func (f *Folder) checkRow(ctx context.Context, name string, e *event.Event) error {
+	pointer, err := f.Control.Pointer(ctx, name)
+	if err != nil {
+		return err
+	}
+	active, ok := pointer.ActiveVersion()
+	d, known := projection.All().Revision(name, active.Revision)
+	if !ok || !known || !d.Folds(e.Stream) {
+		return nil
+	}
+	table := pointer.Table(active)
+	rows, err := f.Tables.Records(ctx, table, []string{e.Stream})
+	if errors.Is(err, projection.ErrNoTable) || errors.Is(err, projection.ErrDamaged) {
+		return nil // which is told elsewhere
+	}
+	if row := rows[e.Stream]; err == nil && row.Version < e.Version && row.Parked == nil {
+		err = fmt.Errorf("%s: %w", table, ErrRowsBehind)
+	}
+	return err
+}
+
+// ErrRowsAhead says that a table has events that the store lacks: it is a newer copy.
+var ErrRowsAhead = errors.New("the table has events that the event store does not have, so it is newer than all else: put the newer files back that belong to it, or rebuild the projection")
+
+// rowsLooked is how many rows are compared to find a table that is ahead. The newest orders are
+// those that an older store lacks.
+const rowsLooked = 50
+
+// checkNotAhead fails with ErrRowsAhead when one of the newest rows of an active table has events
+// that the store lacks.
+func (f *Folder) checkNotAhead(ctx context.Context) error {
+	var errs []error
+	for _, name := range projection.All().Names() {
+		pointer, err := f.Control.Pointer(ctx, name)
+		if err != nil {
+			return err
+		}
+		if active, ok := pointer.ActiveVersion(); ok {
+			errs = append(errs, f.checkNewest(ctx, pointer.Table(active)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (f *Folder) checkNewest(ctx context.Context, t projection.Table) error {
+	rows, err := f.newestRows(ctx, t)
+	if errors.Is(err, projection.ErrNoTable) || errors.Is(err, projection.ErrDamaged) {
+		return nil // which is told elsewhere
+	}
+	if err != nil {
+		return err
+	}
+	streams := make([]string, len(rows))
+	for i := range rows {
+		streams[i] = rows[i].Stream
+	}
+	histories, err := f.Events.LoadMany(ctx, streams) // after the rows: see Record.Ahead
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		if rows[i].Ahead(histories[rows[i].Stream]) {
+			return fmt.Errorf("%s, %s: %w", t, rows[i].Stream, ErrRowsAhead)
+		}
+	}
+	return nil
+}
+
+// newestRows are rows of the newest bucket.
+func (f *Folder) newestRows(ctx context.Context, t projection.Table) ([]projection.Record, error) {
+	buckets, err := f.Tables.Buckets(ctx, t, "", 1)
+	if err != nil || len(buckets) == 0 {
+		return nil, err
+	}
+	return f.Tables.List(ctx, t, buckets[0], "", rowsLooked)
+}

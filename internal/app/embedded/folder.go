@@ -1,0 +1,278 @@
+// Package embedded is the only place that knows both sides, the ports and their adapters: it
+// builds the whole system for AWS or for one embedded process, out of the same parts.
+package embedded
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"gakushoku/internal/engine/command"
+	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/query"
+	"gakushoku/internal/engine/repair"
+	"gakushoku/internal/observe"
+	"gakushoku/internal/store/files"
+	"gakushoku/internal/store/sqlite"
+)
+
+// markerFile tells a data folder of this system from any other folder.
+const markerFile = "gakushoku.json"
+
+// folderFormat is the layout of the folder that this program writes.
+const folderFormat = 1
+
+// pointerTTL is how old an embedded reader's view of the version pointer may be.
+const pointerTTL = 500 * time.Millisecond
+
+// projectorName is the reader whose checkpoint says how far the embedded projector has come.
+const projectorName = "projector"
+
+// Folder is an opened data folder: the embedded system without its server.
+type Folder struct {
+	Dir      string
+	Events   *sqlite.Events
+	Tables   *sqlite.Tables
+	Control  *sqlite.Control
+	Ledger   *sqlite.Ledger // of the numbered log
+	Blobs    *files.Blobs   // its objects
+	Pointers *projection.CachedPointers
+
+	opened fs.FileInfo // the folder
+	broken []error     // why parts are nil that were not needed
+	alien  error       // eventstore.ErrOtherStore when parts belong to another folder
+
+	lastSegment lastSegment // see stored
+}
+
+// lastSegment remembers what was read of the last segment of a log.
+type lastSegment struct {
+	sync.Mutex
+	key    string
+	number uint64
+}
+
+type marker struct {
+	Format int    `json:"gakushokuFormat"`
+	Folder string `json:"folder,omitempty"` // the folder's id, which every part has too
+}
+
+// LogFile is where the server of a data folder writes its log.
+func LogFile(dir string) string { return filepath.Join(dir, "logs", "gakushoku.log") }
+
+// SpanFile is where the server of a data folder keeps the spans of what was slow or has failed.
+func SpanFile(dir string) string { return filepath.Join(dir, "logs", "spans.log") }
+
+// What a data folder may lack. Whoever only looks must not make it.
+var (
+	// ErrNoFolder says that there is no data folder, or an empty one.
+	ErrNoFolder = errors.New("there is no data folder")
+	// ErrEventsLost says that a folder has been in use but has no event store any more. A new one
+	// in its place would make everything else there look wrong, or be emptied by a repair.
+	ErrEventsLost = errors.New("the event store is missing")
+)
+
+func eventsFile(dir string) string { return filepath.Join(dir, "events.db") }
+
+// eventsLost says what to do about a folder without an event store.
+func eventsLost(dir string) error {
+	return fmt.Errorf("%w: %s is not there or empty, although the folder has been in use: put the file back, or if it is gone, make a new folder of what is in the log with `gakushoku events replay --until 2100-01-01T00:00:00Z --into NEW` (runbook lost-events.md)", ErrEventsLost, eventsFile(dir))
+}
+
+// prepareFolder refuses a folder that is not ours and lays out a new one. It can be repeated
+// when it was cut off, by a full disk or a crash. The marker comes last: where it is, the event
+// store has been.
+func prepareFolder(ctx context.Context, dir string) error {
+	_, found, err := wholeMarker(ctx, dir)
+	if err == nil && !found {
+		err = checkEmpty(dir)
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "readmodels"), 0o700); err != nil {
+		return fmt.Errorf("making the data folder: %w", err)
+	}
+	if found {
+		return nil
+	}
+	events, err := sqlite.OpenEvents(ctx, eventsFile(dir))
+	if err == nil {
+		err = events.Close()
+	}
+	if err != nil {
+		return err
+	}
+	return writeMarker(dir, "")
+}
+
+// readMarker looks for the marker; false when there is none.
+func readMarker(dir string) (m marker, found bool, err error) {
+	path := filepath.Join(dir, markerFile)
+	raw, err := readSmall(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, false, nil
+	}
+	if err != nil {
+		return m, false, fmt.Errorf("opening the data folder: %w", err)
+	}
+	if err := json.Unmarshal(raw, &m); err != nil || m.Format < 1 {
+		return m, false, fmt.Errorf("%s is damaged: restore it, or choose another --data folder", path)
+	}
+	if m.Format > folderFormat {
+		return m, false, fmt.Errorf("%s was written by a newer gakushoku (format %d, this one knows %d): use that one", dir, m.Format, folderFormat)
+	}
+	about, err := os.Stat(path)
+	if err != nil {
+		return m, false, fmt.Errorf("opening the data folder: %w", err)
+	}
+	return m, true, checkOwner(dir, about, os.Geteuid())
+}
+
+// maxSmallFile bounds the files that tell about a folder; each has a line.
+const maxSmallFile = 64 << 10
+
+// readSmall reads a file that tells about a folder, and no more than that of what somebody put in its place.
+func readSmall(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no file: restore it", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := io.ReadAll(io.LimitReader(file, maxSmallFile+1))
+	if err == nil && len(raw) > maxSmallFile {
+		err = fmt.Errorf("%s is larger than %d bytes, so it is damaged: restore it", path, maxSmallFile)
+	}
+	return raw, errors.Join(err, file.Close())
+}
+
+// checkEmpty refuses a folder that holds something else than what prepareFolder leaves behind
+// when it is cut off.
+func checkEmpty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("opening the data folder: %w", err)
+	}
+	var others []string
+	events := false
+	for _, e := range entries {
+		events = events || e.Name() == "events.db"
+		if e.Name() != "readmodels" && !strings.HasPrefix(e.Name(), markerFile) && !strings.HasPrefix(e.Name(), "events.db") {
+			others = append(others, e.Name())
+		}
+	}
+	switch {
+	case len(others) == 0:
+		return nil
+	case !events && (slices.Contains(others, "control.db") || slices.Contains(others, "log.db")):
+		return eventsLost(dir)
+	case events && (slices.Contains(others, "control.db") || slices.Contains(others, "log.db")):
+		return fmt.Errorf("%s is missing, although %s has been in use: put it back, from a backup of this folder", filepath.Join(dir, markerFile), dir)
+	}
+	return fmt.Errorf("%s is not a gakushoku data folder and not empty: choose another --data folder", dir)
+}
+
+// writeMarker makes the folder ours. Nobody sees half a marker.
+func writeMarker(dir, id string) error {
+	encoded, err := json.Marshal(marker{folderFormat, id})
+	if err == nil {
+		err = writeWhole(dir, markerFile, append(encoded, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("making the data folder: %w", err)
+	}
+	return nil
+}
+
+// writeWhole writes a file of a folder, entirely or not at all.
+func writeWhole(dir, name string, content []byte) error {
+	file, err := os.CreateTemp(dir, name+".new-")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
+		err = os.Rename(file.Name(), filepath.Join(dir, name))
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(file.Name()))
+	}
+	return err
+}
+
+// Close closes every file.
+func (f *Folder) Close() error {
+	errs := []error{f.Tables.Close()}
+	if f.Events != nil {
+		errs = append(errs, f.Events.Close())
+	}
+	if f.Control != nil {
+		errs = append(errs, f.Control.Close())
+	}
+	if f.Ledger != nil {
+		errs = append(errs, f.Ledger.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Commands is the handler of commands on this folder.
+func (f *Folder) Commands() *command.Handler {
+	return &command.Handler{Streams: f.Events, Now: time.Now, NewID: observe.NewID}
+}
+
+// Queries is the service that answers queries on this folder.
+func (f *Folder) Queries() *query.Service {
+	return &query.Service{Pointers: f.Pointers, Browser: f.Tables, Streams: f.Events, Definitions: projection.All(), Now: time.Now}
+}
+
+// Projector writes the read models of this folder.
+func (f *Folder) Projector() *projection.Projector {
+	return &projection.Projector{Definitions: projection.All(), Pointers: f.Pointers, Tables: f.Tables, Streams: f.Events, Now: time.Now}
+}
+
+// projectorTimeout is how long the projector may take for one batch; a rebuild waits as long
+// for batches that do not know its version yet. A batch that takes longer is tried again with
+// fewer events.
+const projectorTimeout = 2 * time.Second
+
+// lagBound is by when the embedded projector has brought in an event, unless it is overloaded.
+const lagBound = 2 * time.Second
+
+// ReadModels is what an operator does about the rows of this folder. Explaining them needs no log.
+func (f *Folder) ReadModels() *repair.ReadModels {
+	m := &repair.ReadModels{
+		Definitions: projection.All(), Pointers: f.Control, Tables: f.Tables, Streams: f.Events,
+		Projector: f.Projector(), LagBound: lagBound, Now: time.Now, Check: f.CheckChanges,
+	}
+	if f.Broken() == nil {
+		m.Misfit = f.eventsMisfit
+	}
+	if f.Ledger != nil {
+		m.Numbers, m.Log = &eventlog.Numberer{Log: f.Log(), Streams: f.Events}, f.Log()
+	}
+	return m
+}
+
+// Follower brings the read models up to date as events come.
+func (f *Folder) Follower() *projection.Follower {
+	return &projection.Follower{
+		Name: projectorName, Feed: f.Events, Appended: f.Events.Appended, Checkpoints: f.Control,
+		Projector: f.Projector(), Batch: 500, Poll: 200 * time.Millisecond, Timeout: projectorTimeout,
+	}
+}

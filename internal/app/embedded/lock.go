@@ -1,0 +1,70 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gakushoku/internal/fault/wait"
+)
+
+// claimFolder locks the folder for a server. A rebuild takes the lock for a moment, to see
+// whether there is a server, so once is not enough.
+func claimFolder(ctx context.Context, dir string) (unlock func(), err error) {
+	err = patiently(ctx, func() error {
+		unlock, err = lockFolder(dir)
+		return err
+	})
+	return unlock, err
+}
+
+// patiently tries to take a lock that others take for a moment only.
+func patiently(ctx context.Context, take func() error) error {
+	var err error
+	for range 5 {
+		if err = take(); err == nil {
+			return nil
+		}
+		if err := wait.For(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// lockFolder keeps a second server off the folder: two would rotate each other's log away. The
+// lock is on the folder itself where that can be, so it goes along with a folder that is renamed,
+// and there is no file that somebody may remove.
+func lockFolder(dir string) (unlock func(), err error) {
+	unlock, err = lockDir(dir)
+	if errors.Is(err, errLocked) {
+		err = fmt.Errorf("%s is being served by another process: stop it first, or choose another --data folder", dir)
+	}
+	return unlock, err
+}
+
+// errLocked says that another process, or another part of this one, has a lock.
+var errLocked = errors.New("the folder is locked")
+
+// lockDir takes the lock on a folder that is there, or fails with errLocked.
+func lockDir(dir string) (unlock func(), err error) {
+	file, err := openLock(dir)
+	if err != nil {
+		return nil, fmt.Errorf("locking %s: %w", dir, err)
+	}
+	if err := tryLock(file); err != nil {
+		return nil, errors.Join(errLocked, file.Close())
+	}
+	return func() { file.Close() }, nil
+}
+
+// isServed reports whether a server has the folder.
+func isServed(dir string) bool {
+	unlock, err := lockDir(dir)
+	if err != nil {
+		return errors.Is(err, errLocked)
+	}
+	unlock()
+	return !locks
+}

@@ -1,0 +1,104 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"gakushoku/internal/operate/health"
+	"gakushoku/internal/store/files"
+	"gakushoku/internal/store/sqlite"
+)
+
+// identified is a part as it is opened for its id alone.
+type identified interface {
+	Belong(ctx context.Context, id string) (string, error)
+	Close() error
+}
+
+// mendMarker writes the marker of a folder anew that has lost nothing else: all its parts are there
+// and say that they belong to one folder.
+func mendMarker(ctx context.Context, dir string) (mended bool, err error) {
+	about, err := os.Stat(eventsFile(dir))
+	if err != nil {
+		return false, nil // which is told by whoever opens it
+	}
+	if err := checkOwner(dir, about, os.Geteuid()); err != nil {
+		return false, err
+	}
+	id := agreed(ctx, dir)
+	if id == "" {
+		return false, ctx.Err()
+	}
+	return true, writeMarker(dir, id)
+}
+
+// agreed is the id of the folder that all parts belong to; "" when they do not agree, or when one is
+// missing or cannot be read.
+func agreed(ctx context.Context, dir string) (id string) {
+	for path, open := range map[string]func(path string) (identified, error){
+		eventsFile(dir):                  func(path string) (identified, error) { return sqlite.OpenExistingEvents(ctx, path) },
+		filepath.Join(dir, "control.db"): func(path string) (identified, error) { return sqlite.OpenControl(ctx, path) },
+		ledgerFile(dir):                  func(path string) (identified, error) { return sqlite.OpenLedger(ctx, path) },
+		logFolder(dir):                   func(path string) (identified, error) { return openIdentity(path) },
+	} {
+		theirs, err := identity(ctx, path, open)
+		if err != nil || theirs == "" || id != "" && theirs != id {
+			return ""
+		}
+		id = theirs
+	}
+	return id
+}
+
+// identity reads the id of a part, which must be there: opening some would make them.
+func identity(ctx context.Context, path string, open func(string) (identified, error)) (string, error) {
+	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+		return "", errors.Join(fmt.Errorf("%s is missing or empty", path), err)
+	}
+	part, err := open(path)
+	if err != nil {
+		return "", err
+	}
+	id, err := part.Belong(ctx, "")
+	return id, errors.Join(err, part.Close())
+}
+
+// logIdentity is the log's objects, for their id.
+type logIdentity struct{ folder *Folder }
+
+func openIdentity(path string) (identified, error) {
+	blobs, err := files.OpenBlobs(path)
+	return logIdentity{&Folder{Blobs: blobs}}, err
+}
+
+// Belong is identified.
+func (l logIdentity) Belong(ctx context.Context, id string) (string, error) {
+	return l.folder.logBelongs(ctx, id)
+}
+
+// Close is identified; nothing is open.
+func (logIdentity) Close() error { return nil }
+
+// whileMarked is a probe that fails when the folder's marker was removed, or is not this folder's.
+func (f *Folder) whileMarked(p health.Probe) health.Probe {
+	return health.Probe{Name: p.Name, Check: func(ctx context.Context) (string, error) {
+		m, found, err := readMarker(f.Dir)
+		if err != nil {
+			return "", errors.Join(health.Problemf("%s cannot be read: restore it from a backup of this folder", markerFile), err)
+		}
+		if !found {
+			return "", health.Problemf("%s was removed while it is served: start the server again, which makes it anew of what the other files say", markerFile)
+		}
+		id, err := f.Events.Belong(ctx, "")
+		if err == nil && m.Folder != id {
+			err = health.Problemf("%s is that of another folder: restore this folder's own", markerFile)
+		}
+		if err != nil {
+			return "", err
+		}
+		return p.Check(ctx)
+	}}
+}

@@ -1,0 +1,177 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/store/files"
+	"gakushoku/internal/store/sqlite"
+)
+
+// Parts are parts of a data folder that somebody needs. What is damaged or missing must not keep
+// off those who can do without: they are the ones who repair it.
+type Parts int
+
+// The parts of a data folder. Read models are opened when they are used.
+const (
+	EventStore     Parts = 1 << iota // events.db
+	ControlRecords                   // control.db
+	NumberedLog                      // log.db and log/
+	AllParts       = EventStore | ControlRecords | NumberedLog
+)
+
+// ErrNotOpened says that a part of a data folder cannot be opened which is needed.
+var ErrNotOpened = errors.New("the data folder cannot be opened")
+
+// unopened is an error that is ErrNotOpened too, and says no more than it did.
+type unopened struct{ error }
+
+func (e unopened) Unwrap() error        { return e.error }
+func (e unopened) Is(target error) bool { return target == ErrNotOpened }
+
+// notOpened marks why a folder could not be opened, unless nobody waits for it any more.
+func notOpened(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	return unopened{err}
+}
+
+// wholeMarker is readMarker for whoever opens a folder. It makes one anew that all else agrees on.
+func wholeMarker(ctx context.Context, dir string) (marker, bool, error) {
+	m, found, err := readMarker(dir)
+	if err == nil && !found {
+		if found, err = mendMarker(ctx, dir); found && err == nil {
+			m, found, err = readMarker(dir)
+		}
+	}
+	if err != nil && !errors.Is(err, syscall.ENOTDIR) { // or else there is no folder
+		err = notOpened(ctx, err)
+	}
+	return m, found, err
+}
+
+// OpenFolder opens a data folder, and makes it when it is missing or empty. A folder that
+// holds something else is refused, and one that has lost its events. Several processes may have
+// the same folder open.
+func OpenFolder(ctx context.Context, dir string) (*Folder, error) {
+	if err := prepareFolder(ctx, dir); err != nil {
+		return nil, err
+	}
+	return openStores(ctx, dir, AllParts)
+}
+
+// OpenExistingFolder is OpenFolder for whoever needs what is there: it makes no folder.
+func OpenExistingFolder(ctx context.Context, dir string) (*Folder, error) {
+	return OpenParts(ctx, dir, AllParts)
+}
+
+// OpenParts is OpenExistingFolder for whoever needs only some parts. The others are opened too
+// when they can be, and are nil when not: Broken says why.
+func OpenParts(ctx context.Context, dir string, needed Parts) (*Folder, error) {
+	_, found, err := wholeMarker(ctx, dir)
+	if err == nil && !found {
+		if err = checkEmpty(dir); err == nil {
+			err = fmt.Errorf("%w %s: choose another one with --data, or fill it with `gakushoku serve` or `gakushoku events import`", ErrNoFolder, dir)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return openStores(ctx, dir, needed)
+}
+
+// Broken says which parts could not be opened, of those that were not needed.
+func (f *Folder) Broken() error { return errors.Join(f.broken...) }
+
+func openStores(ctx context.Context, dir string, needed Parts) (*Folder, error) {
+	if needed == AllParts {
+		if err := checkNotLost(dir, "events.db", "control.db", "log.db"); err != nil {
+			return nil, err
+		}
+	}
+	f := &Folder{Dir: dir, Tables: sqlite.OpenTables(filepath.Join(dir, "readmodels"))}
+	err := f.open(ctx, needed)
+	if err == nil {
+		err = f.prepare(ctx)
+	}
+	if err != nil {
+		return nil, notOpened(ctx, errors.Join(err, f.Close()))
+	}
+	return f, nil
+}
+
+// open opens the parts.
+func (f *Folder) open(ctx context.Context, needed Parts) error {
+	for _, part := range []struct {
+		is   Parts
+		open func() error
+	}{
+		{EventStore, func() (err error) { f.Events, err = openEvents(ctx, f.Dir); return err }},
+		{ControlRecords, func() (err error) {
+			f.Control, err = sqlite.OpenControl(ctx, filepath.Join(f.Dir, "control.db"))
+			return err
+		}},
+		{NumberedLog, func() error { return f.openLog(ctx) }},
+	} {
+		err := part.open()
+		if err != nil && (needed&part.is != 0 || ctx.Err() != nil) {
+			return err
+		}
+		if err != nil {
+			f.broken = append(f.broken, err)
+		}
+	}
+	return nil
+}
+
+func openEvents(ctx context.Context, dir string) (*sqlite.Events, error) {
+	events, err := sqlite.OpenExistingEvents(ctx, eventsFile(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = eventsLost(dir)
+	}
+	return events, err
+}
+
+// openLog opens the ledger and the objects of the log, or neither.
+func (f *Folder) openLog(ctx context.Context) error {
+	blobs, err := files.OpenBlobs(logFolder(f.Dir))
+	if err != nil {
+		return err
+	}
+	ledger, err := sqlite.OpenLedger(ctx, ledgerFile(f.Dir))
+	if err != nil {
+		return err
+	}
+	f.Ledger, f.Blobs = ledger, blobs
+	return nil
+}
+
+// prepare makes what is opened fit for use.
+func (f *Folder) prepare(ctx context.Context) (err error) {
+	if f.opened, err = os.Stat(f.Dir); err != nil {
+		return fmt.Errorf("opening the data folder: %w", err)
+	}
+	if f.Broken() != nil {
+		return nil
+	}
+	if err := f.belong(ctx); err != nil {
+		return err
+	}
+	f.Events.Guard(f.othersInPlace)
+	f.Pointers = &projection.CachedPointers{Source: f.Control, TTL: pointerTTL, Now: time.Now}
+	for _, name := range projection.All().Names() {
+		d, _ := projection.All().Newest(name)
+		if err := projection.Ensure(ctx, f.Control, f.Tables, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,30 @@
+//go:build unix
+
+package embedded
+
+import (
+	"fmt"
+	"io/fs"
+	"syscall"
+)
+
+// ownerOf is the id of the user to whom a file belongs.
+func ownerOf(file fs.FileInfo) (uid int, known bool) {
+	stat, known := file.Sys().(*syscall.Stat_t)
+	if !known {
+		return 0, false
+	}
+	return int(stat.Uid), true
+}
+
+// fileID names a file by its device and its number there.
+func fileID(file fs.FileInfo) string {
+	stat, known := file.Sys().(*syscall.Stat_t)
+	if !known {
+		return ""
+	}
+	return fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
+}
+
+// ownsFiles reports that the mode of a file says who may read it.
+const ownsFiles = true

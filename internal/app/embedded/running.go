@@ -1,0 +1,239 @@
+package embedded
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"gakushoku/internal/edge/httpapi"
+	"gakushoku/internal/edge/httpserver"
+	"gakushoku/internal/fault"
+	"gakushoku/internal/observe"
+	"gakushoku/internal/observe/telemetry/spanlog"
+	"gakushoku/internal/operate/health"
+)
+
+// The limits of a stop, one after the other: for requests under way, for handlers whose client was
+// cut off, for events that are not in the read models or the log yet, for the last traces.
+const (
+	shutdownLimit  = 4 * time.Second
+	handlerLimit   = time.Second
+	drainLimit     = 3 * time.Second
+	telemetryLimit = 2 * time.Second
+)
+
+// Run serves until ctx ends, and closes the server.
+func (s *Server) Run(ctx context.Context) error {
+	out, err := openOutputs(&s.options)
+	if err != nil {
+		return errors.Join(err, s.close())
+	}
+	logger := observe.NewLogger(out, s.options.Level, "server")
+	sent, err := openTelemetry(ctx, os.Getenv, logger, out.console, spanlog.New(whilePlacedWriter{s.options.Dir, s.folder.opened, out.spans.Write}))
+	if err == nil {
+		err = sent.Metrics().WatchLost(append(out.sinks(), sent.Sinks()...)...)
+	}
+	if err == nil {
+		r := &running{Server: s, logger: logger, sent: sent}
+		err = r.run(observe.WithMetrics(observe.WithTracer(observe.WithLogger(ctx, logger), sent.Tracer()), sent.Metrics()))
+	}
+	// Only now does nobody record any more. What is waiting has a moment to be sent.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), telemetryLimit)
+	defer cancel()
+	if err := sent.Close(last); err != nil {
+		logger.Warn().Err(err).Msg("telemetry:not-sent")
+	}
+	err = errors.Join(err, s.close())
+	return errors.Join(err, out.close())
+}
+
+// running is a server that runs.
+type running struct {
+	*Server
+	logger   zerolog.Logger
+	sent     *sending
+	stopping atomic.Bool
+
+	public  *httpserver.Server
+	private *httpserver.Server // what operators look at; nil for none
+}
+
+// run serves until ctx ends, and then stops in the order in which nothing is lost: requests are
+// taken for a while, then answered to the end, then what they have done is brought into the read
+// models and the log. The caller then closes the stores.
+func (r *running) run(ctx context.Context) error {
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	if err := r.folder.skipAhead(ctx); err != nil {
+		r.logger.Warn().Err(err).Msg("projection:late-delayed")
+	}
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	var working, answering sync.WaitGroup
+	r.follow(work, &working)
+	working.Go(func() { r.folder.watchPlace(work) })
+	working.Go(func() { r.folder.bringLate(r.named(work, "projector")) })
+	ended := make(chan error, 2)
+	for _, server := range []*httpserver.Server{r.public, r.private} {
+		if server != nil {
+			answering.Go(func() { ended <- server.Serve() })
+		}
+	}
+	r.announce()
+	var failed error
+	select {
+	case err := <-ended:
+		failed = fmt.Errorf("the server ended: %w", err)
+	case <-ctx.Done():
+	}
+	r.stopRequests(ctx)
+	stopWork()
+	working.Wait()
+	r.drain(context.WithoutCancel(ctx))
+	r.stopPrivate(ctx)
+	answering.Wait()
+	r.logger.Info().Msg("server:stop")
+	return failed
+}
+
+// open makes the servers.
+func (r *running) open(ctx context.Context) error {
+	checker := *r.Health
+	checker.Probes = append(slices.Clip(checker.Probes), health.Serving(r.stopping.Load))
+	config := httpapi.Config{
+		Commands: r.Commands, Queries: r.Queries, Health: &checker, Logger: r.logger, Identify: identify(r.options.Keys), Tracer: observe.TracerOf(ctx), Metrics: r.sent.Metrics(),
+		Details: detailsFor(r.listener.Addr()),
+	}
+	refuse := func(status int, reason string) []byte { return httpapi.Refusal(ctx, status, reason) }
+	open := func(l net.Listener, config httpapi.Config, limits httpserver.Limits, around func(http.Handler) http.Handler) (*httpserver.Server, error) {
+		handler, err := httpapi.New(config)
+		if err != nil {
+			return nil, err
+		}
+		return httpserver.New(l, httpserver.Options{Handler: around(handler), Refuse: refuse, Limits: limits, Logger: r.logger}), nil
+	}
+	var err error
+	if r.public, err = open(r.listener, config, httpserver.Limits{Connections: r.options.Connections}, func(h http.Handler) http.Handler { return h }); err != nil {
+		return err
+	}
+	if r.ops != nil {
+		config.Parts, config.Details = httpapi.PartHealth, func(*http.Request) bool { return true }
+		if r.private, err = open(r.ops, config, httpserver.Limits{Connections: opsConnections}, r.sent.handler); err != nil {
+			return err
+		}
+	}
+	return errors.Join(r.sent.watch(r.folder), r.sent.Metrics().WatchConnections(r.public.Connections))
+}
+
+// follow starts what makes read models and the log of the events.
+func (r *running) follow(ctx context.Context, working *sync.WaitGroup) {
+	for _, f := range []struct {
+		name, stopped string
+		run           func(context.Context) error
+	}{{"projector", "projection:stopped", r.Projector.Run}, {"archiver", "archive:stopped", r.Archiver.Run}} {
+		working.Go(func() {
+			if err := f.run(r.named(ctx, f.name)); err != nil {
+				r.logger.Error().Err(err).Msg(f.stopped)
+			}
+		})
+	}
+}
+
+// named is the context of a part of the server with a name of its own in log lines.
+func (r *running) named(ctx context.Context, function string) context.Context {
+	return observe.WithLogger(ctx, r.logger.With().Str(observe.FieldFunction, function).Logger())
+}
+
+func (r *running) announce() {
+	line, ops := r.logger.Info().Str("addr", r.listener.Addr().String()), Operators{}
+	if r.private != nil {
+		ops = Operators{URL: r.private.URL(), Metrics: r.sent.scraped != nil}
+		line = line.Str("opsAddr", r.ops.Addr().String())
+	}
+	line.Str("data", r.options.Dir).Msg("server:start")
+	if told := r.folder.readable(); told != "" {
+		r.logger.Warn().Str("error", told).Msg("server:readable")
+	}
+	if r.options.Ready != nil {
+		r.options.Ready(r.public.URL(), ops)
+	}
+}
+
+// stopRequests tells everybody that the server is about to end, goes on answering for the time of
+// grace, and lets the requests under way end.
+func (r *running) stopRequests(ctx context.Context) {
+	r.stopping.Store(true)
+	r.public.Retire()
+	r.logger.Info().Dur("graceMs", r.options.Grace).Msg("server:stopping")
+	grace := time.NewTimer(r.options.Grace)
+	defer grace.Stop()
+	select {
+	case <-grace.C:
+	case <-r.options.Hurry:
+	}
+	r.shut(ctx, r.public, shutdownLimit)
+}
+
+// stopPrivate ends what operators look at, last, so that they see how the rest ends.
+func (r *running) stopPrivate(ctx context.Context) {
+	if r.private != nil {
+		r.shut(ctx, r.private, handlerLimit)
+	}
+}
+
+// shut ends a server of HTTP, and says when that cuts off requests.
+func (r *running) shut(ctx context.Context, server *httpserver.Server, limit time.Duration) {
+	ctx = context.WithoutCancel(ctx)
+	soon, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if err := server.Stop(soon); err != nil {
+		last, cancel := context.WithTimeout(ctx, handlerLimit)
+		defer cancel()
+		r.logger.Warn().Err(errors.Join(err, server.Wait(last))).Msg("server:cut-off")
+	}
+}
+
+// drain brings the last events into the read models and the log, and says when that takes too
+// long: the next start goes on there.
+func (r *running) drain(ctx context.Context) {
+	if err := r.folder.InPlace(); err != nil { // nothing may be written to what is not there any more
+		r.notDrained(ctx, "server:not-drained", err)
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx, cmp.Or(r.options.Drain, drainLimit))
+	defer cancel()
+	var draining sync.WaitGroup
+	for _, f := range []struct {
+		name, left string
+		run        func(context.Context) error
+	}{{"projector", "projection:not-drained", r.Projector.CatchUp}, {"archiver", "archive:not-drained", r.Archiver.CatchUp}} {
+		draining.Go(func() {
+			if err := f.run(r.named(limited, f.name)); err != nil {
+				r.notDrained(ctx, f.left, err)
+			}
+		})
+	}
+	draining.Wait()
+}
+
+// notDrained says what the next start has to go on with.
+func (r *running) notDrained(ctx context.Context, message string, err error) {
+	line := r.logger.Error().Str(observe.FieldResult, observe.ResultNG).Str(observe.FieldErrorClass, string(fault.ClassOf(err))).Err(err)
+	if head, applied, _, err := r.folder.lag(ctx); err == nil {
+		line = line.Uint64("head", head).Uint64("applied", applied)
+	}
+	if waiting, err := r.folder.ArchiveFollower().Waiting(ctx); err == nil {
+		line = line.Uint64("notInLog", waiting)
+	}
+	line.Msg(message)
+}

@@ -1,0 +1,43 @@
+package embedded
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"gakushoku/internal/observe/spans"
+	"gakushoku/internal/operate/logs"
+)
+
+// Slowest are the slowest operations that have begun since then, at most limit: by the spans
+// that the server has kept, or else by its log.
+func (f *Folder) Slowest(ctx context.Context, since time.Time, limit int) ([]spans.Operation, spans.Source, error) {
+	found, err := slowest(ctx, SpanFile(f.Dir), since, limit, func(line []byte) (spans.Span, bool) {
+		var s spans.Span
+		return s, json.Unmarshal(line, &s) == nil // a line that was cut off when the server was killed
+	})
+	if err != nil || len(found) > 0 {
+		return found, spans.FromSpans, err
+	}
+	found, err = slowest(ctx, LogFile(f.Dir), since, limit, spans.FromLogLine)
+	return found, spans.FromLog, err
+}
+
+// slowest are the slowest operations that the lines of a file tell of; none without the file.
+func slowest(ctx context.Context, path string, since time.Time, limit int, read func(line []byte) (spans.Span, bool)) ([]spans.Operation, error) {
+	// Texts of times to the millisecond and to the microsecond do not compare exactly.
+	query := logs.Query{Since: since.Add(-time.Millisecond)}
+	return spans.Slowest(limit, func(f func(*spans.Span) error) error {
+		err := logs.Search(ctx, path, query, 0, logs.SinkFunc(func(line []byte) error {
+			if s, ok := read(line); ok && !s.Timestamp.Time().Before(since) {
+				return f(&s)
+			}
+			return nil
+		}))
+		if errors.Is(err, logs.ErrNoLog) {
+			return nil
+		}
+		return err
+	})
+}

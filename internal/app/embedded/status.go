@@ -1,0 +1,257 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gakushoku/internal/engine/eventstore"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/rebuild"
+	"gakushoku/internal/event"
+	"gakushoku/internal/operate/health"
+	"gakushoku/internal/store/files"
+)
+
+// Status is where the events and read models of an installation stand.
+type Status struct {
+	Stack       string             `json:"stack,omitempty"` // on AWS: what was applied is not known there, nor how many rows there are
+	Head        uint64             `json:"head"`            // number of the newest event
+	Applied     uint64             `json:"applied"`         // number of the newest event the projector has applied
+	Reflected   uint64             `json:"reflected"`       // number of the newest event that is in every active version: a rebuild may have brought in more than the projector
+	BehindMs    int64              `json:"behindMs"`        // of the oldest event that is not
+	Projections []ProjectionStatus `json:"projections"`
+	Misfit      string             `json:"misfit,omitempty"`   // why the parts of a data folder do not belong together
+	Readable    string             `json:"readable,omitempty"` // that others may read a data folder
+	Unknown     []string           `json:"unknown,omitempty"`  // what could not be told, and why
+	NoEvents    bool               `json:"noEvents,omitempty"` // the event store cannot be read: Head, Applied and Reflected are not known
+}
+
+// ProjectionStatus is one projection's pointer and what its active version holds.
+type ProjectionStatus struct {
+	Name     string               `json:"name"`
+	Versions []projection.Version `json:"versions"`
+	Rows     *int                 `json:"rows,omitempty"`   // nil: not counted
+	Parked   *int                 `json:"parked,omitempty"` // nil: not counted
+	Runs     []rebuild.UnderWay   `json:"runs,omitempty"`   // that have not come to their end
+	// Unreadable says why the rows of the active version could not be counted: its table is missing or
+	// damaged, and the projection has to be rebuilt.
+	Unreadable string `json:"unreadable,omitempty"`
+}
+
+// Status looks at the folder. It counts rows one by one.
+func (f *Folder) Status(ctx context.Context) (Status, error) {
+	status, err := f.Versions(ctx)
+	if err != nil {
+		return status, err
+	}
+	for i := range status.Projections {
+		p := &status.Projections[i]
+		for _, v := range p.Versions {
+			if v.State != projection.Active {
+				continue
+			}
+			rows, parked, err := f.count(ctx, projection.Table{Projection: p.Name, Version: v.Number})
+			if err == nil {
+				p.Rows, p.Parked = &rows, &parked
+			}
+			if errors.Is(err, projection.ErrNoTable) || errors.Is(err, projection.ErrDamaged) {
+				p.Unreadable, err = err.Error(), nil
+			}
+			if err != nil {
+				return status, err
+			}
+		}
+	}
+	return status, nil
+}
+
+// reflected is how many events of the store the rebuild of the active version has brought in:
+// all but those that came into the log since, and those that are not there yet.
+func (f *Folder) reflected(ctx context.Context, pointer projection.Pointer, head uint64) (uint64, error) {
+	active, _ := pointer.ActiveVersion()
+	brought, err := f.Engine(nil).BroughtTo(ctx, pointer.Projection, active)
+	if err != nil || brought == 0 {
+		return 0, err
+	}
+	archived, err := archivePosition{f}.Archived(ctx)
+	if err != nil {
+		return 0, err
+	}
+	log, err := f.Log().Head(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("reading the head of the log: %w", err)
+	}
+	since := log.Number - min(brought, log.Number)
+	return min(head, archived.Number) - min(since, head, archived.Number), nil
+}
+
+const scanPage = 500
+
+func (f *Folder) count(ctx context.Context, t projection.Table) (rows, parked int, err error) {
+	for cursor := ""; ; {
+		records, next, err := f.Tables.Scan(ctx, t, eventstore.All, cursor, scanPage)
+		if err != nil {
+			return rows, parked, fmt.Errorf("counting rows: %w", err)
+		}
+		for i := range records {
+			if records[i].Visible() {
+				rows++
+			}
+			if records[i].Parked != nil {
+				parked++
+			}
+		}
+		if cursor = next; next == "" {
+			return rows, parked, nil
+		}
+	}
+}
+
+// lag compares the projector's checkpoint with the head. Behind is how long the oldest event
+// that is not applied has been in the store; when it occurred does not matter, since an import
+// brings old events.
+func (f *Folder) lag(ctx context.Context) (head, applied uint64, behind time.Duration, err error) {
+	checkpoint, err := f.Control.Checkpoint(ctx, projectorName)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	mark, err := markOf(projectorName, checkpoint)
+	if err == nil {
+		err = f.holds(ctx, mark)
+	}
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	if head, err = f.Events.Head(ctx); err != nil {
+		return 0, 0, 0, err
+	}
+	if applied, err = f.latest(ctx, mark.Number); err != nil {
+		return 0, 0, 0, err
+	}
+	behind, err = f.waiting(ctx, applied)
+	return head, applied, behind, err
+}
+
+// waiting is how long the event after this one has been in the store; 0 when there is none.
+func (f *Folder) waiting(ctx context.Context, after uint64) (time.Duration, error) {
+	appended, there, err := f.Events.AppendedAt(ctx, after+1)
+	if err != nil || !there {
+		return 0, err
+	}
+	return max(0, time.Since(appended)), nil
+}
+
+// Limits of the embedded health: a projector that is this far behind has a problem, and so has
+// a disk with this little room.
+const (
+	maxLag      = 5 * time.Second
+	minDiskFree = 256 << 20
+)
+
+// markOf is how far a reader of the events has come.
+func markOf(reader string, c projection.Checkpoint) (eventstore.Mark, error) {
+	mark, err := eventstore.ParseMark(c.Cursor)
+	if err != nil {
+		return mark, fmt.Errorf("the checkpoint of the %s is damaged: %w", reader, err)
+	}
+	return mark, nil
+}
+
+// holds fails with eventstore.ErrOtherStore, and says what to do, when the event of a mark is not
+// in the store.
+func (f *Folder) holds(ctx context.Context, m eventstore.Mark) error {
+	return otherStore(f.Events.Holds(ctx, m))
+}
+
+// otherStore says what to do about eventstore.ErrOtherStore.
+func otherStore(err error) error {
+	if errors.Is(err, eventstore.ErrOtherStore) {
+		return fmt.Errorf("%w: put the newer file back, or make a new folder of what is in the log (runbook lost-events.md)", err)
+	}
+	return err
+}
+
+// CheckEvents fails with eventstore.ErrOtherStore, and says what to do, when the event store is
+// not the one that was projected and archived: an older copy of it, or one that has lost its last
+// events. What is made of the events must not be changed to fit that.
+func (f *Folder) CheckEvents(ctx context.Context) error {
+	if f.alien != nil {
+		return f.alien
+	}
+	furthest := uint64(0)
+	for _, reader := range []string{projectorName, archiverName} {
+		c, err := f.Control.Checkpoint(ctx, reader)
+		if err != nil {
+			return err
+		}
+		mark, err := markOf(reader, c)
+		if err == nil {
+			err = f.holds(ctx, mark)
+		}
+		if err != nil {
+			return err
+		}
+		furthest = max(furthest, mark.Number)
+	}
+	logged, _, err := f.logged(ctx)
+	if err == nil {
+		err = f.checkCutOff(ctx, max(logged, furthest))
+	}
+	return otherStore(err)
+}
+
+// CheckChanges is CheckEvents for whoever is about to change something: it also fails when a server
+// would not see that.
+func (f *Folder) CheckChanges(ctx context.Context) error {
+	if err := f.CheckServed(); err != nil {
+		return err
+	}
+	return f.CheckEvents(ctx)
+}
+
+// probedStore is the event store for its probe.
+type probedStore struct{ *Folder }
+
+// Load sees too that the store is another than the one that was read before.
+func (s probedStore) Load(ctx context.Context, stream string, after uint64) ([]event.Event, error) {
+	if err := s.CheckEvents(ctx); err != nil {
+		if errors.Is(err, eventstore.ErrOtherStore) {
+			err = errors.Join(health.Problemf("%v: stop the server and see the runbook lost-events.md", eventstore.ErrOtherStore), err)
+		}
+		return nil, err
+	}
+	return s.Events.Load(ctx, stream, after)
+}
+
+// whileFit is a probe that fails when rows are older than what was applied to them, or newer than the store.
+func whileFit(p health.Probe, check func(context.Context) error) health.Probe {
+	return health.Probe{Name: p.Name, Check: func(ctx context.Context) (string, error) {
+		detail, err := p.Check(ctx)
+		if err == nil {
+			if err = check(ctx); isMisfit(err) {
+				err = errors.Join(health.Problemf("%v", err), err)
+			}
+		}
+		return detail, err
+	}}
+}
+
+// Health looks at the folder's parts.
+func (f *Folder) Health() *health.Checker {
+	return &health.Checker{
+		Now: time.Now,
+		Probes: []health.Probe{
+			whilePlaced(f.whileMarked(health.EventStore(probedStore{f})), f.eventsPlaced()),
+			whilePlaced(whileFit(health.ReadModel(f.Control, f.Tables, projection.Orders().Name), f.CheckRows), f.controlPlaced()),
+			health.ProjectionLag(maxLag, func(ctx context.Context) (health.Lag, error) {
+				head, applied, behind, err := f.lag(ctx)
+				return health.Lag{Behind: behind, Detail: fmt.Sprintf("event %d of %d applied", applied, head)}, err
+			}),
+			whilePlaced(health.LogLag(maxArchiveLag, func(ctx context.Context) (health.Lag, error) { return f.logLag(ctx, time.Now()) }), f.logPlaced()...),
+			health.Parked(f.Control, f.Tables, projection.All().Names()...),
+			health.Disk(minDiskFree, func() (uint64, error) { return files.DiskFree(f.Dir) }),
+		},
+	}
+}

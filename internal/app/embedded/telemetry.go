@@ -1,0 +1,82 @@
+package embedded
+
+import (
+	"context"
+	"io"
+	"maps"
+	"net/http"
+	"time"
+
+	"github.com/rs/zerolog"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/observe"
+	"gakushoku/internal/observe/telemetry"
+	"gakushoku/internal/observe/telemetry/otlp"
+	"gakushoku/internal/observe/telemetry/promtext"
+	"gakushoku/internal/operate/health"
+	"gakushoku/internal/operate/hoststats"
+)
+
+// prometheus is the value of OTEL_METRICS_EXPORTER for metrics that Prometheus fetches.
+const prometheus = "prometheus"
+
+// sending is what the server records and measures.
+type sending struct {
+	*telemetry.Telemetry
+	scraped sdkmetric.Reader // of /metrics; nil when nobody wants it
+}
+
+// openTelemetry sends what the environment asks for, and gives what failed or was slow to kept
+// too. Metrics wait for Prometheus unless the environment says otherwise.
+func openTelemetry(ctx context.Context, getenv func(string) string, logger zerolog.Logger, console io.Writer, kept sdktrace.SpanExporter) (*sending, error) {
+	s := &sending{}
+	readers := telemetry.MetricReaders{prometheus: func(context.Context) (sdkmetric.Reader, error) {
+		s.scraped = sdkmetric.NewManualReader()
+		return s.scraped, nil
+	}}
+	maps.Copy(readers, telemetry.ConsoleMetrics(console))
+	maps.Copy(readers, otlp.Metrics())
+	var err error
+	s.Telemetry, err = telemetry.Open(ctx, telemetry.Options{
+		Function: "server", Getenv: getenv, Out: console, Logger: logger, More: otlp.Spans(), Kept: kept, Metrics: readers, MetricsUnsaid: prometheus,
+	})
+	return s, err
+}
+
+// vitalsLimit bounds how long looking for parked streams may hold up who reads the metrics.
+const vitalsLimit = time.Second
+
+// watch measures, whenever somebody reads the metrics, what no request measures: the machine,
+// and how many streams are parked.
+func (s *sending) watch(f *Folder) error {
+	metrics, machine := s.Metrics(), hoststats.Watch(f.Dir)
+	return metrics.Watch(func(ctx context.Context) observe.Vitals {
+		ctx, cancel := context.WithTimeout(ctx, vitalsLimit)
+		defer cancel()
+		for _, name := range projection.All().Names() {
+			if n, err := health.CountParked(ctx, f.Control, f.Tables, name); err == nil {
+				metrics.Parked(ctx, name, n)
+			}
+		}
+		return machine.Look()
+	})
+}
+
+// handler serves /metrics beside the health. It is not in the contract on purpose: only this
+// server has it, for the Prometheus of whoever runs it; API Gateway never shows it.
+func (s *sending) handler(next http.Handler) http.Handler {
+	if s.scraped == nil {
+		return next
+	}
+	metrics := promtext.Handler(s.scraped)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/metrics" && r.Method == http.MethodGet {
+			metrics.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,79 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+
+	"gakushoku/internal/engine/projection"
+)
+
+// Versions is Status without the counts, which take their time. It needs the control records: what the
+// events or the log would tell is left out, and said, when they cannot be read.
+func (f *Folder) Versions(ctx context.Context) (Status, error) {
+	status := Status{Readable: f.readable(), NoEvents: f.Events == nil}
+	err := f.applied(ctx, &status)
+	for _, name := range projection.All().Names() {
+		if err == nil {
+			err = f.versionsOf(ctx, name, &status)
+		}
+	}
+	if f.Ledger == nil {
+		status.Unknown = append(status.Unknown, "the log cannot be read, so it is not known which rebuilds are under way and what they have brought in")
+	}
+	if err != nil || f.Broken() != nil {
+		return status, err
+	}
+	why, err := f.misfit(ctx)
+	if err = status.goOn(ctx, "whether the parts of the folder belong together", err); err != nil {
+		return status, err
+	}
+	status.Misfit = why
+	if status.Reflected > status.Applied {
+		lag, err := f.waiting(ctx, status.Reflected)
+		status.BehindMs = lag.Milliseconds()
+		return status, err
+	}
+	return status, nil
+}
+
+// applied tells how far the events were applied.
+func (f *Folder) applied(ctx context.Context, s *Status) error {
+	if f.Events == nil {
+		return nil
+	}
+	head, applied, lag, err := f.lag(ctx)
+	s.Head, s.Applied, s.Reflected, s.BehindMs = head, applied, head, lag.Milliseconds()
+	return err
+}
+
+// versionsOf tells about one projection.
+func (f *Folder) versionsOf(ctx context.Context, name string, s *Status) error {
+	pointer, err := f.Control.Pointer(ctx, name)
+	if err != nil {
+		return err
+	}
+	p := ProjectionStatus{Name: name, Versions: pointer.Versions}
+	reflected := uint64(0)
+	if f.Ledger != nil {
+		p.Runs, err = f.Engine(nil).RunsOf(ctx, pointer)
+		if err = s.goOn(ctx, "which rebuilds of "+name+" are under way", err); err != nil {
+			return err
+		}
+	}
+	if f.Broken() == nil {
+		reflected, err = f.reflected(ctx, pointer, s.Head)
+		err = s.goOn(ctx, "what a rebuild has brought into "+name, err)
+	}
+	s.Projections = append(s.Projections, p)
+	s.Reflected = min(s.Reflected, max(s.Applied, reflected))
+	return err
+}
+
+// goOn notes what could not be told, unless nobody waits any more.
+func (s *Status) goOn(ctx context.Context, what string, err error) error {
+	if err != nil && ctx.Err() == nil {
+		s.Unknown = append(s.Unknown, fmt.Sprintf("%s is not known: %v", what, err))
+		return nil
+	}
+	return err
+}

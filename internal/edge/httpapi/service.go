@@ -1,0 +1,39 @@
+package httpapi
+
+import (
+	"net/http"
+	"time"
+
+	"gakushoku/internal/operate/health"
+)
+
+// healthRetry is when to ask again after a part was not well.
+const healthRetry = 5 * time.Second
+
+// getHealth answers /health and /health/ready. Everybody may know which parts are well; what was
+// found there tells of the inside.
+func (s *server) getHealth(w http.ResponseWriter, r *http.Request) error {
+	report := s.Health.Check(r.Context())
+	if out, ok := w.(*recorder); ok {
+		out.planned = report.Planned()
+	}
+	if s.Details == nil || !s.Details(r) {
+		report = report.Outline()
+	}
+	status := http.StatusOK
+	if report.Status != health.OK {
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", seconds(healthRetry))
+	}
+	return respond(w, status, report)
+}
+
+// getLiveness answers without a look at anything: that it answers is what was asked.
+func (s *server) getLiveness(w http.ResponseWriter, _ *http.Request) error {
+	return respond(w, http.StatusOK, map[string]health.Status{"status": health.OK})
+}
+
+func (s *server) getOpenAPI(w http.ResponseWriter, _ *http.Request) error {
+	write(w, http.StatusOK, "application/json", s.contract.json)
+	return nil
+}

@@ -1,0 +1,25 @@
+package lambdaevent
+
+import (
+	"context"
+
+	"github.com/rs/zerolog"
+
+	"gakushoku/internal/engine/rebuild"
+	"gakushoku/internal/observe"
+)
+
+// Reproject is the Lambda handler of the state machine of rebuilds around do, which runs one
+// step. The run's id is the correlation id of what it logs. The state machine knows the errors
+// by the names of their types.
+func Reproject(do func(context.Context, rebuild.Task) (any, error), logger zerolog.Logger) func(context.Context, rebuild.Task) (any, error) {
+	var all invocations
+	return func(ctx context.Context, task rebuild.Task) (any, error) {
+		ctx, cancel := all.begin(ctx, logger)
+		defer cancel()
+		if id := task.Of(); observe.ValidCorrelationID(id) {
+			ctx = observe.WithCorrelationID(ctx, id)
+		}
+		return do(ctx, task)
+	}
+}

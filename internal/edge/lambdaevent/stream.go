@@ -1,0 +1,133 @@
+package lambdaevent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/fault"
+	"gakushoku/internal/observe"
+	"gakushoku/internal/store/dynamo/eventitem"
+)
+
+// StreamBatch is a batch of records of a DynamoDB stream. The records are decoded one by
+// one, so that one that cannot be read does not take the others with it.
+type StreamBatch struct {
+	Records []json.RawMessage `json:"Records"`
+}
+
+// streamRecord is what is needed of a record. Attributes of other types than strings and
+// numbers are nobody's here and come out empty.
+type streamRecord struct {
+	EventID   string `json:"eventID"`
+	EventName string `json:"eventName"`
+	Change    struct {
+		Created        float64              `json:"ApproximateCreationDateTime"` // seconds since 1970
+		SequenceNumber string               `json:"SequenceNumber"`
+		NewImage       map[string]attribute `json:"NewImage"`
+	} `json:"dynamodb"`
+}
+
+type attribute struct {
+	S *string `json:"S"`
+	N *string `json:"N"`
+}
+
+// place is where in the stream a record stands.
+type place struct {
+	sequence string
+	created  time.Time
+}
+
+// retryFrom is the answer that has Lambda deliver a record, and those after it, again.
+func retryFrom(p place) events.DynamoDBEventResponse {
+	return events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{{ItemIdentifier: p.sequence}}}
+}
+
+// allIn is the answer that has Lambda deliver nothing again.
+func allIn() events.DynamoDBEventResponse {
+	return events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{}}
+}
+
+func newest(places []place) time.Time {
+	var last time.Time
+	for _, p := range places {
+		if p.created.After(last) {
+			last = p.created
+		}
+	}
+	return last
+}
+
+// errNoEvent says that a record is not of a new event: a stored one was changed or removed.
+var errNoEvent = errors.New("a stored event was changed or removed")
+
+// decode is the events of a batch, and where each stands. refused hears of each record that is
+// no event, with the reason: errNoEvent, or that it cannot be decoded. Neither ever becomes one,
+// so delivering it again would only keep back all that come after it.
+func decode(batch StreamBatch, refused func(json.RawMessage, error)) ([]event.Event, []place) {
+	var delivered []event.Event
+	var places []place
+	for _, raw := range batch.Records {
+		e, p, err := decodeRecord(raw)
+		if err != nil {
+			refused(raw, err)
+			continue
+		}
+		delivered, places = append(delivered, e), append(places, p)
+	}
+	return delivered, places
+}
+
+// decodeRecord is the event of a record, and its place.
+func decodeRecord(raw json.RawMessage) (event.Event, place, error) {
+	var r streamRecord
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return event.Event{}, place{}, fmt.Errorf("reading the record: %w", err)
+	}
+	switch r.EventName {
+	case string(events.DynamoDBOperationTypeInsert):
+	case string(events.DynamoDBOperationTypeModify), string(events.DynamoDBOperationTypeRemove):
+		return event.Event{}, place{}, fmt.Errorf("%s: %w", r.EventName, errNoEvent)
+	default:
+		return event.Event{}, place{}, fmt.Errorf("the record's eventName is %q", r.EventName)
+	}
+	if len(r.Change.NewImage) == 0 {
+		return event.Event{}, place{}, errors.New("the record has no new image: the stream must be of NEW_IMAGE")
+	}
+	fields := make(map[string]string, len(r.Change.NewImage))
+	for name, a := range r.Change.NewImage {
+		switch {
+		case a.S != nil:
+			fields[name] = *a.S
+		case a.N != nil:
+			fields[name] = *a.N
+		}
+	}
+	e, err := eventitem.Decode(fields)
+	return e, place{r.Change.SequenceNumber, time.UnixMilli(int64(r.Change.Created * 1000))}, err
+}
+
+// maxKeys bounds what is logged of the keys of a record that is no event, in bytes.
+const maxKeys = 512
+
+// logRefused tells of a record that is no event, with what is known of it.
+func logRefused(ctx context.Context, message string, raw json.RawMessage, err error) {
+	var known struct {
+		EventID json.RawMessage `json:"eventID"`
+		Change  struct {
+			SequenceNumber json.RawMessage `json:"SequenceNumber"`
+			Keys           json.RawMessage `json:"Keys"`
+		} `json:"dynamodb"`
+	}
+	_ = json.Unmarshal(raw, &known) // what cannot be read stays empty
+	keys := string(known.Change.Keys)
+	observe.Logger(ctx).Error().Str(observe.FieldErrorClass, string(fault.Bug)).Str(observe.FieldResult, observe.ResultNG).
+		Str("recordId", string(known.EventID)).Str("sequenceNumber", string(known.Change.SequenceNumber)).
+		Str("keys", keys[:min(len(keys), maxKeys)]).Err(err).Msg(message)
+}

@@ -1,0 +1,215 @@
+// Package stepfunctions runs rebuilds as executions of the state machine infra/reproject.asl.json, on
+// AWS Step Functions or on anything that speaks its API: the name of an execution is the id of
+// its run. It is where the service's own ways (names that are taken, answers to tasks that
+// wait, what the history says) are known.
+package stepfunctions
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"gakushoku/internal/engine/rebuild"
+	"gakushoku/internal/fault"
+	"gakushoku/internal/store/awsfault"
+)
+
+// How one call is bounded.
+const (
+	maxAttempts    = 4
+	maxBackoff     = time.Second
+	attemptTimeout = 10 * time.Second
+	idleConns      = 8
+)
+
+// Bounded sets the standard retryer with few tries and a time limit for each. Pass it to
+// sfn.New or NewFromConfig; an HTTP client set by an option after it is kept.
+func Bounded(o *sfn.Options) {
+	o.Retryer = awsfault.Retryer(maxAttempts, maxBackoff)
+	o.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
+		t.MaxIdleConns, t.MaxIdleConnsPerHost = idleConns, idleConns
+	})
+}
+
+// API is what Machine calls of the SDK; a *sfn.Client has it.
+type API interface {
+	StartExecution(context.Context, *sfn.StartExecutionInput, ...func(*sfn.Options)) (*sfn.StartExecutionOutput, error)
+	StopExecution(context.Context, *sfn.StopExecutionInput, ...func(*sfn.Options)) (*sfn.StopExecutionOutput, error)
+	DescribeExecution(context.Context, *sfn.DescribeExecutionInput, ...func(*sfn.Options)) (*sfn.DescribeExecutionOutput, error)
+	GetExecutionHistory(context.Context, *sfn.GetExecutionHistoryInput, ...func(*sfn.Options)) (*sfn.GetExecutionHistoryOutput, error)
+	SendTaskSuccess(context.Context, *sfn.SendTaskSuccessInput, ...func(*sfn.Options)) (*sfn.SendTaskSuccessOutput, error)
+	SendTaskFailure(context.Context, *sfn.SendTaskFailureInput, ...func(*sfn.Options)) (*sfn.SendTaskFailureOutput, error)
+}
+
+// Errors of Machine.
+var (
+	// ErrNoExecution says that there is no run of that id, or none any more: the service
+	// forgets them after 90 days.
+	ErrNoExecution = errors.New("there is no such execution")
+	// ErrTaken says that another run has had the id.
+	ErrTaken = errors.New("there was an execution of that name before")
+	// ErrNotWaiting says that a task does not wait for an answer any more.
+	ErrNotWaiting = errors.New("the task does not wait for an answer any more")
+)
+
+// NotApproved is the name of the error that a run ends with when its switch was not approved.
+const NotApproved = "NotApproved"
+
+// Machine is the deployed state machine. It is safe for concurrent use.
+type Machine struct {
+	client API
+	arn    string
+}
+
+var _ rebuild.Runs = (*Machine)(nil)
+
+// NewMachine is the state machine of an ARN.
+func NewMachine(client API, arn string) *Machine { return &Machine{client: client, arn: arn} }
+
+// executionARN is that of the run: the machine's, with its kind changed and the name added.
+func (m *Machine) executionARN(runID string) *string {
+	arn := strings.Replace(m.arn, ":stateMachine:", ":execution:", 1) + ":" + runID
+	return &arn
+}
+
+// Running is rebuild.Runs. A run that the service does not know is not going on.
+func (m *Machine) Running(ctx context.Context, runID string) (bool, error) {
+	x, err := m.Execution(ctx, runID)
+	if errors.Is(err, ErrNoExecution) {
+		return false, nil
+	}
+	return x.Running(), err
+}
+
+// Start begins a run; again with the same request it does nothing, also after the run has ended.
+// It fails with ErrTaken when the id has had another request.
+func (m *Machine) Start(ctx context.Context, runID string, request rebuild.Request) error {
+	input, err := json.Marshal(request)
+	if err != nil {
+		return fmt.Errorf("encoding the request of run %s: %w", runID, err)
+	}
+	_, err = m.client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &m.arn, Name: &runID, Input: aws.String(string(input))})
+	if awsfault.HasCode(err, "ExecutionAlreadyExists") && ctx.Err() == nil {
+		return m.taken(ctx, runID, string(input))
+	}
+	return awsfault.Wrap(ctx, "starting run "+runID, err)
+}
+
+// taken decides whose run has the id: a call that was repeated meets what its first attempt has
+// started.
+func (m *Machine) taken(ctx context.Context, runID, input string) error {
+	out, err := m.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: m.executionARN(runID)})
+	err = m.wrap(ctx, "looking at", runID, err)
+	switch {
+	case err == nil && aws.ToString(out.Input) == input:
+		return nil
+	case fault.ClassOf(err) == fault.Infra:
+		return err
+	}
+	return fmt.Errorf("starting run %s: %w", runID, ErrTaken)
+}
+
+// Stop ends a run where it is. What it has left behind the next run clears up.
+func (m *Machine) Stop(ctx context.Context, runID, reason string) error {
+	_, err := m.client.StopExecution(ctx, &sfn.StopExecutionInput{ExecutionArn: m.executionARN(runID), Error: aws.String("Stopped"), Cause: &reason})
+	return m.wrap(ctx, "stopping", runID, err)
+}
+
+// Execution is what the service says of a run.
+type Execution struct {
+	Status    types.ExecutionStatus
+	StartedAt time.Time
+	EndedAt   time.Time       // zero while it is running
+	Request   rebuild.Request // its input; none when that is no request
+	Run       rebuild.Run     // as it ended; only when it has succeeded
+	Error     string          // that it failed with
+	Cause     string
+}
+
+// Running reports whether the run has not ended yet.
+func (x *Execution) Running() bool {
+	return x.Status == types.ExecutionStatusRunning || x.Status == types.ExecutionStatusPendingRedrive
+}
+
+// Execution looks at a run. It fails with ErrNoExecution when there is none.
+func (m *Machine) Execution(ctx context.Context, runID string) (Execution, error) {
+	out, err := m.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: m.executionARN(runID)})
+	if err != nil {
+		return Execution{}, m.wrap(ctx, "looking at", runID, err)
+	}
+	if out.Status == "" {
+		return Execution{}, fault.Unavailable(fmt.Errorf("looking at run %s: the response does not say how it is", runID))
+	}
+	x := Execution{
+		Status: out.Status, StartedAt: aws.ToTime(out.StartDate), EndedAt: aws.ToTime(out.StopDate),
+		Error: aws.ToString(out.Error), Cause: aws.ToString(out.Cause),
+	}
+	if request, err := rebuild.ParseRequest([]byte(aws.ToString(out.Input))); err == nil {
+		x.Request = request
+	}
+	if out.Output != nil {
+		if err := json.Unmarshal([]byte(*out.Output), &x.Run); err != nil {
+			return x, fmt.Errorf("reading the output of run %s: %w", runID, err)
+		}
+	}
+	return x, nil
+}
+
+// lastEvents is how much of a history is looked at for the state that a run is in: the events
+// within a state are a handful, also with retries.
+const lastEvents = 100
+
+// State is the name of the state that a run has entered last; "" before the first.
+func (m *Machine) State(ctx context.Context, runID string) (string, error) {
+	out, err := m.client.GetExecutionHistory(ctx, &sfn.GetExecutionHistoryInput{ExecutionArn: m.executionARN(runID), ReverseOrder: true, MaxResults: lastEvents})
+	if err != nil {
+		return "", m.wrap(ctx, "reading the history of", runID, err)
+	}
+	for _, e := range out.Events {
+		if e.StateEnteredEventDetails != nil {
+			return aws.ToString(e.StateEnteredEventDetails.Name), nil
+		}
+	}
+	return "", nil
+}
+
+// Answer gives a run that waits for the approval of its switch a person's decision. The token
+// is that of the approval's question.
+func (m *Machine) Answer(ctx context.Context, token string, d rebuild.Decision) error {
+	var err error
+	var sent awsfault.Attempts
+	counted := func(o *sfn.Options) { o.APIOptions = append(o.APIOptions, sent.Count) }
+	if d.Approved {
+		var output []byte
+		if output, err = json.Marshal(d); err != nil {
+			return fmt.Errorf("encoding the decision: %w", err)
+		}
+		_, err = m.client.SendTaskSuccess(ctx, &sfn.SendTaskSuccessInput{TaskToken: &token, Output: aws.String(string(output))}, counted)
+	} else {
+		reason := fmt.Sprintf("the switch was not approved by %s: %s", d.By, d.Reason)
+		_, err = m.client.SendTaskFailure(ctx, &sfn.SendTaskFailureInput{TaskToken: &token, Error: aws.String(NotApproved), Cause: &reason}, counted)
+	}
+	if awsfault.HasCode(err, "TaskTimedOut", "TaskDoesNotExist", "InvalidToken") && ctx.Err() == nil {
+		if sent.Repeated() { // the first attempt may have been taken
+			return fault.Unavailable(errors.New("answering: no attempt was confirmed, and the task no longer waits: look at the run to see whether the answer arrived"))
+		}
+		return fmt.Errorf("answering: %w (%w)", ErrNotWaiting, err)
+	}
+	return awsfault.Wrap(ctx, "answering", err)
+}
+
+func (m *Machine) wrap(ctx context.Context, doing, runID string, err error) error {
+	if awsfault.HasCode(err, "ExecutionDoesNotExist", "InvalidName") && ctx.Err() == nil {
+		return fmt.Errorf("%s run %s: %w", doing, runID, ErrNoExecution)
+	}
+	return awsfault.Wrap(ctx, doing+" run "+runID, err)
+}

@@ -1,0 +1,36 @@
+package stepfunctions
+
+import (
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"go.opentelemetry.io/otel/attribute"
+
+	"gakushoku/internal/store/awstrace"
+)
+
+// Traced has the calls of a client recorded as spans.
+func Traced(o *sfn.Options) {
+	o.APIOptions = append(o.APIOptions, awstrace.Service{Names: names}.Record)
+}
+
+// names are the state machine of a call, or its execution, whose name is the run's id.
+func names(input any) []attribute.KeyValue {
+	var machine, execution *string
+	switch in := input.(type) {
+	case *sfn.StartExecutionInput:
+		machine, execution = in.StateMachineArn, in.Name
+	case *sfn.StopExecutionInput:
+		execution = in.ExecutionArn
+	case *sfn.DescribeExecutionInput:
+		execution = in.ExecutionArn
+	case *sfn.GetExecutionHistoryInput:
+		execution = in.ExecutionArn
+	}
+	var noted []attribute.KeyValue
+	if machine != nil {
+		noted = append(noted, attribute.String("aws.step_functions.state_machine.arn", *machine))
+	}
+	if execution != nil {
+		noted = append(noted, attribute.String("gakushoku.execution", *execution))
+	}
+	return noted
+}

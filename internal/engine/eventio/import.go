@@ -1,0 +1,190 @@
+// Package eventio moves events between an event store and JSONL files. It exists so that a
+// log from anywhere (another canteen, a backup, the AWS side) can be taken in while the canteen
+// is open, as often as one likes, and given out again without a byte changed. A log with a bad
+// line is not begun. infra/DESIGN.md section 4 says what the lines look like.
+package eventio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/observe"
+)
+
+// MaxLineBytes bounds one line of a file.
+const MaxLineBytes = 16 << 20
+
+// maxReported bounds the bad lines that a report describes; all are counted.
+const maxReported = 1000
+
+// Target is the event store as an import needs it.
+type Target interface {
+	// LoadMany returns the whole of each stream that has events, keyed by stream.
+	LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error)
+	// AppendAll appends what f adds in one transaction: all of it, or nothing when f or an add
+	// fails. add is eventstore.Appender's Append: at most eventstore.MaxAppend events of one
+	// stream, eventstore.ErrConflict when the stream is not at version expected.
+	AppendAll(ctx context.Context, f func(add func(stream string, expected uint64, events []event.Event) error) error) error
+	// EachID calls f with the eventId and the place of every event that is in the store.
+	EachID(ctx context.Context, f func(id, stream string, version uint64) error) error
+}
+
+// Options say how to import.
+type Options struct {
+	Stored bool // the lines are from a log of this system, and are not checked as strictly as those from outside
+	// Follow is the state machine of the events' streams: the status that an event of a type leads to
+	// from another, "" for none. Events that cannot follow are bad lines; nil takes them all.
+	Follow        func(status, eventType string) (string, error)
+	Unfoldable    bool           // take events that Follow refuses all the same, and count them
+	SkipBad       bool           // import the good lines though there are bad ones
+	BadWriter     io.Writer      // takes the bad lines as they stand in the file, with SkipBad
+	CorrelationID string         // of events that bring none; the one of ctx, or a new one, when ""
+	MaxEventBytes int            // what the store can take as one line of JSON; 0 when it takes all
+	SpoolDir      string         // where a stream is kept while it is read twice; the system's when ""
+	Progress      func(Progress) // is told now and then how far the import has come; may be nil
+}
+
+// The steps of an import.
+const (
+	StepCheck   = "checking"  // Done and Total are bytes
+	StepCompare = "comparing" // streams, with those of the store
+	StepAppend  = "importing" // events
+)
+
+// Progress is how far an import has come.
+type Progress struct {
+	Step        string
+	Done, Total int64
+}
+
+// BadLine is a line that cannot be imported.
+type BadLine struct {
+	Line   int    `json:"line"` // from 1
+	Reason string `json:"reason"`
+}
+
+// Report says what came of an import.
+type Report struct {
+	Lines         int       `json:"lines"`         // in the file, blank ones too
+	Events        int       `json:"events"`        // good lines
+	Imported      int       `json:"imported"`      // new to the store, and in it now
+	AlreadyThere  int       `json:"alreadyThere"`  // in the store before, or twice in the file
+	Streams       int       `json:"streams"`       // that the good lines belong to
+	BadLines      int       `json:"badLines"`      // how many lines are bad
+	Unfoldable    int       `json:"unfoldable"`    // events that cannot follow those before them, which are bad lines unless Options say otherwise
+	Bad           []BadLine `json:"bad,omitempty"` // the first of them, by line
+	CorrelationID string    `json:"correlationId"` // given to events that brought none
+}
+
+// Errors of Import.
+var (
+	// ErrBadLines says that there are bad lines, which the report describes. Nothing was
+	// imported.
+	ErrBadLines = errors.New("bad lines")
+	// ErrStoreChanged says that somebody else appended another event to one of the streams between
+	// the check and the append. Importing the file again tells whether the rest still fits.
+	ErrStoreChanged = errors.New("the event store changed during the import")
+)
+
+// badLines is ErrBadLines with how many there are.
+type badLines int
+
+func (n badLines) Error() string {
+	if n == 1 {
+		return "1 bad line"
+	}
+	return fmt.Sprintf("%d bad lines", int(n))
+}
+
+func (badLines) Is(target error) bool { return target == ErrBadLines }
+
+// Import reads JSONL from r and appends its events in the order of the file, many small
+// transactions one after another. The file is checked first, alone and against the store, and
+// nothing is appended when a line is bad (but for SkipBad): one that does not decode, or whose
+// place in its stream is taken by another event, or missing the event before it, or which cannot
+// follow it. Events that the
+// store has already are left alone, so that importing a file again does nothing, and an import
+// that was cut off goes on where it ended; the report of one that failed on the way says how many
+// events are in. The number of events is bounded by memory (about 200 bytes each), their size is
+// not; r is copied to a temporary file unless it is a file itself.
+func Import(ctx context.Context, r io.Reader, target Target, o Options) (Report, error) {
+	if o.CorrelationID == "" {
+		o.CorrelationID = observe.CorrelationID(ctx)
+	}
+	if o.CorrelationID == "" {
+		o.CorrelationID = observe.NewID()
+	}
+	src, err := openSource(ctx, r, o.SpoolDir)
+	if err != nil {
+		return Report{}, err
+	}
+	defer src.Close()
+	p := newPlan(src, o)
+	if err := p.make(ctx, target); err != nil {
+		return Report{}, err
+	}
+	report := p.report()
+	if report.BadLines > 0 && !o.SkipBad {
+		report.Imported = 0
+		return report, badLines(report.BadLines)
+	}
+	if o.BadWriter != nil {
+		if err := p.writeBad(o.BadWriter); err != nil {
+			return Report{}, fmt.Errorf("writing the bad lines: %w", err)
+		}
+	}
+	if report.Imported == 0 {
+		return report, nil
+	}
+	imported, there, err := p.append(ctx, target, int64(report.Imported))
+	report.Imported, report.AlreadyThere = imported, report.AlreadyThere+there
+	return report, err
+}
+
+// make reads the file and decides what becomes of every line. Lines that are bad by
+// themselves make others look wrong that are not; without SkipBad it stops at those.
+func (p *plan) make(ctx context.Context, target Target) error {
+	if err := p.read(ctx); err != nil {
+		return err
+	}
+	if len(p.bad) > 0 && !p.options.SkipBad {
+		return nil
+	}
+	if err := target.EachID(ctx, p.noteStored); err != nil {
+		return fmt.Errorf("comparing with the event store: %w", err)
+	}
+	p.group()
+	return p.place(ctx, target)
+}
+
+func (p *plan) tell(step string, done, total int64) {
+	if p.options.Progress != nil {
+		p.options.Progress(Progress{step, done, total})
+	}
+}
+
+// report counts what the plan holds.
+func (p *plan) report() Report {
+	r := Report{Lines: p.lines, Unfoldable: p.unfoldable, CorrelationID: p.options.CorrelationID, BadLines: len(p.bad), Bad: p.describeBad()}
+	seen := make([]bool, len(p.streams))
+	for i := range p.entries {
+		e := &p.entries[i]
+		switch e.state {
+		case isNew:
+			r.Imported++
+		case isThere:
+			r.AlreadyThere++
+		case isBad:
+			continue
+		}
+		r.Events++
+		if !seen[e.stream] {
+			seen[e.stream] = true
+			r.Streams++
+		}
+	}
+	return r
+}

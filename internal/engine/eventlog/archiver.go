@@ -1,0 +1,209 @@
+package eventlog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"time"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/wait"
+	"gakushoku/internal/observe"
+)
+
+// Record is an event on its way into the log.
+type Record struct {
+	Source string // what its source calls it, such as a stream's sequence number; never the same for two
+	Event  event.Event
+}
+
+// Archiver appends to the log. Many may do so at once, in any number of processes. It is safe
+// for concurrent use.
+type Archiver struct {
+	Ledger Ledger
+	Blobs  Blobs
+	Now    func() time.Time // of the times in manifests and keys
+	NewID  func() string    // makes the unique part of an object's name
+	// Pause waits between two tries, up to as long; nil waits for a random part of it.
+	Pause func(ctx context.Context, longest time.Duration) error
+	// Attempts bounds the tries to commit one segment; 0 is DefaultAttempts.
+	Attempts int
+}
+
+// DefaultAttempts is how often an Archiver tries to commit a segment that says nothing else:
+// against many others at once, and for some seconds in all.
+const DefaultAttempts = 20
+
+// The pauses between tries double from the first to the longest.
+const (
+	firstPause   = 5 * time.Millisecond
+	longestPause = time.Second
+)
+
+// Archived is what became of a batch.
+type Archived struct {
+	Events int    // that this call has put into the log
+	Last   uint64 // number of the last event of the last segment that has to do with the batch
+	// Records is how many of the source, from the batch's first on, are in the log now. Without
+	// an error these are the batch, or more when others have put a longer one in.
+	Records int
+}
+
+// Commit puts a batch into the log, in its order, unless it is there already. Once it returns
+// nil every record of the batch is in the log. After an error some may be, and the batch must
+// come again. As long as every batch begins at the first record of the source, or where
+// Archived.Records of another ends, nothing comes into the log twice, wherever batches end and
+// whoever else archives the source. A batch that begins elsewhere may put events in again.
+func (a *Archiver) Commit(ctx context.Context, batch []Record) (Archived, error) {
+	var done Archived
+	for len(batch) > 0 {
+		covered, err := a.advance(ctx, batch, &done)
+		if err != nil {
+			return done, fmt.Errorf("archiving: %w", err)
+		}
+		batch = batch[covered:]
+	}
+	return done, nil
+}
+
+// advance puts a batch into the log, or finds out that its beginning is there. It returns how
+// many records are in the log now.
+func (a *Archiver) advance(ctx context.Context, batch []Record, done *Archived) (covered int, err error) {
+	ctx, span := observe.StartLinked(ctx, "archive segment", observe.Consumer, traceparents(batch))
+	defer func() {
+		span.Int(observe.AttrEvents, covered).Int(observe.AttrNumber, int(done.Last)).Failed(err).End()
+	}()
+	source := batch[0].Source
+	claim, err := a.Ledger.Claimed(ctx, source)
+	if err != nil {
+		return 0, err
+	}
+	if claim.Records == 0 {
+		m, err := a.commitSegment(ctx, batch)
+		if err == nil {
+			observe.MetricsOf(ctx).Archived(ctx, m.Last, a.Now().Sub(batch[len(batch)-1].Event.OccurredAt.Time()))
+			done.Events, done.Last, done.Records = done.Events+len(batch), m.Last, done.Records+len(batch)
+			return len(batch), nil
+		}
+		if !errors.Is(err, ErrClaimed) {
+			return 0, err
+		}
+		// By another try of this batch meanwhile, or by this one, whose answer was lost.
+		if claim, err = a.Ledger.Claimed(ctx, source); err != nil {
+			return 0, err
+		}
+		if claim.Records == 0 {
+			return 0, fault.Unavailable(fmt.Errorf("the claim of %s cannot be read, though there is one", source))
+		}
+	}
+	span.Bool(observe.AttrRepeated, true)
+	last, err := a.complete(ctx, claim)
+	if err != nil {
+		return 0, err
+	}
+	observe.Logger(ctx).Info().Str("source", source).Int("records", claim.Records).Uint64("first", claim.First).Msg("archive:claimed")
+	done.Last, done.Records = last, done.Records+claim.Records
+	return min(claim.Records, len(batch)), nil
+}
+
+// traceparents are those of the batch's events, in order.
+func traceparents(batch []Record) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range batch {
+			if !yield(batch[i].Event.Traceparent) {
+				return
+			}
+		}
+	}
+}
+
+// commitSegment puts a batch into the log as one segment.
+func (a *Archiver) commitSegment(ctx context.Context, batch []Record) (Manifest, error) {
+	started := a.Now()
+	s, err := encode(batch)
+	if err != nil {
+		return Manifest{}, err
+	}
+	s.manifest.CreatedAt = event.InstantOf(started)
+	s.manifest.Key = segmentKey(s.manifest.CreatedAt, a.NewID())
+	if err := a.Blobs.Put(ctx, s.manifest.Key, s.data); err != nil {
+		return Manifest{}, err
+	}
+	m, tries, err := a.number(ctx, &s, batch)
+	if err != nil {
+		return m, err
+	}
+	if err := PutManifest(ctx, a.Blobs, &m); err != nil {
+		return m, err
+	}
+	observe.Logger(ctx).Info().Uint64("first", m.First).Uint64("last", m.Last).Int("events", m.Count()).Int64("bytes", m.Bytes).Str("key", m.Key).Int("tries", tries).
+		Float64(observe.FieldDurationMs, float64(a.Now().Sub(started).Microseconds())/1000).Str(observe.FieldResult, observe.ResultOK).Msg("archive:commit")
+	return m, nil
+}
+
+// number gives a stored segment its place behind the head, again and again while others are
+// faster or the ledger does not answer.
+func (a *Archiver) number(ctx context.Context, s *segment, batch []Record) (m Manifest, tries int, err error) {
+	attempts := a.Attempts
+	if attempts <= 0 {
+		attempts = DefaultAttempts
+	}
+	for tries = 1; ; tries++ {
+		m, err = a.tryCommit(ctx, s, batch)
+		if err == nil || ctx.Err() != nil || !errors.Is(err, ErrHeadMoved) && fault.ClassOf(err) != fault.Infra {
+			return m, tries, err
+		}
+		if tries >= attempts {
+			return m, tries, fault.Unavailable(fmt.Errorf("%d tries to commit %s failed: %w", tries, s.manifest.Key, err))
+		}
+		observe.Logger(ctx).Debug().Str("key", s.manifest.Key).Int("try", tries).Err(err).Msg("archive:conflict")
+		if err := a.pause(ctx, min(firstPause<<min(tries-1, 10), longestPause)); err != nil {
+			return m, tries, err
+		}
+	}
+}
+
+func (a *Archiver) tryCommit(ctx context.Context, s *segment, batch []Record) (Manifest, error) {
+	head, err := a.Ledger.Head(ctx)
+	if err != nil {
+		return Manifest{}, err
+	}
+	if err := checkLedger(ctx, a.Ledger, a.Blobs, head); err != nil {
+		return Manifest{}, err
+	}
+	m := s.from(head.Number + 1)
+	return m, a.Ledger.Commit(ctx, Commit{Manifest: m, Source: batch[0].Source, Records: len(batch)})
+}
+
+func (a *Archiver) pause(ctx context.Context, longest time.Duration) error {
+	if a.Pause != nil {
+		return a.Pause(ctx, longest)
+	}
+	return wait.For(ctx, rand.N(longest))
+}
+
+// complete puts the manifest of a claimed segment beside it: whoever committed it may have died
+// before that. It returns the segment's last number.
+func (a *Archiver) complete(ctx context.Context, claim Claim) (uint64, error) {
+	manifests, err := a.Ledger.Manifests(ctx, claim.First-1, 1)
+	if err != nil {
+		return 0, err
+	}
+	if len(manifests) == 0 || manifests[0].First != claim.First {
+		return 0, fmt.Errorf("a claim is on segment %d, which is not in the log", claim.First)
+	}
+	return manifests[0].Last, PutManifest(ctx, a.Blobs, &manifests[0])
+}
+
+// PutManifest puts a manifest beside its segment.
+func PutManifest(ctx context.Context, blobs Blobs, m *Manifest) error {
+	encoded, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding the manifest of segment %d: %w", m.First, err)
+	}
+	return blobs.Put(ctx, ManifestKey(m.First), append(encoded, '\n'))
+}

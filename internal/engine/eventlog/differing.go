@@ -1,0 +1,103 @@
+package eventlog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"gakushoku/internal/engine/eventstore"
+	"gakushoku/internal/event"
+)
+
+// Differing compares streams of the event store with the log, its second witness, and tells in
+// which event each of those differs that is not the same in both. Events that only one of them
+// has are no difference: they may be on their way. It reads the partitions that the streams are
+// in, of the whole log, and fails when it cannot read all of them.
+func (r *Reader) Differing(ctx context.Context, store eventstore.Loader, streams []string) (map[string]string, error) {
+	c := comparison{digests: NewDigests(), stored: map[string][]uint64{}, differing: map[string]string{}}
+	for some := range slices.Chunk(streams, comparedAtOnce) {
+		histories, err := store.LoadMany(ctx, some)
+		if err != nil {
+			return nil, err
+		}
+		for stream, history := range histories {
+			c.note(stream, history)
+		}
+	}
+	if len(c.stored) == 0 {
+		return nil, nil
+	}
+	head, err := r.WholeHead(ctx)
+	if err == nil {
+		err = r.partitions(ctx, head.Number, c.wanted(), c.compare)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("comparing streams with the log: %w", err)
+	}
+	return c.differing, nil
+}
+
+// comparedAtOnce is how many streams of the store are held at a time.
+const comparedAtOnce = 500
+
+// comparison is one call of Differing.
+type comparison struct {
+	digests   Digests
+	stored    map[string][]uint64 // by stream and version - 1; 0 where the store has none
+	differing map[string]string
+}
+
+func (c *comparison) note(stream string, history []event.Event) {
+	var sums []uint64
+	for i := range history {
+		e := &history[i]
+		for uint64(len(sums)) < e.Version {
+			sums = append(sums, 0)
+		}
+		sums[e.Version-1] = c.digests.Of(e)
+	}
+	c.stored[stream] = sums
+}
+
+// wanted are the partitions that the streams are in.
+func (c *comparison) wanted() (partitions [Partitions]bool) {
+	for stream := range c.stored {
+		partitions[PartitionOf(stream)] = true
+	}
+	return partitions
+}
+
+func (c *comparison) compare(_ uint64, e *event.Event) error {
+	sums := c.stored[e.Stream]
+	if e.Version < 1 || e.Version > uint64(len(sums)) || sums[e.Version-1] == 0 || sums[e.Version-1] == c.digests.Of(e) {
+		return nil
+	}
+	own := e.Clone()
+	if c.differing[own.Stream] == "" {
+		c.differing[own.Stream] = fmt.Sprintf("version %d (event %s in the log) differs between store and log", own.Version, own.ID)
+	}
+	return nil
+}
+
+// partitions calls f for the events of some partitions up to a number, as Events does.
+func (r *Reader) partitions(ctx context.Context, upTo uint64, wanted [Partitions]bool, f func(uint64, *event.Event) error) error {
+	d := event.NewDecoder()
+	var buf []byte
+	return r.Manifests(ctx, 0, upTo, func(m *Manifest) error {
+		for _, frame := range m.Frames {
+			if !wanted[frame.Partition] {
+				continue
+			}
+			lines, err := r.ReadFrame(ctx, m, frame, buf)
+			if err != nil {
+				return err
+			}
+			buf = lines
+			d.Reset()
+			if err := eachEvent(d, lines, frame.First, 0, upTo, f); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	})
+}

@@ -1,0 +1,213 @@
+package eventlog
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gakushoku/internal/engine/eventstore"
+	"gakushoku/internal/event"
+	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/wait"
+	"gakushoku/internal/observe"
+)
+
+// Store is an event store that has numbers of its own, dense, from 1, in the order of appends.
+type Store interface {
+	// Since returns the events after the one of a mark, in the order of numbers, at most limit,
+	// and the mark of the last one; m when there is none. It fails as Holds does.
+	Since(ctx context.Context, m eventstore.Mark, limit int) ([]event.Event, eventstore.Mark, error)
+	// Head is the number of the newest event.
+	Head(ctx context.Context) (uint64, error)
+	// Holds fails with eventstore.ErrOtherStore when the event of a mark is not there, or is
+	// another one.
+	Holds(ctx context.Context, m eventstore.Mark) error
+	// MarkAfter marks the count-th event after the one with the given number; it is there.
+	MarkAfter(ctx context.Context, number uint64, count int) (eventstore.Mark, error)
+}
+
+// Position remembers how far a store has been archived: the mark of the last event that is in
+// the log. It may lag behind.
+type Position interface {
+	Archived(ctx context.Context) (eventstore.Mark, error)
+	SetArchived(ctx context.Context, m eventstore.Mark) error
+}
+
+// Follower archives a store's events as they come. It is the embedded runtime's archiver; on
+// AWS the event source mapping of the stream does its work. Several may follow one store, in
+// one process or many: they share the work. It is safe for concurrent use.
+type Follower struct {
+	Store    Store
+	Appended func() <-chan struct{} // closed at the next append of this process
+	Position Position
+	Archiver *Archiver
+	// Events and Bytes bound a segment, Bytes by about one event; 0 is the default.
+	Events, Bytes int
+	// Linger is how long events wait for others, so that quiet times do not make thousands of
+	// small segments. A full segment does not wait.
+	Linger time.Duration
+	Poll   time.Duration // how often to look for appends of other processes
+}
+
+// The bounds of a segment that is not told others: a partition worker reads a sixteenth of one
+// at a time.
+const (
+	DefaultSegmentEvents = 30_000
+	DefaultSegmentBytes  = 12 << 20
+)
+
+const (
+	followPage     = 500 // events read at once
+	lingerSteps    = 8   // how often it is looked whether a segment is full, while events linger
+	envelopeBytes  = 300 // about what an event takes in the log besides its payload
+	maxFollowPause = 5 * time.Second
+)
+
+// Run archives until ctx ends. A store, ledger or disk that fails is logged and tried again,
+// for as long as it takes: nothing is skipped.
+func (f *Follower) Run(ctx context.Context) error {
+	pause := time.Duration(0)
+	for ctx.Err() == nil {
+		err := f.round(ctx)
+		switch {
+		case err == nil:
+			pause = 0
+		case ctx.Err() == nil:
+			pause = min(max(2*pause, 50*time.Millisecond), maxFollowPause)
+			observe.Logger(ctx).Error().Err(err).Str(observe.FieldErrorClass, string(fault.ClassOf(err))).Dur("retryMs", pause).Msg("archive:delayed")
+			wait.For(ctx, pause) //nolint:errcheck // the loop looks
+		}
+	}
+	return nil
+}
+
+// round waits for events, lets them linger, and archives one segment.
+func (f *Follower) round(ctx context.Context) error {
+	appended := f.Appended()
+	waiting, err := f.Waiting(ctx)
+	if err != nil {
+		return err
+	}
+	if waiting == 0 {
+		timer := time.NewTimer(f.Poll)
+		defer timer.Stop()
+		select {
+		case <-ctx.Done():
+		case <-appended:
+		case <-timer.C:
+		}
+		return ctx.Err()
+	}
+	for step := 0; step < lingerSteps && waiting < uint64(f.maxEvents()); step++ {
+		if err := wait.For(ctx, f.Linger/lingerSteps); err != nil {
+			return err
+		}
+		if waiting, err = f.Waiting(ctx); err != nil {
+			return err
+		}
+	}
+	_, err = f.Once(ctx)
+	return err
+}
+
+func (f *Follower) maxEvents() int {
+	if f.Events > 0 {
+		return f.Events
+	}
+	return DefaultSegmentEvents
+}
+
+// Waiting is how many events of the store are not known to be in the log.
+func (f *Follower) Waiting(ctx context.Context) (uint64, error) {
+	archived, head, err := f.ends(ctx)
+	return head - archived.Number, err
+}
+
+// ends is how far the store is known to be archived, and where it ends.
+func (f *Follower) ends(ctx context.Context) (archived eventstore.Mark, head uint64, err error) {
+	if archived, err = f.Position.Archived(ctx); err != nil {
+		return eventstore.Mark{}, 0, err
+	}
+	if err := f.Store.Holds(ctx, archived); err != nil {
+		return eventstore.Mark{}, 0, fmt.Errorf("looking for the last event that is in the log: %w", err)
+	}
+	if archived.Number > 0 {
+		log, err := f.Archiver.Ledger.Head(ctx)
+		if err == nil && log.Number == 0 {
+			err = fmt.Errorf("%w: it is empty, though the events up to %d of the store were archived", ErrLedgerBehind, archived.Number)
+		}
+		if err != nil {
+			return eventstore.Mark{}, 0, err
+		}
+	}
+	if head, err = f.Store.Head(ctx); err != nil {
+		return eventstore.Mark{}, 0, err
+	}
+	return archived, head, nil
+}
+
+// CatchUp archives everything that is in the store now.
+func (f *Follower) CatchUp(ctx context.Context) error {
+	archived, head, err := f.ends(ctx)
+	for number := archived.Number; err == nil && number < head; {
+		number, err = f.Once(ctx)
+	}
+	return err
+}
+
+// Once archives the next segment, if there are events for one. It returns up to which number
+// the store is in the log now.
+func (f *Follower) Once(ctx context.Context) (uint64, error) {
+	archived, head, err := f.ends(ctx)
+	if err != nil || archived.Number == head {
+		return archived.Number, err
+	}
+	batch, err := f.next(ctx, archived)
+	if err != nil {
+		return archived.Number, fmt.Errorf("reading events to archive: %w", err)
+	}
+	committed, err := f.Archiver.Commit(ctx, batch)
+	if err != nil {
+		return archived.Number, err
+	}
+	done, err := f.Store.MarkAfter(ctx, archived.Number, committed.Records)
+	if err != nil {
+		return archived.Number, err
+	}
+	others, err := f.Position.Archived(ctx)
+	if err == nil && others.Number < done.Number {
+		err = f.Position.SetArchived(ctx, done)
+	}
+	return max(done.Number, others.Number), err
+}
+
+// next reads a segment's events after a mark. What the log calls a record is its number and
+// its id: should the store ever be replaced by an older copy of itself, then the numbers come
+// again, for other events.
+func (f *Follower) next(ctx context.Context, after eventstore.Mark) ([]Record, error) {
+	maxBytes := f.Bytes
+	if maxBytes <= 0 {
+		maxBytes = DefaultSegmentBytes
+	}
+	var batch []Record
+	for size, count, from := 0, f.maxEvents(), after; len(batch) < count; {
+		limit := min(followPage, count-len(batch))
+		events, last, err := f.Store.Since(ctx, from, limit)
+		if err != nil {
+			return nil, err
+		}
+		for i := range events {
+			e := &events[i]
+			number := after.Number + uint64(len(batch)) + 1
+			batch = append(batch, Record{Source: eventstore.Mark{Number: number, ID: e.ID}.String(), Event: *e})
+			if size += len(e.Payload) + envelopeBytes; size >= maxBytes {
+				return batch, nil
+			}
+		}
+		if len(events) < limit {
+			return batch, nil
+		}
+		from = last
+	}
+	return batch, nil
+}

@@ -1,0 +1,180 @@
+// Package logcheck keeps the numbered log sound: it tells where the log stands, compares it with
+// itself, with its copies and with the event store, and repairs what can be repaired. It works
+// through the ports of packages eventlog and eventstore, so the same operations serve a data
+// folder and AWS.
+package logcheck
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/engine/eventstore"
+	"gakushoku/internal/event"
+	"gakushoku/internal/fault/wait"
+)
+
+// Streams is the event store, as the log is compared with it.
+type Streams interface {
+	eventstore.Loader
+	eventstore.Lister
+}
+
+// Log is a log and the event store that it is of.
+type Log struct {
+	Ledger eventlog.Ledger
+	Blobs  eventlog.Blobs
+	Store  Streams
+	Now    func() time.Time
+	NewID  func() string
+	// CatchUp archives what is in the store now, and returns when it is in the log; nil where
+	// that is the business of an archiver that runs elsewhere.
+	CatchUp func(ctx context.Context) error
+	// Waiting tells how many events of the store are not known to be in the log; nil where
+	// the store cannot tell.
+	Waiting func(ctx context.Context) (uint64, error)
+	// Misfit says why the log and what else there is do not belong together, "" when they do; nil
+	// where nobody can tell.
+	Misfit func(ctx context.Context) (string, error)
+	// Batch returns the events that a segment was made of, in their order; none when that is not
+	// known, and nil where the store has no order.
+	Batch func(ctx context.Context, m *eventlog.Manifest) ([]event.Event, error)
+	// Patience is how long an archiver may take: from an event in the store to the log, and
+	// from a commit to the manifest beside the segment.
+	Patience time.Duration
+	// Pause waits; nil is a real wait.
+	Pause func(ctx context.Context, d time.Duration) error
+	// Held is how many events of the log are held in memory at once, as digests; 0 is a number
+	// that takes some 100 MB. Longer logs are read in several passes.
+	Held int
+	// Workers is how many objects, or pages of streams, are read at once; 0 is a few.
+	Workers int
+}
+
+const (
+	toTheEnd       = math.MaxUint64
+	defaultWorkers = 4
+	page           = 500 // manifests, objects or streams in one call
+)
+
+func (l *Log) workers() int {
+	if l.Workers > 0 {
+		return l.Workers
+	}
+	return defaultWorkers
+}
+
+func (l *Log) pause(ctx context.Context, d time.Duration) error {
+	if l.Pause != nil {
+		return l.Pause(ctx, d)
+	}
+	return wait.For(ctx, d)
+}
+
+// catchUp brings the log up to date. When it cannot be, since its ledger is an older copy or the
+// store has lost events, what is wrong will be found; blocked is the error for when it is not.
+func (l *Log) catchUp(ctx context.Context) (blocked, err error) {
+	if l.CatchUp == nil {
+		return nil, nil
+	}
+	err = l.CatchUp(ctx)
+	if errors.Is(err, eventlog.ErrLedgerBehind) || errors.Is(err, eventstore.ErrOtherStore) {
+		return err, nil
+	}
+	return nil, err
+}
+
+// WholeHead is the head of the log, for whoever takes the ledger's word for what there is. It fails
+// with eventlog.ErrLedgerBehind when there is more than the ledger knows of.
+func (l *Log) WholeHead(ctx context.Context) (eventlog.Head, error) {
+	head, err := (&eventlog.Reader{Ledger: l.Ledger, Blobs: l.Blobs}).WholeHead(ctx)
+	if err != nil || head.Number > 0 {
+		return head, err
+	}
+	if l.Waiting != nil { // which fails when events were archived before
+		if _, err := l.Waiting(ctx); err != nil {
+			return head, err
+		}
+	}
+	old := 0
+	err = l.objects(ctx, eventlog.SegmentFolder, func(b eventlog.Blob) error {
+		if l.isOld(b) {
+			old++
+		}
+		return nil
+	})
+	if err == nil {
+		err = emptyLedger(old)
+	}
+	return head, err
+}
+
+// orphanAge is how old an object must be before it counts as one that nobody will commit.
+const orphanAge = time.Hour
+
+func (l *Log) isOld(b eventlog.Blob) bool { return l.Now().Sub(b.Changed) >= orphanAge }
+
+// emptyLedger is what is wrong with an empty ledger beside so many objects.
+func emptyLedger(objects int) error {
+	if objects == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: the ledger is empty, yet there are %d objects", eventlog.ErrLedgerBehind, objects)
+}
+
+// misfit adds to findings that nothing else explains why parts do not belong together.
+func (l *Log) misfit(ctx context.Context, found *Findings) error {
+	if l.Misfit == nil || found.Total() > found.Mended() {
+		return nil
+	}
+	why, err := l.Misfit(ctx)
+	if err == nil && why != "" {
+		found.add(Problem{Kind: Misfit, Detail: why})
+	}
+	return err
+}
+
+// segments calls f for each manifest of the ledger that has numbers above after and begins at
+// upTo or before, whatever is wrong with it.
+func (l *Log) segments(ctx context.Context, after, upTo uint64, f func(m *eventlog.Manifest) error) error {
+	for {
+		manifests, err := l.Ledger.Manifests(ctx, after, page)
+		if err != nil {
+			return fmt.Errorf("reading the ledger after %d: %w", after, err)
+		}
+		for i := range manifests {
+			if manifests[i].First > upTo {
+				return nil
+			}
+			if err := f(&manifests[i]); err != nil {
+				return err
+			}
+			after = manifests[i].Last
+		}
+		if len(manifests) < page {
+			return nil
+		}
+	}
+}
+
+// objects calls f for each object in a folder, in the order of keys.
+func (l *Log) objects(ctx context.Context, folder string, f func(b eventlog.Blob) error) error {
+	for after := ""; ; {
+		blobs, err := l.Blobs.List(ctx, folder, after, page)
+		if err != nil {
+			return err
+		}
+		for _, b := range blobs {
+			if err := f(b); err != nil {
+				return err
+			}
+			after = b.Key
+		}
+		if len(blobs) < page {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package projection
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/wait"
+	"gakushoku/internal/observe"
+)
+
+// maxHealAttempts bounds the tries of one heal. Each lost try means that somebody else has
+// just written the row, so a few are enough; beyond that the delivery is repeated later.
+const maxHealAttempts = 10
+
+// Heal folds these streams from the event store and writes the rows that differ: those that
+// are behind, and those that are wrong. It is what makes delivery right when events come out
+// of order, and what an operator calls to repair rows and to try parked streams again. Streams
+// that the projection does not fold are passed over, so a caller may name all there are. A row that
+// is ahead of its stream is left alone, and logged: the event store has lost events then, of which
+// the row is all that is left.
+func (p *Projector) Heal(ctx context.Context, d Definition, t Table, streams []string) error {
+	return p.heal(ctx, d, t, streams, (*Record).Ahead)
+}
+
+// Empty is Heal for rows of streams that never had events, as far as anybody knows: what they say is
+// taken back. Who calls it has made sure that the event store did not lose them.
+func (p *Projector) Empty(ctx context.Context, d Definition, t Table, streams []string) error {
+	return p.heal(ctx, d, t, streams, func(r *Record, history []event.Event) bool { return len(history) > 0 && r.Ahead(history) })
+}
+
+// heal leaves alone what ahead says it should.
+func (p *Projector) heal(ctx context.Context, d Definition, t Table, streams []string, ahead func(*Record, []event.Event) bool) error {
+	streams = slices.DeleteFunc(slices.Clone(streams), func(s string) bool { return !d.Folds(s) })
+	for len(streams) > 0 {
+		part := streams[:min(len(streams), MaxWrite)]
+		streams = streams[len(part):]
+		if err := p.healPart(ctx, d, t, part, ahead); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Projector) healPart(ctx context.Context, d Definition, t Table, streams []string, ahead func(*Record, []event.Event) bool) error {
+	observe.MetricsOf(ctx).Healed(ctx, d.Name, len(streams))
+	for attempt := range maxHealAttempts {
+		if attempt > 0 {
+			if err := p.pause(ctx, attempt); err != nil {
+				return err
+			}
+		}
+		late, err := p.healOnce(ctx, d, t, streams, ahead)
+		if err != nil {
+			return fmt.Errorf("healing: %w", err)
+		}
+		if len(late) == 0 {
+			return nil
+		}
+		streams = late
+	}
+	return fault.Unavailable(fmt.Errorf("healing %d streams of %s: others kept writing them", len(streams), t))
+}
+
+// pause waits a little longer each time, with jitter, so that writers of the same rows get
+// out of step.
+func (p *Projector) pause(ctx context.Context, attempt int) error {
+	if p.Pause != nil {
+		return p.Pause(ctx, attempt)
+	}
+	limit := time.Millisecond << min(attempt, 7)
+	return wait.For(ctx, limit/2+rand.N(limit/2+1))
+}
+
+// healOnce tries each stream once and returns those whose row was changed meanwhile.
+func (p *Projector) healOnce(ctx context.Context, d Definition, t Table, streams []string, ahead func(*Record, []event.Event) bool) ([]string, error) {
+	// The rows are read before the streams: whatever the rows hold, the streams hold too, so a
+	// row that is ahead of its stream has lost it and is not a race.
+	records, err := p.Tables.Records(ctx, t, streams)
+	if err != nil {
+		return nil, err
+	}
+	histories, err := p.Streams.LoadMany(ctx, streams)
+	if err != nil {
+		return nil, err
+	}
+	var changes []Change
+	for _, stream := range streams {
+		record := records[stream]
+		record.Stream = stream
+		if ahead(&record, histories[stream]) {
+			observe.Logger(ctx).Error().Str(observe.FieldErrorClass, string(fault.Infra)).Str(observe.FieldProjection, t.String()).Str(observe.FieldStream, stream).
+				Uint64(observe.FieldVersion, record.Version).Int("events", len(histories[stream])).Msg("projection:ahead")
+			continue
+		}
+		change, changed, err := p.refold(ctx, d, t, record, histories[stream])
+		if err != nil {
+			return nil, err
+		}
+		if changed {
+			changes = append(changes, change)
+		}
+	}
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	return p.Tables.Write(ctx, t, changes)
+}
+
+// Ahead reports whether a row holds more events than its stream, which was read after it and may
+// have none.
+func (r *Record) Ahead(history []event.Event) bool {
+	if len(history) == 0 {
+		return r.Version > 0 || r.Parked != nil
+	}
+	return r.Version > history[len(history)-1].Version
+}
+
+// refold folds a stream from its beginning and answers what has to be written.
+func (p *Projector) refold(ctx context.Context, d Definition, t Table, stored Record, history []event.Event) (Change, bool, error) {
+	f, err := StartFolding(d, stored)
+	if err != nil {
+		change, changed := p.setAsideUnreadable(ctx, t, stored, err)
+		return change, changed, nil
+	}
+	f.Restart()
+	for i := range history {
+		e := &history[i]
+		step := f.Apply(e, event.InstantOf(p.Now()))
+		if step == SetAside {
+			logStep(ctx, t, e, step, f)
+			break
+		}
+		if step == Gap {
+			return Change{}, false, fmt.Errorf("stream %s lacks version %d in the event store", stored.Stream, f.Version()+1)
+		}
+	}
+	change, changed := f.Change()
+	if changed {
+		line := observe.Logger(ctx).Info()
+		if stored.Writes == 0 {
+			line = observe.Logger(ctx).Debug() // a first row is no repair: a rebuild makes one a stream
+		}
+		line.Str(observe.FieldProjection, t.String()).Str(observe.FieldStream, stored.Stream).
+			Uint64("from", stored.Version).Uint64("to", change.Version).Msg("projection:heal")
+	}
+	return change, changed, nil
+}
+
+// setAsideUnreadable parks a stream whose stored row cannot be decoded. What the row had
+// added to totals is not known any more, so writing it anew would make them wrong: only a
+// rebuild helps, and the reason says so.
+func (p *Projector) setAsideUnreadable(ctx context.Context, t Table, stored Record, cause error) (Change, bool) {
+	if stored.Parked != nil {
+		return Change{}, false
+	}
+	changed := stored
+	changed.Parked = &Parked{
+		EventVersion: stored.Version,
+		Reason:       cause.Error() + ": rebuild the projection",
+		Since:        event.InstantOf(p.Now()),
+		Attempts:     1,
+	}
+	observe.Logger(ctx).Error().Str(observe.FieldErrorClass, string(fault.Bug)).Str(observe.FieldProjection, t.String()).
+		Str(observe.FieldStream, stored.Stream).Err(cause).Msg("projection:parked")
+	return Change{Record: changed, Expected: stored.Writes}, true
+}

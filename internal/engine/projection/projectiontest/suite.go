@@ -1,0 +1,120 @@
+// Package projectiontest is the contract of the stores behind package projection as tests,
+// so that every adapter is held to the same promises: an adapter's tests are one call each of
+// TestTables, TestSink, TestPointers and TestCheckpoints.
+package projectiontest
+
+import (
+	"testing"
+
+	"gakushoku/internal/engine/projection"
+)
+
+// Tables tells the suite how to get at an adapter of projection.Store.
+type Tables struct {
+	// Open makes a store without tables that no other test uses, and ends it with the test.
+	Open func(t *testing.T) TablesInstance
+	// MaxRowBytes is the size of a row's data that the adapter must take.
+	MaxRowBytes int
+	// ListsLag: List, Buckets and ParkedRecords may show a write a little later.
+	ListsLag bool
+}
+
+// TablesInstance is one store.
+type TablesInstance struct {
+	Store projection.Store
+	// Reopen ends the store as a process would, and opens it again on the same data; nil when
+	// the data end with the store.
+	Reopen func(t *testing.T) projection.Store
+}
+
+// Control tells the suite how to get at an adapter of projection.Pointers and
+// projection.Checkpoints.
+type Control struct {
+	// Open makes an empty store that no other test uses, and ends it with the test.
+	Open func(t *testing.T) ControlInstance
+}
+
+// ControlStore is what keeps pointers and checkpoints.
+type ControlStore interface {
+	projection.Pointers
+	projection.Checkpoints
+}
+
+// ControlInstance is one store.
+type ControlInstance struct {
+	Store ControlStore
+	// Reopen ends the store as a process would, and opens it again on the same data; nil when
+	// the data end with the store.
+	Reopen func(t *testing.T) ControlStore
+}
+
+// TestTables tests everything that projection.Store promises.
+func TestTables(t *testing.T, h Tables) {
+	for name, run := range map[string]func(*testing.T, Tables){
+		"create and drop may be repeated":                 testCreateDrop,
+		"a table that is not there is ErrNoTable":         testNoTable,
+		"table versions are independent":                  testIndependent,
+		"many create one table at once":                   testCreateAtOnce,
+		"a row comes back with every field":               testRoundTrip,
+		"data come back byte for byte":                    testData,
+		"odd keys come back as they are":                  testOddKeys,
+		"large rows are kept":                             testLargeRows,
+		"nothing shares memory with the caller":           testCopies,
+		"a write that came too late is told":              testLate,
+		"late changes keep their totals to themselves":    testLateTotals,
+		"a full write goes through":                       testFullWrite,
+		"a write that makes no sense is refused":          testInvalidWrites,
+		"many rows are read at once":                      testManyRecords,
+		"one of many writers of a row wins":               testOneWinner,
+		"totals are exact under many writers":             testTotalsConcurrent,
+		"totals are exact when many write one row":        testOneRowConcurrent,
+		"totals go up and down":                           testTotals,
+		"lists are newest first and paged":                testList,
+		"invisible rows are not listed":                   testInvisible,
+		"a row is listed where it is now":                 testMoved,
+		"buckets are newest first and paged":              testBuckets,
+		"a scan brings every row once":                    testScan,
+		"the parts of a scan bring every row once":        testScanParts,
+		"parked rows are listed until they are cleared":   testParked,
+		"a cancelled call says so and changes nothing":    testCancelled,
+		"what a store keeps is there when it is reopened": testReopen,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run(t, h)
+		})
+	}
+}
+
+// TestPointers tests everything that projection.Pointers promises.
+func TestPointers(t *testing.T, h Control) {
+	for name, run := range map[string]func(*testing.T, Control){
+		"a pointer comes back with every field":         testPointerRoundTrip,
+		"a projection without a pointer says so":        testNoPointer,
+		"a pointer that was changed is not overwritten": testPointerChanged,
+		"one of many setters wins":                      testPointerOneWinner,
+		"a cancelled call says so and changes nothing":  testPointerCancelled,
+		"a pointer is there when the store is reopened": testPointerReopen,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run(t, h)
+		})
+	}
+}
+
+// TestCheckpoints tests everything that projection.Checkpoints promises.
+func TestCheckpoints(t *testing.T, h Control) {
+	for name, run := range map[string]func(*testing.T, Control){
+		"the last checkpoint wins":                         testCheckpointRoundTrip,
+		"a reader without a checkpoint starts at zero":     testNoCheckpoint,
+		"many may set one checkpoint":                      testCheckpointConcurrent,
+		"a cancelled call says so and changes nothing":     testCheckpointCancelled,
+		"a checkpoint is there when the store is reopened": testCheckpointReopen,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run(t, h)
+		})
+	}
+}

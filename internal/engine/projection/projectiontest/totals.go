@@ -1,0 +1,130 @@
+package projectiontest
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/fault"
+)
+
+func testTotals(t *testing.T, h Tables) {
+	s := newStore(t, h)
+	wantTotals(t, s, map[string]map[string]int64{})
+	none, err := s.Total(t.Context(), v1, "never")
+	if err != nil || len(none) != 0 {
+		t.Errorf("a total that is not there: %v, %v", none, err)
+	}
+	mustWrite(t, s, []projection.Change{
+		change("order-1", 1, add(day, "orders", 1), add(day, "revenue.CARD", 999_999_999_999)),
+		change("order-2", 1, add(day, "orders", 1), add(day, "orders", 2), add("2026-01-25", "refunds.CASH", -780)),
+	})
+	wantTotals(t, s, map[string]map[string]int64{
+		day: {"orders": 4, "revenue.CARD": 999_999_999_999}, "2026-01-25": {"refunds.CASH": -780},
+	})
+	mustWrite(t, s, []projection.Change{
+		change("order-1", 2, add(day, "orders", -5), add(day, "revenue.CARD", -999_999_999_999)),
+		change("order-2", 2, add("2026-01-25", "refunds.CASH", 780)),
+	})
+	wantTotals(t, s, map[string]map[string]int64{day: {"orders": -1}})
+}
+
+func testOneWinner(t *testing.T, h Tables) {
+	s := newStore(t, h)
+	for writes := uint64(1); writes <= 3; writes++ {
+		for name, totals := range map[string][]readmodel.Contribution{"with": {add(day, "orders", 1)}, "without": nil} {
+			var won atomic.Int64
+			var wg sync.WaitGroup
+			for range 12 {
+				wg.Go(func() {
+					c := change("order-"+name, writes, totals...)
+					late, err := s.Write(t.Context(), v1, []projection.Change{c})
+					for tries := 0; err != nil && fault.ClassOf(err) == fault.Infra && tries < 100; tries++ {
+						late, err = s.Write(t.Context(), v1, []projection.Change{c})
+					}
+					if err != nil {
+						t.Error(err)
+					} else if len(late) == 0 {
+						won.Add(1)
+					}
+				})
+			}
+			wg.Wait()
+			if won.Load() != 1 {
+				t.Errorf("%d writers won write %d %s totals", won.Load(), writes, name)
+			}
+		}
+	}
+	wantTotals(t, s, map[string]map[string]int64{day: {"orders": 3}})
+}
+
+// writeNext writes streams' rows once more, each adding 1 to the total, until each was
+// written by this call or by another: an infra error leaves open what was written.
+func writeNext(ctx context.Context, s projection.Tables, streams []string, target uint64) error {
+	const tries = 10_000
+	for range tries {
+		records, err := s.Records(ctx, v1, streams)
+		if err != nil && fault.ClassOf(err) != fault.Infra {
+			return err
+		}
+		if err != nil {
+			continue
+		}
+		var changes []projection.Change
+		for _, stream := range streams {
+			if writes := records[stream].Writes; writes < target {
+				changes = append(changes, change(stream, writes+1, add(day, "orders", 1)))
+			}
+		}
+		if len(changes) == 0 {
+			return nil
+		}
+		if _, err := s.Write(ctx, v1, changes); err != nil && fault.ClassOf(err) != fault.Infra {
+			return err
+		}
+	}
+	return fmt.Errorf("%d tries were not enough for %v", tries, streams)
+}
+
+// hammer lets writers write rows, each the rows that it is given, all adding to one total.
+func hammer(t *testing.T, s projection.Store, writers int, target uint64, streamsOf func(writer int) []string) {
+	t.Helper()
+	want := map[string]bool{}
+	var wg sync.WaitGroup
+	for w := range writers {
+		streams := streamsOf(w)
+		for _, stream := range streams {
+			want[stream] = true
+		}
+		wg.Go(func() {
+			for n := uint64(1); n <= target; n++ {
+				if err := writeNext(t.Context(), s, streams, n); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	wantTotals(t, s, map[string]map[string]int64{day: {"orders": int64(len(want)) * int64(target)}})
+	for stream := range want {
+		r, err := s.Record(t.Context(), v1, stream)
+		if err != nil || r.Writes != target {
+			t.Errorf("%s was written %d times, want %d: %v", stream, r.Writes, target, err)
+		}
+	}
+}
+
+func testTotalsConcurrent(t *testing.T, h Tables) {
+	hammer(t, newStore(t, h), 12, 6, func(writer int) []string {
+		return []string{fmt.Sprintf("order-%d-a", writer), fmt.Sprintf("order-%d-b", writer)}
+	})
+}
+
+func testOneRowConcurrent(t *testing.T, h Tables) {
+	hammer(t, newStore(t, h), 8, 10, func(int) []string { return []string{"order-1", "order-2"} })
+}

@@ -1,0 +1,135 @@
+package query
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/event"
+	"gakushoku/internal/fault"
+	"gakushoku/internal/observe"
+)
+
+// Order is one order as the read model has it.
+type Order struct {
+	Version uint64          // of the last event in it
+	Row     json.RawMessage // the row's JSON object
+	Folded  bool            // from the event store, because the read model was older than asked for
+}
+
+// MarshalJSON is the row with its version as one more member.
+func (o Order) MarshalJSON() ([]byte, error) {
+	row := bytes.TrimSpace(o.Row)
+	if len(row) < 2 || row[0] != '{' || row[len(row)-1] != '}' {
+		return nil, errors.New("the stored row is not a JSON object")
+	}
+	out := make([]byte, 0, len(row)+32)
+	out = append(out, row[:len(row)-1]...)
+	if len(bytes.TrimSpace(row[1:len(row)-1])) > 0 {
+		out = append(out, ',')
+	}
+	out = append(out, `"version":`...)
+	out = strconv.AppendUint(out, o.Version, 10)
+	return append(out, '}'), nil
+}
+
+// GetOrder is one order, at least as new as minVersion (0: as the read model has it). An
+// order that has not come to minVersion is refused with CodeVersionNotReached.
+func (s *Service) GetOrder(ctx context.Context, id string, minVersion uint64) (Order, error) {
+	ctx = observe.WithOrderID(ctx, id)
+	return answer(ctx, s, "GetOrder", func(ctx context.Context) (Order, error) {
+		return s.getOrder(ctx, event.OrderStream(id), minVersion)
+	})
+}
+
+func (s *Service) getOrder(ctx context.Context, stream string, minVersion uint64) (Order, error) {
+	var record projection.Record
+	var at active
+	setUp, err := s.read(ctx, func(a active) error {
+		var err error
+		at = a
+		record, err = s.Browser.Record(ctx, a.table, stream)
+		if errors.Is(err, projection.ErrNoRecord) {
+			record, err = projection.Record{}, nil
+		}
+		return err
+	})
+	if err != nil {
+		return Order{}, err
+	}
+	if record.Visible() && record.Version >= minVersion {
+		return Order{Version: record.Version, Row: record.Data}, nil
+	}
+	if minVersion == 0 {
+		return Order{}, errNoSuchOrder()
+	}
+	d, known := s.Definitions.Revision(readmodel.OrdersName, at.revision)
+	if !setUp {
+		d, known = s.Definitions.Newest(readmodel.OrdersName)
+	}
+	if !known {
+		return Order{}, fault.UnavailableFor(fmt.Errorf("revision %d of the read model is not known to this deployment, and its row is behind", at.revision), time.Second)
+	}
+	observe.Logger(ctx).Debug().Str(observe.FieldStream, stream).Uint64("from", record.Version).Uint64("minVersion", minVersion).Msg("query:fold")
+	return s.fold(ctx, d, stream, minVersion)
+}
+
+// fold makes the row from the event store, just as the projection would.
+func (s *Service) fold(ctx context.Context, d projection.Definition, stream string, minVersion uint64) (Order, error) {
+	events, err := s.Streams.Load(ctx, stream, 0)
+	if err != nil {
+		return Order{}, fmt.Errorf("loading %s: %w", stream, err)
+	}
+	if len(events) == 0 {
+		return Order{}, errNoSuchOrder()
+	}
+	f, err := projection.StartFolding(d, projection.Record{Stream: stream})
+	if err != nil {
+		return Order{}, err
+	}
+	now := event.InstantOf(s.Now())
+	for i := range events {
+		if step := f.Apply(&events[i], now); step != projection.Applied {
+			break
+		}
+	}
+	record := f.Record()
+	switch {
+	case record.Version >= minVersion:
+		return Order{Version: record.Version, Row: record.Data, Folded: true}, nil
+	case record.Version < uint64(len(events)):
+		// An event that cannot be applied stands in the way; its stream is parked and an alarm is
+		// up. What the reader wants to see exists, but nobody can show it yet.
+		return Order{}, fault.UnavailableFor(fmt.Errorf("version %d of %s cannot be applied", record.Version+1, stream), 30*time.Second)
+	}
+	return Order{}, &Error{CodeVersionNotReached, fmt.Sprintf("the order is at version %d, not yet at %d", record.Version, minVersion)}
+}
+
+// History is all that ever happened to an order.
+type History struct {
+	Stream  string
+	Version uint64
+	Events  []event.Event // from the first to the last
+}
+
+// History is an order's events, straight from the event store.
+func (s *Service) History(ctx context.Context, id string) (History, error) {
+	ctx = observe.WithOrderID(ctx, id)
+	return answer(ctx, s, "GetOrderEvents", func(ctx context.Context) (History, error) {
+		stream := event.OrderStream(id)
+		events, err := s.Streams.Load(ctx, stream, 0)
+		if err != nil {
+			return History{}, fmt.Errorf("loading %s: %w", stream, err)
+		}
+		if len(events) == 0 {
+			return History{}, errNoSuchOrder()
+		}
+		return History{Stream: stream, Version: events[len(events)-1].Version, Events: events}, nil
+	})
+}

@@ -1,0 +1,109 @@
+// Package query answers what readers ask: one order, a list, a day's sales, an order's
+// history. It reads the active version of the read model, and the event store where the
+// read model is not yet as new as the reader needs it (infra/DESIGN.md section 9), so that nobody
+// who has just paid is told that they have not.
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gakushoku/internal/canteen/order"
+	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/event"
+	"gakushoku/internal/fault"
+	"gakushoku/internal/observe"
+)
+
+// Streams is what queries need of the event store.
+type Streams interface {
+	Load(ctx context.Context, stream string, after uint64) ([]event.Event, error)
+}
+
+// Service answers queries. It is safe for concurrent use. Errors are refusals (an Error, or
+// order.CodeNotFound), infra errors, or defects.
+type Service struct {
+	Pointers    *projection.CachedPointers
+	Browser     projection.Browser
+	Streams     Streams
+	Definitions projection.Definitions // every revision that the active version may have
+	Now         func() time.Time
+}
+
+// Error is a question that has no answer. Code is stable and public; Detail is for a person.
+type Error struct {
+	Code   string
+	Detail string
+}
+
+func (e *Error) Error() string { return e.Detail }
+
+// DomainCode is the stable code.
+func (e *Error) DomainCode() string { return e.Code }
+
+// The codes of this package. They are part of the HTTP interface: never change one.
+const (
+	CodeVersionNotReached = "order/version-not-reached" // the order is older than the reader asked for
+	CodeInvalidCursor     = "query/invalid-cursor"
+	CodeInvalidDay        = "query/invalid-day"
+	CodeInvalidStatus     = "query/invalid-status"
+)
+
+// errNoSuchOrder is the refusal that commands give too.
+func errNoSuchOrder() error {
+	return &order.Error{Code: order.CodeNotFound, Detail: "there is no such order"}
+}
+
+// active is the table that readers see and the revision of its rows.
+type active struct {
+	table    projection.Table
+	revision int
+}
+
+// read calls f with the active table. A table that was dropped after the pointer had been
+// read is no error: the pointer is read again, once. While the projection was never set up,
+// which its first event does, f is not called and found is false.
+func (s *Service) read(ctx context.Context, f func(active) error) (found bool, err error) {
+	for attempt := range 2 {
+		pointer, err := s.Pointers.Pointer(ctx, readmodel.OrdersName)
+		if errors.Is(err, projection.ErrNoPointer) {
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("reading the pointer of %s: %w", readmodel.OrdersName, err)
+		}
+		v, ok := pointer.ActiveVersion()
+		if !ok {
+			return false, fmt.Errorf("the pointer of %s names no active version", readmodel.OrdersName)
+		}
+		err = f(active{pointer.Table(v), v.Revision})
+		if !errors.Is(err, projection.ErrNoTable) {
+			return true, err
+		}
+		s.Pointers.Forget(readmodel.OrdersName)
+		observe.Logger(ctx).Warn().Str(observe.FieldProjection, pointer.Table(v).String()).Int("attempt", attempt+1).Msg("query:no-table")
+	}
+	return false, fault.UnavailableFor(errors.New("the active read model's table is missing: rebuild the projection"), 5*time.Second)
+}
+
+// answer runs one query and logs it.
+func answer[T any](ctx context.Context, s *Service, name string, f func(context.Context) (T, error)) (T, error) {
+	started := s.Now()
+	logger := observe.Logger(ctx).With().Str(observe.FieldQueryName, name).Logger()
+	logger.Debug().Msg("query:start")
+	result, err := f(ctx)
+	elapsed := float64(s.Now().Sub(started).Microseconds()) / 1000
+	if err == nil {
+		logger.Info().Float64(observe.FieldDurationMs, elapsed).Str(observe.FieldResult, observe.ResultOK).Msg("query:success")
+		return result, nil
+	}
+	line := logger.Info() // a reader who asks for what is not there is nobody's alarm
+	if fault.ClassOf(err) != fault.Domain {
+		line = logger.Error()
+	}
+	observe.Failed(line, elapsed, err).Msg("query:failed")
+	return result, err
+}

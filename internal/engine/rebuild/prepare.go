@@ -1,0 +1,171 @@
+package rebuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/observe"
+)
+
+// runIDs are what keys of blobs and names of executions may be.
+var runIDs = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+
+// Prepare begins a run: it checks the request, gives a new table version its number,
+// registers it as building, and makes its table. A version that a run which is no longer
+// going on has left behind is taken away first. It fails with ErrRefused when the request
+// makes no sense, or when another run of the projection is going on.
+func (e *Engine) Prepare(ctx context.Context, runID string, request Request) (Run, error) {
+	run := Run{ID: runID, Projection: request.Projection, Request: request, StartedAt: e.instant()}
+	if !runIDs.MatchString(runID) {
+		return run, refused("%q is no run id: up to 80 letters, digits, - and _", runID)
+	}
+	mode, d, err := e.check(ctx, &request)
+	if err != nil {
+		return run, err
+	}
+	run.Mode, run.Revision, run.Step = mode, d.Revision, "Prepare"
+	return e.step(ctx, run, "Prepare", func(run *Run) error { return e.prepare(ctx, run) })
+}
+
+func (e *Engine) prepare(ctx context.Context, run *Run) error {
+	if err := e.clearLeftovers(ctx, run); err != nil {
+		return err
+	}
+	state := projection.Building
+	if run.Mode == ModeScratch {
+		state = projection.Scratch
+	}
+	pointer, err := e.changePointer(ctx, run.Projection, func(p *projection.Pointer) (bool, error) {
+		active, ok := p.ActiveVersion()
+		if !ok {
+			return false, failed("%s has no active version", run.Projection)
+		}
+		run.FromVersion = active.Number
+		if run.Mode == ModeHeal || run.Mode == ModeDryRun {
+			return false, nil
+		}
+		for _, v := range p.Versions {
+			switch {
+			case v.RunID == run.ID:
+				// An earlier attempt at this step has registered it, perhaps before a deployment that
+				// knows a newer revision: live delivery fills the version with the one on the pointer.
+				run.ToVersion, run.Revision = v.Number, v.Revision
+				return false, nil
+			case v.State == projection.Building:
+				return false, e.underWay(run.Projection, v.RunID)
+			}
+		}
+		number, err := e.unused(ctx, p)
+		if err != nil {
+			return false, err
+		}
+		run.ToVersion, p.Next = number, number+1
+		p.Versions = append(p.Versions, projection.Version{Number: number, Revision: run.Revision, State: state, RunID: run.ID, Since: e.instant()})
+		return true, nil
+	})
+	if errors.Is(err, projection.ErrNoPointer) {
+		return refused("%s was never set up, so there is nothing to rebuild: its first event sets it up", run.Projection)
+	}
+	if err != nil || run.ToVersion == 0 {
+		return err
+	}
+	at := slices.IndexFunc(pointer.Versions, func(v projection.Version) bool { return v.RunID == run.ID })
+	if at >= 0 && pointer.Versions[at].State != state {
+		return refused("run %s has already gone further: start another", run.ID)
+	}
+	if err := e.Tables.Create(ctx, run.Table()); err != nil {
+		return fmt.Errorf("creating %s: %w", run.Table(), err)
+	}
+	return nil
+}
+
+// unused is the next number of which there is no table. There may be some after an older copy of the
+// pointer was put in its place: what such a table holds must not get into the new version.
+func (e *Engine) unused(ctx context.Context, p *projection.Pointer) (int, error) {
+	for number := p.Next; ; number++ {
+		_, err := e.Tables.Record(ctx, projection.Table{Projection: p.Projection, Version: number}, noStream)
+		switch {
+		case errors.Is(err, projection.ErrNoTable):
+			return number, nil
+		case err != nil && !errors.Is(err, projection.ErrNoRecord) && !errors.Is(err, projection.ErrDamaged):
+			return 0, err
+		}
+	}
+}
+
+// noStream is a name that no stream has.
+const noStream = "-"
+
+func (e *Engine) underWay(projection, runID string) error {
+	return refused("run %s of %s is going on: wait for it, or stop it first", runID, projection)
+}
+
+// clearLeftovers takes away building versions whose run has ended without doing so, and
+// scratch versions when another is wanted.
+func (e *Engine) clearLeftovers(ctx context.Context, run *Run) error {
+	if run.Mode == ModeHeal || run.Mode == ModeDryRun {
+		return nil
+	}
+	pointer, err := e.Pointers.Pointer(ctx, run.Projection)
+	if errors.Is(err, projection.ErrNoPointer) {
+		return nil // it is told of later
+	}
+	if err != nil {
+		return err
+	}
+	for _, v := range pointer.Versions {
+		if v.RunID == run.ID || v.State != projection.Building && v.State != projection.Scratch {
+			continue
+		}
+		running, err := e.Runs.Running(ctx, v.RunID)
+		if err != nil {
+			return fmt.Errorf("asking after run %s: %w", v.RunID, err)
+		}
+		if running {
+			return e.underWay(run.Projection, v.RunID)
+		}
+		if v.State == projection.Scratch && run.Mode != ModeScratch {
+			continue // somebody may still be looking at it
+		}
+		observe.Logger(ctx).Warn().Str(observe.FieldProjection, pointer.Table(v).String()).Str("leftBy", v.RunID).Msg("reproject:leftover")
+		discarded, err := e.discard(ctx, pointer.Table(v))
+		if err != nil {
+			return err
+		}
+		if discarded && v.State == projection.Scratch {
+			run.Dropped = append(run.Dropped, v.Number) // somebody may miss it
+		}
+	}
+	return nil
+}
+
+// discard takes a version that is neither active nor previous off the pointer, then drops its
+// table; false when readers were switched to it meanwhile. Nobody who reads the pointer
+// afterwards looks for the table.
+func (e *Engine) discard(ctx context.Context, t projection.Table) (bool, error) {
+	kept := false
+	_, err := e.changePointer(ctx, t.Projection, func(p *projection.Pointer) (bool, error) {
+		i := slices.IndexFunc(p.Versions, func(v projection.Version) bool { return v.Number == t.Version })
+		kept = i >= 0 && (p.Versions[i].State == projection.Active || p.Versions[i].State == projection.Previous)
+		if i < 0 || kept {
+			return false, nil
+		}
+		p.Versions = slices.Delete(p.Versions, i, i+1)
+		return true, nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("discarding %s: %w", t, err)
+	}
+	if kept {
+		observe.Logger(ctx).Warn().Str(observe.FieldProjection, t.String()).Msg("reproject:kept")
+		return false, nil
+	}
+	if err := e.Tables.Drop(ctx, t); err != nil {
+		return false, fmt.Errorf("dropping %s: %w", t, err)
+	}
+	return true, nil
+}

@@ -1,0 +1,127 @@
+package rebuild_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/rebuild"
+)
+
+func TestARebuildSwitchesToWhatTheEventsSay(t *testing.T) {
+	t.Parallel()
+	w := serving(t, 120)
+	w.breakRow("order-a002")
+	run := w.mustRun("r1", request())
+	w.wantStates(map[int]projection.State{1: projection.Previous, 2: projection.Active})
+	w.wantFolded(version(2))
+	switch {
+	case run.FromVersion != 1 || run.ToVersion != 2 || run.Plan.Events != 180 || run.Replay.Rows != 120 || run.Replay.Applied != 180:
+		t.Errorf("%+v %+v %+v", run, run.Plan, run.Replay)
+	case !run.Verify.Sound || run.Verify.Events != 180 || run.Verify.Healed != 0:
+		t.Errorf("%+v", run.Verify)
+	case run.Verify.Old.Same != 119 || run.Verify.Old.Changed != 1:
+		t.Errorf("%+v", run.Verify.Old)
+	}
+}
+
+// Writers append and a projector delivers all the while. It catches a rebuild that loses what
+// comes in between: no catch-up, Join before Plan, no healing of what fell between log and Join.
+func TestNothingIsLostThatHappensDuringARebuild(t *testing.T) {
+	t.Parallel()
+	w := serving(t, 100)
+	ctx, stop := context.WithCancel(t.Context())
+	var traffic sync.WaitGroup
+	for writer := range 2 {
+		traffic.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				order := fmt.Sprintf("t%d-%04d", writer, i)
+				w.place(order)
+				w.pay(order)
+				time.Sleep(200 * time.Microsecond)
+			}
+		})
+	}
+	traffic.Go(func() {
+		p := w.projector()
+		for ctx.Err() == nil {
+			if err := w.project(context.WithoutCancel(ctx), p); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for i := range 3 {
+		w.mustRun(fmt.Sprint("r", i), request())
+	}
+	stop()
+	traffic.Wait()
+	w.mustProject()
+	w.wantStates(map[int]projection.State{3: projection.Previous, 4: projection.Active})
+	w.wantFolded(version(3))
+	w.wantFolded(version(4))
+}
+
+func TestAPoisonEventStopsARunUnlessItIsAllowed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.lives("a", 10)
+	w.poison("a003")
+	w.mustProject()
+	_, err := w.driver().Run(t.Context(), "r1", request())
+	if !errors.Is(err, rebuild.ErrFailed) || !strings.Contains(err.Error(), "order-a003") || !strings.Contains(err.Error(), "placed before") {
+		t.Errorf("%v", err)
+	}
+	w.wantStates(map[int]projection.State{1: projection.Active})
+	r := request()
+	r.AllowParked = 1
+	run := w.mustRun("r2", r)
+	if run.Replay.Parked != 1 || run.Verify.Parked != 1 || len(run.Replay.ParkedSample) != 1 {
+		t.Errorf("the run hides what it met: %+v %+v", run.Replay, run.Verify)
+	}
+	w.wantStates(map[int]projection.State{1: projection.Previous, 3: projection.Active})
+	w.wantFolded(version(3))
+}
+
+func TestSmallPartsMakeTheSameTable(t *testing.T) {
+	t.Parallel()
+	w := serving(t, 200)
+	w.engine.Settings.PartEvents = 3
+	w.engine.Settings.VerifyParts = 4
+	run := w.mustRun("r1", request())
+	if run.Plan.Parts < 32 || len(run.Verify.Parts) != 4 {
+		t.Errorf("%d parts, %d to verify", run.Plan.Parts, len(run.Verify.Parts))
+	}
+	w.wantFolded(version(2))
+}
+
+func TestAPartTooLargeForItsWorkerIsNotGoneOnWith(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.lives("a", 20)
+	w.engine.Settings.PartBytes = 100
+	if _, err := w.driver().Run(t.Context(), "r1", request()); !errors.Is(err, rebuild.ErrFailed) || !strings.Contains(err.Error(), "plan smaller parts") {
+		t.Errorf("%v", err)
+	}
+	w.wantStates(map[int]projection.State{1: projection.Active})
+}
+
+// The log may hold versions out of order, and lack some at the watermark.
+func TestGapsAtTheWatermarkAreHealed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.place("a")
+	w.pay("a")
+	w.lives("b", 10)
+	w.engine.Archive = nil // the log below is all there is
+	w.archiveWithout(t, "order-a", 1)
+	run := w.mustRun("r1", request())
+	if run.Replay.Gaps != 1 || run.CatchUp.Healed != 1 {
+		t.Errorf("%+v %+v", run.Replay, run.CatchUp)
+	}
+	w.wantFolded(version(2))
+}

@@ -1,0 +1,158 @@
+package rebuild
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"gakushoku/internal/fault"
+)
+
+// Task is what the state machine asks its function to do.
+type Task struct {
+	Step    string          `json:"step"`
+	RunID   string          `json:"runId,omitempty"`   // of Prepare: the execution's name
+	Request json.RawMessage `json:"request,omitempty"` // of Prepare: the execution's input
+	Run     *Run            `json:"run,omitempty"`     // of all others
+	Item    *Item           `json:"item,omitempty"`    // of ReplayPart
+	Part    *VerifyItem     `json:"part,omitempty"`    // of VerifyPart
+	Token   string          `json:"token,omitempty"`   // of Approve
+	Failure *Failure        `json:"failure,omitempty"` // of Abandon
+}
+
+// UnmarshalJSON is strict, as the input of a run is: nobody but the state machine makes tasks, and
+// what it sends and the function does not know is a mistake in one of the two.
+func (t *Task) UnmarshalJSON(raw []byte) error {
+	type plain Task
+	if _, err := readStrictly(raw, (*plain)(t)); err != nil {
+		return Refused{refusedAlways("the task is not as it should be: %v", err)}
+	}
+	return nil
+}
+
+// UnmarshalJSON is strict.
+func (i *Item) UnmarshalJSON(raw []byte) error {
+	type plain Item
+	_, err := readStrictly(raw, (*plain)(i))
+	return err
+}
+
+// UnmarshalJSON is strict.
+func (i *VerifyItem) UnmarshalJSON(raw []byte) error {
+	type plain VerifyItem
+	_, err := readStrictly(raw, (*plain)(i))
+	return err
+}
+
+// Failure is what Step Functions says of the state that has failed.
+type Failure struct {
+	Error string `json:"Error"`
+	Cause string `json:"Cause"`
+}
+
+// Reason is the failure's message: a function's own is a field of the JSON that Cause is.
+func (f *Failure) Reason() string {
+	if f == nil {
+		return "the run was stopped"
+	}
+	var cause struct {
+		Message string `json:"errorMessage"`
+	}
+	if json.Unmarshal([]byte(f.Cause), &cause) == nil && cause.Message != "" {
+		return cause.Message
+	}
+	return f.Error + ": " + f.Cause
+}
+
+// The errors of Do. Their type names are the error names that the state machine retries and
+// catches by.
+type (
+	// Refused says that the request makes no sense or comes at the wrong time.
+	Refused struct{ error }
+	// Failed says that the run must end.
+	Failed struct{ error }
+	// Unavailable says that a new try may cure it.
+	Unavailable struct{ error }
+	// Broken says that somebody has to change the code, or a setting.
+	Broken struct{ error }
+)
+
+func (e Refused) Unwrap() error     { return e.error }
+func (e Failed) Unwrap() error      { return e.error }
+func (e Unavailable) Unwrap() error { return e.error }
+func (e Broken) Unwrap() error      { return e.error }
+
+// named gives an error the type that the state machine knows it by.
+func named(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrRefused):
+		return Refused{err}
+	case errors.Is(err, ErrFailed):
+		return Failed{err}
+	case fault.ClassOf(err) == fault.Infra:
+		return Unavailable{err}
+	}
+	return Broken{err}
+}
+
+// Do runs one step for the state machine. The answer is the run as it has become, or the
+// result of a part.
+func (e *Engine) Do(ctx context.Context, t Task) (any, error) {
+	answer, err := e.do(ctx, t)
+	if err != nil {
+		return nil, named(err)
+	}
+	return answer, nil
+}
+
+func (e *Engine) do(ctx context.Context, t Task) (any, error) {
+	if t.Step == "Prepare" {
+		request, err := ParseRequest(t.Request)
+		if err != nil {
+			return nil, err
+		}
+		return e.Prepare(ctx, t.RunID, request)
+	}
+	if t.Run == nil {
+		return nil, refused("step %q has no run", t.Step)
+	}
+	switch t.Step {
+	case "ReplayPart":
+		if t.Item == nil {
+			return nil, refused("ReplayPart has no item")
+		}
+		return e.ReplayPart(ctx, *t.Run, *t.Item)
+	case "VerifyPart":
+		if t.Part == nil {
+			return nil, refused("VerifyPart has no part")
+		}
+		return e.VerifyPart(ctx, *t.Run, *t.Part)
+	case "Approve":
+		return t.Run, e.AskApproval(ctx, *t.Run, t.Token)
+	case "Abandon":
+		return e.Abandon(ctx, *t.Run, t.Failure.Reason())
+	}
+	step, ok := e.steps()[t.Step]
+	if !ok {
+		return nil, refused("there is no step %q", t.Step)
+	}
+	return step(ctx, *t.Run)
+}
+
+// steps are those that take a run and return it.
+func (e *Engine) steps() map[string]func(context.Context, Run) (Run, error) {
+	return map[string]func(context.Context, Run) (Run, error){
+		"Plan": e.Plan, "Collect": e.Collect, "Join": e.Join, "CatchUp": e.CatchUp, "StartVerify": e.StartVerify, "Verify": e.Verify,
+		"Switch": e.Switch, "Cleanup": e.Cleanup, "KeepOne": e.KeepOne, "Heal": e.Heal,
+	}
+}
+
+// Of is the id of the run that the task belongs to.
+func (t *Task) Of() string {
+	if t.Run != nil {
+		return t.Run.ID
+	}
+	return t.RunID
+}

@@ -1,0 +1,60 @@
+package repair
+
+import (
+	"context"
+
+	"gakushoku/internal/engine/projection"
+)
+
+// ParkedRow is a stream that is set aside in one table version.
+type ParkedRow struct {
+	Table   string `json:"table"`
+	Stream  string `json:"stream"`
+	Version uint64 `json:"version"` // of the last event in the row
+	projection.Parked
+}
+
+// page is how many rows are read, or streams healed, at once.
+const page = 500
+
+// EachParked calls f with every stream that is set aside in a version that live delivery
+// writes.
+func (m *ReadModels) EachParked(ctx context.Context, name string, f func(ParkedRow) error) error {
+	p, err := m.pointer(ctx, name)
+	if err != nil {
+		return err
+	}
+	for _, v := range p.Versions {
+		if !v.Live() {
+			continue
+		}
+		err := m.parkedPages(ctx, p.Table(v), func(rows []projection.Record) error {
+			for i := range rows {
+				r := &rows[i]
+				if err := f(ParkedRow{p.Table(v).String(), r.Stream, r.Version, *r.Parked}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *ReadModels) parkedPages(ctx context.Context, t projection.Table, f func([]projection.Record) error) error {
+	for cursor := ""; ; {
+		rows, next, err := m.Tables.ParkedRecords(ctx, t, cursor, page)
+		if err == nil {
+			err = f(rows)
+		}
+		if err != nil {
+			return err
+		}
+		if cursor = next; next == "" {
+			return nil
+		}
+	}
+}

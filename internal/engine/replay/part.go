@@ -1,0 +1,177 @@
+package replay
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"hash/maphash"
+	"iter"
+	"slices"
+	"strings"
+
+	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/event"
+)
+
+// PartOptions say what a Part folds.
+type PartOptions struct {
+	Definition projection.Definition
+	Has        func(stream string) bool // which streams are of the part; nil for all
+	Until      event.Instant            // events that occurred later are left out; none are when it is not set
+	Now        event.Instant            // recorded where a stream is parked: the same for each attempt
+}
+
+// Part folds some of the streams of a numbered log: what one worker of a rebuild does. It is
+// fed with lines in the order of the log and gives the rows at the end. It is not safe for
+// concurrent use.
+type Part struct {
+	options PartOptions
+	rows    *partition
+	decoder *event.Decoder
+	seed    maphash.Seed
+	event   event.Event
+	ignored int64
+	later   int64
+}
+
+// NewPart makes a Part without events. It fails for a row type that cannot be kept packed.
+func NewPart(o PartOptions) (*Part, error) {
+	rows, err := newPartition(o.Definition)
+	if err != nil {
+		return nil, err
+	}
+	return &Part{options: o, rows: rows, decoder: event.NewDecoder(), seed: maphash.MakeSeed()}, nil
+}
+
+// Add folds lines of JSON, the first of which has the number first, up to the number upTo.
+// They may hold events of other parts. The caller may use the memory of lines again. A line
+// that is not an event is an error: a committed log has none.
+func (p *Part) Add(lines []byte, first, upTo uint64) error {
+	p.decoder.Reset()
+	for number := first; len(lines) > 0 && number <= upTo; number++ {
+		line := lines
+		if end := bytes.IndexByte(lines, '\n'); end >= 0 {
+			line, lines = lines[:end], lines[end+1:]
+		} else {
+			lines = nil
+		}
+		if err := p.decoder.Decode(line, &p.event); err != nil {
+			return fmt.Errorf("event %d of the log: %w", number, err)
+		}
+		p.apply(&p.event, number)
+	}
+	return nil
+}
+
+func (p *Part) apply(e *event.Event, number uint64) {
+	switch {
+	case !p.options.Definition.Folds(e.Stream) || p.options.Has != nil && !p.options.Has(e.Stream):
+		p.ignored++
+	case !p.options.Until.IsZero() && e.OccurredAt > p.options.Until:
+		p.later++
+	default:
+		p.rows.apply(e, p.hash(e.Stream), int64(number), p.options.Now)
+		p.rows.late = nil
+	}
+}
+
+func (p *Part) hash(stream string) uint32 { return uint32(maphash.String(p.seed, stream)) }
+
+// PartCounts is what a Part has done.
+type PartCounts struct {
+	Rows       int   `json:"rows"`
+	Applied    int64 `json:"applied"`    // events that are in the rows
+	Duplicates int64 `json:"duplicates"` // events that came again
+	SetAside   int64 `json:"setAside"`   // events of parked streams
+	Ignored    int64 `json:"ignored"`    // events of other parts and other projections
+	Later      int64 `json:"later"`      // events after the moment asked for
+}
+
+// Counts is what it has done so far.
+func (p *Part) Counts() PartCounts {
+	return PartCounts{
+		Rows: p.rows.made, Applied: p.rows.applied, Duplicates: p.rows.duplicates, SetAside: p.rows.setAside,
+		Ignored: p.ignored, Later: p.later,
+	}
+}
+
+// Bytes is about how much memory the rows take.
+func (p *Part) Bytes() int64 { return p.rows.rows.table.Bytes() }
+
+// Parked are the streams that are set aside, in the order of their names.
+func (p *Part) Parked() []Parked {
+	parked := make([]Parked, 0, len(p.rows.parked))
+	for _, s := range p.rows.parked {
+		parked = append(parked, *s)
+	}
+	slices.SortFunc(parked, func(a, b Parked) int { return cmp.Compare(a.Stream, b.Stream) })
+	return parked
+}
+
+// Gaps are the streams that wait for an event, in the order of their names.
+func (p *Part) Gaps() []Gap {
+	gaps := p.rows.gaps(func(stream string) (uint32, uint32) { return p.hash(stream), 0 })
+	slices.SortFunc(gaps, func(a, b Gap) int { return strings.Compare(a.Stream, b.Stream) })
+	return gaps
+}
+
+// Bulk is the rows and totals as a sink takes them, under the part's name. No events may be
+// added after it.
+func (p *Part) Bulk(name string) projection.BulkPart {
+	p.rows.rows.closeAll()
+	var sums map[readmodel.Contribution]int64
+	return projection.BulkPart{
+		Name: name,
+		Rows: func(yield func(projection.Record, error) bool) {
+			sums = map[readmodel.Contribution]int64{}
+			p.records(sums)(yield)
+		},
+		Totals: func() []readmodel.Contribution { return sorted(sums) },
+	}
+}
+
+// records are the rows in the order of their first events, so that a store which keeps that
+// order has the rows of a day near each other, then the parked streams that have none; what they contribute goes
+// into sums.
+func (p *Part) records(sums map[readmodel.Contribution]int64) iter.Seq2[projection.Record, error] {
+	return func(yield func(projection.Record, error) bool) {
+		row := p.options.Definition.NewRow()
+		for _, at := range p.rows.places(0) {
+			r := p.rows.read(p.rows.rows.table.At(at.ref), row)
+			addContributions(sums, r.Row)
+			if !yield(r.Record(), nil) {
+				return
+			}
+		}
+		for _, s := range p.Parked() {
+			if s.Version > 0 {
+				continue
+			}
+			parked := s.Parked
+			if !yield(projection.Record{Stream: s.Stream, Writes: 1, Parked: &parked}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func addContributions(sums map[readmodel.Contribution]int64, row readmodel.Row) {
+	for _, c := range row.Contributions() {
+		sums[readmodel.Contribution{Key: c.Key, Field: c.Field}] += c.Amount
+	}
+}
+
+// sorted is sums by key and field, without those that are 0.
+func sorted(sums map[readmodel.Contribution]int64) []readmodel.Contribution {
+	totals := make([]readmodel.Contribution, 0, len(sums))
+	for c, amount := range sums {
+		if amount != 0 {
+			totals = append(totals, readmodel.Contribution{Key: c.Key, Field: c.Field, Amount: amount})
+		}
+	}
+	slices.SortFunc(totals, func(a, b readmodel.Contribution) int {
+		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Field, b.Field))
+	})
+	return totals
+}

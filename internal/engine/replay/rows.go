@@ -1,0 +1,145 @@
+package replay
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"slices"
+	"sync"
+
+	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/replay/rowpack"
+)
+
+// Row is one row of a Result.
+type Row struct {
+	Stream  string
+	Version uint64        // of the last event in it
+	Row     readmodel.Row // such as a *readmodel.Order
+	Parked  *Parked       // when the stream was set aside after that
+}
+
+// Record is the row as a table of a projection stores it.
+func (r Row) Record() projection.Record {
+	record := projection.Record{Stream: r.Stream, Version: r.Version, Writes: 1, Data: r.Row.AppendJSON(nil), Place: r.Row.Place()}
+	if r.Parked != nil {
+		parked := r.Parked.Parked
+		record.Parked = &parked
+	}
+	return record
+}
+
+// Len is the number of rows.
+func (r *Result) Len() int {
+	n := 0
+	for _, p := range r.partitions {
+		n += p.rows.table.Len()
+	}
+	return n
+}
+
+// place is where a row is and where it belongs in the order of the log.
+type place struct {
+	first     int64
+	ref       rowpack.Ref
+	partition uint32
+}
+
+// Rows is every row, in the order in which their first events stand in the log. A row is
+// only valid until the next one: its memory is used again.
+func (r *Result) Rows() iter.Seq[Row] {
+	return func(yield func(Row) bool) {
+		places := make([]place, 0, r.Len())
+		for i, p := range r.partitions {
+			places = append(places, p.places(uint32(i))...)
+		}
+		slices.SortFunc(places, byFirst)
+		row := r.newRow()
+		for _, at := range places {
+			p := r.partitions[at.partition]
+			if !yield(p.read(p.rows.table.At(at.ref), row)) {
+				return
+			}
+		}
+	}
+}
+
+func byFirst(a, b place) int { return cmp.Compare(a.first, b.first) }
+
+// places are the rows of the partition in the order of their first events.
+func (p *partition) places(index uint32) []place {
+	places := make([]place, 0, p.rows.table.Len())
+	for ref, entry := range p.rows.table.All() {
+		s, _ := readState(entry.Value)
+		places = append(places, place{s.first, ref, index})
+	}
+	slices.SortFunc(places, byFirst)
+	return places
+}
+
+// read unpacks a row into memory of the caller's.
+func (p *partition) read(entry rowpack.Entry, row readmodel.Row) Row {
+	s, packed := readState(entry.Value)
+	p.rows.packer.Unpack(packed, entry.Key, row)
+	return Row{Stream: entry.Key, Version: s.version, Row: row, Parked: p.parked[entry.Key]}
+}
+
+// Totals is what all rows contribute, summed by key and field; fields that are 0 are left
+// out.
+func (r *Result) Totals(ctx context.Context) (map[string]map[string]int64, error) {
+	sums := make([]map[readmodel.Contribution]int64, len(r.partitions))
+	var workers sync.WaitGroup
+	next := make(chan int, len(r.partitions))
+	for i := range r.partitions {
+		next <- i
+	}
+	close(next)
+	for range r.workers {
+		workers.Go(func() {
+			for i := range next {
+				if ctx.Err() != nil {
+					return
+				}
+				sums[i] = r.partitions[i].totals(r.newRow())
+			}
+		})
+	}
+	workers.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return merge(sums), nil
+}
+
+// totals sums by contributions without their amount.
+func (p *partition) totals(row readmodel.Row) map[readmodel.Contribution]int64 {
+	sums := map[readmodel.Contribution]int64{}
+	for _, entry := range p.rows.table.All() {
+		addContributions(sums, p.read(entry, row).Row)
+	}
+	return sums
+}
+
+func merge(parts []map[readmodel.Contribution]int64) map[string]map[string]int64 {
+	totals := map[string]map[string]int64{}
+	for _, sums := range parts {
+		for c, amount := range sums {
+			if totals[c.Key] == nil {
+				totals[c.Key] = map[string]int64{}
+			}
+			totals[c.Key][c.Field] += amount
+		}
+	}
+	for key, fields := range totals {
+		for field, amount := range fields {
+			if amount == 0 {
+				delete(fields, field)
+			}
+		}
+		if len(fields) == 0 {
+			delete(totals, key)
+		}
+	}
+	return totals
+}

@@ -1,0 +1,243 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/engine/eventstore"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/event"
+)
+
+// ErrUnknown says that neither the event store nor any table version has the stream.
+var ErrUnknown = errors.New("there are no events and there is no row of it")
+
+// Explainer tells why a row is what it is.
+type Explainer struct {
+	Definitions projection.Definitions
+	Pointers    projection.Pointers
+	Tables      RowReader
+	Streams     eventstore.Loader
+	Numbers     Numberer // nil where the numbers of events are not known
+	Now         func() time.Time
+}
+
+// RowReader is what an Explainer reads of the tables.
+type RowReader interface {
+	// Records is that of projection.Tables.
+	Records(ctx context.Context, t projection.Table, streams []string) (map[string]projection.Record, error)
+}
+
+// Numberer knows the place of a stream's events in the whole log.
+type Numberer interface {
+	// Numbers are the event numbers of a stream's events by version; those that have none yet
+	// are left out.
+	Numbers(ctx context.Context, stream string) (map[uint64]uint64, error)
+}
+
+// Explanation is everything behind one row.
+type Explanation struct {
+	Projection string            `json:"projection"`
+	Stream     string            `json:"stream"`
+	Events     []ExplainedEvent  `json:"events"`
+	Versions   []ExplainedByFold `json:"versions"` // one for each table version that exists
+	// Unnumbered says why the log could not tell the numbers of the events.
+	Unnumbered string `json:"unnumbered,omitempty"`
+}
+
+// ExplainedEvent is one event behind the row.
+type ExplainedEvent struct {
+	Version       uint64          `json:"version"`
+	Type          string          `json:"type"`
+	Schema        int             `json:"schema"`
+	EventID       string          `json:"eventId"`
+	OccurredAt    event.Instant   `json:"occurredAt"`
+	CorrelationID string          `json:"correlationId,omitempty"`
+	CausationID   string          `json:"causationId,omitempty"`
+	Actor         string          `json:"actor,omitempty"`
+	Number        uint64          `json:"eventNumber,omitempty"` // in the whole log, where known
+	Payload       json.RawMessage `json:"payload"`
+}
+
+// ExplainedByFold is what one table version has, and what its revision of the fold makes of the
+// events.
+type ExplainedByFold struct {
+	Table string             `json:"table"`
+	About projection.Version `json:"about"` // its state, the run that made it, the revision of the code that fills it
+	Row   *ExplainedRow      `json:"row"`   // as stored; null when there is none
+	Fold  *ExplainedRow      `json:"fold"`  // of all events; null when this program lacks the revision
+	Class Class              `json:"class,omitempty"`
+	Diff  []Field            `json:"differences,omitempty"` // at the row's own version
+	// Behind says that the row lacks events that the stream has.
+	Behind bool   `json:"behind,omitempty"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// ExplainedRow is a row, stored or folded.
+type ExplainedRow struct {
+	Version       uint64             `json:"version"`
+	Writes        uint64             `json:"writes,omitempty"`
+	Data          json.RawMessage    `json:"data,omitempty"`
+	Unreadable    string             `json:"unreadable,omitempty"` // data that are not JSON
+	Bucket        string             `json:"bucket,omitempty"`
+	Sort          string             `json:"sort,omitempty"`
+	Parked        *projection.Parked `json:"parked,omitempty"`
+	Contributions []Contribution     `json:"contributions,omitempty"`
+}
+
+// Contribution is what a row adds to one field of a total.
+type Contribution struct {
+	Key    string `json:"key"`
+	Field  string `json:"field"`
+	Amount int64  `json:"amount"`
+}
+
+// Explain explains the row of a stream. The key may be the stream's name or what follows the
+// prefix of the projection's streams, such as an order's id.
+func (x *Explainer) Explain(ctx context.Context, name, key string) (Explanation, error) {
+	pointer, err := x.Pointers.Pointer(ctx, name)
+	if err != nil {
+		return Explanation{}, fmt.Errorf("explaining %s: %w", key, err)
+	}
+	for _, stream := range x.streams(name, key) {
+		e, found, err := x.explain(ctx, pointer, stream)
+		if err != nil {
+			return Explanation{}, fmt.Errorf("explaining %s: %w", stream, err)
+		}
+		if found {
+			return e, nil
+		}
+	}
+	return Explanation{}, fmt.Errorf("explaining %s of %s: %w", key, name, ErrUnknown)
+}
+
+// streams are the names that a key may mean.
+func (x *Explainer) streams(name, key string) []string {
+	streams := []string{key}
+	for _, d := range x.Definitions {
+		if d.Name == name && d.Streams != "" {
+			streams = append(streams, d.Streams+key)
+			break
+		}
+	}
+	return streams
+}
+
+func (x *Explainer) explain(ctx context.Context, pointer projection.Pointer, stream string) (Explanation, bool, error) {
+	e := Explanation{Projection: pointer.Projection, Stream: stream, Events: []ExplainedEvent{}}
+	rows := make([]projection.Record, len(pointer.Versions))
+	damaged := make([]error, len(pointer.Versions))
+	found := false
+	// The rows come first, so that none is taken to be ahead of its stream.
+	for i, v := range pointer.Versions {
+		records, err := x.Tables.Records(ctx, pointer.Table(v), []string{stream})
+		switch {
+		case errors.Is(err, projection.ErrDamaged):
+			damaged[i] = err
+		case err != nil && !errors.Is(err, projection.ErrNoTable):
+			return e, false, err
+		}
+		rows[i] = records[stream]
+		rows[i].Stream = stream
+		found = found || present(&rows[i])
+	}
+	history, err := x.Streams.Load(ctx, stream, 0)
+	if err != nil || !found && len(history) == 0 {
+		return e, false, err
+	}
+	for i, v := range pointer.Versions {
+		if damaged[i] != nil {
+			e.Versions = append(e.Versions, ExplainedByFold{Table: pointer.Table(v).String(), About: v, Reason: damaged[i].Error()})
+			continue
+		}
+		by, err := x.byFold(pointer, v, &rows[i], history)
+		if err != nil {
+			return e, false, err
+		}
+		e.Versions = append(e.Versions, by)
+	}
+	return e, true, x.addEvents(ctx, &e, history)
+}
+
+func (x *Explainer) addEvents(ctx context.Context, e *Explanation, history []event.Event) error {
+	var numbers map[uint64]uint64
+	if x.Numbers != nil {
+		var err error
+		if numbers, err = x.Numbers.Numbers(ctx, e.Stream); errors.Is(err, eventlog.ErrDamaged) || errors.Is(err, eventlog.ErrNoBlob) {
+			e.Unnumbered = err.Error()
+		} else if err != nil {
+			return err
+		}
+	}
+	for i := range history {
+		h := &history[i]
+		e.Events = append(e.Events, ExplainedEvent{
+			Version: h.Version, Type: h.Type, Schema: h.Schema, EventID: h.ID, OccurredAt: h.OccurredAt, CorrelationID: h.CorrelationID,
+			CausationID: h.CausationID, Actor: h.Actor, Number: numbers[h.Version], Payload: json.RawMessage(h.Payload),
+		})
+	}
+	return nil
+}
+
+func (x *Explainer) byFold(pointer projection.Pointer, v projection.Version, row *projection.Record, history []event.Event) (ExplainedByFold, error) {
+	by := ExplainedByFold{Table: pointer.Table(v).String(), About: v}
+	d, known := x.Definitions.Revision(pointer.Projection, v.Revision)
+	if present(row) {
+		by.Row = explainedRow(row, nil)
+		if known {
+			by.Row.Contributions = contributions(contributionsOf(d, row))
+		}
+	}
+	if !known {
+		by.Reason = fmt.Sprintf("this program does not have revision %d of the fold", v.Revision)
+		return by, nil
+	}
+	now := event.InstantOf(x.Now())
+	j, err := judge(d, row, history, now)
+	if err != nil {
+		return by, err
+	}
+	by.Class, by.Diff, by.Behind, by.Reason = j.class, j.fields, j.behind, j.reason
+	by.Fold, err = foldAll(d, row.Stream, history, now)
+	return by, err
+}
+
+// foldAll is what a fold makes of a whole stream.
+func foldAll(d projection.Definition, stream string, history []event.Event, now event.Instant) (*ExplainedRow, error) {
+	f, err := projection.StartFolding(d, projection.Record{Stream: stream})
+	if err != nil || !d.Folds(stream) || len(history) == 0 {
+		return nil, err
+	}
+	for i := range history {
+		if f.Apply(&history[i], now) != projection.Applied {
+			break
+		}
+	}
+	record := f.Record()
+	return explainedRow(&record, f.Contributions()), nil
+}
+
+func explainedRow(r *projection.Record, cs []readmodel.Contribution) *ExplainedRow {
+	row := &ExplainedRow{
+		Version: r.Version, Writes: r.Writes, Bucket: r.Place.Bucket, Sort: r.Place.Sort, Parked: r.Parked, Contributions: contributions(cs),
+	}
+	if json.Valid(r.Data) {
+		row.Data = json.RawMessage(r.Data)
+	} else {
+		row.Unreadable = shorten(string(r.Data))
+	}
+	return row
+}
+
+func contributions(cs []readmodel.Contribution) []Contribution {
+	var all []Contribution
+	for _, c := range cs {
+		all = append(all, Contribution(c))
+	}
+	return all
+}

@@ -1,0 +1,173 @@
+package verify
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/event"
+)
+
+// judgement is what one look at a row and, after it, at its stream has shown.
+type judgement struct {
+	class  Class // "" when the row is right at its own version
+	fields []Field
+	reason string
+	event  *event.Event             // the last one concerned
+	behind bool                     // the stream has more than the row
+	parks  *projection.Parked       // what the fold makes of the event after the row: set aside
+	folds  []readmodel.Contribution // what the fold contributes at the row's own version
+}
+
+// present reports whether there is a row: one of version 0 that is not parked says nothing,
+// and is what healing leaves of a row that ought not to be there.
+func present(r *projection.Record) bool { return r.Version > 0 || r.Parked != nil }
+
+// lostEvents is why a row cannot be healed.
+const lostEvents = "the event store does not have all of the stream's events: verify it with events verify --deep"
+
+// judge folds history up to the row's version and compares. The row was read before history.
+func judge(d projection.Definition, row *projection.Record, history []event.Event, now event.Instant) (judgement, error) {
+	f, err := projection.StartFolding(d, projection.Record{Stream: row.Stream})
+	if err != nil {
+		return judgement{}, err
+	}
+	length := uint64(len(history))
+	j := judgement{}
+	if length > 0 {
+		j.event = &history[length-1]
+	}
+	switch {
+	case length > 0 && j.event.Version != length:
+		j.class, j.reason = Broken, lostEvents
+		return j, nil
+	case !present(row):
+		j.behind = length > 0
+		return j, nil
+	case !d.Folds(row.Stream):
+		j.class, j.reason = Extra, "the projection does not fold this stream: rebuild it"
+		return j, nil
+	case length == 0:
+		j.class = Extra
+		return j, nil
+	case row.Version > length:
+		j.class, j.reason = Ahead, lostEvents
+	}
+	for i := range history[:min(row.Version, length)] {
+		if step := f.Apply(&history[i], now); step != projection.Applied {
+			break
+		}
+	}
+	j.folds = f.Contributions()
+	fold := f.Record()
+	if j.class == Ahead {
+		return j, nil
+	}
+	j.event = &history[max(row.Version, 1)-1]
+	if fold.Version < row.Version { // it stopped at an event that cannot be applied
+		j.differ(parkedField(row.Parked, fold.Parked))
+		return j, nil
+	}
+	j.differ(differences(row, &fold)...)
+	if row.Version == length {
+		if row.Parked != nil {
+			j.differ(parkedField(row.Parked, nil))
+		}
+		return j, nil
+	}
+	j.next(f, row, history, now)
+	return j, nil
+}
+
+// noStream reports whether there is a row, though no event of its stream.
+func (j *judgement) noStream() bool { return j.class == Extra && j.reason == "" }
+
+func (j *judgement) differ(fields ...Field) {
+	if len(fields) > 0 {
+		j.class, j.fields = Different, append(j.fields, fields...)
+	}
+}
+
+// next compares what the row says about the event after it: to be applied, or set aside.
+func (j *judgement) next(f *projection.Folding, row *projection.Record, history []event.Event, now event.Instant) {
+	e := &history[row.Version]
+	last := &history[len(history)-1]
+	if f.Apply(e, now) == projection.SetAside {
+		last = e
+		j.parks = f.Record().Parked
+	}
+	switch got := row.Parked; {
+	case got == nil:
+		j.behind = true
+		if j.class == "" {
+			j.event = last
+		}
+	case j.parks == nil || got.EventVersion != j.parks.EventVersion || got.EventID != j.parks.EventID:
+		j.event = e
+		j.differ(parkedField(got, j.parks))
+	}
+}
+
+// differences are the parts of two rows of one version that differ.
+func differences(row, fold *projection.Record) []Field {
+	var fields []Field
+	if !bytes.Equal(row.Data, fold.Data) {
+		fields = dataFields(row.Data, fold.Data)
+	}
+	if row.Place != fold.Place {
+		fields = append(fields, Field{Name: "place", Row: placeText(row.Place), Fold: placeText(fold.Place)})
+	}
+	return fields
+}
+
+// dataFields names the top-level fields of two rows' JSON that differ.
+func dataFields(row, fold []byte) []Field {
+	var stored, wanted map[string]json.RawMessage
+	if json.Unmarshal(row, &stored) != nil || json.Unmarshal(fold, &wanted) != nil {
+		return []Field{{Name: "data", Row: shorten(string(row)), Fold: shorten(string(fold))}}
+	}
+	names := maps.Clone(stored)
+	maps.Copy(names, wanted)
+	var fields []Field
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if !bytes.Equal(stored[name], wanted[name]) {
+			fields = append(fields, Field{Name: name, Row: shorten(string(stored[name])), Fold: shorten(string(wanted[name]))})
+		}
+	}
+	if len(fields) == 0 { // the same values in another order or spelling, which no fold writes
+		fields = []Field{{Name: "data", Row: shorten(string(row)), Fold: shorten(string(fold))}}
+	}
+	return fields
+}
+
+func parkedField(row, fold *projection.Parked) Field {
+	return Field{Name: "parked", Row: parkedText(row), Fold: parkedText(fold)}
+}
+
+func parkedText(p *projection.Parked) string {
+	if p == nil {
+		return ""
+	}
+	return shorten(fmt.Sprintf("at version %d, event %s: %s", p.EventVersion, p.EventID, p.Reason))
+}
+
+func placeText(p readmodel.Place) string {
+	if p == (readmodel.Place{}) {
+		return ""
+	}
+	return p.Bucket + " " + p.Sort
+}
+
+// shorten keeps a report small, whatever is in a row.
+func shorten(text string) string {
+	const limit = 200
+	runes := []rune(text)
+	if len(runes) <= limit {
+		return text
+	}
+	return string(runes[:limit]) + "..."
+}

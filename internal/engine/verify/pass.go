@@ -1,0 +1,222 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/event"
+)
+
+// pass is one verification of one part of a table.
+type pass struct {
+	*Verifier
+	definition projection.Definition
+	table      projection.Table
+	options    Options
+	salt       uint64                 // chooses the sample
+	sure       atomic.Pointer[string] // the stream that is in the sample whatever the salt says: no sample is empty
+
+	comparing *comparing // with an older version; nil when that is not asked for
+
+	mu       sync.Mutex
+	findings *Findings
+	waiting  []suspect
+}
+
+// suspect is a stream whose row was behind it at the first look, or that was not there at all.
+type suspect struct {
+	stream string
+	want   uint64 // the version that the stream had; 0 when there was none
+	at     time.Time
+	noRow  bool // so that nothing was compared yet
+}
+
+func newPass(v *Verifier, d projection.Definition, t projection.Table, o Options) *pass {
+	p := &pass{Verifier: v, definition: d, table: t, options: o, salt: uint64(v.Now().UnixNano()), findings: newFindings(t.String(), o.Sample)}
+	if o.Against != nil {
+		p.comparing = &comparing{}
+	}
+	return p
+}
+
+func (p *pass) run(ctx context.Context) error {
+	if err := p.walk(ctx); err != nil {
+		return err
+	}
+	if err := p.lookAgain(ctx); err != nil {
+		return err
+	}
+	sortProblems(p.findings.Problems)
+	return p.conclude(ctx)
+}
+
+// walk goes through the streams and the rows: side by side where the stores keep them in order,
+// else one after the other. Then it looks for the streams' rows before it compares rows: one that
+// comes up in between is then known to have been missing. The other way round it would be neither
+// compared nor missing.
+func (p *pass) walk(ctx context.Context) (err error) {
+	stores, err := p.inOrder(ctx)
+	if err != nil {
+		return err
+	}
+	if stores != nil {
+		defer func() { err = errors.Join(err, stores.close()) }()
+		return walk(ctx, p.workers(), func(ctx context.Context, after string) (stretch, string, error) {
+			return p.next(ctx, stores, after)
+		}, func(ctx context.Context, s stretch) error { return p.compareStretch(ctx, stores.streams, s) })
+	}
+	if err := p.streams(ctx); err != nil {
+		return err
+	}
+	if err := walk(ctx, p.workers(), rowsOf(p.Tables, p.table, p.options.Part), p.comparePage); err != nil {
+		return err
+	}
+	return p.compareVersions(ctx)
+}
+
+func (p *pass) sampled() bool { return p.options.Sample > 0 && p.options.Sample < 1 }
+
+// chosen reports whether a stream is in the sample.
+func (p *pass) chosen(stream string) bool {
+	if !p.sampled() {
+		return true
+	}
+	h := fnv.New64a()
+	h.Write([]byte(stream)) //nolint:errcheck // it cannot fail
+	x := (h.Sum64() ^ p.salt) * 0x9e3779b97f4a7c15
+	return float64(x>>11)/(1<<53) < math.Min(p.options.Sample, 1) || p.surely(stream)
+}
+
+// surely reports whether a stream is the first that the chance has left out.
+func (p *pass) surely(stream string) bool {
+	if first := p.sure.Load(); first != nil {
+		return *first == stream
+	}
+	own := strings.Clone(stream)
+	return p.sure.CompareAndSwap(nil, &own) || *p.sure.Load() == stream
+}
+
+// comparePage compares rows with their streams.
+func (p *pass) comparePage(ctx context.Context, rows []projection.Record) error {
+	page, kept := newFindings("", 0), p.present(rows)
+	histories, err := p.Streams.LoadMany(ctx, streamsOf(kept))
+	if err != nil {
+		return err
+	}
+	behind, err := p.judgeRows(ctx, kept, histories, page)
+	if err != nil {
+		return err
+	}
+	return p.add(ctx, page, behind)
+}
+
+// present keeps the rows that are to be compared; those of what was read are lost.
+func (p *pass) present(rows []projection.Record) []projection.Record {
+	kept := rows[:0]
+	for i := range rows {
+		if present(&rows[i]) && p.chosen(rows[i].Stream) {
+			kept = append(kept, rows[i])
+		}
+	}
+	return kept
+}
+
+// judgeRows compares rows with their streams, which were read after them, and heals those that
+// are wrong. It answers those that have to be looked at again: they are behind, or there is no stream.
+func (p *pass) judgeRows(ctx context.Context, rows []projection.Record, histories map[string][]event.Event, page *Findings) (behind []suspect, err error) {
+	var wrong []Problem
+	now := p.Now()
+	for i := range rows {
+		row, history := &rows[i], histories[rows[i].Stream]
+		j, err := judge(p.definition, row, history, event.InstantOf(now))
+		if err != nil {
+			return nil, err
+		}
+		page.Rows++
+		page.Events += int64(len(history))
+		page.Sums.addAll(j.folds)
+		switch {
+		case j.noStream():
+			behind = append(behind, suspect{stream: row.Stream, at: now})
+		case j.class != "":
+			wrong = append(wrong, problemOf(row, uint64(len(history)), &j))
+		case j.behind:
+			behind = append(behind, suspect{stream: row.Stream, want: uint64(len(history)), at: now})
+		}
+		if row.Parked != nil && j.class == "" {
+			page.Parked++
+		}
+	}
+	return behind, p.settleProblems(ctx, wrong, page)
+}
+
+// add takes over what a page has shown.
+func (p *pass) add(ctx context.Context, page *Findings, waiting []suspect) error {
+	p.mu.Lock()
+	p.findings.merge(page)
+	p.waiting = append(p.waiting, waiting...)
+	var full []suspect
+	if len(p.waiting) >= maxWaiting {
+		full, p.waiting = p.waiting, nil
+	}
+	if p.options.Progress != nil {
+		f := p.findings
+		p.options.Progress(Progress{Rows: f.Rows, Events: f.Events, Streams: f.Streams, Waiting: len(p.waiting), Problems: f.problems()})
+	}
+	p.mu.Unlock()
+	return p.secondLook(ctx, full)
+}
+
+// streams finds the streams of the part that have no row.
+func (p *pass) streams(ctx context.Context) error {
+	return walk(ctx, p.workers(), func(ctx context.Context, cursor string) ([]string, string, error) {
+		return p.Streams.Streams(ctx, p.options.Part, cursor, pageSize)
+	}, p.lookFor)
+}
+
+// lookFor looks for the rows of streams.
+func (p *pass) lookFor(ctx context.Context, names []string) error {
+	page := newFindings("", 0)
+	kept := names[:0]
+	for _, name := range names {
+		if p.definition.Folds(name) && p.chosen(name) {
+			kept = append(kept, name)
+		}
+	}
+	page.Streams = int64(len(kept))
+	rows, err := p.Tables.Records(ctx, p.table, kept)
+	if err != nil {
+		return err
+	}
+	missing := slices.DeleteFunc(kept, func(name string) bool {
+		row := rows[name]
+		return present(&row)
+	})
+	if len(missing) == 0 {
+		return p.add(ctx, page, nil)
+	}
+	histories, err := p.Streams.LoadMany(ctx, missing)
+	if err != nil {
+		return err
+	}
+	return p.add(ctx, page, p.missing(missing, histories))
+}
+
+// missing lets streams without a row wait for their second look. How long a stream is has to be
+// known now: a row that comes up later may still lack some of it.
+func (p *pass) missing(streams []string, histories map[string][]event.Event) []suspect {
+	waiting := make([]suspect, len(streams))
+	now := p.Now()
+	for i, name := range streams {
+		waiting[i] = suspect{strings.Clone(name), uint64(len(histories[name])), now, true}
+	}
+	return waiting
+}

@@ -1,0 +1,235 @@
+// Package telemetry sends the spans and metrics that package observe records to where the environment says.
+// It is apart from observe so that only programs which send something carry OpenTelemetry's SDK,
+// and OTLP, which brings gRPC and protocol buffers along, is yet a package of its own.
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+
+	"gakushoku/internal/observe"
+	"gakushoku/internal/observe/telemetry/xray"
+)
+
+// scope is the name of this program's instrumentation.
+const scope = "gakushoku"
+
+// The names of OpenTelemetry's specification.
+const (
+	envDisabled       = "OTEL_SDK_DISABLED"
+	envTracesExporter = "OTEL_TRACES_EXPORTER"
+	envServiceName    = "OTEL_SERVICE_NAME"
+
+	envMetricsExporter = "OTEL_METRICS_EXPORTER"
+
+	toConsole = "console" // of the traces' exporters
+)
+
+// SpanExporters makes exporters by the names that OTEL_TRACES_EXPORTER may have.
+type SpanExporters map[string]func(context.Context) (sdktrace.SpanExporter, error)
+
+// Options say what is sent where.
+type Options struct {
+	Function string              // which part of the system this process is, as in its log lines
+	Getenv   func(string) string // of the environment
+	Out      io.Writer           // where the exporter console writes
+	Logger   zerolog.Logger      // hears of what could not be sent
+	More     SpanExporters       // what this program can do besides none, console and xray
+	// Kept gets what failed and what was slow, whatever is sent elsewhere; nil for nobody.
+	Kept sdktrace.SpanExporter
+
+	Metrics       MetricReaders // what this program can do with metrics besides none
+	MetricsUnsaid string        // what it does with them when the environment does not say
+}
+
+// Telemetry sends what a process records. The zero value, and nil, send nothing and cost
+// nothing. It is safe for concurrent use.
+type Telemetry struct {
+	spans   *sdktrace.TracerProvider
+	meters  *sdkmetric.MeterProvider
+	metrics *observe.Metrics
+	sinks   []observe.Lossy
+}
+
+// Open reads the environment and starts to send. A value that it does not know is an error: who
+// asks for traces and gets none would notice too late.
+func Open(ctx context.Context, o Options) (*Telemetry, error) {
+	t := &Telemetry{}
+	if o.Getenv(envDisabled) == "true" {
+		return t, nil
+	}
+	about, err := describe(ctx, o)
+	if err != nil {
+		return t, err
+	}
+	// What the SDK cannot send it tells one function of the process, whatever there is.
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { o.Logger.Warn().Err(err).Msg("telemetry:not-sent") }))
+	if err := t.openTraces(ctx, o, about); err != nil {
+		return t, err
+	}
+	if err := t.openMetrics(ctx, o, about); err != nil {
+		return &Telemetry{}, errors.Join(err, t.Close(ctx))
+	}
+	return t, nil
+}
+
+func (t *Telemetry) openTraces(ctx context.Context, o Options, about *resource.Resource) error {
+	slow, err := slowOf(o.Getenv)
+	if err != nil {
+		return err
+	}
+	sampler, processors, err := t.sendingSpans(ctx, o)
+	if err != nil {
+		return err
+	}
+	if slow > 0 {
+		sampler = RecordAll(sampler)
+		for i := range processors {
+			processors[i] = NewKeeper(processors[i], slow)
+		}
+		if o.Kept != nil {
+			file := newBounded("spans", o.Kept, o.Logger, sdktrace.WithBatchTimeout(keptDelay))
+			t.sinks = append(t.sinks, file.sent)
+			processors = append(processors, everything{NewKeeper(file, slow)})
+		}
+	}
+	if len(processors) == 0 {
+		return nil
+	}
+	if o.Getenv(envTracesExporter) == toConsole {
+		processors = append(processors, correlating{})
+	}
+	options := []sdktrace.TracerProviderOption{sdktrace.WithSampler(sampler), sdktrace.WithResource(about)}
+	for _, p := range processors {
+		options = append(options, sdktrace.WithSpanProcessor(p))
+	}
+	t.spans = sdktrace.NewTracerProvider(options...)
+	return nil
+}
+
+// keptDelay is by when a span that is kept is there for who looks for it.
+const keptDelay = time.Second
+
+// sendingSpans is what sends spans to where the environment says, and which of them; without
+// such a place none, and what callers have decided goes on to others.
+func (t *Telemetry) sendingSpans(ctx context.Context, o Options) (sdktrace.Sampler, []sdktrace.SpanProcessor, error) {
+	exporter, err := spanExporter(ctx, o)
+	if err != nil || exporter == nil {
+		return parentBased(sdktrace.NeverSample()), nil, err
+	}
+	sampler, err := samplerOf(o.Getenv)
+	if err != nil {
+		return nil, nil, errors.Join(err, exporter.Shutdown(ctx))
+	}
+	sending := newBounded("traces", exporter, o.Logger)
+	t.sinks = append(t.sinks, sending.sent)
+	return sampler, []sdktrace.SpanProcessor{sending}, nil
+}
+
+// spanExporter is what OTEL_TRACES_EXPORTER names, nil for none.
+func spanExporter(ctx context.Context, o Options) (sdktrace.SpanExporter, error) {
+	name := o.Getenv(envTracesExporter)
+	switch name {
+	case "", "none":
+		return nil, nil
+	case toConsole:
+		return console(o.Out)
+	case "xray":
+		address, onLambda := o.Getenv("AWS_XRAY_DAEMON_ADDRESS"), o.Getenv("AWS_LAMBDA_FUNCTION_NAME") != ""
+		if onLambda && address == "" {
+			return nil, nil // an emulator: Lambda itself always says where its daemon is
+		}
+		return xray.New(xray.Options{
+			Address: address, OnLambda: onLambda,
+			Invocation: func() string { return o.Getenv("_X_AMZN_TRACE_ID") },
+		})
+	}
+	more, ok := o.More[name]
+	if !ok {
+		return nil, fmt.Errorf("%s is %q, which this program cannot do: use none, console or xray, or otlp with the server", envTracesExporter, name)
+	}
+	exporter, err := more(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s=%s: %w", envTracesExporter, name, err)
+	}
+	return exporter, nil
+}
+
+// ServiceName is what the environment calls this service.
+func ServiceName(getenv func(string) string) string {
+	if name := getenv(envServiceName); name != "" {
+		return name
+	}
+	return scope
+}
+
+// describe is what is said of the process with each span. The SDK's own detectors look for much
+// more, and cost a cold start.
+func describe(ctx context.Context, o Options) (*resource.Resource, error) {
+	return resource.New(ctx, resource.WithAttributes(attribute.String("service.namespace", scope), attribute.String("gakushoku.function", o.Function)),
+		resource.WithFromEnv(), resource.WithAttributes(attribute.String("service.name", ServiceName(o.Getenv))))
+}
+
+// Tracer records what is sent; nil when nothing is.
+func (t *Telemetry) Tracer() trace.Tracer {
+	if t == nil || t.spans == nil {
+		return nil
+	}
+	return t.spans.Tracer(scope)
+}
+
+// Metrics measure what is sent; nil when nothing is.
+func (t *Telemetry) Metrics() *observe.Metrics {
+	if t == nil {
+		return nil
+	}
+	return t.metrics
+}
+
+// Sinks are what spans go to, each with a count of those that did not get through.
+func (t *Telemetry) Sinks() []observe.Lossy {
+	if t == nil {
+		return nil
+	}
+	return t.sinks
+}
+
+// Flush sends what is waiting. A Lambda function does so at the end of each invocation, since
+// it may be frozen for hours after that.
+func (t *Telemetry) Flush(ctx context.Context) error {
+	var errs []error
+	if t != nil && t.meters != nil {
+		errs = append(errs, t.meters.ForceFlush(ctx))
+	}
+	if t != nil && t.spans != nil {
+		errs = append(errs, t.spans.ForceFlush(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// Close sends what is waiting and ends. Metrics and spans go side by side: if one takes all the
+// time that there is, the other still gets through.
+func (t *Telemetry) Close(ctx context.Context) error {
+	var metrics, spans error
+	var closing sync.WaitGroup
+	if t != nil && t.meters != nil {
+		closing.Go(func() { metrics = t.meters.Shutdown(ctx) })
+	}
+	if t != nil && t.spans != nil {
+		closing.Go(func() { spans = t.spans.Shutdown(ctx) })
+	}
+	closing.Wait()
+	return errors.Join(metrics, spans)
+}

@@ -1,0 +1,201 @@
+package alarm
+
+import (
+	"slices"
+	"time"
+
+	"gakushoku/internal/observe/telemetry/promtext"
+)
+
+// Scrape is what the metrics of a server said at a time.
+type Scrape struct {
+	At      time.Time
+	Samples []promtext.Sample // nil when the server did not answer
+}
+
+// State is what came of a condition.
+type State string
+
+// The states.
+const (
+	OK         State = "OK"
+	Firing     State = "firing"
+	Unreadable State = "unreadable" // the metrics of an embedded server do not show it
+)
+
+// Verdict is what came of a condition, and why.
+type Verdict struct {
+	State  State
+	Points []Point // the newest first; of a condition of others, those of the first that fires
+}
+
+// Point is the value of one period.
+type Point struct {
+	From, To  time.Time
+	Value     float64
+	Missing   bool // there was nothing to read
+	Breaching bool
+}
+
+// Evaluate holds scrapes, in order of time, against the condition as CloudWatch does, looking
+// back from the last one. The period is the condition's own when it is 0; a drill has no five
+// minutes.
+func (c *Condition) Evaluate(scrapes []Scrape, period time.Duration) Verdict {
+	if len(c.AnyOf) > 0 {
+		return c.evaluateAny(scrapes, period)
+	}
+	if !c.Embedded() {
+		return Verdict{State: Unreadable}
+	}
+	if period <= 0 {
+		period = c.Period
+	}
+	v := Verdict{State: OK}
+	if len(scrapes) == 0 {
+		return v
+	}
+	to, breaching := scrapes[len(scrapes)-1].At, 0
+	for range c.Periods {
+		p := c.point(scrapes, to.Add(-period), to)
+		if p.Breaching {
+			breaching++
+		}
+		v.Points = append(v.Points, p)
+		to = to.Add(-period)
+	}
+	if breaching >= c.Datapoints {
+		v.State = Firing
+	}
+	return v
+}
+
+// evaluateAny is Evaluate of a condition that others make up.
+func (c *Condition) evaluateAny(scrapes []Scrape, period time.Duration) Verdict {
+	all := Verdict{State: OK}
+	for _, name := range c.AnyOf {
+		part, _ := Find(name)
+		if v := part.Evaluate(scrapes, period); v.State == Firing {
+			return v
+		}
+	}
+	return all
+}
+
+func (c *Condition) point(scrapes []Scrape, from, to time.Time) Point {
+	p := Point{From: from, To: to}
+	var ok bool
+	if p.Value, ok = c.Value.read(window(scrapes, from, to)); !ok {
+		p.Value, p.Missing, p.Breaching = 0, true, c.Missing == Breaching
+		return p
+	}
+	switch c.Compare {
+	case Above:
+		p.Breaching = p.Value > c.Threshold
+	case AtLeast:
+		p.Breaching = p.Value >= c.Threshold
+	case Below:
+		p.Breaching = p.Value < c.Threshold
+	}
+	return p
+}
+
+// span is a period: the samples at its beginning and at its end, nil where there are none, and
+// whether the server answered when it was last asked.
+type span struct {
+	before, after []promtext.Sample
+	asked, up     bool
+}
+
+func window(scrapes []Scrape, from, to time.Time) span {
+	var s span
+	for _, scrape := range scrapes {
+		switch {
+		case !scrape.At.After(from):
+			if scrape.Samples != nil {
+				s.before = scrape.Samples
+			}
+		case !scrape.At.After(to):
+			s.asked, s.up = true, scrape.Samples != nil
+			if s.up {
+				s.after = scrape.Samples
+			}
+		}
+	}
+	return s
+}
+
+// read is the value in a period; false when there is nothing to read it from.
+func (v Value) read(s span) (float64, bool) {
+	values, known := make([]float64, len(v.Terms)), make([]bool, len(v.Terms))
+	for i, t := range v.Terms {
+		values[i], known[i] = t.Series.read(s)
+	}
+	last := len(values) - 1
+	if !known[last] {
+		return 0, false
+	}
+	parts := 0.0
+	for _, value := range values[:last] {
+		parts += value
+	}
+	switch v.Form {
+	case Sum:
+		return parts + values[last], true
+	case Share:
+		return parts / values[last], values[last] > 0
+	case Stalled:
+		if values[last] > 0 && parts == 0 {
+			return 1, true
+		}
+		return 0, true
+	}
+	return values[last], true
+}
+
+func (r Series) read(s span) (float64, bool) {
+	if r.Read == Up {
+		if s.up {
+			return 1, s.asked
+		}
+		return 0, s.asked
+	}
+	if r.Read == Last {
+		return r.last(s)
+	}
+	if s.before == nil || s.after == nil {
+		return 0, false
+	}
+	if r.Read == Quantile {
+		return promtext.Quantile(r.Quantile, r.increases(s, r.Name+"_bucket"))
+	}
+	total := 0.0
+	for _, grown := range r.increases(s, r.Name) {
+		total += grown.Value
+	}
+	return total, true
+}
+
+// last is the sum of gauges; false when nobody has set one.
+func (r Series) last(s span) (float64, bool) {
+	total, known := 0.0, false
+	for _, sample := range s.after {
+		if sample.Name == r.Name && r.matches(sample.Labels) {
+			total, known = total+sample.Value, true
+		}
+	}
+	return total, known
+}
+
+// increases are by how much the counters of a name grew, by series.
+func (r Series) increases(s span, name string) []promtext.Sample {
+	return slices.DeleteFunc(promtext.Increases(s.before, s.after, name), func(grown promtext.Sample) bool { return !r.matches(grown.Labels) })
+}
+
+func (r Series) matches(labels map[string]string) bool {
+	for name, pattern := range r.Where {
+		if !pattern.MatchString(labels[name]) {
+			return false
+		}
+	}
+	return true
+}

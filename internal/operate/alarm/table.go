@@ -1,0 +1,124 @@
+package alarm
+
+import (
+	"regexp"
+	"slices"
+	"time"
+
+	"gakushoku/internal/observe"
+	"gakushoku/internal/observe/telemetry/emf"
+)
+
+// All are the conditions, those of guests first. The caller may change the slice.
+func All() []Condition {
+	return slices.Concat(guests(), readModels(), log(), platform())
+}
+
+// Find finds a condition by its name.
+func Find(name string) (Condition, bool) {
+	all := All()
+	i := slices.IndexFunc(all, func(c Condition) bool { return c.Name == name })
+	if i < 0 {
+		return Condition{}, false
+	}
+	return all[i], true
+}
+
+// Namespace is that of the metrics that the functions send, by stack.
+const Namespace = "gakushoku/${Stack}"
+
+// The namespaces of AWS's own metrics.
+const (
+	lambda     = "AWS/Lambda"
+	dynamoDB   = "AWS/DynamoDB"
+	apiGateway = "AWS/ApiGateway"
+	states     = "AWS/States"
+)
+
+// The statistics.
+const (
+	sum     = "Sum"
+	maximum = "Maximum"
+	count   = "SampleCount"
+	p95     = "p95"
+)
+
+const quiet = "no data means that nobody asked, which is how it is at night"
+
+// ours is a metric of our own. Whatever the dimensions, the service is one.
+func ours(name, statistic string, dimensions ...Dimension) Metric {
+	return Metric{Namespace, name, append([]Dimension{{emf.Service, "gakushoku"}}, dimensions...), statistic}
+}
+
+func ofAPI(name, statistic string) Metric {
+	return Metric{apiGateway, name, []Dimension{{"ApiName", "${Stack}"}, {"Stage", "${Stage}"}}, statistic}
+}
+
+func ofFunction(function, name, statistic string) Metric {
+	return Metric{lambda, name, []Dimension{{"FunctionName", "${" + function + "}"}}, statistic}
+}
+
+func grown(series string) Series { return Series{Name: series} }
+
+func grownWhere(series, label, pattern string) Series {
+	return Series{Name: series, Where: where(label, pattern)}
+}
+
+func p95Of(series string) Series { return Series{Name: series, Read: Quantile, Quantile: 0.95} }
+
+func where(label, pattern string) map[string]*regexp.Regexp {
+	return map[string]*regexp.Regexp{label: regexp.MustCompile("^(?:" + pattern + ")$")}
+}
+
+// log are the conditions of the numbered log, from which everything can be made anew.
+func log() []Condition {
+	return []Condition{
+		{
+			Name: "log-not-advancing", Class: Critical, Runbook: "log-not-advancing.md",
+			Meaning: "Guests order, but for 15 minutes nothing has come into the numbered log. Nothing is lost as long as the event table's stream keeps it, " +
+				"which is 24 hours; until then rebuilds and backups lack the newest events.",
+			Value: Value{Stalled, []Term{
+				{ID: "archived", Metric: ours(observe.MetricLogLag, count), Series: grown("gakushoku_log_lag_seconds_count")},
+				{ID: "appended", Metric: ours(observe.MetricAppended, sum), Series: grown("gakushoku_events_appended_total")},
+			}},
+			Compare: AtLeast, Threshold: 1, Period: 5 * time.Minute, Periods: 3, Datapoints: 3,
+			Missing: NotBreaching, Why: quiet,
+		},
+		late("archiver-late", Warning, "ArchiverFunction", time.Minute, "log-not-advancing.md",
+			"The archiver is more than a minute behind the event table's stream: the numbered log lacks the newest events."),
+		late("archiver-very-late", Critical, "ArchiverFunction", 15*time.Minute, "log-not-advancing.md",
+			"The archiver is more than 15 minutes behind the event table's stream, which forgets events after 24 hours. Fix it today."),
+		undelivered("archiver-gave-up", "ArchiverMapping", "log-not-advancing.md",
+			"Records of the event table's stream are in the failure bucket since the archiver could not take them: the numbered log lacks events, until archive verify --fix appends them."),
+		{
+			Name: "events-changed", Class: Critical, Once: true, Runbook: "events-changed.md",
+			Meaning: "Somebody has changed or removed stored events in the event table, or put something there that is none. No function may; the numbered log has the events as they were.",
+			Value:   Value{Single, []Term{{ID: "touched", Metric: ours(observe.MetricTouched, sum)}}},
+			Compare: Above, Threshold: 0, Period: time.Minute, Periods: 1, Datapoints: 1,
+			Missing: NotBreaching, Why: "no data means that nothing but new events came out of the stream",
+		},
+	}
+}
+
+// late is that a reader of the stream is behind. Lambda measures it when it reads on, so when
+// the reader is not run at all it says nothing: for that there are conditions of what stands
+// still.
+func late(name string, class Class, function string, than time.Duration, runbook, meaning string) Condition {
+	return Condition{
+		Name: name, Class: class, Meaning: meaning, Runbook: runbook,
+		Value:   Value{Single, []Term{{ID: "age", Metric: ofFunction(function, "IteratorAge", maximum)}}},
+		Compare: Above, Threshold: float64(than.Milliseconds()), Period: time.Minute, Periods: 3, Datapoints: 3,
+		Missing: NotBreaching, Why: "no data means that there is nothing in the stream to read",
+	}
+}
+
+// undelivered is that records went to the failure bucket.
+func undelivered(name, mapping, runbook, meaning string) Condition {
+	return Condition{
+		Name: name, Class: Critical, Once: true, Meaning: meaning, Runbook: runbook,
+		Value: Value{Single, []Term{{ID: "records", Metric: Metric{lambda, "OnFailureDestinationDeliveredEventCount",
+			[]Dimension{{"EventSourceMappingUUID", "${" + mapping + "}"}}, sum}}}},
+		Compare: Above, Threshold: 0, Period: time.Minute, Periods: 1, Datapoints: 1,
+		Missing: NotBreaching, Why: "no data means that nothing was given up",
+	}
+}

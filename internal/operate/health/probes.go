@@ -1,0 +1,184 @@
+package health
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/event"
+	"gakushoku/internal/observe"
+)
+
+// The names of the probes: people and alarms look for them.
+const (
+	PartEventStore    = "eventStore"
+	PartReadModel     = "readModel"
+	PartProjectionLag = "projectionLag"
+	PartLogLag        = "logLag"
+	PartDisk          = "disk"
+	PartParked        = "parked"
+	PartServing       = "serving"
+)
+
+// probeStream is a stream that no order can have, since it has no id.
+const probeStream = event.OrderStreamPrefix
+
+// publicDetail is what a client may hear about err.
+func publicDetail(err error) string {
+	var told *Problem
+	if errors.As(err, &told) {
+		return told.Detail
+	}
+	return "it cannot be reached or does not work: see the log"
+}
+
+// Streams is what the probe of the event store calls.
+type Streams interface {
+	Load(ctx context.Context, stream string, after uint64) ([]event.Event, error)
+}
+
+// EventStore reads a stream that does not exist: the way to the store and its permissions.
+func EventStore(streams Streams) Probe {
+	return Probe{PartEventStore, func(ctx context.Context) (string, error) {
+		_, err := streams.Load(ctx, probeStream, 0)
+		return "", err
+	}}
+}
+
+// ReadModel goes the way of a query: the pointer of a projection, and the active version's
+// table. A projection that was never set up is well, since its first event sets it up.
+func ReadModel(pointers projection.Pointers, browser projection.Browser, name string) Probe {
+	return Probe{PartReadModel, func(ctx context.Context) (string, error) {
+		p, err := pointers.Pointer(ctx, name)
+		if errors.Is(err, projection.ErrNoPointer) {
+			return name + " waits for its first event", nil
+		}
+		if err != nil {
+			return "", err
+		}
+		v, ok := p.ActiveVersion()
+		if !ok {
+			return "", Problemf("%s has no active version", name)
+		}
+		_, err = browser.Record(ctx, p.Table(v), probeStream)
+		switch {
+		case errors.Is(err, projection.ErrNoTable):
+			return "", Problemf("the table of %s is missing: rebuild the projection", p.Table(v))
+		case err != nil && !errors.Is(err, projection.ErrNoRecord):
+			return "", err
+		}
+		return p.Table(v).String() + " is active", nil
+	}}
+}
+
+// Lag is how far a projector, or an archiver, is behind the event store.
+type Lag struct {
+	Behind time.Duration // how old the oldest event is that did not arrive; 0 when there is none
+	Detail string        // for a person; may be empty
+}
+
+// ProjectionLag fails when lag tells that events are applied later than limit.
+func ProjectionLag(limit time.Duration, lag func(context.Context) (Lag, error)) Probe {
+	return lagProbe(PartProjectionLag, "events are applied %s late, %s is the limit", limit, lag)
+}
+
+// LogLag fails when lag tells that events come into the log later than limit.
+func LogLag(limit time.Duration, lag func(context.Context) (Lag, error)) Probe {
+	return lagProbe(PartLogLag, "events come into the log %s late, %s is the limit", limit, lag)
+}
+
+func lagProbe(part, late string, limit time.Duration, lag func(context.Context) (Lag, error)) Probe {
+	return Probe{part, func(ctx context.Context) (string, error) {
+		l, err := lag(ctx)
+		if err != nil {
+			return "", err
+		}
+		if l.Behind > limit {
+			return "", Problemf(late, l.Behind.Round(time.Millisecond), limit)
+		}
+		if l.Detail != "" {
+			return l.Detail, nil
+		}
+		return fmt.Sprintf("%s behind", l.Behind.Round(time.Millisecond)), nil
+	}}
+}
+
+// maxParked is as many parked streams as are counted; more are too many whatever their number.
+const maxParked = 1000
+
+// Parked counts, and measures, the streams that are parked in the active versions of these
+// projections. It does not fail because of them: the service is there, and an alarm on the
+// meter, or on projection:parked in the log, is what calls somebody.
+func Parked(pointers projection.Pointers, tables projection.Inspector, names ...string) Probe {
+	return Probe{PartParked, func(ctx context.Context) (string, error) {
+		var found []string
+		for _, name := range names {
+			n, err := CountParked(ctx, pointers, tables, name)
+			if err != nil {
+				return "", err
+			}
+			observe.MetricsOf(ctx).Parked(ctx, name, n)
+			if n > 0 {
+				found = append(found, fmt.Sprintf("%s: %d streams, see gakushoku projection park list %s", name, n, name))
+			}
+		}
+		if len(found) == 0 {
+			return "no stream is parked", nil
+		}
+		return strings.Join(found, "; "), nil
+	}}
+}
+
+// CountParked is how many streams are parked in the active version of a projection; maxParked
+// stands for more.
+func CountParked(ctx context.Context, pointers projection.Pointers, tables projection.Inspector, name string) (n int, err error) {
+	p, err := pointers.Pointer(ctx, name)
+	if errors.Is(err, projection.ErrNoPointer) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	v, ok := p.ActiveVersion()
+	for cursor := ""; ok && n < maxParked; {
+		var records []projection.Record
+		records, cursor, err = tables.ParkedRecords(ctx, p.Table(v), cursor, maxParked-n)
+		if errors.Is(err, projection.ErrNoTable) {
+			return 0, nil // readModel says so
+		}
+		if err != nil {
+			return n, err
+		}
+		n += len(records)
+		ok = cursor != ""
+	}
+	return n, nil
+}
+
+// Disk fails when less than minFree bytes are free; free tells how many there are.
+func Disk(minFree uint64, free func() (uint64, error)) Probe {
+	return Probe{PartDisk, func(context.Context) (string, error) {
+		n, err := free()
+		if err != nil {
+			return "", err
+		}
+		if n < minFree {
+			return "", Problemf("%d MiB are free, at least %d are needed: make room or move the data", n>>20, minFree>>20)
+		}
+		return fmt.Sprintf("%d MiB are free", n>>20), nil
+	}}
+}
+
+// Serving fails as soon as the server is about to stop, while it still answers: whoever shares out
+// requests has to send them elsewhere.
+func Serving(stopping func() bool) Probe {
+	return Probe{PartServing, func(context.Context) (string, error) {
+		if stopping() {
+			return "", &Problem{Detail: "the server is stopping", Planned: true}
+		}
+		return "requests are taken", nil
+	}}
+}

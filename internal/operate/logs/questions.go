@@ -1,0 +1,148 @@
+package logs
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/observe"
+)
+
+// slowBatch is how long a batch of events takes that makes lists late.
+const slowBatch = time.Second
+
+// What the saved form of a question has in the place of what only whoever asks can know.
+const (
+	anyOperation = "CORRELATION-ID"
+	anyOrder     = "ORDER-ID"
+)
+
+// Question is something that is asked of logs again and again. Here is its one definition: the
+// command line puts it to files and to CloudWatch Logs, the stack keeps it among the saved
+// queries of the console.
+type Question struct {
+	Name  string
+	About string
+	Show  []string // the fields that answer it
+	sort  string   // of its saved form
+	where func(Given) Filter
+}
+
+// Given is what whoever asks knows.
+type Given struct {
+	CorrelationID string
+	OrderID       string
+	Slow          time.Duration // from when on an operation is slow; 0 is observe.Slow
+}
+
+// The names of the questions that the command line has options for.
+const (
+	QuestionOperation = "operation"
+	QuestionFailed    = "failed"
+	QuestionSlow      = "slow"
+	QuestionOrder     = "order"
+)
+
+const (
+	newestFirst = "@timestamp desc"
+	oldestFirst = "@timestamp asc"
+)
+
+// The messages that end an operation: how long it took is there.
+var ends = []string{"request:end", "projection:batch", "archive:batch"}
+
+// Questions are all of them.
+func Questions() []Question {
+	return []Question{
+		{
+			QuestionOperation, "What happened in one operation?",
+			[]string{observe.FieldFunction, messageField, "method", "path", "status", observe.FieldCommandName, observe.FieldQueryName, observe.FieldStream, observe.FieldDurationMs, observe.FieldResult, observe.FieldErrorClass, "error"},
+			oldestFirst,
+			func(g Given) Filter { return is(observe.FieldCorrelationID, g.CorrelationID) },
+		},
+		{
+			QuestionFailed, "Which commands failed, by class of error? Those of class domain were refused by the rules.",
+			[]string{observe.FieldErrorClass, "code", observe.FieldCommandName, observe.FieldStream, observe.FieldCorrelationID, "error"},
+			observe.FieldErrorClass + " asc, " + newestFirst,
+			func(Given) Filter { return is(messageField, "command:failed") },
+		},
+		{
+			QuestionSlow, "Which operations were slow?",
+			[]string{observe.FieldDurationMs, observe.FieldFunction, messageField, "method", "path", "status", "events", observe.FieldCorrelationID},
+			observe.FieldDurationMs + " desc",
+			func(g Given) Filter {
+				return All{is(messageField, ends...), atLeast{observe.FieldDurationMs, float64(g.Slow) / float64(time.Millisecond)}}
+			},
+		},
+		{
+			QuestionOrder, "What happened to one order?",
+			[]string{observe.FieldFunction, messageField, observe.FieldCommandName, observe.FieldQueryName, observe.FieldEventType, observe.FieldVersion, observe.FieldProjection, observe.FieldResult, observe.FieldErrorClass, "error", observe.FieldCorrelationID},
+			oldestFirst,
+			func(g Given) Filter {
+				return Any{is(observe.FieldOrderID, g.OrderID), is(observe.FieldStream, event.OrderStream(g.OrderID))}
+			},
+		},
+		{
+			"lag", "What makes the lists late?",
+			[]string{messageField, observe.FieldDurationMs, "records", "events", "failedStreams", observe.FieldStream, observe.FieldResult, observe.FieldErrorClass, "error"},
+			newestFirst,
+			func(Given) Filter {
+				return Any{
+					is(messageField, "projection:delayed", "projection:failed", "projection:gap", "projection:heal"),
+					All{is(messageField, "projection:batch"), Any{is(observe.FieldResult, observe.ResultNG), atLeast{observe.FieldDurationMs, float64(slowBatch.Milliseconds())}}},
+				}
+			},
+		},
+		{
+			"cold-starts", "Which operations had to wait until a function's process was started?",
+			[]string{observe.FieldFunction, messageField, observe.FieldDurationMs, "method", "path", "function_request_id"},
+			newestFirst,
+			func(Given) Filter {
+				return All{isTrue{"cold_start"}, Any{is(messageField, ends...), beginsWith{messageField, "reproject:"}}}
+			},
+		},
+		{
+			"rebuilds", "What did rebuilds do, and why did they fail?",
+			[]string{messageField, "runId", observe.FieldProjection, "part", observe.FieldDurationMs, observe.FieldResult, observe.FieldErrorClass, "error"},
+			newestFirst,
+			func(Given) Filter { return beginsWith{messageField, "reproject:"} },
+		},
+	}
+}
+
+// QuestionNamed finds a question.
+func QuestionNamed(name string) (Question, error) {
+	var names []string
+	for _, q := range Questions() {
+		if q.Name == name {
+			return q, nil
+		}
+		names = append(names, q.Name)
+	}
+	return Question{}, fmt.Errorf("there is no question %q: choose one of %s", name, strings.Join(names, ", "))
+}
+
+// Filter is the question with what is given.
+func (q Question) Filter(g Given) (Filter, error) {
+	switch {
+	case q.Name == QuestionOperation && g.CorrelationID == "":
+		return nil, fmt.Errorf("the question %s needs the operation's correlation id", q.Name)
+	case q.Name == QuestionOrder && g.OrderID == "":
+		return nil, fmt.Errorf("the question %s needs the order's id", q.Name)
+	}
+	if g.Slow == 0 {
+		g.Slow = observe.Slow
+	}
+	return q.where(g), nil
+}
+
+// Saved is the question as a saved query of Logs Insights. In the place of ids it has words to
+// be replaced.
+func (q Question) Saved() string {
+	filter := q.where(Given{CorrelationID: anyOperation, OrderID: anyOrder, Slow: observe.Slow})
+	return "fields @timestamp, " + strings.Join(q.Show, ", ") +
+		"\n| filter " + filter.String() +
+		"\n| sort " + q.sort +
+		"\n| limit 1000"
+}

@@ -1,0 +1,61 @@
+package timeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"gakushoku/internal/engine/projection"
+)
+
+// Row is the row of a stream in the version of a read model that readers see.
+type Row struct {
+	Table string
+	projection.Record
+}
+
+// ReadModels is where rows are read.
+type ReadModels struct {
+	Definitions projection.Definitions
+	Pointers    projection.Pointers
+	Tables      RowReader
+}
+
+// RowReader is what is read of the tables.
+type RowReader interface {
+	// Records is that of projection.Tables.
+	Records(ctx context.Context, t projection.Table, streams []string) (map[string]projection.Record, error)
+}
+
+// activeRows are the rows of streams in the versions that readers see, one for each projection
+// that folds the stream; without a record where there is no row.
+func (m *ReadModels) activeRows(ctx context.Context, streams []string) ([]Row, error) {
+	var rows []Row
+	for _, name := range m.Definitions.Names() {
+		pointer, err := m.Pointers.Pointer(ctx, name)
+		if errors.Is(err, projection.ErrNoPointer) {
+			continue // its first event sets it up
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading the pointer of %s: %w", name, err)
+		}
+		v, ok := pointer.ActiveVersion()
+		d, known := m.Definitions.Newest(name)
+		if !ok || !known {
+			continue
+		}
+		for part := range slices.Chunk(slices.DeleteFunc(slices.Clone(streams), func(s string) bool { return !d.Folds(s) }), projection.MaxWrite) {
+			records, err := m.Tables.Records(ctx, pointer.Table(v), part)
+			if err != nil {
+				return nil, err
+			}
+			for _, stream := range part {
+				record := records[stream]
+				record.Stream = stream
+				rows = append(rows, Row{pointer.Table(v).String(), record})
+			}
+		}
+	}
+	return rows, nil
+}

@@ -1,0 +1,142 @@
+// Package top makes of two readings of a running server's metrics what happens there now: how
+// much, how fast, what fails, and how far the read models and the log are behind. It is pure.
+package top
+
+import (
+	"cmp"
+	"strings"
+	"time"
+
+	"gakushoku/internal/observe/telemetry/promtext"
+	"gakushoku/internal/operate/health"
+)
+
+// Reading is what a server said of itself at a time.
+type Reading struct {
+	At      time.Time
+	Samples []promtext.Sample
+	Health  health.Report
+}
+
+// Page is what happened between two readings.
+type Page struct {
+	At      time.Time     `json:"at"`
+	Seconds float64       `json:"seconds"`
+	Health  health.Report `json:"health"`
+
+	Requests []Rate             `json:"requests"` // by route and status
+	Commands []Rate             `json:"commands"` // by name and result
+	Errors   map[string]float64 `json:"errorsPerSecond"`
+
+	AppendedPerSecond  float64            `json:"appendedPerSecond"`
+	ConflictsPerSecond float64            `json:"conflictsPerSecond"`
+	RepeatsPerSecond   float64            `json:"repeatsPerSecond"`   // commands that had been carried out before
+	Delivered          map[string]float64 `json:"deliveredPerSecond"` // events, by what came of them
+	Projections        []Projection       `json:"projections"`
+	Log                Log                `json:"log"`
+	PointerHits        *float64           `json:"pointerHits,omitempty"` // share of pointer reads answered from memory
+	Rebuilds           []Rebuild          `json:"rebuilds"`              // that run in the server's process
+	Machine            Machine            `json:"machine"`
+}
+
+// Rate is how often something happened, and how long it took.
+type Rate struct {
+	Name       string  `json:"name"`
+	Result     string  `json:"result"`
+	ErrorClass string  `json:"errorClass,omitempty"`
+	PerSecond  float64 `json:"perSecond"`
+	Quantiles
+}
+
+// Quantiles are of something that was timed; nil when it did not happen. What is longer than the
+// meter counts is as long as that.
+type Quantiles struct {
+	P50Ms *float64 `json:"p50Ms,omitempty"`
+	P95Ms *float64 `json:"p95Ms,omitempty"`
+}
+
+// Projection is how a read model is kept up to date.
+type Projection struct {
+	Name           string    `json:"name"`
+	Lag            Quantiles `json:"lag"`
+	HealsPerSecond float64   `json:"healsPerSecond"`
+	Parked         *float64  `json:"parked,omitempty"` // streams; nil when nobody has counted them yet
+}
+
+// Log is how the numbered log is kept up to date.
+type Log struct {
+	Head *float64  `json:"head,omitempty"` // number of its newest event; nil when this process has added none
+	Lag  Quantiles `json:"lag"`
+}
+
+// Rebuild is how far a rebuild has come.
+type Rebuild struct {
+	Projection string             `json:"projection"`
+	Planned    float64            `json:"planned"`   // events
+	PerSecond  map[string]float64 `json:"perSecond"` // events, by step
+}
+
+// Machine is which parts of the server's machine are in use, from 0 to 1; nil where it cannot tell.
+type Machine struct {
+	CPU    *float64 `json:"cpu,omitempty"`
+	Memory *float64 `json:"memory,omitempty"`
+	Disk   *float64 `json:"disk,omitempty"`
+}
+
+// The series that a page is made of; Prometheus' names of the meters in package observe.
+const (
+	requests  = "http_server_request_duration_seconds"
+	commands  = "gakushoku_command_duration_seconds"
+	conflicts = "gakushoku_command_conflicts_total"
+	repeats   = "gakushoku_command_repeats_total"
+	appended  = "gakushoku_events_appended_total"
+	delivered = "gakushoku_projection_events_total"
+	lag       = "gakushoku_projection_lag_seconds"
+	heals     = "gakushoku_projection_heals_total"
+	parked    = "gakushoku_projection_parked"
+	logHead   = "gakushoku_log_head"
+	logLag    = "gakushoku_log_lag_seconds"
+	pointers  = "gakushoku_pointer_reads_total"
+	planned   = "gakushoku_rebuild_planned"
+	folded    = "gakushoku_rebuild_events_total"
+	cpu       = "system_cpu_utilization_ratio"
+	memory    = "system_memory_utilization_ratio"
+	disk      = "system_filesystem_utilization_ratio"
+)
+
+// The labels.
+const (
+	labelMethod     = "http_request_method"
+	labelRoute      = "http_route"
+	labelStatus     = "http_response_status_code"
+	labelError      = "error_type"
+	labelCommand    = "gakushoku_command"
+	labelResult     = "gakushoku_result"
+	labelProjection = "gakushoku_projection"
+	labelCached     = "gakushoku_cached"
+	labelStep       = "gakushoku_step"
+)
+
+// Between is what happened between two readings of one server.
+func Between(before, after Reading) Page {
+	d := delta{before: before.Samples, after: after.Samples, seconds: after.At.Sub(before.At).Seconds()}
+	p := Page{At: after.At, Seconds: d.seconds, Health: after.Health}
+	p.Requests = d.rates(requests, func(l map[string]string) (string, string) {
+		if strings.HasPrefix(l[labelRoute], "/health") {
+			return "", "" // whoever looks at this page asks there
+		}
+		return l[labelMethod] + " " + cmp.Or(l[labelRoute], "(no such route)"), l[labelStatus]
+	})
+	p.Commands = d.rates(commands, func(l map[string]string) (string, string) { return l[labelCommand], l[labelResult] })
+	p.Errors = d.sums(requests+"_count", labelError)
+	p.AppendedPerSecond = total(d.sums(appended, ""))
+	p.ConflictsPerSecond = total(d.sums(conflicts, ""))
+	p.RepeatsPerSecond = total(d.sums(repeats, ""))
+	p.Delivered = d.sums(delivered, labelResult)
+	p.Projections = d.projections()
+	p.Log = Log{Head: d.gauge(logHead, "", ""), Lag: d.quantiles(logLag, everything)}
+	p.PointerHits = share(d.sums(pointers, labelCached), "true")
+	p.Rebuilds = d.rebuilds()
+	p.Machine = Machine{d.gauge(cpu, "", ""), d.gauge(memory, "", ""), d.gauge(disk, "", "")}
+	return p
+}

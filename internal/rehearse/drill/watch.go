@@ -1,0 +1,114 @@
+package drill
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"gakushoku/internal/observe/telemetry/promtext"
+	"gakushoku/internal/operate/alarm"
+	"gakushoku/internal/operate/health"
+)
+
+// How the server is watched: as a Prometheus would, but more often.
+const (
+	scrapePause = 200 * time.Millisecond
+	scrapeLimit = 2 * time.Second
+	maxScraped  = 1 << 20
+)
+
+// watch reads a server's metrics from its start to its end.
+type watch struct {
+	url    string
+	http   *http.Client
+	cancel context.CancelFunc
+	ended  sync.WaitGroup
+
+	mu      sync.Mutex
+	scrapes []alarm.Scrape
+}
+
+func startWatch(ctx context.Context, url string) *watch {
+	ctx, cancel := context.WithCancel(ctx)
+	w := &watch{url: url, http: &http.Client{Timeout: scrapeLimit, Transport: &http.Transport{}}, cancel: cancel}
+	w.ended.Go(func() {
+		ticker := time.NewTicker(scrapePause)
+		defer ticker.Stop()
+		for {
+			w.scrape(ctx)
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+		}
+	})
+	return w
+}
+
+func (w *watch) end() {
+	w.cancel()
+	w.ended.Wait()
+	w.http.CloseIdleConnections()
+}
+
+// scrape reads the metrics once. A server that does not answer is a scrape without samples.
+func (w *watch) scrape(ctx context.Context) {
+	text, _, err := w.get(ctx, "/metrics")
+	var samples []promtext.Sample
+	if err == nil {
+		samples, err = promtext.Parse(text)
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		samples = nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.scrapes = append(w.scrapes, alarm.Scrape{At: time.Now(), Samples: samples})
+}
+
+func (w *watch) get(ctx context.Context, path string) (text string, status int, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, w.url+path, nil)
+	if err != nil {
+		return "", 0, err
+	}
+	answer, err := w.http.Do(r)
+	if err != nil {
+		return "", 0, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxScraped))
+	return string(body), answer.StatusCode, err
+}
+
+// sofar are the scrapes until now.
+func (w *watch) sofar() []alarm.Scrape {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.scrapes[:len(w.scrapes):len(w.scrapes)]
+}
+
+// part is what /health/ready says of a part.
+func (w *watch) part(ctx context.Context, name string) (health.Part, error) {
+	text, status, err := w.get(ctx, "/health/ready")
+	if err != nil {
+		return health.Part{}, err
+	}
+	var report health.Report
+	if err := json.Unmarshal([]byte(text), &report); err != nil {
+		return health.Part{}, fmt.Errorf("/health/ready answers with status %d: %w", status, err)
+	}
+	for _, p := range report.Parts {
+		if p.Name == name {
+			return p, nil
+		}
+	}
+	return health.Part{}, fmt.Errorf("/health/ready knows no part %s", name)
+}

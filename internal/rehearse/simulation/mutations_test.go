@@ -1,0 +1,305 @@
+package simulation_test
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/engine/eventstore"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/rebuild"
+	"gakushoku/internal/event"
+	"gakushoku/internal/rehearse/simulation"
+)
+
+// within is by how many seeds a mistake has to be noticed.
+const within = 30_000
+
+// mutations are mistakes in the protocol, each made once.
+var mutations = map[string]simulation.Mutation{
+	"a gap or a lost race is not healed":                  {Projector: withoutHeal},
+	"rows are written without their condition":            {Projector: unconditional},
+	"totals only ever grow":                               {Projector: totalsGrow},
+	"heal reads streams that are not quite newest":        {Projector: staleStreams},
+	"the head of the log moves without a condition":       {Ledger: newLooseHead},
+	"live delivery joins before the plan":                 {Order: order("Join JoinWait Plan Replay Collect CatchUp StartVerify VerifyParts Verify Switch Soak Cleanup")},
+	"nobody waits after the join":                         {Order: order("Plan Replay Collect Join CatchUp StartVerify VerifyParts Verify Switch Soak Cleanup")},
+	"nothing is caught up":                                {Order: order("Plan Replay Collect Join JoinWait StartVerify VerifyParts Verify Switch Soak Cleanup")},
+	"the pointer is switched before verification":         {Order: order("Plan Replay Collect Join JoinWait CatchUp Switch StartVerify VerifyParts Verify Soak Cleanup"), Before: map[string]func(*rebuild.Run){"Switch": trust}},
+	"streams with a gap are not healed":                   {Before: map[string]func(*rebuild.Run){"CatchUp": forgetGaps}},
+	"a worker writes rows without their condition":        {Sink: unconditionalSink},
+	"each attempt of a worker adds its totals":            {Sink: totalsTwice},
+	"a cleanup does not wait for readers":                 {Settings: func(s *rebuild.Settings) { s.PointerTTL = 0 }},
+	"a lost ledger is not noticed":                        {Blobs: blindToManifests},
+	"a new version takes the table that another has left": {Tables: withoutLeftTables},
+	"the checkpoint moves before its batch is in":         {Feed: hasty},
+	"the previous version is not written during the soak": {Pointers: withoutPrevious},
+}
+
+// showing is the seed to begin with for mistakes that few seeds show: one that showed it when it was
+// looked for last. Where it does not any more, those after it are played.
+var showing = map[string]uint64{
+	"a cleanup does not wait for readers": 13728, "a lost ledger is not noticed": 450, "a new version takes the table that another has left": 726,
+}
+
+func order(states string) []string { return strings.Fields(states) }
+
+// trust switches to what nobody has verified.
+func trust(run *rebuild.Run) { run.Verify = &rebuild.Verified{Sound: true} }
+
+// forgetGaps lets the catch-up believe that it has healed the streams with a gap.
+func forgetGaps(run *rebuild.Run) { run.CatchUp.Rounds = max(run.CatchUp.Rounds, 1) }
+
+// raceDetector is set in a program that has it.
+var raceDetector bool
+
+func TestMistakesInTheProtocolAreNoticed(t *testing.T) {
+	if raceDetector {
+		t.Skip("these are thousands of runs, which take ten times as long with the race detector, and the mistakes are none of memory")
+	}
+	t.Parallel()
+	for name, m := range mutations {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			from := max(1, showing[name])
+			for s := from; s < from+within; s++ {
+				if r := simulation.Run(t, s, m, false); r.Broken != "" {
+					t.Logf("seed %d: %.200s", s, r.Broken)
+					return
+				}
+			}
+			t.Errorf("%d runs and nobody noticed", within)
+		})
+	}
+}
+
+// withoutHeal lets a heal see no more of a stream than the row has.
+func withoutHeal(t projection.Tables, l eventstore.Loader) (projection.Tables, eventstore.Loader) {
+	h := &blindHeal{Tables: t, loader: l, rows: map[string]projection.Record{}}
+	return h, h
+}
+
+type blindHeal struct {
+	projection.Tables
+	loader eventstore.Loader
+	rows   map[string]projection.Record
+}
+
+func (h *blindHeal) Records(ctx context.Context, t projection.Table, streams []string) (map[string]projection.Record, error) {
+	found, err := h.Tables.Records(ctx, t, streams)
+	for _, s := range streams {
+		h.rows[s] = found[s]
+	}
+	return found, err
+}
+
+func (h *blindHeal) Load(ctx context.Context, stream string, after uint64) ([]event.Event, error) {
+	return h.loader.Load(ctx, stream, after)
+}
+
+func (h *blindHeal) LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error) {
+	all, err := h.loader.LoadMany(ctx, streams)
+	for name, events := range all {
+		n := h.rows[name].Version
+		if h.rows[name].Parked != nil {
+			n++
+		}
+		all[name] = events[:min(n, uint64(len(events)))]
+	}
+	return all, err
+}
+
+// unconditional writes rows whatever is there: the compare-and-set is lost.
+func unconditional(t projection.Tables, l eventstore.Loader) (projection.Tables, eventstore.Loader) {
+	return unconditionalTables{t}, l
+}
+
+type unconditionalTables struct{ projection.Tables }
+
+func (m unconditionalTables) Write(ctx context.Context, t projection.Table, changes []projection.Change) ([]string, error) {
+	for i := range changes {
+		current, err := m.Records(ctx, t, []string{changes[i].Stream})
+		if err != nil {
+			return nil, err
+		}
+		changes[i].Expected = current[changes[i].Stream].Writes
+	}
+	return m.Tables.Write(ctx, t, changes)
+}
+
+// totalsGrow adds to totals what a row contributes now, but does not take back what it
+// contributed before.
+func totalsGrow(t projection.Tables, l eventstore.Loader) (projection.Tables, eventstore.Loader) {
+	return totalsGrowTables{t}, l
+}
+
+type totalsGrowTables struct{ projection.Tables }
+
+func (m totalsGrowTables) Write(ctx context.Context, t projection.Table, changes []projection.Change) ([]string, error) {
+	for i := range changes {
+		kept := changes[i].Totals[:0]
+		for _, c := range changes[i].Totals {
+			if c.Amount > 0 {
+				kept = append(kept, c)
+			}
+		}
+		changes[i].Totals = kept
+	}
+	return m.Tables.Write(ctx, t, changes)
+}
+
+// staleStreams reads streams without their newest event, as an eventually consistent read may.
+func staleStreams(t projection.Tables, l eventstore.Loader) (projection.Tables, eventstore.Loader) {
+	return t, staleLoader{l}
+}
+
+type staleLoader struct{ eventstore.Loader }
+
+func (m staleLoader) LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error) {
+	all, err := m.Loader.LoadMany(ctx, streams)
+	for name, events := range all {
+		all[name] = events[:len(events)-1]
+	}
+	return all, err
+}
+
+// looseHead is a ledger whose commits look at claims, but not at whether the head has moved.
+type looseHead struct {
+	eventlog.Ledger
+	head      eventlog.Head
+	claims    map[string]eventlog.Claim
+	manifests []eventlog.Manifest
+}
+
+func newLooseHead(l eventlog.Ledger) eventlog.Ledger {
+	return &looseHead{Ledger: l, claims: map[string]eventlog.Claim{}}
+}
+
+func (l *looseHead) Head(context.Context) (eventlog.Head, error) { return l.head, nil }
+
+func (l *looseHead) Claimed(_ context.Context, source string) (eventlog.Claim, error) {
+	return l.claims[source], nil
+}
+
+func (l *looseHead) Commit(_ context.Context, c eventlog.Commit) error {
+	if l.claims[c.Source].Records > 0 {
+		return eventlog.ErrClaimed
+	}
+	l.claims[c.Source] = eventlog.Claim{Records: c.Records, First: c.Manifest.First}
+	l.manifests = append(l.manifests, c.Manifest)
+	l.head = eventlog.Head{Number: c.Manifest.Last, Segments: l.head.Segments + 1, CommittedAt: c.Manifest.CreatedAt}
+	return nil
+}
+
+func (l *looseHead) Manifests(_ context.Context, after uint64, limit int) ([]eventlog.Manifest, error) {
+	var page []eventlog.Manifest
+	for _, m := range l.manifests {
+		if m.Last > after && len(page) < limit {
+			page = append(page, m)
+		}
+	}
+	return page, nil
+}
+
+// unconditionalSink puts rows whatever is there.
+func unconditionalSink(s projection.Sink, t projection.Tables) projection.Sink {
+	return &overwritingSink{s, t}
+}
+
+type overwritingSink struct {
+	projection.Sink
+	tables projection.Tables
+}
+
+func (s *overwritingSink) PutPart(ctx context.Context, t projection.Table, part projection.BulkPart) (int, error) {
+	rows := 0
+	for r, err := range part.Rows {
+		if err != nil {
+			return 0, err
+		}
+		current, err := s.tables.Records(ctx, t, []string{r.Stream})
+		if err != nil {
+			return 0, err
+		}
+		if _, err := s.tables.Write(ctx, t, []projection.Change{{Record: r, Expected: current[r.Stream].Writes}}); err != nil {
+			return 0, err
+		}
+		rows++
+	}
+	part.Rows = func(func(projection.Record, error) bool) {}
+	if _, err := s.Sink.PutPart(ctx, t, part); err != nil {
+		return 0, err
+	}
+	return rows, nil
+}
+
+// totalsTwice lets a sink take each attempt at a part for another part.
+func totalsTwice(s projection.Sink, _ projection.Tables) projection.Sink { return addingSink{s} }
+
+type addingSink struct{ projection.Sink }
+
+var attempts atomic.Int64
+
+func (s addingSink) PutPart(ctx context.Context, t projection.Table, part projection.BulkPart) (int, error) {
+	part.Name += "-" + strconv.FormatInt(attempts.Add(1), 10)
+	return s.Sink.PutPart(ctx, t, part)
+}
+
+// withoutPrevious lets projectors take the previous version for one that nobody needs.
+func withoutPrevious(p projection.Pointers) projection.Pointers { return activeOnly{p} }
+
+type activeOnly struct{ projection.Pointers }
+
+func (p activeOnly) Pointer(ctx context.Context, name string) (projection.Pointer, error) {
+	pointer, err := p.Pointers.Pointer(ctx, name)
+	for i := range pointer.Versions {
+		if v := &pointer.Versions[i]; v.State == projection.Previous {
+			v.State = projection.Scratch
+		}
+	}
+	return pointer, err
+}
+
+// blindToManifests hides from an archiver that a segment begins with the number that is next.
+func blindToManifests(b eventlog.Blobs) eventlog.Blobs { return withoutFirstByte{b} }
+
+type withoutFirstByte struct{ eventlog.Blobs }
+
+func (b withoutFirstByte) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
+	if length == 1 && strings.HasPrefix(key, eventlog.ManifestFolder) {
+		return nil, eventlog.ErrNoBlob
+	}
+	return b.Blobs.GetRange(ctx, key, offset, length)
+}
+
+// withoutLeftTables lets a rebuild believe that there is no table of any number.
+func withoutLeftTables(s projection.Store) projection.Store { return noTableThere{s} }
+
+type noTableThere struct{ projection.Store }
+
+func (s noTableThere) Record(ctx context.Context, t projection.Table, stream string) (projection.Record, error) {
+	if stream == "-" {
+		return projection.Record{}, projection.ErrNoTable
+	}
+	return s.Store.Record(ctx, t, stream)
+}
+
+// hasty moves the checkpoint as soon as a batch is read, so that a stop in the middle of it loses
+// the rest.
+func hasty(f eventstore.Feed, c projection.Checkpoints) eventstore.Feed { return hastyFeed{f, c} }
+
+type hastyFeed struct {
+	eventstore.Feed
+	checkpoints projection.Checkpoints
+}
+
+func (f hastyFeed) Read(ctx context.Context, cursor string, limit int) ([]event.Event, string, error) {
+	events, next, err := f.Feed.Read(ctx, cursor, limit)
+	if err == nil && len(events) > 0 {
+		err = f.checkpoints.SetCheckpoint(ctx, "projector", projection.Checkpoint{Cursor: next})
+	}
+	return events, next, err
+}

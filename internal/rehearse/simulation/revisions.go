@@ -1,0 +1,75 @@
+package simulation
+
+import (
+	"strconv"
+
+	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/event"
+)
+
+// ordersName is the projection that is rebuilt.
+const ordersName = readmodel.OrdersName
+
+// folded reports whether a stream is one of that projection's.
+func folded(stream string) bool { return projection.Orders().Folds(stream) }
+
+// revisions are those of the projection: in some runs the second is deployed on the way, and a
+// rebuild makes the first table version of it while live delivery goes on writing the first.
+func revisions() []projection.Definition {
+	first, second := projection.Orders(), projection.Orders()
+	second.Revision++
+	second.NewRow = func() readmodel.Row { return new(countedOrder) }
+	return []projection.Definition{first, second}
+}
+
+// countedOrder is the row of the second revision: it has another shape and other totals.
+type countedOrder struct {
+	Order  readmodel.Order `json:"order"`
+	Events int64           `json:"events"`
+}
+
+// Apply is readmodel.Row.
+func (c *countedOrder) Apply(e *event.Event) error {
+	err := c.Order.Apply(e)
+	if err == nil {
+		c.Events++
+	}
+	return err
+}
+
+// Contributions is readmodel.Row.
+func (c *countedOrder) Contributions() []readmodel.Contribution {
+	return append(c.Order.Contributions(), readmodel.Contribution{Key: "events", Field: c.Order.Status, Amount: c.Events})
+}
+
+// Place is readmodel.Row.
+func (c *countedOrder) Place() readmodel.Place { return c.Order.Place() }
+
+// AppendJSON is readmodel.Row.
+func (c *countedOrder) AppendJSON(dst []byte) []byte {
+	dst = c.Order.AppendJSON(append(dst, `{"order":`...))
+	return append(strconv.AppendInt(append(dst, `,"events":`...), c.Events, 10), '}')
+}
+
+// code is the revisions that a process knows which starts now.
+func (w *world) code() []projection.Definition { return revisions()[:w.deployed] }
+
+// deploy replaces the code: instances of functions that have nothing to do are gone, those at
+// work come to the end of their invocation. The embedded system is started again.
+func (w *world) deploy() {
+	w.deployed = len(revisions())
+	w.s.history.add("operator", "deploys", goOn)
+	w.s.count("deploys")
+	for _, p := range w.projectors {
+		p.process.retired = true
+	}
+	for _, p := range w.followers {
+		p.crash()
+	}
+	for _, g := range w.guests {
+		g.process.crash()
+	}
+}
+
+func (w *world) deployable() bool { return w.upgrade && w.deployed < len(revisions()) }

@@ -1,0 +1,107 @@
+package dynamo
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/fault"
+)
+
+const (
+	// maxSumFields bounds the fields of one update: an expression has at most 4 KB.
+	maxSumFields = 200
+	// chunkSums bounds the totals of one transaction of a bulk: with its marker it is full.
+	chunkSums = maxTransactionItems - 1
+)
+
+// addPartTotals adds the totals of a part in transactions, each with a marker of its own that
+// lets it happen once. How they are cut depends on nothing but the totals, so that all
+// attempts at the part cut alike.
+func (s *Tables) addPartTotals(ctx context.Context, t projection.Table, part projection.BulkPart) error {
+	for i, sums := range cutTotals(part.Totals()) {
+		marker := item{attrPK: str(partPrefix + part.Name), attrSK: str("totals-" + strconv.Itoa(i))}
+		if err := s.addOnce(ctx, t, marker, sums); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cutTotals sums contributions by key, in the order of keys and fields, and cuts them into
+// lists that a transaction can add. Two sums of one key, which has more fields than an update
+// can name, are never in one list.
+func cutTotals(contributions []readmodel.Contribution) [][]*totalSum {
+	contributions = slices.Clone(contributions)
+	slices.SortFunc(contributions, func(a, b readmodel.Contribution) int {
+		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Field, b.Field))
+	})
+	var chunks [][]*totalSum
+	var last *totalSum
+	for _, c := range contributions {
+		if c.Amount == 0 {
+			continue
+		}
+		if last == nil || last.key != c.Key || len(last.fields) == maxSumFields {
+			full := last == nil || last.key == c.Key || len(chunks[len(chunks)-1]) == chunkSums
+			if full {
+				chunks = append(chunks, nil)
+			}
+			last = &totalSum{key: c.Key, amounts: map[string]int64{}}
+			chunks[len(chunks)-1] = append(chunks[len(chunks)-1], last)
+		}
+		last.fields = append(last.fields, c.Field)
+		last.amounts[c.Field] = c.Amount
+	}
+	return chunks
+}
+
+// addOnce adds sums to totals and stores the marker, unless it is there: then they are in.
+func (s *Tables) addOnce(ctx context.Context, t projection.Table, marker item, sums []*totalSum) error {
+	name := s.name(t)
+	return patiently(ctx, func() error {
+		// Any shard is right: whether the totals are in is up to the marker alone.
+		shard := rand.IntN(totalShards)
+		items := []types.TransactWriteItem{{Put: &types.Put{
+			TableName: &name, Item: marker, ConditionExpression: aws.String("attribute_not_exists(" + attrPK + ")"),
+		}}}
+		for _, sum := range sums {
+			items = append(items, types.TransactWriteItem{Update: sum.update(&name, shard)})
+		}
+		_, err := s.client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: items}, untokened)
+		var cancelled *types.TransactionCanceledException
+		if err != nil && ctx.Err() == nil && errors.As(err, &cancelled) {
+			return s.whyNotAdded(ctx, t, cancelled)
+		}
+		if err != nil {
+			return s.wrap(ctx, t, "adding totals to", err)
+		}
+		return nil
+	})
+}
+
+// whyNotAdded reads why a transaction was cancelled; nil when that was because it was done.
+func (s *Tables) whyNotAdded(ctx context.Context, t projection.Table, cancelled *types.TransactionCanceledException) error {
+	busy := false
+	for i, reason := range cancelled.CancellationReasons {
+		code := aws.ToString(reason.Code)
+		if i == 0 && code == reasonCondition {
+			return nil
+		}
+		busy = busy || busyReason(code)
+	}
+	if busy {
+		return fault.Unavailable(fmt.Errorf("adding totals to table %s: other transactions hold them: %w", s.name(t), cancelled))
+	}
+	return s.wrap(ctx, t, "adding totals to", cancelled)
+}

@@ -1,0 +1,193 @@
+package dynamo
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+
+	"gakushoku/internal/engine/eventstore"
+	"gakushoku/internal/event"
+)
+
+// StreamsAPI is what Feed calls of the SDK; a *dynamodbstreams.Client has it.
+type StreamsAPI interface {
+	DescribeStream(context.Context, *dynamodbstreams.DescribeStreamInput, ...func(*dynamodbstreams.Options)) (*dynamodbstreams.DescribeStreamOutput, error)
+	GetShardIterator(context.Context, *dynamodbstreams.GetShardIteratorInput, ...func(*dynamodbstreams.Options)) (*dynamodbstreams.GetShardIteratorOutput, error)
+	GetRecords(context.Context, *dynamodbstreams.GetRecordsInput, ...func(*dynamodbstreams.Options)) (*dynamodbstreams.GetRecordsOutput, error)
+}
+
+// DescribeAPI is what Feed calls of the SDK to find the stream of its table.
+type DescribeAPI interface {
+	DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
+}
+
+// Feed is eventstore.Feed over the stream of an event table, for local runs, tests and
+// benchmarks. On AWS Lambda's event source mapping reads the stream instead, with less delay
+// and without taking one of the two readers that a shard has. A stream holds 24 hours.
+type Feed struct {
+	tables  DescribeAPI
+	streams StreamsAPI
+	table   string
+
+	mu        sync.Mutex
+	iterators map[position]string // where a read of a shard got to; only to save calls and skip empty pages
+}
+
+var _ eventstore.Feed = (*Feed)(nil)
+
+// NewFeed is the feed of an event table that has a stream of new images.
+func NewFeed(tables DescribeAPI, streams StreamsAPI, table string) *Feed {
+	return &Feed{tables: tables, streams: streams, table: table, iterators: map[position]string{}}
+}
+
+// feedCursor is what Read has read. Its JSON, in base64, is the opaque cursor.
+type feedCursor struct {
+	Stream string                `json:"stream"` // the ARN
+	Shards map[string]*shardRead `json:"shards"`
+	Last   string                `json:"last,omitempty"` // the shard that was read last: the next turn is another's
+}
+
+// shardRead is how far a shard was read.
+type shardRead struct {
+	Sequence string `json:"sequence,omitempty"` // of the last record; "" before the first
+	Done     bool   `json:"done,omitempty"`     // it is closed and was read to its end
+}
+
+// ErrFeedCursor says that a cursor does not fit the feed any more: the table was made anew,
+// or the reader was away for longer than the stream holds. Events may be missing from the
+// feed; the event table has them all.
+var ErrFeedCursor = errors.New("the feed does not go on from this cursor: start with an empty one and heal or rebuild what reads it")
+
+// Read is eventstore.Feed. Children of a shard are read after it, so that the events of a
+// stream come in their order.
+func (f *Feed) Read(ctx context.Context, cursor string, limit int) ([]event.Event, string, error) {
+	at, err := f.decode(ctx, cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	shards, ended, err := f.shards(ctx, at.Stream)
+	if err != nil {
+		return nil, "", err
+	}
+	at.settle(shards)
+	var events []event.Event
+	visited := map[string]bool{}
+	for len(events) < limit {
+		shard, ok := at.turn(shards, visited)
+		if !ok {
+			break
+		}
+		found, err := f.readShard(ctx, at, shard, limit-len(events))
+		if err != nil {
+			return nil, "", err
+		}
+		events = append(events, found...)
+		at.Last = aws.ToString(shard.ShardId)
+		visited[at.Last] = true
+	}
+	if ended && len(events) == 0 {
+		return nil, "", fmt.Errorf("stream %s has ended, and was read to its end: %w", at.Stream, ErrFeedCursor)
+	}
+	next, err := json.Marshal(at)
+	if err != nil {
+		return nil, "", fmt.Errorf("encoding the cursor of the feed: %w", err)
+	}
+	return events, base64.RawURLEncoding.EncodeToString(next), nil
+}
+
+// decode reads a cursor, or makes the one before all events.
+func (f *Feed) decode(ctx context.Context, cursor string) (*feedCursor, error) {
+	if cursor == "" {
+		out, err := f.tables.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &f.table})
+		if err != nil {
+			return nil, wrap(ctx, "looking for the stream of table "+f.table, err)
+		}
+		if out.Table == nil {
+			return nil, fmt.Errorf("looking for the stream of table %s: %w", f.table, errNotDescribed)
+		}
+		if out.Table.LatestStreamArn == nil {
+			return nil, fmt.Errorf("table %s has no stream: enable one with new images", f.table)
+		}
+		return &feedCursor{Stream: *out.Table.LatestStreamArn, Shards: map[string]*shardRead{}}, nil
+	}
+	var at feedCursor
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err == nil {
+		err = json.Unmarshal(raw, &at)
+	}
+	if err != nil || at.Stream == "" {
+		return nil, fmt.Errorf("cursor %q is not one of this feed", cursor)
+	}
+	if at.Shards == nil {
+		at.Shards = map[string]*shardRead{}
+	}
+	return &at, nil
+}
+
+// shards lists the shards of the stream, and tells whether nothing more will come into it:
+// that of a table that was dropped can be read for a day.
+func (f *Feed) shards(ctx context.Context, stream string) (all []types.Shard, ended bool, err error) {
+	in := &dynamodbstreams.DescribeStreamInput{StreamArn: &stream}
+	for {
+		out, err := f.streams.DescribeStream(ctx, in)
+		if missing(err) {
+			return nil, false, fmt.Errorf("stream %s is gone: %w", stream, ErrFeedCursor)
+		}
+		if err != nil {
+			return nil, false, wrap(ctx, "listing the shards of table "+f.table, err)
+		}
+		if out.StreamDescription == nil {
+			return nil, false, fmt.Errorf("listing the shards of table %s: %w", f.table, errNotDescribed)
+		}
+		all = append(all, out.StreamDescription.Shards...)
+		if in.ExclusiveStartShardId = out.StreamDescription.LastEvaluatedShardId; in.ExclusiveStartShardId == nil {
+			return all, out.StreamDescription.StreamStatus == types.StreamStatusDisabled, nil
+		}
+	}
+}
+
+// settle forgets shards that the stream no longer has, and takes up those that are new.
+func (c *feedCursor) settle(shards []types.Shard) {
+	known := make(map[string]*shardRead, len(shards))
+	for _, shard := range shards {
+		id := aws.ToString(shard.ShardId)
+		if known[id] = c.Shards[id]; known[id] == nil {
+			known[id] = &shardRead{}
+		}
+	}
+	c.Shards = known
+}
+
+// turn is the shard to be read next: one that is not finished, whose parent is, and that was
+// not visited in this call; in a circle from the one that was read last, so that a busy
+// shard does not keep the others waiting.
+func (c *feedCursor) turn(shards []types.Shard, visited map[string]bool) (types.Shard, bool) {
+	var ready []types.Shard
+	for _, shard := range shards {
+		id := aws.ToString(shard.ShardId)
+		parent := c.Shards[aws.ToString(shard.ParentShardId)]
+		if !visited[id] && !c.Shards[id].Done && (parent == nil || parent.Done) {
+			ready = append(ready, shard)
+		}
+	}
+	if len(ready) == 0 {
+		return types.Shard{}, false
+	}
+	slices.SortFunc(ready, func(a, b types.Shard) int { return strings.Compare(*a.ShardId, *b.ShardId) })
+	for _, shard := range ready {
+		if *shard.ShardId > c.Last {
+			return shard, true
+		}
+	}
+	return ready[0], true
+}

@@ -1,0 +1,290 @@
+package dynamo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/event"
+	"gakushoku/internal/fault"
+)
+
+// LedgerAPI is what Ledger calls of the SDK; a *dynamodb.Client has it.
+type LedgerAPI interface {
+	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
+}
+
+// Ledger is eventlog.Ledger in the control table:
+//   - pk "log#head": the head, whose number every commit has as its condition;
+//   - pk "log#manifest", sk the number of the segment's last event in 20 digits: so a page of
+//     manifests behind a number is one query;
+//   - pk "log#claim#<source>": what a commit has covered, which DynamoDB forgets by itself
+//     some time after eventlog.ClaimsKept (the attribute expires).
+type Ledger struct {
+	client LedgerAPI
+	table  string
+}
+
+var _ eventlog.Ledger = (*Ledger)(nil)
+
+// NewLedger is the ledger in a control table.
+func NewLedger(client LedgerAPI, table string) *Ledger { return &Ledger{client: client, table: table} }
+
+// The attributes of the ledger's items, beside value.
+const (
+	attrNumber    = "number"      // head: of the last event; claim: of the segment's first
+	attrSegments  = "segments"    // head: how many there are
+	attrCommitted = "committedAt" // head
+	attrRecords   = "records"     // claim
+	// attrExpires is when DynamoDB may drop an item of the control table, in seconds since
+	// 1970: the table's time to live, in template.yaml too. Items without it stay.
+	attrExpires = "expires"
+)
+
+const (
+	manifestPK = "log#manifest"
+	// claimMargin is kept on top of eventlog.ClaimsKept for clocks that differ.
+	claimMargin = 24 * time.Hour
+	// maxManifestPage is about what an answer of DynamoDB, of 1 MB, has room for.
+	maxManifestPage = 500
+)
+
+// How a commit waits for another transaction that holds the head.
+const (
+	commitConflicts   = 8
+	commitConflictMin = 10 * time.Millisecond
+	commitConflictMax = 500 * time.Millisecond
+)
+
+func headKey() item { return item{attrPK: str("log#head"), attrSK: str("head")} }
+
+func claimKey(source string) item {
+	return item{attrPK: str("log#claim#" + source), attrSK: str("claim")}
+}
+
+func manifestKey(last uint64) item {
+	return item{attrPK: str(manifestPK), attrSK: str(fmt.Sprintf("%020d", last))}
+}
+
+// Head is eventlog.Ledger.
+func (s *Ledger) Head(ctx context.Context) (eventlog.Head, error) {
+	it, err := s.get(ctx, headKey())
+	if err != nil || len(it) == 0 {
+		return eventlog.Head{}, err
+	}
+	var head eventlog.Head
+	if head.Number, err = whole(it, attrNumber); err == nil {
+		head.Segments, err = whole(it, attrSegments)
+	}
+	if err == nil {
+		head.CommittedAt, err = event.ParseInstant(text(it, attrCommitted))
+	}
+	if err != nil {
+		return eventlog.Head{}, fmt.Errorf("%s: %w", s.doing("decoding the head"), err)
+	}
+	return head, nil
+}
+
+// Claimed is eventlog.Ledger.
+func (s *Ledger) Claimed(ctx context.Context, source string) (eventlog.Claim, error) {
+	it, err := s.get(ctx, claimKey(source))
+	if err != nil || len(it) == 0 {
+		return eventlog.Claim{}, err
+	}
+	records, err := whole(it, attrRecords)
+	if err != nil {
+		return eventlog.Claim{}, fmt.Errorf("%s: %w", s.doing("decoding a claim"), err)
+	}
+	first, err := whole(it, attrNumber)
+	if err != nil {
+		return eventlog.Claim{}, fmt.Errorf("%s: %w", s.doing("decoding a claim"), err)
+	}
+	return eventlog.Claim{Records: int(records), First: first}, nil
+}
+
+func (s *Ledger) get(ctx context.Context, key item) (item, error) {
+	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: key, ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return nil, wrap(ctx, s.doing("reading "+text(key, attrPK)), err)
+	}
+	return out.Item, nil
+}
+
+// Manifests is eventlog.Ledger.
+func (s *Ledger) Manifests(ctx context.Context, after uint64, limit int) ([]eventlog.Manifest, error) {
+	if limit < 1 {
+		return nil, fmt.Errorf("%s: a page of %d makes no sense", s.doing("reading manifests"), limit)
+	}
+	in := &dynamodb.QueryInput{
+		TableName:                 &s.table,
+		KeyConditionExpression:    aws.String(attrPK + " = :pk AND " + attrSK + " > :after"),
+		ExpressionAttributeValues: item{":pk": str(manifestPK), ":after": manifestKey(after)[attrSK]},
+		ConsistentRead:            aws.Bool(true),
+	}
+	var manifests []eventlog.Manifest
+	for {
+		in.Limit = aws.Int32(int32(min(limit-len(manifests), maxManifestPage)))
+		out, err := s.client.Query(ctx, in)
+		if err != nil {
+			return nil, wrap(ctx, s.doing("reading manifests"), err)
+		}
+		for _, it := range out.Items {
+			m, err := manifestOf(it)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", s.doing("reading manifests"), err)
+			}
+			manifests = append(manifests, m)
+		}
+		if in.ExclusiveStartKey = out.LastEvaluatedKey; len(manifests) >= limit || len(in.ExclusiveStartKey) == 0 {
+			return manifests, nil
+		}
+	}
+}
+
+// Commit is eventlog.Ledger.
+func (s *Ledger) Commit(ctx context.Context, c eventlog.Commit) error {
+	doing := s.doing(fmt.Sprintf("committing the events %d to %d", c.Manifest.First, c.Manifest.Last))
+	if err := c.Check(); err != nil {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	manifest, err := s.putManifest(&c.Manifest)
+	if err != nil {
+		return err
+	}
+	var sent attempts
+	err = s.transact(ctx, doing, &sent, []ledgerWrite{
+		{item: s.putClaim(c), failed: eventlog.ErrClaimed},
+		{item: s.moveHead(c.Manifest.First-1, c.Manifest, 1), failed: eventlog.ErrHeadMoved},
+		{item: manifest},
+	})
+	if errors.Is(err, eventlog.ErrClaimed) && sent.Repeated() {
+		if own, look := s.committed(ctx, &c.Manifest); own || look != nil {
+			return look
+		}
+	}
+	return err
+}
+
+// committed reports whether the ledger has this manifest, which its segment's key tells: no two
+// commits share one.
+func (s *Ledger) committed(ctx context.Context, m *eventlog.Manifest) (bool, error) {
+	it, err := s.get(ctx, manifestKey(m.Last))
+	if err != nil || len(it) == 0 {
+		return false, err
+	}
+	there, err := manifestOf(it)
+	return err == nil && there.Key == m.Key, err
+}
+
+func manifestOf(it item) (m eventlog.Manifest, err error) {
+	if err := json.Unmarshal([]byte(text(it, attrValue)), &m); err != nil {
+		return m, fmt.Errorf("decoding manifest %s: %w", text(it, attrSK), err)
+	}
+	return m, nil
+}
+
+// ledgerWrite is one item of a transaction, and what it means when its condition fails; nil:
+// that must not happen.
+type ledgerWrite struct {
+	item   types.TransactWriteItem
+	failed error
+}
+
+// transact writes all or nothing. While another transaction holds an item it tries again: what
+// became of that one shows then.
+func (s *Ledger) transact(ctx context.Context, doing string, sent *attempts, writes []ledgerWrite) error {
+	in := &dynamodb.TransactWriteItemsInput{}
+	for _, w := range writes {
+		in.TransactItems = append(in.TransactItems, w.item)
+	}
+	var err error
+	for attempt := range commitConflicts {
+		if attempt > 0 {
+			if err := pause(ctx, attempt, commitConflictMin, commitConflictMax); err != nil {
+				return err
+			}
+		}
+		_, err = s.client.TransactWriteItems(ctx, in, sent.count, untokened)
+		var cancelled *types.TransactionCanceledException
+		if err == nil || ctx.Err() != nil || !errors.As(err, &cancelled) {
+			return wrap(ctx, doing, err)
+		}
+		failed, busy := whyCancelled(cancelled, writes)
+		if failed != nil {
+			return fmt.Errorf("%s: %w", doing, failed)
+		}
+		if err = wrap(ctx, doing, err); !busy {
+			return err
+		}
+	}
+	return fault.Unavailable(err)
+}
+
+// whyCancelled tells what the first write that has a reason says: what it means that its
+// condition failed, or that something that passes was in the way. What the writes after it
+// say does not count: they would be judged anew.
+func whyCancelled(cancelled *types.TransactionCanceledException, writes []ledgerWrite) (failed error, busy bool) {
+	for i, reason := range cancelled.CancellationReasons {
+		switch code := aws.ToString(reason.Code); {
+		case busyReason(code):
+			return nil, true
+		case code == reasonCondition && i < len(writes):
+			return writes[i].failed, false
+		}
+	}
+	return nil, false
+}
+
+// moveHead moves the head from number before to behind a manifest.
+func (s *Ledger) moveHead(before uint64, to eventlog.Manifest, segments int) types.TransactWriteItem {
+	update := &types.Update{
+		TableName:           &s.table,
+		Key:                 headKey(),
+		UpdateExpression:    aws.String("SET #number = :last, #committed = :committed ADD #segments :segments"),
+		ConditionExpression: aws.String("#number = :before"),
+		ExpressionAttributeNames: map[string]string{
+			"#number": attrNumber, "#committed": attrCommitted, "#segments": attrSegments,
+		},
+		ExpressionAttributeValues: item{
+			":last": num(to.Last), ":committed": str(to.CreatedAt.String()), ":segments": num(segments), ":before": num(before),
+		},
+	}
+	if before == 0 {
+		update.ConditionExpression = aws.String("attribute_not_exists(#number)")
+		delete(update.ExpressionAttributeValues, ":before")
+	}
+	return types.TransactWriteItem{Update: update}
+}
+
+func (s *Ledger) putClaim(c eventlog.Commit) types.TransactWriteItem {
+	it := claimKey(c.Source)
+	it[attrRecords], it[attrNumber] = num(c.Records), num(c.Manifest.First)
+	it[attrExpires] = num(c.Manifest.CreatedAt.Time().Add(eventlog.ClaimsKept + claimMargin).Unix())
+	return s.putNew(it)
+}
+
+func (s *Ledger) putManifest(m *eventlog.Manifest) (types.TransactWriteItem, error) {
+	it := manifestKey(m.Last)
+	if err := setValue(it, m); err != nil {
+		return types.TransactWriteItem{}, err
+	}
+	return s.putNew(it), nil
+}
+
+// putNew puts an item where there must be none.
+func (s *Ledger) putNew(it item) types.TransactWriteItem {
+	return types.TransactWriteItem{Put: &types.Put{
+		TableName: &s.table, Item: it, ConditionExpression: aws.String("attribute_not_exists(" + attrPK + ")"),
+	}}
+}
+
+func (s *Ledger) doing(what string) string { return what + " in table " + s.table }

@@ -1,0 +1,148 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
+
+	"gakushoku/internal/event"
+	"gakushoku/internal/store/awsfault"
+	"gakushoku/internal/store/dynamo/eventitem"
+)
+
+// Bounds of one read of a shard. A page of an open shard may be empty though later ones are
+// not; the next read then goes on from the iterator that is remembered.
+const (
+	maxPages     = 100
+	maxRecords   = 1000 // of one page, as the service has it
+	maxIterators = 1000
+)
+
+// trimmed is the code for records that are older than the stream keeps.
+const trimmed = "TrimmedDataAccessException"
+
+// position is a place in a shard: after a record, or before the first.
+type position struct{ stream, shard, sequence string }
+
+// readShard reads records of one shard and moves the cursor behind them.
+func (f *Feed) readShard(ctx context.Context, at *feedCursor, shard types.Shard, limit int) ([]event.Event, error) {
+	id := aws.ToString(shard.ShardId)
+	closed := shard.SequenceNumberRange != nil && shard.SequenceNumberRange.EndingSequenceNumber != nil
+	read := at.Shards[id]
+	var events []event.Event
+	for page := 0; page < maxPages && len(events) < limit; page++ {
+		out, err := f.page(ctx, position{at.Stream, id, read.Sequence}, limit-len(events))
+		if err != nil {
+			return nil, err
+		}
+		for _, record := range out.Records {
+			e, isEvent, err := eventOfRecord(record)
+			if err != nil {
+				return nil, fmt.Errorf("reading the feed of table %s: %w", f.table, err)
+			}
+			if isEvent {
+				events = append(events, e)
+			}
+			read.Sequence = aws.ToString(record.Dynamodb.SequenceNumber)
+		}
+		if out.NextShardIterator == nil {
+			read.Done = true
+			break
+		}
+		f.remember(position{at.Stream, id, read.Sequence}, *out.NextShardIterator)
+		if len(out.Records) == 0 && !closed {
+			break
+		}
+	}
+	return events, nil
+}
+
+// page reads the records after a position.
+func (f *Feed) page(ctx context.Context, p position, limit int) (*dynamodbstreams.GetRecordsOutput, error) {
+	iterator, remembered := f.recall(p)
+	for {
+		if !remembered {
+			var err error
+			if iterator, err = f.iterator(ctx, p); err != nil {
+				return nil, err
+			}
+		}
+		out, err := f.streams.GetRecords(ctx, &dynamodbstreams.GetRecordsInput{
+			ShardIterator: &iterator,
+			Limit:         aws.Int32(int32(min(limit, maxRecords))),
+		})
+		if err == nil {
+			return out, nil
+		}
+		// A remembered iterator may have expired, after 15 minutes, and DynamoDB Local takes one
+		// of an empty shard for trimmed. The position itself tells what is so.
+		if remembered && (awsfault.HasCode(err, "ExpiredIteratorException") || awsfault.HasCode(err, trimmed)) {
+			remembered = false
+			continue
+		}
+		return nil, f.wrap(ctx, err)
+	}
+}
+
+func (f *Feed) iterator(ctx context.Context, p position) (string, error) {
+	in := &dynamodbstreams.GetShardIteratorInput{
+		StreamArn:         &p.stream,
+		ShardId:           &p.shard,
+		ShardIteratorType: types.ShardIteratorTypeTrimHorizon,
+	}
+	if p.sequence != "" {
+		in.ShardIteratorType, in.SequenceNumber = types.ShardIteratorTypeAfterSequenceNumber, &p.sequence
+	}
+	out, err := f.streams.GetShardIterator(ctx, in)
+	if err != nil {
+		return "", f.wrap(ctx, err)
+	}
+	return aws.ToString(out.ShardIterator), nil
+}
+
+func (f *Feed) wrap(ctx context.Context, err error) error {
+	if ctx.Err() == nil && (awsfault.HasCode(err, trimmed) || missing(err)) {
+		return fmt.Errorf("reading the feed of table %s: %w (%w)", f.table, ErrFeedCursor, err)
+	}
+	return wrap(ctx, "reading the feed of table "+f.table, err)
+}
+
+// recall takes the iterator of a position out of memory.
+func (f *Feed) recall(p position) (string, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	iterator, ok := f.iterators[p]
+	delete(f.iterators, p)
+	return iterator, ok
+}
+
+func (f *Feed) remember(p position, iterator string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.iterators) >= maxIterators {
+		clear(f.iterators) // of readers that went away; the others ask for new ones
+	}
+	f.iterators[p] = iterator
+}
+
+// eventOfRecord is the event that a record tells of; false when it tells of something else
+// than a new item, which this system never does to the event table.
+func eventOfRecord(record types.Record) (event.Event, bool, error) {
+	if record.EventName != types.OperationTypeInsert {
+		return event.Event{}, false, nil
+	}
+	fields := make(map[string]string, len(record.Dynamodb.NewImage))
+	for name, value := range record.Dynamodb.NewImage {
+		switch v := value.(type) {
+		case *types.AttributeValueMemberS:
+			fields[name] = v.Value
+		case *types.AttributeValueMemberN:
+			fields[name] = v.Value
+		}
+	}
+	e, err := eventitem.Decode(fields)
+	return e, err == nil, err
+}

@@ -1,0 +1,151 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"strconv"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"gakushoku/internal/engine/projection"
+)
+
+// TablesAPI is what Tables calls of the SDK; a *dynamodb.Client has it.
+type TablesAPI interface {
+	EventsAPI
+	SchemaAPI
+	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
+}
+
+// Options says how the tables of projections are named and marked.
+type Options struct {
+	Prefix string            // of every table's name, such as "gakushoku-prod-"
+	Tags   map[string]string // of every table that is made, for the bill and for permissions
+}
+
+// Tables is projection.Store, one DynamoDB table for each table version. Rows and totals are
+// read consistently; List and ParkedRecords find their rows through indexes that follow a
+// write within moments.
+type Tables struct {
+	client  TablesAPI
+	options Options
+	markers markers
+}
+
+var _ projection.Store = (*Tables)(nil)
+
+// NewTables is the projection store of tables with the prefix of o.
+func NewTables(client TablesAPI, o Options) *Tables {
+	o.Tags = maps.Clone(o.Tags)
+	return &Tables{client: client, options: o}
+}
+
+// How many parts keys are split into that are written by everybody, since one key takes
+// 1,000 writes a second. They are part of what is stored: another number needs new tables.
+const (
+	totalShards  = 8 // of each total
+	listShards   = 4 // of each bucket, written once a row
+	parkedShards = 4 // of the index of parked rows
+)
+
+// The indexes of a table. Both are sparse and hold keys only. That of buckets has keys which
+// never change, so that it costs a write when a row is made and none after.
+const (
+	listIndex   = "list"
+	parkedIndex = "parked"
+)
+
+func (s *Tables) name(t projection.Table) string { return s.options.Prefix + t.String() }
+
+// Create is projection.Tables. It waits until the table can be used, some seconds on AWS.
+func (s *Tables) Create(ctx context.Context, t projection.Table) error {
+	marks := map[string]string{"projection": t.Projection, "tableVersion": strconv.Itoa(t.Version)}
+	maps.Copy(marks, s.options.Tags)
+	s.markers.forget(t)
+	return createTable(ctx, s.client, &dynamodb.CreateTableInput{
+		TableName:   aws.String(s.name(t)),
+		BillingMode: types.BillingModePayPerRequest,
+		AttributeDefinitions: []types.AttributeDefinition{
+			stringAttribute(attrPK), stringAttribute(attrSK), stringAttribute(attrList), stringAttribute(attrSort), stringAttribute(attrParkedShard),
+		},
+		KeySchema: keys(attrPK, attrSK),
+		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{
+			keysOnlyIndex(listIndex, attrList, attrSort),
+			keysOnlyIndex(parkedIndex, attrParkedShard, attrPK),
+		},
+		Tags: tags(marks),
+	})
+}
+
+func keysOnlyIndex(name, partition, sort string) types.GlobalSecondaryIndex {
+	return types.GlobalSecondaryIndex{
+		IndexName:  &name,
+		KeySchema:  keys(partition, sort),
+		Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
+	}
+}
+
+// Drop is projection.Tables. It waits until the table is gone.
+func (s *Tables) Drop(ctx context.Context, t projection.Table) error {
+	s.markers.forget(t)
+	return dropTable(ctx, s.client, s.name(t))
+}
+
+// wrap is wrap with ErrNoTable for a table that is not there.
+func (s *Tables) wrap(ctx context.Context, t projection.Table, doing string, err error) error {
+	if missing(err) && ctx.Err() == nil {
+		return fmt.Errorf("%s table %s: %w", doing, s.name(t), projection.ErrNoTable)
+	}
+	return wrap(ctx, doing+" table "+s.name(t), err)
+}
+
+// shardOf spreads names over n shards, the same one each time.
+func shardOf(name string, n int) int {
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	return int(h.Sum32() % uint32(n))
+}
+
+// maxMarkers bounds the buckets that are remembered; beyond it they are forgotten and their
+// markers written once more.
+const maxMarkers = 10_000
+
+// markers remembers the buckets whose markers this process knows to be stored, so that a
+// marker costs one write a bucket and process.
+type markers struct {
+	mu    sync.Mutex
+	known map[marker]struct{}
+}
+
+type marker struct {
+	table  projection.Table
+	bucket string
+}
+
+func (m *markers) has(t projection.Table, bucket string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, ok := m.known[marker{t, bucket}]
+	return ok
+}
+
+func (m *markers) add(t projection.Table, bucket string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.known == nil || len(m.known) >= maxMarkers {
+		m.known = map[marker]struct{}{}
+	}
+	m.known[marker{t, bucket}] = struct{}{}
+}
+
+func (m *markers) forget(t projection.Table) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	maps.DeleteFunc(m.known, func(k marker, _ struct{}) bool { return k.table == t })
+}

@@ -1,0 +1,174 @@
+package dynamo
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"golang.org/x/sync/errgroup"
+
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/fault"
+)
+
+// How a write waits when it meets other transactions on the same items.
+const (
+	writeConflicts   = 12
+	writeConflictMin = 5 * time.Millisecond
+	writeConflictMax = 400 * time.Millisecond
+)
+
+// pending is one change on its way into the table.
+type pending struct {
+	change *projection.Change
+	item   item
+}
+
+// Write is projection.Tables. A change that leaves totals as they are is one conditional
+// put; the others share transactions with their summed differences.
+func (s *Tables) Write(ctx context.Context, t projection.Table, changes []projection.Change) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	all, err := prepare(changes)
+	if err != nil {
+		return nil, fmt.Errorf("writing to table %s: %w", s.name(t), err)
+	}
+	var late lateStreams
+	plain, grouped := s.sortOut(t, all)
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for _, g := range pack(grouped) {
+		group.Go(func() error {
+			streams, err := s.writeGroup(groupCtx, t, g)
+			late.add(streams...)
+			return err
+		})
+	}
+	for _, p := range plain {
+		group.Go(func() error {
+			isLate, err := s.writeRow(groupCtx, t, p)
+			if isLate {
+				late.add(p.change.Stream)
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return late.streams, nil
+}
+
+// lateStreams collects the streams of changes that came too late.
+type lateStreams struct {
+	mu      sync.Mutex
+	streams []string
+}
+
+func (l *lateStreams) add(streams ...string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.streams = append(l.streams, streams...)
+}
+
+// prepare makes the items of changes. They share the id of this write, by which a call that
+// the SDK sent twice knows its own rows.
+func prepare(changes []projection.Change) ([]pending, error) {
+	if len(changes) > projection.MaxWrite {
+		return nil, fmt.Errorf("%d changes at once, at most %d are taken", len(changes), projection.MaxWrite)
+	}
+	writeID := rand.Text()[:16]
+	all := make([]pending, len(changes))
+	seen := make(map[string]bool, len(changes))
+	for i := range changes {
+		c := &changes[i]
+		if seen[c.Stream] {
+			return nil, fmt.Errorf("two changes of %s at once", c.Stream)
+		}
+		seen[c.Stream] = true
+		it, err := rowItem(&c.Record, c.Expected+1, writeID)
+		if err != nil {
+			return nil, err
+		}
+		all[i] = pending{c, it}
+	}
+	return all, nil
+}
+
+// sortOut tells the changes that are one put from those that need a transaction: for totals,
+// or for the marker of a bucket that is not known to be there.
+func (s *Tables) sortOut(t projection.Table, all []pending) (plain, grouped []pending) {
+	for _, p := range all {
+		if len(p.change.Totals) == 0 && s.marked(t, p) {
+			plain = append(plain, p)
+		} else {
+			grouped = append(grouped, p)
+		}
+	}
+	return plain, grouped
+}
+
+// marked reports whether the row needs no marker for its bucket (any more).
+func (s *Tables) marked(t projection.Table, p pending) bool {
+	bucket := listedIn(p)
+	return bucket == "" || s.markers.has(t, bucket)
+}
+
+// listedIn is the bucket that lists the row, "" when none does.
+func listedIn(p pending) string {
+	if !p.change.Visible() {
+		return ""
+	}
+	return p.change.Place.Bucket
+}
+
+// writeRow stores one row that leaves totals as they are.
+func (s *Tables) writeRow(ctx context.Context, t projection.Table, p pending) (late bool, err error) {
+	name := s.name(t)
+	condition, values := rowCondition(p.change.Expected)
+	for attempt := range writeConflicts {
+		if attempt > 0 {
+			if err := pause(ctx, attempt, writeConflictMin, writeConflictMax); err != nil {
+				return false, err
+			}
+		}
+		_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{
+			TableName:                           &name,
+			Item:                                p.item,
+			ConditionExpression:                 &condition,
+			ExpressionAttributeValues:           values,
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		})
+		var failed *types.ConditionalCheckFailedException
+		var conflict *types.TransactionConflictException
+		switch {
+		case err == nil:
+			return false, nil
+		case errors.As(err, &failed):
+			own, err := s.isOwn(ctx, t, p, failed.Item)
+			return err == nil && !own, err
+		case !errors.As(err, &conflict) || ctx.Err() != nil:
+			return false, s.wrap(ctx, t, "writing "+p.change.Stream+" to", err)
+		}
+	}
+	return false, fault.Unavailable(fmt.Errorf("writing %s to table %s: other transactions kept holding the row: %w", p.change.Stream, name, err))
+}
+
+// isOwn reports whether the row that made a condition fail is the very one that was to be
+// written: the SDK sent the call again after a try whose answer was lost. A store that does
+// not return the row is asked for it.
+func (s *Tables) isOwn(ctx context.Context, t projection.Table, p pending, found item) (bool, error) {
+	if len(found) == 0 {
+		var err error
+		if found, err = s.get(ctx, t, rowKey(p.change.Stream)); err != nil {
+			return false, err
+		}
+	}
+	return text(found, attrWriteID) == text(p.item, attrWriteID), nil
+}

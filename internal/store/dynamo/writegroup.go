@@ -1,0 +1,237 @@
+package dynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/fault"
+)
+
+// smallItem is more than the update of a total or a marker takes of a transaction's size.
+const smallItem = 4096
+
+// pack puts changes into as few transactions as their limits allow.
+func pack(all []pending) [][]pending {
+	var groups [][]pending
+	var others map[string]bool // the totals and markers of the last group
+	size := 0
+	for _, p := range all {
+		wanted := othersOf(p)
+		added := itemSize(p.item) + smallItem*len(wanted)
+		fits := len(groups) > 0 && size+added <= maxTransactionBytes
+		if fits {
+			count := len(groups[len(groups)-1]) + 1 + len(others)
+			for name := range wanted {
+				if !others[name] {
+					count++
+				}
+			}
+			fits = count <= maxTransactionItems
+		}
+		if !fits {
+			groups, others, size = append(groups, nil), map[string]bool{}, 0
+		}
+		last := len(groups) - 1
+		groups[last] = append(groups[last], p)
+		size += added
+		for name := range wanted {
+			others[name] = true
+		}
+	}
+	return groups
+}
+
+// othersOf names the items besides the row that a change may write.
+func othersOf(p pending) map[string]bool {
+	names := map[string]bool{}
+	if bucket := listedIn(p); bucket != "" {
+		names["bucket "+bucket] = true
+	}
+	for _, c := range p.change.Totals {
+		names["total "+c.Key] = true
+	}
+	return names
+}
+
+// writeGroup stores changes and their differences to totals in one transaction. Those that
+// come too late are left out and the transaction is repeated without them.
+func (s *Tables) writeGroup(ctx context.Context, t projection.Table, group []pending) (late []string, err error) {
+	// Totals are summed over shards, so any shard is right. The stream chooses the first, and
+	// after a conflict chance another, so that writers get out of each other's way.
+	shard := shardOf(group[0].change.Stream, totalShards)
+	for conflicts := 0; len(group) > 0; {
+		cancelled, err := s.tryGroup(ctx, t, group, shard)
+		if err != nil || cancelled == nil {
+			return late, err
+		}
+		rest, tooLate, busy, err := s.explain(ctx, t, group, cancelled)
+		if err != nil {
+			return late, err
+		}
+		group, late = rest, append(late, tooLate...)
+		if !busy {
+			continue
+		}
+		if conflicts++; conflicts == writeConflicts {
+			return late, fault.Unavailable(fmt.Errorf("%s table %s: other transactions kept holding the items: %w", writing(group), s.name(t), cancelled))
+		}
+		shard = rand.IntN(totalShards)
+		if err := pause(ctx, conflicts, writeConflictMin, writeConflictMax); err != nil {
+			return late, err
+		}
+	}
+	return late, nil
+}
+
+// tryGroup sends the transaction once. What cancelled it comes back apart from other errors.
+func (s *Tables) tryGroup(ctx context.Context, t projection.Table, group []pending, shard int) (*types.TransactionCanceledException, error) {
+	in, buckets := s.transaction(t, group, shard)
+	_, err := s.client.TransactWriteItems(ctx, in, untokened)
+	var cancelled *types.TransactionCanceledException
+	if err != nil && ctx.Err() == nil && errors.As(err, &cancelled) {
+		return cancelled, nil
+	}
+	if err != nil {
+		return nil, s.wrap(ctx, t, writing(group), err)
+	}
+	for _, bucket := range buckets {
+		s.markers.add(t, bucket)
+	}
+	return nil, nil
+}
+
+// explain reads why a transaction was cancelled: which changes came too late, which were in
+// the table already by our own hand, which are worth another try, and whether to wait first.
+// It is an error when nothing of that is so.
+func (s *Tables) explain(ctx context.Context, t projection.Table, group []pending, cancelled *types.TransactionCanceledException) (rest []pending, late []string, busy bool, err error) {
+	if len(cancelled.CancellationReasons) < len(group) {
+		return nil, nil, false, s.wrap(ctx, t, writing(group), cancelled)
+	}
+	for i, reason := range cancelled.CancellationReasons {
+		code := aws.ToString(reason.Code)
+		busy = busy || busyReason(code)
+		switch {
+		case i >= len(group):
+		case code != reasonCondition:
+			rest = append(rest, group[i])
+		default:
+			own, err := s.isOwn(ctx, t, group[i], reason.Item)
+			if err != nil {
+				return nil, nil, false, err
+			}
+			if !own {
+				late = append(late, group[i].change.Stream)
+			}
+		}
+	}
+	if len(rest) == len(group) && !busy {
+		return nil, nil, false, s.wrap(ctx, t, writing(group), cancelled)
+	}
+	return rest, late, busy, nil
+}
+
+// writing says what is being done, for errors.
+func writing(group []pending) string {
+	switch len(group) {
+	case 0:
+		return "writing to"
+	case 1:
+		return "writing " + group[0].change.Stream + " to"
+	}
+	return fmt.Sprintf("writing %s and %d more to", group[0].change.Stream, len(group)-1)
+}
+
+// transaction is the rows of a group, in their order, then the markers that are missing and
+// the summed differences. It also says which buckets it marks.
+func (s *Tables) transaction(t projection.Table, group []pending, shard int) (*dynamodb.TransactWriteItemsInput, []string) {
+	name := s.name(t)
+	var buckets []string
+	items := make([]types.TransactWriteItem, 0, maxTransactionItems)
+	marked := map[string]bool{}
+	for _, p := range group {
+		condition, values := rowCondition(p.change.Expected)
+		items = append(items, types.TransactWriteItem{Put: &types.Put{
+			TableName:                           &name,
+			Item:                                p.item,
+			ConditionExpression:                 &condition,
+			ExpressionAttributeValues:           values,
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		}})
+		if bucket := listedIn(p); !marked[bucket] && !s.marked(t, p) {
+			marked[bucket] = true
+			buckets = append(buckets, bucket)
+		}
+	}
+	for _, bucket := range buckets {
+		items = append(items, types.TransactWriteItem{Put: &types.Put{TableName: &name, Item: markerItem(bucket)}})
+	}
+	for _, sum := range sumTotals(group) {
+		items = append(items, types.TransactWriteItem{Update: sum.update(&name, shard)})
+	}
+	return &dynamodb.TransactWriteItemsInput{TransactItems: items}, buckets
+}
+
+// fieldPrefix keeps the fields of totals apart from the keys of their items.
+const fieldPrefix = "f:"
+
+// totalSum is what a group adds to one total.
+type totalSum struct {
+	key     string
+	fields  []string
+	amounts map[string]int64
+}
+
+// sumTotals adds up the differences of a group, in the order in which they first come up.
+func sumTotals(group []pending) []*totalSum {
+	var sums []*totalSum
+	byKey := map[string]*totalSum{}
+	for _, p := range group {
+		for _, c := range p.change.Totals {
+			sum := byKey[c.Key]
+			if sum == nil {
+				sum = &totalSum{key: c.Key, amounts: map[string]int64{}}
+				byKey[c.Key] = sum
+				sums = append(sums, sum)
+			}
+			if _, ok := sum.amounts[c.Field]; !ok {
+				sum.fields = append(sum.fields, c.Field)
+			}
+			sum.amounts[c.Field] += c.Amount
+		}
+	}
+	return slices.DeleteFunc(sums, (*totalSum).isNothing)
+}
+
+// isNothing drops the fields that add up to 0, and reports whether none is left.
+func (s *totalSum) isNothing() bool {
+	s.fields = slices.DeleteFunc(s.fields, func(field string) bool { return s.amounts[field] == 0 })
+	return len(s.fields) == 0
+}
+
+// update adds the sum to one shard of the total.
+func (s *totalSum) update(table *string, shard int) *types.Update {
+	names, values := map[string]string{}, item{}
+	var adds []string
+	for i, field := range s.fields {
+		name, value := "#f"+strconv.Itoa(i), ":a"+strconv.Itoa(i)
+		names[name], values[value] = fieldPrefix+field, num(s.amounts[field])
+		adds = append(adds, name+" "+value)
+	}
+	return &types.Update{
+		TableName:                 table,
+		Key:                       totalKey(shard, s.key),
+		UpdateExpression:          aws.String("ADD " + strings.Join(adds, ", ")),
+		ExpressionAttributeNames:  names,
+		ExpressionAttributeValues: values,
+	}
+}

@@ -1,0 +1,273 @@
+// Package files keeps objects as files in a folder, so that the numbered log needs no service.
+// It is the embedded twin of package s3 and passes the same contract suite. Several processes
+// may use a folder at once.
+//
+// An object is written to a temporary file, which reaches the disk before it gets the object's
+// name, and the name reaches the disk before Put returns: so an object is there entirely or
+// not at all, whenever the process or the machine dies.
+package files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/fault"
+)
+
+// tempFolder holds what is being written. No key begins with a point.
+const tempFolder = ".tmp"
+
+// tempAge is when a temporary file was left behind by a process that died: no put takes as long.
+const tempAge = time.Hour
+
+// Blobs is a folder of objects. It holds nothing open, so it need not be closed.
+type Blobs struct {
+	dir    string
+	opened fs.FileInfo // the folder
+}
+
+var _ eventlog.Blobs = (*Blobs)(nil)
+
+// OpenBlobs opens the objects in dir. A folder that is missing is made; what processes that
+// died have left half-written in it is removed.
+func OpenBlobs(dir string) (*Blobs, error) {
+	s := &Blobs{dir: dir}
+	err := makeFolders(filepath.Join(dir, tempFolder))
+	if err == nil {
+		err = s.sweep()
+	}
+	if err == nil {
+		s.opened, err = os.Stat(dir)
+	}
+	if err != nil {
+		return nil, failed("opening the objects in "+dir, err)
+	}
+	return s, nil
+}
+
+// ErrReplaced says that the path of a folder of objects leads to another folder, or to none:
+// what is put there is not what others have of these objects.
+var ErrReplaced = errors.New("the folder was removed or replaced while it was in use: stop whatever has it open, then start it again")
+
+// InPlace fails with ErrReplaced when the path leads to another folder than the one that was
+// opened, or to none.
+func (s *Blobs) InPlace() error {
+	now, err := os.Stat(s.dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, s.opened) {
+		err = fmt.Errorf("%s: %w", s.dir, ErrReplaced)
+	}
+	return fault.Unavailable(err)
+}
+
+// sweep removes temporary files that nobody writes any more.
+func (s *Blobs) sweep() error {
+	entries, err := os.ReadDir(filepath.Join(s.dir, tempFolder))
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil || time.Since(info.ModTime()) < tempAge {
+			continue // it has been renamed meanwhile, or will be
+		}
+		if err := os.Remove(filepath.Join(s.dir, tempFolder, entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Get is eventlog.BlobReader.
+func (s *Blobs) Get(ctx context.Context, key string) ([]byte, error) {
+	what := "reading " + key
+	path, err := s.path(ctx, key)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	file, info, err := openRegular(path)
+	if err != nil {
+		return nil, failed(what, err)
+	}
+	defer file.Close() //nolint:errcheck // nothing was written
+	if err := eventlog.CheckSize(key, info.Size()); err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(file, data); err != nil {
+		return nil, failed(what, err)
+	}
+	return data, nil
+}
+
+// openRegular opens a file, and nothing else that has its name: a pipe would keep a reader waiting
+// for ever, and a device may have no end.
+func openRegular(path string) (file *os.File, info fs.FileInfo, err error) {
+	info, err = os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, nil, missing(err)
+	case info.IsDir():
+		return nil, nil, eventlog.ErrNoBlob
+	case !info.Mode().IsRegular():
+		return nil, nil, fmt.Errorf("%w: what has its name is no file (%s): move it away, and restore the object from a backup", eventlog.ErrNoBlob, info.Mode().Type())
+	}
+	if file, err = os.Open(path); err != nil {
+		return nil, nil, missing(err)
+	}
+	if info, err = file.Stat(); err != nil {
+		err = errors.Join(err, file.Close())
+	}
+	return file, info, err
+}
+
+// GetRange is eventlog.BlobReader.
+func (s *Blobs) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
+	what := fmt.Sprintf("reading %d bytes of %s from %d on", length, key, offset)
+	path, err := s.path(ctx, key)
+	if err == nil && (offset < 0 || length < 1) {
+		err = errors.New("there is no such range")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	file, info, err := openRegular(path)
+	if err != nil {
+		return nil, failed(what, err)
+	}
+	defer file.Close() //nolint:errcheck // nothing was written
+	if offset > info.Size() || length > info.Size()-offset {
+		return nil, fmt.Errorf("%s: it has %d bytes", what, info.Size())
+	}
+	data := make([]byte, length)
+	if _, err := io.ReadFull(io.NewSectionReader(file, offset, length), data); err != nil {
+		return nil, failed(what, err)
+	}
+	return data, nil
+}
+
+// Put is eventlog.Blobs.
+func (s *Blobs) Put(ctx context.Context, key string, data []byte) error {
+	what := "putting " + key
+	path, err := s.path(ctx, key)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if err := s.InPlace(); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	temp, err := s.writeTemp(data)
+	if err == nil {
+		err = makeFolders(filepath.Dir(path))
+	}
+	if err == nil {
+		err = os.Rename(temp, path)
+	}
+	if err != nil {
+		if temp != "" {
+			os.Remove(temp) //nolint:errcheck // or else the next one to open the folder does
+		}
+		return failed(what, err)
+	}
+	return failed(what, syncFolder(filepath.Dir(path)))
+}
+
+// writeTemp writes data to a new temporary file and to the disk.
+func (s *Blobs) writeTemp(data []byte) (path string, err error) {
+	file, err := os.CreateTemp(filepath.Join(s.dir, tempFolder), "put-")
+	if err != nil {
+		return "", err
+	}
+	_, err = file.Write(data)
+	if err == nil {
+		err = file.Chmod(0o600)
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	return file.Name(), errors.Join(err, file.Close())
+}
+
+// Delete is eventlog.Blobs. Folders that become empty stay: another put may be about to use
+// them.
+func (s *Blobs) Delete(ctx context.Context, key string) error {
+	what := "deleting " + key
+	path, err := s.path(ctx, key)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if err := s.InPlace(); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil
+	}
+	err = os.Remove(path)
+	if errors.Is(missing(err), eventlog.ErrNoBlob) {
+		return nil
+	}
+	if err == nil {
+		err = syncFolder(filepath.Dir(path))
+	}
+	return failed(what, err)
+}
+
+// path is the file of an object.
+func (s *Blobs) path(ctx context.Context, key string) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	if err := eventlog.CheckKey(key); err != nil {
+		return "", err
+	}
+	return filepath.Join(s.dir, filepath.FromSlash(key)), nil
+}
+
+// missing is ErrNoBlob for what says that there is no file of that name: nothing at all, a
+// folder, or a file where a folder would have to be.
+func missing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.ENOTDIR) {
+		return eventlog.ErrNoBlob
+	}
+	return err
+}
+
+// failed is the error of something that was tried with the disk. But for what is simply not
+// there it is infra: the same call may succeed once the disk is in order.
+func failed(what string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, eventlog.ErrNoBlob):
+		return fmt.Errorf("%s: %w", what, err)
+	case errors.Is(err, syscall.ENOSPC):
+		return fault.Unavailable(fmt.Errorf("%s: the disk is full, free some space: %w", what, err))
+	case errors.Is(err, fs.ErrPermission):
+		return fault.Unavailable(fmt.Errorf("%s: check the permissions of the folder: %w", what, err))
+	}
+	return fault.Unavailable(fmt.Errorf("%s: %w", what, err))
+}
+
+// makeFolders makes a folder and those above it, and their names reach the disk.
+func makeFolders(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := makeFolders(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncFolder(parent)
+}

@@ -1,0 +1,55 @@
+package memory
+
+import (
+	"maps"
+	"slices"
+
+	"gakushoku/internal/engine/projection"
+)
+
+// Copy is the store as it is now, in one of its own: a backup.
+func (s *Events) Copy() *Events {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	c := &Events{streams: map[string][]int{}, log: slices.Clone(s.log)}
+	for stream, positions := range s.streams {
+		c.streams[stream] = slices.Clone(positions)
+	}
+	return c
+}
+
+// Copy is the store as it is now, in one of its own.
+func (s *Tables) Copy() *Tables {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	c := &Tables{tables: map[projection.Table]*table{}}
+	for name, t := range s.tables {
+		copied := &table{maps.Clone(t.records), map[string]map[string]int64{}, maps.Clone(t.parts)}
+		for key, fields := range t.totals {
+			copied.totals[key] = maps.Clone(fields)
+		}
+		c.tables[name] = copied
+	}
+	return c
+}
+
+// Copy is the store as it is now, in one of its own.
+func (s *Control) Copy() *Control {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &Control{pointers: maps.Clone(s.pointers), checkpoints: maps.Clone(s.checkpoints)}
+}
+
+// Copy is the log's control records as they are now, in a ledger of their own.
+func (s *Ledger) Copy() *Ledger {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &Ledger{manifests: slices.Clone(s.manifests), claims: maps.Clone(s.claims), pruned: s.pruned}
+}
+
+// Copy is the store as it is now, in one of its own.
+func (s *Blobs) Copy() *Blobs {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return &Blobs{Now: s.Now, objects: maps.Clone(s.objects)}
+}

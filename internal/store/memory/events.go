@@ -1,0 +1,153 @@
+package memory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"unicode/utf8"
+
+	"gakushoku/internal/engine/eventstore"
+	"gakushoku/internal/event"
+)
+
+// MaxEventBytes bounds the payload of one event, as the stores on disk have a bound.
+const MaxEventBytes = 400_000
+
+// Events is an event store with its feed. Its zero value is empty and ready for use.
+type Events struct {
+	mu      sync.RWMutex
+	streams map[string][]int // positions in log of each stream's events
+	log     []event.Event    // in the order of appends
+}
+
+var (
+	_ eventstore.Store  = (*Events)(nil)
+	_ eventstore.Feed   = (*Events)(nil)
+	_ eventstore.Ranger = (*Events)(nil)
+)
+
+// NewEvents is an empty event store.
+func NewEvents() *Events { return &Events{} }
+
+// Append is eventstore.Appender. Expecting more events than there are is a conflict.
+func (s *Events) Append(ctx context.Context, stream string, expected uint64, events []event.Event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.append(ctx, stream, expected, events)
+}
+
+func (s *Events) append(ctx context.Context, stream string, expected uint64, events []event.Event) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := checkAppend(stream, events); err != nil {
+		return fmt.Errorf("appending to %q: %w", stream, err)
+	}
+	if last := uint64(len(s.streams[stream])); last != expected {
+		return fmt.Errorf("%w: %s is at version %d, not %d", eventstore.ErrConflict, stream, last, expected)
+	}
+	if s.streams == nil {
+		s.streams = map[string][]int{}
+	}
+	for i := range events {
+		events[i].Stream, events[i].Version = stream, expected+uint64(i)+1
+		s.streams[stream] = append(s.streams[stream], len(s.log))
+		s.log = append(s.log, cloneEvent(events[i]))
+	}
+	return nil
+}
+
+func checkAppend(stream string, events []event.Event) error {
+	switch {
+	case stream == "" || !utf8.ValidString(stream):
+		return errors.New("the stream's name is empty or not UTF-8")
+	case len(events) == 0:
+		return errors.New("there are no events")
+	case len(events) > eventstore.MaxAppend:
+		return fmt.Errorf("%d events at once, at most %d are taken", len(events), eventstore.MaxAppend)
+	}
+	for i := range events {
+		e := &events[i]
+		if len(e.Payload) > MaxEventBytes {
+			return fmt.Errorf("%w: the payload of %s has %d bytes, %d is the limit", eventstore.ErrTooLarge, e.Type, len(e.Payload), MaxEventBytes)
+		}
+		if e.ID == "" || e.Type == "" {
+			return errors.New("an event has no id or no type")
+		}
+		for _, text := range [...]string{e.ID, e.Type, e.CorrelationID, string(e.Payload), e.CausationID, e.CommandID, e.CommandHash, e.Actor, e.Traceparent} {
+			if !utf8.ValidString(text) {
+				return fmt.Errorf("event %q has a field that is not UTF-8", e.ID)
+			}
+		}
+	}
+	return nil
+}
+
+// Load is eventstore.Loader.
+func (s *Events) Load(ctx context.Context, stream string, after uint64) ([]event.Event, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.load(stream, after), ctx.Err()
+}
+
+func (s *Events) load(stream string, after uint64) []event.Event {
+	positions := s.streams[stream]
+	if after >= uint64(len(positions)) {
+		return nil
+	}
+	events := make([]event.Event, 0, uint64(len(positions))-after)
+	for _, at := range positions[after:] {
+		events = append(events, cloneEvent(s.log[at]))
+	}
+	return events
+}
+
+// LoadMany is eventstore.Loader.
+func (s *Events) LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	found := make(map[string][]event.Event, len(streams))
+	for _, stream := range streams {
+		if events := s.load(stream, 0); len(events) > 0 {
+			found[stream] = events
+		}
+	}
+	return found, ctx.Err()
+}
+
+// Streams is eventstore.Lister, in the order of the names. The cursor is the last name.
+func (s *Events) Streams(ctx context.Context, part eventstore.Part, cursor string, limit int) ([]string, string, error) {
+	if limit < 1 {
+		return nil, "", fmt.Errorf("listing streams: a page of %d makes no sense", limit)
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	names := slices.DeleteFunc(after(slices.Sorted(maps.Keys(s.streams)), cursor), func(name string) bool { return !part.Has(name) })
+	if len(names) <= limit {
+		return names, "", ctx.Err()
+	}
+	return names[:limit], names[limit-1], ctx.Err()
+}
+
+// Range is eventstore.Ranger.
+func (s *Events) Range(ctx context.Context, from, upTo string, limit int) (events []event.Event, next string, err error) {
+	if limit < 1 {
+		return nil, "", fmt.Errorf("reading streams: a page of %d makes no sense", limit)
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	names := after(slices.Sorted(maps.Keys(s.streams)), from)
+	for i, name := range names {
+		if upTo != "" && name > upTo {
+			break
+		}
+		events = append(events, s.load(name, 0)...)
+		if more := i+1 < len(names) && (upTo == "" || names[i+1] <= upTo); more && len(events) >= limit {
+			return events, name, ctx.Err()
+		}
+	}
+	return events, "", ctx.Err()
+}

@@ -1,0 +1,230 @@
+// Package s3 keeps the log's objects in a bucket: the port eventlog.Blobs on S3, or on
+// anything that speaks its API. The service's own rules (how it says that there is no such
+// object, ranges, pages of lists, throttling, bodies that break off) live here and nowhere
+// else.
+package s3
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/wait"
+	"gakushoku/internal/store/awsfault"
+)
+
+// How one call is bounded. An attempt may move a whole segment, so it has longer than a call
+// of DynamoDB; a body that breaks off is asked for again, which the SDK does not do.
+const (
+	maxAttempts    = 4
+	maxBackoff     = time.Second
+	attemptTimeout = 30 * time.Second
+	idleConns      = 32
+	bodyTries      = 3
+	bodyPause      = 100 * time.Millisecond
+	maxPage        = 1000 // the service's own limit
+)
+
+// Bounded sets the standard retryer with few tries and a time limit for each. It also makes
+// the bucket a part of the path when the endpoint was given (AWS_ENDPOINT_URL), since an
+// emulator has no name for each bucket. Pass it to s3.New or NewFromConfig; an HTTP client set
+// by an option after it is kept.
+func Bounded(o *s3.Options) {
+	o.Retryer = awsfault.Retryer(maxAttempts, maxBackoff)
+	o.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
+		t.MaxIdleConns, t.MaxIdleConnsPerHost = idleConns, idleConns
+	})
+	o.UsePathStyle = o.UsePathStyle || o.BaseEndpoint != nil
+	o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenSupported
+	o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenSupported
+	o.DisableLogOutputChecksumValidationSkipped = true // parts of an object have no checksum
+}
+
+// API is what Blobs calls of the SDK; a *s3.Client has it.
+type API interface {
+	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
+	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
+	DeleteObject(context.Context, *s3.DeleteObjectInput, ...func(*s3.Options)) (*s3.DeleteObjectOutput, error)
+	ListObjectsV2(context.Context, *s3.ListObjectsV2Input, ...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
+}
+
+// Blobs is eventlog.Blobs in a bucket. It is safe for concurrent use.
+type Blobs struct {
+	client API
+	bucket string
+}
+
+var _ eventlog.Blobs = (*Blobs)(nil)
+
+// NewBlobs keeps objects in a bucket that is there already.
+func NewBlobs(client API, bucket string) *Blobs { return &Blobs{client: client, bucket: bucket} }
+
+// Put is eventlog.Blobs. The SDK sends a checksum with the data, which the service compares. A
+// segment is only put where none is.
+func (b *Blobs) Put(ctx context.Context, key string, data []byte) error {
+	if err := eventlog.CheckKey(key); err != nil {
+		return err
+	}
+	in := &s3.PutObjectInput{Bucket: &b.bucket, Key: &key, Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(len(data)))}
+	if strings.HasPrefix(key, eventlog.SegmentFolder) {
+		in.IfNoneMatch = aws.String("*")
+	}
+	out, err := b.client.PutObject(ctx, in)
+	switch {
+	case err == nil && out.ETag == nil:
+		return b.notFromS3("writing", key)
+	case ctx.Err() == nil && awsfault.HasCode(err, "PreconditionFailed"):
+		return b.putBefore(ctx, key, data)
+	case ctx.Err() == nil && awsfault.HasCode(err, "ConditionalRequestConflict"): // another put of it goes on
+		return fault.Unavailable(fmt.Errorf("%s: %w", b.doing("writing", key), err))
+	}
+	return awsfault.Wrap(ctx, b.doing("writing", key), err)
+}
+
+// putBefore decides whether the object that is there is the one that was to be put: the SDK sent
+// the call again after a try whose answer was lost.
+func (b *Blobs) putBefore(ctx context.Context, key string, data []byte) error {
+	there, err := b.Get(ctx, key)
+	if err == nil && !bytes.Equal(there, data) {
+		err = fmt.Errorf("%s: another object is there, and a segment is never replaced", b.doing("writing", key))
+	}
+	return err
+}
+
+// Delete is eventlog.Blobs. In a versioned bucket the object's versions stay for as long as
+// the bucket's lifecycle says.
+func (b *Blobs) Delete(ctx context.Context, key string) error {
+	if err := eventlog.CheckKey(key); err != nil {
+		return err
+	}
+	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.bucket, Key: &key})
+	return awsfault.Wrap(ctx, b.doing("deleting", key), err)
+}
+
+// Get is eventlog.BlobReader.
+func (b *Blobs) Get(ctx context.Context, key string) ([]byte, error) {
+	return b.read(ctx, &s3.GetObjectInput{Bucket: &b.bucket, Key: &key}, -1)
+}
+
+// GetRange is eventlog.BlobReader.
+func (b *Blobs) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
+	if offset < 0 || length < 1 || offset > math.MaxInt64-length {
+		return nil, fmt.Errorf("%s: there are no %d bytes from %d on", b.doing("reading", key), length, offset)
+	}
+	part := fmt.Sprintf("bytes=%d-%d", offset, offset+length-1)
+	return b.read(ctx, &s3.GetObjectInput{Bucket: &b.bucket, Key: &key, Range: &part}, length)
+}
+
+// read reads what is asked for, which must be length bytes unless length is -1.
+func (b *Blobs) read(ctx context.Context, in *s3.GetObjectInput, length int64) ([]byte, error) {
+	key := aws.ToString(in.Key)
+	if err := eventlog.CheckKey(key); err != nil {
+		return nil, err
+	}
+	for try := 1; ; try++ {
+		data, broken, err := b.readOnce(ctx, in)
+		switch {
+		case err == nil && length >= 0 && int64(len(data)) != length:
+			return nil, fmt.Errorf("%s: %s has %d bytes only", b.doing("reading", key), aws.ToString(in.Range), len(data))
+		case err == nil:
+			return data, nil
+		case ctx.Err() != nil || !broken:
+			return nil, b.notRead(ctx, key, err)
+		case try == bodyTries:
+			return nil, fault.Unavailable(fmt.Errorf("%s: %w", b.doing("reading", key), err))
+		}
+		if err := wait.For(ctx, bodyPause<<try); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// readOnce reads once; broken says that the object was there but its bytes did not all come.
+func (b *Blobs) readOnce(ctx context.Context, in *s3.GetObjectInput) (data []byte, broken bool, err error) {
+	out, err := b.client.GetObject(ctx, in)
+	if err != nil {
+		return nil, false, err
+	}
+	defer out.Body.Close()
+	if out.LastModified == nil {
+		return nil, true, errNotFromS3
+	}
+	if err := eventlog.CheckSize(aws.ToString(in.Key), aws.ToInt64(out.ContentLength)); err != nil {
+		return nil, false, err
+	}
+	var read bytes.Buffer
+	read.Grow(int(aws.ToInt64(out.ContentLength)) + bytes.MinRead) // so that it is never copied
+	if _, err := read.ReadFrom(out.Body); err != nil {
+		return nil, true, err // a connection that broke, or a checksum that is not the object's
+	}
+	return read.Bytes(), false, nil
+}
+
+// notRead is the error of a call that reads an object.
+func (b *Blobs) notRead(ctx context.Context, key string, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case awsfault.HasCode(err, "NoSuchKey"):
+		return fmt.Errorf("%s: %w", b.doing("reading", key), eventlog.ErrNoBlob)
+	}
+	return awsfault.Wrap(ctx, b.doing("reading", key), err)
+}
+
+// List is eventlog.BlobReader.
+func (b *Blobs) List(ctx context.Context, prefix, after string, limit int) ([]eventlog.Blob, error) {
+	if err := eventlog.CheckPrefix(prefix); err != nil {
+		return nil, err
+	}
+	if limit < 1 {
+		return nil, fmt.Errorf("%s: a page of %d makes no sense", b.doing("listing", prefix), limit)
+	}
+	in := &s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &prefix}
+	if after != "" {
+		in.StartAfter = &after
+	}
+	var found []eventlog.Blob
+	for {
+		in.MaxKeys = aws.Int32(int32(min(limit-len(found), maxPage)))
+		out, err := b.client.ListObjectsV2(ctx, in)
+		if err != nil {
+			return nil, awsfault.Wrap(ctx, b.doing("listing", prefix), err)
+		}
+		if aws.ToString(out.Name) != b.bucket {
+			return nil, b.notFromS3("listing", prefix)
+		}
+		for _, o := range out.Contents {
+			found = append(found, eventlog.Blob{Key: aws.ToString(o.Key), Bytes: aws.ToInt64(o.Size), Changed: aws.ToTime(o.LastModified)})
+		}
+		// A page may be shorter than was asked for, and even empty, with more to come.
+		if len(found) >= limit || !aws.ToBool(out.IsTruncated) {
+			return found, nil
+		}
+		if in.ContinuationToken = out.NextContinuationToken; in.ContinuationToken == nil {
+			return nil, errors.New(b.doing("listing", prefix) + ": there is more, but the answer does not say how to go on")
+		}
+	}
+}
+
+// errNotFromS3 says that a response lacks what S3 always says: it came from something in between,
+// and the outcome is unknown.
+var errNotFromS3 = errors.New("the response is not one of S3")
+
+func (b *Blobs) notFromS3(what, key string) error {
+	return fault.Unavailable(fmt.Errorf("%s: %w", b.doing(what, key), errNotFromS3))
+}
+
+func (b *Blobs) doing(what, key string) string {
+	return fmt.Sprintf("%s %s in bucket %s", what, key, b.bucket)
+}

@@ -1,0 +1,145 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"gakushoku/internal/engine/projection"
+)
+
+const controlSchema = `
+CREATE TABLE pointers (projection TEXT PRIMARY KEY, changes INTEGER NOT NULL, value TEXT NOT NULL) STRICT;
+CREATE TABLE checkpoints (reader TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`
+
+// Control keeps the version pointers and the checkpoints.
+type Control struct {
+	db *database
+
+	pointer, checkpoint                         *sql.Stmt // on readers
+	insertPointer, updatePointer, setCheckpoint *sql.Stmt // on the connection that writes
+}
+
+var (
+	_ projection.Pointers    = (*Control)(nil)
+	_ projection.Checkpoints = (*Control)(nil)
+)
+
+// OpenControl opens or creates the control records in the file at path. Close it.
+func OpenControl(ctx context.Context, path string) (*Control, error) {
+	db, err := open(ctx, path, controlFile, controlSchema)
+	if err != nil {
+		return nil, err
+	}
+	c := &Control{db: db}
+	if err := c.prepare(ctx); err != nil {
+		return nil, errors.Join(db.failed(ctx, "opening the control records", err), db.close())
+	}
+	return c, nil
+}
+
+func (c *Control) prepare(ctx context.Context) error {
+	return c.db.prepare(ctx, statements{
+		&c.pointer:    "SELECT value FROM pointers WHERE projection = ?",
+		&c.checkpoint: "SELECT value FROM checkpoints WHERE reader = ?",
+	}, statements{
+		&c.insertPointer: "INSERT INTO pointers (projection, value, changes) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+		&c.updatePointer: "UPDATE pointers SET value = ?2, changes = ?3 WHERE projection = ?1 AND changes = ?3 - 1",
+		&c.setCheckpoint: "INSERT INTO checkpoints (reader, value) VALUES (?, ?) ON CONFLICT (reader) DO UPDATE SET value = excluded.value",
+	})
+}
+
+// Close closes the file. It may be called again.
+func (c *Control) Close() error { return c.db.close() }
+
+// InPlace fails with ErrReplaced when the path leads to another file than the one that is open,
+// or to none.
+func (c *Control) InPlace() error { return c.db.inPlace() }
+
+// Glance is InPlace for each commit of another store: it looks at the file only.
+func (c *Control) Glance() error { return c.db.glance() }
+
+// File is the file that is open, wherever its path leads by now.
+func (c *Control) File() fs.FileInfo { return c.db.place.file }
+
+// Pointer is projection.Pointers.
+func (c *Control) Pointer(ctx context.Context, name string) (projection.Pointer, error) {
+	var p projection.Pointer
+	found, err := c.read(ctx, c.pointer, name, &p)
+	if err == nil && !found {
+		err = projection.ErrNoPointer
+	}
+	if err != nil {
+		return projection.Pointer{}, fmt.Errorf("reading the pointer of %s: %w", name, err)
+	}
+	return p, nil
+}
+
+// SetPointer is projection.Pointers.
+func (c *Control) SetPointer(ctx context.Context, p projection.Pointer) error {
+	what := "setting the pointer of " + p.Projection
+	statement := c.updatePointer
+	if p.Changes == 0 {
+		statement = c.insertPointer
+	}
+	p.Changes++
+	value, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	var written int64
+	err = c.db.transact(ctx, func() error {
+		result, err := statement.Exec(p.Projection, string(value), int64(p.Changes))
+		if err != nil {
+			return err
+		}
+		written, err = result.RowsAffected()
+		return err
+	})
+	if err == nil && written == 0 {
+		return fmt.Errorf("%s: %w", what, projection.ErrPointerChanged)
+	}
+	return c.db.failed(ctx, what, err)
+}
+
+// Checkpoint is projection.Checkpoints.
+func (c *Control) Checkpoint(ctx context.Context, reader string) (projection.Checkpoint, error) {
+	var checkpoint projection.Checkpoint
+	if _, err := c.read(ctx, c.checkpoint, reader, &checkpoint); err != nil {
+		return projection.Checkpoint{}, fmt.Errorf("reading the checkpoint of %s: %w", reader, err)
+	}
+	return checkpoint, nil
+}
+
+// SetCheckpoint is projection.Checkpoints.
+func (c *Control) SetCheckpoint(ctx context.Context, reader string, checkpoint projection.Checkpoint) error {
+	what := "setting the checkpoint of " + reader
+	value, err := json.Marshal(checkpoint)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	err = c.db.transact(ctx, func() error {
+		_, err := c.setCheckpoint.Exec(reader, string(value))
+		return err
+	})
+	return c.db.failed(ctx, what, err)
+}
+
+// read decodes the value of a key; false when there is none.
+func (c *Control) read(ctx context.Context, statement *sql.Stmt, key string, into any) (bool, error) {
+	var value string
+	err := statement.QueryRowContext(ctx, key).Scan(&value)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, ctx.Err()
+	}
+	if err != nil {
+		return false, c.db.failed(ctx, "reading "+key, err)
+	}
+	if err := json.Unmarshal([]byte(value), into); err != nil {
+		return false, fmt.Errorf("%s: the stored value cannot be read, restore the file from a backup: %w", c.db.path, err)
+	}
+	return true, nil
+}

@@ -1,0 +1,401 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sync"
+	"time"
+
+	"gakushoku/internal/engine/eventstore"
+	"gakushoku/internal/event"
+)
+
+// eventsSchema keeps each event as its envelope, a line of JSON with an empty payload, and its
+// payload byte for byte as it came. position is dense, from 1, in the order of commits, because
+// one transaction at a time takes the next ones; it is the feed's, and not the event number,
+// which the log gives. appended is when that was, in milliseconds since 1970: an imported event
+// may have occurred long before.
+const eventsSchema = `
+CREATE TABLE events (
+  position INTEGER PRIMARY KEY,
+  stream   TEXT NOT NULL,
+  version  INTEGER NOT NULL,
+  envelope TEXT NOT NULL,
+  payload  TEXT NOT NULL,
+  appended INTEGER NOT NULL,
+  UNIQUE (stream, version)
+) STRICT;`
+
+// eventsFormat is the format of a file that eventsSchema makes.
+const eventsFormat = 2
+
+// eventsUpgrade brings a file of format 1 to format 2. When its events were appended is not
+// known: the moment of the upgrade stands for it.
+const eventsUpgrade = `ALTER TABLE events ADD COLUMN appended INTEGER NOT NULL DEFAULT %d;`
+
+// Events is the event store and its feed.
+type Events struct {
+	db     *database
+	queue  chan *appending
+	stop   chan struct{} // closed by Close
+	ended  chan struct{} // closed when the writer has ended
+	closed sync.Once
+	guard  func() error // see Guard
+
+	belongs bool // to a folder
+	cutOff  bool // see CutOff
+
+	mu    sync.Mutex
+	awake chan struct{} // closed and replaced at every commit
+
+	load, loadMany, streams, upTo, beyond *sql.Stmt // on readers
+	from, nth, head, appended, position   *sql.Stmt // on them too
+	lastVersion, lastPosition, insert     *sql.Stmt // on the connection that writes
+	mark                                  *sql.Stmt // on it too, from the first append on
+}
+
+var (
+	_ eventstore.Store  = (*Events)(nil)
+	_ eventstore.Feed   = (*Events)(nil)
+	_ eventstore.Ranger = (*Events)(nil)
+)
+
+// OpenExistingEvents opens the event store in the file at path. When there is none it makes none:
+// then, and when the file holds nothing at all, the error is fs.ErrNotExist. Close it.
+func OpenExistingEvents(ctx context.Context, path string) (*Events, error) {
+	alone, err := cutOff(ctx, path) // before it is opened, which makes a new write-ahead log
+	if err != nil {
+		return nil, err
+	}
+	format, err := identify(ctx, path, eventsFile, eventsFormat)
+	if err == nil && format == 0 {
+		return nil, fmt.Errorf("opening %s: %w", path, fs.ErrNotExist)
+	}
+	return openEvents(ctx, path, alone) // which says what is wrong with it
+}
+
+// OpenEvents opens or creates the event store in the file at path. Close it.
+func OpenEvents(ctx context.Context, path string) (*Events, error) {
+	alone, err := cutOff(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return openEvents(ctx, path, alone)
+}
+
+func openEvents(ctx context.Context, path string, alone bool) (*Events, error) {
+	db, err := open(ctx, path, eventsFile, eventsSchema, fmt.Sprintf(eventsUpgrade, time.Now().UnixMilli()))
+	if err != nil {
+		return nil, err
+	}
+	s := &Events{
+		db: db, awake: make(chan struct{}), cutOff: alone,
+		queue: make(chan *appending, maxGroup), stop: make(chan struct{}), ended: make(chan struct{}),
+	}
+	if err := s.prepare(ctx); err != nil {
+		return nil, errors.Join(db.failed(ctx, "opening the event store", err), db.close())
+	}
+	db.leaving = s.leave
+	go s.writer()
+	return s, nil
+}
+
+// leave is the last thing that is done with the file.
+func (s *Events) leave() error {
+	if s.cutOff {
+		return s.db.keepLog(false)
+	}
+	return s.db.leaveWhole()
+}
+
+func (s *Events) prepare(ctx context.Context) error {
+	return s.db.prepare(ctx, statements{
+		&s.load:     eventColumn + "WHERE stream = ? AND version > ? ORDER BY version",
+		&s.loadMany: eventColumn + "WHERE stream IN (SELECT value FROM json_each(?)) ORDER BY stream, version",
+		// Not those with a version 1: whoever looks for what a store has lost must see them all.
+		&s.streams:  "SELECT DISTINCT stream FROM events WHERE stream > ? ORDER BY stream LIMIT ?",
+		&s.upTo:     eventColumn + "WHERE stream > ? AND stream <= ? ORDER BY stream, version LIMIT ?",
+		&s.beyond:   eventColumn + "WHERE stream > ? ORDER BY stream, version LIMIT ?",
+		&s.from:     numberedColumns + "WHERE position >= ? ORDER BY position LIMIT ?",
+		&s.nth:      numberedColumns + "WHERE position > ? ORDER BY position LIMIT 1 OFFSET ?",
+		&s.head:     "SELECT coalesce(max(position), 0) FROM events",
+		&s.position: "SELECT position FROM events WHERE stream = ? AND version = ?",
+		&s.appended: "SELECT appended FROM events WHERE position = ?",
+	}, statements{
+		&s.lastVersion:  "SELECT coalesce(max(version), 0) FROM events WHERE stream = ?",
+		&s.lastPosition: "SELECT coalesce(max(position), 0) FROM events",
+		&s.insert:       "INSERT INTO events (position, stream, version, envelope, payload, appended) VALUES (?, ?, ?, ?, ?, ?)",
+	})
+}
+
+// Path is the file that holds the events.
+func (s *Events) Path() string { return s.db.path }
+
+// InPlace fails with ErrReplaced when Path leads to another file than the one that is open, or to
+// none.
+func (s *Events) InPlace() error { return s.db.inPlace() }
+
+// File is the file that is open, wherever its path leads by now.
+func (s *Events) File() fs.FileInfo { return s.db.place.file }
+
+// Guard lets nothing be appended while allow fails. Set it before the store is used.
+func (s *Events) Guard(allow func() error) { s.guard = allow }
+
+// Close ends the writer, after the commit under way, and closes the file. Appends that wait
+// are refused. It may be called again.
+func (s *Events) Close() error {
+	var err error
+	s.closed.Do(func() {
+		close(s.stop)
+		<-s.ended
+		err = s.db.close()
+	})
+	return err
+}
+
+// Load is eventstore.Loader.
+func (s *Events) Load(ctx context.Context, stream string, after uint64) ([]event.Event, error) {
+	rows, err := s.load.QueryContext(ctx, stream, int64(min(after, event.MaxVersion)))
+	events, err := readEvents(rows, err, 0)
+	return events, s.db.failed(ctx, "loading "+stream, err)
+}
+
+// eventsOfStream is how many events a stream usually has.
+const eventsOfStream = 5
+
+// LoadMany is eventstore.Loader. All streams are read as of one moment.
+func (s *Events) LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error) {
+	names, err := json.Marshal(streams)
+	if err != nil {
+		return nil, fmt.Errorf("loading %d streams: %w", len(streams), err)
+	}
+	rows, err := s.loadMany.QueryContext(ctx, string(names))
+	events, err := readEvents(rows, err, eventsOfStream*len(streams))
+	if err != nil {
+		return nil, s.db.failed(ctx, fmt.Sprintf("loading %d streams", len(streams)), err)
+	}
+	return eventstore.ByStream(events), nil
+}
+
+// Streams is eventstore.Lister, in the order of the names. The cursor is the last name.
+func (s *Events) Streams(ctx context.Context, part eventstore.Part, cursor string, limit int) ([]string, string, error) {
+	if err := checkLimit(limit); err != nil {
+		return nil, "", fmt.Errorf("listing streams: %w", err)
+	}
+	rows, err := s.streams.QueryContext(ctx, cursor, limit)
+	names, err := texts(rows, err)
+	if err != nil {
+		return nil, "", s.db.failed(ctx, "listing streams", err)
+	}
+	next := ""
+	if len(names) == limit {
+		next = names[limit-1]
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return !part.Has(name) }), next, nil
+}
+
+// Range is eventstore.Ranger.
+func (s *Events) Range(ctx context.Context, after, upTo string, limit int) ([]event.Event, string, error) {
+	if err := checkLimit(limit); err != nil {
+		return nil, "", fmt.Errorf("reading streams: %w", err)
+	}
+	events, err := s.between(ctx, after, upTo, limit+1)
+	if err != nil || len(events) <= limit {
+		return events, "", s.db.failed(ctx, "reading streams", err)
+	}
+	// The one too many may be of the stream that has reached the limit.
+	last := events[limit-1].Stream
+	events = events[:limit]
+	rest, err := s.Load(ctx, last, events[limit-1].Version)
+	if err != nil {
+		return nil, "", err
+	}
+	return append(events, rest...), last, nil
+}
+
+// between reads events of the streams after one and up to another, "" for all of them.
+func (s *Events) between(ctx context.Context, after, upTo string, limit int) ([]event.Event, error) {
+	if upTo == "" {
+		rows, err := s.beyond.QueryContext(ctx, after, limit)
+		return readEvents(rows, err, min(limit, rangeEvents))
+	}
+	rows, err := s.upTo.QueryContext(ctx, after, upTo, limit)
+	return readEvents(rows, err, min(limit, rangeEvents))
+}
+
+// rangeEvents is for how many events Range makes room at once.
+const rangeEvents = 4096
+
+// Read is eventstore.Feed: events in the order of their numbers. The cursor is the mark of the
+// last event read. A store that does not have that event is eventstore.ErrOtherStore: a reader that
+// is ahead of it would wait for ever and miss what comes.
+func (s *Events) Read(ctx context.Context, cursor string, limit int) ([]event.Event, string, error) {
+	mark, err := eventstore.ParseMark(cursor)
+	if err != nil {
+		return nil, "", fmt.Errorf("reading the feed: %w", err)
+	}
+	events, mark, err := s.Since(ctx, mark, limit)
+	if err != nil {
+		return nil, cursor, fmt.Errorf("reading the feed: %w", err)
+	}
+	if len(events) == 0 {
+		return nil, cursor, nil
+	}
+	return events, mark.String(), nil
+}
+
+// Since returns the events after the one of a mark, in the order of their numbers, at most limit of
+// them, and the mark of the last one, m when there is none. When the event of m is not there, or is
+// another one, it fails with eventstore.ErrOtherStore.
+func (s *Events) Since(ctx context.Context, m eventstore.Mark, limit int) ([]event.Event, eventstore.Mark, error) {
+	if err := checkLimit(limit); err != nil {
+		return nil, m, fmt.Errorf("reading events: %w", err)
+	}
+	return s.beginningWith(ctx, m, limit)
+}
+
+// Holds fails with eventstore.ErrOtherStore when the event of a mark is not there, or is another
+// one.
+func (s *Events) Holds(ctx context.Context, m eventstore.Mark) error {
+	_, _, err := s.beginningWith(ctx, m, 0)
+	return err
+}
+
+// beginningWith reads the event of a mark, which it wants to be there, and up to limit after it. It
+// returns these, and the mark of the last of them all.
+func (s *Events) beginningWith(ctx context.Context, m eventstore.Mark, limit int) ([]event.Event, eventstore.Mark, error) {
+	if m.Number > 0 {
+		limit++
+	}
+	rows, err := s.from.QueryContext(ctx, int64(min(m.Number, event.MaxVersion)), limit)
+	var at numbers
+	events, err := readEvents(rows, err, 0, &at)
+	if err != nil {
+		return nil, m, s.db.failed(ctx, "reading events", err)
+	}
+	if m.Number > 0 {
+		if err := s.wantMarked(ctx, m, events, at); err != nil {
+			return nil, m, err
+		}
+		events, at = events[1:], at[1:]
+	}
+	if len(events) == 0 {
+		return nil, m, nil
+	}
+	return events, markOfLast(events, at), nil
+}
+
+// wantMarked wants the first of some events to be that of a mark.
+func (s *Events) wantMarked(ctx context.Context, m eventstore.Mark, events []event.Event, at numbers) error {
+	if len(at) > 0 && at[0] == m.Number {
+		if found := events[0].ID; m.ID != "" && m.ID != found {
+			return fmt.Errorf("%w: event %d of %s is %s, it was %s", eventstore.ErrOtherStore, m.Number, s.db.path, found, m.ID)
+		}
+		return nil
+	}
+	head, err := s.Head(ctx)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: event %d is not in %s, which ends at event %d", eventstore.ErrOtherStore, m.Number, s.db.path, head)
+}
+
+// MarkAfter marks the count-th event after the one with the given number, of those that are there.
+// When there are fewer it is eventstore.ErrOtherStore: whoever asks knows that they were there.
+func (s *Events) MarkAfter(ctx context.Context, number uint64, count int) (eventstore.Mark, error) {
+	rows, err := s.nth.QueryContext(ctx, int64(min(number, event.MaxVersion)), count-1)
+	var at numbers
+	events, err := readEvents(rows, err, 0, &at)
+	if err != nil {
+		return eventstore.Mark{}, s.db.failed(ctx, fmt.Sprintf("reading event %d after %d", count, number), err)
+	}
+	if len(events) == 0 {
+		return eventstore.Mark{}, fmt.Errorf("%w: %s has fewer than %d events after event %d", eventstore.ErrOtherStore, s.db.path, count, number)
+	}
+	return markOfLast(events, at), nil
+}
+
+func markOfLast(events []event.Event, at numbers) eventstore.Mark {
+	last := len(events) - 1
+	return eventstore.Mark{Number: at[last], ID: events[last].ID}
+}
+
+// EachID calls f with the id and the place of every event.
+func (s *Events) EachID(ctx context.Context, f func(id, stream string, version uint64) error) error {
+	what := "reading the ids of events"
+	rows, err := s.db.read.QueryContext(ctx, "SELECT envelope FROM events")
+	if err != nil {
+		return s.db.failed(ctx, what, err)
+	}
+	defer rows.Close()
+	var envelope sql.RawBytes
+	var e event.Event
+	for rows.Next() {
+		if err := rows.Scan(&envelope); err != nil {
+			return s.db.failed(ctx, what, err)
+		}
+		if err := event.Decode(envelope, &e); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		if err := f(e.ID, e.Stream, e.Version); err != nil {
+			return err
+		}
+	}
+	return s.db.failed(ctx, what, rows.Err())
+}
+
+// Head is the number of the newest event, 0 when there is none.
+func (s *Events) Head(ctx context.Context) (uint64, error) {
+	var head int64
+	err := s.head.QueryRowContext(ctx).Scan(&head)
+	return uint64(head), s.db.failed(ctx, "reading the number of the newest event", err)
+}
+
+// NumberOf is the number of an event; 0 when it is not there.
+func (s *Events) NumberOf(ctx context.Context, stream string, version uint64) (uint64, error) {
+	var number int64
+	err := s.position.QueryRowContext(ctx, stream, int64(min(version, event.MaxVersion))).Scan(&number)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, ctx.Err()
+	}
+	return uint64(number), s.db.failed(ctx, "reading the number of an event", err)
+}
+
+// AppendedAt tells when the event with the given number was appended; false when there is none.
+func (s *Events) AppendedAt(ctx context.Context, number uint64) (at time.Time, found bool, err error) {
+	var ms int64
+	err = s.appended.QueryRowContext(ctx, int64(min(number, event.MaxVersion))).Scan(&ms)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, false, nil
+	}
+	return time.UnixMilli(ms), err == nil, s.db.failed(ctx, "reading when an event was appended", err)
+}
+
+// Appended returns a channel that is closed at the next commit of this process. Take it
+// before reading the feed, and wait for it after: then no event is missed. Appends of other
+// processes do not show here.
+func (s *Events) Appended() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.awake
+}
+
+// wake tells everybody who waits for Appended.
+func (s *Events) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.awake)
+	s.awake = make(chan struct{})
+}
+
+func checkLimit(limit int) error {
+	if limit < 1 {
+		return fmt.Errorf("a page of %d makes no sense", limit)
+	}
+	return nil
+}

@@ -1,0 +1,248 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/event"
+)
+
+// ledgerSchema keeps the segments by their last number, each with how many there are up to it,
+// so that the head is the last row.
+const ledgerSchema = `
+CREATE TABLE segments (last INTEGER PRIMARY KEY, ordinal INTEGER NOT NULL, created INTEGER NOT NULL, manifest TEXT NOT NULL) STRICT;
+CREATE TABLE claims (source TEXT PRIMARY KEY, records INTEGER NOT NULL, first INTEGER NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX claims_at ON claims (at);` + ledgerUpgrade
+
+// ledgerUpgrade brings a file of format 1 to format 2.
+const ledgerUpgrade = `
+CREATE INDEX claims_first ON claims (first);`
+
+// Ledger keeps the control records of a numbered log.
+type Ledger struct {
+	db *database
+
+	head, claimed, manifests, newest, covering              *sql.Stmt // on readers
+	lastHead, lastClaim, manifest, insert, claim, forgetOld *sql.Stmt // on the connection that writes
+}
+
+var _ eventlog.Ledger = (*Ledger)(nil)
+
+// OpenLedger opens or creates the control records of the log in the file at path. Close it.
+func OpenLedger(ctx context.Context, path string) (*Ledger, error) {
+	db, err := open(ctx, path, ledgerFile, ledgerSchema, ledgerUpgrade)
+	if err != nil {
+		return nil, err
+	}
+	l := &Ledger{db: db}
+	if err := l.prepare(ctx); err != nil {
+		return nil, errors.Join(db.failed(ctx, "opening the control records of the log", err), db.close())
+	}
+	return l, nil
+}
+
+func (l *Ledger) prepare(ctx context.Context) error {
+	const (
+		head  = "SELECT last, ordinal, created FROM segments ORDER BY last DESC LIMIT 1"
+		claim = "SELECT records, first FROM claims WHERE source = ?"
+	)
+	return l.db.prepare(ctx, statements{
+		&l.head:      head,
+		&l.claimed:   claim,
+		&l.newest:    "SELECT source, records FROM claims WHERE source GLOB '[0-9]*/*' ORDER BY first DESC LIMIT 1",
+		&l.covering:  "SELECT source, records FROM claims WHERE first = ?",
+		&l.manifests: "SELECT manifest FROM segments WHERE last > ? ORDER BY last LIMIT ?",
+	}, statements{
+		&l.lastHead:  head,
+		&l.lastClaim: claim,
+		&l.manifest:  "SELECT manifest FROM segments WHERE last >= ? ORDER BY last LIMIT 1",
+		&l.insert:    "INSERT INTO segments (last, ordinal, created, manifest) VALUES (?, ?, ?, ?)",
+		&l.claim:     "INSERT INTO claims (source, records, first, at) VALUES (?, ?, ?, ?)",
+		&l.forgetOld: "DELETE FROM claims WHERE at < ?",
+	})
+}
+
+// Close closes the file. It may be called again.
+func (l *Ledger) Close() error { return l.db.close() }
+
+// InPlace fails with ErrReplaced when the path leads to another file than the one that is open,
+// or to none.
+func (l *Ledger) InPlace() error { return l.db.inPlace() }
+
+// Glance is InPlace for each commit of another store: it looks at the file only.
+func (l *Ledger) Glance() error { return l.db.glance() }
+
+// File is the file that is open, wherever its path leads by now.
+func (l *Ledger) File() fs.FileInfo { return l.db.place.file }
+
+// Head is eventlog.Ledger.
+func (l *Ledger) Head(ctx context.Context) (eventlog.Head, error) {
+	head, err := scanHead(l.head.QueryRowContext(ctx))
+	return head, l.db.failed(ctx, "reading the head of the log", err)
+}
+
+func scanHead(row *sql.Row) (eventlog.Head, error) {
+	var number, segments, created int64
+	err := row.Scan(&number, &segments, &created)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	head := eventlog.Head{Number: uint64(number), Segments: uint64(segments)}
+	if number > 0 {
+		head.CommittedAt = event.InstantOfMilli(created)
+	}
+	return head, err
+}
+
+// Claimed is eventlog.Ledger.
+func (l *Ledger) Claimed(ctx context.Context, source string) (eventlog.Claim, error) {
+	claim, err := scanClaim(l.claimed.QueryRowContext(ctx, source))
+	return claim, l.db.failed(ctx, "reading the claim of "+source, err)
+}
+
+func scanClaim(row *sql.Row) (eventlog.Claim, error) {
+	var records, first int64
+	err := row.Scan(&records, &first)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return eventlog.Claim{Records: int(records), First: uint64(first)}, err
+}
+
+// Newest is the source of the newest commit from a store with numbers, and how many records it has
+// covered; "" when none is remembered.
+func (l *Ledger) Newest(ctx context.Context) (source string, records int, err error) {
+	return l.source(ctx, l.newest.QueryRowContext(ctx))
+}
+
+// Covering is the source of the commit of the segment that begins with a number; "" when it is no
+// longer remembered.
+func (l *Ledger) Covering(ctx context.Context, first uint64) (source string, records int, err error) {
+	return l.source(ctx, l.covering.QueryRowContext(ctx, int64(min(first, event.MaxVersion))))
+}
+
+func (l *Ledger) source(ctx context.Context, row *sql.Row) (source string, records int, err error) {
+	if err = row.Scan(&source, &records); errors.Is(err, sql.ErrNoRows) {
+		return "", 0, ctx.Err()
+	}
+	return source, records, l.db.failed(ctx, "reading which events are in the log", err)
+}
+
+// Commit is eventlog.Ledger.
+func (l *Ledger) Commit(ctx context.Context, c eventlog.Commit) error {
+	what := fmt.Sprintf("committing the events %d to %d", c.Manifest.First, c.Manifest.Last)
+	if err := c.Check(); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	err := l.db.transact(ctx, func() error { return l.commit(c) })
+	if errors.Is(err, eventlog.ErrClaimed) || errors.Is(err, eventlog.ErrHeadMoved) {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return l.db.failed(ctx, what, err)
+}
+
+func (l *Ledger) commit(c eventlog.Commit) error {
+	claim, err := scanClaim(l.lastClaim.QueryRow(c.Source))
+	if err != nil {
+		return err
+	}
+	if claim.Records > 0 {
+		return eventlog.ErrClaimed
+	}
+	head, err := scanHead(l.lastHead.QueryRow())
+	if err != nil {
+		return err
+	}
+	if head.Number+1 != c.Manifest.First {
+		return eventlog.ErrHeadMoved
+	}
+	if _, err := l.forgetOld.Exec(c.Manifest.CreatedAt.Milli() - eventlog.ClaimsKept.Milliseconds()); err != nil {
+		return err
+	}
+	if _, err := l.claim.Exec(c.Source, c.Records, int64(c.Manifest.First), c.Manifest.CreatedAt.Milli()); err != nil {
+		return err
+	}
+	return l.add(head.Segments+1, &c.Manifest)
+}
+
+func (l *Ledger) add(ordinal uint64, m *eventlog.Manifest) error {
+	value, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("encoding a manifest: %w", err)
+	}
+	_, err = l.insert.Exec(int64(m.Last), int64(ordinal), m.CreatedAt.Milli(), string(value))
+	return err
+}
+
+// Manifests is eventlog.Ledger.
+func (l *Ledger) Manifests(ctx context.Context, after uint64, limit int) ([]eventlog.Manifest, error) {
+	what := "reading manifests"
+	if err := checkLimit(limit); err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	rows, err := l.manifests.QueryContext(ctx, int64(min(after, event.MaxVersion)), limit)
+	values, err := texts(rows, err)
+	if err != nil {
+		return nil, l.db.failed(ctx, what, err)
+	}
+	var page []eventlog.Manifest
+	for _, value := range values {
+		m, err := l.decode(value)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", what, err)
+		}
+		page = append(page, m)
+	}
+	return page, nil
+}
+
+func (l *Ledger) decode(value string) (m eventlog.Manifest, err error) {
+	if err = json.Unmarshal([]byte(value), &m); err != nil {
+		err = fmt.Errorf("%s: a stored manifest cannot be read, restore the file from a backup: %w", l.db.path, err)
+	}
+	return m, err
+}
+
+// Restore is eventlog.Ledger. It is done entirely or not at all.
+func (l *Ledger) Restore(ctx context.Context, manifests []eventlog.Manifest) error {
+	what := fmt.Sprintf("restoring %d manifests", len(manifests))
+	if err := eventlog.CheckRestore(manifests); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	err := l.db.transact(ctx, func() error {
+		head, err := scanHead(l.lastHead.QueryRow())
+		for i := 0; err == nil && i < len(manifests); i++ {
+			head, err = l.restore(head, &manifests[i])
+		}
+		return err
+	})
+	if errors.Is(err, eventlog.ErrNoFit) {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return l.db.failed(ctx, what, err)
+}
+
+// restore adds one manifest behind the head, or wants it there, and returns the new head.
+func (l *Ledger) restore(head eventlog.Head, m *eventlog.Manifest) (eventlog.Head, error) {
+	if m.First == head.Number+1 {
+		head = eventlog.Head{Number: m.Last, Segments: head.Segments + 1, CommittedAt: m.CreatedAt}
+		return head, l.add(head.Segments, m)
+	}
+	var value string
+	err := l.manifest.QueryRow(int64(m.First)).Scan(&value)
+	if err == nil {
+		var there eventlog.Manifest
+		if there, err = l.decode(value); err == nil && there.Equal(m) {
+			return head, nil
+		}
+	}
+	if err == nil || errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("%w: it has other events than %d to %d there", eventlog.ErrNoFit, m.First, m.Last)
+	}
+	return head, err
+}

@@ -1,0 +1,368 @@
+// Package sqlite keeps events, rows and control records in SQLite files, so that the whole
+// system runs in one process and one folder. It is the embedded twin of package dynamo and
+// passes the same contract suites. Several processes may open the same files at once: what
+// is right never depends on a lock inside this process, only on SQLite's own.
+//
+// Every file is in WAL mode with synchronous=FULL: readers never wait for the writer, and
+// what was acknowledged survives the loss of power. That goes for rows too, although they
+// could be rebuilt: the projector's checkpoint promises that events before it are in the rows,
+// and nobody would come back to rows that were lost behind it.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver
+
+	"gakushoku/internal/fault/wait"
+
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/fault"
+)
+
+// A kind of file is its application_id; a file of another kind is refused.
+type kind int32
+
+const (
+	eventsFile  kind = 0x67616b01 // "gak", and a number
+	tableFile   kind = 0x67616b02
+	controlFile kind = 0x67616b03
+	ledgerFile  kind = 0x67616b04
+)
+
+const (
+	busyTimeout = 5 * time.Second      // how long to wait for another process's transaction
+	busyLook    = 2 * time.Millisecond // how often to look whether it has ended
+	firstLook   = 100 * time.Millisecond
+	readers     = 4 // connections that read
+)
+
+// database is one SQLite file: one connection that writes, so that writers queue here instead
+// of failing inside SQLite, and a pool of connections that only read.
+type database struct {
+	path   string
+	kind   kind
+	place  place // of the file that was opened: its name may come to mean another
+	read   *sql.DB
+	pool   *sql.DB       // of the one connection that writes
+	write  *sql.Conn     // held until close; used under lock only
+	lock   chan struct{} // full while somebody writes
+	closed atomic.Bool
+
+	leaving func() error // called before the connection that writes is closed; may be nil
+
+	begin, commit, rollback *sql.Stmt
+	written                 []*sql.Stmt // all that are prepared on write
+}
+
+// open opens or creates the file at path, with the tables of schema. A file's format, its
+// user_version, counts from 1; upgrades are what brings a file to the next one, in order.
+func open(ctx context.Context, path string, k kind, schema string, upgrades ...string) (*database, error) {
+	d := &database{path: path, kind: k, lock: make(chan struct{}, 1)}
+	err := d.open(ctx, "mode=rwc", k, schema, upgrades)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening %w", explain(ctx, path, k, err)), d.close())
+	}
+	return d, nil
+}
+
+// openExisting is open for a file that is there; fs.ErrNotExist when it is not, even if it goes
+// only now.
+func openExisting(ctx context.Context, path string, k kind, schema string, upgrades ...string) (*database, error) {
+	before, err := os.Stat(path)
+	d := &database{path: path, kind: k, lock: make(chan struct{}, 1)}
+	if err == nil {
+		err = d.open(ctx, "mode=rw", k, schema, upgrades)
+	}
+	if err != nil || !os.SameFile(before, d.place.file) {
+		if now, gone := os.Stat(path); gone != nil || before != nil && !os.SameFile(before, now) {
+			err = fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+		}
+		return nil, errors.Join(fmt.Errorf("opening %w", explain(ctx, path, k, err)), d.close())
+	}
+	return d, nil
+}
+
+func (d *database) open(ctx context.Context, mode string, k kind, schema string, upgrades []string) error {
+	if _, err := identify(ctx, d.path, k, 1+len(upgrades)); err != nil {
+		return err
+	}
+	if err := d.connect(ctx, mode); err != nil {
+		return err
+	}
+	if err := d.transact(ctx, func() error { return d.prepareSchema(k, schema, upgrades) }); err != nil {
+		return err
+	}
+	return d.settle(ctx)
+}
+
+// identify refuses a file that is not ours before anything is changed in it. It returns the
+// format of the file, 0 when it is new.
+func identify(ctx context.Context, path string, k kind, newest int) (format int, err error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0:
+		return 0, nil
+	case err != nil:
+		return 0, err
+	case !info.Mode().IsRegular() && k == tableFile:
+		return 0, fault.Unavailable(fmt.Errorf("%w: this is no file", projection.ErrDamaged))
+	case !info.Mode().IsRegular():
+		return 0, errors.New("this is no file: choose another path")
+	}
+	db, err := sql.Open("sqlite", dsn(path, "mode=rw"))
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	if err := keepLog(conn, true); err != nil {
+		return 0, err
+	}
+	return checkIdentity(func(query string) *sql.Row { return conn.QueryRowContext(ctx, query) }, k, newest)
+}
+
+// checkIdentity returns the format of the file, 0 when it is new; a foreign file, or one that is
+// newer than the newest format, is an error.
+func checkIdentity(query func(string) *sql.Row, k kind, newest int) (format int, err error) {
+	var application, version, objects int64
+	row := query("SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_master)")
+	if err := row.Scan(&application, &version, &objects); err != nil {
+		return 0, err
+	}
+	switch {
+	case application == 0 && version == 0 && objects == 0:
+		return 0, nil
+	case application != int64(k):
+		return 0, errors.New("this is a database of another kind or program: choose another folder")
+	case version > int64(newest):
+		return 0, fmt.Errorf("the file has format %d, this program knows %d: use a newer gakushoku", version, newest)
+	}
+	return int(version), nil
+}
+
+// connect opens the connections; mode says whether the file may be made.
+func (d *database) connect(ctx context.Context, mode string) error {
+	const settings = "_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-16000)&_pragma=journal_size_limit(67108864)"
+	var err error
+	if d.pool, err = sql.Open("sqlite", dsnWaiting(d.path, firstLook, settings+"&"+mode)); err != nil {
+		return err
+	}
+	if d.write, err = d.firstConn(ctx); err != nil {
+		return err
+	}
+	if err := d.keepLog(true); err != nil {
+		return err
+	}
+	var journal string
+	if err := d.write.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&journal); err != nil {
+		return err
+	}
+	if journal != "wal" {
+		return fmt.Errorf("the file system cannot share memory between processes (journal mode is %s, not wal): choose a local disk", journal)
+	}
+	for into, text := range map[**sql.Stmt]string{&d.begin: "BEGIN IMMEDIATE", &d.commit: "COMMIT", &d.rollback: "ROLLBACK"} {
+		if err := d.preparedToWrite(ctx, into, text); err != nil {
+			return err
+		}
+	}
+	// Connections that read come and go. One that comes after the file was removed must not make
+	// it anew: mode=rw.
+	if d.read, err = d.openPool(dsn(d.path, settings+"&_pragma=cache_size(-4000)&_pragma=query_only(1)&mode=rw")); err != nil {
+		return err
+	}
+	d.read.SetMaxOpenConns(readers)
+	d.read.SetMaxIdleConns(readers)
+	return nil
+}
+
+// firstConn connects. Turning WAL on needs the file alone, and SQLite does not always wait for
+// that when two processes create it at once, nor does it look at ctx where it waits.
+func (d *database) firstConn(ctx context.Context) (*sql.Conn, error) {
+	for patience := time.Now().Add(busyTimeout); ; {
+		conn, err := d.pool.Conn(ctx)
+		if err == nil {
+			_, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout=%d", busyTimeout.Milliseconds()))
+			return conn, err
+		}
+		if !isBusy(err) || !time.Now().Before(patience) {
+			return nil, err
+		}
+		if err := wait.For(ctx, firstLook); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// prepareSchema makes the tables of a new file, and brings an older one up to date. It runs in a
+// transaction: another process may be at it too.
+func (d *database) prepareSchema(k kind, schema string, upgrades []string) error {
+	ctx, newest := context.Background(), 1+len(upgrades)
+	format, err := checkIdentity(func(query string) *sql.Row { return d.write.QueryRowContext(ctx, query) }, k, newest)
+	if err != nil || format == newest {
+		return err
+	}
+	changes := schema
+	if format > 0 {
+		changes = strings.Join(upgrades[format-1:], "\n")
+	}
+	_, err = d.write.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d; %s", k, newest, changes))
+	return err
+}
+
+// dsn is the name of a file for the driver, with settings as URI parameters.
+func dsn(path, settings string) string { return dsnWaiting(path, busyTimeout, settings) }
+
+// dsnWaiting is dsn for connections that wait that long for others.
+func dsnWaiting(path string, patience time.Duration, settings string) string {
+	escaped := strings.NewReplacer("%", "%25", "?", "%3F", "#", "%23").Replace(path)
+	return fmt.Sprintf("file:%s?_busy_timeout=%d&%s", escaped, patience.Milliseconds(), settings)
+}
+
+// transact runs f in a transaction that holds the file's write lock from its beginning, so
+// that what f reads stays true until the commit. When ctx ends before the transaction has
+// begun, it is not begun; later ctx is not looked at, so that the outcome is never in doubt.
+// f uses d.write or statements prepared on it, and nobody else does. What was written to a file
+// that is no longer the one at its path is ErrReplaced.
+func (d *database) transact(ctx context.Context, f func() error) (err error) {
+	select {
+	case d.lock <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-d.lock }()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	committed := false
+	defer func() {
+		if !committed {
+			// Without a transaction this fails, which is as good.
+			d.rollback.Exec() //nolint:errcheck
+		}
+		if errors.Is(err, ErrReplaced) {
+			d.letGo()
+		}
+	}()
+	if err := d.beginWhenFree(ctx); err != nil {
+		return err
+	}
+	if err := f(); err != nil {
+		return err
+	}
+	if err := d.glance(); err != nil {
+		return err
+	}
+	if _, err := d.commit.Exec(); err != nil {
+		return err
+	}
+	committed = true
+	return d.look()
+}
+
+// transactPatiently is transact for somebody who may hold up others for long: it waits for
+// another process's transaction until ctx ends.
+func (d *database) transactPatiently(ctx context.Context, f func() error) error {
+	for {
+		begun := false
+		err := d.transact(ctx, func() error {
+			begun = true
+			return f()
+		})
+		if begun || !isBusy(err) {
+			return err
+		}
+	}
+}
+
+// beginWhenFree begins a transaction as soon as no other process is in one. Writers of several
+// processes have no queue: whoever looks when the file is free is next. SQLite looks more and
+// more rarely, and so may come too late each time while somebody writes many transactions with
+// short pauses, as an import does; we look at short intervals all along.
+func (d *database) beginWhenFree(ctx context.Context) error {
+	for patience := time.Now().Add(busyTimeout); ; {
+		_, err := d.begin.ExecContext(ctx)
+		if err == nil || !isBusy(err) || !time.Now().Before(patience) {
+			return err
+		}
+		if err := wait.For(ctx, busyLook); err != nil {
+			return err
+		}
+	}
+}
+
+// statements are texts of SQL and where each is kept once it is prepared.
+type statements map[**sql.Stmt]string
+
+// prepare makes statements, those for reading and those for use in transact.
+func (d *database) prepare(ctx context.Context, reads, writes statements) (err error) {
+	for into, text := range reads {
+		if *into, err = d.read.PrepareContext(ctx, text); err != nil {
+			return err
+		}
+	}
+	for into, text := range writes {
+		if err := d.preparedToWrite(ctx, into, text); err != nil {
+			return err
+		}
+	}
+	// From here on this connection only runs transactions, and beginWhenFree does the waiting.
+	_, err = d.write.ExecContext(ctx, "PRAGMA busy_timeout=0")
+	return err
+}
+
+// preparedToWrite is a statement for use in transact. It is closed with d: database/sql does
+// not do that for a connection of its own, and SQLite keeps a file open that has statements.
+func (d *database) preparedToWrite(ctx context.Context, into **sql.Stmt, text string) (err error) {
+	if *into, err = d.write.PrepareContext(ctx, text); err == nil {
+		d.written = append(d.written, *into)
+	}
+	return err
+}
+
+// close closes the connections, after the transaction under way. It may be called again, and
+// on a database that was not opened entirely. SQLite folds the write-ahead log into the file then,
+// but not when the path leads to another one; when that was overwritten in place, the connections
+// are left to end with the process.
+func (d *database) close() error {
+	if d.closed.Swap(true) {
+		return nil
+	}
+	d.lock <- struct{}{}
+	defer func() { <-d.lock }()
+	if errors.Is(d.look(), ErrReplaced) {
+		d.letGo()
+		if d.place.occupied {
+			return nil
+		}
+	}
+	var errs []error
+	if d.read != nil {
+		errs = append(errs, d.read.Close())
+	}
+	for _, statement := range d.written {
+		errs = append(errs, statement.Close())
+	}
+	if d.leaving != nil && !d.replaced() {
+		errs = append(errs, d.leaving())
+	}
+	if d.write != nil {
+		errs = append(errs, d.write.Close())
+	}
+	if d.pool != nil {
+		errs = append(errs, d.pool.Close())
+	}
+	return errors.Join(errs...)
+}

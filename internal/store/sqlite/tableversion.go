@@ -1,0 +1,197 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"gakushoku/internal/engine/projection"
+)
+
+// tableSchema keeps a row's place only while readers may see the row, so that the index over
+// places holds just those. A table that a bulk replay has filled is laid out differently (see
+// loadSchema); the statements are the same.
+const tableSchema = `
+CREATE TABLE records (
+  stream  TEXT PRIMARY KEY,
+  version INTEGER NOT NULL,
+  writes  INTEGER NOT NULL,
+  data    TEXT,
+  bucket  TEXT,
+  sort    TEXT,
+  parked  TEXT
+) STRICT, WITHOUT ROWID;` + placeIndex + parkedIndex + totalsSchema
+
+const (
+	placeIndex = `
+CREATE INDEX IF NOT EXISTS records_by_place ON records (bucket, sort) WHERE bucket IS NOT NULL;`
+	parkedIndex = `
+CREATE INDEX records_parked ON records (stream) WHERE parked IS NOT NULL;`
+	totalsSchema = `
+CREATE TABLE totals (
+  key    TEXT NOT NULL,
+  field  TEXT NOT NULL,
+  amount INTEGER NOT NULL,
+  PRIMARY KEY (key, field)
+) STRICT, WITHOUT ROWID;`
+)
+
+// tableVersion is the open file of a table version with its statements.
+type tableVersion struct {
+	db *database
+
+	record, records, first, next, scan, parked *sql.Stmt // rows
+	newest, older, total, totals               *sql.Stmt // buckets and totals
+	insertRecord, updateRecord, mergeRecord    *sql.Stmt // on the connection that writes
+	addTotal                                   *sql.Stmt // on it too
+}
+
+const columns = "SELECT stream, version, writes, data, bucket, sort, parked FROM records "
+
+// buckets asks the index for one bucket after the other: SQLite would otherwise look at each
+// row to find the few buckets.
+const buckets = `
+WITH RECURSIVE found(bucket) AS (
+  SELECT max(bucket) FROM records WHERE bucket IS NOT NULL %s
+  UNION ALL
+  SELECT (SELECT max(bucket) FROM records WHERE bucket IS NOT NULL AND bucket < found.bucket) FROM found WHERE found.bucket IS NOT NULL
+)
+SELECT bucket FROM found WHERE bucket IS NOT NULL LIMIT ?`
+
+// openTableVersion opens a file, or makes it when create says so.
+func openTableVersion(ctx context.Context, path string, create bool) (*tableVersion, error) {
+	openFile := openExisting
+	if create {
+		openFile = open
+	}
+	db, err := openFile(ctx, path, tableFile, tableSchema)
+	if err != nil {
+		return nil, err
+	}
+	v := &tableVersion{db: db}
+	if err := v.prepare(ctx); err != nil {
+		return nil, errors.Join(explain(ctx, path, tableFile, err), db.close())
+	}
+	return v, nil
+}
+
+func (v *tableVersion) prepare(ctx context.Context) error {
+	return v.db.prepare(ctx, statements{
+		&v.record:  columns + "WHERE stream = ?",
+		&v.records: columns + "WHERE stream IN (SELECT value FROM json_each(?))",
+		&v.first:   columns + "WHERE bucket = ? ORDER BY sort DESC LIMIT ?",
+		&v.next:    columns + "WHERE bucket = ? AND sort < ? ORDER BY sort DESC LIMIT ?",
+		&v.scan:    columns + "WHERE stream > ? ORDER BY stream LIMIT ?",
+		&v.parked:  columns + "INDEXED BY records_parked WHERE parked IS NOT NULL AND stream > ? ORDER BY stream LIMIT ?",
+		&v.newest:  fmt.Sprintf(buckets, ""),
+		&v.older:   fmt.Sprintf(buckets, "AND bucket < ?"),
+		&v.total:   "SELECT key, field, amount FROM totals WHERE key = ? AND amount <> 0",
+		&v.totals:  "SELECT key, field, amount FROM totals WHERE amount <> 0",
+	}, statements{
+		&v.insertRecord: insertRecord + "ON CONFLICT DO NOTHING",
+		&v.updateRecord: "UPDATE records SET version = ?2, writes = ?3, data = ?4, bucket = ?5, sort = ?6, parked = ?7 WHERE stream = ?1 AND writes = ?3 - 1",
+		&v.mergeRecord:  insertRecord + newerWins,
+		&v.addTotal:     addTotal,
+	})
+}
+
+const (
+	insertRecord = "INSERT INTO records (stream, version, writes, data, bucket, sort, parked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
+	newerWins    = `ON CONFLICT (stream) DO UPDATE SET version = excluded.version, writes = records.writes + 1, data = excluded.data,
+  bucket = excluded.bucket, sort = excluded.sort, parked = excluded.parked WHERE records.version < excluded.version`
+	addTotal = "INSERT INTO totals (key, field, amount) VALUES (?, ?, ?) ON CONFLICT (key, field) DO UPDATE SET amount = amount + excluded.amount"
+)
+
+// writeRecord writes one row, unless somebody was faster.
+func (v *tableVersion) writeRecord(c *projection.Change) (written bool, err error) {
+	statement := v.updateRecord
+	if c.Expected == 0 {
+		statement = v.insertRecord
+	}
+	values, err := rowValues(&c.Record, c.Expected+1)
+	if err != nil {
+		return false, err
+	}
+	result, err := statement.Exec(values...)
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	return n > 0, err
+}
+
+// mergeRow writes one row of a bulk, unless there is one of its version.
+func (v *tableVersion) mergeRow(r *projection.Record) error {
+	values, err := rowValues(r, 1)
+	if err != nil {
+		return err
+	}
+	_, err = v.mergeRecord.Exec(values...)
+	return err
+}
+
+// rowValues are the columns of a row, in the order of insertRecord.
+func rowValues(r *projection.Record, writes uint64) ([]any, error) {
+	var data, bucket, sort, parked sql.NullString
+	if r.Data != nil {
+		data = sql.NullString{String: string(r.Data), Valid: true}
+	}
+	if r.Visible() && r.Place.Bucket != "" {
+		bucket = sql.NullString{String: r.Place.Bucket, Valid: true}
+		sort = sql.NullString{String: r.Place.Sort, Valid: true}
+	}
+	if r.Parked != nil {
+		encoded, err := json.Marshal(r.Parked)
+		if err != nil {
+			return nil, fmt.Errorf("encoding why %s is parked: %w", r.Stream, err)
+		}
+		parked = sql.NullString{String: string(encoded), Valid: true}
+	}
+	return []any{r.Stream, int64(r.Version), int64(writes), data, bucket, sort, parked}, nil
+}
+
+// readRecords reads rows of columns to their end.
+func readRecords(rows *sql.Rows, err error) ([]projection.Record, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var records []projection.Record
+	for rows.Next() {
+		r, err := readRecord(rows.Scan)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, r)
+	}
+	return records, errors.Join(rows.Err(), rows.Close())
+}
+
+func readRecord(scan func(...any) error) (projection.Record, error) {
+	var r projection.Record
+	var version, writes int64
+	var data, bucket, sort, parked any // texts or nil, as the driver has made them
+	if err := scan(&r.Stream, &version, &writes, &data, &bucket, &sort, &parked); err != nil {
+		return r, err
+	}
+	r.Version, r.Writes = uint64(version), uint64(writes)
+	if text, ok := data.(string); ok {
+		// The text is nobody else's, and an empty one is data all the same.
+		r.Data = unsafe.Slice(unsafe.StringData(text), len(text))
+		if r.Data == nil {
+			r.Data = []byte{}
+		}
+	}
+	r.Place.Bucket, _ = bucket.(string)
+	r.Place.Sort, _ = sort.(string)
+	if text, ok := parked.(string); ok {
+		r.Parked = new(projection.Parked)
+		if err := json.Unmarshal([]byte(text), r.Parked); err != nil {
+			return r, fmt.Errorf("the stored reason why %s is parked cannot be read: %w", r.Stream, err)
+		}
+	}
+	return r, nil
+}
