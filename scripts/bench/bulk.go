@@ -13,6 +13,7 @@ import (
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/store/dynamo"
 )
@@ -109,10 +110,10 @@ func bulkPart(part, rows int) projection.BulkPart {
 				}
 			}
 		},
-		Totals: func() []readmodel.Contribution {
-			var all []readmodel.Contribution
+		Totals: func() []model.Contribution {
+			var all []model.Contribution
 			for key, amount := range totals {
-				all = append(all, readmodel.Contribution{Key: key, Field: "orders", Amount: amount})
+				all = append(all, model.Contribution{Key: key, Field: "orders", Amount: amount})
 			}
 			return all
 		},

@@ -12,6 +12,7 @@ import (
 	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/model"
 )
 
 // poison is an order that is placed twice, which no fold can apply.
@@ -64,12 +65,12 @@ func TestNoRepairSpreadsAnEventThatChanged(t *testing.T) {
 }
 
 // damage changes the row of a stream in the first version of the orders, and adds to totals.
-func damage(t *testing.T, dir, stream string, change func(*projection.Record), totals ...readmodel.Contribution) {
+func damage(t *testing.T, dir, stream string, change func(*projection.Record), totals ...model.Contribution) {
 	t.Helper()
 	damageIn(t, dir, 1, stream, change, totals...)
 }
 
-func damageIn(t *testing.T, dir string, version int, stream string, change func(*projection.Record), totals ...readmodel.Contribution) {
+func damageIn(t *testing.T, dir string, version int, stream string, change func(*projection.Record), totals ...model.Contribution) {
 	t.Helper()
 	folder, err := embedded.OpenFolder(t.Context(), dir)
 	if err != nil {
@@ -109,7 +110,7 @@ func TestVerifyJudgesAReadModel(t *testing.T) {
 func TestVerifyTellsOfWrongTotals(t *testing.T) {
 	t.Parallel()
 	dir := projected(t)
-	damage(t, dir, "order-o1", func(*projection.Record) {}, readmodel.Contribution{Key: "2026-01-24", Field: readmodel.FieldPaid, Amount: 3})
+	damage(t, dir, "order-o1", func(*projection.Record) {}, model.Contribution{Key: "2026-01-24", Field: readmodel.FieldPaid, Amount: 3})
 	for _, flags := range [][]string{nil, {"--fix"}} {
 		got := call(t, append([]string{"projection", "verify", "orders", "-d", dir}, flags...)...)
 		got.wants(t, exitFailed, "2026-01-24", "paid", "Only a rebuild puts wrong totals right: gakushoku projection rebuild orders")

@@ -27,6 +27,7 @@ import (
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 )
 
 var crashes = flag.Int("crashes", 5, "rounds of kill -9 on a server under load")
@@ -202,7 +203,7 @@ func compareWithFold(t *testing.T, folder *embedded.Folder) {
 	}
 }
 
-func compareRow(t *testing.T, folder *embedded.Folder, table projection.Table, stream string) []readmodel.Contribution {
+func compareRow(t *testing.T, folder *embedded.Folder, table projection.Table, stream string) []model.Contribution {
 	t.Helper()
 	history, err := folder.Events.Load(t.Context(), stream, 0)
 	if err != nil {

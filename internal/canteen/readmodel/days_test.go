@@ -7,6 +7,7 @@ import (
 
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 )
 
 func at(t *testing.T, text string) event.Instant {
@@ -53,14 +54,14 @@ func TestEverythingCountsOnTheDayOnWhichItHappened(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			want := []readmodel.Contribution{
+			want := []model.Contribution{
 				{Key: "2026-01-24", Field: "orders", Amount: 1}, {Key: c.paid, Field: "paid", Amount: 1}, {Key: c.paid, Field: "revenue.CASH", Amount: 780},
 				{Key: "2026-01-27", Field: "cancelled", Amount: 1}, {Key: "2026-01-28", Field: "refunded", Amount: 1}, {Key: "2026-01-28", Field: "refunds.CASH", Amount: 780},
 			}
 			if diff := cmp.Diff(want, row.Contributions()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
-			if want := (readmodel.Place{Bucket: "2026-01-24", Sort: "2026-01-24T03:00:00.000Z#o1"}); row.Place() != want || row.Status != readmodel.StatusCancelled {
+			if want := (model.Place{Bucket: "2026-01-24", Sort: "2026-01-24T03:00:00.000Z#o1"}); row.Place() != want || row.Status != readmodel.StatusCancelled {
 				t.Errorf("the row is %s at %+v, want it cancelled at %+v", row.Status, row.Place(), want)
 			}
 		})
@@ -70,7 +71,7 @@ func TestEverythingCountsOnTheDayOnWhichItHappened(t *testing.T) {
 func TestAnOrderThatWasNeverPlacedCountsNowhere(t *testing.T) {
 	t.Parallel()
 	var row readmodel.Order
-	if c := row.Contributions(); c != nil || row.Place() != (readmodel.Place{}) {
+	if c := row.Contributions(); c != nil || row.Place() != (model.Place{}) {
 		t.Errorf("it contributes %v and is listed at %+v", c, row.Place())
 	}
 }

@@ -1,3 +1,6 @@
+// Package readmodel holds the canteen's projections as pure folds: a row type for each read
+// model, what an event makes of a row, and what a row adds to totals. Tables, versions,
+// duplicates and replays are the engine's business (package projection).
 package readmodel
 
 import (
@@ -6,6 +9,7 @@ import (
 	"unique"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 )
 
 // The orders projection: its name and the revision of its fold. A change of what Order.Apply,
@@ -85,7 +89,7 @@ func (o *Order) placed(e *event.Event) error {
 	if err := p.Decode(e); err != nil {
 		return err
 	}
-	if p.Total > MaxAmount || p.Total < -MaxAmount {
+	if p.Total > model.MaxAmount || p.Total < -model.MaxAmount {
 		return fmt.Errorf("the total of order %s is %d yen: sums have no room for it", p.OrderID, p.Total)
 	}
 	if err := checkInstant(e.OccurredAt); err != nil {
@@ -151,29 +155,29 @@ func (o *Order) known(e *event.Event) error {
 }
 
 // Contributions counts the order in the sales of the days on which something happened to it.
-func (o *Order) Contributions() []Contribution {
+func (o *Order) Contributions() []model.Contribution {
 	if o.Status == "" {
 		return nil
 	}
-	all := []Contribution{{BusinessDay(o.PlacedAt), FieldOrders, 1}}
+	all := []model.Contribution{model.Add(BusinessDay(o.PlacedAt), FieldOrders, 1)}
 	if !o.PaidAt.IsZero() {
 		day := BusinessDay(o.PaidAt)
-		all = append(all, Contribution{day, FieldPaid, 1}, Contribution{day, FieldRevenuePrefix + string(o.PaymentMethod), o.Total})
+		all = append(all, model.Add(day, FieldPaid, 1), model.Add(day, FieldRevenuePrefix+string(o.PaymentMethod), o.Total))
 	}
 	if !o.CancelledAt.IsZero() {
-		all = append(all, Contribution{BusinessDay(o.CancelledAt), FieldCancelled, 1})
+		all = append(all, model.Add(BusinessDay(o.CancelledAt), FieldCancelled, 1))
 	}
 	if !o.RefundedAt.IsZero() {
 		day := BusinessDay(o.RefundedAt)
-		all = append(all, Contribution{day, FieldRefunded, 1}, Contribution{day, FieldRefundsPrefix + string(o.PaymentMethod), o.Total})
+		all = append(all, model.Add(day, FieldRefunded, 1), model.Add(day, FieldRefundsPrefix+string(o.PaymentMethod), o.Total))
 	}
 	return all
 }
 
 // Place lists an order under the day it was placed, newest first.
-func (o *Order) Place() Place {
+func (o *Order) Place() model.Place {
 	if o.Status == "" {
-		return Place{}
+		return model.Place{}
 	}
-	return Place{Bucket: BusinessDay(o.PlacedAt), Sort: o.PlacedAt.String() + "#" + o.OrderID}
+	return model.Place{Bucket: BusinessDay(o.PlacedAt), Sort: o.PlacedAt.String() + "#" + o.OrderID}
 }

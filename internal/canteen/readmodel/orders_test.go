@@ -13,6 +13,7 @@ import (
 
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -106,8 +107,8 @@ func TestAnEventThatTotalsHaveNoRoomForCannotBeApplied(t *testing.T) {
 		at     event.Instant
 		good   bool
 	}{
-		"the largest total":              {false, event.OrderPlaced{OrderID: "o1", Total: readmodel.MaxAmount}, late - 1, true},
-		"a larger one":                   {false, event.OrderPlaced{OrderID: "o1", Total: readmodel.MaxAmount + 1}, 1, false},
+		"the largest total":              {false, event.OrderPlaced{OrderID: "o1", Total: model.MaxAmount}, late - 1, true},
+		"a larger one":                   {false, event.OrderPlaced{OrderID: "o1", Total: model.MaxAmount + 1}, 1, false},
 		"the least that there is":        {false, event.OrderPlaced{OrderID: "o1", Total: math.MinInt64}, 1, false},
 		"an order in the year 10000":     {false, event.OrderPlaced{OrderID: "o1", Total: 1}, late, false},
 		"a payment in the year 10000":    {true, event.OrderPaid{OrderID: "o1", PaidAt: late, Method: event.MethodCard}, 1, false},

@@ -12,6 +12,7 @@ import (
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/model"
 	"gakushoku/internal/store/memory"
 )
 
@@ -339,7 +340,7 @@ func TestAFoldThatPanicsParksItsStreamAndCountsTheTries(t *testing.T) {
 	t.Parallel()
 	s := newScripted(t, "o1")
 	d := projection.Orders()
-	d.NewRow = func() readmodel.Row { return new(panics) }
+	d.NewRow = func() model.Row { return new(panics) }
 	p := s.projector()
 	for attempt := 1; attempt <= 3; attempt++ {
 		p.Now = func() time.Time { return time.UnixMilli(int64(attempt) * 1000) }

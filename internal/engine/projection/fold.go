@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 )
 
 // Folding is one row while events are applied to it. It is the only way in which events
@@ -16,8 +16,8 @@ type Folding struct {
 	definition Definition
 	stored     Record // as read from the table
 	record     Record // with the events so far
-	row        readmodel.Row
-	before     []readmodel.Contribution
+	row        model.Row
+	before     []model.Contribution
 }
 
 // StartFolding takes up the row where the table has it; with the zero Record, but for
@@ -83,7 +83,7 @@ func NextStep(row uint64, parked bool, version uint64) Step {
 
 // ApplyRow applies the next event to a row. It turns a panic of the fold into an error: one
 // event that a fold was not written for must cost its own stream, not every stream behind it.
-func ApplyRow(row readmodel.Row, e *event.Event) (err error) {
+func ApplyRow(row model.Row, e *event.Event) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("the fold panicked: %v", r)
@@ -107,7 +107,7 @@ func (f *Folding) park(e *event.Event, reason error, now event.Instant) {
 func (f *Folding) Version() uint64 { return f.record.Version }
 
 // Contributions is what the row as it is now adds to totals.
-func (f *Folding) Contributions() []readmodel.Contribution {
+func (f *Folding) Contributions() []model.Contribution {
 	if f.record.Version == 0 {
 		return nil
 	}
@@ -143,16 +143,16 @@ func sameParking(a, b *Parked) bool {
 
 // Differences is what has to be added to totals when a row that contributed before now
 // contributes after. Fields that stay as they are do not come up.
-func Differences(before, after []readmodel.Contribution) []readmodel.Contribution {
-	var sums []readmodel.Contribution
-	add := func(c readmodel.Contribution, sign int64) {
+func Differences(before, after []model.Contribution) []model.Contribution {
+	var sums []model.Contribution
+	add := func(c model.Contribution, sign int64) {
 		for i := range sums {
 			if sums[i].Key == c.Key && sums[i].Field == c.Field {
 				sums[i].Amount += sign * c.Amount
 				return
 			}
 		}
-		sums = append(sums, readmodel.Contribution{Key: c.Key, Field: c.Field, Amount: sign * c.Amount})
+		sums = append(sums, model.Contribution{Key: c.Key, Field: c.Field, Amount: sign * c.Amount})
 	}
 	for _, c := range before {
 		add(c, -1)

@@ -5,8 +5,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/model"
 )
 
 func TestTheNextStepFollowsFromTheVersions(t *testing.T) {
@@ -29,9 +29,9 @@ func TestTheNextStepFollowsFromTheVersions(t *testing.T) {
 
 func TestDifferencesAreOnePerFieldAndOnlyOfThoseThatChange(t *testing.T) {
 	t.Parallel()
-	before := []readmodel.Contribution{{Key: "day", Field: "orders", Amount: 1}, {Key: "day", Field: "revenue", Amount: 700}, {Key: "old", Field: "paid", Amount: 1}}
-	after := []readmodel.Contribution{{Key: "day", Field: "orders", Amount: 1}, {Key: "day", Field: "revenue", Amount: 780}, {Key: "new", Field: "paid", Amount: 1}}
-	want := []readmodel.Contribution{{Key: "day", Field: "revenue", Amount: 80}, {Key: "old", Field: "paid", Amount: -1}, {Key: "new", Field: "paid", Amount: 1}}
+	before := []model.Contribution{{Key: "day", Field: "orders", Amount: 1}, {Key: "day", Field: "revenue", Amount: 700}, {Key: "old", Field: "paid", Amount: 1}}
+	after := []model.Contribution{{Key: "day", Field: "orders", Amount: 1}, {Key: "day", Field: "revenue", Amount: 780}, {Key: "new", Field: "paid", Amount: 1}}
+	want := []model.Contribution{{Key: "day", Field: "revenue", Amount: 80}, {Key: "old", Field: "paid", Amount: -1}, {Key: "new", Field: "paid", Amount: 1}}
 	if diff := cmp.Diff(want, projection.Differences(before, after)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -17,6 +17,7 @@ import (
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/model"
 	"gakushoku/internal/store/memory"
 )
 
@@ -175,7 +176,7 @@ func run(t testing.TB, seed uint64, m mutation) string {
 type seen struct {
 	Version  uint64
 	Data     string
-	Place    readmodel.Place
+	Place    model.Place
 	ParkedAt uint64
 }
 

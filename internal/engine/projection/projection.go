@@ -10,6 +10,7 @@ import (
 
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 )
 
 // Definition is one revision of one projection.
@@ -17,7 +18,7 @@ type Definition struct {
 	Name     string // such as "orders"
 	Revision int    // of the fold; see infra/DESIGN.md section 6
 	Streams  string // what the names of the streams it folds begin with; "" for all streams
-	NewRow   func() readmodel.Row
+	NewRow   func() model.Row
 }
 
 // Folds reports whether events of stream are for this projection.
@@ -29,7 +30,7 @@ func Orders() Definition {
 		Name:     readmodel.OrdersName,
 		Revision: readmodel.OrdersRevision,
 		Streams:  event.OrderStreamPrefix,
-		NewRow:   func() readmodel.Row { return new(readmodel.Order) },
+		NewRow:   func() model.Row { return new(readmodel.Order) },
 	}
 }
 
@@ -48,7 +49,7 @@ type Record struct {
 	Version uint64 // the version of the last event in the row; 0 when it was parked before any
 	Writes  uint64 // how often the row was written: what a conditional write compares
 	Data    []byte // the row's JSON; nil at version 0
-	Place   readmodel.Place
+	Place   model.Place
 	Parked  *Parked // set when the stream is set aside
 }
 
@@ -67,6 +68,6 @@ type Parked struct {
 // Change is one row to be written, with what it does to totals.
 type Change struct {
 	Record
-	Expected uint64                   // the Writes of the row that was read, 0 when there was none
-	Totals   []readmodel.Contribution // differences to add; none when totals stay as they are
+	Expected uint64               // the Writes of the row that was read, 0 when there was none
+	Totals   []model.Contribution // differences to add; none when totals stay as they are
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"iter"
 
-	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/model"
 )
 
 // BulkPart is what a bulk replay has folded from some of the streams. Each attempt at a part
@@ -16,7 +16,7 @@ type BulkPart struct {
 	Rows iter.Seq2[Record, error]
 	// Totals is what the rows contribute, summed by key and field. It is called after Rows
 	// were read to their end.
-	Totals func() []readmodel.Contribution
+	Totals func() []model.Contribution
 }
 
 // Sink is the port through which a bulk replay fills a table version that nobody else writes

@@ -15,6 +15,7 @@ import (
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 )
 
 // shelf is a Browser with rows made up on the spot, which counts what is read.
@@ -60,7 +61,7 @@ func stock(counts []int, nth int) (*shelf, map[string][]string) {
 			}
 			id := fmt.Sprintf("%s#%05d", day, i)
 			s.days[day] = append(s.days[day], projection.Record{
-				Stream: id, Version: 1, Data: fmt.Appendf(nil, `{"orderId":%q,"status":%q}`, id, status), Place: readmodel.Place{Bucket: day, Sort: id},
+				Stream: id, Version: 1, Data: fmt.Appendf(nil, `{"orderId":%q,"status":%q}`, id, status), Place: model.Place{Bucket: day, Sort: id},
 			})
 			all[""], all[status] = append(all[""], id), append(all[status], id)
 		}

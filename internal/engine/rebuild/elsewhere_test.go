@@ -10,13 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/model"
 )
 
 // What has gone wrong in rebuilds of other systems (MODELS.md of the project names some), and
@@ -59,7 +59,7 @@ func TestProgressIsNotDoneBeforeTheWorkIs(t *testing.T) {
 func TestRowsWithoutEventsAreNotInTheNewTable(t *testing.T) {
 	t.Parallel()
 	w := serving(t, 5)
-	ghost := projection.Record{Stream: "order-ghost", Version: 3, Data: []byte(`{"orderId":"ghost"}`), Place: readmodel.Place{Bucket: "2026-01-24", Sort: "x"}}
+	ghost := projection.Record{Stream: "order-ghost", Version: 3, Data: []byte(`{"orderId":"ghost"}`), Place: model.Place{Bucket: "2026-01-24", Sort: "x"}}
 	if _, err := w.tables.Write(t.Context(), v1, []projection.Change{{Record: ghost}}); err != nil {
 		t.Fatal(err)
 	}

@@ -5,9 +5,9 @@ import (
 	"reflect"
 	"unsafe"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/replay/rowpack"
+	"gakushoku/internal/model"
 )
 
 // openRows is how many rows of a partition are kept unpacked. The events of one order are
@@ -18,7 +18,7 @@ const openRows = 256
 type rows struct {
 	packer *rowpack.Packer
 	table  rowpack.Table
-	newRow func() readmodel.Row
+	newRow func() model.Row
 	opened []openRow // by hash: a row has one place
 	packed []byte
 }
@@ -30,7 +30,7 @@ type openRow struct {
 	hash    uint32
 	stream  string
 	name    []byte // the memory of stream
-	row     readmodel.Row
+	row     model.Row
 	changed bool
 }
 

@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 )
 
 // PartOptions say what a Part folds.
@@ -120,21 +120,21 @@ func (p *Part) Gaps() []Gap {
 // added after it.
 func (p *Part) Bulk(name string) projection.BulkPart {
 	p.rows.rows.closeAll()
-	var sums map[readmodel.Contribution]int64
+	var sums map[model.Contribution]int64
 	return projection.BulkPart{
 		Name: name,
 		Rows: func(yield func(projection.Record, error) bool) {
-			sums = map[readmodel.Contribution]int64{}
+			sums = map[model.Contribution]int64{}
 			p.records(sums)(yield)
 		},
-		Totals: func() []readmodel.Contribution { return sorted(sums) },
+		Totals: func() []model.Contribution { return sorted(sums) },
 	}
 }
 
 // records are the rows in the order of their first events, so that a store which keeps that
 // order has the rows of a day near each other, then the parked streams that have none; what they contribute goes
 // into sums.
-func (p *Part) records(sums map[readmodel.Contribution]int64) iter.Seq2[projection.Record, error] {
+func (p *Part) records(sums map[model.Contribution]int64) iter.Seq2[projection.Record, error] {
 	return func(yield func(projection.Record, error) bool) {
 		row := p.options.Definition.NewRow()
 		for _, at := range p.rows.places(0) {
@@ -156,21 +156,21 @@ func (p *Part) records(sums map[readmodel.Contribution]int64) iter.Seq2[projecti
 	}
 }
 
-func addContributions(sums map[readmodel.Contribution]int64, row readmodel.Row) {
+func addContributions(sums map[model.Contribution]int64, row model.Row) {
 	for _, c := range row.Contributions() {
-		sums[readmodel.Contribution{Key: c.Key, Field: c.Field}] += c.Amount
+		sums[model.Contribution{Key: c.Key, Field: c.Field}] += c.Amount
 	}
 }
 
 // sorted is sums by key and field, without those that are 0.
-func sorted(sums map[readmodel.Contribution]int64) []readmodel.Contribution {
-	totals := make([]readmodel.Contribution, 0, len(sums))
+func sorted(sums map[model.Contribution]int64) []model.Contribution {
+	totals := make([]model.Contribution, 0, len(sums))
 	for c, amount := range sums {
 		if amount != 0 {
-			totals = append(totals, readmodel.Contribution{Key: c.Key, Field: c.Field, Amount: amount})
+			totals = append(totals, model.Contribution{Key: c.Key, Field: c.Field, Amount: amount})
 		}
 	}
-	slices.SortFunc(totals, func(a, b readmodel.Contribution) int {
+	slices.SortFunc(totals, func(a, b model.Contribution) int {
 		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Field, b.Field))
 	})
 	return totals

@@ -10,11 +10,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/replay"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 )
 
 func newPart(t testing.TB, o replay.PartOptions) *replay.Part {
@@ -42,7 +42,7 @@ func paidLine(order string, version, at int) string {
 }
 
 // bulk is what a part would put into a store.
-func bulk(t *testing.T, p *replay.Part) (map[string]projection.Record, []readmodel.Contribution) {
+func bulk(t *testing.T, p *replay.Part) (map[string]projection.Record, []model.Contribution) {
 	t.Helper()
 	b := p.Bulk("p")
 	rows := map[string]projection.Record{}
@@ -67,7 +67,7 @@ func TestAPartStopsAtItsNumber(t *testing.T) {
 	if len(rows) != 2 || rows["order-a"].Version != 1 || rows["order-a"].Writes != 1 {
 		t.Errorf("rows %+v", rows)
 	}
-	if diff := cmp.Diff([]readmodel.Contribution{{Key: "2026-01-24", Field: "orders", Amount: 2}}, totals); diff != "" {
+	if diff := cmp.Diff([]model.Contribution{{Key: "2026-01-24", Field: "orders", Amount: 2}}, totals); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -160,7 +160,7 @@ func TestPartsHoldWhatTheWholeLogHolds(t *testing.T) {
 	})
 }
 
-func partOf(t *rapid.T, log string, index, count int) ([]projection.Record, []readmodel.Contribution) {
+func partOf(t *rapid.T, log string, index, count int) ([]projection.Record, []model.Contribution) {
 	p, err := replay.NewPart(replay.PartOptions{Definition: projection.Orders(), Has: func(stream string) bool {
 		return int(eventlog.HashOf(stream)%uint64(count)) == index
 	}})

@@ -14,8 +14,8 @@ import (
 	"slices"
 	"time"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/model"
 )
 
 // MaxLineBytes bounds one line of a log.
@@ -143,7 +143,7 @@ type Result struct {
 	Gaps       []Gap    // in the order of stream names
 
 	partitions []*partition
-	newRow     func() readmodel.Row
+	newRow     func() model.Row
 	workers    int
 }
 

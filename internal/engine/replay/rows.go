@@ -7,17 +7,17 @@ import (
 	"slices"
 	"sync"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/replay/rowpack"
+	"gakushoku/internal/model"
 )
 
 // Row is one row of a Result.
 type Row struct {
 	Stream  string
-	Version uint64        // of the last event in it
-	Row     readmodel.Row // such as a *readmodel.Order
-	Parked  *Parked       // when the stream was set aside after that
+	Version uint64    // of the last event in it
+	Row     model.Row // such as a *readmodel.Order
+	Parked  *Parked   // when the stream was set aside after that
 }
 
 // Record is the row as a table of a projection stores it.
@@ -79,7 +79,7 @@ func (p *partition) places(index uint32) []place {
 }
 
 // read unpacks a row into memory of the caller's.
-func (p *partition) read(entry rowpack.Entry, row readmodel.Row) Row {
+func (p *partition) read(entry rowpack.Entry, row model.Row) Row {
 	s, packed := readState(entry.Value)
 	p.rows.packer.Unpack(packed, entry.Key, row)
 	return Row{Stream: entry.Key, Version: s.version, Row: row, Parked: p.parked[entry.Key]}
@@ -88,7 +88,7 @@ func (p *partition) read(entry rowpack.Entry, row readmodel.Row) Row {
 // Totals is what all rows contribute, summed by key and field; fields that are 0 are left
 // out.
 func (r *Result) Totals(ctx context.Context) (map[string]map[string]int64, error) {
-	sums := make([]map[readmodel.Contribution]int64, len(r.partitions))
+	sums := make([]map[model.Contribution]int64, len(r.partitions))
 	var workers sync.WaitGroup
 	next := make(chan int, len(r.partitions))
 	for i := range r.partitions {
@@ -113,15 +113,15 @@ func (r *Result) Totals(ctx context.Context) (map[string]map[string]int64, error
 }
 
 // totals sums by contributions without their amount.
-func (p *partition) totals(row readmodel.Row) map[readmodel.Contribution]int64 {
-	sums := map[readmodel.Contribution]int64{}
+func (p *partition) totals(row model.Row) map[model.Contribution]int64 {
+	sums := map[model.Contribution]int64{}
 	for _, entry := range p.rows.table.All() {
 		addContributions(sums, p.read(entry, row).Row)
 	}
 	return sums
 }
 
-func merge(parts []map[readmodel.Contribution]int64) map[string]map[string]int64 {
+func merge(parts []map[model.Contribution]int64) map[string]map[string]int64 {
 	totals := map[string]map[string]int64{}
 	for _, sums := range parts {
 		for c, amount := range sums {

@@ -8,9 +8,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
+	"gakushoku/internal/model"
 )
 
 func TestCompareTellsWhatChangesForReaders(t *testing.T) {
@@ -22,7 +22,7 @@ func TestCompareTellsWhatChangesForReaders(t *testing.T) {
 	}
 	put := func(into projection.Table, stream string, version uint64, total int) {
 		t.Helper()
-		r := projection.Record{Stream: stream, Version: version, Place: readmodel.Place{Bucket: "2026-01-24", Sort: stream}}
+		r := projection.Record{Stream: stream, Version: version, Place: model.Place{Bucket: "2026-01-24", Sort: stream}}
 		if version > 0 {
 			r.Data = fmt.Appendf(nil, `{"total":%d}`, total)
 		}
@@ -72,7 +72,7 @@ func TestCompareGetsOverLongStretchesOfOneVersion(t *testing.T) {
 	want := verify.Comparison{}
 	for i := range 9000 {
 		change := projection.Change{Record: projection.Record{
-			Stream: fmt.Sprintf("order-%05d", i), Version: 1, Place: readmodel.Place{Bucket: "2026-01-24", Sort: fmt.Sprint(i)}, Data: []byte(`{}`),
+			Stream: fmt.Sprintf("order-%05d", i), Version: 1, Place: model.Place{Bucket: "2026-01-24", Sort: fmt.Sprint(i)}, Data: []byte(`{}`),
 		}}
 		inOld, inNew := i < 6000, i < 100 || i >= 5990
 		for version, in := range map[projection.Table]bool{table: inOld, newer: inNew} {
@@ -108,7 +108,7 @@ func TestCompareWaitsForARowThatIsJustComing(t *testing.T) {
 		t.Fatal(err)
 	}
 	row := []projection.Change{{Record: projection.Record{
-		Stream: "order-1", Version: 1, Place: readmodel.Place{Bucket: "2026-01-24", Sort: "order-1"}, Data: []byte(`{"total":780}`),
+		Stream: "order-1", Version: 1, Place: model.Place{Bucket: "2026-01-24", Sort: "order-1"}, Data: []byte(`{"total":780}`),
 	}}}
 	if _, err := w.tables.Write(t.Context(), table, row); err != nil {
 		t.Fatal(err)

@@ -6,10 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 )
 
 // damage is one way to make a table wrong, and what a report must say of it.
@@ -82,12 +82,12 @@ func damages() []damage {
 		{name: "a parked row that was deleted", do: func(w *world) { w.edit("order-first", erase) }, class: verify.Missing, stream: "order-first"},
 		{name: "a total that was changed", do: func(w *world) {
 			w.edit(stream, func(c *projection.Change) {
-				c.Totals = []readmodel.Contribution{{Key: "2026-01-24", Field: "paid", Amount: 1}}
+				c.Totals = []model.Contribution{{Key: "2026-01-24", Field: "paid", Amount: 1}}
 			})
 		}, total: true, unfixed: true},
 		{name: "a total of a day without sales", do: func(w *world) {
 			w.edit(stream, func(c *projection.Change) {
-				c.Totals = []readmodel.Contribution{{Key: "1999-12-31", Field: "paid", Amount: 1}}
+				c.Totals = []model.Contribution{{Key: "1999-12-31", Field: "paid", Amount: 1}}
 			})
 		}, total: true, unfixed: true},
 	}

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"time"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 )
 
 // ErrUnknown says that neither the event store nor any table version has the stream.
@@ -222,7 +222,7 @@ func foldAll(d projection.Definition, stream string, history []event.Event, now 
 	return explainedRow(&record, f.Contributions()), nil
 }
 
-func explainedRow(r *projection.Record, cs []readmodel.Contribution) *ExplainedRow {
+func explainedRow(r *projection.Record, cs []model.Contribution) *ExplainedRow {
 	row := &ExplainedRow{
 		Version: r.Version, Writes: r.Writes, Bucket: r.Place.Bucket, Sort: r.Place.Sort, Parked: r.Parked, Contributions: contributions(cs),
 	}
@@ -234,7 +234,7 @@ func explainedRow(r *projection.Record, cs []readmodel.Contribution) *ExplainedR
 	return row
 }
 
-func contributions(cs []readmodel.Contribution) []Contribution {
+func contributions(cs []model.Contribution) []Contribution {
 	var all []Contribution
 	for _, c := range cs {
 		all = append(all, Contribution(c))

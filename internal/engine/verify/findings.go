@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/model"
 )
 
 // Class is a kind of difference between a row and its stream.
@@ -75,7 +75,7 @@ func (s Sums) add(key, field string, amount int64) {
 	s[key][field] += amount
 }
 
-func (s Sums) addAll(cs []readmodel.Contribution) {
+func (s Sums) addAll(cs []model.Contribution) {
 	for _, c := range cs {
 		s.add(c.Key, c.Field, c.Amount)
 	}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/json"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/model"
 )
 
 // askLog asks the second witness before anything is healed by the first. What is different at its
@@ -143,7 +143,7 @@ func (p *pass) touch(ctx context.Context, streams []string, at map[string]*Probl
 	return nil
 }
 
-func (f *Findings) touch(cs []readmodel.Contribution) {
+func (f *Findings) touch(cs []model.Contribution) {
 	for _, c := range cs {
 		f.Touched.add(c.Key, c.Field, 1)
 	}
@@ -151,7 +151,7 @@ func (f *Findings) touch(cs []readmodel.Contribution) {
 
 // contributionsOf is what a stored row contributes; nothing when it cannot be read, since
 // healing then leaves totals alone.
-func contributionsOf(d projection.Definition, row *projection.Record) []readmodel.Contribution {
+func contributionsOf(d projection.Definition, row *projection.Record) []model.Contribution {
 	decoded := d.NewRow()
 	if row.Version == 0 || json.Unmarshal(row.Data, decoded) != nil {
 		return nil

@@ -7,9 +7,9 @@ import (
 	"maps"
 	"slices"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 )
 
 // judgement is what one look at a row and, after it, at its stream has shown.
@@ -17,10 +17,10 @@ type judgement struct {
 	class  Class // "" when the row is right at its own version
 	fields []Field
 	reason string
-	event  *event.Event             // the last one concerned
-	behind bool                     // the stream has more than the row
-	parks  *projection.Parked       // what the fold makes of the event after the row: set aside
-	folds  []readmodel.Contribution // what the fold contributes at the row's own version
+	event  *event.Event         // the last one concerned
+	behind bool                 // the stream has more than the row
+	parks  *projection.Parked   // what the fold makes of the event after the row: set aside
+	folds  []model.Contribution // what the fold contributes at the row's own version
 }
 
 // present reports whether there is a row: one of version 0 that is not parked says nothing,
@@ -155,8 +155,8 @@ func parkedText(p *projection.Parked) string {
 	return shorten(fmt.Sprintf("at version %d, event %s: %s", p.EventVersion, p.EventID, p.Reason))
 }
 
-func placeText(p readmodel.Place) string {
-	if p == (readmodel.Place{}) {
+func placeText(p model.Place) string {
+	if p == (model.Place{}) {
 		return ""
 	}
 	return p.Bucket + " " + p.Sort

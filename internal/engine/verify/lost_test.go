@@ -8,12 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/model"
 )
 
 // unprojected makes this many paid orders that the read model has not.
@@ -48,7 +48,7 @@ func TestMissingRowsAreHealedOnlyWhereTotalsDoNotCountThem(t *testing.T) {
 		"not brought in, and the total of another day is wrong": {do: func(w *world) {
 			w.unprojected(3)
 			w.edit("order-a5", func(c *projection.Change) {
-				c.Totals = []readmodel.Contribution{{Key: "1999-12-31", Field: "paid", Amount: 1}}
+				c.Totals = []model.Contribution{{Key: "1999-12-31", Field: "paid", Amount: 1}}
 			})
 		}, missing: 3, fixed: 3, totals: true},
 	} {

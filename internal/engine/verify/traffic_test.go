@@ -10,12 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault/wait"
+	"gakushoku/internal/model"
 )
 
 // traffic is writers that append to orders and projectors that bring the read model up, late,
@@ -206,7 +206,7 @@ func TestDamageIsFoundUnderLiveTraffic(t *testing.T) {
 		x.edit("order-o6", func(c *projection.Change) { c.Version = 9 })
 		x.edit("order-nobody", func(c *projection.Change) { c.Version, c.Data = 1, []byte(`{"orderId":"nobody"}`) })
 		x.edit("order-o7", func(c *projection.Change) {
-			c.Totals = []readmodel.Contribution{{Key: "2026-01-25", Field: "orders", Amount: 1_000_000}}
+			c.Totals = []model.Contribution{{Key: "2026-01-25", Field: "orders", Amount: 1_000_000}}
 		})
 		r := x.verifyParts(v, parts, verify.Options{})
 		if r.Counts[verify.Missing] != 1 || r.Counts[verify.Different] != 1 || r.Counts[verify.Ahead] != 1 || r.Counts[verify.Extra] != 1 || r.Found() != 4 {

@@ -12,6 +12,7 @@ import (
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 	"gakushoku/internal/operate/timeline"
 )
 
@@ -30,7 +31,7 @@ func (r *forgetful) Apply(e *event.Event) error {
 func (s *story) breakReadModel(ctx context.Context) error {
 	return s.withFolder(ctx, func(f *embedded.Folder) error {
 		bad := projection.Orders()
-		bad.NewRow = func() readmodel.Row { return new(forgetful) }
+		bad.NewRow = func() model.Row { return new(forgetful) }
 		p, err := f.Control.Pointer(ctx, bad.Name)
 		if err != nil {
 			return err

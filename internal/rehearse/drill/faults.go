@@ -15,6 +15,7 @@ import (
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/model"
 	"gakushoku/internal/operate/health"
 	"gakushoku/internal/store/files"
 )
@@ -144,7 +145,7 @@ type mistaken struct {
 	forgets, refuses string
 }
 
-// Apply is readmodel.Row.
+// Apply is model.Row.
 func (r *mistaken) Apply(e *event.Event) error {
 	switch e.Type {
 	case r.forgets:
@@ -159,7 +160,7 @@ func (r *mistaken) Apply(e *event.Event) error {
 func badDeployment(forgets, refuses string) deployment {
 	return func(s *embedded.Server) {
 		bad := projection.Orders()
-		bad.NewRow = func() readmodel.Row { return &mistaken{forgets: forgets, refuses: refuses} }
+		bad.NewRow = func() model.Row { return &mistaken{forgets: forgets, refuses: refuses} }
 		s.Projector.Projector.Definitions = projection.Definitions{bad}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/eventstore"
@@ -20,6 +19,7 @@ import (
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/engine/repair"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 	"gakushoku/internal/rehearse/faultport"
 	"gakushoku/internal/store/memory"
 )
@@ -104,7 +104,7 @@ func (w *world) spoil(t projection.Table, order string) {
 	w.must(err)
 	r := rows[stream]
 	r.Data = []byte(strings.Replace(string(r.Data), "780", "790", 1))
-	more := []readmodel.Contribution{{Key: "2026-01-24", Field: "revenue.UNKNOWN", Amount: 10}}
+	more := []model.Contribution{{Key: "2026-01-24", Field: "revenue.UNKNOWN", Amount: 10}}
 	_, err = w.tables.Write(w.t.Context(), t, []projection.Change{{Record: r, Expected: r.Writes, Totals: more}})
 	w.must(err)
 }

@@ -6,6 +6,7 @@ import (
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 )
 
 // ordersName is the projection that is rebuilt.
@@ -19,7 +20,7 @@ func folded(stream string) bool { return projection.Orders().Folds(stream) }
 func revisions() []projection.Definition {
 	first, second := projection.Orders(), projection.Orders()
 	second.Revision++
-	second.NewRow = func() readmodel.Row { return new(countedOrder) }
+	second.NewRow = func() model.Row { return new(countedOrder) }
 	return []projection.Definition{first, second}
 }
 
@@ -29,7 +30,7 @@ type countedOrder struct {
 	Events int64           `json:"events"`
 }
 
-// Apply is readmodel.Row.
+// Apply is model.Row.
 func (c *countedOrder) Apply(e *event.Event) error {
 	err := c.Order.Apply(e)
 	if err == nil {
@@ -38,15 +39,15 @@ func (c *countedOrder) Apply(e *event.Event) error {
 	return err
 }
 
-// Contributions is readmodel.Row.
-func (c *countedOrder) Contributions() []readmodel.Contribution {
-	return append(c.Order.Contributions(), readmodel.Contribution{Key: "events", Field: c.Order.Status, Amount: c.Events})
+// Contributions is model.Row.
+func (c *countedOrder) Contributions() []model.Contribution {
+	return append(c.Order.Contributions(), model.Contribution{Key: "events", Field: c.Order.Status, Amount: c.Events})
 }
 
-// Place is readmodel.Row.
-func (c *countedOrder) Place() readmodel.Place { return c.Order.Place() }
+// Place is model.Row.
+func (c *countedOrder) Place() model.Place { return c.Order.Place() }
 
-// AppendJSON is readmodel.Row.
+// AppendJSON is model.Row.
 func (c *countedOrder) AppendJSON(dst []byte) []byte {
 	dst = c.Order.AppendJSON(append(dst, `{"order":`...))
 	return append(strconv.AppendInt(append(dst, `,"events":`...), c.Events, 10), '}')

@@ -9,10 +9,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 	"gakushoku/internal/store/memory"
 )
 
@@ -20,7 +20,7 @@ import (
 type seen struct {
 	Version  uint64
 	Data     string
-	Place    readmodel.Place
+	Place    model.Place
 	ParkedAt uint64 // the version of the event that cannot be applied
 }
 
@@ -55,15 +55,15 @@ type streamTruth struct {
 
 // fold is a stream folded by one revision.
 type fold struct {
-	row     readmodel.Row
+	row     model.Row
 	rows    []seen // by version; [0] is a stream without events. It ends at a poison event
-	amounts [][]readmodel.Contribution
+	amounts [][]model.Contribution
 }
 
 func newStreamTruth() *streamTruth {
 	s := &streamTruth{folds: map[int]*fold{}}
 	for _, d := range revisions() {
-		s.folds[d.Revision] = &fold{row: d.NewRow(), rows: []seen{{}}, amounts: [][]readmodel.Contribution{nil}}
+		s.folds[d.Revision] = &fold{row: d.NewRow(), rows: []seen{{}}, amounts: [][]model.Contribution{nil}}
 	}
 	return s
 }
@@ -127,12 +127,12 @@ func (s *streamTruth) add(e event.Event) error {
 }
 
 // newest is the row after all events, and what it contributes to totals.
-func (s *streamTruth) newest(revision int) (seen, []readmodel.Contribution) {
+func (s *streamTruth) newest(revision int) (seen, []model.Contribution) {
 	return s.at(revision, uint64(len(s.events)))
 }
 
 // at is the row after so many events, and what it contributes to totals.
-func (s *streamTruth) at(revision int, length uint64) (seen, []readmodel.Contribution) {
+func (s *streamTruth) at(revision int, length uint64) (seen, []model.Contribution) {
 	f, version := s.folds[revision], min(length, s.last())
 	row := f.rows[version]
 	if length == version {
@@ -189,7 +189,7 @@ func compareTable(ctx context.Context, store projection.Inspector, table project
 	return fmt.Sprintf("%s is not the fold of its events (-fold +table):\n%s%s", table, cmp.Diff(want, got), cmp.Diff(wantTotals, totals))
 }
 
-func addTotal(totals map[string]map[string]int64, c readmodel.Contribution) {
+func addTotal(totals map[string]map[string]int64, c model.Contribution) {
 	if c.Amount == 0 {
 		return
 	}

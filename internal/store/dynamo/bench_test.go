@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"gakushoku/internal/canteen/order"
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 	"gakushoku/internal/observe"
 )
 
@@ -131,7 +131,7 @@ func projectAll(b *testing.B, projector *projection.Projector, events []event.Ev
 
 // BenchmarkWrite is a full write of new rows, with totals in one transaction and without.
 func BenchmarkWrite(b *testing.B) {
-	for name, totals := range map[string][]readmodel.Contribution{"totals": {oneOrder()}, "rows": nil} {
+	for name, totals := range map[string][]model.Contribution{"totals": {oneOrder()}, "rows": nil} {
 		b.Run(name, func(b *testing.B) {
 			tables := newTables(b)
 			changes := make([]projection.Change, projection.MaxWrite)

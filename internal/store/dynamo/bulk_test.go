@@ -13,10 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/model"
 )
 
 // testPart is a part of so many rows, each an order of one day.
@@ -30,8 +30,8 @@ func testPart(name string, rows int) projection.BulkPart {
 				}
 			}
 		},
-		Totals: func() []readmodel.Contribution {
-			return []readmodel.Contribution{{Key: "2026-01-24", Field: "orders", Amount: int64(rows)}}
+		Totals: func() []model.Contribution {
+			return []model.Contribution{{Key: "2026-01-24", Field: "orders", Amount: int64(rows)}}
 		},
 	}
 }
@@ -212,13 +212,13 @@ func TestBulkWriteUnits(t *testing.T) {
 	unlisted := testPart("c", rows)
 	unlisted.Rows = func(yield func(projection.Record, error) bool) {
 		for r := range testPart("c", rows).Rows {
-			r.Place, r.Data = readmodel.Place{}, []byte(fmt.Sprintf(`{"text":"%0900d"}`, 1))
+			r.Place, r.Data = model.Place{}, []byte(fmt.Sprintf(`{"text":"%0900d"}`, 1))
 			if !yield(r, nil) {
 				return
 			}
 		}
 	}
-	unlisted.Totals = func() []readmodel.Contribution { return nil }
+	unlisted.Totals = func() []model.Contribution { return nil }
 	answered.reset()
 	put(unlisted, rows+note)
 	if answered.rows != rows+note {
@@ -230,7 +230,7 @@ func TestTotalsAreCutAlikeAndWithinLimits(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		want := map[[2]string]int64{}
-		var all []readmodel.Contribution
+		var all []model.Contribution
 		// Many totals, or some with many fields: both together only take time.
 		few, many := []int{1, 8, maxSumFields, maxSumFields + 1, 3 * maxSumFields}, []int{1, 8}
 		keys := rapid.IntRange(0, 250).Draw(t, "keys")
@@ -241,7 +241,7 @@ func TestTotalsAreCutAlikeAndWithinLimits(t *testing.T) {
 			}
 			fields := rapid.SampledFrom(sizes).Draw(t, "fields")
 			for field := range fields {
-				c := readmodel.Contribution{Key: fmt.Sprint("k", key), Field: fmt.Sprint("f", field), Amount: int64(field - 1)}
+				c := model.Contribution{Key: fmt.Sprint("k", key), Field: fmt.Sprint("f", field), Amount: int64(field - 1)}
 				all = append(all, c)
 				if c.Amount != 0 {
 					want[[2]string{c.Key, c.Field}] = c.Amount

@@ -13,9 +13,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/model"
 )
 
 const (
@@ -41,9 +41,9 @@ func (s *Tables) addPartTotals(ctx context.Context, t projection.Table, part pro
 // cutTotals sums contributions by key, in the order of keys and fields, and cuts them into
 // lists that a transaction can add. Two sums of one key, which has more fields than an update
 // can name, are never in one list.
-func cutTotals(contributions []readmodel.Contribution) [][]*totalSum {
+func cutTotals(contributions []model.Contribution) [][]*totalSum {
 	contributions = slices.Clone(contributions)
-	slices.SortFunc(contributions, func(a, b readmodel.Contribution) int {
+	slices.SortFunc(contributions, func(a, b model.Contribution) int {
 		return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Field, b.Field))
 	})
 	var chunks [][]*totalSum

@@ -6,8 +6,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/go-cmp/cmp"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/model"
 )
 
 func TestMarkerComesWithTheRow(t *testing.T) {
@@ -74,7 +74,7 @@ func TestIndexesHoldOnlyWhatTheyAreFor(t *testing.T) {
 		"a row":                  {func(*projection.Record) {}, true, false},
 		"a parked row":           {func(r *projection.Record) { r.Parked = &projection.Parked{} }, true, true},
 		"an invisible row":       {func(r *projection.Record) { r.Version, r.Parked = 0, &projection.Parked{} }, false, true},
-		"a row without a bucket": {func(r *projection.Record) { r.Place = readmodel.Place{} }, false, false},
+		"a row without a bucket": {func(r *projection.Record) { r.Place = model.Place{} }, false, false},
 	} {
 		r := testChange("order-1", 1).Record
 		c.edit(&r)

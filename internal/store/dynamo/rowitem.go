@@ -9,8 +9,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/model"
 )
 
 // The attributes of a row besides its keys. Their names are short because they count in every
@@ -94,7 +94,7 @@ func recordOf(it item) (projection.Record, error) {
 	}
 	list := text(it, attrList)
 	if shard := strings.LastIndexByte(list, '#'); shard >= 0 {
-		r.Place = readmodel.Place{Bucket: list[:shard], Sort: text(it, attrSort)}
+		r.Place = model.Place{Bucket: list[:shard], Sort: text(it, attrSort)}
 	}
 	if parked := text(it, attrParked); parked != "" {
 		r.Parked = new(projection.Parked)

@@ -19,9 +19,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/oklog/ulid/v2"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 	"gakushoku/internal/store/awsfault"
 )
 
@@ -185,17 +185,17 @@ func testEvent(id string) event.Event {
 }
 
 // testChange is the writes-th write of a stream's row, in the bucket of a day.
-func testChange(stream string, writes uint64, totals ...readmodel.Contribution) projection.Change {
+func testChange(stream string, writes uint64, totals ...model.Contribution) projection.Change {
 	return projection.Change{
 		Record: projection.Record{
 			Stream: stream, Version: writes, Writes: writes, Data: []byte(fmt.Sprintf(`{"n":%d}`, writes)),
-			Place: readmodel.Place{Bucket: "2026-01-24", Sort: "2026-01-24T00:00:00.000Z#" + stream},
+			Place: model.Place{Bucket: "2026-01-24", Sort: "2026-01-24T00:00:00.000Z#" + stream},
 		},
 		Expected: writes - 1,
 		Totals:   totals,
 	}
 }
 
-func oneOrder() readmodel.Contribution {
-	return readmodel.Contribution{Key: "2026-01-24", Field: "orders", Amount: 1}
+func oneOrder() model.Contribution {
+	return model.Contribution{Key: "2026-01-24", Field: "orders", Amount: 1}
 }

@@ -13,11 +13,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/go-cmp/cmp"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 	"gakushoku/internal/store/awsfault/awsfaulttest"
 )
 
@@ -223,15 +223,15 @@ func TestNoRequestThatFailsIsPassedOverByControl(t *testing.T) {
 	})
 }
 
-func oneOrderOf(day string) []readmodel.Contribution {
-	return []readmodel.Contribution{{Key: day, Field: "orders", Amount: 1}}
+func oneOrderOf(day string) []model.Contribution {
+	return []model.Contribution{{Key: day, Field: "orders", Amount: 1}}
 }
 
 func onePart(name, stream, day string) projection.BulkPart {
 	return projection.BulkPart{
 		Name:   name,
 		Rows:   func(yield func(projection.Record, error) bool) { yield(testChange(stream, 1).Record, nil) },
-		Totals: func() []readmodel.Contribution { return oneOrderOf(day) },
+		Totals: func() []model.Contribution { return oneOrderOf(day) },
 	}
 }
 

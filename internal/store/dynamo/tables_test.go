@@ -10,9 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/model"
 )
 
 func write(t *testing.T, s *Tables, changes ...projection.Change) (late []string) {
@@ -108,7 +108,7 @@ func TestManyWritersOfOneTotalLoseNothing(t *testing.T) {
 
 func TestOneOfManyWritersOfARowWins(t *testing.T) {
 	t.Parallel()
-	for name, totals := range map[string][]readmodel.Contribution{"in a transaction": {oneOrder()}, "in one put": nil} {
+	for name, totals := range map[string][]model.Contribution{"in a transaction": {oneOrder()}, "in one put": nil} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			tables := newTables(t)
@@ -146,7 +146,7 @@ func TestFullWriteOfRowsInManyTotalsAndBuckets(t *testing.T) {
 		c := testChange(fmt.Sprintf("order-%02d", i), 1)
 		for day := range 4 {
 			key := fmt.Sprintf("day-%d-%d", i, day)
-			c.Totals = append(c.Totals, readmodel.Contribution{Key: key, Field: "orders", Amount: int64(i + 1)}, readmodel.Contribution{Key: key, Field: "revenue.CARD", Amount: -5})
+			c.Totals = append(c.Totals, model.Contribution{Key: key, Field: "orders", Amount: int64(i + 1)}, model.Contribution{Key: key, Field: "revenue.CARD", Amount: -5})
 			want[key] = map[string]int64{"orders": int64(i + 1), "revenue.CARD": -5}
 		}
 		c.Place.Bucket = fmt.Sprintf("bucket-%02d", i)
@@ -215,7 +215,7 @@ func TestPackKeepsTheLimitsOfTransactions(t *testing.T) {
 			c.Place.Bucket = fmt.Sprint(rapid.IntRange(0, 60).Draw(t, "bucket"))
 			c.Data = make([]byte, rapid.SampledFrom([]int{10, 1000, 100_000, 390_000}).Draw(t, "bytes"))
 			for range rapid.IntRange(0, 6).Draw(t, "totals") {
-				c.Totals = append(c.Totals, readmodel.Contribution{Key: fmt.Sprint(rapid.IntRange(0, 100).Draw(t, "key")), Field: "orders", Amount: 1})
+				c.Totals = append(c.Totals, model.Contribution{Key: fmt.Sprint(rapid.IntRange(0, 100).Draw(t, "key")), Field: "orders", Amount: 1})
 			}
 			changes[i] = c
 		}

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"sync"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/model"
 )
 
 // Tables keeps table versions. Its zero value is empty and ready for use.
@@ -27,7 +27,7 @@ func newTable() *table {
 }
 
 // add adds to totals.
-func (t *table) add(differences []readmodel.Contribution) {
+func (t *table) add(differences []model.Contribution) {
 	for _, d := range differences {
 		if t.totals[d.Key] == nil {
 			t.totals[d.Key] = map[string]int64{}

@@ -6,9 +6,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 	"gakushoku/internal/store/sqlite"
 )
 
@@ -146,8 +146,8 @@ func BenchmarkWrite(b *testing.B) {
 					stream := fmt.Sprintf("order-%026d", rows)
 					rows++
 					changes[i] = projection.Change{
-						Record: projection.Record{Stream: stream, Version: 1, Writes: 1, Data: data, Place: readmodel.Place{Bucket: "2026-01-24", Sort: stream}},
-						Totals: []readmodel.Contribution{{Key: "2026-01-24", Field: "orders", Amount: 1}},
+						Record: projection.Record{Stream: stream, Version: 1, Writes: 1, Data: data, Place: model.Place{Bucket: "2026-01-24", Sort: stream}},
+						Totals: []model.Contribution{{Key: "2026-01-24", Field: "orders", Amount: 1}},
 					}
 				}
 				if _, err := s.Write(b.Context(), table, changes); err != nil {

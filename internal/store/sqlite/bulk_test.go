@@ -13,11 +13,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/model"
 )
 
 // bulkPart is a part of these rows.
@@ -31,8 +31,8 @@ func bulkPart(name string, rows []projection.Record) projection.BulkPart {
 				}
 			}
 		},
-		Totals: func() []readmodel.Contribution {
-			return []readmodel.Contribution{{Key: "2026-01-24", Field: "orders", Amount: int64(len(rows))}}
+		Totals: func() []model.Contribution {
+			return []model.Contribution{{Key: "2026-01-24", Field: "orders", Amount: int64(len(rows))}}
 		},
 	}
 }
@@ -107,7 +107,7 @@ func drawRecord(t *rapid.T, stream string) projection.Record {
 		r.Data = []byte(strings.Repeat("d", rapid.SampledFrom([]int{0, 2, 50, 350, 1000, 3500, 3990, 4010, 4100, 9000}).Draw(t, "data")))
 		bucket := rapid.SampledFrom([]string{"", "2026-01-24", "2026-01-25", "a\x00b", "a", strings.Repeat("b", 600)}).Draw(t, "bucket")
 		if bucket != "" {
-			r.Place = readmodel.Place{Bucket: bucket, Sort: rapid.SampledFrom([]string{"", "s", "s\x00", "2026-01-24T00:00:00.000Z#" + stream, strings.Repeat("s", 500)}).Draw(t, "sort")}
+			r.Place = model.Place{Bucket: bucket, Sort: rapid.SampledFrom([]string{"", "s", "s\x00", "2026-01-24T00:00:00.000Z#" + stream, strings.Repeat("s", 500)}).Draw(t, "sort")}
 		}
 	}
 	if r.Version == 0 || rapid.IntRange(0, 20).Draw(t, "parked") == 0 {

@@ -12,6 +12,7 @@ import (
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 	"gakushoku/internal/store/sqlite"
 )
 
@@ -45,8 +46,8 @@ func benchParts(rows, parts int) []projection.BulkPart {
 					return
 				}
 			}
-		}, Totals: func() []readmodel.Contribution {
-			return []readmodel.Contribution{{Key: "2026-01-24", Field: "orders", Amount: int64(len(streams[p]))}}
+		}, Totals: func() []model.Contribution {
+			return []model.Contribution{{Key: "2026-01-24", Field: "orders", Amount: int64(len(streams[p]))}}
 		}}
 	}
 	return all

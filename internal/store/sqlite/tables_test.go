@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/model"
 )
 
 var ordersV1 = projection.Table{Projection: "orders", Version: 1}
@@ -29,8 +29,8 @@ func newTables(t *testing.T, dir string) *Tables {
 
 func row(stream string) projection.Change {
 	return projection.Change{
-		Record: projection.Record{Stream: stream, Version: 1, Writes: 1, Data: []byte(`{}`), Place: readmodel.Place{Bucket: "2026-01-24", Sort: stream}},
-		Totals: []readmodel.Contribution{{Key: "2026-01-24", Field: "orders", Amount: 1}},
+		Record: projection.Record{Stream: stream, Version: 1, Writes: 1, Data: []byte(`{}`), Place: model.Place{Bucket: "2026-01-24", Sort: stream}},
+		Totals: []model.Contribution{{Key: "2026-01-24", Field: "orders", Amount: 1}},
 	}
 }
 

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/model"
 )
 
 func testList(t *testing.T, h Tables) {
@@ -69,7 +69,7 @@ func testInvisible(t *testing.T, h Tables) {
 	s := newStore(t, h)
 	invisible := parkedChange("order-1", 1, "poison")
 	placed := parkedChange("order-2", 1, "poison")
-	placed.Place = readmodel.Place{Bucket: day, Sort: "s"} // no fold says so, but it must do no harm
+	placed.Place = model.Place{Bucket: day, Sort: "s"} // no fold says so, but it must do no harm
 	mustWrite(t, s, []projection.Change{invisible, placed})
 	list := func() ([]string, error) { return listAll(t, s, day, 10) }
 	buckets := func() ([]string, error) { return s.Buckets(t.Context(), v1, "", 10) }
@@ -96,7 +96,7 @@ func testInvisible(t *testing.T, h Tables) {
 func testMoved(t *testing.T, h Tables) {
 	s := newStore(t, h)
 	wrong, right := change("order-1", 1), change("order-1", 2)
-	wrong.Place = readmodel.Place{Bucket: "1999-12-31", Sort: "1999-12-31T00:00:00.000Z#order-1"}
+	wrong.Place = model.Place{Bucket: "1999-12-31", Sort: "1999-12-31T00:00:00.000Z#order-1"}
 	mustWrite(t, s, []projection.Change{wrong})
 	mustWrite(t, s, []projection.Change{right})
 	wantListed(t, h, "the old bucket", nil, func() ([]string, error) { return listAll(t, s, "1999-12-31", 10) })

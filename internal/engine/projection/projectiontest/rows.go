@@ -5,10 +5,10 @@ import (
 	"strings"
 	"testing"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 )
 
 func parkedChange(stream string, writes uint64, reason string) projection.Change {
@@ -16,7 +16,7 @@ func parkedChange(stream string, writes uint64, reason string) projection.Change
 	c.Version = writes - 1
 	c.Parked = &projection.Parked{EventID: "e-" + stream, EventVersion: writes, Reason: reason, Since: event.InstantOfMilli(1769212800123), Attempts: 3}
 	if c.Version == 0 {
-		c.Data, c.Place = nil, readmodel.Place{}
+		c.Data, c.Place = nil, model.Place{}
 	}
 	return c
 }
@@ -29,7 +29,7 @@ func testRoundTrip(t *testing.T, h Tables) {
 	parked := parkedChange("order-1", 3, "poison: 毒 \"quoted\"\n\tand more")
 	invisible := parkedChange("order-2", 1, "never placed")
 	placeless := change("order-3", 1)
-	placeless.Place = readmodel.Place{}
+	placeless.Place = model.Place{}
 	for _, c := range []projection.Change{first, second, parked, invisible, placeless} {
 		mustWrite(t, s, []projection.Change{c})
 		wantRow(t, s, c.Record)

@@ -9,10 +9,10 @@ import (
 	"sync"
 	"testing"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/model"
 )
 
 // SinkStore is a store that a bulk replay can fill.
@@ -87,7 +87,7 @@ func part(t *testing.T, name string, changes []projection.Change) projection.Bul
 			defer mu.Unlock()
 			ended = true
 		},
-		Totals: func() []readmodel.Contribution {
+		Totals: func() []model.Contribution {
 			mu.Lock()
 			defer mu.Unlock()
 			if !ended {
@@ -99,14 +99,14 @@ func part(t *testing.T, name string, changes []projection.Change) projection.Bul
 }
 
 // summed is what changes contribute, in no order.
-func summed(changes []projection.Change) []readmodel.Contribution {
-	sums := map[readmodel.Contribution]int64{}
+func summed(changes []projection.Change) []model.Contribution {
+	sums := map[model.Contribution]int64{}
 	for _, c := range changes {
 		for _, d := range c.Totals {
-			sums[readmodel.Contribution{Key: d.Key, Field: d.Field}] += d.Amount
+			sums[model.Contribution{Key: d.Key, Field: d.Field}] += d.Amount
 		}
 	}
-	var all []readmodel.Contribution
+	var all []model.Contribution
 	for d, amount := range sums {
 		d.Amount = amount
 		all = append(all, d)
@@ -168,10 +168,10 @@ func oddRows() []projection.Change {
 	plain := change("order-plain", 1, add(day, "orders", 1), add(day, "revenue.CARD", 780))
 	plain.Version = 7
 	parked := parkedChange("order-parked", 3, "poison: 毒 \"quoted\"\n\tand more")
-	parked.Writes, parked.Totals = 1, []readmodel.Contribution{add(day, "orders", 1)}
+	parked.Writes, parked.Totals = 1, []model.Contribution{add(day, "orders", 1)}
 	invisible := parkedChange("order-invisible", 1, "never placed")
 	placeless := change("order-placeless", 1)
-	placeless.Place = readmodel.Place{}
+	placeless.Place = model.Place{}
 	elsewhere := change("order-elsewhere", 1, add("2026-01-25", "orders", 1))
 	elsewhere.Place.Bucket = "2026-01-25"
 	all := []projection.Change{plain, parked, invisible, placeless, elsewhere}

@@ -8,15 +8,15 @@ import (
 	"sync"
 	"testing"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/model"
 )
 
 // broken is a part that cannot be put: its rows end with what f returns, after some of them.
 func broken(t *testing.T, name string, rows []projection.Change, after int, f func() error) projection.BulkPart {
 	p := part(t, name, rows)
 	p.Rows = breaking(p.Rows, after, f)
-	p.Totals = func() []readmodel.Contribution {
+	p.Totals = func() []model.Contribution {
 		t.Errorf("the totals of %s are asked for although its rows failed", name)
 		return nil
 	}
@@ -72,7 +72,7 @@ func testSinkInvalid(t *testing.T, h Tables) {
 		"a row without a stream":  part(t, "a", nameless),
 		"a part with a huge name": part(t, strings.Repeat("n", 3000), bulkRows("c", 1)),
 	} {
-		p.Totals = func() []readmodel.Contribution { return nil }
+		p.Totals = func() []model.Contribution { return nil }
 		if _, err := s.PutPart(t.Context(), v1, p); err == nil {
 			t.Errorf("%s: taken", name)
 		}

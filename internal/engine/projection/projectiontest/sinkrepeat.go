@@ -6,10 +6,10 @@ import (
 	"sync"
 	"testing"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/model"
 )
 
 func testSinkTwice(t *testing.T, h Tables) {
@@ -94,7 +94,7 @@ func testSinkAfterLive(t *testing.T, h Tables) {
 	mustFinish(t, s)
 	want := slices.Concat(liveWrites(t, s, rows), others)
 	seen := parkedChange("order-invisible", 2, "still not")
-	seen.Version, seen.Data, seen.Place = 0, nil, readmodel.Place{}
+	seen.Version, seen.Data, seen.Place = 0, nil, model.Place{}
 	mustWrite(t, s, []projection.Change{seen})
 	want[slices.IndexFunc(want, func(c projection.Change) bool { return c.Stream == seen.Stream })] = seen
 	totals := map[string]map[string]int64{day: {"orders": 40, "paid": 1}}

@@ -9,9 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/model"
 )
 
 const day = "2026-01-24"
@@ -32,19 +32,19 @@ func newStore(t *testing.T, h Tables) projection.Store {
 }
 
 // change is the writes-th write of a stream's row, with an order of its own in the day.
-func change(stream string, writes uint64, totals ...readmodel.Contribution) projection.Change {
+func change(stream string, writes uint64, totals ...model.Contribution) projection.Change {
 	return projection.Change{
 		Record: projection.Record{
 			Stream: stream, Version: writes, Writes: writes, Data: fmt.Appendf(nil, `{"orderId":%q,"n":%d}`, stream, writes),
-			Place: readmodel.Place{Bucket: day, Sort: "2026-01-24T00:00:00.000Z#" + stream},
+			Place: model.Place{Bucket: day, Sort: "2026-01-24T00:00:00.000Z#" + stream},
 		},
 		Expected: writes - 1,
 		Totals:   totals,
 	}
 }
 
-func add(key, field string, amount int64) readmodel.Contribution {
-	return readmodel.Contribution{Key: key, Field: field, Amount: amount}
+func add(key, field string, amount int64) model.Contribution {
+	return model.Contribution{Key: key, Field: field, Amount: amount}
 }
 
 // mustWrite writes to v1 and wants these streams to be late.

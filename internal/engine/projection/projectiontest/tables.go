@@ -5,9 +5,9 @@ import (
 	"sync"
 	"testing"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/model"
 )
 
 func testCreateDrop(t *testing.T, h Tables) {
@@ -192,7 +192,7 @@ func testInvalidWrites(t *testing.T, h Tables) {
 		many = append(many, change("order-"+string(rune('A'+i)), 1, add(day, "orders", 1)))
 	}
 	nameless := change("", 1)
-	nameless.Place = readmodel.Place{}
+	nameless.Place = model.Place{}
 	for name, changes := range map[string][]projection.Change{
 		"more changes than allowed": many,
 		"one stream twice":          {change("order-1", 1, add(day, "orders", 1)), change("order-1", 2)},

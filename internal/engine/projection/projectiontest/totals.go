@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/model"
 )
 
 func testTotals(t *testing.T, h Tables) {
@@ -36,7 +36,7 @@ func testTotals(t *testing.T, h Tables) {
 func testOneWinner(t *testing.T, h Tables) {
 	s := newStore(t, h)
 	for writes := uint64(1); writes <= 3; writes++ {
-		for name, totals := range map[string][]readmodel.Contribution{"with": {add(day, "orders", 1)}, "without": nil} {
+		for name, totals := range map[string][]model.Contribution{"with": {add(day, "orders", 1)}, "without": nil} {
 			var won atomic.Int64
 			var wg sync.WaitGroup
 			for range 12 {

@@ -1,7 +1,6 @@
-// Package readmodel holds the canteen's projections as pure folds: a row type for each read
-// model, what an event makes of a row, and what a row adds to totals. Tables, versions,
-// duplicates and replays are the engine's business (package projection).
-package readmodel
+// Package model is what a domain hands to the engine, as pure types: the rows of a projection, what
+// they add to totals and where lists show them. The engine knows these and no domain.
+package model
 
 import "gakushoku/internal/event"
 
@@ -27,6 +26,11 @@ type Contribution struct {
 	Key    string // such as a business day, 2026-01-24
 	Field  string // such as orders
 	Amount int64
+}
+
+// Add is the Contribution of an amount to one field of a total.
+func Add(key, field string, amount int64) Contribution {
+	return Contribution{Key: key, Field: field, Amount: amount}
 }
 
 // MaxAmount bounds what a row may add to a field of a total, either way. The sum of nine million such
