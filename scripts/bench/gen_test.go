@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/replay"
 	"gakushoku/internal/event"
 )
@@ -50,7 +50,7 @@ func TestALogIsOneThatACanteenCouldHave(t *testing.T) {
 		}
 		last = e.OccurredAt
 	}
-	r, err := replay.FromReader(t.Context(), bytes.NewReader(log), replay.Options{Definition: projection.Orders()})
+	r, err := replay.FromReader(t.Context(), bytes.NewReader(log), replay.Options{Definition: readmodel.Orders()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"gakushoku/internal/canteen/order"
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/store/dynamo"
 )
@@ -129,11 +131,11 @@ func onDynamo(ctx context.Context, local *dynamoLocal, byRules, answered *meter)
 	}
 	events, control := dynamo.NewEvents(client, "events-"+id), dynamo.NewControl(client, "control-"+id)
 	tables := dynamo.NewTables(client, dynamo.Options{Prefix: id + "-"})
-	if err := projection.Ensure(ctx, control, tables, projection.Orders()); err != nil {
+	if err := projection.Ensure(ctx, control, tables, readmodel.Orders()); err != nil {
 		return nil, nil, err
 	}
 	return &command.Handler{Streams: events, Now: time.Now, NewID: observe.NewID}, &projection.Projector{
-		Definitions: []projection.Definition{projection.Orders()},
+		Projections: []model.Projection{readmodel.Orders()},
 		Pointers:    &projection.CachedPointers{Source: control, TTL: time.Hour, Now: time.Now},
 		Tables:      tables, Streams: events, Now: time.Now,
 	}, nil

@@ -12,7 +12,6 @@ import (
 	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventio"
-	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/engine/replay"
 	"gakushoku/internal/event"
@@ -98,7 +97,7 @@ func linesUntil(ctx context.Context, each reading, until event.Instant) (lines i
 
 // out folds the lines and writes the rows.
 func (c *replayCommand) out(p *program, lines io.Reader) error {
-	result, err := replay.FromReader(p.ctx, lines, replay.Options{Definition: projection.Orders(), Name: "the log"})
+	result, err := replay.FromReader(p.ctx, lines, replay.Options{Definition: readmodel.Orders(), Name: "the log"})
 	if err != nil {
 		return err
 	}

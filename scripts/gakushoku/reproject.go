@@ -15,7 +15,6 @@ import (
 	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventio"
-	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/engine/replay"
 	"gakushoku/internal/observe"
@@ -98,7 +97,7 @@ func (c *reprojectCommand) replay(p *program) (*replay.Result, time.Duration, er
 	logApply := c.LogApply || p.level <= zerolog.DebugLevel
 	show := newProgress(p, inputName(c.From), in, !logApply)
 	list := &badList{program: p, name: inputName(c.From), file: bad}
-	options := replay.Options{Definition: projection.Orders(), Name: inputName(c.From), Progress: show.update, Strict: true}
+	options := replay.Options{Definition: readmodel.Orders(), Name: inputName(c.From), Progress: show.update, Strict: true}
 	if c.SkipBad {
 		options.OnBad = list.add
 	}

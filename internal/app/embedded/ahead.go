@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"gakushoku/internal/canteen"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
@@ -69,7 +70,7 @@ func (f *Folder) reflectedByAll(ctx context.Context) (reflected uint64, others [
 		return 0, nil, err
 	}
 	head := reflected
-	for _, name := range projection.All().Names() {
+	for _, name := range canteen.Projections().Names() {
 		pointer, err := f.Control.Pointer(ctx, name)
 		if err != nil {
 			return 0, nil, err
@@ -114,7 +115,7 @@ func (f *Folder) late(ctx context.Context, name string, wanted func(projection.V
 // latest is how far the active version is that is the furthest behind, if one has been switched
 // back to that was not there yet; applied when there is none.
 func (f *Folder) latest(ctx context.Context, applied uint64) (uint64, error) {
-	for _, name := range projection.All().Names() {
+	for _, name := range canteen.Projections().Names() {
 		late, err := f.late(ctx, name, func(v projection.Version) bool { return v.State == projection.Active })
 		if err != nil {
 			return 0, err
@@ -149,7 +150,7 @@ func (f *Folder) bringLate(ctx context.Context) {
 
 // bringAll brings every version that is late to the end of the store.
 func (f *Folder) bringAll(ctx context.Context) error {
-	for _, name := range projection.All().Names() {
+	for _, name := range canteen.Projections().Names() {
 		late, err := f.late(ctx, name, projection.Version.Live)
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"gakushoku/internal/canteen"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
@@ -34,7 +35,7 @@ func (f *Folder) checkNotBehind(ctx context.Context) error {
 		return err
 	}
 	var errs []error
-	for _, name := range projection.All().Names() {
+	for _, name := range canteen.Projections().Names() {
 		errs = append(errs, f.checkRow(ctx, name, &events[0]))
 	}
 	return errors.Join(errs...)
@@ -47,7 +48,7 @@ func (f *Folder) checkRow(ctx context.Context, name string, e *event.Event) erro
 		return err
 	}
 	active, ok := pointer.ActiveVersion()
-	d, known := projection.All().Revision(name, active.Revision)
+	d, known := canteen.Projections().Revision(name, active.Revision)
 	if !ok || !known || !d.Folds(e.Stream) {
 		return nil
 	}
@@ -73,7 +74,7 @@ const rowsLooked = 50
 // that the store lacks.
 func (f *Folder) checkNotAhead(ctx context.Context) error {
 	var errs []error
-	for _, name := range projection.All().Names() {
+	for _, name := range canteen.Projections().Names() {
 		pointer, err := f.Control.Pointer(ctx, name)
 		if err != nil {
 			return err

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"gakushoku/internal/canteen"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/projection"
@@ -238,12 +239,12 @@ func (f *Folder) Commands() *command.Handler {
 
 // Queries is the service that answers queries on this folder.
 func (f *Folder) Queries() *query.Service {
-	return &query.Service{Pointers: f.Pointers, Browser: f.Tables, Streams: f.Events, Definitions: projection.All(), Now: time.Now}
+	return &query.Service{Pointers: f.Pointers, Browser: f.Tables, Streams: f.Events, Projections: canteen.Projections(), Now: time.Now}
 }
 
 // Projector writes the read models of this folder.
 func (f *Folder) Projector() *projection.Projector {
-	return &projection.Projector{Definitions: projection.All(), Pointers: f.Pointers, Tables: f.Tables, Streams: f.Events, Now: time.Now}
+	return &projection.Projector{Projections: canteen.Projections(), Pointers: f.Pointers, Tables: f.Tables, Streams: f.Events, Now: time.Now}
 }
 
 // projectorTimeout is how long the projector may take for one batch; a rebuild waits as long
@@ -257,7 +258,7 @@ const lagBound = 2 * time.Second
 // ReadModels is what an operator does about the rows of this folder. Explaining them needs no log.
 func (f *Folder) ReadModels() *repair.ReadModels {
 	m := &repair.ReadModels{
-		Definitions: projection.All(), Pointers: f.Control, Tables: f.Tables, Streams: f.Events,
+		Projections: canteen.Projections(), Pointers: f.Control, Tables: f.Tables, Streams: f.Events,
 		Projector: f.Projector(), LagBound: lagBound, Now: time.Now, Check: f.CheckChanges,
 	}
 	if f.Broken() == nil {

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"gakushoku/internal/canteen"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/store/files"
 	"gakushoku/internal/store/sqlite"
@@ -167,8 +168,8 @@ func (f *Folder) prepare(ctx context.Context) (err error) {
 	}
 	f.Events.Guard(f.othersInPlace)
 	f.Pointers = &projection.CachedPointers{Source: f.Control, TTL: pointerTTL, Now: time.Now}
-	for _, name := range projection.All().Names() {
-		d, _ := projection.All().Newest(name)
+	for _, name := range canteen.Projections().Names() {
+		d, _ := canteen.Projections().Newest(name)
 		if err := projection.Ensure(ctx, f.Control, f.Tables, d); err != nil {
 			return err
 		}

@@ -10,9 +10,9 @@ import (
 	"runtime"
 	"time"
 
+	"gakushoku/internal/canteen"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/logcheck"
-	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/event"
 	"gakushoku/internal/observe"
@@ -38,7 +38,7 @@ type RebuildOptions struct {
 // Engine is the steps of a rebuild on this folder.
 func (f *Folder) Engine(progress func(rebuild.Progress)) *rebuild.Engine {
 	return &rebuild.Engine{
-		Definitions: projection.All(), Pointers: f.Control, Tables: f.Tables, Streams: f.Events,
+		Projections: canteen.Projections(), Pointers: f.Control, Tables: f.Tables, Streams: f.Events,
 		Log: f.Log(), Blobs: f.Blobs, Projector: f.Projector(), Runs: runs{f.Dir}, Now: time.Now,
 		Archive: f.Archive, Progress: progress,
 		Settings: rebuild.Settings{

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"gakushoku/internal/canteen"
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
@@ -244,13 +246,13 @@ func (f *Folder) Health() *health.Checker {
 		Now: time.Now,
 		Probes: []health.Probe{
 			whilePlaced(f.whileMarked(health.EventStore(probedStore{f})), f.eventsPlaced()),
-			whilePlaced(whileFit(health.ReadModel(f.Control, f.Tables, projection.Orders().Name), f.CheckRows), f.controlPlaced()),
+			whilePlaced(whileFit(health.ReadModel(f.Control, f.Tables, readmodel.Orders().Name), f.CheckRows), f.controlPlaced()),
 			health.ProjectionLag(maxLag, func(ctx context.Context) (health.Lag, error) {
 				head, applied, behind, err := f.lag(ctx)
 				return health.Lag{Behind: behind, Detail: fmt.Sprintf("event %d of %d applied", applied, head)}, err
 			}),
 			whilePlaced(health.LogLag(maxArchiveLag, func(ctx context.Context) (health.Lag, error) { return f.logLag(ctx, time.Now()) }), f.logPlaced()...),
-			health.Parked(f.Control, f.Tables, projection.All().Names()...),
+			health.Parked(f.Control, f.Tables, canteen.Projections().Names()...),
 			health.Disk(minDiskFree, func() (uint64, error) { return files.DiskFree(f.Dir) }),
 		},
 	}

@@ -11,7 +11,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
-	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/canteen"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/observe/telemetry"
 	"gakushoku/internal/observe/telemetry/otlp"
@@ -56,7 +56,7 @@ func (s *sending) watch(f *Folder) error {
 	return metrics.Watch(func(ctx context.Context) observe.Vitals {
 		ctx, cancel := context.WithTimeout(ctx, vitalsLimit)
 		defer cancel()
-		for _, name := range projection.All().Names() {
+		for _, name := range canteen.Projections().Names() {
 			if n, err := health.CountParked(ctx, f.Control, f.Tables, name); err == nil {
 				metrics.Parked(ctx, name, n)
 			}

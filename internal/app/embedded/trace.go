@@ -26,7 +26,7 @@ func (f *Folder) Timelines(limit int, since time.Time) *timeline.Finder {
 	m := f.ReadModels()
 	return &timeline.Finder{
 		Lines: fileLines{LogFile(f.Dir), since}, Streams: m.Streams, Numbers: m.Numbers, EachEvent: f.eachEventThere, Limit: limit,
-		Models: timeline.ReadModels{Definitions: m.Definitions, Pointers: m.Pointers, Tables: m.Tables},
+		Models: timeline.ReadModels{Projections: m.Projections, Pointers: m.Pointers, Tables: m.Tables},
 	}
 }
 

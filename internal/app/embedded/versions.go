@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/canteen"
 )
 
 // Versions is Status without the counts, which take their time. It needs the control records: what the
@@ -12,7 +12,7 @@ import (
 func (f *Folder) Versions(ctx context.Context) (Status, error) {
 	status := Status{Readable: f.readable(), NoEvents: f.Events == nil}
 	err := f.applied(ctx, &status)
-	for _, name := range projection.All().Names() {
+	for _, name := range canteen.Projections().Names() {
 		if err == nil {
 			err = f.versionsOf(ctx, name, &status)
 		}

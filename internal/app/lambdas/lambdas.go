@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/rs/zerolog"
 
+	"gakushoku/internal/canteen"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/edge/httpapi"
 	"gakushoku/internal/edge/lambdaevent"
@@ -103,7 +104,7 @@ func (s *System) Command() (HTTPHandler, error) {
 // set up has no rows.
 func (s *System) Query() (HTTPHandler, error) {
 	return s.serve(httpapi.Config{Parts: httpapi.PartQueries, Queries: &query.Service{
-		Pointers: s.pointers(s.control), Browser: s.tables, Streams: s.events, Definitions: projection.All(), Now: time.Now,
+		Pointers: s.pointers(s.control), Browser: s.tables, Streams: s.events, Projections: canteen.Projections(), Now: time.Now,
 	}})
 }
 
@@ -114,7 +115,7 @@ func (s *System) Health() (HTTPHandler, error) {
 		health.ReadModel(s.control, s.tables, readmodel.OrdersName),
 		health.ProjectionLag(maxLag, s.lag(readerProjector)),
 		health.LogLag(maxLag, s.lag(readerArchiver)),
-		health.Parked(s.control, s.tables, projection.All().Names()...),
+		health.Parked(s.control, s.tables, canteen.Projections().Names()...),
 	}}})
 }
 

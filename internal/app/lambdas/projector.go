@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"gakushoku/internal/canteen"
 	"gakushoku/internal/edge/lambdaevent"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/observe"
@@ -15,7 +16,7 @@ import (
 // the template.
 func (s *System) Projector() StreamHandler {
 	projector := &projection.Projector{
-		Definitions: projection.All(), Tables: s.tables, Streams: s.events, Now: time.Now,
+		Projections: canteen.Projections(), Tables: s.tables, Streams: s.events, Now: time.Now,
 		Pointers: s.pointers(&selfSetup{Pointers: s.control, tables: s.tables}),
 	}
 	marker := &marker{checkpoints: s.control, reader: readerProjector, other: readerArchiver, now: time.Now}
@@ -34,7 +35,7 @@ func (s *selfSetup) Pointer(ctx context.Context, name string) (projection.Pointe
 	if !errors.Is(err, projection.ErrNoPointer) {
 		return p, err
 	}
-	if d, ok := projection.All().Newest(name); ok {
+	if d, ok := canteen.Projections().Newest(name); ok {
 		observe.Logger(ctx).Info().Str(observe.FieldProjection, name).Msg("projection:set-up")
 		if err := projection.Ensure(ctx, s.Pointers, s.tables, d); err != nil {
 			return projection.Pointer{}, err

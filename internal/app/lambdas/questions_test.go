@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/canteen"
 	"gakushoku/internal/edge/httpapi"
 	"gakushoku/internal/edge/lambdaevent"
 	"gakushoku/internal/engine/command"
@@ -122,7 +123,7 @@ func serveGuests(ctx context.Context, t *testing.T, out *logLines) {
 		handler, err := httpapi.New(httpapi.Config{
 			Commands: &command.Handler{Streams: streams, Now: time.Now, NewID: observe.NewID},
 			Queries: &query.Service{
-				Pointers: &projection.CachedPointers{Source: control, Now: time.Now}, Browser: tables, Streams: store, Definitions: projection.All(), Now: time.Now,
+				Pointers: &projection.CachedPointers{Source: control, Now: time.Now}, Browser: tables, Streams: store, Projections: canteen.Projections(), Now: time.Now,
 			},
 			Health: &health.Checker{Now: time.Now}, Logger: logger,
 		})
@@ -156,7 +157,7 @@ func deliver(ctx context.Context, t *testing.T, out *logLines) {
 	logger := observe.NewLogger(out, zerolog.DebugLevel, "projector")
 	batch := sample[lambdaevent.StreamBatch](t, "projector-batch.json")
 	projector := &projection.Projector{
-		Definitions: projection.All(), Tables: tables, Streams: store, Now: time.Now,
+		Projections: canteen.Projections(), Tables: tables, Streams: store, Now: time.Now,
 		Pointers: &projection.CachedPointers{Source: &selfSetup{Pointers: control, tables: tables}, Now: time.Now},
 	}
 	keep := func(ctx context.Context, delivered []event.Event) projection.Failures {

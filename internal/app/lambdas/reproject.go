@@ -7,6 +7,7 @@ import (
 
 	awssfn "github.com/aws/aws-sdk-go-v2/service/sfn"
 
+	"gakushoku/internal/canteen"
 	"gakushoku/internal/edge/lambdaevent"
 	"gakushoku/internal/edge/stepfunctions"
 	"gakushoku/internal/engine/eventlog"
@@ -53,7 +54,7 @@ func (s *System) machine() (*stepfunctions.Machine, error) {
 
 func (s *System) engine(blobs *s3.Blobs, machine *stepfunctions.Machine) *rebuild.Engine {
 	return &rebuild.Engine{
-		Definitions: projection.All(), Pointers: s.control, Tables: s.tables, Streams: s.events,
+		Projections: canteen.Projections(), Pointers: s.control, Tables: s.tables, Streams: s.events,
 		Log: &eventlog.Reader{Ledger: s.ledger(), Blobs: blobs}, Blobs: blobs, Projector: s.healer(), Runs: machine, Now: time.Now,
 		Settings: rebuild.Settings{
 			PointerTTL: s.config.PointerTTL, ProjectorTimeout: s.config.ProjectorTimeout, LagBound: lagBound, PartEvents: partEvents, PartBytes: partBytes,
@@ -64,5 +65,5 @@ func (s *System) engine(blobs *s3.Blobs, machine *stepfunctions.Machine) *rebuil
 
 // healer is a projector that is told what to write; nothing is delivered to it.
 func (s *System) healer() *projection.Projector {
-	return &projection.Projector{Definitions: projection.All(), Tables: s.tables, Streams: s.events, Pointers: s.pointers(s.control), Now: time.Now}
+	return &projection.Projector{Projections: canteen.Projections(), Tables: s.tables, Streams: s.events, Pointers: s.pointers(s.control), Now: time.Now}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"gakushoku/infra"
+	"gakushoku/internal/canteen"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/edge/httpapi"
 	"gakushoku/internal/edge/lambdaevent"
@@ -68,18 +69,18 @@ func newSampleStack(t *testing.T) *sampleStack {
 	s := &sampleStack{t: t, store: memory.NewEvents(), tables: memory.NewTables(), control: memory.NewControl()}
 	s.archiver = &eventlog.Archiver{Ledger: memory.NewLedger(), Blobs: memory.NewBlobs(), Now: time.Now, NewID: observe.NewID}
 	s.projector = &projection.Projector{
-		Definitions: projection.All(), Tables: s.tables, Streams: s.store, Now: time.Now,
+		Projections: canteen.Projections(), Tables: s.tables, Streams: s.store, Now: time.Now,
 		Pointers: &projection.CachedPointers{Source: &selfSetup{Pointers: s.control, tables: s.tables}, Now: time.Now},
 	}
 	s.engine = &rebuild.Engine{
-		Definitions: projection.All(), Pointers: s.control, Tables: s.tables, Streams: s.store, Log: &eventlog.Reader{Ledger: s.archiver.Ledger, Blobs: s.archiver.Blobs},
+		Projections: canteen.Projections(), Pointers: s.control, Tables: s.tables, Streams: s.store, Log: &eventlog.Reader{Ledger: s.archiver.Ledger, Blobs: s.archiver.Blobs},
 		Blobs: s.archiver.Blobs, Projector: s.projector, Now: time.Now,
 		Settings: rebuild.Settings{PartEvents: partEvents, PartBytes: partBytes, VerifyParts: 1, Workers: 1, CatchUpBudget: catchUpBudget},
 	}
 	handler, err := httpapi.New(httpapi.Config{
 		Commands: &command.Handler{Streams: s.store, Now: time.Now, NewID: observe.NewID},
 		Queries: &query.Service{
-			Pointers: &projection.CachedPointers{Source: s.control, Now: time.Now}, Browser: s.tables, Streams: s.store, Definitions: projection.All(), Now: time.Now,
+			Pointers: &projection.CachedPointers{Source: s.control, Now: time.Now}, Browser: s.tables, Streams: s.store, Projections: canteen.Projections(), Now: time.Now,
 		},
 		Health: &health.Checker{Probes: []health.Probe{health.EventStore(s.store)}, Now: time.Now},
 	})
@@ -251,7 +252,7 @@ func TestSampleLogsReplay(t *testing.T) {
 				t.Fatalf("%s: %v", name, err)
 			}
 			if rows[e.Stream] == nil {
-				if rows[e.Stream], err = projection.StartFolding(projection.Orders(), projection.Record{Stream: e.Stream}); err != nil {
+				if rows[e.Stream], err = projection.StartFolding(readmodel.Orders(), projection.Record{Stream: e.Stream}); err != nil {
 					t.Fatal(err)
 				}
 			}

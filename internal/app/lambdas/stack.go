@@ -8,10 +8,10 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"gakushoku/internal/canteen"
 	"gakushoku/internal/edge/stepfunctions"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/logcheck"
-	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/engine/repair"
 	"gakushoku/internal/fault"
@@ -94,7 +94,7 @@ func (s *Stack) Log() *eventlog.Reader { return &eventlog.Reader{Ledger: s.Ledge
 // ReadModels is what an operator does about the rows of the stack.
 func (s *Stack) ReadModels() *repair.ReadModels {
 	return &repair.ReadModels{
-		Definitions: projection.All(), Pointers: s.Control, Tables: s.Tables, Streams: s.Events,
+		Projections: canteen.Projections(), Pointers: s.Control, Tables: s.Tables, Streams: s.Events,
 		Numbers:   &eventlog.Numberer{Log: s.Log(), Streams: s.Events},
 		Log:       s.Log(),
 		Projector: s.system.healer(), LagBound: lagBound, Now: time.Now,

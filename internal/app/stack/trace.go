@@ -34,7 +34,7 @@ const maxLines = 10_000
 func (s *Stack) Timelines(limit int, since time.Time) *timeline.Finder {
 	return &timeline.Finder{
 		Lines: logLines{s.Logs, since}, Streams: s.Models.Streams, Numbers: s.Models.Numbers, EachEvent: s.EachEvent, Limit: limit,
-		Models: timeline.ReadModels{Definitions: s.Models.Definitions, Pointers: s.Models.Pointers, Tables: s.Models.Tables},
+		Models: timeline.ReadModels{Projections: s.Models.Projections, Pointers: s.Models.Pointers, Tables: s.Models.Tables},
 	}
 }
 

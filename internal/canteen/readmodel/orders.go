@@ -20,6 +20,14 @@ const (
 	OrdersRevision = 1
 )
 
+// Orders is the projection of orders and sales.
+func Orders() model.Projection {
+	return model.Projection{
+		Name: OrdersName, Revision: OrdersRevision, Streams: event.OrderStreamPrefix,
+		NewRow: func() model.Row { return new(Order) },
+	}
+}
+
 // The statuses that an order's row can show.
 const (
 	StatusOrdered   = "ORDERED"

@@ -19,6 +19,7 @@ import (
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/query"
+	"gakushoku/internal/model"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/operate/health"
 	"gakushoku/internal/store/memory"
@@ -60,11 +61,11 @@ func newCanteen(t testing.TB, changes ...func(*Config)) *canteen {
 	t.Helper()
 	clock := &clock{now: start}
 	c := &canteen{t: t, events: memory.NewEvents(), tables: memory.NewTables(), control: memory.NewControl(), log: &logBuffer{}}
-	definitions := []projection.Definition{projection.Orders()}
+	definitions := []model.Projection{readmodel.Orders()}
 	pointers := &projection.CachedPointers{Source: c.control, TTL: time.Hour, Now: clock.Now}
-	c.projector = &projection.Projector{Definitions: definitions, Pointers: pointers, Tables: c.tables, Streams: c.events, Now: clock.Now}
-	c.queries = &query.Service{Pointers: pointers, Browser: c.tables, Streams: c.events, Definitions: definitions, Now: clock.Now}
-	if err := projection.Ensure(t.Context(), c.control, c.tables, projection.Orders()); err != nil {
+	c.projector = &projection.Projector{Projections: definitions, Pointers: pointers, Tables: c.tables, Streams: c.events, Now: clock.Now}
+	c.queries = &query.Service{Pointers: pointers, Browser: c.tables, Streams: c.events, Projections: definitions, Now: clock.Now}
+	if err := projection.Ensure(t.Context(), c.control, c.tables, readmodel.Orders()); err != nil {
 		t.Fatal(err)
 	}
 	c.config = Config{

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"gakushoku/internal/canteen"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
@@ -125,7 +126,7 @@ func (s scriptedControl) SetCheckpoint(ctx context.Context, reader string, c pro
 func newScripted(t *testing.T, orders ...string) *scripted {
 	t.Helper()
 	s := &scripted{events: memory.NewEvents(), tables: memory.NewTables(), control: memory.NewControl(), calls: map[string]int{}}
-	if err := projection.Ensure(t.Context(), s.control, s.tables, projection.Orders()); err != nil {
+	if err := projection.Ensure(t.Context(), s.control, s.tables, readmodel.Orders()); err != nil {
 		t.Fatal(err)
 	}
 	for _, o := range orders {
@@ -143,7 +144,7 @@ func newScripted(t *testing.T, orders ...string) *scripted {
 func (s *scripted) projector() *projection.Projector {
 	now := func() time.Time { return time.UnixMilli(1_769_212_800_000) }
 	return &projection.Projector{
-		Definitions: projection.All(), Tables: scriptedTables{s.tables, s}, Streams: scriptedStreams{s.events, s}, Now: now,
+		Projections: canteen.Projections(), Tables: scriptedTables{s.tables, s}, Streams: scriptedStreams{s.events, s}, Now: now,
 		Pointers: &projection.CachedPointers{Source: scriptedControl{s.control, s}, Now: now},
 		Pause:    func(context.Context, int) error { return s.call("Pause") },
 	}
@@ -262,12 +263,12 @@ func TestADeliveryWaitsForAListedTableThatIsMissing(t *testing.T) {
 		t.Parallel()
 		s := newScripted(t, "o1")
 		gone := projection.Table{Projection: table.Projection, Version: 7}
-		if err := s.projector().ApplyTo(t.Context(), projection.Orders(), gone, s.delivered(t)); !errors.Is(err, projection.ErrNoTable) {
+		if err := s.projector().ApplyTo(t.Context(), readmodel.Orders(), gone, s.delivered(t)); !errors.Is(err, projection.ErrNoTable) {
 			t.Errorf("got %v, want ErrNoTable", err)
 		}
 		s.before = failing("Records", 1, errDisk)
 		s.calls = map[string]int{}
-		if err := s.projector().ApplyTo(t.Context(), projection.Orders(), table, s.delivered(t)); !errors.Is(err, errDisk) {
+		if err := s.projector().ApplyTo(t.Context(), readmodel.Orders(), table, s.delivered(t)); !errors.Is(err, errDisk) {
 			t.Errorf("got %v, want that the disk is gone", err)
 		}
 	})
@@ -339,7 +340,7 @@ func (*panics) Apply(*event.Event) error { panic("no such thing") }
 func TestAFoldThatPanicsParksItsStreamAndCountsTheTries(t *testing.T) {
 	t.Parallel()
 	s := newScripted(t, "o1")
-	d := projection.Orders()
+	d := readmodel.Orders()
 	d.NewRow = func() model.Row { return new(panics) }
 	p := s.projector()
 	for attempt := 1; attempt <= 3; attempt++ {

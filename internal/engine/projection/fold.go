@@ -13,7 +13,7 @@ import (
 // become rows: delivery, heal and replay differ in where it starts and what they do with the
 // result.
 type Folding struct {
-	definition Definition
+	definition model.Projection
 	stored     Record // as read from the table
 	record     Record // with the events so far
 	row        model.Row
@@ -22,7 +22,7 @@ type Folding struct {
 
 // StartFolding takes up the row where the table has it; with the zero Record, but for
 // Stream, at a stream without events. It fails when the stored row cannot be read.
-func StartFolding(d Definition, stored Record) (*Folding, error) {
+func StartFolding(d model.Projection, stored Record) (*Folding, error) {
 	f := &Folding{definition: d, stored: stored, record: stored, row: d.NewRow()}
 	if stored.Version == 0 {
 		return f, nil

@@ -50,7 +50,7 @@ func TestOnlyARowWithEventsIsVisible(t *testing.T) {
 
 func TestAnUnknownProjectionIsAnErrorThatNamesThoseThereAre(t *testing.T) {
 	t.Parallel()
-	ds := projection.Definitions{{Name: "orders"}}
+	ds := model.Projections{{Name: "orders"}}
 	if d, err := ds.Named("orders"); err != nil || d.Name != "orders" {
 		t.Errorf("got %+v, %v", d, err)
 	}

@@ -8,9 +8,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault/wait"
+	"gakushoku/internal/model"
 	"gakushoku/internal/store/memory"
 )
 
@@ -32,7 +34,7 @@ func TestABatchThatTakesTooLongComesAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		events, control, tables := memory.NewEvents(), memory.NewControl(), &stuck{Tables: memory.NewTables(), is: true}
-		if err := projection.Ensure(t.Context(), control, tables, projection.Orders()); err != nil {
+		if err := projection.Ensure(t.Context(), control, tables, readmodel.Orders()); err != nil {
 			t.Fatal(err)
 		}
 		e, err := event.New(event.OrderPlaced{OrderID: "o1", Total: 100})
@@ -46,7 +48,7 @@ func TestABatchThatTakesTooLongComesAgain(t *testing.T) {
 		f := projection.Follower{
 			Name: "orders", Feed: events, Checkpoints: control, Batch: 10, Timeout: 10 * time.Second,
 			Projector: &projection.Projector{
-				Definitions: []projection.Definition{projection.Orders()}, Tables: tables, Streams: events, Now: time.Now,
+				Projections: []model.Projection{readmodel.Orders()}, Tables: tables, Streams: events, Now: time.Now,
 				Pointers: &projection.CachedPointers{Source: control, TTL: time.Hour, Now: time.Now},
 			},
 		}
@@ -71,7 +73,7 @@ func TestASlowStoreGetsOnWithSmallerBatches(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		events, control, tables := memory.NewEvents(), memory.NewControl(), &slowTables{Tables: memory.NewTables(), perRow: time.Second}
-		if err := projection.Ensure(t.Context(), control, tables, projection.Orders()); err != nil {
+		if err := projection.Ensure(t.Context(), control, tables, readmodel.Orders()); err != nil {
 			t.Fatal(err)
 		}
 		placeOrders := func(from, to int) {
@@ -86,7 +88,7 @@ func TestASlowStoreGetsOnWithSmallerBatches(t *testing.T) {
 		f := &projection.Follower{
 			Name: "orders", Feed: events, Checkpoints: control, Batch: 40, Timeout: 10 * time.Second,
 			Projector: &projection.Projector{
-				Definitions: []projection.Definition{projection.Orders()}, Tables: tables, Streams: events, Now: time.Now,
+				Projections: []model.Projection{readmodel.Orders()}, Tables: tables, Streams: events, Now: time.Now,
 				Pointers: &projection.CachedPointers{Source: control, Now: time.Now},
 			},
 		}

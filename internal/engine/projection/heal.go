@@ -10,6 +10,7 @@ import (
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/fault/wait"
+	"gakushoku/internal/model"
 	"gakushoku/internal/observe"
 )
 
@@ -23,18 +24,18 @@ const maxHealAttempts = 10
 // that the projection does not fold are passed over, so a caller may name all there are. A row that
 // is ahead of its stream is left alone, and logged: the event store has lost events then, of which
 // the row is all that is left.
-func (p *Projector) Heal(ctx context.Context, d Definition, t Table, streams []string) error {
+func (p *Projector) Heal(ctx context.Context, d model.Projection, t Table, streams []string) error {
 	return p.heal(ctx, d, t, streams, (*Record).Ahead)
 }
 
 // Empty is Heal for rows of streams that never had events, as far as anybody knows: what they say is
 // taken back. Who calls it has made sure that the event store did not lose them.
-func (p *Projector) Empty(ctx context.Context, d Definition, t Table, streams []string) error {
+func (p *Projector) Empty(ctx context.Context, d model.Projection, t Table, streams []string) error {
 	return p.heal(ctx, d, t, streams, func(r *Record, history []event.Event) bool { return len(history) > 0 && r.Ahead(history) })
 }
 
 // heal leaves alone what ahead says it should.
-func (p *Projector) heal(ctx context.Context, d Definition, t Table, streams []string, ahead func(*Record, []event.Event) bool) error {
+func (p *Projector) heal(ctx context.Context, d model.Projection, t Table, streams []string, ahead func(*Record, []event.Event) bool) error {
 	streams = slices.DeleteFunc(slices.Clone(streams), func(s string) bool { return !d.Folds(s) })
 	for len(streams) > 0 {
 		part := streams[:min(len(streams), MaxWrite)]
@@ -46,7 +47,7 @@ func (p *Projector) heal(ctx context.Context, d Definition, t Table, streams []s
 	return nil
 }
 
-func (p *Projector) healPart(ctx context.Context, d Definition, t Table, streams []string, ahead func(*Record, []event.Event) bool) error {
+func (p *Projector) healPart(ctx context.Context, d model.Projection, t Table, streams []string, ahead func(*Record, []event.Event) bool) error {
 	observe.MetricsOf(ctx).Healed(ctx, d.Name, len(streams))
 	for attempt := range maxHealAttempts {
 		if attempt > 0 {
@@ -77,7 +78,7 @@ func (p *Projector) pause(ctx context.Context, attempt int) error {
 }
 
 // healOnce tries each stream once and returns those whose row was changed meanwhile.
-func (p *Projector) healOnce(ctx context.Context, d Definition, t Table, streams []string, ahead func(*Record, []event.Event) bool) ([]string, error) {
+func (p *Projector) healOnce(ctx context.Context, d model.Projection, t Table, streams []string, ahead func(*Record, []event.Event) bool) ([]string, error) {
 	// The rows are read before the streams: whatever the rows hold, the streams hold too, so a
 	// row that is ahead of its stream has lost it and is not a race.
 	records, err := p.Tables.Records(ctx, t, streams)
@@ -121,7 +122,7 @@ func (r *Record) Ahead(history []event.Event) bool {
 }
 
 // refold folds a stream from its beginning and answers what has to be written.
-func (p *Projector) refold(ctx context.Context, d Definition, t Table, stored Record, history []event.Event) (Change, bool, error) {
+func (p *Projector) refold(ctx context.Context, d model.Projection, t Table, stored Record, history []event.Event) (Change, bool, error) {
 	f, err := StartFolding(d, stored)
 	if err != nil {
 		change, changed := p.setAsideUnreadable(ctx, t, stored, err)

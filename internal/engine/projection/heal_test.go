@@ -3,6 +3,7 @@ package projection_test
 import (
 	"testing"
 
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
@@ -17,7 +18,7 @@ func TestHealLeavesOtherProjectionsStreamsAlone(t *testing.T) {
 	if err := w.events.Append(t.Context(), "product-p1", 0, []event.Event{e}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.engines[0].Heal(t.Context(), projection.Orders(), table, []string{"product-p1"}); err != nil {
+	if err := w.engines[0].Heal(t.Context(), readmodel.Orders(), table, []string{"product-p1"}); err != nil {
 		t.Fatal(err)
 	}
 	records, _, err := w.tables.Scan(t.Context(), table, eventstore.All, "", 10)
@@ -42,7 +43,7 @@ func TestHealNeverTakesBackWhatTheStoreHasLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := []string{"order-o1", "order-o2", "order-o3", "order-o4"}
-	if err := w.engines[0].Heal(t.Context(), projection.Orders(), table, all); err != nil {
+	if err := w.engines[0].Heal(t.Context(), readmodel.Orders(), table, all); err != nil {
 		t.Fatal(err)
 	}
 	rows, err := w.tables.Records(t.Context(), table, all)
@@ -58,7 +59,7 @@ func TestHealNeverTakesBackWhatTheStoreHasLost(t *testing.T) {
 	if got := rows["order-o4"]; got.Parked == nil {
 		t.Errorf("the parked row without a stream: %+v", got)
 	}
-	if err := w.engines[0].Empty(t.Context(), projection.Orders(), table, all); err != nil {
+	if err := w.engines[0].Empty(t.Context(), readmodel.Orders(), table, all); err != nil {
 		t.Fatal(err)
 	}
 	if rows, err = w.tables.Records(t.Context(), table, all); err != nil || rows["order-o1"].Version != 2 || rows["order-o2"].Version != 1 {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
@@ -38,7 +39,7 @@ func TestAHealThatMeetsAGapInTheStoreFails(t *testing.T) {
 	s := newScripted(t, "o1")
 	p := s.projector()
 	p.Streams = gapped{scriptedStreams{s.events, s}}
-	err := p.Heal(t.Context(), projection.Orders(), table, []string{"order-o1"})
+	err := p.Heal(t.Context(), readmodel.Orders(), table, []string{"order-o1"})
 	if err == nil || !strings.Contains(err.Error(), "lacks version 1") {
 		t.Errorf("got %v, want that the event store lacks version 1", err)
 	}
@@ -85,7 +86,7 @@ func TestAHealTriesStreamsAgainThatOthersWroteUntilItGivesUp(t *testing.T) {
 				}
 				return nil
 			}
-			err := s.projector().Heal(t.Context(), projection.Orders(), table, []string{"order-o1"})
+			err := s.projector().Heal(t.Context(), readmodel.Orders(), table, []string{"order-o1"})
 			if !c.check(err) || s.calls["Write"] != c.writes || s.calls["Pause"] != c.writes-1 {
 				t.Errorf("%d writes, %d pauses, %v", s.calls["Write"], s.calls["Pause"], err)
 			}
@@ -100,7 +101,7 @@ func TestAHealTriesOnlyTheStreamsAgainThatWereLate(t *testing.T) {
 	p := s.projector()
 	tables := &countingTables{scriptedTables: scriptedTables{s.tables, s}}
 	p.Tables = tables
-	if err := p.Heal(t.Context(), projection.Orders(), table, []string{"order-o1", "order-o2"}); err != nil {
+	if err := p.Heal(t.Context(), readmodel.Orders(), table, []string{"order-o1", "order-o2"}); err != nil {
 		t.Fatal(err)
 	}
 	if a, b := s.row(t, "order-o1"), s.row(t, "order-o2"); a.Version != 2 || b.Version != 2 {
@@ -118,7 +119,7 @@ func TestAHealEndsWithItsPause(t *testing.T) {
 	s.before = func(call string, _ int) error {
 		return map[string]error{"Write": errLate, "Pause": stopped}[call]
 	}
-	if err := s.projector().Heal(t.Context(), projection.Orders(), table, []string{"order-o1"}); !errors.Is(err, stopped) || s.calls["Write"] != 1 {
+	if err := s.projector().Heal(t.Context(), readmodel.Orders(), table, []string{"order-o1"}); !errors.Is(err, stopped) || s.calls["Write"] != 1 {
 		t.Errorf("%d writes, then %v; want one, then that it was stopped", s.calls["Write"], err)
 	}
 }
@@ -131,7 +132,7 @@ func TestAHealRepairsARowOfTheSameVersionAndLeavesARightOneAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := s.projector().Heal(t.Context(), projection.Orders(), table, []string{"order-o1"}); err != nil {
+		if err := s.projector().Heal(t.Context(), readmodel.Orders(), table, []string{"order-o1"}); err != nil {
 			t.Fatal(err)
 		}
 		if got := s.row(t, "order-o1"); !strings.Contains(string(got.Data), `"PAID"`) || got.Writes != 2 || s.calls["Write"] != 1 {
@@ -153,7 +154,7 @@ func TestAHealThatIsCancelledWhileItPausesEnds(t *testing.T) {
 	}
 	p := s.projector()
 	p.Pause = nil
-	if err := p.Heal(ctx, projection.Orders(), table, []string{"order-o1"}); !errors.Is(err, context.Canceled) || s.calls["Records"] != 1 {
+	if err := p.Heal(ctx, readmodel.Orders(), table, []string{"order-o1"}); !errors.Is(err, context.Canceled) || s.calls["Records"] != 1 {
 		t.Errorf("the rows were read %d times, then %v; want once, then that it was cancelled", s.calls["Records"], err)
 	}
 }
@@ -167,7 +168,7 @@ func TestEmptyingRowsOnAFailingStoreFails(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.before = failing(call, 1, errDisk)
-		if err := s.projector().Empty(t.Context(), projection.Orders(), table, []string{row.Stream}); !errors.Is(err, errDisk) {
+		if err := s.projector().Empty(t.Context(), readmodel.Orders(), table, []string{row.Stream}); !errors.Is(err, errDisk) {
 			t.Errorf("%s: got %v, want that the disk is gone", call, err)
 		}
 	}

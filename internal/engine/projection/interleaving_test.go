@@ -50,7 +50,7 @@ func newWorld(t testing.TB, seed uint64, m mutation) *world {
 	t.Helper()
 	w := &world{random: rand.New(rand.NewPCG(seed, 1)), events: memory.NewEvents(), tables: memory.NewTables()}
 	control := memory.NewControl()
-	if err := projection.Ensure(t.Context(), control, w.tables, projection.Orders()); err != nil {
+	if err := projection.Ensure(t.Context(), control, w.tables, readmodel.Orders()); err != nil {
 		t.Fatal(err)
 	}
 	now := func() time.Time { return time.UnixMilli(1_769_212_800_000) }
@@ -64,7 +64,7 @@ func newWorld(t testing.TB, seed uint64, m mutation) *world {
 			streams = m.streams(streams)
 		}
 		w.engines[i] = &projection.Projector{
-			Definitions: []projection.Definition{projection.Orders()},
+			Projections: []model.Projection{readmodel.Orders()},
 			Pointers:    &projection.CachedPointers{Source: control, TTL: time.Hour, Now: now},
 			Tables:      &meddling{Tables: tables, world: w, other: 1 - i}, Streams: streams, Now: now,
 		}

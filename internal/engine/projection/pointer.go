@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 	"gakushoku/internal/observe"
 )
 
@@ -88,7 +89,7 @@ type Pointers interface {
 
 // Ensure sets a projection up: its first table version, active. It does nothing when there
 // is a pointer, and may run in several processes at once.
-func Ensure(ctx context.Context, pointers Pointers, tables Tables, d Definition) error {
+func Ensure(ctx context.Context, pointers Pointers, tables Tables, d model.Projection) error {
 	_, err := pointers.Pointer(ctx, d.Name)
 	if err == nil || !errors.Is(err, ErrNoPointer) {
 		return err

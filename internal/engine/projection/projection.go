@@ -6,33 +6,10 @@ package projection
 
 import (
 	"fmt"
-	"strings"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 )
-
-// Definition is one revision of one projection.
-type Definition struct {
-	Name     string // such as "orders"
-	Revision int    // of the fold; see infra/DESIGN.md section 6
-	Streams  string // what the names of the streams it folds begin with; "" for all streams
-	NewRow   func() model.Row
-}
-
-// Folds reports whether events of stream are for this projection.
-func (d Definition) Folds(stream string) bool { return strings.HasPrefix(stream, d.Streams) }
-
-// Orders is the projection of orders and sales.
-func Orders() Definition {
-	return Definition{
-		Name:     readmodel.OrdersName,
-		Revision: readmodel.OrdersRevision,
-		Streams:  event.OrderStreamPrefix,
-		NewRow:   func() model.Row { return new(readmodel.Order) },
-	}
-}
 
 // Table is one version of a projection's stored rows and totals.
 type Table struct {

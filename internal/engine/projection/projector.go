@@ -9,13 +9,14 @@ import (
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/model"
 	"gakushoku/internal/observe"
 )
 
 // Projector applies events to the table versions that have to be written. Several may run
 // at once, on the same events.
 type Projector struct {
-	Definitions Definitions // every revision that a table version may have
+	Projections model.Projections // every revision that a table version may have
 	Pointers    *CachedPointers
 	Tables      Tables
 	Streams     eventstore.Loader
@@ -43,7 +44,7 @@ func (p *Projector) Apply(ctx context.Context, events []event.Event) Failures {
 	ctx, span := observe.StartLinked(ctx, "process events", observe.Consumer, event.Traceparents(events))
 	defer span.Int(observe.AttrEvents, len(events)).End()
 	failures := Failures{}
-	for _, name := range p.Definitions.Names() {
+	for _, name := range p.Projections.Names() {
 		if err := p.applyProjection(ctx, name, events, failures); err != nil {
 			for i := range events {
 				failures[events[i].Stream] = err
@@ -56,7 +57,7 @@ func (p *Projector) Apply(ctx context.Context, events []event.Event) Failures {
 
 // ApplyTo is Apply for one table version only, whatever its state: how a version that is being
 // built catches up. ErrNoTable when it is gone.
-func (p *Projector) ApplyTo(ctx context.Context, d Definition, t Table, events []event.Event) error {
+func (p *Projector) ApplyTo(ctx context.Context, d model.Projection, t Table, events []event.Event) error {
 	failures := Failures{}
 	if err := p.applyTable(ctx, d, t, events, failures); err != nil {
 		return err
@@ -73,7 +74,7 @@ func (p *Projector) applyProjection(ctx context.Context, name string, events []e
 		if !v.Live() {
 			continue
 		}
-		d, ok := p.Definitions.Revision(name, v.Revision)
+		d, ok := p.Projections.Revision(name, v.Revision)
 		if !ok {
 			// A newer deployment builds a version whose fold this one does not have. It waits for
 			// this one to end before it relies on that version being written.
@@ -108,7 +109,7 @@ func (p *Projector) stillListed(ctx context.Context, name string, number int) er
 }
 
 // projectTable is applyTable in a span of its own.
-func (p *Projector) projectTable(ctx context.Context, d Definition, t Table, events []event.Event, failures Failures) error {
+func (p *Projector) projectTable(ctx context.Context, d model.Projection, t Table, events []event.Event, failures Failures) error {
 	ctx, span := observe.Start(ctx, "project", observe.Internal)
 	defer span.End()
 	if span.Recorded() {
@@ -128,7 +129,7 @@ func (p *Projector) projectTable(ctx context.Context, d Definition, t Table, eve
 
 // applyTable applies events to one table version. It returns only ErrNoTable; everything
 // else fails the streams concerned.
-func (p *Projector) applyTable(ctx context.Context, d Definition, t Table, events []event.Event, failures Failures) error {
+func (p *Projector) applyTable(ctx context.Context, d model.Projection, t Table, events []event.Event, failures Failures) error {
 	groups := groupByStream(d, events)
 	for len(groups) > 0 {
 		part := groups[:min(len(groups), MaxWrite)]
@@ -152,7 +153,7 @@ type group struct {
 	events []*event.Event
 }
 
-func groupByStream(d Definition, events []event.Event) []group {
+func groupByStream(d model.Projection, events []event.Event) []group {
 	var groups []group
 	index := make(map[string]int, len(events))
 	for i := range events {
@@ -173,7 +174,7 @@ func groupByStream(d Definition, events []event.Event) []group {
 
 // applyGroups applies the events of up to MaxWrite streams in one write, and heals the
 // streams for which that was not enough.
-func (p *Projector) applyGroups(ctx context.Context, d Definition, t Table, groups []group) error {
+func (p *Projector) applyGroups(ctx context.Context, d model.Projection, t Table, groups []group) error {
 	streams := make([]string, len(groups))
 	for i, g := range groups {
 		streams[i] = g.stream
@@ -210,7 +211,7 @@ const (
 	needsHeal
 )
 
-func (p *Projector) foldGroup(ctx context.Context, d Definition, t Table, g group, stored Record) (Change, groupOutcome) {
+func (p *Projector) foldGroup(ctx context.Context, d model.Projection, t Table, g group, stored Record) (Change, groupOutcome) {
 	stored.Stream = g.stream
 	f, err := StartFolding(d, stored)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/store/memory"
 )
@@ -14,7 +15,7 @@ func notSetUp() *scripted {
 }
 
 func (s *scripted) setUp(t *testing.T) error {
-	return projection.Ensure(t.Context(), scriptedControl{s.control, s}, scriptedTables{s.tables, s}, projection.Orders())
+	return projection.Ensure(t.Context(), scriptedControl{s.control, s}, scriptedTables{s.tables, s}, readmodel.Orders())
 }
 
 func TestTwoProcessesThatSetUpAtOnceBothSucceed(t *testing.T) {
@@ -22,7 +23,7 @@ func TestTwoProcessesThatSetUpAtOnceBothSucceed(t *testing.T) {
 	s := notSetUp()
 	s.before = func(call string, _ int) error {
 		if call == "SetPointer" { // the other one is faster
-			return projection.Ensure(t.Context(), s.control, s.tables, projection.Orders())
+			return projection.Ensure(t.Context(), s.control, s.tables, readmodel.Orders())
 		}
 		return nil
 	}

@@ -7,8 +7,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 	"gakushoku/internal/store/memory"
 )
 
@@ -48,7 +50,7 @@ func TestAnAppendDuringTheLastLookWakesTheFollower(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		control, tables := memory.NewControl(), memory.NewTables()
-		if err := projection.Ensure(t.Context(), control, tables, projection.Orders()); err != nil {
+		if err := projection.Ensure(t.Context(), control, tables, readmodel.Orders()); err != nil {
 			t.Fatal(err)
 		}
 		feed := &lateFeed{Events: memory.NewEvents(), awake: make(chan struct{})}
@@ -65,7 +67,7 @@ func TestAnAppendDuringTheLastLookWakesTheFollower(t *testing.T) {
 		f := projection.Follower{
 			Name: "orders", Feed: feed, Appended: feed.Appended, Checkpoints: control, Batch: 10, Poll: time.Hour,
 			Projector: &projection.Projector{
-				Definitions: []projection.Definition{projection.Orders()}, Tables: tables, Streams: feed.Events, Now: time.Now,
+				Projections: []model.Projection{readmodel.Orders()}, Tables: tables, Streams: feed.Events, Now: time.Now,
 				Pointers: &projection.CachedPointers{Source: control, TTL: time.Hour, Now: time.Now},
 			},
 		}

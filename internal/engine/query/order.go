@@ -13,6 +13,7 @@ import (
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/model"
 	"gakushoku/internal/observe"
 )
 
@@ -69,9 +70,9 @@ func (s *Service) getOrder(ctx context.Context, stream string, minVersion uint64
 	if minVersion == 0 {
 		return Order{}, errNoSuchOrder()
 	}
-	d, known := s.Definitions.Revision(readmodel.OrdersName, at.revision)
+	d, known := s.Projections.Revision(readmodel.OrdersName, at.revision)
 	if !setUp {
-		d, known = s.Definitions.Newest(readmodel.OrdersName)
+		d, known = s.Projections.Newest(readmodel.OrdersName)
 	}
 	if !known {
 		return Order{}, fault.UnavailableFor(fmt.Errorf("revision %d of the read model is not known to this deployment, and its row is behind", at.revision), time.Second)
@@ -81,7 +82,7 @@ func (s *Service) getOrder(ctx context.Context, stream string, minVersion uint64
 }
 
 // fold makes the row from the event store, just as the projection would.
-func (s *Service) fold(ctx context.Context, d projection.Definition, stream string, minVersion uint64) (Order, error) {
+func (s *Service) fold(ctx context.Context, d model.Projection, stream string, minVersion uint64) (Order, error) {
 	events, err := s.Streams.Load(ctx, stream, 0)
 	if err != nil {
 		return Order{}, fmt.Errorf("loading %s: %w", stream, err)

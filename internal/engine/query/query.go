@@ -15,6 +15,7 @@ import (
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/model"
 	"gakushoku/internal/observe"
 )
 
@@ -29,7 +30,7 @@ type Service struct {
 	Pointers    *projection.CachedPointers
 	Browser     projection.Browser
 	Streams     Streams
-	Definitions projection.Definitions // every revision that the active version may have
+	Projections model.Projections // every revision that the active version may have
 	Now         func() time.Time
 }
 

@@ -14,9 +14,11 @@ import (
 	"github.com/rs/zerolog"
 
 	"gakushoku/internal/canteen/order"
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/model"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/store/memory"
 )
@@ -35,13 +37,13 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	f := &fixture{t: t, events: memory.NewEvents(), tables: memory.NewTables(), control: memory.NewControl()}
-	definitions := []projection.Definition{projection.Orders()}
+	definitions := []model.Projection{readmodel.Orders()}
 	f.Service = &Service{
 		Pointers: &projection.CachedPointers{Source: f.control, TTL: time.Hour, Now: now},
-		Browser:  f.tables, Streams: f.events, Definitions: definitions, Now: now,
+		Browser:  f.tables, Streams: f.events, Projections: definitions, Now: now,
 	}
 	f.projector = &projection.Projector{
-		Definitions: definitions, Tables: f.tables, Streams: f.events, Now: now,
+		Projections: definitions, Tables: f.tables, Streams: f.events, Now: now,
 		Pointers: &projection.CachedPointers{Source: f.control, Now: now},
 	}
 	return f
@@ -49,7 +51,7 @@ func newFixture(t *testing.T) *fixture {
 
 func (f *fixture) ensure() {
 	f.t.Helper()
-	if err := projection.Ensure(f.t.Context(), f.control, f.tables, projection.Orders()); err != nil {
+	if err := projection.Ensure(f.t.Context(), f.control, f.tables, readmodel.Orders()); err != nil {
 		f.t.Fatal(err)
 	}
 }

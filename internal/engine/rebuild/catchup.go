@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 	"gakushoku/internal/observe"
 )
 
@@ -39,7 +39,7 @@ func (e *Engine) CatchUp(ctx context.Context, run Run) (Run, error) {
 }
 
 // healGaps heals the streams that the replay could not fold to the watermark.
-func (e *Engine) healGaps(ctx context.Context, run *Run, d projection.Definition) (int, error) {
+func (e *Engine) healGaps(ctx context.Context, run *Run, d model.Projection) (int, error) {
 	results, err := e.results(ctx, run)
 	if err != nil {
 		return 0, err
@@ -55,7 +55,7 @@ func (e *Engine) healGaps(ctx context.Context, run *Run, d projection.Definition
 }
 
 // follow applies the log from progress.Number on.
-func (e *Engine) follow(ctx context.Context, run *Run, d projection.Definition, progress *CaughtUp) error {
+func (e *Engine) follow(ctx context.Context, run *Run, d model.Projection, progress *CaughtUp) error {
 	budget := e.Settings.CatchUpBudget
 	if budget <= 0 {
 		budget = defaultBudget
@@ -91,7 +91,7 @@ var errBudget = errors.New("the time of this call is used up")
 
 // applyLog applies events up to a number, or until the deadline, batch by batch as it reads
 // them, so that every object of the log is read once.
-func (e *Engine) applyLog(ctx context.Context, run *Run, d projection.Definition, progress *CaughtUp, upTo uint64, deadline time.Time) error {
+func (e *Engine) applyLog(ctx context.Context, run *Run, d model.Projection, progress *CaughtUp, upTo uint64, deadline time.Time) error {
 	batch := make([]event.Event, 0, catchUpBatch)
 	err := e.Log.Events(ctx, progress.Number, upTo, func(number uint64, ev *event.Event) error {
 		if batch = append(batch, ev.Clone()); len(batch) < catchUpBatch && number < upTo {
@@ -117,7 +117,7 @@ func (e *Engine) applyLog(ctx context.Context, run *Run, d projection.Definition
 }
 
 // applyBatch applies the events up to a number.
-func (e *Engine) applyBatch(ctx context.Context, run *Run, d projection.Definition, batch []event.Event, number uint64) error {
+func (e *Engine) applyBatch(ctx context.Context, run *Run, d model.Projection, batch []event.Event, number uint64) error {
 	if err := e.Projector.ApplyTo(ctx, d, run.Table(), batch); err != nil {
 		return fmt.Errorf("applying %d events up to %d: %w", len(batch), number, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/model"
 )
 
 // Check refuses a request that Prepare would refuse whatever else is going on: one that makes no
@@ -17,10 +18,10 @@ func (e *Engine) Check(ctx context.Context, r *Request) error {
 	return err
 }
 
-func (e *Engine) check(ctx context.Context, r *Request) (Mode, projection.Definition, error) {
+func (e *Engine) check(ctx context.Context, r *Request) (Mode, model.Projection, error) {
 	mode, err := r.mode()
 	if err != nil {
-		return mode, projection.Definition{}, err
+		return mode, model.Projection{}, err
 	}
 	d, err := e.newest(r.Projection)
 	if err == nil && len(r.Streams) > 0 {
@@ -34,7 +35,7 @@ const maxNamed = 10
 
 // knownStreams refuses streams that have neither events nor a row: they are most likely misspelt,
 // and to repair them would do nothing, and say that it was done.
-func (e *Engine) knownStreams(ctx context.Context, d projection.Definition, streams []string) error {
+func (e *Engine) knownStreams(ctx context.Context, d model.Projection, streams []string) error {
 	unknown := slices.DeleteFunc(slices.Clone(streams), d.Folds)
 	if len(unknown) > 0 {
 		return refusedAlways("%s of %s: a stream's name begins with %q, such as %s", listed(unknown), d.Name, d.Streams, d.Streams+unknown[0])

@@ -17,6 +17,7 @@ import (
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/model"
 )
 
 // Errors of the steps, besides those that a new try may cure (fault.Infra).
@@ -78,8 +79,8 @@ type Runs interface {
 
 // Engine is the steps of a rebuild over the ports. It keeps nothing between calls.
 type Engine struct {
-	Definitions projection.Definitions // every revision that a table version may have
-	Pointers    projection.Pointers    // read and changed without a cache
+	Projections model.Projections   // every revision that a table version may have
+	Pointers    projection.Pointers // read and changed without a cache
 	Tables      Tables
 	Streams     Streams
 	Log         Log
@@ -138,8 +139,8 @@ func (e *Engine) Known(name string) error {
 }
 
 // newest is the newest revision of a projection.
-func (e *Engine) newest(name string) (projection.Definition, error) {
-	d, err := e.Definitions.Named(name)
+func (e *Engine) newest(name string) (model.Projection, error) {
+	d, err := e.Projections.Named(name)
 	if err != nil {
 		return d, refusedAlways("%v", err)
 	}
@@ -148,8 +149,8 @@ func (e *Engine) newest(name string) (projection.Definition, error) {
 
 // definition is one revision of a projection. Where it is missing a deployment is under way as a
 // rule, and this program is the older one: a new try finds the newer.
-func (e *Engine) definition(name string, revision int) (projection.Definition, error) {
-	d, ok := e.Definitions.Revision(name, revision)
+func (e *Engine) definition(name string, revision int) (model.Projection, error) {
+	d, ok := e.Projections.Revision(name, revision)
 	if !ok {
 		return d, fault.Unavailable(fmt.Errorf("this program does not have revision %d of %s: try again with the one that was deployed last", revision, name))
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
@@ -112,9 +113,9 @@ func TestPrepareRepeatedAfterADeploymentKeepsItsRevision(t *testing.T) {
 	w := newWorld(t)
 	w.lives("a", 5)
 	first := w.must(w.engine.Prepare(t.Context(), "r1", request()))
-	newer := projection.Orders()
+	newer := readmodel.Orders()
 	newer.Revision++
-	w.engine.Definitions = append(w.engine.Definitions, newer)
+	w.engine.Projections = append(w.engine.Projections, newer)
 	again := w.must(w.engine.Prepare(t.Context(), "r1", request()))
 	if again.ToVersion != first.ToVersion || again.Revision != first.Revision {
 		t.Errorf("first version %d of revision %d, then version %d of revision %d", first.ToVersion, first.Revision, again.ToVersion, again.Revision)

@@ -19,6 +19,7 @@ import (
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 	"gakushoku/internal/store/memory"
 )
 
@@ -50,11 +51,11 @@ func newWorld(t *testing.T) *world {
 		blobs: memory.NewBlobs(), ledger: memory.NewLedger(), alive: map[string]bool{},
 	}
 	w.clock.Store(1769212800000)
-	if err := projection.Ensure(t.Context(), w.control, w.tables, projection.Orders()); err != nil {
+	if err := projection.Ensure(t.Context(), w.control, w.tables, readmodel.Orders()); err != nil {
 		t.Fatal(err)
 	}
 	w.engine = &rebuild.Engine{
-		Definitions: []projection.Definition{projection.Orders()},
+		Projections: []model.Projection{readmodel.Orders()},
 		Pointers:    w.control, Tables: w.tables, Streams: w.events, Blobs: w.blobs, Runs: w,
 		Log:       &eventlog.Reader{Ledger: w.ledger, Blobs: w.blobs},
 		Projector: w.projector(), Now: w.now, Archive: w.archive,
@@ -87,7 +88,7 @@ func (w *world) Running(_ context.Context, runID string) (bool, error) { return 
 
 func (w *world) projector() *projection.Projector {
 	return &projection.Projector{
-		Definitions: []projection.Definition{projection.Orders()}, Tables: w.tables, Streams: w.events, Now: w.now,
+		Projections: []model.Projection{readmodel.Orders()}, Tables: w.tables, Streams: w.events, Now: w.now,
 		Pointers: &projection.CachedPointers{Source: w.control, Now: time.Now},
 	}
 }
@@ -283,7 +284,7 @@ func (w *world) wantFolded(t projection.Table) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := w.projector().Heal(context.Background(), projection.Orders(), fresh, streams); err != nil {
+	if err := w.projector().Heal(context.Background(), readmodel.Orders(), fresh, streams); err != nil {
 		w.t.Fatal(err)
 	}
 	if diff := cmp.Diff(w.rows(fresh), w.rows(t)); diff != "" {
@@ -298,7 +299,7 @@ func (w *world) wantFolded(t projection.Table) {
 func (w *world) verified(t projection.Table) verify.Report {
 	w.t.Helper()
 	v := &verify.Verifier{Tables: w.tables, Streams: w.events, LagBound: time.Millisecond, Now: time.Now}
-	report, err := v.Table(w.t.Context(), projection.Orders(), t, verify.Options{})
+	report, err := v.Table(w.t.Context(), readmodel.Orders(), t, verify.Options{})
 	if err != nil {
 		w.t.Fatal(err)
 	}

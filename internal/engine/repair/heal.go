@@ -7,6 +7,7 @@ import (
 
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
+	"gakushoku/internal/model"
 )
 
 // Healed is what healing did to one stream in one table version.
@@ -30,7 +31,7 @@ type Healed struct {
 // Heal folds streams anew and writes their rows where they differ, in every version that live
 // delivery writes. A stream may be named by its order's id too. It calls f with each outcome.
 func (m *ReadModels) Heal(ctx context.Context, name string, streams []string, f func(Healed) error) error {
-	return m.eachLive(ctx, name, func(d projection.Definition, t projection.Table) error {
+	return m.eachLive(ctx, name, func(d model.Projection, t projection.Table) error {
 		for some := range slices.Chunk(named(d, streams), page) {
 			if err := m.known(ctx, t, some); err != nil {
 				return err
@@ -82,7 +83,7 @@ func (m *ReadModels) StreamNames(ctx context.Context, name string, keys []string
 }
 
 // named completes the names of streams.
-func named(d projection.Definition, keys []string) []string {
+func named(d model.Projection, keys []string) []string {
 	streams := make([]string, len(keys))
 	for i, key := range keys {
 		if streams[i] = key; !d.Folds(key) {
@@ -112,7 +113,7 @@ func (m *ReadModels) known(ctx context.Context, t projection.Table, streams []st
 	return nil
 }
 
-func (m *ReadModels) heal(ctx context.Context, d projection.Definition, t projection.Table, streams []string, f func(Healed) error) error {
+func (m *ReadModels) heal(ctx context.Context, d model.Projection, t projection.Table, streams []string, f func(Healed) error) error {
 	before, err := m.Tables.Records(ctx, t, streams)
 	if err != nil {
 		return err
@@ -158,7 +159,7 @@ func differs(a, b *projection.Record) bool {
 // HealParked tries every stream again that is set aside, in every version that live delivery
 // writes: after a deployment that can apply what the one before could not.
 func (m *ReadModels) HealParked(ctx context.Context, name string, f func(Healed) error) error {
-	return m.eachLive(ctx, name, func(d projection.Definition, t projection.Table) error {
+	return m.eachLive(ctx, name, func(d model.Projection, t projection.Table) error {
 		return m.parkedPages(ctx, t, func(rows []projection.Record) error {
 			streams := make([]string, len(rows))
 			for i := range rows {

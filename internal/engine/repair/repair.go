@@ -14,6 +14,7 @@ import (
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 	"gakushoku/internal/observe"
 )
 
@@ -26,8 +27,8 @@ func refused(format string, args ...any) error {
 
 // ReadModels are the read models of one installation.
 type ReadModels struct {
-	Definitions projection.Definitions // every revision that a table version may have
-	Pointers    projection.Pointers    // read without a cache
+	Projections model.Projections   // every revision that a table version may have
+	Pointers    projection.Pointers // read without a cache
 	Tables      projection.Store
 	Streams     verify.Streams
 	Numbers     verify.Numberer // of events in the log; nil where they are not known
@@ -52,11 +53,11 @@ func (m *ReadModels) checked(ctx context.Context) error {
 }
 
 // Names are the projections, each once.
-func (m *ReadModels) Names() []string { return m.Definitions.Names() }
+func (m *ReadModels) Names() []string { return m.Projections.Names() }
 
 // pointer is the pointer of a projection that there is.
 func (m *ReadModels) pointer(ctx context.Context, name string) (projection.Pointer, error) {
-	if _, err := m.Definitions.Named(name); err != nil {
+	if _, err := m.Projections.Named(name); err != nil {
 		return projection.Pointer{}, refused("%v", err)
 	}
 	p, err := m.Pointers.Pointer(ctx, name)
@@ -67,8 +68,8 @@ func (m *ReadModels) pointer(ctx context.Context, name string) (projection.Point
 }
 
 // definition is the fold of a version, which this program may lack.
-func (m *ReadModels) definition(name string, v projection.Version) (projection.Definition, error) {
-	d, ok := m.Definitions.Revision(name, v.Revision)
+func (m *ReadModels) definition(name string, v projection.Version) (model.Projection, error) {
+	d, ok := m.Projections.Revision(name, v.Revision)
 	if !ok {
 		return d, refused("%s was made by revision %d of the fold, which this program does not have", projection.Table{Projection: name, Version: v.Number}, v.Revision)
 	}
@@ -77,7 +78,7 @@ func (m *ReadModels) definition(name string, v projection.Version) (projection.D
 
 // eachLive calls f, which heals, with every version of a projection that live delivery writes, and
 // its fold.
-func (m *ReadModels) eachLive(ctx context.Context, name string, f func(projection.Definition, projection.Table) error) error {
+func (m *ReadModels) eachLive(ctx context.Context, name string, f func(model.Projection, projection.Table) error) error {
 	p, err := m.pointer(ctx, name)
 	if err == nil {
 		err = m.checked(ctx)
@@ -211,6 +212,6 @@ func (m *ReadModels) Explain(ctx context.Context, name, key string) (verify.Expl
 	if _, err := m.pointer(ctx, name); err != nil {
 		return verify.Explanation{}, err
 	}
-	x := &verify.Explainer{Definitions: m.Definitions, Pointers: m.Pointers, Tables: m.Tables, Streams: m.Streams, Numbers: m.Numbers, Now: m.Now}
+	x := &verify.Explainer{Projections: m.Projections, Pointers: m.Pointers, Tables: m.Tables, Streams: m.Streams, Numbers: m.Numbers, Now: m.Now}
 	return x.Explain(ctx, name, key)
 }

@@ -10,15 +10,17 @@ import (
 	"testing"
 	"time"
 
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/repair"
 	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 	"gakushoku/internal/store/memory"
 )
 
-var orders = projection.Orders()
+var orders = readmodel.Orders()
 
 // canteen is an installation in memory: two versions that are live, one that is not.
 type canteen struct {
@@ -46,11 +48,11 @@ func newCanteen(t *testing.T) *canteen {
 		t.Fatal(err)
 	}
 	projector := &projection.Projector{
-		Definitions: []projection.Definition{orders}, Pointers: &projection.CachedPointers{Source: control, Now: time.Now},
+		Projections: []model.Projection{orders}, Pointers: &projection.CachedPointers{Source: control, Now: time.Now},
 		Tables: c.tables, Streams: c.events, Now: time.Now,
 	}
 	c.ReadModels = &repair.ReadModels{
-		Definitions: []projection.Definition{orders}, Pointers: control, Tables: c.tables, Streams: c.events, Projector: projector, LagBound: time.Millisecond, Now: time.Now,
+		Projections: []model.Projection{orders}, Pointers: control, Tables: c.tables, Streams: c.events, Projector: projector, LagBound: time.Millisecond, Now: time.Now,
 	}
 	return c
 }
@@ -122,7 +124,7 @@ func TestWhatMakesNoSenseIsRefused(t *testing.T) {
 	_, meals := c.Verify(t.Context(), "meals", 0, verify.Options{})
 	_, explain := c.Explain(t.Context(), "meals", "o1")
 	parked := c.EachParked(t.Context(), "meals", func(repair.ParkedRow) error { return nil })
-	c.Definitions[0].Revision = 99
+	c.Projections[0].Revision = 99
 	_, revision := c.Verify(t.Context(), "orders", 0, verify.Options{})
 	for what, err := range map[string]error{
 		"an unknown stream": unknown, "a version that is not live": building, "a version that is not there": absent, "verifying an unknown projection": meals,

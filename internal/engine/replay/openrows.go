@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"unsafe"
 
-	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/replay/rowpack"
 	"gakushoku/internal/model"
 )
@@ -40,7 +39,7 @@ type state struct {
 	first   int64  // the line of the event that made the row
 }
 
-func newRows(d projection.Definition) (rows, error) {
+func newRows(d model.Projection) (rows, error) {
 	packer, err := rowpack.NewPacker(d.NewRow())
 	return rows{packer: packer, newRow: d.NewRow, opened: make([]openRow, openRows)}, err
 }

@@ -16,7 +16,7 @@ import (
 
 // PartOptions say what a Part folds.
 type PartOptions struct {
-	Definition projection.Definition
+	Definition model.Projection
 	Has        func(stream string) bool // which streams are of the part; nil for all
 	Until      event.Instant            // events that occurred later are left out; none are when it is not set
 	Now        event.Instant            // recorded where a stream is parked: the same for each attempt

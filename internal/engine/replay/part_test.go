@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/replay"
@@ -19,7 +20,7 @@ import (
 
 func newPart(t testing.TB, o replay.PartOptions) *replay.Part {
 	t.Helper()
-	o.Definition = projection.Orders()
+	o.Definition = readmodel.Orders()
 	p, err := replay.NewPart(o)
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +120,7 @@ func TestPartsHoldWhatTheWholeLogHolds(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		log := randomLog(t)
-		whole, err := replay.FromReader(t.Context(), strings.NewReader(log), replay.Options{Definition: projection.Orders()})
+		whole, err := replay.FromReader(t.Context(), strings.NewReader(log), replay.Options{Definition: readmodel.Orders()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +162,7 @@ func TestPartsHoldWhatTheWholeLogHolds(t *testing.T) {
 }
 
 func partOf(t *rapid.T, log string, index, count int) ([]projection.Record, []model.Contribution) {
-	p, err := replay.NewPart(replay.PartOptions{Definition: projection.Orders(), Has: func(stream string) bool {
+	p, err := replay.NewPart(replay.PartOptions{Definition: readmodel.Orders(), Has: func(stream string) bool {
 		return int(eventlog.HashOf(stream)%uint64(count)) == index
 	}})
 	if err != nil {

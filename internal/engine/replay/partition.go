@@ -7,6 +7,7 @@ import (
 
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 )
 
 // partition holds the rows of some of the streams. The rules are those of package projection;
@@ -27,7 +28,7 @@ type heldEvent struct {
 	line  int64
 }
 
-func newPartition(d projection.Definition) (*partition, error) {
+func newPartition(d model.Projection) (*partition, error) {
 	rows, err := newRows(d)
 	if err != nil {
 		return nil, err

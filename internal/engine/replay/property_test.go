@@ -43,7 +43,7 @@ func (n *naive) apply(t *rapid.T, e *event.Event) {
 	f := n.foldings[e.Stream]
 	if f == nil {
 		var err error
-		if f, err = projection.StartFolding(projection.Orders(), projection.Record{Stream: e.Stream}); err != nil {
+		if f, err = projection.StartFolding(readmodel.Orders(), projection.Record{Stream: e.Stream}); err != nil {
 			t.Fatal(err)
 		}
 		n.foldings[e.Stream], n.held[e.Stream] = f, map[uint64]event.Event{}
@@ -133,7 +133,7 @@ func TestAReplayIsASequentialFold(t *testing.T) {
 		want := foldNaively(t, log)
 		text := strings.Join(log, rapid.SampledFrom([]string{"\n", "\r\n", "\n\n"}).Draw(t, "newline"))
 		got, err := replay.FromReader(t.Context(), strings.NewReader(text), replay.Options{
-			Definition: projection.Orders(),
+			Definition: readmodel.Orders(),
 			Workers:    rapid.IntRange(1, 5).Draw(t, "workers"),
 			ChunkBytes: rapid.SampledFrom([]int{1, 200, 1000, 1 << 20}).Draw(t, "chunk"),
 		})
@@ -191,7 +191,7 @@ func TestManyOrdersInterleaved(t *testing.T) {
 				fmt.Sprintf(`,"total":%d,"lines":[{"product":"dish %d","quantity":1,"unitPrice":%d}]`, i, i%700, i)))
 		}
 	}
-	r, err := replay.FromReader(t.Context(), &log, replay.Options{Definition: projection.Orders(), Workers: 4, ChunkBytes: 10_000})
+	r, err := replay.FromReader(t.Context(), &log, replay.Options{Definition: readmodel.Orders(), Workers: 4, ChunkBytes: 10_000})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ const MaxLineBytes = 16 << 20
 // Options say how a log is replayed. Only Definition is required. The functions are called one
 // at a time, in the order of the log, while the replay goes on elsewhere.
 type Options struct {
-	Definition projection.Definition
+	Definition model.Projection
 	Name       string           // of the log in errors, such as its path
 	EventLog   *EventLog        // writes a line for every event; nil for none
 	Now        func() time.Time // time.Now when nil

@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gakushoku/internal/canteen/readmodel"
-	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/replay"
 )
 
@@ -32,7 +31,7 @@ func versioned(version int, id, kind, order, more string) string {
 }
 
 func options() replay.Options {
-	return replay.Options{Definition: projection.Orders(), Name: "test.jsonl", Workers: 2}
+	return replay.Options{Definition: readmodel.Orders(), Name: "test.jsonl", Workers: 2}
 }
 
 func replayed(t *testing.T, log string) *replay.Result {
@@ -254,7 +253,7 @@ func TestFromFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte(seed+"oops"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o := replay.Options{Definition: projection.Orders()}
+	o := replay.Options{Definition: readmodel.Orders()}
 	if _, err := replay.FromFile(t.Context(), path, o); err == nil || !strings.HasPrefix(err.Error(), path+":3: ") {
 		t.Errorf("a bad line: %v", err)
 	}

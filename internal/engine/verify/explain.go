@@ -19,7 +19,7 @@ var ErrUnknown = errors.New("there are no events and there is no row of it")
 
 // Explainer tells why a row is what it is.
 type Explainer struct {
-	Definitions projection.Definitions
+	Projections model.Projections
 	Pointers    projection.Pointers
 	Tables      RowReader
 	Streams     eventstore.Loader
@@ -119,7 +119,7 @@ func (x *Explainer) Explain(ctx context.Context, name, key string) (Explanation,
 // streams are the names that a key may mean.
 func (x *Explainer) streams(name, key string) []string {
 	streams := []string{key}
-	for _, d := range x.Definitions {
+	for _, d := range x.Projections {
 		if d.Name == name && d.Streams != "" {
 			streams = append(streams, d.Streams+key)
 			break
@@ -186,7 +186,7 @@ func (x *Explainer) addEvents(ctx context.Context, e *Explanation, history []eve
 
 func (x *Explainer) byFold(pointer projection.Pointer, v projection.Version, row *projection.Record, history []event.Event) (ExplainedByFold, error) {
 	by := ExplainedByFold{Table: pointer.Table(v).String(), About: v}
-	d, known := x.Definitions.Revision(pointer.Projection, v.Revision)
+	d, known := x.Projections.Revision(pointer.Projection, v.Revision)
 	if present(row) {
 		by.Row = explainedRow(row, nil)
 		if known {
@@ -208,7 +208,7 @@ func (x *Explainer) byFold(pointer projection.Pointer, v projection.Version, row
 }
 
 // foldAll is what a fold makes of a whole stream.
-func foldAll(d projection.Definition, stream string, history []event.Event, now event.Instant) (*ExplainedRow, error) {
+func foldAll(d model.Projection, stream string, history []event.Event, now event.Instant) (*ExplainedRow, error) {
 	f, err := projection.StartFolding(d, projection.Record{Stream: stream})
 	if err != nil || !d.Folds(stream) || len(history) == 0 {
 		return nil, err

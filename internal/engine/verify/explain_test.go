@@ -13,6 +13,7 @@ import (
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 )
 
 // numbers knows the numbers of two events.
@@ -23,7 +24,7 @@ func (n numbers) Numbers(context.Context, string) (map[uint64]uint64, error) {
 }
 
 func (w *world) explainer() *verify.Explainer {
-	return &verify.Explainer{Definitions: []projection.Definition{orders}, Pointers: w.control, Tables: w.tables, Streams: w.events, Numbers: numbers{}, Now: time.Now}
+	return &verify.Explainer{Projections: []model.Projection{orders}, Pointers: w.control, Tables: w.tables, Streams: w.events, Numbers: numbers{}, Now: time.Now}
 }
 
 func (w *world) explain(key string) verify.Explanation {

@@ -14,6 +14,7 @@ import (
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 	"gakushoku/internal/store/memory"
 )
 
@@ -271,7 +272,7 @@ func TestAnExplanationOfWhichOneCallFailsFails(t *testing.T) {
 	for n := 0; ; n++ {
 		w, _ := ailing(t)
 		v, f := w.flaky(n, false)
-		e := &verify.Explainer{Definitions: projection.Definitions{orders}, Pointers: flakyPointers{w.control, f}, Tables: v.Tables, Streams: v.Streams, Now: v.Now}
+		e := &verify.Explainer{Projections: model.Projections{orders}, Pointers: flakyPointers{w.control, f}, Tables: v.Tables, Streams: v.Streams, Now: v.Now}
 		_, err := e.Explain(t.Context(), orders.Name, "o05")
 		if f.calls <= n {
 			if err != nil || n == 0 {

@@ -106,7 +106,7 @@ func (p *pass) fix(ctx context.Context, wrong []Problem, page *Findings) error {
 
 // heal heals streams together, and each alone when that fails for another reason than the
 // infrastructure: one that cannot be healed must not keep the others wrong.
-func (p *pass) heal(ctx context.Context, streams []string, at map[string]*Problem, by func(context.Context, projection.Definition, projection.Table, []string) error) error {
+func (p *pass) heal(ctx context.Context, streams []string, at map[string]*Problem, by func(context.Context, model.Projection, projection.Table, []string) error) error {
 	err := by(ctx, p.definition, p.table, streams)
 	if err == nil || fault.ClassOf(err) == fault.Infra {
 		return err
@@ -151,7 +151,7 @@ func (f *Findings) touch(cs []model.Contribution) {
 
 // contributionsOf is what a stored row contributes; nothing when it cannot be read, since
 // healing then leaves totals alone.
-func contributionsOf(d projection.Definition, row *projection.Record) []model.Contribution {
+func contributionsOf(d model.Projection, row *projection.Record) []model.Contribution {
 	decoded := d.NewRow()
 	if row.Version == 0 || json.Unmarshal(row.Data, decoded) != nil {
 		return nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/model"
 )
 
 // Heal makes the rows of some streams what their events say, as Options.Fix does for those that a
@@ -13,7 +14,7 @@ import (
 // it verifies the whole table, when one of them is missing still after the lag bound. Streams that
 // the projection does not fold are passed over, and rows are left alone whose stream is not the
 // same in the store and in the log.
-func (v *Verifier) Heal(ctx context.Context, d projection.Definition, t projection.Table, streams []string) (left Left, err error) {
+func (v *Verifier) Heal(ctx context.Context, d model.Projection, t projection.Table, streams []string) (left Left, err error) {
 	streams = slices.DeleteFunc(slices.Clone(streams), func(s string) bool { return !d.Folds(s) })
 	if v.Log != nil && len(streams) > 0 {
 		if left.Disputed, err = v.Log.Differing(ctx, v.Streams, streams); err != nil {
@@ -33,7 +34,7 @@ type Left struct {
 	Disputed map[string]string // streams, and in what the store and the log differ
 }
 
-func (v *Verifier) heal(ctx context.Context, d projection.Definition, t projection.Table, streams []string) (left int, err error) {
+func (v *Verifier) heal(ctx context.Context, d model.Projection, t projection.Table, streams []string) (left int, err error) {
 	missing, err := v.withoutRow(ctx, t, streams)
 	if err == nil && len(missing) > 0 {
 		if err = v.sleep(ctx, v.LagBound); err == nil {
@@ -97,7 +98,7 @@ func (v *Verifier) withoutRow(ctx context.Context, t projection.Table, streams [
 
 // healMissing makes the rows of those of some streams that have none, where totals do not have
 // their share.
-func (v *Verifier) healMissing(ctx context.Context, d projection.Definition, t projection.Table, streams []string) error {
+func (v *Verifier) healMissing(ctx context.Context, d model.Projection, t projection.Table, streams []string) error {
 	report, missing, err := v.whole(ctx, d, t, Options{})
 	if err == nil {
 		named := map[string]bool{}

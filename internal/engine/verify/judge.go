@@ -31,7 +31,7 @@ func present(r *projection.Record) bool { return r.Version > 0 || r.Parked != ni
 const lostEvents = "the event store does not have all of the stream's events: verify it with events verify --deep"
 
 // judge folds history up to the row's version and compares. The row was read before history.
-func judge(d projection.Definition, row *projection.Record, history []event.Event, now event.Instant) (judgement, error) {
+func judge(d model.Projection, row *projection.Record, history []event.Event, now event.Instant) (judgement, error) {
 	f, err := projection.StartFolding(d, projection.Record{Stream: row.Stream})
 	if err != nil {
 		return judgement{}, err

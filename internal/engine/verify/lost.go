@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/model"
 )
 
 // Why a row that is missing is not healed.
@@ -18,7 +19,7 @@ const (
 // total, and healing it brings it into both. What one that was removed had added to totals is
 // still there, and healing would add it once more. Totals tell them apart: a row is healed only
 // where they are the sum of the rows that there are.
-func (v *Verifier) lost(ctx context.Context, d projection.Definition, t projection.Table, o Options, missing []Problem, r *Report) error {
+func (v *Verifier) lost(ctx context.Context, d model.Projection, t projection.Table, o Options, missing []Problem, r *Report) error {
 	wrong := map[totalName]bool{}
 	for _, total := range r.Totals {
 		wrong[totalName{total.Key, total.Field}] = true

@@ -13,12 +13,13 @@ import (
 
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 )
 
 // pass is one verification of one part of a table.
 type pass struct {
 	*Verifier
-	definition projection.Definition
+	definition model.Projection
 	table      projection.Table
 	options    Options
 	salt       uint64                 // chooses the sample
@@ -39,7 +40,7 @@ type suspect struct {
 	noRow  bool // so that nothing was compared yet
 }
 
-func newPass(v *Verifier, d projection.Definition, t projection.Table, o Options) *pass {
+func newPass(v *Verifier, d model.Projection, t projection.Table, o Options) *pass {
 	p := &pass{Verifier: v, definition: d, table: t, options: o, salt: uint64(v.Now().UnixNano()), findings: newFindings(t.String(), o.Sample)}
 	if o.Against != nil {
 		p.comparing = &comparing{}

@@ -9,6 +9,7 @@ import (
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 )
 
 // Settle makes sure of the totals that do not fit: those that are wrong stay in the report,
@@ -19,7 +20,7 @@ import (
 // contributed just that, one that moved something between the least and the most that it
 // contributes at the versions it went through. A total outside what all rows together allow is
 // wrong, whatever the traffic.
-func (v *Verifier) Settle(ctx context.Context, d projection.Definition, t projection.Table, r *Report) error {
+func (v *Verifier) Settle(ctx context.Context, d model.Projection, t projection.Table, r *Report) error {
 	doubtful := map[totalName]bool{}
 	for _, total := range r.Totals {
 		if !total.Settled {
@@ -55,7 +56,7 @@ func (v *Verifier) Settle(ctx context.Context, d projection.Definition, t projec
 // settling counts some totals anew.
 type settling struct {
 	*Verifier
-	definition projection.Definition
+	definition model.Projection
 	table      projection.Table
 	doubtful   map[totalName]bool
 

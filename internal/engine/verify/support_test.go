@@ -6,14 +6,16 @@ import (
 	"testing"
 	"time"
 
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 	"gakushoku/internal/store/memory"
 )
 
 var (
-	orders = projection.Orders()
+	orders = readmodel.Orders()
 	table  = projection.Table{Projection: orders.Name, Version: 1}
 )
 
@@ -41,7 +43,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) newProjector() *projection.Projector {
 	return &projection.Projector{
-		Definitions: []projection.Definition{orders},
+		Projections: []model.Projection{orders},
 		Pointers:    &projection.CachedPointers{Source: w.control, TTL: time.Hour, Now: time.Now},
 		Tables:      w.tables, Streams: w.events, Now: time.Now,
 	}

@@ -19,6 +19,7 @@ import (
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault/wait"
+	"gakushoku/internal/model"
 )
 
 // Streams is what a Verifier reads of the event store.
@@ -93,7 +94,7 @@ func (v *Verifier) now() event.Instant { return event.InstantOf(v.Now()) }
 // table, since a stream without a row shows only there, then the rows with their streams. Where
 // the stores keep the order of names and the part is everything, both are read side by side, the
 // rows as of one moment.
-func (v *Verifier) Rows(ctx context.Context, d projection.Definition, t projection.Table, o Options) (*Findings, error) {
+func (v *Verifier) Rows(ctx context.Context, d model.Projection, t projection.Table, o Options) (*Findings, error) {
 	if o.Sample < 0 || o.Sample > 1 {
 		return nil, fmt.Errorf("verifying %s: a sample of %g of all streams makes no sense", t, o.Sample)
 	}
@@ -108,7 +109,7 @@ func (v *Verifier) Rows(ctx context.Context, d projection.Definition, t projecti
 }
 
 // Table verifies all of a table, totals included, in this process.
-func (v *Verifier) Table(ctx context.Context, d projection.Definition, t projection.Table, o Options) (Report, error) {
+func (v *Verifier) Table(ctx context.Context, d model.Projection, t projection.Table, o Options) (Report, error) {
 	report, missing, err := v.whole(ctx, d, t, o)
 	if err == nil {
 		err = v.lost(ctx, d, t, o, missing, &report)
@@ -117,7 +118,7 @@ func (v *Verifier) Table(ctx context.Context, d projection.Definition, t project
 }
 
 // whole compares rows and totals. Rows that are missing are left, and answered.
-func (v *Verifier) whole(ctx context.Context, d projection.Definition, t projection.Table, o Options) (Report, []Problem, error) {
+func (v *Verifier) whole(ctx context.Context, d model.Projection, t projection.Table, o Options) (Report, []Problem, error) {
 	o.Part, o.keepMissing = eventstore.All, true
 	before, err := v.Tables.Totals(ctx, t)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/observe"
@@ -117,7 +118,7 @@ func TestProbesOfTheStores(t *testing.T) {
 	want("event store", EventStore(events), OK, "")
 	want("event store down", EventStore(brokenStreams{}), Failing, "cannot be reached")
 	want("not set up", readModel, OK, "waits for its first event")
-	if err := projection.Ensure(t.Context(), control, tables, projection.Orders()); err != nil {
+	if err := projection.Ensure(t.Context(), control, tables, readmodel.Orders()); err != nil {
 		t.Fatal(err)
 	}
 	want("set up", readModel, OK, "orders-v1 is active")
@@ -149,7 +150,7 @@ func TestParkedStreamsAreCounted(t *testing.T) {
 		}
 	}
 	want("not set up", "no stream is parked", "0")
-	if err := projection.Ensure(t.Context(), control, tables, projection.Orders()); err != nil {
+	if err := projection.Ensure(t.Context(), control, tables, readmodel.Orders()); err != nil {
 		t.Fatal(err)
 	}
 	table := projection.Table{Projection: "orders", Version: 1}

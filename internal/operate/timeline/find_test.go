@@ -10,6 +10,8 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"gakushoku/internal/canteen"
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/operate/timeline"
@@ -46,7 +48,7 @@ func (numbers) Numbers(context.Context, string) (map[uint64]uint64, error) {
 func world(t *testing.T, log lines) (f *timeline.Finder, scans *int) {
 	t.Helper()
 	events, tables, control := memory.NewEvents(), memory.NewTables(), memory.NewControl()
-	if err := projection.Ensure(t.Context(), control, tables, projection.Orders()); err != nil {
+	if err := projection.Ensure(t.Context(), control, tables, readmodel.Orders()); err != nil {
 		t.Fatal(err)
 	}
 	var all []event.Event
@@ -69,7 +71,7 @@ func world(t *testing.T, log lines) (f *timeline.Finder, scans *int) {
 		all = append(all, made...)
 	}
 	projector := &projection.Projector{
-		Definitions: projection.All(), Pointers: &projection.CachedPointers{Source: control, TTL: time.Hour, Now: time.Now}, Tables: tables, Streams: events, Now: time.Now,
+		Projections: canteen.Projections(), Pointers: &projection.CachedPointers{Source: control, TTL: time.Hour, Now: time.Now}, Tables: tables, Streams: events, Now: time.Now,
 	}
 	if failures := projector.Apply(t.Context(), all[:2]); failures.Err() != nil {
 		t.Fatal(failures.Err())
@@ -77,7 +79,7 @@ func world(t *testing.T, log lines) (f *timeline.Finder, scans *int) {
 	scans = new(int)
 	return &timeline.Finder{
 		Lines: log, Streams: events, Numbers: numbers{}, Limit: 100,
-		Models: timeline.ReadModels{Definitions: projection.All(), Pointers: control, Tables: tables},
+		Models: timeline.ReadModels{Projections: canteen.Projections(), Pointers: control, Tables: tables},
 		EachEvent: func(_ context.Context, f func(*event.Event) error) error {
 			*scans++
 			for i := range all {

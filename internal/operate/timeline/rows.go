@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/model"
 )
 
 // Row is the row of a stream in the version of a read model that readers see.
@@ -17,7 +18,7 @@ type Row struct {
 
 // ReadModels is where rows are read.
 type ReadModels struct {
-	Definitions projection.Definitions
+	Projections model.Projections
 	Pointers    projection.Pointers
 	Tables      RowReader
 }
@@ -32,7 +33,7 @@ type RowReader interface {
 // that folds the stream; without a record where there is no row.
 func (m *ReadModels) activeRows(ctx context.Context, streams []string) ([]Row, error) {
 	var rows []Row
-	for _, name := range m.Definitions.Names() {
+	for _, name := range m.Projections.Names() {
 		pointer, err := m.Pointers.Pointer(ctx, name)
 		if errors.Is(err, projection.ErrNoPointer) {
 			continue // its first event sets it up
@@ -41,7 +42,7 @@ func (m *ReadModels) activeRows(ctx context.Context, streams []string) ([]Row, e
 			return nil, fmt.Errorf("reading the pointer of %s: %w", name, err)
 		}
 		v, ok := pointer.ActiveVersion()
-		d, known := m.Definitions.Newest(name)
+		d, known := m.Projections.Newest(name)
 		if !ok || !known {
 			continue
 		}

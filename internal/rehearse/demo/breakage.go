@@ -10,7 +10,6 @@ import (
 
 	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/canteen/readmodel"
-	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 	"gakushoku/internal/operate/timeline"
@@ -30,7 +29,7 @@ func (r *forgetful) Apply(e *event.Event) error {
 // breakReadModel writes the lunch's rows with a fold that has a bug, as a bad deployment would.
 func (s *story) breakReadModel(ctx context.Context) error {
 	return s.withFolder(ctx, func(f *embedded.Folder) error {
-		bad := projection.Orders()
+		bad := readmodel.Orders()
 		bad.NewRow = func() model.Row { return new(forgetful) }
 		p, err := f.Control.Pointer(ctx, bad.Name)
 		if err != nil {

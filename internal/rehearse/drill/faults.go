@@ -12,7 +12,6 @@ import (
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventlog"
-	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/model"
@@ -159,8 +158,8 @@ func (r *mistaken) Apply(e *event.Event) error {
 // badDeployment projects orders with a mistaken fold.
 func badDeployment(forgets, refuses string) deployment {
 	return func(s *embedded.Server) {
-		bad := projection.Orders()
+		bad := readmodel.Orders()
 		bad.NewRow = func() model.Row { return &mistaken{forgets: forgets, refuses: refuses} }
-		s.Projector.Projector.Definitions = projection.Definitions{bad}
+		s.Projector.Projector.Projections = model.Projections{bad}
 	}
 }

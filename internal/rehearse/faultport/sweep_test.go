@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"gakushoku/internal/canteen/order"
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventlog"
-	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/rehearse/faultport"
 )
@@ -109,13 +109,13 @@ func TestDeliveryReportsAPortThatFails(t *testing.T) {
 			return nil, w.projector(g).Apply(ctx, late(w)).Err()
 		}},
 		{name: "a batch for one version only", world: behind, state: (*world).shown, run: func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
-			return nil, w.projector(g).ApplyTo(ctx, projection.Orders(), v1, late(w))
+			return nil, w.projector(g).ApplyTo(ctx, readmodel.Orders(), v1, late(w))
 		}},
 		{name: "follow the feed", world: behind, state: (*world).shown, run: func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
 			return nil, w.project(ctx, g)
 		}},
 		{name: "heal rows", world: func(w *world) { behind(w); w.spoil(v1, "a26") }, state: (*world).shown, run: func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
-			return nil, w.projector(g).Heal(ctx, projection.Orders(), v1, []string{"order-a14", "order-a26", "order-a31", "order-b6", "order-b9"})
+			return nil, w.projector(g).Heal(ctx, readmodel.Orders(), v1, []string{"order-a14", "order-a26", "order-a31", "order-b6", "order-b9"})
 		}},
 		{name: "archive a store", world: behind, state: (*world).logged, run: func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
 			return nil, w.follower(g).CatchUp(ctx)

@@ -4,8 +4,8 @@ import (
 	"context"
 	"testing"
 
+	"gakushoku/internal/canteen"
 	"gakushoku/internal/engine/eventlog"
-	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/operate/health"
 	"gakushoku/internal/operate/timeline"
@@ -22,7 +22,7 @@ func (w *world) finder(g faultport.Gate) *timeline.Finder {
 	log := w.reader(g)
 	return &timeline.Finder{
 		Lines: noLines{}, Streams: w.streams(g), Numbers: &eventlog.Numberer{Log: log, Streams: w.streams(g)}, Limit: 100,
-		Models: timeline.ReadModels{Definitions: projection.All(), Pointers: w.pointers(g), Tables: w.rows(g)},
+		Models: timeline.ReadModels{Projections: canteen.Projections(), Pointers: w.pointers(g), Tables: w.rows(g)},
 		EachEvent: func(ctx context.Context, f func(*event.Event) error) error {
 			head, err := log.Head(ctx)
 			if err != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/repair"
 	"gakushoku/internal/engine/verify"
@@ -50,7 +51,7 @@ func TestVerificationsReportAPortThatFails(t *testing.T) {
 	compare := func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
 		older := v1
 		v := &verify.Verifier{Tables: w.rows(g), Streams: w.streams(g), Log: w.reader(g), Workers: 1, Now: w.now}
-		r, err := v.Rows(ctx, projection.Orders(), projection.Table{Projection: orders, Version: 2}, verify.Options{Against: &older})
+		r, err := v.Rows(ctx, readmodel.Orders(), projection.Table{Projection: orders, Version: 2}, verify.Options{Against: &older})
 		return r, err
 	}
 	sweepAll(t, []operation{

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"gakushoku/internal/canteen"
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/eventstore"
@@ -51,7 +53,7 @@ func serving(t *testing.T) *world {
 	w := &world{t: t, events: memory.NewEvents(), tables: memory.NewTables(), control: memory.NewControl(), ledger: memory.NewLedger(), blobs: memory.NewBlobs()}
 	w.blobs.Now = w.now
 	w.clock.Store(1769212800000)
-	w.must(projection.Ensure(t.Context(), w.control, w.tables, projection.Orders()))
+	w.must(projection.Ensure(t.Context(), w.control, w.tables, readmodel.Orders()))
 	for _, order := range []string{"a0", "a14", "a26", "a31", "a40"} { // they are in two partitions of the log
 		w.place(order)
 		if order != "a14" && order != "a31" {
@@ -152,7 +154,7 @@ func (w *world) reader(g faultport.Gate) *eventlog.Reader {
 
 func (w *world) projector(g faultport.Gate) *projection.Projector {
 	return &projection.Projector{
-		Definitions: projection.All(), Tables: w.rows(g), Streams: w.streams(g), Now: w.now,
+		Projections: canteen.Projections(), Tables: w.rows(g), Streams: w.streams(g), Now: w.now,
 		Pointers: &projection.CachedPointers{Source: w.pointers(g), Now: w.now},
 		Pause:    func(ctx context.Context, _ int) error { return ctx.Err() },
 	}
@@ -168,7 +170,7 @@ func (w *world) follower(g faultport.Gate) *eventlog.Follower {
 
 func (w *world) rebuilder(g faultport.Gate) *rebuild.Engine {
 	return &rebuild.Engine{
-		Definitions: projection.All(), Pointers: w.pointers(g), Tables: w.rows(g), Streams: w.streams(g), Blobs: w.objects(g), Log: w.reader(g),
+		Projections: canteen.Projections(), Pointers: w.pointers(g), Tables: w.rows(g), Streams: w.streams(g), Blobs: w.objects(g), Log: w.reader(g),
 		Projector: w.projector(g), Runs: faultport.Runs{Runs: w, Gate: g}, Now: w.now, Sleep: noPause, Archive: w.follower(g).CatchUp,
 		Settings: rebuild.Settings{PartEvents: 100, VerifyParts: 2, Workers: 1},
 	}
@@ -182,7 +184,7 @@ func (w *world) driver(g faultport.Gate) *rebuild.Driver {
 
 func (w *world) models(g faultport.Gate) *repair.ReadModels {
 	return &repair.ReadModels{
-		Definitions: projection.All(), Pointers: w.pointers(g), Tables: w.rows(g), Streams: w.streams(g), Log: w.reader(g), Projector: w.projector(g), Now: w.now,
+		Projections: canteen.Projections(), Pointers: w.pointers(g), Tables: w.rows(g), Streams: w.streams(g), Log: w.reader(g), Projector: w.projector(g), Now: w.now,
 		Numbers: &eventlog.Numberer{Log: w.reader(g), Streams: w.streams(g)},
 	}
 }
@@ -196,7 +198,7 @@ func (w *world) log(g faultport.Gate) *logcheck.Log {
 func (w *world) service(g faultport.Gate) *query.Service {
 	return &query.Service{
 		Pointers: &projection.CachedPointers{Source: w.pointers(g), Now: w.now}, Browser: faultport.Tables{Store: w.tables, Gate: g},
-		Streams: w.streams(g), Definitions: projection.All(), Now: w.now,
+		Streams: w.streams(g), Projections: canteen.Projections(), Now: w.now,
 	}
 }
 

@@ -112,7 +112,7 @@ func (w *world) rebuilder(p *process) *rebuild.Engine {
 	}
 	rows := faultport.Bulk{Tables: w.tablesOf(p), Sink: into}
 	e := &rebuild.Engine{
-		Definitions: w.code(),
+		Projections: w.code(),
 		Pointers:    w.pointersOf(p), Tables: rows, Streams: w.eventsOf(p), Blobs: w.blobsOf(p),
 		Log:       &eventlog.Reader{Ledger: w.ledgerOf(p), Blobs: w.blobsOf(p)},
 		Projector: w.engineFor(p), Runs: faultport.Runs{Runs: runs{w}, Gate: p}, Settings: w.settings(), Now: time.Now,

@@ -49,7 +49,7 @@ func (w *world) engineFor(p *process) *projection.Projector {
 		source = w.mutation.Pointers(source)
 	}
 	return &projection.Projector{
-		Definitions: w.code(),
+		Projections: w.code(),
 		Pointers:    &projection.CachedPointers{Source: source, TTL: pointerTTL, Now: time.Now},
 		Tables:      rows,
 		Streams:     loader,

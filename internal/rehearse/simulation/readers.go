@@ -53,7 +53,7 @@ func (w *world) connect(g *guest) {
 		Pointers:    &projection.CachedPointers{Source: w.pointersOf(g.process), TTL: pointerTTL, Now: time.Now},
 		Browser:     g.browser,
 		Streams:     w.eventsOf(g.process),
-		Definitions: w.code(),
+		Projections: w.code(),
 		Now:         time.Now,
 	}
 }

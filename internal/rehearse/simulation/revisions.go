@@ -4,7 +4,6 @@ import (
 	"strconv"
 
 	"gakushoku/internal/canteen/readmodel"
-	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 )
@@ -13,15 +12,15 @@ import (
 const ordersName = readmodel.OrdersName
 
 // folded reports whether a stream is one of that projection's.
-func folded(stream string) bool { return projection.Orders().Folds(stream) }
+func folded(stream string) bool { return readmodel.Orders().Folds(stream) }
 
 // revisions are those of the projection: in some runs the second is deployed on the way, and a
 // rebuild makes the first table version of it while live delivery goes on writing the first.
-func revisions() []projection.Definition {
-	first, second := projection.Orders(), projection.Orders()
+func revisions() []model.Projection {
+	first, second := readmodel.Orders(), readmodel.Orders()
 	second.Revision++
 	second.NewRow = func() model.Row { return new(countedOrder) }
-	return []projection.Definition{first, second}
+	return []model.Projection{first, second}
 }
 
 // countedOrder is the row of the second revision: it has another shape and other totals.
@@ -54,7 +53,7 @@ func (c *countedOrder) AppendJSON(dst []byte) []byte {
 }
 
 // code is the revisions that a process knows which starts now.
-func (w *world) code() []projection.Definition { return revisions()[:w.deployed] }
+func (w *world) code() []model.Projection { return revisions()[:w.deployed] }
 
 // deploy replaces the code: instances of functions that have nothing to do are gone, those at
 // work come to the end of their invocation. The embedded system is started again.

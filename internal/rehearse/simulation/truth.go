@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
@@ -143,7 +144,7 @@ func (s *streamTruth) at(revision int, length uint64) (seen, []model.Contributio
 
 // last is the newest version that can be applied.
 func (s *streamTruth) last() uint64 {
-	return uint64(len(s.folds[projection.Orders().Revision].rows) - 1)
+	return uint64(len(s.folds[readmodel.Orders().Revision].rows) - 1)
 }
 
 // due is the least version that a row may have: what was promised, as far as it can be applied.

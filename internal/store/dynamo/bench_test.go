@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gakushoku/internal/canteen/order"
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
@@ -85,11 +86,11 @@ func BenchmarkOrderLife(b *testing.B) {
 
 func newProjector(b *testing.B, tables *Tables, events *Events) *projection.Projector {
 	control := NewControl(realClient(b), newControlTable(b))
-	if err := projection.Ensure(b.Context(), control, tables, projection.Orders()); err != nil {
+	if err := projection.Ensure(b.Context(), control, tables, readmodel.Orders()); err != nil {
 		b.Fatal(err)
 	}
 	return &projection.Projector{
-		Definitions: []projection.Definition{projection.Orders()},
+		Projections: []model.Projection{readmodel.Orders()},
 		Pointers:    &projection.CachedPointers{Source: control, TTL: time.Hour, Now: time.Now},
 		Tables:      tables, Streams: events, Now: time.Now,
 	}

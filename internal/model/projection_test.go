@@ -1,15 +1,15 @@
-package projection_test
+package model_test
 
 import (
 	"slices"
 	"testing"
 
-	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/model"
 )
 
-func TestDefinitionsAreFoundByNameAndRevision(t *testing.T) {
+func TestProjectionsAreFoundByNameAndRevision(t *testing.T) {
 	t.Parallel()
-	ds := projection.Definitions{{Name: "orders", Revision: 2}, {Name: "menu", Revision: 1}, {Name: "orders", Revision: 1}}
+	ds := model.Projections{{Name: "orders", Revision: 2}, {Name: "menu", Revision: 1}, {Name: "orders", Revision: 1}}
 	if got := ds.Names(); !slices.Equal(got, []string{"orders", "menu"}) {
 		t.Errorf("names %v", got)
 	}

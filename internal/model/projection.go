@@ -1,0 +1,62 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Projection is one revision of one projection.
+type Projection struct {
+	Name     string // such as "orders"
+	Revision int    // of the fold; see infra/DESIGN.md section 6
+	Streams  string // what the names of the streams it folds begin with; "" for all streams
+	NewRow   func() Row
+}
+
+// Folds reports whether events of stream are for this projection.
+func (d Projection) Folds(stream string) bool { return strings.HasPrefix(stream, d.Streams) }
+
+// Projections are the revisions of projections that a program has: what a table version may be
+// filled by.
+type Projections []Projection
+
+// Names are the projections, each once, in the order of the definitions.
+func (ds Projections) Names() []string {
+	var names []string
+	for _, d := range ds {
+		if !slices.Contains(names, d.Name) {
+			names = append(names, d.Name)
+		}
+	}
+	return names
+}
+
+// Revision is one revision of a projection; false when this program does not have it.
+func (ds Projections) Revision(name string, revision int) (Projection, bool) {
+	for _, d := range ds {
+		if d.Name == name && d.Revision == revision {
+			return d, true
+		}
+	}
+	return Projection{}, false
+}
+
+// Newest is the newest revision of a projection; false when there is no such projection.
+func (ds Projections) Newest(name string) (newest Projection, found bool) {
+	for _, d := range ds {
+		if d.Name == name && (!found || d.Revision > newest.Revision) {
+			newest, found = d, true
+		}
+	}
+	return newest, found
+}
+
+// Named is Newest with an error that says what there is.
+func (ds Projections) Named(name string) (Projection, error) {
+	d, ok := ds.Newest(name)
+	if !ok {
+		return d, fmt.Errorf("there is no projection %q: choose one of %v", name, ds.Names())
+	}
+	return d, nil
+}
