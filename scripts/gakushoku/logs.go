@@ -12,8 +12,8 @@ import (
 	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/app/stack"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/store/insights"
 	"gakushoku/internal/operate/logs"
+	"gakushoku/internal/store/insights"
 )
 
 type logsCommand struct {
