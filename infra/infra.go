@@ -9,11 +9,11 @@ import (
 	"io/fs"
 )
 
-//go:embed openapi.yaml
+//go:embed openapi.json
 var openAPI []byte
 
-// OpenAPI is the HTTP contract: an OpenAPI 3.0 document in YAML. The caller must not change
-// it.
+// OpenAPI is the HTTP contract, an OpenAPI 3.0 document in JSON. It is written in openapi.yaml, and
+// go test ./infra -run OpenAPI -update converts it. The caller must not change it.
 func OpenAPI() []byte { return openAPI }
 
 //go:embed runbooks/*.md

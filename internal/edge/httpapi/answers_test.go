@@ -113,15 +113,3 @@ func TestAnAbortedResponseIsLeftToTheServerAndLogged(t *testing.T) {
 	}()
 	c.handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/orders/o1/ready", nil))
 }
-
-func TestARouteThatTheContractDoesNotKnowIsNotServed(t *testing.T) {
-	t.Parallel()
-	contract, err := loadContract()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &server{contract: contract}
-	if _, err := s.checked(route{method: http.MethodGet, path: "/kitchen"}); !errors.Is(err, errNoContract) {
-		t.Errorf("got %v, want errNoContract", err)
-	}
-}

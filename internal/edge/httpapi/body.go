@@ -18,46 +18,45 @@ import (
 // maxBody bounds a request's body, in bytes. The largest order has a few thousand.
 const maxBody = 64 << 10
 
-// takeBody reads the body and refuses one that is too large, of another type, or not exactly
-// one JSON value. The body can be read again afterwards. One that is not required may be
-// missing.
-func takeBody(w http.ResponseWriter, r *http.Request, required bool) error {
+// takeBody reads and parses the body. It refuses one that is too large, of another type, or not
+// exactly one JSON value. An optional body may be missing: then its length is 0. The body can be
+// read again afterwards.
+func takeBody(w http.ResponseWriter, r *http.Request, required bool) (any, error) {
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return &requestError{code: codeTooLarge, detail: fmt.Sprintf("the body may have at most %d bytes", maxBody)}
+		return nil, &requestError{code: codeTooLarge, detail: fmt.Sprintf("the body may have at most %d bytes", maxBody)}
 	case err != nil:
-		return unread(w, r, err)
+		return nil, unread(w, r, err)
 	}
-	r.Body = io.NopCloser(bytes.NewReader(raw))
-	r.ContentLength = int64(len(raw))
 	if len(bytes.TrimSpace(raw)) == 0 {
 		if required {
-			return invalid(violation{In: "body", Detail: "it is missing"})
+			return nil, invalid(violation{In: inBody, Detail: "required"})
 		}
 		r.Body, r.ContentLength = http.NoBody, 0
-		return nil
+		return nil, nil
 	}
 	if err := checkMediaType(r.Header); err != nil {
-		return err
+		return nil, err
 	}
-	return checkJSON(raw)
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(raw)), int64(len(raw))
+	return parse(raw)
 }
 
-// unread says why a body did not come whole. That is the client's doing, or its network's, whatever
-// became of the connection: the service has not failed.
+// unread refuses a body that did not arrive whole. The client or its network is the cause, not the
+// service.
 func unread(w http.ResponseWriter, r *http.Request, err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(r.Context().Err(), context.DeadlineExceeded) {
 		w.Header().Set("Connection", "close")
-		return &requestError{code: codeTimeout, detail: "the body did not come in time: send the request again, faster"}
+		return &requestError{code: codeTimeout, detail: "the body did not arrive in time: send the request again"}
 	}
-	return &requestError{code: codeMalformed, detail: "the body ended before its length"}
+	return &requestError{code: codeMalformed, detail: "the body is shorter than its Content-Length"}
 }
 
 func checkMediaType(h http.Header) error {
 	if len(h.Values("Content-Type")) > 1 {
-		return invalid(onlyOnce("header", "Content-Type"))
+		return invalid(onlyOnce(inHeader, "Content-Type"))
 	}
 	mediaType, params, err := mime.ParseMediaType(h.Get("Content-Type"))
 	charset, named := params["charset"]
@@ -70,32 +69,26 @@ func checkMediaType(h http.Header) error {
 	return nil
 }
 
-// checkJSON refuses what is not exactly one JSON value with one meaning, and says where it goes
-// wrong.
-func checkJSON(raw []byte) error {
+// parse decodes exactly one JSON value with one meaning, and otherwise says where it goes wrong.
+func parse(raw []byte) (any, error) {
 	if err := event.CheckJSON(raw); err != nil {
-		return &requestError{code: codeMalformed, detail: "the body is not plain JSON: " + clip(err.Error())}
+		return nil, &requestError{code: codeMalformed, detail: "the body is not plain JSON: " + clip(err.Error())}
 	}
-	return nil
+	var value any
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	if err := decoder.Decode(&value); err != nil {
+		return nil, fmt.Errorf("parsing a body that was checked before: %w", err)
+	}
+	return value, nil
 }
 
-// decodeBody reads a checked body into a command; an absent one leaves it as it is. What the
-// contract allows and Go does not, such as 780.0 for a whole number, is refused here.
+// decodeBody decodes a checked body into a command. A missing body leaves the command as it is.
 func decodeBody(r *http.Request, into any) error {
-	raw, err := io.ReadAll(r.Body)
-	if err != nil {
-		return fmt.Errorf("reading a body that was read before: %w", err)
-	}
-	if len(raw) == 0 {
+	if r.ContentLength == 0 {
 		return nil
 	}
-	err = json.Unmarshal(raw, into)
-	var wrongType *json.UnmarshalTypeError
-	if errors.As(err, &wrongType) {
-		return invalid(violation{In: "body", Name: pointerTo(raw, wrongType.Offset),
-			Detail: fmt.Sprintf("byte %d: %s cannot be taken: write a whole number in digits", wrongType.Offset, clip(wrongType.Value))})
-	}
-	if err != nil {
+	if err := json.NewDecoder(r.Body).Decode(into); err != nil {
 		return fmt.Errorf("decoding a body that was checked before: %w", err)
 	}
 	return nil

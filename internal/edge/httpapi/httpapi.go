@@ -6,7 +6,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"path"
@@ -54,39 +53,10 @@ type Config struct {
 // server is Config with what is made of it once.
 type server struct {
 	Config
-	contract *contract
-	mux      *http.ServeMux
+	mux *http.ServeMux
 }
 
-// route is one operation of the contract and what answers it.
-type route struct {
-	part   Parts
-	method string
-	path   string // as in the contract, which is also a pattern of http.ServeMux
-	handle func(http.ResponseWriter, *http.Request) error
-}
-
-func (s *server) routes() []route {
-	return []route{
-		{PartCommands, http.MethodPost, "/orders", s.placeOrder},
-		{PartCommands, http.MethodPost, "/orders/{id}/pay", s.payOrder},
-		{PartCommands, http.MethodPost, "/orders/{id}/cancel", s.cancelOrder},
-		{PartCommands, http.MethodPost, "/orders/{id}/prepare", s.startPreparing},
-		{PartCommands, http.MethodPost, "/orders/{id}/ready", s.markReady},
-		{PartCommands, http.MethodPost, "/orders/{id}/pickup", s.pickUp},
-		{PartQueries, http.MethodGet, "/orders", s.listOrders},
-		{PartQueries, http.MethodGet, "/orders/{id}", s.getOrder},
-		{PartQueries, http.MethodGet, "/orders/{id}/events", s.getOrderEvents},
-		{PartQueries, http.MethodGet, "/sales/{day}", s.getSales},
-		{PartHealth, http.MethodGet, "/health", s.getHealth},
-		{PartHealth, http.MethodGet, "/health/ready", s.getHealth},
-		{PartHealth, http.MethodGet, "/health/live", s.getLiveness},
-		{PartHealth, http.MethodGet, "/openapi.json", s.getOpenAPI},
-	}
-}
-
-// New makes the handler of the parts that c names. It fails when a part lacks what it stands
-// on, or when the contract does not know a route.
+// New returns the handler of the parts that c names. It fails when a part lacks what it needs.
 func New(c Config) (http.Handler, error) {
 	if c.Parts == 0 {
 		c.Parts = AllParts
@@ -107,20 +77,11 @@ func New(c Config) (http.Handler, error) {
 			return nil, fmt.Errorf("the HTTP interface needs %s for the parts it is to serve", missing.what)
 		}
 	}
-	contract, err := loadContract()
-	if err != nil {
-		return nil, err
-	}
-	s := &server{Config: c, contract: contract, mux: http.NewServeMux()}
+	s := &server{Config: c, mux: http.NewServeMux()}
 	for _, r := range s.routes() {
-		if r.part&c.Parts == 0 {
-			continue
+		if r.part&c.Parts != 0 {
+			s.mux.Handle(r.method+" "+r.path, s.checked(r))
 		}
-		checked, err := s.checked(r)
-		if err != nil {
-			return nil, err
-		}
-		s.mux.Handle(r.method+" "+r.path, checked)
 	}
 	s.mux.Handle("/", s.answering(s.noRoute))
 	return s.entrance(s.dispatch()), nil
@@ -156,20 +117,16 @@ func (s *server) answering(f func(http.ResponseWriter, *http.Request) error) htt
 	})
 }
 
-// checked is the handler of a route behind the contract.
-func (s *server) checked(r route) (http.Handler, error) {
-	op, err := s.contract.operation(r.method, r.path)
-	if err != nil {
-		return nil, err
-	}
+// checked returns the handler of a route, which only gets requests that match the route's input.
+func (s *server) checked(r route) http.Handler {
 	return s.answering(func(w http.ResponseWriter, req *http.Request) error {
-		if err := op.check(w, req); err != nil {
+		if err := r.input.check(w, req); err != nil {
 			return err
 		}
 		ctx, cancel := carriedOut(req.Context())
 		defer cancel()
 		return r.handle(w, req.WithContext(ctx))
-	}), nil
+	})
 }
 
 // handleLimit bounds what no deadline of its request does.
@@ -205,6 +162,3 @@ func (s *server) noRoute(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
 	return &requestError{code: codeMethod, detail: "this path takes " + strings.Join(allowed, ", ")}
 }
-
-// errNoContract says that a route and the contract have gone apart.
-var errNoContract = errors.New("the contract does not know the operation")

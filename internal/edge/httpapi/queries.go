@@ -11,11 +11,7 @@ import (
 )
 
 func (s *server) getOrder(w http.ResponseWriter, r *http.Request) error {
-	minVersion, err := minVersion(r)
-	if err != nil {
-		return err
-	}
-	o, err := s.Queries.GetOrder(r.Context(), r.PathValue("id"), minVersion)
+	o, err := s.Queries.GetOrder(r.Context(), r.PathValue("id"), oldest(r))
 	if err != nil {
 		return err
 	}
@@ -29,23 +25,11 @@ func (s *server) getOrder(w http.ResponseWriter, r *http.Request) error {
 	return respond(w, http.StatusOK, o)
 }
 
-// minVersion is the larger of the header and the parameter; 0 when there is neither.
-func minVersion(r *http.Request) (uint64, error) {
-	var highest uint64
-	for _, asked := range []struct{ in, name, value string }{
-		{"header", headerIfMinVersion, r.Header.Get(headerIfMinVersion)},
-		{"query", "minVersion", r.URL.Query().Get("minVersion")},
-	} {
-		if asked.value == "" {
-			continue
-		}
-		n, err := strconv.ParseUint(asked.value, 10, 63)
-		if err != nil {
-			return 0, invalid(violation{In: asked.in, Name: asked.name, Detail: "it must be a version: 0, 1, 2..."})
-		}
-		highest = max(highest, n)
-	}
-	return highest, nil
+// oldest is the version that a client wants to see at least, by header or parameter; 0 is any.
+func oldest(r *http.Request) uint64 {
+	header, _ := strconv.ParseUint(r.Header.Get(headerIfMinVersion), 10, 63) // checked before; "" is 0
+	parameter, _ := strconv.ParseUint(r.URL.Query().Get("minVersion"), 10, 63)
+	return max(header, parameter)
 }
 
 // page is the body of a list.
@@ -56,13 +40,7 @@ type page struct {
 
 func (s *server) listOrders(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
-	limit := 0
-	if asked := q.Get("limit"); asked != "" {
-		var err error
-		if limit, err = strconv.Atoi(asked); err != nil {
-			return invalid(violation{In: "query", Name: "limit", Detail: "it must be a number in digits"})
-		}
-	}
+	limit, _ := strconv.Atoi(q.Get("limit")) // checked before; "" is 0, the default
 	found, err := s.Queries.ListOrders(r.Context(), query.ListRequest{
 		Status: q.Get("status"), Day: q.Get("day"), Cursor: q.Get("cursor"), Limit: limit,
 	})

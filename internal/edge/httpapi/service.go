@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"gakushoku/infra"
 	"gakushoku/internal/operate/health"
 )
 
@@ -34,6 +35,6 @@ func (s *server) getLiveness(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (s *server) getOpenAPI(w http.ResponseWriter, _ *http.Request) error {
-	write(w, http.StatusOK, "application/json", s.contract.json)
+	write(w, http.StatusOK, "application/json", infra.OpenAPI())
 	return nil
 }

@@ -1,0 +1,120 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// input is what a route accepts. infra/openapi.yaml tells clients the same; a test plays generated
+// requests against both.
+type input struct {
+	params []param
+	body   shape // nil for a route that takes no body
+	must   bool  // whether the body is required
+}
+
+// param is a parameter of a request.
+type param struct {
+	in, name string
+	wrong    func(value string) string // says what is wrong with a value, "" when nothing is
+}
+
+// The places of parameters.
+const (
+	inPath   = "path"
+	inQuery  = "query"
+	inHeader = "header"
+	inBody   = "body"
+)
+
+// check refuses a request that does not match the input, and lists every mismatch. The body can
+// still be read afterwards.
+func (in input) check(w http.ResponseWriter, r *http.Request) error {
+	var value any
+	if in.body != nil {
+		var err error
+		if value, err = takeBody(w, r, in.must); err != nil {
+			return err
+		}
+	}
+	query, found := in.spelling(r)
+	for _, p := range in.params {
+		if value, given := p.value(r, query); given {
+			found = append(found, violations(p.in, p.name, p.wrong(value))...)
+		}
+	}
+	if r.ContentLength > 0 && in.body != nil {
+		found = append(found, in.body("", value)...)
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return invalid(found[:min(len(found), maxViolations)]...)
+}
+
+// maxViolations bounds what a problem lists.
+const maxViolations = 20
+
+// spelling parses the query and finds parameters that are unknown, and those that are repeated.
+func (in input) spelling(r *http.Request) (url.Values, []violation) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return query, violations(inQuery, "", "malformed: percent-encode special characters")
+	}
+	var found []violation
+	for name, values := range query {
+		switch {
+		case !slices.ContainsFunc(in.params, func(p param) bool { return p.in == inQuery && p.name == name }):
+			found = append(found, violations(inQuery, clip(name), "unknown parameter")...)
+		case len(values) > 1:
+			found = append(found, onlyOnce(inQuery, name))
+		}
+	}
+	slices.SortFunc(found, func(a, b violation) int { return strings.Compare(a.Name, b.Name) })
+	for _, p := range in.params {
+		if p.in == inHeader && p.name != headerIfNoneMatch && len(r.Header.Values(p.name)) > 1 {
+			found = append(found, onlyOnce(inHeader, p.name))
+		}
+	}
+	return query, found
+}
+
+// value returns the parameter's first value in a request, and whether it has one.
+func (p param) value(r *http.Request, query url.Values) (string, bool) {
+	values := query[p.name]
+	switch p.in {
+	case inPath:
+		return r.PathValue(p.name), true
+	case inHeader:
+		values = r.Header.Values(p.name)
+	}
+	if len(values) == 0 {
+		return "", false
+	}
+	return values[0], true
+}
+
+// violations returns the violation with this detail, and none when the detail is empty.
+func violations(in, name, detail string) []violation {
+	if detail == "" {
+		return nil
+	}
+	return []violation{{In: in, Name: name, Detail: detail}}
+}
+
+func onlyOnce(in, name string) violation {
+	return violation{In: in, Name: name, Detail: "must be sent only once"}
+}
+
+// maxEcho bounds what of a request is repeated in a response or a log line, in bytes.
+const maxEcho = 200
+
+// clip cuts s to maxEcho, at the end of a character.
+func clip(s string) string {
+	if len(s) <= maxEcho {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxEcho], "") + "..."
+}
