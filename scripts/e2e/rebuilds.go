@@ -40,7 +40,7 @@ func (c *canteen) start(ctx context.Context, name string, r rebuild.Request) (ru
 // end follows a run to its end.
 func (c *canteen) end(ctx context.Context, runID string) (stepfunctions.Execution, error) {
 	var x stepfunctions.Execution
-	state := ""
+	state := rebuild.Step("")
 	err := until(ctx, runLimit, "run "+runID+" to end", func(ctx context.Context) (ended bool, err error) {
 		if x, err = c.stack.Machine.Execution(ctx, runID); err != nil {
 			return false, err
@@ -149,7 +149,7 @@ func stopHalfWay(ctx context.Context, c *canteen) error {
 	}
 	err = until(ctx, runLimit, "run "+stopped+" to have joined", func(ctx context.Context) (bool, error) {
 		state, err := c.stack.Machine.State(ctx, stopped)
-		return state == "JoinWait", err
+		return state == rebuild.StepJoinWait, err
 	})
 	if err != nil {
 		return err

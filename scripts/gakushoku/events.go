@@ -213,11 +213,11 @@ func (p *program) showEvents(events []event.Event, asJSON bool) error {
 	return table.Flush()
 }
 
-func orDash(s string) string {
+func orDash[S ~string](s S) string {
 	if s == "" {
 		return "-"
 	}
-	return s
+	return string(s)
 }
 
 // shortPayload is a payload on one line of the table, without control characters that would

@@ -49,9 +49,9 @@ func (g *rebuildProgress) options() embedded.RebuildOptions {
 func (g *rebuildProgress) report(p rebuild.Progress) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.step == nil || g.step.name != p.Step {
+	if g.step == nil || g.step.name != string(p.Step) {
 		g.finish(true)
-		g.step = newStepProgress(g.bars, p.Step, g.name)
+		g.step = newStepProgress(g.bars, string(p.Step), g.name)
 		g.logged = time.Now()
 	}
 	g.step.add(p)
@@ -155,7 +155,7 @@ func (s *stepProgress) set(done, total int64, unit string) {
 func (p *partProgress) done() int64 {
 	last := p.last.Load()
 	switch {
-	case last.Step != "Replay" || p.over():
+	case last.Step != rebuild.StepReplay || p.over():
 		return min(last.Done, p.size)
 	case last.Unit == "rows":
 		return p.size/2 + p.size/2*last.Done/max(last.Total, 1)
@@ -166,7 +166,7 @@ func (p *partProgress) done() int64 {
 // over reports whether the part has nothing left to do.
 func (p *partProgress) over() bool {
 	last := p.last.Load()
-	return last.Done >= last.Total && (last.Step != "Replay" || last.Unit != "rows")
+	return last.Done >= last.Total && (last.Step != rebuild.StepReplay || last.Unit != "rows")
 }
 
 func partText(p *rebuild.Progress) string {
@@ -193,7 +193,7 @@ func (s *stepProgress) rate(decor.Statistics) string {
 		return time.Duration(took).Round(time.Millisecond).String()
 	}
 	elapsed := time.Since(s.started)
-	if s.name == "Approve" && elapsed > time.Second {
+	if s.name == string(rebuild.StepApprove) && elapsed > time.Second {
 		return fmt.Sprintf("waiting: gakushoku projection approve %s", s.projection)
 	}
 	perSecond, left, known := s.pace(elapsed)

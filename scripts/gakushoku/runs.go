@@ -56,7 +56,7 @@ func pastLine(p *rebuild.Past) string {
 	if r.ToVersion > 0 {
 		version = r.Table().String()
 	}
-	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", r.ID, since(r.StartedAt), orDash(string(r.Mode)), version, orDash(r.Step), outcomeOf(p))
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", r.ID, since(r.StartedAt), orDash(r.Mode), version, orDash(r.Step), outcomeOf(p))
 }
 
 func outcomeOf(p *rebuild.Past) string {
@@ -70,9 +70,9 @@ func outcomeOf(p *rebuild.Past) string {
 	case p.AtWork && p.SoakUntil != 0:
 		return "switched, soaking until " + p.SoakUntil.String()
 	case p.AtWork:
-		return "going on, in " + p.Stage
+		return "going on, in " + string(p.Stage)
 	case p.Run.Switched():
-		return "switched, cut off in " + p.Stage
+		return "switched, cut off in " + string(p.Stage)
 	}
-	return "cut off in " + p.Stage
+	return "cut off in " + string(p.Stage)
 }

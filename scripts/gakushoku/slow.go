@@ -124,7 +124,7 @@ func rebuildOperation(run *rebuild.Run, failed string) spans.Operation {
 	}}
 	for step, took := range *run.Took {
 		o.DurationMs += float64(took)
-		o.Children = append(o.Children, spans.Operation{Span: spans.Span{Timestamp: began, Name: step, SpanID: step, DurationMs: float64(took)}, OwnMs: float64(took)})
+		o.Children = append(o.Children, spans.Operation{Span: spans.Span{Timestamp: began, Name: string(step), SpanID: string(step), DurationMs: float64(took)}, OwnMs: float64(took)})
 	}
 	spans.Sort(o.Children)
 	return o

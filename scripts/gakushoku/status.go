@@ -264,11 +264,11 @@ func soakLine(u *rebuild.UnderWay, inStack bool) string {
 	}
 	switch {
 	case !u.AtWork:
-		return line + "cut off in " + u.Stage + "; " + resumes(u, inStack) + then
+		return line + "cut off in " + string(u.Stage) + "; " + resumes(u, inStack) + then
 	case u.SoakUntil != 0:
 		return line + "soaking until " + u.SoakUntil.String() + "; " + then
 	}
-	return line + "in " + u.Stage
+	return line + "in " + string(u.Stage)
 }
 
 // resumes tells how one goes on with a run that was cut off: of a stack, its execution has ended.

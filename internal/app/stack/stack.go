@@ -29,7 +29,7 @@ type Machine interface {
 	Start(ctx context.Context, runID string, request rebuild.Request) error
 	Stop(ctx context.Context, runID, reason string) error
 	Execution(ctx context.Context, runID string) (stepfunctions.Execution, error)
-	State(ctx context.Context, runID string) (string, error)
+	State(ctx context.Context, runID string) (rebuild.Step, error)
 	Answer(ctx context.Context, token string, d rebuild.Decision) error
 }
 
@@ -185,7 +185,7 @@ func (s *Stack) follow(ctx context.Context, name, runID string, o embedded.Rebui
 			err = wait.For(ctx, s.Poll)
 		}
 		switch {
-		case ctx.Err() != nil && watch.step == "Soak":
+		case ctx.Err() != nil && watch.step == rebuild.StepSoak:
 			return rebuild.Run{}, fmt.Errorf("run %s goes on without being followed: it has switched readers to its version, and soaks; the version before is kept and still written until then (projection cleanup %s drops it now, projection rollback %s goes back to it): %w", runID, name, name, ctx.Err())
 		case ctx.Err() != nil:
 			return rebuild.Run{}, fmt.Errorf("run %s goes on without being followed (projection rebuild %s --resume %s follows it again, projection abandon %s ends it): %w", runID, name, runID, name, ctx.Err())

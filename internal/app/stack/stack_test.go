@@ -34,7 +34,7 @@ type machine struct {
 
 type execution struct {
 	stepfunctions.Execution
-	state string
+	state rebuild.Step
 	stop  context.CancelFunc
 	ended chan struct{}
 }
@@ -106,7 +106,7 @@ func (m *machine) Running(ctx context.Context, runID string) (bool, error) {
 	return x.Running(), err
 }
 
-func (m *machine) State(_ context.Context, runID string) (string, error) {
+func (m *machine) State(_ context.Context, runID string) (rebuild.Step, error) {
 	x, err := m.run(runID)
 	if err != nil {
 		return "", err

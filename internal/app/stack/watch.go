@@ -12,7 +12,7 @@ type watch struct {
 	*Stack
 	projection, runID string
 	report            func(rebuild.Progress)
-	step              string
+	step              rebuild.Step
 	parts             map[string]bool // that were told of
 }
 
@@ -25,14 +25,14 @@ func (w *watch) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if step == "VerifyPart" {
-		step = "VerifyParts" // the state within
+	if step == rebuild.StepVerifyPart {
+		step = rebuild.StepVerifyParts // the state within
 	}
 	if step != w.step && step != "" {
 		w.step, w.parts = step, map[string]bool{}
 		w.report(rebuild.Progress{RunID: w.runID, Step: step})
 	}
-	if step != "Replay" && step != "VerifyParts" {
+	if step != rebuild.StepReplay && step != rebuild.StepVerifyParts {
 		return nil
 	}
 	parts, err := w.Engine.PartsOf(ctx, w.projection, w.runID, step)

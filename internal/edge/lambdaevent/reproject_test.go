@@ -30,7 +30,7 @@ func TestATaskRunsUnderTheIDOfItsRun(t *testing.T) {
 			var lines bytes.Buffer
 			failure := rebuild.Failed{}
 			do := func(ctx context.Context, got rebuild.Task) (any, error) {
-				observe.Logger(ctx).Info().Msg("reproject:" + got.Step)
+				observe.Logger(ctx).Info().Msg("reproject:" + string(got.Step))
 				if id := observe.CorrelationID(ctx); id != test.want {
 					t.Errorf("runs under %q, want %q", id, test.want)
 				}

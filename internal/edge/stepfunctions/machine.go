@@ -168,15 +168,16 @@ func (m *Machine) Execution(ctx context.Context, runID string) (Execution, error
 // within a state are a handful, also with retries.
 const lastEvents = 100
 
-// State is the name of the state that a run has entered last; "" before the first.
-func (m *Machine) State(ctx context.Context, runID string) (string, error) {
+// State returns the state that a run has entered last; "" before the first. States that choose and end have
+// names beside those of the steps.
+func (m *Machine) State(ctx context.Context, runID string) (rebuild.Step, error) {
 	out, err := m.client.GetExecutionHistory(ctx, &sfn.GetExecutionHistoryInput{ExecutionArn: m.executionARN(runID), ReverseOrder: true, MaxResults: lastEvents})
 	if err != nil {
 		return "", m.wrap(ctx, "reading the history of", runID, err)
 	}
 	for _, e := range out.Events {
 		if e.StateEnteredEventDetails != nil {
-			return aws.ToString(e.StateEnteredEventDetails.Name), nil
+			return rebuild.Step(aws.ToString(e.StateEnteredEventDetails.Name)), nil
 		}
 	}
 	return "", nil

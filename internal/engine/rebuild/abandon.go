@@ -19,7 +19,7 @@ type Abandoned struct {
 // Abandon ends a run that has failed: its version, unless readers have been switched to it, is
 // taken away, and the reason is kept. The active version is not touched.
 func (e *Engine) Abandon(ctx context.Context, run Run, reason string) (Run, error) {
-	return e.step(ctx, run, "Abandon", func(run *Run) error {
+	return e.step(ctx, run, StepAbandon, func(run *Run) error {
 		observe.Logger(ctx).Warn().Str("runId", run.ID).Str("reason", reason).Msg("reproject:abandoned")
 		if err := e.put(ctx, run.key("abandoned.json"), Abandoned{*run, reason}); err != nil {
 			return err

@@ -22,7 +22,7 @@ const (
 // live delivery, after healing the streams that had a gap; again until nothing is left. It
 // stops when its budget is used up, and wants to be called again until run.CatchUp.Done.
 func (e *Engine) CatchUp(ctx context.Context, run Run) (Run, error) {
-	return e.step(ctx, run, "CatchUp", func(run *Run) error {
+	return e.step(ctx, run, StepCatchUp, func(run *Run) error {
 		progress := *run.CatchUp
 		run.CatchUp = &progress
 		d, err := e.definition(run.Projection, run.Revision)
@@ -102,9 +102,9 @@ func (e *Engine) applyLog(ctx context.Context, run *Run, d model.Projection, pro
 		}
 		progress.Number = number
 		progress.Events += int64(len(batch))
-		observe.MetricsOf(ctx).Folded(ctx, run.Projection, "CatchUp", int64(len(batch)))
+		observe.MetricsOf(ctx).Folded(ctx, run.Projection, string(StepCatchUp), int64(len(batch)))
 		batch = batch[:0]
-		e.progress(Progress{RunID: run.ID, Step: "CatchUp", Done: int64(number), Total: int64(upTo), Unit: "events"})
+		e.progress(Progress{RunID: run.ID, Step: StepCatchUp, Done: int64(number), Total: int64(upTo), Unit: "events"})
 		if number < upTo && e.Now().After(deadline) {
 			return errBudget
 		}

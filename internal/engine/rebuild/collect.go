@@ -17,7 +17,7 @@ const maxSample = 5
 // sums them up, and finishes the table. It fails with ErrFailed when a part is missing, or
 // when more streams are parked than the request allows.
 func (e *Engine) Collect(ctx context.Context, run Run) (Run, error) {
-	return e.step(ctx, run, "Collect", func(run *Run) error { return e.collect(ctx, run) })
+	return e.step(ctx, run, StepCollect, func(run *Run) error { return e.collect(ctx, run) })
 }
 
 func (e *Engine) collect(ctx context.Context, run *Run) error {

@@ -198,12 +198,12 @@ func TestARunThatWasCutOffGoesOn(t *testing.T) {
 // A stopped run takes its version away, whichever step it was in.
 func TestAStoppedRunTakesItsVersionAway(t *testing.T) {
 	t.Parallel()
-	for _, step := range []string{"Plan", "Replay", "CatchUp", "Verify", "Approve"} {
-		t.Run(step, func(t *testing.T) {
+	for _, step := range []rebuild.Step{"Plan", "Replay", "CatchUp", "Verify", "Approve"} {
+		t.Run(string(step), func(t *testing.T) {
 			t.Parallel()
 			w := serving(t, 30)
 			ctx, stop := context.WithCancel(t.Context())
-			w.engine.Log = &stoppingLog{Log: w.engine.Log, stop: stop, at: map[string]int{"Plan": 1, "CatchUp": 2}[step]}
+			w.engine.Log = &stoppingLog{Log: w.engine.Log, stop: stop, at: map[rebuild.Step]int{"Plan": 1, "CatchUp": 2}[step]}
 			w.engine.Progress = func(p rebuild.Progress) {
 				if p.Step == step {
 					stop()

@@ -18,40 +18,15 @@ type Driver struct {
 	Engine  *Engine
 	Workers int // parts that are replayed, or verified, at once
 
-	// Alone reports that there is no live delivery which could know an older pointer, nor can any
-	// come that does: then nobody is waited for after Join. Nil: there may be.
+	// Alone reports whether no projector can hold a stale pointer; if so, the wait after Join is skipped.
+	// When it is nil, a projector may.
 	Alone func() bool
-	// Approve decides about the switch when the request wants a person to; it is asked with
-	// the run as verified. When it is nil the answer comes through Engine.Decide.
+	// Approve asks a person whether to switch, when the request wants that. It gets the run as verified.
+	// When it is nil, the decision comes through Engine.Decide.
 	Approve func(ctx context.Context, run Run) (Decision, error)
-	// Soaking hears that the run has switched and only waits from now on: other runs need not
-	// wait for it. May be nil.
+	// Soaking is called when the run has switched and only waits from now on, so that other runs may start.
+	// It may be nil.
 	Soaking func()
-}
-
-// stage is one step, or one wait between steps, as the driver knows it.
-type stage struct {
-	name string
-	do   func(context.Context, Run) (Run, error)
-}
-
-// stages are what comes after Prepare, for each kind of run. infra/reproject.asl.json has the
-// same; a test compares them.
-func (d *Driver) stages(mode Mode) []stage {
-	e := d.Engine
-	replay := []stage{{"Plan", e.Plan}, {"Replay", d.replay}, {"Collect", e.Collect}}
-	switch mode {
-	case ModeHeal:
-		return []stage{{"Heal", untilDone(e.Heal, func(r Run) bool { return r.Heal.Done })}}
-	case ModeDryRun, ModeScratch:
-		return replay
-	}
-	return append(replay,
-		stage{"Join", e.Join}, stage{"JoinWait", d.joinWait},
-		stage{"CatchUp", untilDone(e.CatchUp, func(r Run) bool { return r.CatchUp.Done })},
-		stage{"StartVerify", e.StartVerify}, stage{"VerifyParts", d.verifyParts}, stage{"Verify", e.Verify},
-		stage{"Approve", d.approve}, stage{"Switch", e.Switch},
-		stage{"Soak", d.soak}, stage{"Cleanup", d.cleanup})
 }
 
 // Run runs a request from its beginning to its end. A run that fails before readers were
@@ -85,25 +60,49 @@ func (d *Driver) Resume(ctx context.Context, name, runID string) (Run, error) {
 }
 
 func (d *Driver) goOn(ctx context.Context, run Run) (Run, error) {
-	stages := d.stages(run.Mode)
-	from := slices.IndexFunc(stages, func(s stage) bool { return s.name == run.Step }) + 1
-	for _, s := range stages[from:] {
-		d.Engine.progress(Progress{RunID: run.ID, Step: s.name})
+	for _, s := range after(Stages(run.Mode), run.Step) {
+		d.Engine.progress(Progress{RunID: run.ID, Step: s.Step})
 		started := d.Engine.Now()
-		after, err := s.do(ctx, run)
-		if err != nil && s.name == "Soak" {
-			return after, &CutInSoak{after, err}
+		became, err := d.do(ctx, run, s)
+		if err != nil && s.Step == StepSoak {
+			return became, &CutInSoak{became, err}
 		}
 		if err != nil {
-			return d.abandon(ctx, after, err)
+			return d.abandon(ctx, became, err)
 		}
-		run = after.timed(s.name, d.Engine.Now().Sub(started))
-		run.Step = s.name
+		run = became.timed(s.Step, d.Engine.Now().Sub(started))
+		run.Step = s.Step
 		if err := d.save(ctx, run); err != nil {
 			return d.abandon(ctx, run, err)
 		}
 	}
 	return run, nil
+}
+
+func (d *Driver) do(ctx context.Context, run Run, s Stage) (Run, error) {
+	switch s.Step {
+	case StepReplay:
+		return run, d.replay(ctx, run)
+	case StepJoinWait:
+		return run, d.joinWait(ctx)
+	case StepVerifyParts:
+		return run, d.verifyParts(ctx, run)
+	case StepApprove:
+		return run, d.approve(ctx, run)
+	case StepSoak:
+		return run, d.soak(ctx, run)
+	case StepCleanup:
+		if run.Request.Soak == nil {
+			return d.Engine.KeepOne(ctx, run)
+		}
+	}
+	for {
+		became, err := s.call(d.Engine, ctx, run)
+		if err != nil || s.Done(&became) {
+			return became, err
+		}
+		run = became
+	}
 }
 
 func (d *Driver) save(ctx context.Context, run Run) error {
@@ -123,42 +122,28 @@ func (d *Driver) abandon(ctx context.Context, run Run, cause error) (Run, error)
 	return after, cause
 }
 
-// untilDone calls a step again until it says that it is done.
-func untilDone(step func(context.Context, Run) (Run, error), done func(Run) bool) func(context.Context, Run) (Run, error) {
-	return func(ctx context.Context, run Run) (Run, error) {
-		for {
-			after, err := step(ctx, run)
-			if err != nil || done(after) {
-				return after, err
-			}
-			run = after
-		}
-	}
-}
-
 // replay replays all parts, the largest first, so that no worker is left with a large one at
 // the end.
-func (d *Driver) replay(ctx context.Context, run Run) (Run, error) {
+func (d *Driver) replay(ctx context.Context, run Run) error {
 	var items []Item
 	if err := d.Engine.get(ctx, run.Plan.Key, &items); err != nil {
-		return run, err
+		return err
 	}
 	slices.SortStableFunc(items, func(a, b Item) int { return int(b.Events - a.Events) })
-	all := Progress{RunID: run.ID, Step: "Replay", Unit: "events"}
+	all := Progress{RunID: run.ID, Step: StepReplay, Unit: "events"}
 	for _, item := range items {
 		all.Total += item.Events
 	}
 	d.Engine.progress(all)
-	err := d.each(ctx, run, len(items), func(ctx context.Context, i int) error {
+	return d.each(ctx, run, len(items), func(ctx context.Context, i int) error {
 		_, err := d.Engine.ReplayPart(ctx, run, items[i])
 		return err
 	})
-	return run, err
 }
 
-func (d *Driver) verifyParts(ctx context.Context, run Run) (Run, error) {
-	d.Engine.progress(Progress{RunID: run.ID, Step: "VerifyParts", Total: run.Replay.Rows, Unit: "rows"})
-	return run, d.each(ctx, run, len(run.Verify.Parts), func(ctx context.Context, i int) error {
+func (d *Driver) verifyParts(ctx context.Context, run Run) error {
+	d.Engine.progress(Progress{RunID: run.ID, Step: StepVerifyParts, Total: run.Replay.Rows, Unit: "rows"})
+	return d.each(ctx, run, len(run.Verify.Parts), func(ctx context.Context, i int) error {
 		_, err := d.Engine.VerifyPart(ctx, run, run.Verify.Parts[i])
 		return err
 	})
@@ -183,46 +168,39 @@ func (d *Driver) each(ctx context.Context, run Run, n int, do func(context.Conte
 	return group.Wait()
 }
 
-func (d *Driver) joinWait(ctx context.Context, run Run) (Run, error) {
+func (d *Driver) joinWait(ctx context.Context) error {
 	if d.Alone != nil && d.Alone() {
-		return run, nil
+		return nil
 	}
-	return run, d.Engine.sleep(ctx, d.Engine.JoinWait())
+	return d.Engine.sleep(ctx, d.Engine.JoinWait())
 }
 
-func (d *Driver) approve(ctx context.Context, run Run) (Run, error) {
+func (d *Driver) approve(ctx context.Context, run Run) error {
 	if !run.Request.Approve {
-		return run, nil
+		return nil
 	}
 	if err := d.Engine.AskApproval(ctx, run, ""); err != nil {
-		return run, err
+		return err
 	}
 	if d.Approve == nil {
-		return run, d.Engine.awaitDecision(ctx, run)
+		return d.Engine.awaitDecision(ctx, run)
 	}
 	decision, err := d.Approve(ctx, run)
 	if err == nil {
 		err = d.Engine.Decide(ctx, run.Projection, run.ID, decision)
 	}
 	if err != nil {
-		return run, fmt.Errorf("asking for the approval: %w", err)
+		return fmt.Errorf("asking for the approval: %w", err)
 	}
-	return run, d.Engine.awaitDecision(ctx, run)
+	return d.Engine.awaitDecision(ctx, run)
 }
 
-func (d *Driver) soak(ctx context.Context, run Run) (Run, error) {
+func (d *Driver) soak(ctx context.Context, run Run) error {
 	if run.Request.Soak == nil {
-		return run, nil
+		return nil
 	}
 	if d.Soaking != nil {
 		d.Soaking()
 	}
-	return run, d.Engine.soakOut(ctx, &run)
-}
-
-func (d *Driver) cleanup(ctx context.Context, run Run) (Run, error) {
-	if run.Request.Soak == nil {
-		return d.Engine.KeepOne(ctx, run)
-	}
-	return d.Engine.Cleanup(ctx, run)
+	return d.Engine.soakOut(ctx, &run)
 }

@@ -90,7 +90,7 @@ func TestCatchingUpFailsWithEachCallItNeeds(t *testing.T) {
 
 func TestTasksOfTheStateMachineFailByTheNameItTriesAgainBy(t *testing.T) {
 	t.Parallel()
-	for _, step := range []string{"Plan", "ReplayPart", "VerifyPart", "Approve", "Abandon", "Switch"} {
+	for _, step := range []rebuild.Step{"Plan", "ReplayPart", "VerifyPart", "Approve", "Abandon", "Switch"} {
 		w := serving(t, 4)
 		run := w.planned("r1")
 		run.Verify = &rebuild.Verified{Sound: true}
@@ -133,7 +133,7 @@ func TestARunSaysHowMuchItReadAndWroteAndHowLongStepsTook(t *testing.T) {
 	if run.Plan.Bytes != bytes || run.Replay.LargestPart == 0 {
 		t.Errorf("planned %d bytes of %d, the largest part took %d", run.Plan.Bytes, bytes, run.Replay.LargestPart)
 	}
-	for _, step := range []string{"Prepare", "Plan", "Replay", "Collect", "Join", "CatchUp", "Verify", "Switch"} {
+	for _, step := range []rebuild.Step{"Prepare", "Plan", "Replay", "Collect", "Join", "CatchUp", "Verify", "Switch"} {
 		if _, ok := (*run.Took)[step]; !ok {
 			t.Errorf("it does not say how long %s took: %v", step, *run.Took)
 		}

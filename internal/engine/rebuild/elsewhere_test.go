@@ -47,7 +47,7 @@ func TestProgressIsNotDoneBeforeTheWorkIs(t *testing.T) {
 		if _, err := w.blobs.Get(context.Background(), key); err != nil {
 			t.Errorf("%s %s is said to be done: %v", p.Step, p.Part, err)
 		}
-		ended[p.Step+p.Part] = true
+		ended[string(p.Step)+p.Part] = true
 	}
 	run := w.mustRun("r1", request())
 	if len(ended) != run.Plan.Parts+1 {

@@ -117,7 +117,7 @@ type Settings struct {
 // events, then writes rows, and is done when it says so of its events.
 type Progress struct {
 	RunID string
-	Step  string // such as Replay
+	Step  Step
 	Part  string // of the step; "" for the whole of it
 	Done  int64
 	Total int64 // 0 when it is not known

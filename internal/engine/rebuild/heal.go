@@ -15,7 +15,7 @@ import (
 // missing it makes only where totals do not have their share, which takes a verification of the
 // whole version. It wants to be called again until run.Heal.Done.
 func (e *Engine) Heal(ctx context.Context, run Run) (Run, error) {
-	return e.step(ctx, run, "Heal", func(run *Run) error {
+	return e.step(ctx, run, StepHeal, func(run *Run) error {
 		if run.Mode != ModeHeal {
 			return failed("run %s is not for single streams", run.ID)
 		}

@@ -19,7 +19,7 @@ type Past struct {
 	Reason string `json:"reason,omitempty"` // why it has failed
 
 	// Of a run that has not ended.
-	Stage     string        `json:"stage,omitempty"`    // that it is in, or was cut off in
+	Stage     Step          `json:"stage,omitempty"`    // that it is in, or was cut off in
 	AtWork    bool          `json:"atWork,omitempty"`   // somebody works on it: whoever knows that sets it
 	SoakUntil event.Instant `json:"soakUntil,omitzero"` // when it drops the old version
 }

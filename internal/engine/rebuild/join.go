@@ -11,7 +11,7 @@ import (
 // Join lets live delivery write the new version too. The driver then waits run.Waits.Join
 // seconds: from then on nobody is left who knows only the old versions.
 func (e *Engine) Join(ctx context.Context, run Run) (Run, error) {
-	return e.step(ctx, run, "Join", func(run *Run) error {
+	return e.step(ctx, run, StepJoin, func(run *Run) error {
 		run.Waits.Join = Seconds(e.Settings.PointerTTL + e.Settings.ProjectorTimeout).Whole()
 		return e.changeOwn(ctx, run, func(v *projection.Version, _ *projection.Pointer) (bool, error) {
 			if v.State != projection.Building || v.Joined {

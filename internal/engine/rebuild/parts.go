@@ -13,9 +13,9 @@ import (
 // PartsOf tells which parts of a run's Replay or VerifyParts have reported their results, for
 // whoever follows a run that goes on elsewhere: Done is Total for those that have. It is empty
 // while nothing is known.
-func (e *Engine) PartsOf(ctx context.Context, name, runID, step string) ([]Progress, error) {
+func (e *Engine) PartsOf(ctx context.Context, name, runID string, step Step) ([]Progress, error) {
 	run := Run{ID: runID, Projection: name}
-	if step == "VerifyParts" {
+	if step == StepVerifyParts {
 		return e.verifyPartsOf(ctx, &run)
 	}
 	plans, err := e.keys(ctx, run.key("plan-"))
@@ -60,7 +60,7 @@ func (e *Engine) verifyPartsOf(ctx context.Context, run *Run) ([]Progress, error
 		}
 		done[part] = true
 		for len(parts) < count {
-			parts = append(parts, Progress{RunID: run.ID, Step: "VerifyParts", Part: fmt.Sprintf("v%02d", len(parts)), Total: 1, Unit: "parts"})
+			parts = append(parts, Progress{RunID: run.ID, Step: StepVerifyParts, Part: fmt.Sprintf("v%02d", len(parts)), Total: 1, Unit: "parts"})
 		}
 	}
 	for i := range parts {

@@ -12,12 +12,12 @@ func TestPartsOfARunAreToldFromItsResults(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.lives("o", 60)
-	seen := map[string][]string{} // what is known when a step begins
+	seen := map[rebuild.Step][]string{} // what is known when a step begins
 	w.engine.Progress = func(p rebuild.Progress) {
 		if p.Part != "" {
 			return
 		}
-		for _, step := range []string{"Replay", "VerifyParts"} {
+		for _, step := range []rebuild.Step{rebuild.StepReplay, rebuild.StepVerifyParts} {
 			parts, err := w.engine.PartsOf(t.Context(), orders, "r1", step)
 			if err != nil {
 				t.Error(err)
@@ -38,7 +38,7 @@ func TestPartsOfARunAreToldFromItsResults(t *testing.T) {
 		t.Fatal(err)
 	}
 	parts := run.Plan.Parts
-	for step, want := range map[string][]string{
+	for step, want := range map[rebuild.Step][]string{
 		"Replay":      {"Plan 0/0 of 0", fmt.Sprintf("Replay 0/%d of 90", parts), fmt.Sprintf("Collect %d/%d of 90", parts, parts)},
 		"VerifyParts": {"VerifyParts 0/0 of 0", "Verify 4/4 of 4"},
 	} {

@@ -40,7 +40,7 @@ func (w *Work) has(stream string) bool {
 // small enough for one worker. What it writes lies under the watermark's number, so an
 // attempt that comes late with another one disturbs nobody.
 func (e *Engine) Plan(ctx context.Context, run Run) (Run, error) {
-	return e.step(ctx, run, "Plan", func(run *Run) error { return e.plan(ctx, run) })
+	return e.step(ctx, run, StepPlan, func(run *Run) error { return e.plan(ctx, run) })
 }
 
 func (e *Engine) plan(ctx context.Context, run *Run) error {

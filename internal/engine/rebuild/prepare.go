@@ -27,8 +27,8 @@ func (e *Engine) Prepare(ctx context.Context, runID string, request Request) (Ru
 	if err != nil {
 		return run, err
 	}
-	run.Mode, run.Revision, run.Step = mode, d.Revision, "Prepare"
-	return e.step(ctx, run, "Prepare", func(run *Run) error { return e.prepare(ctx, run) })
+	run.Mode, run.Revision, run.Step = mode, d.Revision, StepPrepare
+	return e.step(ctx, run, StepPrepare, func(run *Run) error { return e.prepare(ctx, run) })
 }
 
 func (e *Engine) prepare(ctx context.Context, run *Run) error {

@@ -46,7 +46,7 @@ func (e *Engine) ReplayPart(ctx context.Context, run Run, item Item) (PartResult
 	if err := e.put(ctx, e.resultKey(&run, item.Part), result); err != nil {
 		return result, err
 	}
-	e.progress(Progress{RunID: run.ID, Step: "Replay", Part: item.Part, Done: item.Events, Total: item.Events, Unit: "events"})
+	e.progress(Progress{RunID: run.ID, Step: StepReplay, Part: item.Part, Done: item.Events, Total: item.Events, Unit: "events"})
 	observe.Logger(ctx).Info().Str("part", item.Part).Int("rows", result.Rows).Int64("applied", result.Applied).Int("parked", result.Parked).
 		Int("gaps", result.Gaps).Int64(observe.FieldDurationMs, took).Str(observe.FieldResult, observe.ResultOK).Msg("reproject:part")
 	result.ParkedStreams, result.GapStreams = nil, nil
@@ -97,10 +97,10 @@ func (e *Engine) foldPart(ctx context.Context, run *Run, work *Work, part *repla
 		if bound := e.Settings.PartBytes; bound > 0 && part.Bytes() > bound {
 			return failed("the rows of %s take more than %d bytes: plan smaller parts", work.Part, bound)
 		}
-		observe.MetricsOf(ctx).Folded(ctx, run.Projection, "Replay", int64(read.frame.Count))
+		observe.MetricsOf(ctx).Folded(ctx, run.Projection, string(StepReplay), int64(read.frame.Count))
 		// The part is not done before its rows are stored: until then there is something left.
 		done = min(done+int64(read.frame.Count), work.Events-1)
-		e.progress(Progress{RunID: run.ID, Step: "Replay", Part: work.Part, Done: done, Total: work.Events, Unit: "events"})
+		e.progress(Progress{RunID: run.ID, Step: StepReplay, Part: work.Part, Done: done, Total: work.Events, Unit: "events"})
 	}
 	return nil
 }
@@ -112,7 +112,7 @@ const progressRows = 1000
 func (e *Engine) writePart(ctx context.Context, run *Run, work *Work, part *replay.Part, result *PartResult) error {
 	bulk := part.Bulk(work.Part)
 	rows := bulk.Rows
-	at := Progress{RunID: run.ID, Step: "Replay", Part: work.Part, Total: int64(result.Rows), Unit: "rows"}
+	at := Progress{RunID: run.ID, Step: StepReplay, Part: work.Part, Total: int64(result.Rows), Unit: "rows"}
 	bulk.Rows = func(yield func(projection.Record, error) bool) {
 		result.RowBytes, at.Done = 0, 0
 		for record, err := range rows {

@@ -18,7 +18,7 @@ type Run struct {
 	FromVersion int           `json:"fromVersion"`         // the active one at the start, or when it was compared with the new one
 	ToVersion   int           `json:"toVersion,omitempty"` // the one that is made
 	Revision    int           `json:"revision"`            // of the fold that fills it
-	Step        string        `json:"step"`                // the last one that was done
+	Step        Step          `json:"step"`                // the last one that was done
 
 	Plan    *Planned  `json:"plan,omitempty"`
 	Replay  *Replayed `json:"replay,omitempty"`
@@ -42,7 +42,7 @@ type WaitTimes struct {
 }
 
 // Durations are how long steps took, in milliseconds, by their names.
-type Durations map[string]int64
+type Durations map[Step]int64
 
 // Planned is the work list.
 type Planned struct {

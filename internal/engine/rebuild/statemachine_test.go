@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
@@ -432,26 +434,27 @@ func TestARefusedApprovalEndsInAbandon(t *testing.T) {
 	w.wantStates(map[int]projection.State{1: projection.Active})
 }
 
-// The driver of one process and the state machine go through the same steps.
-func TestDriverAndStateMachineAgree(t *testing.T) {
+func TestStateMachineGoesThroughTheStages(t *testing.T) {
 	t.Parallel()
-	w := serving(t, 4)
-	m, byMachine, err := w.execute("x1", `{"projection":"orders"}`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	byDriver := w.mustRun("x2", request())
-	ran := func(r rebuild.Run) (steps []string) {
-		for step := range *r.Took {
-			// What is done between steps: by the map, the wait and the choice of the state machine.
-			if !slices.Contains([]string{"Replay", "JoinWait", "VerifyParts", "Approve", "Soak", "Cleanup"}, step) {
-				steps = append(steps, step)
-			}
+	w := serving(t, 10)
+	for input, mode := range map[string]rebuild.Mode{
+		`{"projection":"orders","approve":true,"soak":0}`:  rebuild.ModeRebuild,
+		`{"projection":"orders","streams":["order-a002"]}`: rebuild.ModeHeal,
+		`{"projection":"orders","dryRun":true}`:            rebuild.ModeDryRun,
+		`{"projection":"orders","untilNumber":3}`:          rebuild.ModeScratch,
+	} {
+		m, run, err := w.execute("x"+fmt.Sprint(len(input)), input)
+		if err != nil || run.Mode != mode {
+			t.Fatalf("%s is a run of mode %s: %v", input, run.Mode, err)
 		}
-		slices.Sort(steps)
-		return steps
-	}
-	if got, want := ran(byMachine), ran(byDriver); !slices.Equal(got, want) {
-		t.Errorf("the state machine ran %v, the driver %v (by way of %v)", got, want, m.path)
+		var want []string
+		for _, s := range rebuild.Stages(mode) {
+			want = append(want, string(s.Step))
+		}
+		choices := []string{"Prepare", "Kind", "HealDone", "AnyParts", "Replayed", "CatchUpDone", "ApprovalWanted", "SoakWanted", "Done"}
+		got := slices.DeleteFunc(m.path, func(state string) bool { return slices.Contains(choices, state) })
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-table +state machine):\n%s", mode, diff)
+		}
 	}
 }

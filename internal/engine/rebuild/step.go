@@ -13,16 +13,16 @@ import (
 
 // step runs one step of a run: it logs it, notes how long it took, and gives back the run as
 // it was when the step fails.
-func (e *Engine) step(ctx context.Context, run Run, name string, f func(*Run) error) (Run, error) {
+func (e *Engine) step(ctx context.Context, run Run, name Step, f func(*Run) error) (Run, error) {
 	started := e.Now()
-	ctx, span := observe.Start(e.context(ctx, &run), "reproject."+name, observe.Internal)
+	ctx, span := observe.Start(e.context(ctx, &run), "reproject."+string(name), observe.Internal)
 	defer span.Str(observe.AttrRun, run.ID).Str(observe.AttrProjection, run.name()).End()
 	after := run
 	err := f(&after)
 	span.Failed(err)
 	took := e.Now().Sub(started).Milliseconds()
 	log := observe.Logger(ctx)
-	message := "reproject:" + strings.ToLower(name[:1]) + name[1:]
+	message := "reproject:" + strings.ToLower(string(name[:1])) + string(name[1:])
 	if err != nil {
 		observe.Failed(log.Error(), float64(took), err).Msg(message)
 		return run, fmt.Errorf("%s of run %s: %w", name, run.ID, err)
@@ -39,7 +39,7 @@ func (e *Engine) step(ctx context.Context, run Run, name string, f func(*Run) er
 }
 
 // timed notes how long a stage took that is no step by itself, such as all parts of a replay.
-func (r Run) timed(stage string, took time.Duration) Run {
+func (r Run) timed(stage Step, took time.Duration) Run {
 	if r.Took == nil || r.Step == stage {
 		return r
 	}

@@ -15,7 +15,7 @@ import (
 // they saw so far becomes the previous one, which live delivery goes on writing. It fails with
 // ErrFailed when the run was not verified.
 func (e *Engine) Switch(ctx context.Context, run Run) (Run, error) {
-	return e.step(ctx, run, "Switch", func(run *Run) error {
+	return e.step(ctx, run, StepSwitch, func(run *Run) error {
 		if run.Mode != ModeRebuild || run.Verify == nil || !run.Verify.Sound {
 			return failed("%s was not verified", run.Table())
 		}
@@ -104,7 +104,7 @@ func (e *Engine) Rollback(ctx context.Context, name string) (int, error) {
 // whose version was found wrong in the soak. The driver
 // has waited run.Waits.Soak seconds since Switch.
 func (e *Engine) Cleanup(ctx context.Context, run Run) (Run, error) {
-	return e.step(ctx, run, "Cleanup", func(run *Run) (err error) {
+	return e.step(ctx, run, StepCleanup, func(run *Run) (err error) {
 		soaked := sight{run.ToVersion, run.SwitchedAt, e.Now()}
 		pointer, err := e.Pointers.Pointer(ctx, run.Projection)
 		if err != nil {
@@ -123,7 +123,7 @@ func (e *Engine) Cleanup(ctx context.Context, run Run) (Run, error) {
 // replaced: it is what Cleanup is for a run without a soak time. Where nobody knows which that
 // was, or it could not be read, it drops none: an older one is the way back then.
 func (e *Engine) KeepOne(ctx context.Context, run Run) (Run, error) {
-	return e.step(ctx, run, "KeepOne", func(run *Run) (err error) {
+	return e.step(ctx, run, StepKeepOne, func(run *Run) (err error) {
 		run.Dropped, err = e.cleanUp(ctx, run.Projection, sight{}, func(v projection.Version, _ int) bool {
 			return run.Replaced > 0 && v.Number != run.Replaced && v.Number != run.ToVersion
 		})

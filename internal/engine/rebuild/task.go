@@ -10,7 +10,7 @@ import (
 
 // Task is what the state machine asks its function to do.
 type Task struct {
-	Step    string          `json:"step"`
+	Step    Step            `json:"step"`
 	RunID   string          `json:"runId,omitempty"`   // of Prepare: the execution's name
 	Request json.RawMessage `json:"request,omitempty"` // of Prepare: the execution's input
 	Run     *Run            `json:"run,omitempty"`     // of all others
@@ -108,7 +108,7 @@ func (e *Engine) Do(ctx context.Context, t Task) (any, error) {
 }
 
 func (e *Engine) do(ctx context.Context, t Task) (any, error) {
-	if t.Step == "Prepare" {
+	if t.Step == StepPrepare {
 		request, err := ParseRequest(t.Request)
 		if err != nil {
 			return nil, err
@@ -119,34 +119,26 @@ func (e *Engine) do(ctx context.Context, t Task) (any, error) {
 		return nil, refused("step %q has no run", t.Step)
 	}
 	switch t.Step {
-	case "ReplayPart":
+	case StepReplayPart:
 		if t.Item == nil {
 			return nil, refused("ReplayPart has no item")
 		}
 		return e.ReplayPart(ctx, *t.Run, *t.Item)
-	case "VerifyPart":
+	case StepVerifyPart:
 		if t.Part == nil {
 			return nil, refused("VerifyPart has no part")
 		}
 		return e.VerifyPart(ctx, *t.Run, *t.Part)
-	case "Approve":
+	case StepApprove:
 		return t.Run, e.AskApproval(ctx, *t.Run, t.Token)
-	case "Abandon":
+	case StepAbandon:
 		return e.Abandon(ctx, *t.Run, t.Failure.Reason())
 	}
-	step, ok := e.steps()[t.Step]
-	if !ok {
+	call := callOf(t.Step)
+	if call == nil {
 		return nil, refused("there is no step %q", t.Step)
 	}
-	return step(ctx, *t.Run)
-}
-
-// steps are those that take a run and return it.
-func (e *Engine) steps() map[string]func(context.Context, Run) (Run, error) {
-	return map[string]func(context.Context, Run) (Run, error){
-		"Plan": e.Plan, "Collect": e.Collect, "Join": e.Join, "CatchUp": e.CatchUp, "StartVerify": e.StartVerify, "Verify": e.Verify,
-		"Switch": e.Switch, "Cleanup": e.Cleanup, "KeepOne": e.KeepOne, "Heal": e.Heal,
-	}
+	return call(e, ctx, *t.Run)
 }
 
 // Of is the id of the run that the task belongs to.

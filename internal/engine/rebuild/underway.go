@@ -15,7 +15,7 @@ import (
 // UnderWay is a run that has not come to its end: somebody works on it, or it was cut off.
 type UnderWay struct {
 	Run
-	Stage     string        `json:"stage"`              // that it is in, or was cut off in
+	Stage     Step          `json:"stage"`              // that it is in, or was cut off in
 	AtWork    bool          `json:"atWork"`             // somebody works on it
 	SoakUntil event.Instant `json:"soakUntil,omitzero"` // of a run that has switched: when it drops the old version
 
@@ -112,13 +112,11 @@ func soaks(p projection.Pointer, v projection.Version) bool {
 }
 
 // stageAfter is the stage that comes after the last one that a run has done; "" at its end.
-func stageAfter(run *Run) string {
-	stages := new(Driver).stages(run.Mode)
-	next := slices.IndexFunc(stages, func(s stage) bool { return s.name == run.Step }) + 1
-	if next == len(stages) {
-		return ""
+func stageAfter(run *Run) Step {
+	if next := after(Stages(run.Mode), run.Step); len(next) > 0 {
+		return next[0].Step
 	}
-	return stages[next].name
+	return ""
 }
 
 // CutInSoak is how a run ends that was stopped after its switch: readers see its version, the

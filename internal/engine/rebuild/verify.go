@@ -39,7 +39,7 @@ type VerifyReport struct {
 
 // StartVerify notes the totals as they are, and divides the verification into parts.
 func (e *Engine) StartVerify(ctx context.Context, run Run) (Run, error) {
-	return e.step(ctx, run, "StartVerify", func(run *Run) error {
+	return e.step(ctx, run, StepStartVerify, func(run *Run) error {
 		before, err := e.Tables.Totals(ctx, run.Table())
 		if err != nil {
 			return fmt.Errorf("reading the totals: %w", err)
@@ -96,7 +96,7 @@ func (e *Engine) verifyPart(ctx context.Context, run *Run, item VerifyItem) erro
 	found, err := e.verifier().Rows(ctx, d, run.Table(), verify.Options{
 		Part: part, Fix: true, Sample: run.Request.Sample, Against: &projection.Table{Projection: run.Projection, Version: run.FromVersion},
 		Progress: func(p verify.Progress) {
-			observe.MetricsOf(ctx).Folded(ctx, run.Projection, "Verify", p.Events-folded)
+			observe.MetricsOf(ctx).Folded(ctx, run.Projection, string(StepVerify), p.Events-folded)
 			folded = p.Events
 			e.progress(e.verifying(run, item, min(p.Rows, e.share(run, item)-1)))
 		},
@@ -114,7 +114,7 @@ func (e *Engine) verifyPart(ctx context.Context, run *Run, item VerifyItem) erro
 // verifying is how far a part of the verification has come: not all of it before its findings
 // are stored.
 func (e *Engine) verifying(run *Run, item VerifyItem, rows int64) Progress {
-	return Progress{RunID: run.ID, Step: "VerifyParts", Part: fmt.Sprintf("v%02d", item.Index), Done: rows, Total: e.share(run, item), Unit: "rows"}
+	return Progress{RunID: run.ID, Step: StepVerifyParts, Part: fmt.Sprintf("v%02d", item.Index), Done: rows, Total: e.share(run, item), Unit: "rows"}
 }
 
 // share is about how many rows a part has.
@@ -133,7 +133,7 @@ func verifyKey(run *Run, item VerifyItem) string {
 // new version does not hold what the events say; what live delivery had not brought in yet
 // is healed by then.
 func (e *Engine) Verify(ctx context.Context, run Run) (Run, error) {
-	return e.step(ctx, run, "Verify", func(run *Run) error {
+	return e.step(ctx, run, StepVerify, func(run *Run) error {
 		d, err := e.definition(run.Projection, run.Revision)
 		if err != nil {
 			return err

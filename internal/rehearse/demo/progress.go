@@ -17,7 +17,7 @@ type rebuildProgress struct {
 	shown   sync.WaitGroup
 
 	mu    sync.Mutex
-	step  string
+	step  rebuild.Step
 	parts map[string]rebuild.Progress // of the step
 }
 

@@ -111,7 +111,7 @@ func (s *story) rebuild(ctx context.Context) error {
 func (s *story) tellRun(run *rebuild.Run) {
 	took := func(steps ...string) (sum time.Duration) {
 		for _, step := range steps {
-			sum += time.Duration((*run.Took)[step]) * time.Millisecond
+			sum += time.Duration((*run.Took)[rebuild.Step(step)]) * time.Millisecond
 		}
 		return sum
 	}

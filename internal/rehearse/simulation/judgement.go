@@ -41,15 +41,15 @@ func (w *world) poisoned() bool {
 }
 
 // reaches is told when a run comes to a step.
-func (x *execution) reaches(step string) {
+func (x *execution) reaches(step rebuild.Step) {
 	x.w.s.handOver()
 	switch step {
-	case "CatchUp":
+	case rebuild.StepCatchUp:
 		x.noteLog()
 		if x.run.Replay != nil && x.run.Replay.Gaps > 0 {
 			x.w.s.count("gap in a replay")
 		}
-	case "StartVerify":
+	case rebuild.StepStartVerify:
 		x.checkCaughtUp()
 	}
 }

@@ -21,50 +21,30 @@ const (
 	maxAttempts   = 4
 )
 
-// state is one state of the state machine.
-type state struct {
-	name string
-	do   func(x *execution, ctx context.Context) error
-}
-
-// states are those that follow on Prepare, in their order.
-func (x *execution) states() []state {
-	replay := []state{task("Plan"), {"Replay", (*execution).replay}, task("Collect")}
-	switch x.run.Mode {
-	case rebuild.ModeHeal:
-		return []state{{"Heal", (*execution).heal}}
-	case rebuild.ModeDryRun, rebuild.ModeScratch:
-		return replay
+// stages are those of the run, in the order that a mutation may have changed.
+func (x *execution) stages() []rebuild.Stage {
+	stages := rebuild.Stages(x.run.Mode)
+	if x.w.mutation.Order == nil || x.run.Mode != rebuild.ModeRebuild {
+		return stages
 	}
-	all := append(replay, task("Join"), state{"JoinWait", (*execution).joinWait}, state{"CatchUp", (*execution).catchUp},
-		task("StartVerify"), state{"VerifyParts", (*execution).verifyParts}, task("Verify"),
-		state{"Approve", (*execution).approve}, task("Switch"), state{"Soak", (*execution).soak}, state{"Cleanup", (*execution).cleanup})
-	if x.w.mutation.Order == nil {
-		return all
-	}
-	var ordered []state
-	for _, name := range x.w.mutation.Order {
-		ordered = append(ordered, all[slices.IndexFunc(all, func(s state) bool { return s.name == name })])
+	var ordered []rebuild.Stage
+	for _, step := range x.w.mutation.Order {
+		ordered = append(ordered, stages[slices.IndexFunc(stages, func(s rebuild.Stage) bool { return s.Step == step })])
 	}
 	return ordered
 }
 
-func task(name string) state {
-	return state{name, func(x *execution, ctx context.Context) error { return x.step(ctx, name) }}
-}
-
-// play goes through the states. infra/reproject.asl.json is held to the same order by a test of
-// package rebuild.
+// play goes through the stages, as infra/reproject.asl.json does.
 func (x *execution) play(ctx context.Context) error {
-	if err := x.step(ctx, "Prepare"); err != nil {
+	if err := x.step(ctx, rebuild.StepPrepare); err != nil {
 		return err
 	}
-	for _, s := range x.states() {
-		x.reaches(s.name)
-		if before := x.w.mutation.Before[s.name]; before != nil {
+	for _, s := range x.stages() {
+		x.reaches(s.Step)
+		if before := x.w.mutation.Before[s.Step]; before != nil {
 			before(&x.run)
 		}
-		if err := s.do(x, ctx); err != nil {
+		if err := x.do(ctx, s); err != nil {
 			if ctx.Err() == nil {
 				x.abandon(ctx, err)
 			}
@@ -74,15 +54,39 @@ func (x *execution) play(ctx context.Context) error {
 	return nil
 }
 
+func (x *execution) do(ctx context.Context, s rebuild.Stage) error {
+	switch s.Step {
+	case rebuild.StepReplay:
+		return x.replay(ctx)
+	case rebuild.StepJoinWait:
+		return x.joinWait(ctx)
+	case rebuild.StepVerifyParts:
+		return x.verifyParts(ctx)
+	case rebuild.StepApprove:
+		return x.approve(ctx)
+	case rebuild.StepSoak:
+		return wait.For(ctx, time.Duration(x.run.Waits.Soak)*time.Second)
+	case rebuild.StepCleanup:
+		if x.request.Soak == nil {
+			return x.step(ctx, rebuild.StepKeepOne)
+		}
+	}
+	for {
+		if err := x.step(ctx, s.Step); err != nil || s.Done(&x.run) {
+			return err
+		}
+	}
+}
+
 // abandon is the state that every failure leads to.
 func (x *execution) abandon(ctx context.Context, cause error) {
-	x.invoke(ctx, rebuild.Task{Step: "Abandon", Run: &x.run, Failure: &rebuild.Failure{Error: "Failed", Cause: cause.Error()}}, &x.run) //nolint:errcheck // the next run takes away what is left
+	x.invoke(ctx, rebuild.Task{Step: rebuild.StepAbandon, Run: &x.run, Failure: &rebuild.Failure{Error: "Failed", Cause: cause.Error()}}, &x.run) //nolint:errcheck // the next run takes away what is left
 }
 
 // step is a state that takes the run and gives back what it has become.
-func (x *execution) step(ctx context.Context, name string) error {
+func (x *execution) step(ctx context.Context, name rebuild.Step) error {
 	t := rebuild.Task{Step: name, Run: &x.run}
-	if name == "Prepare" {
+	if name == rebuild.StepPrepare {
 		input, err := json.Marshal(x.request)
 		if err != nil {
 			return err
@@ -92,28 +96,12 @@ func (x *execution) step(ctx context.Context, name string) error {
 	return x.invoke(ctx, t, &x.run)
 }
 
-func (x *execution) catchUp(ctx context.Context) error {
-	for {
-		if err := x.step(ctx, "CatchUp"); err != nil || x.run.CatchUp.Done {
-			return err
-		}
-	}
-}
-
-func (x *execution) heal(ctx context.Context) error {
-	for {
-		if err := x.step(ctx, "Heal"); err != nil || x.run.Heal.Done {
-			return err
-		}
-	}
-}
-
 // approve asks a person, when the request wants one, who takes some time.
 func (x *execution) approve(ctx context.Context) error {
 	if !x.request.Approve {
 		return nil
 	}
-	if err := x.invoke(ctx, rebuild.Task{Step: "Approve", Run: &x.run, Token: "token"}, nil); err != nil {
+	if err := x.invoke(ctx, rebuild.Task{Step: rebuild.StepApprove, Run: &x.run, Token: "token"}, nil); err != nil {
 		return err
 	}
 	if err := wait.For(ctx, x.person.takes); err != nil || x.person.approves {
@@ -128,17 +116,6 @@ func (x *execution) joinWait(ctx context.Context) error {
 	return err
 }
 
-func (x *execution) soak(ctx context.Context) error {
-	return wait.For(ctx, time.Duration(x.run.Waits.Soak)*time.Second)
-}
-
-func (x *execution) cleanup(ctx context.Context) error {
-	if x.request.Soak == nil {
-		return x.step(ctx, "KeepOne")
-	}
-	return x.step(ctx, "Cleanup")
-}
-
 // replay is the distributed map over the work list, which the state machine reads by itself.
 func (x *execution) replay(ctx context.Context) error {
 	raw, err := x.w.blobs.Get(ctx, x.run.Plan.Key)
@@ -150,13 +127,13 @@ func (x *execution) replay(ctx context.Context) error {
 		return err
 	}
 	return x.each(ctx, len(items), func(ctx context.Context, i int) error {
-		return x.invoke(ctx, rebuild.Task{Step: "ReplayPart", Run: &x.run, Item: &items[i]}, nil)
+		return x.invoke(ctx, rebuild.Task{Step: rebuild.StepReplayPart, Run: &x.run, Item: &items[i]}, nil)
 	})
 }
 
 func (x *execution) verifyParts(ctx context.Context) error {
 	return x.each(ctx, len(x.run.Verify.Parts), func(ctx context.Context, i int) error {
-		return x.invoke(ctx, rebuild.Task{Step: "VerifyPart", Run: &x.run, Part: &x.run.Verify.Parts[i]}, nil)
+		return x.invoke(ctx, rebuild.Task{Step: rebuild.StepVerifyPart, Run: &x.run, Part: &x.run.Verify.Parts[i]}, nil)
 	})
 }
 
@@ -252,9 +229,9 @@ func (x *execution) attempt(ctx context.Context, t rebuild.Task) ([]byte, error)
 func taskName(t rebuild.Task) string {
 	switch {
 	case t.Item != nil:
-		return t.Step + " " + t.Item.Part
+		return string(t.Step) + " " + t.Item.Part
 	case t.Part != nil:
 		return fmt.Sprintf("%s %d", t.Step, t.Part.Index)
 	}
-	return t.Step
+	return string(t.Step)
 }

@@ -28,8 +28,8 @@ var mutations = map[string]simulation.Mutation{
 	"live delivery joins before the plan":                 {Order: order("Join JoinWait Plan Replay Collect CatchUp StartVerify VerifyParts Verify Switch Soak Cleanup")},
 	"nobody waits after the join":                         {Order: order("Plan Replay Collect Join CatchUp StartVerify VerifyParts Verify Switch Soak Cleanup")},
 	"nothing is caught up":                                {Order: order("Plan Replay Collect Join JoinWait StartVerify VerifyParts Verify Switch Soak Cleanup")},
-	"the pointer is switched before verification":         {Order: order("Plan Replay Collect Join JoinWait CatchUp Switch StartVerify VerifyParts Verify Soak Cleanup"), Before: map[string]func(*rebuild.Run){"Switch": trust}},
-	"streams with a gap are not healed":                   {Before: map[string]func(*rebuild.Run){"CatchUp": forgetGaps}},
+	"the pointer is switched before verification":         {Order: order("Plan Replay Collect Join JoinWait CatchUp Switch StartVerify VerifyParts Verify Soak Cleanup"), Before: map[rebuild.Step]func(*rebuild.Run){"Switch": trust}},
+	"streams with a gap are not healed":                   {Before: map[rebuild.Step]func(*rebuild.Run){"CatchUp": forgetGaps}},
 	"a worker writes rows without their condition":        {Sink: unconditionalSink},
 	"each attempt of a worker adds its totals":            {Sink: totalsTwice},
 	"a cleanup does not wait for readers":                 {Settings: func(s *rebuild.Settings) { s.PointerTTL = 0 }},
@@ -45,7 +45,12 @@ var showing = map[string]uint64{
 	"a cleanup does not wait for readers": 13728, "a lost ledger is not noticed": 450, "a new version takes the table that another has left": 726,
 }
 
-func order(states string) []string { return strings.Fields(states) }
+func order(stages string) (steps []rebuild.Step) {
+	for name := range strings.FieldsSeq(stages) {
+		steps = append(steps, rebuild.Step(name))
+	}
+	return steps
+}
 
 // trust switches to what nobody has verified.
 func trust(run *rebuild.Run) { run.Verify = &rebuild.Verified{Sound: true} }

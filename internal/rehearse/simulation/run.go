@@ -25,10 +25,10 @@ type Mutation struct {
 	Sink func(projection.Sink, projection.Tables) projection.Sink
 	// Settings changes those of the installation.
 	Settings func(*rebuild.Settings)
-	// Order is that of the states of a rebuild after Prepare, by their names.
-	Order []string
-	// Before changes the run before a state.
-	Before map[string]func(*rebuild.Run)
+	// Order is that of the stages of a rebuild after Prepare.
+	Order []rebuild.Step
+	// Before changes the run before a stage.
+	Before map[rebuild.Step]func(*rebuild.Run)
 	// Ledger changes the log's control records, for everybody.
 	Ledger func(eventlog.Ledger) eventlog.Ledger
 	// Blobs changes the log's objects, Tables the stored rows, for everybody.
