@@ -15,8 +15,8 @@ import (
 	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/fault/wait"
-	"gakushoku/internal/observe/telemetry/promtext"
 	"gakushoku/internal/operate/health"
+	"gakushoku/internal/operate/scrape"
 	"gakushoku/internal/operate/top"
 )
 
@@ -136,7 +136,7 @@ func (w *topWatcher) read() (top.Reading, error) {
 		err = fmt.Errorf("its /metrics answers %d: is it a server of `gakushoku serve`?", status)
 	}
 	if err == nil {
-		r.Samples, err = promtext.Parse(string(text))
+		r.Samples, err = scrape.Parse(bytes.NewReader(text))
 	}
 	if err == nil {
 		r.At = time.Now()

@@ -2,12 +2,15 @@ package embedded
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"time"
 
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/contrib/instrumentation/runtime"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
@@ -15,35 +18,38 @@ import (
 	"gakushoku/internal/observe"
 	"gakushoku/internal/observe/telemetry"
 	"gakushoku/internal/observe/telemetry/otlp"
-	"gakushoku/internal/observe/telemetry/promtext"
+	"gakushoku/internal/observe/telemetry/prom"
 	"gakushoku/internal/operate/health"
 	"gakushoku/internal/operate/hoststats"
 )
 
-// prometheus is the value of OTEL_METRICS_EXPORTER for metrics that Prometheus fetches.
-const prometheus = "prometheus"
-
 // sending is what the server records and measures.
 type sending struct {
 	*telemetry.Telemetry
-	scraped sdkmetric.Reader // of /metrics; nil when nobody wants it
+	scraped *prom.Exporter // serves /metrics; nil when the environment does not ask for it
 }
 
 // openTelemetry sends what the environment asks for, and gives what failed or was slow to kept
 // too. Metrics wait for Prometheus unless the environment says otherwise.
 func openTelemetry(ctx context.Context, getenv func(string) string, logger zerolog.Logger, console io.Writer, kept sdktrace.SpanExporter) (*sending, error) {
 	s := &sending{}
-	readers := telemetry.MetricReaders{prometheus: func(context.Context) (sdkmetric.Reader, error) {
-		s.scraped = sdkmetric.NewManualReader()
-		return s.scraped, nil
+	readers := telemetry.MetricReaders{prom.Name: func(context.Context) (_ sdkmetric.Reader, err error) {
+		s.scraped, err = prom.New()
+		return s.scraped, err
 	}}
 	maps.Copy(readers, telemetry.ConsoleMetrics(console))
 	maps.Copy(readers, otlp.Metrics())
 	var err error
 	s.Telemetry, err = telemetry.Open(ctx, telemetry.Options{
-		Function: "server", Getenv: getenv, Out: console, Logger: logger, More: otlp.Spans(), Kept: kept, Metrics: readers, MetricsUnsaid: prometheus,
+		Function: "server", Getenv: getenv, Out: console, Logger: logger, More: otlp.Spans(), Kept: kept, Metrics: readers, MetricsUnsaid: prom.Name,
 	})
-	return s, err
+	if err != nil {
+		return s, err
+	}
+	if err := runtime.Start(runtime.WithMeterProvider(s.MeterProvider())); err != nil {
+		return s, errors.Join(fmt.Errorf("measuring the Go runtime: %w", err), s.Close(ctx))
+	}
+	return s, nil
 }
 
 // vitalsLimit bounds how long looking for parked streams may hold up who reads the metrics.
@@ -71,7 +77,7 @@ func (s *sending) handler(next http.Handler) http.Handler {
 	if s.scraped == nil {
 		return next
 	}
-	metrics := promtext.Handler(s.scraped)
+	metrics := s.scraped.Handler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/metrics" && r.Method == http.MethodGet {
 			metrics.ServeHTTP(w, r)

@@ -8,14 +8,12 @@ import (
 	"testing"
 	"time"
 
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/observe/telemetry/promtext"
+	"gakushoku/internal/observe/observetest"
 	"gakushoku/internal/operate/health"
 )
 
@@ -130,11 +128,7 @@ func TestHealth(t *testing.T) {
 func TestAPlannedStopIsNoFailure(t *testing.T) {
 	t.Parallel()
 	for _, planned := range []bool{true, false} {
-		reader := sdkmetric.NewManualReader()
-		metrics, err := observe.NewMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		metrics, text := observetest.Metrics(t)
 		c := newCanteen(t, func(c *Config) {
 			c.Metrics = metrics
 			c.Health = &health.Checker{Now: c.Now, Probes: []health.Probe{health.Serving(func() bool { return true })}}
@@ -143,13 +137,9 @@ func TestAPlannedStopIsNoFailure(t *testing.T) {
 			}
 		})
 		c.send("GET /health/ready", "").want(t, 503, "")
-		text, err := promtext.Read(t.Context(), reader)
-		if err != nil {
-			t.Fatal(err)
-		}
 		log := c.log.raw.String()
-		if quiet := !strings.Contains(log, `"level":"error"`) && !strings.Contains(log, `"infra"`) && !strings.Contains(text, `"503"`); quiet != planned {
-			t.Errorf("planned %v:\n%s%s", planned, log, text)
+		if quiet := !strings.Contains(log, `"level":"error"`) && !strings.Contains(log, `"infra"`) && !strings.Contains(text(), `"503"`); quiet != planned {
+			t.Errorf("planned %v:\n%s%s", planned, log, text())
 		}
 	}
 }

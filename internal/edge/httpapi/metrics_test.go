@@ -5,19 +5,13 @@ import (
 	"strings"
 	"testing"
 
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-
 	"gakushoku/internal/observe"
-	"gakushoku/internal/observe/telemetry/promtext"
+	"gakushoku/internal/observe/observetest"
 )
 
 func TestEveryOperationIsMeasured(t *testing.T) {
 	t.Parallel()
-	reader := sdkmetric.NewManualReader()
-	metrics, err := observe.NewMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	metrics, text := observetest.Metrics(t)
 	c := newCanteen(t, func(c *Config) { c.Metrics = metrics })
 	for range 2 {
 		c.send("POST /orders", `{"orderId":"o1","total":780}`, "Idempotency-Key: k1").want(t, http.StatusCreated, "")
@@ -35,10 +29,7 @@ func TestEveryOperationIsMeasured(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	text, err := promtext.Read(t.Context(), reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	shown := text()
 	for _, want := range []string{
 		`http_server_request_duration_seconds_count{http_request_method="POST",http_response_status_code="201",http_route="/orders"} 2`,
 		`http_server_request_duration_seconds_count{error_type="domain",http_request_method="POST",http_response_status_code="409",http_route="/orders/{id}/pickup"} 1`,
@@ -53,11 +44,11 @@ func TestEveryOperationIsMeasured(t *testing.T) {
 		`gakushoku_command_repeats_total{gakushoku_command="PlaceOrder"} 1`,
 		`gakushoku_pointer_reads_total{gakushoku_cached="true"}`,
 	} {
-		if !strings.Contains(text, want) {
+		if !strings.Contains(shown, want) {
 			t.Errorf("there is no %s", want)
 		}
 	}
 	if t.Failed() {
-		t.Log(text)
+		t.Log(shown)
 	}
 }

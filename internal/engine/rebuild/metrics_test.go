@@ -5,28 +5,22 @@ import (
 	"strings"
 	"testing"
 
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
-
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/observe/telemetry/promtext"
+	"gakushoku/internal/observe/observetest"
 )
 
 // What is measured of a rebuild is what it has to do, what it has done of it, and what came of it.
 func TestARebuildIsMeasured(t *testing.T) {
 	t.Parallel()
 	w := serving(t, 120)
-	reader := sdkmetric.NewManualReader()
-	metrics, err := observe.NewMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	metrics, text := observetest.Metrics(t)
 	ctx := observe.WithMetrics(t.Context(), metrics)
 	w.engine.Settings.VerifyParts = 3
 	if _, err := w.driver().Run(ctx, "r1", request()); err != nil {
 		t.Fatal(err)
 	}
-	want(t, reader,
+	want(t, text(),
 		`gakushoku_rebuild_planned{gakushoku_projection="orders"} 180`,
 		`gakushoku_rebuild_events_total{gakushoku_projection="orders",gakushoku_step="Replay"} 180`,
 		`gakushoku_rebuild_events_total{gakushoku_projection="orders",gakushoku_step="Verify"} 180`,
@@ -51,7 +45,7 @@ func TestARebuildIsMeasured(t *testing.T) {
 	if _, err := w.engine.Verify(ctx, run); !errors.Is(err, rebuild.ErrFailed) {
 		t.Fatalf("a wrong row was found right: %v", err)
 	}
-	want(t, reader,
+	want(t, text(),
 		`gakushoku_rebuild_events_total{gakushoku_projection="orders",gakushoku_step="Replay"} 360`,
 		`gakushoku_rebuild_events_total{gakushoku_projection="orders",gakushoku_step="CatchUp"} 15`,
 		`gakushoku_rebuild_verified_total{gakushoku_projection="orders",gakushoku_result="NG"} 1`,
@@ -62,24 +56,16 @@ func TestEventsOfManyPagesAreMeasuredOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.lives("a", 1200)
-	reader := sdkmetric.NewManualReader()
-	metrics, err := observe.NewMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	metrics, text := observetest.Metrics(t)
 	w.engine.Settings.VerifyParts = 2 // of two pages each
 	if _, err := w.driver().Run(observe.WithMetrics(t.Context(), metrics), "r1", request()); err != nil {
 		t.Fatal(err)
 	}
-	want(t, reader, `gakushoku_rebuild_events_total{gakushoku_projection="orders",gakushoku_step="Verify"} 1800`)
+	want(t, text(), `gakushoku_rebuild_events_total{gakushoku_projection="orders",gakushoku_step="Verify"} 1800`)
 }
 
-func want(t *testing.T, reader sdkmetric.Reader, lines ...string) {
+func want(t *testing.T, text string, lines ...string) {
 	t.Helper()
-	text, err := promtext.Read(t.Context(), reader)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, line := range lines {
 		if !strings.Contains(text, line+"\n") {
 			t.Errorf("there is no %s in\n%s", line, text)

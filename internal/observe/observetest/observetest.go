@@ -1,4 +1,4 @@
-// Package observetest looks at log lines as somebody else's program would.
+// Package observetest looks at log lines and metrics as programs of others do.
 package observetest
 
 import (

@@ -14,6 +14,8 @@ import (
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -196,6 +198,14 @@ func (t *Telemetry) Metrics() *observe.Metrics {
 		return nil
 	}
 	return t.metrics
+}
+
+// MeterProvider returns what other instrumentation measures with; a no-op one when metrics are not sent.
+func (t *Telemetry) MeterProvider() metric.MeterProvider {
+	if t == nil || t.meters == nil {
+		return noop.NewMeterProvider()
+	}
+	return t.meters
 }
 
 // Sinks are what spans go to, each with a count of those that did not get through.

@@ -4,13 +4,15 @@ import (
 	"slices"
 	"time"
 
-	"gakushoku/internal/observe/telemetry/promtext"
+	"github.com/prometheus/common/model"
+
+	"gakushoku/internal/operate/scrape"
 )
 
 // Scrape is what the metrics of a server said at a time.
 type Scrape struct {
 	At      time.Time
-	Samples []promtext.Sample // nil when the server did not answer
+	Samples model.Vector // nil when the server did not answer
 }
 
 // State is what came of a condition.
@@ -102,7 +104,7 @@ func (c *Condition) point(scrapes []Scrape, from, to time.Time) Point {
 // span is a period: the samples at its beginning and at its end, nil where there are none, and
 // whether the server answered when it was last asked.
 type span struct {
-	before, after []promtext.Sample
+	before, after model.Vector
 	asked, up     bool
 }
 
@@ -166,11 +168,11 @@ func (r Series) read(s span) (float64, bool) {
 		return 0, false
 	}
 	if r.Read == Quantile {
-		return promtext.Quantile(r.Quantile, r.increases(s, r.Name+"_bucket"))
+		return scrape.Quantile(r.Quantile, r.increases(s, r.Name+"_bucket"))
 	}
 	total := 0.0
 	for _, grown := range r.increases(s, r.Name) {
-		total += grown.Value
+		total += float64(grown.Value)
 	}
 	return total, true
 }
@@ -178,22 +180,22 @@ func (r Series) read(s span) (float64, bool) {
 // last is the sum of gauges; false when nobody has set one.
 func (r Series) last(s span) (float64, bool) {
 	total, known := 0.0, false
-	for _, sample := range s.after {
-		if sample.Name == r.Name && r.matches(sample.Labels) {
-			total, known = total+sample.Value, true
+	for _, sample := range scrape.Named(s.after, r.Name) {
+		if r.matches(sample) {
+			total, known = total+float64(sample.Value), true
 		}
 	}
 	return total, known
 }
 
 // increases are by how much the counters of a name grew, by series.
-func (r Series) increases(s span, name string) []promtext.Sample {
-	return slices.DeleteFunc(promtext.Increases(s.before, s.after, name), func(grown promtext.Sample) bool { return !r.matches(grown.Labels) })
+func (r Series) increases(s span, name string) model.Vector {
+	return slices.DeleteFunc(scrape.Increases(s.before, s.after, name), func(grown *model.Sample) bool { return !r.matches(grown) })
 }
 
-func (r Series) matches(labels map[string]string) bool {
+func (r Series) matches(s *model.Sample) bool {
 	for name, pattern := range r.Where {
-		if !pattern.MatchString(labels[name]) {
+		if !pattern.MatchString(string(s.Metric[model.LabelName(name)])) {
 			return false
 		}
 	}

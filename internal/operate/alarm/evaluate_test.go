@@ -4,22 +4,24 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"github.com/prometheus/common/model"
 
 	"gakushoku/internal/fault"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/observe/telemetry/promtext"
+	"gakushoku/internal/observe/observetest"
 	"gakushoku/internal/operate/alarm"
+	"gakushoku/internal/operate/scrape"
 )
 
 // server is the meters of an embedded server, scraped once a second of made time.
 type server struct {
 	t *testing.T
 	*observe.Metrics
-	reader  *sdkmetric.ManualReader
+	text    func() string
 	now     time.Time
 	scrapes []alarm.Scrape
 }
@@ -35,30 +37,19 @@ func newServer(t *testing.T) *server {
 // restart forgets what was counted.
 func (s *server) restart() {
 	s.t.Helper()
-	s.reader = sdkmetric.NewManualReader()
-	var err error
-	if s.Metrics, err = observe.NewMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(s.reader)).Meter("test")); err != nil {
-		s.t.Fatal(err)
-	}
+	s.Metrics, s.text = observetest.Metrics(s.t)
 }
 
 func (s *server) scrape() {
 	s.t.Helper()
-	text, err := promtext.Read(s.t.Context(), s.reader)
+	samples, err := scrape.Parse(strings.NewReader(s.text()))
 	if err != nil {
 		s.t.Fatal(err)
-	}
-	samples, err := promtext.Parse(text)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if samples == nil {
-		samples = []promtext.Sample{} // it answers, though with nothing
 	}
 	s.took(samples)
 }
 
-func (s *server) took(samples []promtext.Sample) {
+func (s *server) took(samples model.Vector) {
 	s.scrapes = append(s.scrapes, alarm.Scrape{At: s.now, Samples: samples})
 	s.now = s.now.Add(time.Second)
 }
@@ -121,7 +112,7 @@ func (refusal) DomainCode() string { return "order/already-paid" }
 func TestNothingIsKnownOfAServerThatWasNotAsked(t *testing.T) {
 	t.Parallel()
 	for _, c := range alarm.All() {
-		for _, scrapes := range [][]alarm.Scrape{nil, {{At: time.Unix(0, 0), Samples: []promtext.Sample{}}}} {
+		for _, scrapes := range [][]alarm.Scrape{nil, {{At: time.Unix(0, 0), Samples: model.Vector{}}}} {
 			if v := c.Evaluate(scrapes, 0); v.State == alarm.Firing {
 				t.Errorf("%s fires: %+v", c.Name, v.Points)
 			}

@@ -10,13 +10,12 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/observe"
-	"gakushoku/internal/observe/telemetry/promtext"
+	"gakushoku/internal/observe/observetest"
 	"gakushoku/internal/store/memory"
 )
 
@@ -134,19 +133,15 @@ func TestProbesOfTheStores(t *testing.T) {
 
 func TestParkedStreamsAreCounted(t *testing.T) {
 	t.Parallel()
-	reader := sdkmetric.NewManualReader()
-	metrics, err := observe.NewMetrics(sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	metrics, text := observetest.Metrics(t)
 	tables, control := memory.NewTables(), memory.NewControl()
 	c := &Checker{Probes: []Probe{Parked(control, tables, "orders")}, Now: time.Now}
 	want := func(step, detail, measured string) {
 		t.Helper()
 		r := c.Check(observe.WithMetrics(t.Context(), metrics))
-		text, err := promtext.Read(t.Context(), reader)
-		if err != nil || r.Status != OK || !strings.Contains(r.Parts[0].Detail, detail) || !strings.Contains(text, `gakushoku_projection_parked{gakushoku_projection="orders"} `+measured+"\n") {
-			t.Errorf("%s: %+v %v %s", step, r, err, text)
+		text := text()
+		if r.Status != OK || !strings.Contains(r.Parts[0].Detail, detail) || !strings.Contains(text, `gakushoku_projection_parked{gakushoku_projection="orders"} `+measured+"\n") {
+			t.Errorf("%s: %+v %s", step, r, text)
 		}
 	}
 	want("not set up", "no stream is parked", "0")

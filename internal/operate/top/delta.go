@@ -7,24 +7,31 @@ import (
 	"strconv"
 	"strings"
 
-	"gakushoku/internal/observe/telemetry/promtext"
+	"github.com/prometheus/common/model"
+
+	"gakushoku/internal/operate/scrape"
 )
 
-// delta is two readings of the samples.
+// delta compares two readings.
 type delta struct {
-	before, after []promtext.Sample
+	before, after model.Vector
 	seconds       float64
 }
 
-func everything(map[string]string) bool { return true }
+// labels are the name and labels of a series.
+type labels model.Metric
 
-// sums are increases a second, by the value of a label. Samples without the label are left out,
-// unless it is "".
+func (l labels) get(name string) string { return string(l[model.LabelName(name)]) }
+
+func everything(labels) bool { return true }
+
+// sums returns increases per second, by the value of a label. Series without the label are left
+// out, unless label is "".
 func (d *delta) sums(name, label string) map[string]float64 {
 	sums := map[string]float64{}
-	for _, s := range promtext.Increases(d.before, d.after, name) {
-		if value := s.Labels[label]; label == "" || value != "" {
-			sums[value] += s.Value / d.seconds
+	for _, s := range scrape.Increases(d.before, d.after, name) {
+		if value := labels(s.Metric).get(label); label == "" || value != "" {
+			sums[value] += float64(s.Value) / d.seconds
 		}
 	}
 	return sums
@@ -46,17 +53,19 @@ func share(sums map[string]float64, of string) *float64 {
 	return &part
 }
 
-// rates are those of a histogram's series by name and result; "" as a name leaves one out.
-func (d *delta) rates(name string, named func(labels map[string]string) (name, result string)) []Rate {
+// rates returns those of a histogram's series by name and result. Series that named gives no name
+// are left out.
+func (d *delta) rates(name string, named func(labels) (name, result string)) []Rate {
 	rates := []Rate{}
-	for _, s := range promtext.Increases(d.before, d.after, name+"_count") {
-		r := Rate{ErrorClass: s.Labels[labelError], PerSecond: s.Value / d.seconds}
-		if r.Name, r.Result = named(s.Labels); r.Name == "" {
+	for _, s := range scrape.Increases(d.before, d.after, name+"_count") {
+		own := labels(s.Metric)
+		r := Rate{ErrorClass: own.get(labelError), PerSecond: float64(s.Value) / d.seconds}
+		if r.Name, r.Result = named(own); r.Name == "" {
 			continue
 		}
-		r.Quantiles = d.quantiles(name, func(l map[string]string) bool {
+		r.Quantiles = d.quantiles(name, func(l labels) bool {
 			n, result := named(l)
-			return n == r.Name && result == r.Result && l[labelError] == r.ErrorClass
+			return n == r.Name && result == r.Result && l.get(labelError) == r.ErrorClass
 		})
 		rates = append(rates, r)
 	}
@@ -66,34 +75,41 @@ func (d *delta) rates(name string, named func(labels map[string]string) (name, r
 	return rates
 }
 
-// quantiles are of what a histogram counted meanwhile in the series that are wanted.
-func (d *delta) quantiles(name string, wanted func(labels map[string]string) bool) Quantiles {
-	buckets := slices.DeleteFunc(promtext.Increases(d.before, d.after, name+"_bucket"), func(s promtext.Sample) bool { return !wanted(s.Labels) })
+// quantiles returns those of what a histogram counted between the readings in the wanted series.
+func (d *delta) quantiles(name string, wanted func(labels) bool) Quantiles {
+	buckets := scrape.Increases(d.before, d.after, name+"_bucket")
+	buckets = slices.DeleteFunc(buckets, func(s *model.Sample) bool { return !wanted(labels(s.Metric)) })
 	return Quantiles{quantile(0.5, buckets), quantile(0.95, buckets)}
 }
 
-func quantile(q float64, buckets []promtext.Sample) *float64 {
-	seconds, ok := promtext.Quantile(q, buckets)
+func quantile(q float64, buckets model.Vector) *float64 {
+	seconds, ok := scrape.Quantile(q, buckets)
 	if !ok {
 		return nil
 	}
 	if math.IsInf(seconds, 1) {
-		seconds = 0
-		for _, b := range buckets {
-			if bound, err := strconv.ParseFloat(b.Labels["le"], 64); err == nil && !math.IsInf(bound, 1) {
-				seconds = max(seconds, bound)
-			}
-		}
+		seconds = lastBound(buckets)
 	}
 	ms := seconds * 1000
 	return &ms
 }
 
-// gauge is what a gauge says now, of the series whose label has a value; nil when nobody set it.
+// lastBound returns the highest finite bound.
+func lastBound(buckets model.Vector) (last float64) {
+	for _, b := range buckets {
+		if bound, err := strconv.ParseFloat(string(b.Metric[model.BucketLabel]), 64); err == nil && !math.IsInf(bound, 1) {
+			last = max(last, bound)
+		}
+	}
+	return last
+}
+
+// gauge returns the latest value of the series with a label's value; nil if it was never set.
 func (d *delta) gauge(name, label, value string) *float64 {
-	for _, s := range d.after {
-		if s.Name == name && s.Labels[label] == value {
-			return &s.Value
+	for _, s := range scrape.Named(d.after, name) {
+		if labels(s.Metric).get(label) == value {
+			v := float64(s.Value)
+			return &v
 		}
 	}
 	return nil
@@ -105,32 +121,34 @@ func (d *delta) projections() []Projection {
 	for _, name := range d.values(labelProjection, lag+"_count", heals, parked) {
 		all = append(all, Projection{
 			Name: name, HealsPerSecond: healed[name], Parked: d.gauge(parked, labelProjection, name),
-			Lag: d.quantiles(lag, func(l map[string]string) bool { return l[labelProjection] == name }),
+			Lag: d.quantiles(lag, func(l labels) bool { return l.get(labelProjection) == name }),
 		})
 	}
 	return all
 }
 
-// values are those that a label has in some metrics.
+// values returns the values that a label has in some metrics.
 func (d *delta) values(label string, names ...string) []string {
 	var values []string
-	for _, s := range d.after {
-		if value := s.Labels[label]; value != "" && slices.Contains(names, s.Name) && !slices.Contains(values, value) {
-			values = append(values, value)
+	for _, name := range names {
+		for _, s := range scrape.Named(d.after, name) {
+			if value := labels(s.Metric).get(label); value != "" {
+				values = append(values, value)
+			}
 		}
 	}
 	slices.Sort(values)
-	return values
+	return slices.Compact(values)
 }
 
-// rebuilds are those that went through events meanwhile.
+// rebuilds returns those that processed events between the readings.
 func (d *delta) rebuilds() []Rebuild {
 	all := []Rebuild{}
 	for _, name := range d.values(labelProjection, folded) {
 		r := Rebuild{Projection: name, PerSecond: map[string]float64{}}
-		for _, s := range promtext.Increases(d.before, d.after, folded) {
-			if s.Labels[labelProjection] == name && s.Value > 0 {
-				r.PerSecond[s.Labels[labelStep]] += s.Value / d.seconds
+		for _, s := range scrape.Increases(d.before, d.after, folded) {
+			if l := labels(s.Metric); l.get(labelProjection) == name && s.Value > 0 {
+				r.PerSecond[l.get(labelStep)] += float64(s.Value) / d.seconds
 			}
 		}
 		if events := d.gauge(planned, labelProjection, name); events != nil {

@@ -1,4 +1,4 @@
-// Package top makes of two readings of a running server's metrics what happens there now: how
+// Package top computes from two readings of a running server's metrics what happens there now: how
 // much, how fast, what fails, and how far the read models and the log are behind. It is pure.
 package top
 
@@ -7,14 +7,15 @@ import (
 	"strings"
 	"time"
 
-	"gakushoku/internal/observe/telemetry/promtext"
+	"github.com/prometheus/common/model"
+
 	"gakushoku/internal/operate/health"
 )
 
-// Reading is what a server said of itself at a time.
+// Reading is what a server reported at a time.
 type Reading struct {
 	At      time.Time
-	Samples []promtext.Sample
+	Samples model.Vector
 	Health  health.Report
 }
 
@@ -48,8 +49,8 @@ type Rate struct {
 	Quantiles
 }
 
-// Quantiles are of something that was timed; nil when it did not happen. What is longer than the
-// meter counts is as long as that.
+// Quantiles are of something that was timed; nil when it did not happen. Values above the
+// last bound of the meter count as that bound.
 type Quantiles struct {
 	P50Ms *float64 `json:"p50Ms,omitempty"`
 	P95Ms *float64 `json:"p95Ms,omitempty"`
@@ -60,12 +61,12 @@ type Projection struct {
 	Name           string    `json:"name"`
 	Lag            Quantiles `json:"lag"`
 	HealsPerSecond float64   `json:"healsPerSecond"`
-	Parked         *float64  `json:"parked,omitempty"` // streams; nil when nobody has counted them yet
+	Parked         *float64  `json:"parked,omitempty"` // streams; nil before they are first counted
 }
 
 // Log is how the numbered log is kept up to date.
 type Log struct {
-	Head *float64  `json:"head,omitempty"` // number of its newest event; nil when this process has added none
+	Head *float64  `json:"head,omitempty"` // number of its newest event; nil if this process has added none
 	Lag  Quantiles `json:"lag"`
 }
 
@@ -76,14 +77,14 @@ type Rebuild struct {
 	PerSecond  map[string]float64 `json:"perSecond"` // events, by step
 }
 
-// Machine is which parts of the server's machine are in use, from 0 to 1; nil where it cannot tell.
+// Machine is how much of the server's machine is in use, from 0 to 1; nil where that is unknown.
 type Machine struct {
 	CPU    *float64 `json:"cpu,omitempty"`
 	Memory *float64 `json:"memory,omitempty"`
 	Disk   *float64 `json:"disk,omitempty"`
 }
 
-// The series that a page is made of; Prometheus' names of the meters in package observe.
+// The series that a page is made of: Prometheus' names of the meters in package observe.
 const (
 	requests  = "http_server_request_duration_seconds"
 	commands  = "gakushoku_command_duration_seconds"
@@ -117,17 +118,17 @@ const (
 	labelStep       = "gakushoku_step"
 )
 
-// Between is what happened between two readings of one server.
+// Between returns what happened between two readings of one server.
 func Between(before, after Reading) Page {
 	d := delta{before: before.Samples, after: after.Samples, seconds: after.At.Sub(before.At).Seconds()}
 	p := Page{At: after.At, Seconds: d.seconds, Health: after.Health}
-	p.Requests = d.rates(requests, func(l map[string]string) (string, string) {
-		if strings.HasPrefix(l[labelRoute], "/health") {
-			return "", "" // whoever looks at this page asks there
+	p.Requests = d.rates(requests, func(l labels) (string, string) {
+		if strings.HasPrefix(l.get(labelRoute), "/health") {
+			return "", "" // this page itself asks there
 		}
-		return l[labelMethod] + " " + cmp.Or(l[labelRoute], "(no such route)"), l[labelStatus]
+		return l.get(labelMethod) + " " + cmp.Or(l.get(labelRoute), "(no such route)"), l.get(labelStatus)
 	})
-	p.Commands = d.rates(commands, func(l map[string]string) (string, string) { return l[labelCommand], l[labelResult] })
+	p.Commands = d.rates(commands, func(l labels) (string, string) { return l.get(labelCommand), l.get(labelResult) })
 	p.Errors = d.sums(requests+"_count", labelError)
 	p.AppendedPerSecond = total(d.sums(appended, ""))
 	p.ConflictsPerSecond = total(d.sums(conflicts, ""))

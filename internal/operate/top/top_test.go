@@ -2,19 +2,20 @@ package top_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"gakushoku/internal/observe/telemetry/promtext"
 	"gakushoku/internal/operate/health"
+	"gakushoku/internal/operate/scrape"
 	"gakushoku/internal/operate/top"
 )
 
 func reading(t *testing.T, second int, text string) top.Reading {
 	t.Helper()
-	samples, err := promtext.Parse(text)
+	samples, err := scrape.Parse(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
-	"gakushoku/internal/observe/telemetry/promtext"
+	"github.com/prometheus/common/model"
+
 	"gakushoku/internal/operate/alarm"
 	"gakushoku/internal/operate/health"
+	"gakushoku/internal/operate/scrape"
 )
 
 // How the server is watched: as a Prometheus would, but more often.
@@ -59,9 +62,9 @@ func (w *watch) end() {
 // scrape reads the metrics once. A server that does not answer is a scrape without samples.
 func (w *watch) scrape(ctx context.Context) {
 	text, _, err := w.get(ctx, "/metrics")
-	var samples []promtext.Sample
+	var samples model.Vector
 	if err == nil {
-		samples, err = promtext.Parse(text)
+		samples, err = scrape.Parse(strings.NewReader(text))
 	}
 	if ctx.Err() != nil {
 		return
