@@ -13,7 +13,7 @@ import (
 
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/logcheck"
-	"gakushoku/internal/engine/repair"
+	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/store/dynamo"
 )
 
@@ -80,7 +80,7 @@ func (c *canteen) unlessLost(ctx context.Context, check func(context.Context) er
 		stream, _, _ := strings.Cut(key, "@")
 		streams[stream] = true
 	}
-	if err := c.stack.ReadModels().Heal(ctx, readmodel.OrdersName, slices.Sorted(maps.Keys(streams)), func(repair.Healed) error { return nil }); err != nil {
+	if err := c.stack.ReadModels().Heal(ctx, readmodel.OrdersName, slices.Sorted(maps.Keys(streams)), func(verify.Healed) error { return nil }); err != nil {
 		return err
 	}
 	if _, err := c.stack.ArchiveLog().Verify(ctx, logcheck.Options{Deep: true, Fix: true}); err != nil {

@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 
-	"gakushoku/internal/engine/repair"
+	"gakushoku/internal/engine/verify"
 )
 
 type healCommand struct {
@@ -27,7 +27,7 @@ Examples:
 
 func (c *healCommand) Run(p *program) error {
 	list := &healedList{program: p, json: c.JSON}
-	err := p.withReadModels(c.awsFlag, func(m *repair.ReadModels) error {
+	err := p.withReadModels(c.awsFlag, func(m *verify.ReadModels) error {
 		if c.Parked {
 			return m.HealParked(p.ctx, c.Name, list.add)
 		}
@@ -48,7 +48,7 @@ type healedList struct {
 	disputed               int
 }
 
-func (l *healedList) add(h repair.Healed) error {
+func (l *healedList) add(h verify.Healed) error {
 	l.streams++
 	outcome := "was right"
 	if h.Changed {

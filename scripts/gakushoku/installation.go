@@ -9,7 +9,7 @@ import (
 	"gakushoku/internal/app/stack"
 	"gakushoku/internal/engine/logcheck"
 	"gakushoku/internal/engine/rebuild"
-	"gakushoku/internal/engine/repair"
+	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
 	"gakushoku/internal/observe/spans"
 	"gakushoku/internal/operate/timeline"
@@ -18,7 +18,7 @@ import (
 // installation is what the commands on read models work with, wherever that is: a data folder,
 // or a stack on AWS.
 type installation interface {
-	ReadModels() *repair.ReadModels
+	ReadModels() *verify.ReadModels
 	ArchiveLog() *logcheck.Log
 	// EachEvent reads the whole log, in its order; the event is f's until f returns.
 	EachEvent(ctx context.Context, f func(*event.Event) error) error
@@ -59,7 +59,7 @@ func (p *program) withInstallation(on awsFlag, f func(installation) error) error
 // withPartly is withInstallation for whoever needs only some parts of a data folder.
 func (p *program) withPartly(on awsFlag, needed embedded.Parts, f func(installation) error) error {
 	err := p.open(on, needed, f)
-	if errors.Is(err, repair.ErrRefused) || errors.Is(err, rebuild.ErrBadRequest) {
+	if errors.Is(err, verify.ErrRefused) || errors.Is(err, rebuild.ErrBadRequest) {
 		return usagef("%v", err)
 	}
 	return err
@@ -80,6 +80,6 @@ func (p *program) open(on awsFlag, needed embedded.Parts, f func(installation) e
 }
 
 // withReadModels opens the read models for f.
-func (p *program) withReadModels(on awsFlag, f func(*repair.ReadModels) error) error {
+func (p *program) withReadModels(on awsFlag, f func(*verify.ReadModels) error) error {
 	return p.withInstallation(on, func(i installation) error { return f(i.ReadModels()) })
 }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"text/tabwriter"
 
-	"gakushoku/internal/engine/repair"
+	"gakushoku/internal/engine/verify"
 )
 
 type parkCommands struct {
@@ -27,7 +27,7 @@ Examples:
 }
 
 func (c *parkListCommand) Run(p *program) error {
-	return p.withReadModels(c.awsFlag, func(m *repair.ReadModels) error {
+	return p.withReadModels(c.awsFlag, func(m *verify.ReadModels) error {
 		names := m.Names()
 		if c.Name != "" {
 			names = []string{c.Name}
@@ -50,7 +50,7 @@ type parkedList struct {
 	rows  int
 }
 
-func (l *parkedList) add(r repair.ParkedRow) error {
+func (l *parkedList) add(r verify.ParkedRow) error {
 	l.rows++
 	if l.json {
 		return l.printLine(r)

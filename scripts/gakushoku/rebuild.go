@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"gakushoku/internal/engine/rebuild"
-	"gakushoku/internal/engine/repair"
+	"gakushoku/internal/engine/verify"
 )
 
 type rebuildCommand struct {
@@ -169,7 +169,7 @@ func (p *program) runRebuild(i installation, request rebuild.Request, resume str
 }
 
 // healInconsistent repairs the rows that are wrong, in every version that live delivery writes.
-func (p *program) healInconsistent(m *repair.ReadModels, name string, asJSON bool) error {
+func (p *program) healInconsistent(m *verify.ReadModels, name string, asJSON bool) error {
 	versions, err := m.Live(p.ctx, name)
 	if err != nil {
 		return err

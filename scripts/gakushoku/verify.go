@@ -7,7 +7,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"gakushoku/internal/engine/repair"
 	"gakushoku/internal/engine/verify"
 )
 
@@ -35,7 +34,7 @@ Examples:
 func (c *verifyCommand) Run(p *program) error {
 	collectLess()
 	var sound bool
-	err := p.withReadModels(c.awsFlag, func(m *repair.ReadModels) error {
+	err := p.withReadModels(c.awsFlag, func(m *verify.ReadModels) error {
 		verified, took, err := c.verify(p, m)
 		if err != nil {
 			return err
@@ -52,14 +51,14 @@ func (c *verifyCommand) Run(p *program) error {
 	return nil
 }
 
-func (c *verifyCommand) show(p *program, v *repair.Verified, took time.Duration) error {
+func (c *verifyCommand) show(p *program, v *verify.Verified, took time.Duration) error {
 	if c.JSON {
 		return p.printJSON(v)
 	}
 	return p.showVerified(c.Name, v, took)
 }
 
-func (c *verifyCommand) verify(p *program, m *repair.ReadModels) (repair.Verified, time.Duration, error) {
+func (c *verifyCommand) verify(p *program, m *verify.ReadModels) (verify.Verified, time.Duration, error) {
 	options := verify.Options{Fix: c.Fix, Sample: float64(c.Sample)}
 	started := time.Now()
 	line := newProgressLine(p)
@@ -72,7 +71,7 @@ func (c *verifyCommand) verify(p *program, m *repair.ReadModels) (repair.Verifie
 	return verified, time.Since(started), err
 }
 
-func (p *program) showVerified(name string, v *repair.Verified, took time.Duration) error {
+func (p *program) showVerified(name string, v *verify.Verified, took time.Duration) error {
 	sample := ""
 	if 0 < v.Sample && v.Sample < 1 {
 		sample = ", a sample of " + ofWhole(v.Sample)
@@ -98,7 +97,7 @@ func (p *program) showVerified(name string, v *repair.Verified, took time.Durati
 }
 
 // verdict is what to make of it, and what to do.
-func verdict(name string, v *repair.Verified) string {
+func verdict(name string, v *verify.Verified) string {
 	rebuild := "gakushoku projection rebuild " + name
 	left := v.Found() - v.Mended()
 	switch {

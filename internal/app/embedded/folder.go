@@ -21,7 +21,7 @@ import (
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/query"
-	"gakushoku/internal/engine/repair"
+	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/store/files"
 	"gakushoku/internal/store/sqlite"
@@ -256,10 +256,10 @@ const projectorTimeout = 2 * time.Second
 const lagBound = 2 * time.Second
 
 // ReadModels is what an operator does about the rows of this folder. Explaining them needs no log.
-func (f *Folder) ReadModels() *repair.ReadModels {
-	m := &repair.ReadModels{
-		Projections: canteen.Projections(), Pointers: f.Control, Tables: f.Tables, Streams: f.Events,
-		Projector: f.Projector(), LagBound: lagBound, Now: time.Now, Check: f.CheckChanges,
+func (f *Folder) ReadModels() *verify.ReadModels {
+	m := &verify.ReadModels{
+		Verifier:    verify.Verifier{Tables: f.Tables, Streams: f.Events, Projector: f.Projector(), LagBound: lagBound, Now: time.Now},
+		Projections: canteen.Projections(), Pointers: f.Control, Check: f.CheckChanges,
 	}
 	if f.Broken() == nil {
 		m.Misfit = f.eventsMisfit

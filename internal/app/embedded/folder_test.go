@@ -20,7 +20,6 @@ import (
 	"gakushoku/internal/engine/logcheck"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
-	"gakushoku/internal/engine/repair"
 	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
 	"gakushoku/internal/operate/health"
@@ -385,7 +384,7 @@ func TestARowOfAStreamThatWasLostIsLeftAlone(t *testing.T) {
 	wantLeft("a rebuild in place")
 	m := f.ReadModels()
 	m.LagBound = time.Millisecond
-	if err := m.Heal(t.Context(), readmodel.OrdersName, []string{lost}, func(repair.Healed) error { return nil }); err != nil {
+	if err := m.Heal(t.Context(), readmodel.OrdersName, []string{lost}, func(verify.Healed) error { return nil }); err != nil {
 		t.Error(err)
 	}
 	wantLeft("a heal")

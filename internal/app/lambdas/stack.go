@@ -13,7 +13,7 @@ import (
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/logcheck"
 	"gakushoku/internal/engine/rebuild"
-	"gakushoku/internal/engine/repair"
+	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/store/awsfault"
@@ -92,12 +92,10 @@ func newStack(cloud Cloud, name string) *Stack {
 func (s *Stack) Log() *eventlog.Reader { return &eventlog.Reader{Ledger: s.Ledger, Blobs: s.Blobs} }
 
 // ReadModels is what an operator does about the rows of the stack.
-func (s *Stack) ReadModels() *repair.ReadModels {
-	return &repair.ReadModels{
-		Projections: canteen.Projections(), Pointers: s.Control, Tables: s.Tables, Streams: s.Events,
-		Numbers:   &eventlog.Numberer{Log: s.Log(), Streams: s.Events},
-		Log:       s.Log(),
-		Projector: s.system.healer(), LagBound: lagBound, Now: time.Now,
+func (s *Stack) ReadModels() *verify.ReadModels {
+	return &verify.ReadModels{
+		Verifier:    verify.Verifier{Tables: s.Tables, Streams: s.Events, Log: s.Log(), Projector: s.system.healer(), LagBound: lagBound, Now: time.Now},
+		Projections: canteen.Projections(), Pointers: s.Control, Numbers: &eventlog.Numberer{Log: s.Log(), Streams: s.Events},
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 	"gakushoku/internal/engine/logcheck"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
-	"gakushoku/internal/engine/repair"
+	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/fault/wait"
@@ -41,7 +41,7 @@ type Stack struct {
 	Machine Machine
 	Log     *eventlog.Reader
 	Archive *logcheck.Log
-	Models  *repair.ReadModels
+	Models  *verify.ReadModels
 	Logs    Logs
 	Poll    time.Duration // how often a run is looked at
 
@@ -69,7 +69,7 @@ func Open(ctx context.Context, name string) (*Stack, error) {
 func (s *Stack) ArchiveLog() *logcheck.Log { return s.Archive }
 
 // ReadModels is what an operator does about the rows of the stack.
-func (s *Stack) ReadModels() *repair.ReadModels { return s.Models }
+func (s *Stack) ReadModels() *verify.ReadModels { return s.Models }
 
 // EachEvent calls do with every event of the log, in its order. The event is do's until it
 // returns.
@@ -143,7 +143,7 @@ func (s *Stack) Status(ctx context.Context) (embedded.Status, error) {
 			if v.State == projection.Active {
 				table, parked := projection.Table{Projection: p.Name, Version: v.Number}.String(), 0
 				p.Parked = &parked
-				err = s.Models.EachParked(ctx, p.Name, func(r repair.ParkedRow) error {
+				err = s.Models.EachParked(ctx, p.Name, func(r verify.ParkedRow) error {
 					if r.Table == table {
 						parked++
 					}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gakushoku/internal/event"
+	"gakushoku/internal/fault"
 	"gakushoku/internal/model"
 	"gakushoku/internal/observe"
 )
@@ -102,6 +103,28 @@ func Ensure(ctx context.Context, pointers Pointers, tables Tables, d model.Proje
 		return fmt.Errorf("setting up %s: %w", d.Name, err)
 	}
 	return nil
+}
+
+// maxPointerTries bounds how often a change of the pointer is tried again after another process changed it.
+const maxPointerTries = 10
+
+// ChangePointer reads a pointer, lets edit change it and stores it, again when another process was
+// faster. Edit returns false when there is nothing to change.
+func ChangePointer(ctx context.Context, pointers Pointers, name string, edit func(*Pointer) (bool, error)) (Pointer, error) {
+	for range maxPointerTries {
+		p, err := pointers.Pointer(ctx, name)
+		if err != nil {
+			return p, err
+		}
+		change, err := edit(&p)
+		if err != nil || !change {
+			return p, err
+		}
+		if err := pointers.SetPointer(ctx, p); !errors.Is(err, ErrPointerChanged) {
+			return p, err
+		}
+	}
+	return Pointer{}, fault.Unavailable(fmt.Errorf("changing the pointer of %s: others kept changing it", name))
 }
 
 // CachedPointers answers from memory for a while, so that a read of a row does not cost a

@@ -157,30 +157,15 @@ func (e *Engine) definition(name string, revision int) (model.Projection, error)
 	return d, nil
 }
 
-// maxPointerTries bounds how often a change of the pointer is tried again after somebody else
-// changed it.
-const maxPointerTries = 10
-
-// changePointer reads the pointer, lets edit change it, and stores it, again when somebody
-// else was faster. Edit answers false when there is nothing to change.
+// changePointer is projection.ChangePointer, after which this process reads the pointer anew.
 func (e *Engine) changePointer(ctx context.Context, name string, edit func(*projection.Pointer) (bool, error)) (projection.Pointer, error) {
-	for range maxPointerTries {
-		p, err := e.Pointers.Pointer(ctx, name)
-		if err != nil {
-			return p, err
-		}
-		change, err := edit(&p)
-		if err != nil || !change {
-			return p, err
-		}
-		err = e.Pointers.SetPointer(ctx, p)
-		if errors.Is(err, projection.ErrPointerChanged) {
-			continue
-		}
-		if err == nil && e.Projector != nil {
-			e.Projector.Pointers.Forget(name)
-		}
-		return p, err
+	changed := false
+	p, err := projection.ChangePointer(ctx, e.Pointers, name, func(p *projection.Pointer) (_ bool, err error) {
+		changed, err = edit(p)
+		return changed, err
+	})
+	if err == nil && changed && e.Projector != nil {
+		e.Projector.Pointers.Forget(name)
 	}
-	return projection.Pointer{}, fault.Unavailable(fmt.Errorf("changing the pointer of %s: others kept changing it", name))
+	return p, err
 }

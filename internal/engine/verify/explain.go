@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"gakushoku/internal/engine/eventlog"
-	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
@@ -16,22 +14,6 @@ import (
 
 // ErrUnknown says that neither the event store nor any table version has the stream.
 var ErrUnknown = errors.New("there are no events and there is no row of it")
-
-// Explainer tells why a row is what it is.
-type Explainer struct {
-	Projections model.Projections
-	Pointers    projection.Pointers
-	Tables      RowReader
-	Streams     eventstore.Loader
-	Numbers     Numberer // nil where the numbers of events are not known
-	Now         func() time.Time
-}
-
-// RowReader is what an Explainer reads of the tables.
-type RowReader interface {
-	// Records is that of projection.Tables.
-	Records(ctx context.Context, t projection.Table, streams []string) (map[string]projection.Record, error)
-}
 
 // Numberer knows the place of a stream's events in the whole log.
 type Numberer interface {
@@ -99,13 +81,13 @@ type Contribution struct {
 
 // Explain explains the row of a stream. The key may be the stream's name or what follows the
 // prefix of the projection's streams, such as an order's id.
-func (x *Explainer) Explain(ctx context.Context, name, key string) (Explanation, error) {
-	pointer, err := x.Pointers.Pointer(ctx, name)
+func (m *ReadModels) Explain(ctx context.Context, name, key string) (Explanation, error) {
+	pointer, err := m.pointer(ctx, name)
 	if err != nil {
-		return Explanation{}, fmt.Errorf("explaining %s: %w", key, err)
+		return Explanation{}, err
 	}
-	for _, stream := range x.streams(name, key) {
-		e, found, err := x.explain(ctx, pointer, stream)
+	for _, stream := range m.streams(name, key) {
+		e, found, err := m.explain(ctx, pointer, stream)
 		if err != nil {
 			return Explanation{}, fmt.Errorf("explaining %s: %w", stream, err)
 		}
@@ -117,9 +99,9 @@ func (x *Explainer) Explain(ctx context.Context, name, key string) (Explanation,
 }
 
 // streams are the names that a key may mean.
-func (x *Explainer) streams(name, key string) []string {
+func (m *ReadModels) streams(name, key string) []string {
 	streams := []string{key}
-	for _, d := range x.Projections {
+	for _, d := range m.Projections {
 		if d.Name == name && d.Streams != "" {
 			streams = append(streams, d.Streams+key)
 			break
@@ -128,14 +110,14 @@ func (x *Explainer) streams(name, key string) []string {
 	return streams
 }
 
-func (x *Explainer) explain(ctx context.Context, pointer projection.Pointer, stream string) (Explanation, bool, error) {
+func (m *ReadModels) explain(ctx context.Context, pointer projection.Pointer, stream string) (Explanation, bool, error) {
 	e := Explanation{Projection: pointer.Projection, Stream: stream, Events: []ExplainedEvent{}}
 	rows := make([]projection.Record, len(pointer.Versions))
 	damaged := make([]error, len(pointer.Versions))
 	found := false
 	// The rows come first, so that none is taken to be ahead of its stream.
 	for i, v := range pointer.Versions {
-		records, err := x.Tables.Records(ctx, pointer.Table(v), []string{stream})
+		records, err := m.Tables.Records(ctx, pointer.Table(v), []string{stream})
 		switch {
 		case errors.Is(err, projection.ErrDamaged):
 			damaged[i] = err
@@ -146,7 +128,7 @@ func (x *Explainer) explain(ctx context.Context, pointer projection.Pointer, str
 		rows[i].Stream = stream
 		found = found || present(&rows[i])
 	}
-	history, err := x.Streams.Load(ctx, stream, 0)
+	history, err := m.Streams.Load(ctx, stream, 0)
 	if err != nil || !found && len(history) == 0 {
 		return e, false, err
 	}
@@ -155,20 +137,20 @@ func (x *Explainer) explain(ctx context.Context, pointer projection.Pointer, str
 			e.Versions = append(e.Versions, ExplainedByFold{Table: pointer.Table(v).String(), About: v, Reason: damaged[i].Error()})
 			continue
 		}
-		by, err := x.byFold(pointer, v, &rows[i], history)
+		by, err := m.byFold(pointer, v, &rows[i], history)
 		if err != nil {
 			return e, false, err
 		}
 		e.Versions = append(e.Versions, by)
 	}
-	return e, true, x.addEvents(ctx, &e, history)
+	return e, true, m.addEvents(ctx, &e, history)
 }
 
-func (x *Explainer) addEvents(ctx context.Context, e *Explanation, history []event.Event) error {
+func (m *ReadModels) addEvents(ctx context.Context, e *Explanation, history []event.Event) error {
 	var numbers map[uint64]uint64
-	if x.Numbers != nil {
+	if m.Numbers != nil {
 		var err error
-		if numbers, err = x.Numbers.Numbers(ctx, e.Stream); errors.Is(err, eventlog.ErrDamaged) || errors.Is(err, eventlog.ErrNoBlob) {
+		if numbers, err = m.Numbers.Numbers(ctx, e.Stream); errors.Is(err, eventlog.ErrDamaged) || errors.Is(err, eventlog.ErrNoBlob) {
 			e.Unnumbered = err.Error()
 		} else if err != nil {
 			return err
@@ -184,9 +166,9 @@ func (x *Explainer) addEvents(ctx context.Context, e *Explanation, history []eve
 	return nil
 }
 
-func (x *Explainer) byFold(pointer projection.Pointer, v projection.Version, row *projection.Record, history []event.Event) (ExplainedByFold, error) {
+func (m *ReadModels) byFold(pointer projection.Pointer, v projection.Version, row *projection.Record, history []event.Event) (ExplainedByFold, error) {
 	by := ExplainedByFold{Table: pointer.Table(v).String(), About: v}
-	d, known := x.Projections.Revision(pointer.Projection, v.Revision)
+	d, known := m.Projections.Revision(pointer.Projection, v.Revision)
 	if present(row) {
 		by.Row = explainedRow(row, nil)
 		if known {
@@ -197,7 +179,7 @@ func (x *Explainer) byFold(pointer projection.Pointer, v projection.Version, row
 		by.Reason = fmt.Sprintf("this program does not have revision %d of the fold", v.Revision)
 		return by, nil
 	}
-	now := event.InstantOf(x.Now())
+	now := event.InstantOf(m.Now())
 	j, err := judge(d, row, history, now)
 	if err != nil {
 		return by, err

@@ -23,8 +23,11 @@ func (n numbers) Numbers(context.Context, string) (map[uint64]uint64, error) {
 	return map[uint64]uint64{1: 10, 2: 25}, n.err
 }
 
-func (w *world) explainer() *verify.Explainer {
-	return &verify.Explainer{Projections: []model.Projection{orders}, Pointers: w.control, Tables: w.tables, Streams: w.events, Numbers: numbers{}, Now: time.Now}
+func (w *world) explainer() *verify.ReadModels {
+	return &verify.ReadModels{
+		Verifier:    verify.Verifier{Tables: w.tables, Streams: w.events, Now: time.Now},
+		Projections: []model.Projection{orders}, Pointers: w.control, Numbers: numbers{},
+	}
 }
 
 func (w *world) explain(key string) verify.Explanation {
@@ -110,7 +113,7 @@ func TestExplainKnowsItsLimits(t *testing.T) {
 	if _, err := w.explainer().Explain(t.Context(), orders.Name, "nobody"); !errors.Is(err, verify.ErrUnknown) {
 		t.Errorf("an unknown key: %v", err)
 	}
-	if _, err := w.explainer().Explain(t.Context(), "sales", "o1"); !errors.Is(err, projection.ErrNoPointer) {
+	if _, err := w.explainer().Explain(t.Context(), "sales", "o1"); !errors.Is(err, verify.ErrRefused) {
 		t.Errorf("an unknown projection: %v", err)
 	}
 	x := w.explainer()

@@ -272,7 +272,7 @@ func TestAnExplanationOfWhichOneCallFailsFails(t *testing.T) {
 	for n := 0; ; n++ {
 		w, _ := ailing(t)
 		v, f := w.flaky(n, false)
-		e := &verify.Explainer{Projections: model.Projections{orders}, Pointers: flakyPointers{w.control, f}, Tables: v.Tables, Streams: v.Streams, Now: v.Now}
+		e := &verify.ReadModels{Verifier: *v, Projections: model.Projections{orders}, Pointers: flakyPointers{w.control, f}}
 		_, err := e.Explain(t.Context(), orders.Name, "o05")
 		if f.calls <= n {
 			if err != nil || n == 0 {

@@ -9,7 +9,6 @@ import (
 	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/rebuild"
-	"gakushoku/internal/engine/repair"
 	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
 )
@@ -19,7 +18,7 @@ import (
 const checks = 5
 
 // check verifies the version that readers see, while the guests go on.
-func (s *story) check(ctx context.Context) (found repair.Verified, err error) {
+func (s *story) check(ctx context.Context) (found verify.Verified, err error) {
 	err = s.withFolder(ctx, func(f *embedded.Folder) error {
 		for range checks {
 			found, err = f.ReadModels().Verify(ctx, readmodel.OrdersName, 0, verify.Options{})
@@ -33,7 +32,7 @@ func (s *story) check(ctx context.Context) (found repair.Verified, err error) {
 }
 
 // damaged checks that just the lunch's rows are wrong, in nothing but what they say.
-func (s *story) damaged(v *repair.Verified) error {
+func (s *story) damaged(v *verify.Verified) error {
 	if v.Sound || v.Counts[verify.Different] != len(s.lunch) || v.Found() != len(s.lunch) {
 		return fmt.Errorf("verify found %v, not %d different rows", v.Counts, len(s.lunch))
 	}

@@ -8,7 +8,6 @@ import (
 
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
-	"gakushoku/internal/engine/repair"
 	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/rehearse/faultport"
 )
@@ -46,7 +45,7 @@ func TestVerificationsReportAPortThatFails(t *testing.T) {
 		}
 	}
 	healing := func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
-		return nil, w.models(g).Heal(ctx, orders, []string{"a14", "a26", "a31"}, func(repair.Healed) error { return nil })
+		return nil, w.models(g).Heal(ctx, orders, []string{"a14", "a26", "a31"}, func(verify.Healed) error { return nil })
 	}
 	compare := func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
 		older := v1
@@ -61,11 +60,11 @@ func TestVerificationsReportAPortThatFails(t *testing.T) {
 		{name: "heal", scans: true, world: damage, run: healing, state: (*world).shown},
 		{name: "compare versions", scans: true, world: func(w *world) { w.rebuild("first"); w.spoil(v1, "a26") }, run: compare},
 		{name: "heal what is set aside", state: (*world).shown, run: func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
-			return nil, w.models(g).HealParked(ctx, orders, func(repair.Healed) error { return nil })
+			return nil, w.models(g).HealParked(ctx, orders, func(verify.Healed) error { return nil })
 		}},
 		{name: "list what is set aside", run: func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
 			var all []string
-			err := w.models(g).EachParked(ctx, orders, func(r repair.ParkedRow) error { all = append(all, r.Stream); return nil })
+			err := w.models(g).EachParked(ctx, orders, func(r verify.ParkedRow) error { all = append(all, r.Stream); return nil })
 			return all, err
 		}},
 		{name: "explain", world: damage, run: func(w *world, ctx context.Context, g faultport.Gate) (any, error) {

@@ -19,7 +19,7 @@ import (
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/query"
 	"gakushoku/internal/engine/rebuild"
-	"gakushoku/internal/engine/repair"
+	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 	"gakushoku/internal/rehearse/faultport"
@@ -182,10 +182,10 @@ func (w *world) driver(g faultport.Gate) *rebuild.Driver {
 	}}
 }
 
-func (w *world) models(g faultport.Gate) *repair.ReadModels {
-	return &repair.ReadModels{
-		Projections: canteen.Projections(), Pointers: w.pointers(g), Tables: w.rows(g), Streams: w.streams(g), Log: w.reader(g), Projector: w.projector(g), Now: w.now,
-		Numbers: &eventlog.Numberer{Log: w.reader(g), Streams: w.streams(g)},
+func (w *world) models(g faultport.Gate) *verify.ReadModels {
+	return &verify.ReadModels{
+		Verifier:    verify.Verifier{Tables: w.rows(g), Streams: w.streams(g), Log: w.reader(g), Projector: w.projector(g), Now: w.now},
+		Projections: canteen.Projections(), Pointers: w.pointers(g), Numbers: &eventlog.Numberer{Log: w.reader(g), Streams: w.streams(g)},
 	}
 }
 

@@ -1,4 +1,4 @@
-package repair_test
+package verify_test
 
 import (
 	"bytes"
@@ -10,21 +10,17 @@ import (
 	"testing"
 	"time"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
-	"gakushoku/internal/engine/repair"
 	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 	"gakushoku/internal/store/memory"
 )
 
-var orders = readmodel.Orders()
-
 // canteen is an installation in memory: two versions that are live, one that is not.
 type canteen struct {
-	*repair.ReadModels
+	*verify.ReadModels
 	t      *testing.T
 	events *memory.Events
 	tables *memory.Tables
@@ -51,8 +47,9 @@ func newCanteen(t *testing.T) *canteen {
 		Projections: []model.Projection{orders}, Pointers: &projection.CachedPointers{Source: control, Now: time.Now},
 		Tables: c.tables, Streams: c.events, Now: time.Now,
 	}
-	c.ReadModels = &repair.ReadModels{
-		Projections: []model.Projection{orders}, Pointers: control, Tables: c.tables, Streams: c.events, Projector: projector, LagBound: time.Millisecond, Now: time.Now,
+	c.ReadModels = &verify.ReadModels{
+		Verifier:    verify.Verifier{Tables: c.tables, Streams: c.events, Projector: projector, LagBound: time.Millisecond, Now: time.Now},
+		Projections: []model.Projection{orders}, Pointers: control,
 	}
 	return c
 }
@@ -118,32 +115,32 @@ func TestWhatMakesNoSenseIsRefused(t *testing.T) {
 	t.Parallel()
 	c := newCanteen(t)
 	c.order("o1", true, placed("o1"))
-	unknown := c.Heal(t.Context(), "orders", []string{"nobody"}, func(repair.Healed) error { return nil })
+	unknown := c.Heal(t.Context(), "orders", []string{"nobody"}, func(verify.Healed) error { return nil })
 	_, building := c.Verify(t.Context(), "orders", 3, verify.Options{})
 	_, absent := c.Verify(t.Context(), "orders", 9, verify.Options{})
 	_, meals := c.Verify(t.Context(), "meals", 0, verify.Options{})
 	_, explain := c.Explain(t.Context(), "meals", "o1")
-	parked := c.EachParked(t.Context(), "meals", func(repair.ParkedRow) error { return nil })
+	parked := c.EachParked(t.Context(), "meals", func(verify.ParkedRow) error { return nil })
 	c.Projections[0].Revision = 99
 	_, revision := c.Verify(t.Context(), "orders", 0, verify.Options{})
 	for what, err := range map[string]error{
 		"an unknown stream": unknown, "a version that is not live": building, "a version that is not there": absent, "verifying an unknown projection": meals,
 		"explaining one": explain, "listing one": parked, "a revision that is not in this program": revision,
 	} {
-		if !errors.Is(err, repair.ErrRefused) {
+		if !errors.Is(err, verify.ErrRefused) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
 	c.Pointers = memory.NewControl()
-	if _, err := c.Verify(t.Context(), "orders", 0, verify.Options{}); !errors.Is(err, repair.ErrRefused) {
+	if _, err := c.Verify(t.Context(), "orders", 0, verify.Options{}); !errors.Is(err, verify.ErrRefused) {
 		t.Errorf("a projection that was never set up: %v", err)
 	}
 }
 
-func (c *canteen) healed(f func(func(repair.Healed) error) error) []string {
+func (c *canteen) healed(f func(func(verify.Healed) error) error) []string {
 	c.t.Helper()
 	var all []string
-	err := f(func(h repair.Healed) error {
+	err := f(func(h verify.Healed) error {
 		all = append(all, fmt.Sprintf("%s %s changed=%t %d-%d parked=%t", h.Table, h.Stream, h.Changed, h.From, h.To, h.Parked != nil))
 		return nil
 	})
@@ -160,7 +157,7 @@ func TestHealMendsEveryLiveVersion(t *testing.T) {
 	c.order("o2", true, placed("o2"))
 	c.order("o3", false, placed("o3"))
 	c.damage(2, "order-o1", func(r *projection.Record) { r.Data = []byte(`{"orderId":"x"}`) })
-	got := c.healed(func(f func(repair.Healed) error) error {
+	got := c.healed(func(f func(verify.Healed) error) error {
 		return c.Heal(t.Context(), "orders", []string{"o1", "order-o2", "o3", "order-o1"}, f)
 	})
 	want := []string{
@@ -190,7 +187,7 @@ func TestParkedStreamsAreListedAndTriedAgain(t *testing.T) {
 		r.Version, r.Parked = 1, &projection.Parked{EventID: "order-fine@2", EventVersion: 2, Reason: "the code did not know it", Attempts: 1}
 	})
 	var listed []string
-	err := c.EachParked(t.Context(), "orders", func(r repair.ParkedRow) error {
+	err := c.EachParked(t.Context(), "orders", func(r verify.ParkedRow) error {
 		listed = append(listed, fmt.Sprintf("%s %s at %d: %s", r.Table, r.Stream, r.EventVersion, r.Reason))
 		return nil
 	})
@@ -201,7 +198,7 @@ func TestParkedStreamsAreListedAndTriedAgain(t *testing.T) {
 	if err != nil || !slices.Equal(listed, want) {
 		t.Errorf("listed %q, %v", listed, err)
 	}
-	got := c.healed(func(f func(repair.Healed) error) error { return c.HealParked(t.Context(), "orders", f) })
+	got := c.healed(func(f func(verify.Healed) error) error { return c.HealParked(t.Context(), "orders", f) })
 	want = []string{
 		"orders-v1 order-bad changed=false 1-1 parked=true",
 		"orders-v2 order-bad changed=false 1-1 parked=true", "orders-v2 order-fine changed=true 1-2 parked=false",
@@ -211,8 +208,8 @@ func TestParkedStreamsAreListedAndTriedAgain(t *testing.T) {
 	}
 	enough := errors.New("enough")
 	for what, err := range map[string]error{
-		"a list":  c.EachParked(t.Context(), "orders", func(repair.ParkedRow) error { return enough }),
-		"healing": c.HealParked(t.Context(), "orders", func(repair.Healed) error { return enough }),
+		"a list":  c.EachParked(t.Context(), "orders", func(verify.ParkedRow) error { return enough }),
+		"healing": c.HealParked(t.Context(), "orders", func(verify.Healed) error { return enough }),
 	} {
 		if !errors.Is(err, enough) {
 			t.Errorf("%s goes on after its reader has stopped: %v", what, err)
@@ -236,7 +233,7 @@ func TestRowsThatHoldLostEventsAreLeftAlone(t *testing.T) {
 	c.order("o1", true, placed("o1"))
 	c.damage(2, "order-o1", func(r *projection.Record) { r.Version = 2 })
 	ahead := map[string]bool{}
-	err := c.Heal(t.Context(), "orders", []string{"o1"}, func(h repair.Healed) error {
+	err := c.Heal(t.Context(), "orders", []string{"o1"}, func(h verify.Healed) error {
 		ahead[h.Table] = h.Ahead
 		if h.Changed {
 			t.Errorf("%+v", h)
@@ -246,7 +243,7 @@ func TestRowsThatHoldLostEventsAreLeftAlone(t *testing.T) {
 	if err != nil || !ahead["orders-v2"] || ahead["orders-v1"] {
 		t.Errorf("%v, %v", ahead, err)
 	}
-	if _, err := c.StreamNames(t.Context(), "orders", []string{"o1"}); !errors.Is(err, repair.ErrRefused) {
+	if _, err := c.StreamNames(t.Context(), "orders", []string{"o1"}); !errors.Is(err, verify.ErrRefused) {
 		t.Errorf("naming it for a rebuild: %v", err)
 	}
 	v, err := c.Verify(t.Context(), "orders", 0, verify.Options{Fix: true})
@@ -263,7 +260,7 @@ func TestRowsThatTotalsCountStillAreNotHealed(t *testing.T) {
 	c.order("o2", false, placed("o2")) // which no total has
 	c.damage(2, "order-o1", func(r *projection.Record) { *r = projection.Record{Stream: r.Stream, Writes: r.Writes} })
 	missing := map[string]bool{}
-	err := c.Heal(t.Context(), "orders", []string{"o1"}, func(h repair.Healed) error {
+	err := c.Heal(t.Context(), "orders", []string{"o1"}, func(h verify.Healed) error {
 		missing[h.Table] = h.Missing
 		return nil
 	})
@@ -285,7 +282,7 @@ func TestNothingIsHealedFromAStoreThatIsInDoubt(t *testing.T) {
 	c.order("o1", false, placed("o1"))
 	doubt := errors.New("another store")
 	c.Check = func(context.Context) error { return doubt }
-	none := func(repair.Healed) error { return nil }
+	none := func(verify.Healed) error { return nil }
 	_, fixing := c.Verify(t.Context(), "orders", 0, verify.Options{Fix: true})
 	for what, err := range map[string]error{
 		"heal": c.Heal(t.Context(), "orders", []string{"o1"}, none), "heal parked": c.HealParked(t.Context(), "orders", none), "fix": fixing,

@@ -1,4 +1,4 @@
-package repair
+package verify
 
 import (
 	"context"
@@ -6,7 +6,7 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// ParkedRow is a stream that is set aside in one table version.
+// ParkedRow is a stream that is parked in one table version.
 type ParkedRow struct {
 	Table   string `json:"table"`
 	Stream  string `json:"stream"`
@@ -14,20 +14,13 @@ type ParkedRow struct {
 	projection.Parked
 }
 
-// page is how many rows are read, or streams healed, at once.
-const page = 500
-
-// EachParked calls f with every stream that is set aside in a version that live delivery
-// writes.
+// EachParked calls f with every stream that is parked in a version that live delivery writes.
 func (m *ReadModels) EachParked(ctx context.Context, name string, f func(ParkedRow) error) error {
-	p, err := m.pointer(ctx, name)
+	p, err := m.live(ctx, name)
 	if err != nil {
 		return err
 	}
 	for _, v := range p.Versions {
-		if !v.Live() {
-			continue
-		}
 		err := m.parkedPages(ctx, p.Table(v), func(rows []projection.Record) error {
 			for i := range rows {
 				r := &rows[i]
@@ -46,7 +39,7 @@ func (m *ReadModels) EachParked(ctx context.Context, name string, f func(ParkedR
 
 func (m *ReadModels) parkedPages(ctx context.Context, t projection.Table, f func([]projection.Record) error) error {
 	for cursor := ""; ; {
-		rows, next, err := m.Tables.ParkedRecords(ctx, t, cursor, page)
+		rows, next, err := m.Tables.ParkedRecords(ctx, t, cursor, pageSize)
 		if err == nil {
 			err = f(rows)
 		}
