@@ -2,7 +2,7 @@
 # others need they name when it is missing.
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-race simulate test-kill test-dynamodb lint build validate tools e2e e2e-build bench clean
+.PHONY: help demo check test test-race simulate test-kill test-dynamodb lint build validate tools e2e e2e-build bench clean
 
 CACHE := .cache
 VENV := $(CACHE)/venv
@@ -14,11 +14,20 @@ help: ## list the targets
 demo: build ## break a read model and rebuild it while guests go on, embedded, in seconds
 	@bin/gakushoku demo
 
-test: ## run the tests (needs only Go)
-	go test ./...
+# go test runs only what depends on a change, and takes the rest from its cache; the test of the layers
+# has to run each time, since it asks the go command for imports.
+check: lint ## before a commit: lint, and short tests of all that a change touches, in minutes
+	go test -short -vet=off ./...
+	go test -vet=off -count=1 ./internal/app
 
-test-race: ## run the tests with the race detector, and more random interleavings
-	go test -race ./...
+test: ## run the tests (needs only Go)
+	go test $(LONG_TESTS) ./...
+
+# They come first, so that both processors are busy until the end.
+LONG_TESTS := ./scripts/gakushoku ./internal/rehearse/simulation ./internal/rehearse/faultport ./internal/app/embedded ./internal/store/sqlite
+
+test-race: ## run short tests with the race detector, and more random interleavings
+	go test -race -short $(LONG_TESTS) ./...
 	go test ./internal/engine/projection -count=1 -interleavings=10000
 
 SEEDS ?= 20000
@@ -29,8 +38,10 @@ simulate: ## play the whole protocol under SEEDS random schedules with crashes (
 test-kill: ## kill -9 the server, and the archiver, under load, 200 times each
 	go test ./internal/app/embedded -count=1 -v -run Kill9 -crashes=200
 
-test-dynamodb: ## run the store contracts on AWS's DynamoDB Local (needs Java 17 and Maven)
-	@go build -o bin/dynamodb-local ./scripts/dynamodb-local # go run would leave Java behind when it is stopped
+bin/dynamodb-local: FORCE # go run would leave Java behind when it is stopped
+	@go build -o $@ ./scripts/dynamodb-local
+
+test-dynamodb: bin/dynamodb-local ## run the store contracts on AWS's DynamoDB Local (needs Java 17 and Maven)
 	bin/dynamodb-local go test -race -count=1 ./internal/store/dynamo/...
 
 lint: ## gofmt, go vet and staticcheck
@@ -60,12 +71,19 @@ $(CHECKOV)/bin/checkov:
 	python3 -m venv $(CHECKOV)
 	$(CHECKOV)/bin/pip install --quiet checkov==3.3.30
 
-validate: tools ## check the templates with SAM, cfn-lint and checkov, and build them
+validate: validate-sam validate-checkov validate-build ## check the templates with SAM, cfn-lint and checkov, and build them
+
+.PHONY: validate-sam validate-checkov validate-build
+validate-sam: tools
 	SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam validate --lint --region us-east-1
 	$(VENV)/bin/cfn-lint
+
+validate-checkov: tools
 	BC_SKIP_MAPPING=TRUE $(CHECKOV)/bin/checkov
+
+validate-build: tools
 	$(LAMBDA_BUILD) -o $(CACHE)/functions/ ./functions/... # at once: builds side by side would each compile what they share
-	SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam build --build-in-source --parallel
+	MAKEFLAGS= SAM_CLI_TELEMETRY=0 $(VENV)/bin/sam build --build-in-source --parallel # without this make's jobs
 
 e2e: e2e-build ## deploy to an AWS emulator, and rebuild read models there under traffic; E2E='-run rebuilt' for a part of it
 	bin/e2e -sam $(VENV)/bin/sam -built $(E2E)
@@ -81,6 +99,8 @@ e2e-build: $(VENV)/bin/sam
 bench: ## measure all, beside the baselines (Node, DuckDB, DynamoDB Local); BENCH=-quick just tries it
 	@go build -o bin/bench ./scripts/bench # go run would leave Java behind when it is stopped
 	bin/bench all $(BENCH)
+
+FORCE:
 
 clean: ## remove what was built and fetched
 	rm -rf bin build .aws-sam $(CACHE)

@@ -38,7 +38,7 @@ func silent(t *testing.T) string {
 
 func TestEveryDrillEndsWell(t *testing.T) {
 	t.Parallel()
-	skipUnderRace(t)
+	skipWhenShort(t)
 	for _, d := range drill.All() {
 		t.Run(d.Name, func(t *testing.T) {
 			t.Parallel()

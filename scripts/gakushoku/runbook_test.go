@@ -25,7 +25,7 @@ const runbooks = "../../infra/runbooks"
 // data folder, in order, as these people would. What drills run is left to them.
 func TestTheRunbooksCommandsWork(t *testing.T) {
 	t.Parallel()
-	skipUnderRace(t)
+	skipWhenShort(t)
 	var played sync.Map
 	t.Run("pages", func(t *testing.T) {
 		for _, page := range pages(t) {

@@ -221,12 +221,9 @@ func TestLogsFollowsUntilItIsStopped(t *testing.T) {
 	}
 }
 
-func TestDemoChecksEveryStep(t *testing.T) {
+func TestDemoOnATerminalHasColoursAndAMovingLine(t *testing.T) {
 	t.Parallel()
-	skipUnderRace(t)
-	if got := call(t, "demo"); got.code != exitDone || got.err != "" || strings.Contains(got.out, "\x1b[") {
-		t.Errorf("exit %d, colour without a terminal, or log lines beside the story:\n%s%s", got.code, got.out, got.err)
-	}
+	skipWhenShort(t)
 	if got := callWith(t, "", true, "demo"); got.code != exitDone || got.err != "" || !strings.Contains(got.out, "\x1b[32mok") || !strings.Contains(got.out, "\r") {
 		t.Errorf("exit %d, no colours or no moving line on a terminal:\n%s%s", got.code, got.out, got.err)
 	}

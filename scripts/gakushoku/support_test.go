@@ -19,14 +19,12 @@ const seed = `{"eventId":"e1","type":"OrderPlaced","occurredAt":"2026-01-24T00:0
 // in a process of its own.
 const asProgram = "TEST_AS_PROGRAM"
 
-// raceDetector is set when the tests are built with it.
-var raceDetector bool
-
-// skipUnderRace leaves out a test of whole programs that race_test.go speaks of.
-func skipUnderRace(t *testing.T) {
+// skipWhenShort skips a test of whole programs, which take minutes with the race detector. The packages
+// they are made of have tests of their own.
+func skipWhenShort(t *testing.T) {
 	t.Helper()
-	if raceDetector {
-		t.Skip("takes minutes with the race detector: run it without")
+	if testing.Short() {
+		t.Skip("plays whole programs")
 	}
 }
 

@@ -58,12 +58,9 @@ func trust(run *rebuild.Run) { run.Verify = &rebuild.Verified{Sound: true} }
 // forgetGaps lets the catch-up believe that it has healed the streams with a gap.
 func forgetGaps(run *rebuild.Run) { run.CatchUp.Rounds = max(run.CatchUp.Rounds, 1) }
 
-// raceDetector is set in a program that has it.
-var raceDetector bool
-
 func TestMistakesInTheProtocolAreNoticed(t *testing.T) {
-	if raceDetector {
-		t.Skip("these are thousands of runs, which take ten times as long with the race detector, and the mistakes are none of memory")
+	if testing.Short() {
+		t.Skip("these are thousands of runs")
 	}
 	t.Parallel()
 	for name, m := range mutations {
