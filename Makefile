@@ -2,7 +2,7 @@
 # others need they name when it is missing.
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
-.PHONY: help demo check test test-race simulate test-kill test-dynamodb lint build validate tools e2e e2e-build bench clean
+.PHONY: help demo generate check test test-race simulate test-kill test-dynamodb lint build validate tools e2e e2e-build bench clean
 
 CACHE := .cache
 VENV := $(CACHE)/venv
@@ -10,6 +10,9 @@ CHECKOV := $(CACHE)/checkov
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+generate: ## write infra/observability.yaml from the alarms, questions and graphs
+	go generate ./infra
 
 demo: build ## break a read model and rebuild it while guests go on, embedded, in seconds
 	@bin/gakushoku demo

@@ -14,6 +14,8 @@ type resource struct {
 	Properties map[string]any
 }
 
+type properties = map[string]any
+
 // resources are those of a template, by their ids.
 func resources(t *testing.T, path string) map[string]resource {
 	t.Helper()

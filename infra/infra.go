@@ -4,6 +4,8 @@
 // is reviewed, are one and the same file.
 package infra
 
+//go:generate go run gakushoku/scripts/observability observability.yaml
+
 import (
 	"embed"
 	"io/fs"

@@ -1,7 +1,6 @@
-// Package alarm is the table of everything that somebody is told of: what is watched, from where
-// on it is too much, what that means for the canteen, and which page says what to do. The alarms
-// in infra/observability.yaml are held to it by a test, and a drill reads the same conditions from
-// the metrics of an embedded server.
+// Package alarm is the table of all alarms: what each watches, its threshold, what it means for the
+// canteen, and which runbook says what to do. infra/observability.yaml is generated from it, and a
+// drill evaluates the same conditions with the metrics of an embedded server.
 package alarm
 
 import (
