@@ -19,7 +19,7 @@ func TestASoakTimeEndsWithTheOldVersionGone(t *testing.T) {
 	w.engine.Settings.PointerTTL = 0
 	run := w.mustRun("r1", r)
 	w.wantStates(map[int]projection.State{2: projection.Active})
-	if _, err := w.tables.Totals(t.Context(), v1); !errors.Is(err, projection.ErrNoTable) {
+	if _, err := w.Tables.Totals(t.Context(), v1); !errors.Is(err, projection.ErrNoTable) {
 		t.Errorf("the old table is still there: %v", err)
 	}
 	if len(run.Dropped) != 1 || run.Dropped[0] != 1 {
@@ -33,12 +33,12 @@ func TestACleanupWaitsSinceItHasSeenTheSwitch(t *testing.T) {
 	t.Parallel()
 	w := rebuilt(t, 4)
 	w.engine.Settings.PointerTTL = time.Minute
-	w.clock.Add(time.Hour.Milliseconds())
+	w.Wait(time.Hour)
 	var waited time.Duration
 	w.engine.Sleep = func(_ context.Context, d time.Duration) error {
 		w.wantStates(map[int]projection.State{1: projection.Previous, 2: projection.Active})
 		waited += d
-		w.clock.Add(d.Milliseconds())
+		w.Wait(d)
 		return nil
 	}
 	if dropped, err := w.engine.CleanupAll(t.Context(), orders); err != nil || !slices.Equal(dropped, []int{1}) {
@@ -58,7 +58,7 @@ func TestARunsCleanupHasWaitedInTheSoak(t *testing.T) {
 	var waited time.Duration
 	w.engine.Sleep = func(_ context.Context, d time.Duration) error {
 		waited += d
-		w.clock.Add(d.Milliseconds())
+		w.Wait(d)
 		return nil
 	}
 	r, soak := request(), rebuild.Seconds(time.Second)
@@ -77,7 +77,7 @@ func TestAnOlderVersionIsKeptWhenTheReplacedOneCannotBeRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := rebuilt(t, 4)
-			if err := w.tables.Drop(t.Context(), version(2)); err != nil {
+			if err := w.Tables.Drop(t.Context(), version(2)); err != nil {
 				t.Fatal(err)
 			}
 			r := request()
@@ -111,15 +111,15 @@ func TestARollbackDuringACleanupIsWaitedFor(t *testing.T) {
 	for name, cleanUp := range map[string]func(*world, rebuild.Run) error{
 		"by the run": func(w *world, run rebuild.Run) error {
 			for range 2 { // back and forth during the soak time
-				if _, err := w.engine.Rollback(w.t.Context(), orders); err != nil {
+				if _, err := w.engine.Rollback(w.TB.Context(), orders); err != nil {
 					return err
 				}
 			}
-			_, err := w.engine.Cleanup(w.t.Context(), run)
+			_, err := w.engine.Cleanup(w.TB.Context(), run)
 			return err
 		},
 		"by the operator": func(w *world, _ rebuild.Run) error {
-			_, err := w.engine.CleanupAll(w.t.Context(), orders)
+			_, err := w.engine.CleanupAll(w.TB.Context(), orders)
 			return err
 		},
 	} {
@@ -131,14 +131,14 @@ func TestARollbackDuringACleanupIsWaitedFor(t *testing.T) {
 			waits := 0
 			w.engine.Sleep = func(_ context.Context, d time.Duration) error {
 				if waits++; waits == 1 {
-					w.clock.Add(d.Milliseconds())
+					w.Wait(d)
 					if _, err := w.engine.Rollback(t.Context(), orders); err != nil {
 						t.Error(err)
 					}
 					return nil
 				}
 				w.wantStates(map[int]projection.State{1: projection.Active, 2: projection.Previous})
-				w.clock.Add(d.Milliseconds())
+				w.Wait(d)
 				return nil
 			}
 			if err := cleanUp(w, run); err != nil {

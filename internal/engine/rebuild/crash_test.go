@@ -115,8 +115,8 @@ func (w *world) cut(n int, after bool) *rebuild.Driver {
 	c := &cutter{after: after}
 	c.left.Store(int64(n))
 	e := *w.engine
-	e.Tables, e.Pointers, e.Blobs, e.Log = cutTables{w.tables, c}, cutPointers{w.control, c}, cutBlobs{w.blobs, c}, cutLog{e.Log, c}
-	p := w.projector()
+	e.Tables, e.Pointers, e.Blobs, e.Log = cutTables{w.Tables, c}, cutPointers{w.Control, c}, cutBlobs{w.Blobs, c}, cutLog{e.Log, c}
+	p := w.Projector()
 	p.Tables = e.Tables
 	e.Projector = p
 	e.Settings.Workers = 1
@@ -140,12 +140,12 @@ func TestARunCutOffAnywhereDoesNoHarm(t *testing.T) {
 			if !errors.Is(err, errCut) {
 				t.Fatalf("cut at call %d: %v", n, err)
 			}
-			active, ok := w.pointer().ActiveVersion()
+			active, ok := w.Pointer(orders).ActiveVersion()
 			if !ok {
 				t.Fatalf("cut at call %d: no active version", n)
 			}
 			w.lives("b", 3)
-			w.mustProject()
+			w.MustProject()
 			w.wantFolded(version(active.Number))
 			run := w.mustRun("next", r)
 			w.wantFolded(version(run.ToVersion))
@@ -160,11 +160,11 @@ func TestARunCutOffAnywhereDoesNoHarm(t *testing.T) {
 
 // wantNoTables wants every version but one to be gone.
 func (w *world) wantNoTables(but int) {
-	w.t.Helper()
-	for number := 1; number < w.pointer().Next; number++ {
-		_, err := w.tables.Totals(context.Background(), version(number))
+	w.TB.Helper()
+	for number := 1; number < w.Pointer(orders).Next; number++ {
+		_, err := w.Tables.Totals(context.Background(), version(number))
 		if number != but && !errors.Is(err, projection.ErrNoTable) {
-			w.t.Errorf("table version %d is left behind: %v", number, err)
+			w.TB.Errorf("table version %d is left behind: %v", number, err)
 		}
 	}
 }
@@ -178,7 +178,7 @@ func TestARunThatWasCutOffGoesOn(t *testing.T) {
 			return
 		}
 		w.lives("b", 3)
-		w.mustProject()
+		w.MustProject()
 		run, err := w.driver().Resume(t.Context(), orders, "cut")
 		if errors.Is(err, rebuild.ErrRefused) {
 			continue // it had not begun
@@ -186,7 +186,7 @@ func TestARunThatWasCutOffGoesOn(t *testing.T) {
 		if err != nil {
 			t.Fatalf("cut at call %d: %v", n, err)
 		}
-		w.mustProject()
+		w.MustProject()
 		w.wantFolded(version(run.ToVersion))
 		w.wantStates(map[int]projection.State{1: projection.Previous, 2: projection.Active})
 		if t.Failed() {
@@ -224,7 +224,7 @@ func TestAStoppedRunTakesItsVersionAway(t *testing.T) {
 			}
 			w.wantStates(map[int]projection.State{1: projection.Active})
 			w.wantNoTables(1)
-			w.engine.Log = &eventlog.Reader{Ledger: w.ledger, Blobs: w.blobs}
+			w.engine.Log = &eventlog.Reader{Ledger: w.Ledger, Blobs: w.Blobs}
 			w.mustRun("r2", request())
 		})
 	}

@@ -13,39 +13,39 @@ import (
 
 // found records the outcome of a verification with a version.
 func (w *world) found(number, problems int) {
-	w.t.Helper()
-	p := w.pointer()
+	w.TB.Helper()
+	p := w.Pointer(orders)
 	for i := range p.Versions {
 		if p.Versions[i].Number == number {
 			p.Versions[i].Verified = &projection.Verified{At: 1, Problems: problems}
 		}
 	}
-	if err := w.engine.Pointers.SetPointer(w.t.Context(), p); err != nil {
-		w.t.Fatal(err)
+	if err := w.engine.Pointers.SetPointer(w.TB.Context(), p); err != nil {
+		w.TB.Fatal(err)
 	}
 }
 
 // some is a stream that has a row.
 func (w *world) some() string {
-	w.t.Helper()
-	for stream := range w.rows(version(2)) {
+	w.TB.Helper()
+	for stream := range w.Rows(version(2)) {
 		return stream
 	}
-	w.t.Fatal("there are no rows")
+	w.TB.Fatal("there are no rows")
 	return ""
 }
 
 // older takes a row of version 1 back by one event.
 func (w *world) older(stream string) {
-	w.t.Helper()
-	rows, err := w.tables.Records(w.t.Context(), v1, []string{stream})
+	w.TB.Helper()
+	rows, err := w.Tables.Records(w.TB.Context(), v1, []string{stream})
 	if err != nil {
-		w.t.Fatal(err)
+		w.TB.Fatal(err)
 	}
 	row := rows[stream]
 	row.Version--
-	if late, err := w.tables.Write(w.t.Context(), v1, []projection.Change{{Record: row, Expected: row.Writes}}); err != nil || len(late) > 0 {
-		w.t.Fatal(late, err)
+	if late, err := w.Tables.Write(w.TB.Context(), v1, []projection.Change{{Record: row, Expected: row.Writes}}); err != nil || len(late) > 0 {
+		w.TB.Fatal(late, err)
 	}
 }
 

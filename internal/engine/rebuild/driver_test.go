@@ -58,7 +58,7 @@ func TestARunWhoseStateCannotBeReadIsNotGoneOnWith(t *testing.T) {
 	if _, err := (&rebuild.Driver{Engine: e, Workers: 1}).Resume(t.Context(), orders, "r1"); !errors.Is(err, errFlaky) {
 		t.Errorf("got %v", err)
 	}
-	if err := w.blobs.Put(t.Context(), "runs/orders/r1/run.json", []byte(`{"projection":`)); err != nil {
+	if err := w.Blobs.Put(t.Context(), "runs/orders/r1/run.json", []byte(`{"projection":`)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.driver().Resume(t.Context(), orders, "r1"); err == nil || !strings.Contains(err.Error(), "runs/orders/r1/run.json is damaged") {
@@ -83,7 +83,7 @@ func TestCatchingUpFailsWithEachCallItNeeds(t *testing.T) {
 		w.lives("b", 4)
 		return w
 	}, func(w *world, e *rebuild.Engine) error {
-		_, err := e.CatchUp(w.t.Context(), joined)
+		_, err := e.CatchUp(w.TB.Context(), joined)
 		return err
 	})
 }
@@ -117,12 +117,12 @@ func TestARunSaysHowMuchItReadAndWroteAndHowLongStepsTook(t *testing.T) {
 	t.Parallel()
 	w := serving(t, 20)
 	run := w.mustRun("r1", request())
-	w.engine.Tables = twice{w.tables}
+	w.engine.Tables = twice{w.Tables}
 	again := w.mustRun("r2", request())
 	if run.Replay.RowBytes == 0 || again.Replay.RowBytes != run.Replay.RowBytes {
 		t.Errorf("%d bytes of rows, and %d when they are taken twice", run.Replay.RowBytes, again.Replay.RowBytes)
 	}
-	manifests, err := w.ledger.Manifests(t.Context(), 0, 1000)
+	manifests, err := w.Ledger.Manifests(t.Context(), 0, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestARunSaysHowMuchItReadAndWroteAndHowLongStepsTook(t *testing.T) {
 func TestThePartOfAStateMachineKeepsLongListsToItself(t *testing.T) {
 	t.Parallel()
 	w := serving(t, 4)
-	w.poison("a000")
+	w.Place("a000")
 	run := w.planned("r1")
 	parked := 0
 	for _, item := range w.items(run) {

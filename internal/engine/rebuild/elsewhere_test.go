@@ -44,7 +44,7 @@ func TestProgressIsNotDoneBeforeTheWorkIs(t *testing.T) {
 		if p.Step == "Replay" {
 			key = "runs/orders/r1/results-90/" + p.Part + ".json"
 		}
-		if _, err := w.blobs.Get(context.Background(), key); err != nil {
+		if _, err := w.Blobs.Get(context.Background(), key); err != nil {
 			t.Errorf("%s %s is said to be done: %v", p.Step, p.Part, err)
 		}
 		ended[string(p.Step)+p.Part] = true
@@ -60,7 +60,7 @@ func TestRowsWithoutEventsAreNotInTheNewTable(t *testing.T) {
 	t.Parallel()
 	w := serving(t, 5)
 	ghost := projection.Record{Stream: "order-ghost", Version: 3, Data: []byte(`{"orderId":"ghost"}`), Place: model.Place{Bucket: "2026-01-24", Sort: "x"}}
-	if _, err := w.tables.Write(t.Context(), v1, []projection.Change{{Record: ghost}}); err != nil {
+	if _, err := w.Tables.Write(t.Context(), v1, []projection.Change{{Record: ghost}}); err != nil {
 		t.Fatal(err)
 	}
 	run := w.mustRun("r1", request())
@@ -75,10 +75,10 @@ func TestRowsWithoutEventsAreNotInTheNewTable(t *testing.T) {
 func TestAStreamThatIsOnlyInTheLogIsNotLostInSilence(t *testing.T) {
 	t.Parallel()
 	w := serving(t, 5)
-	if err := w.archive(t.Context()); err != nil {
+	if err := w.Archive(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	w.engine.Streams = without{w.events, "order-a003"}
+	w.engine.Streams = without{w.Events, "order-a003"}
 	w.engine.Projector.Streams = w.engine.Streams
 	_, err := w.driver().Run(t.Context(), "r1", request())
 	if !errors.Is(err, rebuild.ErrFailed) || !strings.Contains(err.Error(), "order-a003 is ahead") {
@@ -116,19 +116,19 @@ func (s without) Streams(ctx context.Context, part eventstore.Part, cursor strin
 func TestARebuildAppendsNothing(t *testing.T) {
 	t.Parallel()
 	w := serving(t, 20)
-	if err := w.archive(t.Context()); err != nil {
+	if err := w.Archive(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	before, err := w.ledger.Head(t.Context())
+	before, err := w.Ledger.Head(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.mustRun("r1", request())
-	after, err := w.ledger.Head(t.Context())
+	after, err := w.Ledger.Head(t.Context())
 	if err != nil || before != after {
 		t.Errorf("the log went from %+v to %+v, %v", before, after, err)
 	}
-	if events, _, err := w.events.Read(t.Context(), "", 1000); err != nil || len(events) != 30 {
+	if events, _, err := w.Events.Read(t.Context(), "", 1000); err != nil || len(events) != 30 {
 		t.Errorf("%d events, %v", len(events), err)
 	}
 }
@@ -146,13 +146,13 @@ func TestLiveDeliveryGoesOnWhileAReplayHangs(t *testing.T) {
 	}()
 	<-hangs
 	w.lives("b", 10)
-	w.mustProject()
+	w.MustProject()
 	w.wantFolded(v1)
 	close(goOn)
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	w.mustProject()
+	w.MustProject()
 	w.wantFolded(version(2))
 }
 
@@ -206,11 +206,11 @@ func TestEveryWayOfMakingRowsMakesTheSameBytes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.lives("a", 50)
-	w.mustProject() // live delivery
-	live := w.rows(v1)
+	w.MustProject() // live delivery
+	live := w.Rows(v1)
 	for i := range 3 {
 		run := w.mustRun(fmt.Sprint("r", i), request()) // bulk replay, in another process as it were
-		for stream, row := range w.rows(run.Table()) {
+		for stream, row := range w.Rows(run.Table()) {
 			if row != live[stream] {
 				t.Fatalf("%s: live %s, replayed %s", stream, live[stream], row)
 			}
@@ -232,12 +232,12 @@ func TestATableIsNotFilledByAnotherFold(t *testing.T) {
 	w = newWorld(t)
 	w.lives("a", 5)
 	run = w.must(w.engine.Prepare(t.Context(), "r1", rebuild.Request{Projection: orders, Streams: []string{"order-a001"}}))
-	pointer, err := w.control.Pointer(t.Context(), orders)
+	pointer, err := w.Control.Pointer(t.Context(), orders)
 	if err != nil {
 		t.Fatal(err)
 	}
 	pointer.Versions[0].Revision = 7
-	if err := w.control.SetPointer(t.Context(), pointer); err != nil {
+	if err := w.Control.SetPointer(t.Context(), pointer); err != nil {
 		t.Fatal(err)
 	}
 	_, err = w.engine.Heal(t.Context(), run)

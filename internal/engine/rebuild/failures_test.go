@@ -67,7 +67,7 @@ func TestWhatCannotBeLookedUpIsAnErrorAndNotAnotherAnswer(t *testing.T) {
 	soaks := func(t *testing.T) *world { w, _ := soaking(t); return w }
 	once := func(t *testing.T) *world { return rebuilt(t, 4) }
 	underWay := func(w *world, e *rebuild.Engine) ([]rebuild.UnderWay, error) {
-		return e.RunsOf(w.t.Context(), w.pointer())
+		return e.RunsOf(w.TB.Context(), w.Pointer(orders))
 	}
 	for name, c := range map[string]struct {
 		setUp func(*testing.T) *world
@@ -76,49 +76,49 @@ func TestWhatCannotBeLookedUpIsAnErrorAndNotAnotherAnswer(t *testing.T) {
 		"what waits for an answer": {approving, func(w *world, e *rebuild.Engine) error {
 			runs, err := underWay(w, e)
 			if err == nil {
-				_, err = e.Question(w.t.Context(), orders, runs)
+				_, err = e.Question(w.TB.Context(), orders, runs)
 			}
 			return err
 		}},
 		"an answer": {approving, func(w *world, e *rebuild.Engine) error {
-			return e.Decide(w.t.Context(), orders, "r1", rebuild.Decision{Approved: true})
+			return e.Decide(w.TB.Context(), orders, "r1", rebuild.Decision{Approved: true})
 		}},
 		"a run that soaks":    {soaks, func(w *world, e *rebuild.Engine) error { _, err := underWay(w, e); return err }},
 		"a run that was left": {leftover, func(w *world, e *rebuild.Engine) error { _, err := underWay(w, e); return err }},
-		"the runs there were": {soaks, func(w *world, e *rebuild.Engine) error { _, err := e.History(w.t.Context(), orders, 9); return err }},
+		"the runs there were": {soaks, func(w *world, e *rebuild.Engine) error { _, err := e.History(w.TB.Context(), orders, 9); return err }},
 		"parts of a replay": {once, func(w *world, e *rebuild.Engine) error {
-			_, err := e.PartsOf(w.t.Context(), orders, "r1", "Replay")
+			_, err := e.PartsOf(w.TB.Context(), orders, "r1", "Replay")
 			return err
 		}},
 		"parts of a verification": {once, func(w *world, e *rebuild.Engine) error {
-			_, err := e.PartsOf(w.t.Context(), orders, "r1", "VerifyParts")
+			_, err := e.PartsOf(w.TB.Context(), orders, "r1", "VerifyParts")
 			return err
 		}},
 		"how far a version was brought": {once, func(w *world, e *rebuild.Engine) error {
-			active, _ := w.pointer().ActiveVersion()
-			_, err := e.BroughtTo(w.t.Context(), orders, active)
+			active, _ := w.Pointer(orders).ActiveVersion()
+			_, err := e.BroughtTo(w.TB.Context(), orders, active)
 			return err
 		}},
 		"another run's leftovers": {leftover, func(w *world, e *rebuild.Engine) error {
-			_, err := e.Prepare(w.t.Context(), "r1", request())
+			_, err := e.Prepare(w.TB.Context(), "r1", request())
 			return err
 		}},
 		"a run to go on with": {leftover, func(w *world, e *rebuild.Engine) error {
-			_, err := e.Join(w.t.Context(), rebuild.Run{ID: "r0", Projection: orders, ToVersion: 2})
+			_, err := e.Join(w.TB.Context(), rebuild.Run{ID: "r0", Projection: orders, ToVersion: 2})
 			return err
 		}},
-		"what to roll back to": {once, func(w *world, e *rebuild.Engine) error { _, err := e.Rollback(w.t.Context(), orders); return err }},
-		"what to clean up":     {once, func(w *world, e *rebuild.Engine) error { _, err := e.CleanupAll(w.t.Context(), orders); return err }},
+		"what to roll back to": {once, func(w *world, e *rebuild.Engine) error { _, err := e.Rollback(w.TB.Context(), orders); return err }},
+		"what to clean up":     {once, func(w *world, e *rebuild.Engine) error { _, err := e.CleanupAll(w.TB.Context(), orders); return err }},
 		"what to abandon": {leftover, func(w *world, e *rebuild.Engine) error {
-			_, err := e.Abandon(w.t.Context(), rebuild.Run{ID: "r0", Projection: orders, ToVersion: 2}, "no more")
+			_, err := e.Abandon(w.TB.Context(), rebuild.Run{ID: "r0", Projection: orders, ToVersion: 2}, "no more")
 			return err
 		}},
 		"streams to heal": {once, func(w *world, e *rebuild.Engine) error {
 			r := request()
 			r.FromEventNumber = 1
-			run, err := e.Prepare(w.t.Context(), "r2", r)
+			run, err := e.Prepare(w.TB.Context(), "r2", r)
 			if err == nil {
-				_, err = e.Heal(w.t.Context(), run)
+				_, err = e.Heal(w.TB.Context(), run)
 			}
 			return err
 		}},
@@ -163,7 +163,7 @@ func TestARunOfWhichOneCallFailsSaysSoOrIsRight(t *testing.T) {
 		case !errors.Is(err, errFlaky):
 			t.Errorf("call %d failed, and the run says: %v", n, err)
 		default:
-			active, _ := w.pointer().ActiveVersion()
+			active, _ := w.Pointer(orders).ActiveVersion()
 			w.wantFolded(version(active.Number))
 			run = w.mustRun("r2", r)
 			w.wantFolded(version(run.ToVersion))
@@ -209,7 +209,7 @@ func TestAnAnswerIsWaitedForUntilItComesOrCannotBeRead(t *testing.T) {
 	}
 	w := serving(t, 4)
 	unreadable := errors.New("the blob is damaged")
-	w.engine.Blobs = refusing{flakyBlobs{w.blobs, &flaky{n: -1}}, "decision.json", unreadable}
+	w.engine.Blobs = refusing{flakyBlobs{w.Blobs, &flaky{n: -1}}, "decision.json", unreadable}
 	w.engine.Sleep = func(context.Context, time.Duration) error { return nil }
 	r := request()
 	r.Approve = true
@@ -262,7 +262,7 @@ func TestARunThatIsOverIsInNoStage(t *testing.T) {
 	t.Parallel()
 	w, _ := soaking(t)
 	w.engine.Sleep = func(_ context.Context, d time.Duration) error {
-		w.clock.Add(d.Milliseconds())
+		w.Wait(d)
 		return nil
 	}
 	if _, err := w.engine.CleanupAll(t.Context(), orders); err != nil {

@@ -44,7 +44,7 @@ func through[T any](f *flaky, do func() (T, error)) (T, error) {
 func (w *world) flaky(n int) (*rebuild.Engine, *flaky) {
 	f := &flaky{n: int64(n)}
 	e := *w.engine
-	e.Tables, e.Pointers, e.Blobs, e.Log, e.Runs, e.Streams = flakyTables{w.tables, f}, flakyPointers{w.control, f}, flakyBlobs{w.blobs, f}, flakyLog{e.Log, f}, flakyRuns{w, f}, flakyStreams{w.events, f}
+	e.Tables, e.Pointers, e.Blobs, e.Log, e.Runs, e.Streams = flakyTables{w.Tables, f}, flakyPointers{w.Control, f}, flakyBlobs{w.Blobs, f}, flakyLog{e.Log, f}, flakyRuns{w, f}, flakyStreams{w.Events, f}
 	archive := e.Archive
 	e.Archive = func(ctx context.Context) error {
 		if err := f.call(); err != nil {
@@ -52,7 +52,7 @@ func (w *world) flaky(n int) (*rebuild.Engine, *flaky) {
 		}
 		return archive(ctx)
 	}
-	p := w.projector()
+	p := w.Projector()
 	p.Tables, p.Streams = e.Tables, e.Streams
 	p.Pause = func(context.Context, int) error { return nil }
 	e.Projector = p

@@ -32,14 +32,14 @@ func TestOnlyARunThatMakesAVersionTakesLeftoversAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := serving(t, 4)
-			p := w.pointer()
+			p := w.Pointer(orders)
 			p.Versions = append(p.Versions, projection.Version{Number: 2, Revision: 1, State: building, RunID: "r-left"}, projection.Version{Number: 3, Revision: 1, State: scratch, RunID: "r-scratch"})
 			p.Next = 4
-			if err := w.control.SetPointer(t.Context(), p); err != nil {
+			if err := w.Control.SetPointer(t.Context(), p); err != nil {
 				t.Fatal(err)
 			}
 			for _, v := range p.Versions {
-				if err := w.tables.Create(t.Context(), p.Table(v)); err != nil {
+				if err := w.Tables.Create(t.Context(), p.Table(v)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -51,7 +51,7 @@ func TestOnlyARunThatMakesAVersionTakesLeftoversAway(t *testing.T) {
 			}
 			w.wantStates(c.states)
 			for number := 1; number <= 4; number++ {
-				_, err := w.tables.Totals(t.Context(), version(number))
+				_, err := w.Tables.Totals(t.Context(), version(number))
 				if _, listed := c.states[number]; listed != (err == nil) {
 					t.Errorf("version %d is listed: %t, its table: %v", number, listed, err)
 				}
@@ -75,8 +75,8 @@ func TestARunThatWasAbandonedDoesNotJoinOrSwitch(t *testing.T) {
 	if joined.Waits.Join != 3 || w.engine.JoinWait() != 2100*time.Millisecond {
 		t.Errorf("it waits for %d s, exactly %s; want 3 and 2.1 s", joined.Waits.Join, w.engine.JoinWait())
 	}
-	changes := w.pointer().Changes
-	if w.must(w.engine.Join(t.Context(), run)); w.pointer().Changes != changes {
+	changes := w.Pointer(orders).Changes
+	if w.must(w.engine.Join(t.Context(), run)); w.Pointer(orders).Changes != changes {
 		t.Error("joining again changes the pointer")
 	}
 	w.must(w.engine.Abandon(t.Context(), joined, "no more"))

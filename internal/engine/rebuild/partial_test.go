@@ -16,23 +16,23 @@ import (
 func TestAScratchVersionShowsAPastMoment(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.place("a")
-	w.pay("a")
-	w.place("b")
-	moment := event.InstantOf(w.now())
-	w.pay("b")
-	w.mustProject()
+	w.Place("a")
+	w.Pay("a")
+	w.Place("b")
+	moment := event.InstantOf(w.Now())
+	w.Pay("b")
+	w.MustProject()
 	r := request()
 	r.Until = moment
 	run := w.mustRun("r1", r)
 	w.wantStates(map[int]projection.State{1: projection.Active, 2: projection.Scratch})
-	rows := w.rows(version(2))
+	rows := w.Rows(version(2))
 	if !strings.Contains(rows["order-a"], "PAID") || !strings.Contains(rows["order-b"], "ORDERED") || run.ToVersion != 2 {
 		t.Errorf("%v", rows)
 	}
 	w.lives("c", 3)
-	w.mustProject()
-	if got := len(w.rows(version(2))); got != 2 {
+	w.MustProject()
+	if got := len(w.Rows(version(2))); got != 2 {
 		t.Errorf("%d rows: live delivery writes a scratch version", got)
 	}
 	if dropped, err := w.engine.CleanupAll(t.Context(), orders); err != nil || len(dropped) != 1 {
@@ -41,7 +41,7 @@ func TestAScratchVersionShowsAPastMoment(t *testing.T) {
 	r = request()
 	r.UntilNumber = 1
 	w.mustRun("r2", r)
-	if got := len(w.rows(version(3))); got != 1 {
+	if got := len(w.Rows(version(3))); got != 1 {
 		t.Errorf("%d rows up to the first event", got)
 	}
 }
@@ -50,8 +50,8 @@ func TestADryRunWritesNothingAndFindsPoison(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.lives("a", 10)
-	w.poison("a001")
-	w.mustProject()
+	w.Place("a001")
+	w.MustProject()
 	r := request()
 	r.DryRun = true
 	run := w.mustRun("r1", r)
@@ -95,7 +95,7 @@ func TestARepairInPlaceCountsNoRowTwice(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, removed %t", name, removed), func(t *testing.T) {
 				t.Parallel()
 				w := serving(t, 10)
-				before := w.totals(v1)
+				before := w.Totals(v1)
 				stream := "order-b000"
 				if removed {
 					stream = "order-a002"
@@ -110,7 +110,7 @@ func TestARepairInPlaceCountsNoRowTwice(t *testing.T) {
 					t.Errorf("%+v", run.Heal)
 				}
 				if removed {
-					if diff := cmp.Diff(before, w.totals(v1)); diff != "" {
+					if diff := cmp.Diff(before, w.Totals(v1)); diff != "" {
 						t.Errorf("totals (-before +after):\n%s", diff)
 					}
 					w.mustRun("r2", request())
@@ -129,8 +129,8 @@ func TestALateEventOfARemovedRowIsMendedByARebuild(t *testing.T) {
 	t.Parallel()
 	w := serving(t, 10)
 	w.remove("order-a003")
-	w.pay("a003")
-	w.mustProject()
+	w.Pay("a003")
+	w.MustProject()
 	r := w.verified(v1)
 	if r.Found() != 0 || len(r.Totals) == 0 {
 		t.Errorf("%+v", r)

@@ -41,16 +41,16 @@ func TestNothingIsLostThatHappensDuringARebuild(t *testing.T) {
 		traffic.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				order := fmt.Sprintf("t%d-%04d", writer, i)
-				w.place(order)
-				w.pay(order)
+				w.Place(order)
+				w.Pay(order)
 				time.Sleep(200 * time.Microsecond)
 			}
 		})
 	}
 	traffic.Go(func() {
-		p := w.projector()
+		p := w.Projector()
 		for ctx.Err() == nil {
-			if err := w.project(context.WithoutCancel(ctx), p); err != nil {
+			if err := w.Project(context.WithoutCancel(ctx), p); err != nil {
 				t.Error(err)
 			}
 		}
@@ -60,7 +60,7 @@ func TestNothingIsLostThatHappensDuringARebuild(t *testing.T) {
 	}
 	stop()
 	traffic.Wait()
-	w.mustProject()
+	w.MustProject()
 	w.wantStates(map[int]projection.State{3: projection.Previous, 4: projection.Active})
 	w.wantFolded(version(3))
 	w.wantFolded(version(4))
@@ -70,8 +70,8 @@ func TestAPoisonEventStopsARunUnlessItIsAllowed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.lives("a", 10)
-	w.poison("a003")
-	w.mustProject()
+	w.Place("a003")
+	w.MustProject()
 	_, err := w.driver().Run(t.Context(), "r1", request())
 	if !errors.Is(err, rebuild.ErrFailed) || !strings.Contains(err.Error(), "order-a003") || !strings.Contains(err.Error(), "placed before") {
 		t.Errorf("%v", err)
@@ -114,8 +114,8 @@ func TestAPartTooLargeForItsWorkerIsNotGoneOnWith(t *testing.T) {
 func TestGapsAtTheWatermarkAreHealed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.place("a")
-	w.pay("a")
+	w.Place("a")
+	w.Pay("a")
 	w.lives("b", 10)
 	w.engine.Archive = nil // the log below is all there is
 	w.archiveWithout(t, "order-a", 1)

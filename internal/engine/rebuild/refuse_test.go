@@ -12,6 +12,7 @@ import (
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
+	"gakushoku/internal/event"
 	"gakushoku/internal/store/memory"
 )
 
@@ -156,7 +157,7 @@ func TestAnEmptyLogMakesAnEmptyTable(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	run := w.mustRun("r1", request())
-	if run.Plan.Parts != 0 || len(w.rows(version(2))) != 0 {
+	if run.Plan.Parts != 0 || len(w.Rows(version(2))) != 0 {
 		t.Errorf("%+v", run.Plan)
 	}
 }
@@ -193,9 +194,9 @@ func TestAZombieWorkerDoesNoHarm(t *testing.T) {
 	run = w.must(w.engine.Collect(t.Context(), run))
 	run = w.must(w.engine.Join(t.Context(), run))
 	for i := range 40 {
-		w.append(pad(i), "OrderCancelled", `{"orderId":"`+pad(i)+`"}`)
+		w.Append(pad(i), event.OrderCancelled{OrderID: pad(i)})
 	}
-	w.mustProject()
+	w.MustProject()
 	for _, item := range w.items(run) {
 		if _, err := w.engine.ReplayPart(t.Context(), run, item); err != nil {
 			t.Fatal(err)
@@ -220,17 +221,17 @@ func TestWhatWasNotVerifiedIsNotSwitchedTo(t *testing.T) {
 func TestARowThatIsNotWhatTheEventsSayStopsTheRun(t *testing.T) {
 	t.Parallel()
 	w := serving(t, 20)
-	w.engine.Tables = damaging{w.tables}
+	w.engine.Tables = damaging{w.Tables}
 	_, err := w.driver().Run(t.Context(), "r1", request())
 	if !errors.Is(err, rebuild.ErrFailed) || !strings.Contains(err.Error(), "1 rows are not what the events say; order-a004 was replayed wrongly") {
 		t.Errorf("%v", err)
 	}
 	w.wantStates(map[int]projection.State{1: projection.Active})
-	report, err := w.blobs.Get(t.Context(), "runs/orders/r1/report.json")
+	report, err := w.Blobs.Get(t.Context(), "runs/orders/r1/report.json")
 	if err != nil || !strings.Contains(string(report), `"order-a004"`) {
 		t.Errorf("%s %v", report, err)
 	}
-	if abandoned, err := w.blobs.Get(t.Context(), "runs/orders/r1/abandoned.json"); err != nil || !strings.Contains(string(abandoned), "order-a004 was replayed wrongly") {
+	if abandoned, err := w.Blobs.Get(t.Context(), "runs/orders/r1/abandoned.json"); err != nil || !strings.Contains(string(abandoned), "order-a004 was replayed wrongly") {
 		t.Errorf("%s %v", abandoned, err)
 	}
 }
@@ -283,13 +284,13 @@ func TestAVersionThatIsSwitchedToMeanwhileIsNotTakenAway(t *testing.T) {
 	run = w.must(w.engine.Join(t.Context(), run))
 	run.Verify = &rebuild.Verified{Sound: true}
 	late := *w.engine
-	w.engine.Pointers = &switchedFirst{w.control, func() { w.must(late.Switch(t.Context(), run)) }}
+	w.engine.Pointers = &switchedFirst{w.Control, func() { w.must(late.Switch(t.Context(), run)) }}
 	next := w.must(w.engine.Prepare(t.Context(), "r2", rebuild.Request{Projection: orders}))
 	if next.FromVersion != 2 || next.ToVersion != 3 {
 		t.Errorf("the next run goes from version %d to %d, want 2 to 3", next.FromVersion, next.ToVersion)
 	}
 	w.wantStates(map[int]projection.State{1: projection.Previous, 2: projection.Active, 3: projection.Building})
-	w.mustProject()
+	w.MustProject()
 	w.wantFolded(version(2))
 }
 
@@ -297,10 +298,10 @@ func TestALogWhoseLedgerWasLostIsNotRebuiltFrom(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.lives("a", 5)
-	if err := w.archive(t.Context()); err != nil {
+	if err := w.Archive(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	w.engine.Log = &eventlog.Reader{Ledger: memory.NewLedger(), Blobs: w.blobs}
+	w.engine.Log = &eventlog.Reader{Ledger: memory.NewLedger(), Blobs: w.Blobs}
 	_, err := w.driver().Run(t.Context(), "r1", request())
 	if !errors.Is(err, eventlog.ErrLedgerBehind) || !strings.Contains(err.Error(), "restore-manifests") {
 		t.Errorf("%v", err)
@@ -312,11 +313,11 @@ func TestANewVersionNeverTakesTheTableOfAnother(t *testing.T) {
 	t.Parallel()
 	w := serving(t, 3)
 	left := version(2) // which the pointer does not know any more: an older copy was put in its place
-	if err := w.tables.Create(t.Context(), left); err != nil {
+	if err := w.Tables.Create(t.Context(), left); err != nil {
 		t.Fatal(err)
 	}
 	wrong := projection.Change{Record: projection.Record{Stream: "order-gone", Version: 1, Data: []byte("{}")}}
-	if _, err := w.tables.Write(t.Context(), left, []projection.Change{wrong}); err != nil {
+	if _, err := w.Tables.Write(t.Context(), left, []projection.Change{wrong}); err != nil {
 		t.Fatal(err)
 	}
 	run := w.mustRun("r1", request())
@@ -324,7 +325,7 @@ func TestANewVersionNeverTakesTheTableOfAnother(t *testing.T) {
 		t.Errorf("the run has made version %d", run.ToVersion)
 	}
 	w.wantFolded(version(3))
-	if _, err := w.tables.Totals(t.Context(), left); !errors.Is(err, projection.ErrNoTable) {
+	if _, err := w.Tables.Totals(t.Context(), left); !errors.Is(err, projection.ErrNoTable) {
 		t.Errorf("the table that nobody knows is still there: %v", err)
 	}
 }

@@ -21,7 +21,7 @@ func soaking(t *testing.T) (*world, rebuild.Request) {
 	stopped := errors.New("stopped")
 	left := 10 * time.Minute
 	w.engine.Sleep = func(_ context.Context, d time.Duration) error {
-		w.clock.Add(d.Milliseconds())
+		w.Wait(d)
 		if left -= d; left < 0 {
 			return stopped
 		}
@@ -36,10 +36,10 @@ func soaking(t *testing.T) (*world, rebuild.Request) {
 }
 
 func (w *world) underWay() []rebuild.UnderWay {
-	w.t.Helper()
-	runs, err := w.engine.RunsOf(context.Background(), w.pointer())
+	w.TB.Helper()
+	runs, err := w.engine.RunsOf(context.Background(), w.Pointer(orders))
 	if err != nil {
-		w.t.Fatal(err)
+		w.TB.Fatal(err)
 	}
 	return runs
 }
@@ -74,7 +74,7 @@ func TestASoakThatWasCutOffGoesOn(t *testing.T) {
 	var waited time.Duration
 	w.engine.Sleep = func(_ context.Context, d time.Duration) error {
 		waited += d
-		w.clock.Add(d.Milliseconds())
+		w.Wait(d)
 		return nil
 	}
 	if _, err := w.driver().Resume(t.Context(), orders, "r1"); err != nil {
@@ -98,7 +98,7 @@ func TestACleanupEndsASoak(t *testing.T) {
 	w, _ := soaking(t)
 	cleaned := false
 	w.engine.Sleep = func(_ context.Context, d time.Duration) error {
-		w.clock.Add(d.Milliseconds())
+		w.Wait(d)
 		if !cleaned {
 			cleaned = true
 			_, err := w.engine.CleanupAll(t.Context(), orders)
@@ -120,13 +120,13 @@ func TestASoakThatWasCutOffIsOverAfterACleanup(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*world) error{
 		"cleaned up": func(w *world) error {
-			_, err := w.engine.CleanupAll(w.t.Context(), orders)
+			_, err := w.engine.CleanupAll(w.TB.Context(), orders)
 			return err
 		},
 		"abandoned": func(w *world) error {
-			runs, err := w.engine.AbandonAll(w.t.Context(), w.underWay(), "no more")
+			runs, err := w.engine.AbandonAll(w.TB.Context(), w.underWay(), "no more")
 			if len(runs) != 1 || len(runs[0].Dropped) > 0 {
-				w.t.Errorf("abandoned %+v", runs)
+				w.TB.Errorf("abandoned %+v", runs)
 			}
 			return err
 		},
@@ -135,7 +135,7 @@ func TestASoakThatWasCutOffIsOverAfterACleanup(t *testing.T) {
 			t.Parallel()
 			w, _ := soaking(t)
 			w.engine.Sleep = func(_ context.Context, d time.Duration) error {
-				w.clock.Add(d.Milliseconds())
+				w.Wait(d)
 				return nil
 			}
 			if err := end(w); err != nil {
@@ -147,7 +147,7 @@ func TestASoakThatWasCutOffIsOverAfterACleanup(t *testing.T) {
 			if history, err := w.engine.History(t.Context(), orders, 9); err != nil || !history[0].Ended {
 				t.Errorf("history %+v, %v", history, err)
 			}
-			if active, _ := w.pointer().ActiveVersion(); active.Number != 2 {
+			if active, _ := w.Pointer(orders).ActiveVersion(); active.Number != 2 {
 				t.Errorf("readers are on version %d", active.Number)
 			}
 		})
@@ -205,7 +205,7 @@ func TestARunThatStoresNothingIsUnderWayWhileSomebodyWorksOnIt(t *testing.T) {
 	if runs := w.underWay(); len(runs) != 1 || runs[0].AtWork || runs[0].RolledBack {
 		t.Errorf("stored, and cut off: %+v", runs)
 	}
-	if err := w.blobs.Delete(t.Context(), "runs/orders/r1/run.json"); err != nil { // as on AWS
+	if err := w.Blobs.Delete(t.Context(), "runs/orders/r1/run.json"); err != nil { // as on AWS
 		t.Fatal(err)
 	}
 	if runs := w.underWay(); len(runs) != 0 {

@@ -22,7 +22,7 @@ import (
 // language (https://states-language.net), with the engine's Do as the function. Everything
 // goes through JSON, as it does there.
 type machine struct {
-	t      *testing.T
+	t      testing.TB
 	engine *rebuild.Engine
 	blobs  eventlog.Blobs
 	name   string // of the execution
@@ -64,7 +64,7 @@ type aslError struct{ name, cause string }
 
 func (e *aslError) Error() string { return e.name + ": " + e.cause }
 
-func readMachine(t *testing.T) asl {
+func readMachine(t testing.TB) asl {
 	t.Helper()
 	raw, err := os.ReadFile("../../../infra/reproject.asl.json")
 	if err != nil {
@@ -305,7 +305,7 @@ func (m *machine) chosen(c aslChoice, data any) bool {
 	return value == c.StringEquals
 }
 
-func decoded(t *testing.T, v any) any {
+func decoded(t testing.TB, v any) any {
 	t.Helper()
 	raw, err := json.Marshal(v)
 	if err != nil {
@@ -320,17 +320,17 @@ func decoded(t *testing.T, v any) any {
 
 // execute runs the state machine with an input.
 func (w *world) execute(name, input string) (*machine, rebuild.Run, error) {
-	w.t.Helper()
-	m := &machine{t: w.t, engine: w.engine, blobs: w.blobs, name: name, ask: func(string) error { return nil }}
+	w.TB.Helper()
+	m := &machine{t: w.TB, engine: w.engine, blobs: w.Blobs, name: name, ask: func(string) error { return nil }}
 	return w.executeOn(m, input)
 }
 
 func (w *world) executeOn(m *machine, input string) (*machine, rebuild.Run, error) {
-	w.t.Helper()
+	w.TB.Helper()
 	if err := json.Unmarshal([]byte(input), &m.input); err != nil {
-		w.t.Fatal(err)
+		w.TB.Fatal(err)
 	}
-	out, err := m.run(w.t.Context(), readMachine(w.t), m.input)
+	out, err := m.run(w.TB.Context(), readMachine(w.TB), m.input)
 	var run rebuild.Run
 	if err == nil {
 		raw, _ := json.Marshal(out)
@@ -383,8 +383,8 @@ func TestTheStateMachineFailsReadably(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.lives("a", 10)
-	w.poison("a001")
-	w.mustProject()
+	w.Place("a001")
+	w.MustProject()
 	for input, want := range map[string]string{
 		`{}`:                                 `is missing: name the read model`,
 		`{"projection":"orders","untill":1}`: `unknown field`,
@@ -404,7 +404,7 @@ func TestTheStateMachineFailsReadably(t *testing.T) {
 func TestTheStateMachineDoesNotTrustItsMap(t *testing.T) {
 	t.Parallel()
 	w := serving(t, 40)
-	m := &machine{t: t, engine: w.engine, blobs: w.blobs, name: "x1", lose: "p03"}
+	m := &machine{t: t, engine: w.engine, blobs: w.Blobs, name: "x1", lose: "p03"}
 	_, _, err := w.executeOn(m, `{"projection":"orders"}`)
 	if err == nil || !strings.Contains(err.Error(), "p03") || m.path[len(m.path)-2] != "Abandon" {
 		t.Errorf("%v by way of %v", err, m.path)
@@ -419,7 +419,7 @@ type notApproved struct{ error }
 func TestARefusedApprovalEndsInAbandon(t *testing.T) {
 	t.Parallel()
 	w := serving(t, 4)
-	m := &machine{t: t, engine: w.engine, blobs: w.blobs, name: "x1"}
+	m := &machine{t: t, engine: w.engine, blobs: w.Blobs, name: "x1"}
 	m.ask = func(token string) error {
 		asked, err := w.engine.PendingApproval(t.Context(), orders, "x1")
 		if err != nil || asked.Token != token || asked.Report == "" {

@@ -40,13 +40,13 @@ func TestRollbackLosesNothing(t *testing.T) {
 	t.Parallel()
 	w := rebuilt(t, 20)
 	w.lives("b", 20)
-	w.mustProject()
+	w.MustProject()
 	to, err := w.engine.Rollback(t.Context(), orders)
 	if err != nil || to != 1 {
 		t.Fatal(to, err)
 	}
 	w.lives("c", 20)
-	w.mustProject()
+	w.MustProject()
 	w.wantStates(map[int]projection.State{1: projection.Active, 2: projection.Previous})
 	w.wantFolded(version(1))
 	w.wantFolded(version(2))

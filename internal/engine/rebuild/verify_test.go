@@ -21,7 +21,7 @@ func TestAPoisonEventOnItsWayIsNoDifference(t *testing.T) {
 	}
 	run = w.must(w.engine.Join(t.Context(), w.must(w.engine.Collect(t.Context(), run))))
 	run = w.must(w.engine.CatchUp(t.Context(), run))
-	w.poison("a000")
+	w.Place("a000")
 	run = w.must(w.engine.StartVerify(t.Context(), run))
 	for _, part := range run.Verify.Parts {
 		if _, err := w.engine.VerifyPart(t.Context(), run, part); err != nil {
@@ -32,7 +32,7 @@ func TestAPoisonEventOnItsWayIsNoDifference(t *testing.T) {
 	if run.Verify.Healed != 1 || run.Verify.Different != 0 || !run.Verify.Sound {
 		t.Errorf("%+v", run.Verify)
 	}
-	w.mustProject()
+	w.MustProject()
 	w.wantFolded(version(2))
 }
 
@@ -58,16 +58,16 @@ func TestTheNewVersionIsComparedWithTheOneThatReadersSee(t *testing.T) {
 func TestAMissingTableIsMadeAnew(t *testing.T) {
 	t.Parallel()
 	for name, store := range map[string]func(*world) rebuild.Tables{
-		"in order":   func(w *world) rebuild.Tables { return w.tables },
-		"looking up": func(w *world) rebuild.Tables { return onlyTables{w.tables} },
+		"in order":   func(w *world) rebuild.Tables { return w.Tables },
+		"looking up": func(w *world) rebuild.Tables { return onlyTables{w.Tables} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.engine.Tables = store(w)
 			w.lives("a", 20)
-			w.mustProject()
-			if err := w.tables.Drop(t.Context(), v1); err != nil {
+			w.MustProject()
+			if err := w.Tables.Drop(t.Context(), v1); err != nil {
 				t.Fatal(err)
 			}
 			run := w.mustRun("r1", request())
@@ -76,7 +76,7 @@ func TestAMissingTableIsMadeAnew(t *testing.T) {
 			}
 			w.wantStates(map[int]projection.State{2: projection.Active})
 			w.lives("b", 5)
-			w.mustProject()
+			w.MustProject()
 			w.wantFolded(version(2))
 		})
 	}

@@ -17,7 +17,7 @@ func TestCompareTellsWhatChangesForReaders(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	newer := projection.Table{Projection: table.Projection, Version: 2}
-	if err := w.tables.Create(t.Context(), newer); err != nil {
+	if err := w.Tables.Create(t.Context(), newer); err != nil {
 		t.Fatal(err)
 	}
 	put := func(into projection.Table, stream string, version uint64, total int) {
@@ -26,7 +26,7 @@ func TestCompareTellsWhatChangesForReaders(t *testing.T) {
 		if version > 0 {
 			r.Data = fmt.Appendf(nil, `{"total":%d}`, total)
 		}
-		if _, err := w.tables.Write(t.Context(), into, []projection.Change{{Record: r}}); err != nil {
+		if _, err := w.Tables.Write(t.Context(), into, []projection.Change{{Record: r}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -66,7 +66,7 @@ func TestCompareGetsOverLongStretchesOfOneVersion(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	newer := projection.Table{Projection: table.Projection, Version: 2}
-	if err := w.tables.Create(t.Context(), newer); err != nil {
+	if err := w.Tables.Create(t.Context(), newer); err != nil {
 		t.Fatal(err)
 	}
 	want := verify.Comparison{}
@@ -79,7 +79,7 @@ func TestCompareGetsOverLongStretchesOfOneVersion(t *testing.T) {
 			if !in {
 				continue
 			}
-			if _, err := w.tables.Write(t.Context(), version, []projection.Change{change}); err != nil {
+			if _, err := w.Tables.Write(t.Context(), version, []projection.Change{change}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -104,18 +104,18 @@ func TestCompareWaitsForARowThatIsJustComing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	newer := projection.Table{Projection: table.Projection, Version: 2}
-	if err := w.tables.Create(t.Context(), newer); err != nil {
+	if err := w.Tables.Create(t.Context(), newer); err != nil {
 		t.Fatal(err)
 	}
 	row := []projection.Change{{Record: projection.Record{
 		Stream: "order-1", Version: 1, Place: model.Place{Bucket: "2026-01-24", Sort: "order-1"}, Data: []byte(`{"total":780}`),
 	}}}
-	if _, err := w.tables.Write(t.Context(), table, row); err != nil {
+	if _, err := w.Tables.Write(t.Context(), table, row); err != nil {
 		t.Fatal(err)
 	}
 	v := w.verifier(false)
 	v.Sleep = func(ctx context.Context, _ time.Duration) error {
-		_, err := w.tables.Write(ctx, newer, row)
+		_, err := w.Tables.Write(ctx, newer, row)
 		return err
 	}
 	if diff := cmp.Diff(&verify.Comparison{Moving: 1}, against(t, v, table, newer)); diff != "" {

@@ -10,6 +10,7 @@ import (
 	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
+	"gakushoku/internal/rehearse/inmemory"
 )
 
 // damage is one way to make a table wrong, and what a report must say of it.
@@ -28,9 +29,9 @@ type damage struct {
 func damages() []damage {
 	const stream = "order-o7"
 	return []damage{
-		{name: "a row that was deleted", do: func(w *world) { w.edit(stream, erase) }, class: verify.Missing, stream: stream, event: "order-o7@2", reason: "totals count it still", unfixed: true},
+		{name: "a row that was deleted", do: func(w *world) { w.edit(stream, inmemory.Erase) }, class: verify.Missing, stream: stream, event: "order-o7@2", reason: "totals count it still", unfixed: true},
 		{name: "a row that is older", do: func(w *world) {
-			w.append("o7", event.OrderPreparationStarted{OrderID: "o7"})
+			w.Append("o7", event.OrderPreparationStarted{OrderID: "o7"})
 		}, class: verify.Stale, stream: stream, event: "order-o7@3"},
 		{name: "a field that was changed", do: func(w *world) {
 			w.edit(stream, func(c *projection.Change) { c.Data = bytes.Replace(c.Data, []byte("780"), []byte("7800"), 1) })
@@ -62,7 +63,7 @@ func damages() []damage {
 			w.edit(stream, func(c *projection.Change) { c.Version = 5 })
 		}, class: verify.Ahead, stream: stream, event: "order-o7@2", reason: "does not have all of the stream's events", unfixed: true},
 		{name: "a stream that is parked but could be applied", do: func(w *world) {
-			w.append("o7", event.OrderPreparationStarted{OrderID: "o7"})
+			w.Append("o7", event.OrderPreparationStarted{OrderID: "o7"})
 			w.edit(stream, func(c *projection.Change) {
 				c.Parked = &projection.Parked{EventID: "order-o7@3", EventVersion: 3, Reason: "no"}
 			})
@@ -79,7 +80,7 @@ func damages() []damage {
 		{name: "a row that has an event which cannot be applied", do: func(w *world) {
 			w.edit("order-poison", func(c *projection.Change) { c.Version, c.Parked = 2, nil })
 		}, class: verify.Different, stream: "order-poison", fields: []string{"parked"}, event: "order-poison@2"},
-		{name: "a parked row that was deleted", do: func(w *world) { w.edit("order-first", erase) }, class: verify.Missing, stream: "order-first"},
+		{name: "a parked row that was deleted", do: func(w *world) { w.edit("order-first", inmemory.Erase) }, class: verify.Missing, stream: "order-first"},
 		{name: "a total that was changed", do: func(w *world) {
 			w.edit(stream, func(c *projection.Change) {
 				c.Totals = []model.Contribution{{Key: "2026-01-24", Field: "paid", Amount: 1}}
@@ -100,7 +101,7 @@ func damaged(t *testing.T, d damage) *world {
 		w.order(id)
 	}
 	w.poison("poison")
-	w.project(w.append("first", event.OrderPickedUp{OrderID: "first"}))
+	w.project(w.Append("first", event.OrderPickedUp{OrderID: "first"}))
 	for _, snapshots := range []bool{false, true} {
 		if r := w.verify(w.verifier(snapshots), verify.Options{}); !r.Sound() || r.Parked != 2 || r.Rows != 11 || r.Streams != 11 || r.Checked == 0 {
 			t.Fatalf("a sound table: %+v", r)

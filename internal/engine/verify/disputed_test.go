@@ -25,14 +25,14 @@ func TestARowIsNotHealedByEventsThatTheLogContradicts(t *testing.T) {
 	} {
 		for _, fix := range []bool{false, true} {
 			w := newWorld(t)
-			w.project(w.append("o1", event.OrderPlaced{OrderID: "o1", Total: 780}))
-			rows, err := w.tables.Records(t.Context(), table, []string{stream})
+			w.project(w.Append("o1", event.OrderPlaced{OrderID: "o1", Total: 780}))
+			rows, err := w.Tables.Records(t.Context(), table, []string{stream})
 			if err != nil {
 				t.Fatal(err)
 			}
 			row := rows[stream]
 			row.Stream, row.Data = stream, []byte(strings.Replace(string(row.Data), "780", "100", 1))
-			if late, err := w.tables.Write(t.Context(), table, []projection.Change{{Record: row, Expected: row.Writes}}); err != nil || len(late) > 0 {
+			if late, err := w.Tables.Write(t.Context(), table, []projection.Change{{Record: row, Expected: row.Writes}}); err != nil || len(late) > 0 {
 				t.Fatal(late, err)
 			}
 			v := w.verifier(true)
@@ -44,7 +44,7 @@ func TestARowIsNotHealedByEventsThatTheLogContradicts(t *testing.T) {
 			if !test.fixed && r.Problems[0].Reason == "" {
 				t.Errorf("%s: it does not say why", name)
 			}
-			rows, err = w.tables.Records(t.Context(), table, []string{stream})
+			rows, err = w.Tables.Records(t.Context(), table, []string{stream})
 			if err != nil || strings.Contains(string(rows[stream].Data), "100") != !(fix && test.fixed) {
 				t.Errorf("%s, fix %t: the row is %s: %v", name, fix, rows[stream].Data, err)
 			}
@@ -56,7 +56,7 @@ func TestStaleMissingAndNamedRowsAreNotHealedByContradictedEvents(t *testing.T) 
 	t.Parallel()
 	for name, projected := range map[string]int{"missing": 0, "stale": 1} {
 		w := newWorld(t)
-		events := w.append("o1", event.OrderPlaced{OrderID: "o1", Total: 780}, event.OrderPaid{OrderID: "o1", PaidAt: start, Method: event.MethodCash})
+		events := w.Append("o1", event.OrderPlaced{OrderID: "o1", Total: 780}, event.OrderPaid{OrderID: "o1", PaidAt: start, Method: event.MethodCash})
 		w.project(events[:projected])
 		v := w.verifier(true)
 		v.Log = logged{differing: map[string]string{"order-o1": "version 2 differs"}}
@@ -65,7 +65,7 @@ func TestStaleMissingAndNamedRowsAreNotHealedByContradictedEvents(t *testing.T) 
 		if err != nil || left.Disputed["order-o1"] == "" || r.Counts[verify.Disputed] != 1 || r.Found() != 1 || r.Sound() || r.Mended() > 0 {
 			t.Errorf("%s: %+v, %+v, %v", name, r, left, err)
 		}
-		rows, err := w.tables.Records(t.Context(), table, []string{"order-o1"})
+		rows, err := w.Tables.Records(t.Context(), table, []string{"order-o1"})
 		if err != nil || rows["order-o1"].Version != uint64(projected) {
 			t.Errorf("%s: the row is at version %d: %v", name, rows["order-o1"].Version, err)
 		}

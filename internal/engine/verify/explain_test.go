@@ -25,19 +25,19 @@ func (n numbers) Numbers(context.Context, string) (map[uint64]uint64, error) {
 
 func (w *world) explainer() *verify.ReadModels {
 	return &verify.ReadModels{
-		Verifier:    verify.Verifier{Tables: w.tables, Streams: w.events, Now: time.Now},
-		Projections: []model.Projection{orders}, Pointers: w.control, Numbers: numbers{},
+		Verifier:    verify.Verifier{Tables: w.Tables, Streams: w.Events, Now: time.Now},
+		Projections: []model.Projection{orders}, Pointers: w.Control, Numbers: numbers{},
 	}
 }
 
 func (w *world) explain(key string) verify.Explanation {
-	w.t.Helper()
-	e, err := w.explainer().Explain(w.t.Context(), orders.Name, key)
+	w.TB.Helper()
+	e, err := w.explainer().Explain(w.TB.Context(), orders.Name, key)
 	if err != nil {
-		w.t.Fatal(err)
+		w.TB.Fatal(err)
 	}
 	if _, err := json.Marshal(e); err != nil {
-		w.t.Errorf("the explanation is no JSON: %v", err)
+		w.TB.Errorf("the explanation is no JSON: %v", err)
 	}
 	return e
 }
@@ -46,7 +46,7 @@ func TestExplainTellsTheEventsBehindARow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.order("o1")
-	w.append("o1", event.OrderReady{OrderID: "o1"})
+	w.Append("o1", event.OrderReady{OrderID: "o1"})
 	for _, key := range []string{"o1", "order-o1"} {
 		e := w.explain(key)
 		if e.Stream != "order-o1" || len(e.Events) != 3 || len(e.Versions) != 1 {
@@ -80,7 +80,7 @@ func TestExplainTellsWhatIsWrong(t *testing.T) {
 	if v := w.explain("p").Versions[0]; v.Class != "" || v.Row.Parked == nil || v.Fold.Parked == nil || v.Row.Parked.EventID != "order-p@2" {
 		t.Errorf("a parked stream: %+v", v)
 	}
-	w.append("late", event.OrderPlaced{OrderID: "late", Total: 1})
+	w.Append("late", event.OrderPlaced{OrderID: "late", Total: 1})
 	if v := w.explain("late").Versions[0]; v.Class != "" || !v.Behind || v.Row != nil || v.Fold == nil {
 		t.Errorf("a row that is still to come: %+v", v)
 	}
@@ -98,12 +98,12 @@ func TestExplainKnowsItsLimits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.order("o1")
-	p, err := w.control.Pointer(t.Context(), orders.Name)
+	p, err := w.Control.Pointer(t.Context(), orders.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.Versions = append(p.Versions, projection.Version{Number: 2, Revision: 99, State: projection.Building})
-	if err := w.control.SetPointer(t.Context(), p); err != nil {
+	if err := w.Control.SetPointer(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
 	// The second version's table is not there, and its revision is not in this program.

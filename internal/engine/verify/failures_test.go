@@ -15,6 +15,7 @@ import (
 	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
+	"gakushoku/internal/rehearse/inmemory"
 	"gakushoku/internal/store/memory"
 )
 
@@ -169,11 +170,11 @@ func (p flakyPointers) Pointer(ctx context.Context, name string) (projection.Poi
 // flaky is a verifier over ports of which the n-th call fails.
 func (w *world) flaky(n int, snapshots bool) (*verify.Verifier, *flaky) {
 	f := &flaky{n: n}
-	tables := flakyTables{onlyStore{w.tables}, f}
+	tables := flakyTables{onlyStore{w.Tables}, f}
 	v := w.verifier(false)
-	v.Tables, v.Streams, v.Log, v.Workers = tables, flakyStreams{w.events, f, 0}, nothingInLog{f}, 1
+	v.Tables, v.Streams, v.Log, v.Workers = tables, flakyStreams{w.Events, f, 0}, nothingInLog{f}, 1
 	if snapshots {
-		v.Tables = flakySnapshots{tables, w.tables}
+		v.Tables = flakySnapshots{tables, w.Tables}
 	}
 	v.Sleep = func(context.Context, time.Duration) error { return f.call() }
 	v.Projector = w.newProjector()
@@ -189,15 +190,15 @@ func ailing(t *testing.T) (*world, projection.Table) {
 	for i := range 12 {
 		w.order(fmt.Sprintf("o%02d", i))
 	}
-	if err := w.tables.Create(t.Context(), older); err != nil {
+	if err := w.Tables.Create(t.Context(), older); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.projector.Heal(t.Context(), orders, older, []string{"order-o01", "order-o02"}); err != nil {
 		t.Fatal(err)
 	}
-	w.edit("order-o03", erase)
-	w.append("o04", event.OrderPreparationStarted{OrderID: "o04"})
-	w.append("new", event.OrderPlaced{OrderID: "new", Total: 5})
+	w.edit("order-o03", inmemory.Erase)
+	w.Append("o04", event.OrderPreparationStarted{OrderID: "o04"})
+	w.Append("new", event.OrderPlaced{OrderID: "new", Total: 5})
 	w.edit("order-o05", func(c *projection.Change) { c.Data = bytes.Replace(c.Data, []byte("780"), []byte("781"), 1) })
 	w.edit("order-nobody", func(c *projection.Change) { c.Version, c.Data = 1, []byte(`{"orderId":"nobody"}`) })
 	return w, older
@@ -257,7 +258,7 @@ func TestALongStretchOfEventsIsComparedInParts(t *testing.T) {
 		w, _ := ailing(t)
 		v, _ := w.flaky(-1, true)
 		want := w.verify(v, verify.Options{})
-		v.Streams = flakyStreams{w.events, &flaky{n: -1}, longest}
+		v.Streams = flakyStreams{w.Events, &flaky{n: -1}, longest}
 		if diff := cmp.Diff(want, w.verify(v, verify.Options{})); diff != "" {
 			t.Errorf("%d events at once (-want +got):\n%s", longest, diff)
 		}
@@ -272,7 +273,7 @@ func TestAnExplanationOfWhichOneCallFailsFails(t *testing.T) {
 	for n := 0; ; n++ {
 		w, _ := ailing(t)
 		v, f := w.flaky(n, false)
-		e := &verify.ReadModels{Verifier: *v, Projections: model.Projections{orders}, Pointers: flakyPointers{w.control, f}}
+		e := &verify.ReadModels{Verifier: *v, Projections: model.Projections{orders}, Pointers: flakyPointers{w.Control, f}}
 		_, err := e.Explain(t.Context(), orders.Name, "o05")
 		if f.calls <= n {
 			if err != nil || n == 0 {

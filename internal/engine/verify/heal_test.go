@@ -14,7 +14,7 @@ func TestARowThatComesUpBehindWhileItIsMissingIsHealed(t *testing.T) {
 	t.Parallel()
 	for late := range 3 {
 		w := newWorld(t)
-		events := w.append("o1", event.OrderPlaced{OrderID: "o1", Total: 780}, event.OrderPaid{OrderID: "o1", PaidAt: start, Method: event.MethodCash})
+		events := w.Append("o1", event.OrderPlaced{OrderID: "o1", Total: 780}, event.OrderPaid{OrderID: "o1", PaidAt: start, Method: event.MethodCash})
 		v, waits := w.verifier(true), 0
 		v.Sleep = func(context.Context, time.Duration) error {
 			if waits++; waits == late {
@@ -23,7 +23,7 @@ func TestARowThatComesUpBehindWhileItIsMissingIsHealed(t *testing.T) {
 			return nil
 		}
 		left, err := v.Heal(t.Context(), orders, table, []string{"order-o1"})
-		rows, read := w.tables.Records(t.Context(), table, []string{"order-o1"})
+		rows, read := w.Tables.Records(t.Context(), table, []string{"order-o1"})
 		if err != nil || read != nil || left.Missing != 0 || rows["order-o1"].Version != 2 {
 			t.Errorf("brought in at wait %d: %d missing, the row is at version %d, %v, %v", late, left.Missing, rows["order-o1"].Version, err, read)
 		}
@@ -34,11 +34,11 @@ func TestARowThatComesUpBehindWhileItIsMissingIsHealed(t *testing.T) {
 func TestAStreamThatIsSetAsideIsTriedOnceByAHeal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.append("bad", event.OrderPlaced{OrderID: "bad", Total: 100}, event.OrderPlaced{OrderID: "bad", Total: 200})
+	w.Append("bad", event.OrderPlaced{OrderID: "bad", Total: 100}, event.OrderPlaced{OrderID: "bad", Total: 200})
 	if _, err := w.verifier(true).Heal(t.Context(), orders, table, []string{"order-bad"}); err != nil {
 		t.Fatal(err)
 	}
-	rows, err := w.tables.Records(t.Context(), table, []string{"order-bad"})
+	rows, err := w.Tables.Records(t.Context(), table, []string{"order-bad"})
 	if parked := rows["order-bad"].Parked; err != nil || parked == nil || parked.Attempts != 1 {
 		t.Errorf("%+v, %v", parked, err)
 	}

@@ -70,7 +70,7 @@ func TestAStreamOfAnotherProjectionIsNotMissing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.order("o1")
-	if err := w.events.Append(t.Context(), "product-p1", 0, []event.Event{{ID: "p", Type: "ProductAdded", OccurredAt: start, Schema: 1, Payload: []byte(`{}`)}}); err != nil {
+	if err := w.Events.Append(t.Context(), "product-p1", 0, []event.Event{{ID: "p", Type: "ProductAdded", OccurredAt: start, Schema: 1, Payload: []byte(`{}`)}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, snapshots := range []bool{false, true} {
@@ -117,11 +117,11 @@ func TestNoRowIsNewComparedWithADamagedVersion(t *testing.T) {
 	w := newWorld(t)
 	w.order("o1")
 	older := projection.Table{Projection: orders.Name, Version: 9}
-	if err := w.tables.Create(t.Context(), older); err != nil {
+	if err := w.Tables.Create(t.Context(), older); err != nil {
 		t.Fatal(err)
 	}
 	v := w.verifier(true)
-	v.Tables = oneDamaged{w.tables, older}
+	v.Tables = oneDamaged{w.Tables, older}
 	found, err := v.Rows(t.Context(), orders, table, verify.Options{Against: &older})
 	if err != nil {
 		t.Fatal(err)
@@ -156,9 +156,9 @@ func TestWhatWaitsIsLookedAtOnceAfterTheTimeOfTheLast(t *testing.T) {
 		v.LagBound, v.Workers, v.Now = time.Minute, 1, func() time.Time { return now }
 		var slept []time.Duration
 		v.Sleep = func(_ context.Context, d time.Duration) error { slept = append(slept, d); return nil }
-		first := w.append(late, event.OrderPlaced{OrderID: late, Total: 1}, event.OrderPaid{OrderID: late, PaidAt: start, Method: event.MethodCash})
-		w.append("b", event.OrderPlaced{OrderID: "b", Total: 1})
-		v.Tables = &between{onlyStore{w.tables}, func() {
+		first := w.Append(late, event.OrderPlaced{OrderID: late, Total: 1}, event.OrderPaid{OrderID: late, PaidAt: start, Method: event.MethodCash})
+		w.Append("b", event.OrderPlaced{OrderID: "b", Total: 1})
+		v.Tables = &between{onlyStore{w.Tables}, func() {
 			w.project(first[:1])
 			now = now.Add(40 * time.Second)
 		}}
@@ -214,7 +214,7 @@ func TestALookInTheMiddleThatFailsEndsTheVerification(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			c.onlyStore = onlyStore{w.tables}
+			c.onlyStore = onlyStore{w.Tables}
 			v := w.verifier(false)
 			v.Tables, v.Streams, v.Workers = c, c, 1
 			v.LagBound = time.Hour

@@ -14,14 +14,15 @@ import (
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/model"
+	"gakushoku/internal/rehearse/inmemory"
 )
 
 // unprojected makes this many paid orders that the read model has not.
 func (w *world) unprojected(n int) {
-	w.t.Helper()
+	w.TB.Helper()
 	for i := range n {
 		id := fmt.Sprintf("o%04d", i)
-		w.append(id, event.OrderPlaced{OrderID: id, Total: 780}, event.OrderPaid{OrderID: id, PaidAt: start, Method: event.MethodCash})
+		w.Append(id, event.OrderPlaced{OrderID: id, Total: 780}, event.OrderPaid{OrderID: id, PaidAt: start, Method: event.MethodCash})
 	}
 }
 
@@ -38,11 +39,11 @@ func TestMissingRowsAreHealedOnlyWhereTotalsDoNotCountThem(t *testing.T) {
 	}{
 		"not brought in": {do: func(w *world) { w.unprojected(150) }, missing: 150, fixed: 150, sound: true},
 		"removed": {do: func(w *world) {
-			w.edit("order-a7", erase)
-			w.edit("order-a5", erase)
+			w.edit("order-a7", inmemory.Erase)
+			w.edit("order-a5", inmemory.Erase)
 		}, missing: 2, counted: 2},
 		"removed, and others not brought in": {do: func(w *world) {
-			w.edit("order-a7", erase)
+			w.edit("order-a7", inmemory.Erase)
 			w.unprojected(3)
 		}, missing: 4, counted: 4, totals: true},
 		"not brought in, and the total of another day is wrong": {do: func(w *world) {
@@ -60,7 +61,7 @@ func TestMissingRowsAreHealedOnlyWhereTotalsDoNotCountThem(t *testing.T) {
 					w.order(fmt.Sprintf("a%d", n))
 				}
 				test.do(w)
-				before, err := w.tables.Totals(t.Context(), table)
+				before, err := w.Tables.Totals(t.Context(), table)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -72,7 +73,7 @@ func TestMissingRowsAreHealedOnlyWhereTotalsDoNotCountThem(t *testing.T) {
 				if r.Fixed[verify.Missing] != test.fixed || r.Counted != test.counted || r.Sound() != test.sound {
 					t.Errorf("fixed %v, %d counted, sound: %t; %+v", r.Fixed, r.Counted, r.Sound(), r.Totals)
 				}
-				after, err := w.tables.Totals(t.Context(), table)
+				after, err := w.Tables.Totals(t.Context(), table)
 				if err != nil || test.fixed == 0 && fmt.Sprint(before) != fmt.Sprint(after) {
 					t.Errorf("totals were %v and are %v, %v", before, after, err)
 				}
@@ -146,7 +147,7 @@ func TestRowsWithoutAStreamAreEmptiedOnlyWhenTheLogHasNoneEither(t *testing.T) {
 						t.Fatalf("fix %t: %+v", fix, r.Problems)
 					}
 				}
-				rows, err := w.tables.Records(t.Context(), table, []string{stream})
+				rows, err := w.Tables.Records(t.Context(), table, []string{stream})
 				if got := rows[stream]; err != nil || (got.Version == 0) != test.fixed {
 					t.Errorf("%+v, %v", got, err)
 				}

@@ -15,80 +15,47 @@ import (
 	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
+	"gakushoku/internal/rehearse/inmemory"
 	"gakushoku/internal/store/memory"
 )
 
 // canteen is an installation in memory: two versions that are live, one that is not.
 type canteen struct {
+	*inmemory.System
 	*verify.ReadModels
-	t      *testing.T
-	events *memory.Events
-	tables *memory.Tables
 }
 
 func newCanteen(t *testing.T) *canteen {
 	t.Helper()
-	c := &canteen{t: t, events: memory.NewEvents(), tables: memory.NewTables()}
-	control := memory.NewControl()
-	p := projection.Pointer{Projection: orders.Name, Next: 5, Versions: []projection.Version{
+	s := inmemory.New(t)
+	p := s.Pointer(orders.Name)
+	p.Next, p.Versions = 5, []projection.Version{
 		{Number: 1, Revision: orders.Revision, State: projection.Previous},
 		{Number: 2, Revision: orders.Revision, State: projection.Active},
 		{Number: 3, Revision: orders.Revision, State: projection.Building},
+	}
+	for _, v := range p.Versions[1:] {
+		s.Must(s.Tables.Create(t.Context(), p.Table(v)))
+	}
+	s.Must(s.Control.SetPointer(t.Context(), p))
+	return &canteen{s, &verify.ReadModels{
+		Verifier:    verify.Verifier{Tables: s.Tables, Streams: s.Events, Projector: s.Projector(), LagBound: time.Millisecond, Now: time.Now},
+		Projections: []model.Projection{orders}, Pointers: s.Control,
 	}}
-	for _, v := range p.Versions {
-		if err := c.tables.Create(t.Context(), p.Table(v)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := control.SetPointer(t.Context(), p); err != nil {
-		t.Fatal(err)
-	}
-	projector := &projection.Projector{
-		Projections: []model.Projection{orders}, Pointers: &projection.CachedPointers{Source: control, Now: time.Now},
-		Tables: c.tables, Streams: c.events, Now: time.Now,
-	}
-	c.ReadModels = &verify.ReadModels{
-		Verifier:    verify.Verifier{Tables: c.tables, Streams: c.events, Projector: projector, LagBound: time.Millisecond, Now: time.Now},
-		Projections: []model.Projection{orders}, Pointers: control,
-	}
-	return c
 }
 
 // order appends events of an order, and projects them when asked to.
 func (c *canteen) order(id string, project bool, payloads ...event.Payload) {
-	c.t.Helper()
-	stream := event.OrderStream(id)
-	var events []event.Event
-	for i, p := range payloads {
-		e, err := event.New(p)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		e.ID, e.OccurredAt = fmt.Sprintf("%s@%d", stream, i+1), event.InstantOfMilli(1_769_212_800_000)
-		events = append(events, e)
-	}
-	if err := c.events.Append(c.t.Context(), stream, 0, events); err != nil {
-		c.t.Fatal(err)
-	}
+	c.TB.Helper()
+	events := c.Append(id, payloads...)
 	if project {
-		if err := c.Projector.Apply(c.t.Context(), events).Err(); err != nil {
-			c.t.Fatal(err)
-		}
+		c.Must(c.ReadModels.Projector.Apply(c.TB.Context(), events).Err())
 	}
 }
 
 func (c *canteen) damage(version int, stream string, change func(*projection.Record)) {
-	c.t.Helper()
-	t := projection.Table{Projection: orders.Name, Version: version}
-	rows, err := c.tables.Records(c.t.Context(), t, []string{stream})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	r := rows[stream]
-	change(&r)
-	if _, err := c.tables.Write(c.t.Context(), t, []projection.Change{{Record: r, Expected: r.Writes}}); err != nil {
-		c.t.Fatal(err)
-	}
+	c.TB.Helper()
+	c.Edit(projection.Table{Projection: orders.Name, Version: version}, stream, func(row *projection.Change) { change(&row.Record) })
 }
 
 func placed(id string) event.Payload { return event.OrderPlaced{OrderID: id, Total: 780} }
@@ -138,14 +105,14 @@ func TestWhatMakesNoSenseIsRefused(t *testing.T) {
 }
 
 func (c *canteen) healed(f func(func(verify.Healed) error) error) []string {
-	c.t.Helper()
+	c.TB.Helper()
 	var all []string
 	err := f(func(h verify.Healed) error {
 		all = append(all, fmt.Sprintf("%s %s changed=%t %d-%d parked=%t", h.Table, h.Stream, h.Changed, h.From, h.To, h.Parked != nil))
 		return nil
 	})
 	if err != nil {
-		c.t.Fatal(err)
+		c.TB.Fatal(err)
 	}
 	return all
 }
@@ -172,7 +139,7 @@ func TestHealMendsEveryLiveVersion(t *testing.T) {
 			t.Errorf("version %d afterwards: %+v, %v", number, v, err)
 		}
 	}
-	if rows, _, err := c.tables.Scan(t.Context(), projection.Table{Projection: "orders", Version: 3}, eventstore.All, "", 10); err != nil || len(rows) != 0 {
+	if rows, _, err := c.System.Tables.Scan(t.Context(), projection.Table{Projection: "orders", Version: 3}, eventstore.All, "", 10); err != nil || len(rows) != 0 {
 		t.Errorf("a version that is not live was written: %v, %v", rows, err)
 	}
 }

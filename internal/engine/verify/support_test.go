@@ -10,8 +10,7 @@ import (
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
-	"gakushoku/internal/model"
-	"gakushoku/internal/store/memory"
+	"gakushoku/internal/rehearse/inmemory"
 )
 
 var (
@@ -22,38 +21,30 @@ var (
 // start is when everything here happens.
 var start = event.InstantOfMilli(1_769_212_800_000)
 
-// world is a store of events with its read model.
+// world is a system in memory with one projector, that looks at the pointers once.
 type world struct {
-	t         *testing.T
-	events    *memory.Events
-	tables    *memory.Tables
-	control   *memory.Control
+	*inmemory.System
 	projector *projection.Projector
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, events: memory.NewEvents(), tables: memory.NewTables(), control: memory.NewControl()}
-	if err := projection.Ensure(t.Context(), w.control, w.tables, orders); err != nil {
-		t.Fatal(err)
-	}
+	w := &world{System: inmemory.New(t)}
 	w.projector = w.newProjector()
 	return w
 }
 
 func (w *world) newProjector() *projection.Projector {
-	return &projection.Projector{
-		Projections: []model.Projection{orders},
-		Pointers:    &projection.CachedPointers{Source: w.control, TTL: time.Hour, Now: time.Now},
-		Tables:      w.tables, Streams: w.events, Now: time.Now,
-	}
+	p := w.Projector()
+	p.Pointers = &projection.CachedPointers{Source: w.Control, TTL: time.Hour, Now: time.Now}
+	return p
 }
 
 // verifier is of a store without snapshots, unless snapshots are asked for.
 func (w *world) verifier(snapshots bool) *verify.Verifier {
-	v := &verify.Verifier{Tables: onlyStore{w.tables}, Streams: w.events, Projector: w.projector, LagBound: time.Millisecond, Workers: 2, Now: time.Now}
+	v := &verify.Verifier{Tables: onlyStore{w.Tables}, Streams: w.Events, Projector: w.projector, LagBound: time.Millisecond, Workers: 2, Now: time.Now}
 	if snapshots {
-		v.Tables = w.tables
+		v.Tables = w.Tables
 	}
 	return v
 }
@@ -72,67 +63,36 @@ func newEvent(t testing.TB, stream string, version int, at event.Instant, p even
 	return e
 }
 
-// append adds the next events of an order.
-func (w *world) append(id string, payloads ...event.Payload) []event.Event {
-	w.t.Helper()
-	stream := event.OrderStream(id)
-	history, err := w.events.Load(w.t.Context(), stream, 0)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	var events []event.Event
-	for i, p := range payloads {
-		events = append(events, newEvent(w.t, stream, len(history)+i+1, start+event.Instant(i*1000), p))
-	}
-	if err := w.events.Append(w.t.Context(), stream, uint64(len(history)), events); err != nil {
-		w.t.Fatal(err)
-	}
-	return events
-}
-
 // project brings the read model up to these events.
 func (w *world) project(events []event.Event) {
-	w.t.Helper()
-	if err := w.projector.Apply(w.t.Context(), events).Err(); err != nil {
-		w.t.Fatal(err)
+	w.TB.Helper()
+	if err := w.projector.Apply(w.TB.Context(), events).Err(); err != nil {
+		w.TB.Fatal(err)
 	}
 }
 
 // order is a paid order, projected.
 func (w *world) order(id string) {
-	w.project(w.append(id, event.OrderPlaced{OrderID: id, Total: 780},
+	w.project(w.Append(id, event.OrderPlaced{OrderID: id, Total: 780},
 		event.OrderPaid{OrderID: id, PaidAt: start, Method: event.MethodCash}))
 }
 
 // poison is an order that is set aside at its second event.
 func (w *world) poison(id string) {
-	w.project(w.append(id, event.OrderPlaced{OrderID: id, Total: 100}, event.OrderPlaced{OrderID: id, Total: 200}))
+	w.project(w.Append(id, event.OrderPlaced{OrderID: id, Total: 100}, event.OrderPlaced{OrderID: id, Total: 200}))
 }
 
-// edit changes a stored row behind the engine's back, by the store's own means.
+// edit changes a stored row behind the engine's back.
 func (w *world) edit(stream string, change func(*projection.Change)) {
-	w.t.Helper()
-	rows, err := w.tables.Records(w.t.Context(), table, []string{stream})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	c := projection.Change{Record: rows[stream], Expected: rows[stream].Writes}
-	c.Stream = stream
-	change(&c)
-	late, err := w.tables.Write(w.t.Context(), table, []projection.Change{c})
-	if err != nil || len(late) > 0 {
-		w.t.Fatalf("editing %s: late %v, %v", stream, late, err)
-	}
+	w.TB.Helper()
+	w.Edit(table, stream, change)
 }
-
-// erase takes a row away: what is left says nothing.
-func erase(c *projection.Change) { c.Record = projection.Record{Stream: c.Stream} }
 
 func (w *world) verify(v *verify.Verifier, o verify.Options) verify.Report {
-	w.t.Helper()
-	report, err := v.Table(w.t.Context(), orders, table, o)
+	w.TB.Helper()
+	report, err := v.Table(w.TB.Context(), orders, table, o)
 	if err != nil {
-		w.t.Fatal(err)
+		w.TB.Fatal(err)
 	}
 	return report
 }

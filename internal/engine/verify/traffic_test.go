@@ -16,6 +16,7 @@ import (
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault/wait"
 	"gakushoku/internal/model"
+	"gakushoku/internal/rehearse/inmemory"
 )
 
 // traffic is writers that append to orders and projectors that bring the read model up, late,
@@ -34,13 +35,13 @@ type traffic struct {
 const maxEvents = 12
 
 func (w *world) traffic(seed uint64) *traffic {
-	ctx, stop := context.WithCancel(w.t.Context())
+	ctx, stop := context.WithCancel(w.TB.Context())
 	x := &traffic{world: w, stop: stop, flying: map[string]bool{}}
 	for i := range uint64(3) {
 		x.working.Go(func() { x.write(ctx, rand.New(rand.NewPCG(seed, i))) })
 		x.working.Go(func() { x.deliver(ctx, rand.New(rand.NewPCG(seed, 100+i))) })
 	}
-	w.t.Cleanup(x.end)
+	w.TB.Cleanup(x.end)
 	return x
 }
 
@@ -53,20 +54,20 @@ func (x *traffic) write(ctx context.Context, random *rand.Rand) {
 	for n := 0; ctx.Err() == nil; n++ {
 		id := fmt.Sprintf("t%d", random.IntN(20+n/20))
 		stream := event.OrderStream(id)
-		history, err := x.events.Load(ctx, stream, 0)
+		history, err := x.Events.Load(ctx, stream, 0)
 		if err != nil || len(history) >= maxEvents {
 			continue
 		}
-		e := []event.Event{randomLife(x.t, random, id, len(history))}
+		e := []event.Event{randomLife(x.TB, random, id, len(history))}
 		x.mu.Lock() // an event that is seen in the store is known to be on its way
-		err = x.events.Append(ctx, stream, uint64(len(history)), e)
+		err = x.Events.Append(ctx, stream, uint64(len(history)), e)
 		if err == nil {
 			x.pending = append(x.pending, e[0])
 			x.flying[e[0].ID] = true
 		}
 		x.mu.Unlock()
 		if err != nil && ctx.Err() == nil && !errors.Is(err, eventstore.ErrConflict) {
-			x.t.Error(err)
+			x.TB.Error(err)
 			return
 		}
 		wait.For(ctx, time.Duration(random.IntN(200))*time.Microsecond) //nolint:errcheck // the loop looks
@@ -130,10 +131,10 @@ func (x *traffic) settle(ctx context.Context, _ time.Duration) error {
 
 // verifyParts verifies as many parts as there would be workers of a rebuild.
 func (w *world) verifyParts(v *verify.Verifier, parts int, o verify.Options) verify.Report {
-	w.t.Helper()
-	before, err := v.Tables.Totals(w.t.Context(), table)
+	w.TB.Helper()
+	before, err := v.Tables.Totals(w.TB.Context(), table)
 	if err != nil {
-		w.t.Fatal(err)
+		w.TB.Fatal(err)
 	}
 	found := make([]*verify.Findings, parts)
 	var working sync.WaitGroup
@@ -142,19 +143,19 @@ func (w *world) verifyParts(v *verify.Verifier, parts int, o verify.Options) ver
 		o.Part = eventstore.Part{Index: i, Count: parts}
 		working.Go(func() {
 			var err error
-			if found[i], err = v.Rows(w.t.Context(), orders, table, o); err != nil {
-				w.t.Error(err)
+			if found[i], err = v.Rows(w.TB.Context(), orders, table, o); err != nil {
+				w.TB.Error(err)
 			}
 		})
 	}
 	working.Wait()
-	after, err := v.Tables.Totals(w.t.Context(), table)
-	if err != nil || w.t.Failed() {
-		w.t.Fatal(err)
+	after, err := v.Tables.Totals(w.TB.Context(), table)
+	if err != nil || w.TB.Failed() {
+		w.TB.Fatal(err)
 	}
 	report := verify.Conclude(found, before, after)
-	if err := v.Settle(w.t.Context(), orders, table, &report); err != nil {
-		w.t.Fatal(err)
+	if err := v.Settle(w.TB.Context(), orders, table, &report); err != nil {
+		w.TB.Fatal(err)
 	}
 	return report
 }
@@ -185,7 +186,7 @@ func TestLiveTrafficIsNoFalseAlarm(t *testing.T) {
 	underTraffic(t, func(x *traffic, v *verify.Verifier, parts int) {
 		for range 25 {
 			if r := x.verifyParts(v, parts, verify.Options{}); !r.Sound() {
-				x.t.Fatalf("a false alarm: %+v\n%+v", r.Problems, r.Totals)
+				x.TB.Fatalf("a false alarm: %+v\n%+v", r.Problems, r.Totals)
 			}
 		}
 		x.stop()
@@ -193,7 +194,7 @@ func TestLiveTrafficIsNoFalseAlarm(t *testing.T) {
 		x.project(x.pending)
 		r := x.verifyParts(v, parts, verify.Options{})
 		if !r.Sound() || r.Rows < 40 || r.Parked == 0 || r.Checked < 10 {
-			x.t.Errorf("after the traffic: %+v", r)
+			x.TB.Errorf("after the traffic: %+v", r)
 		}
 	})
 }
@@ -201,7 +202,7 @@ func TestLiveTrafficIsNoFalseAlarm(t *testing.T) {
 func TestDamageIsFoundUnderLiveTraffic(t *testing.T) {
 	t.Parallel()
 	underTraffic(t, func(x *traffic, v *verify.Verifier, parts int) {
-		x.edit("order-o3", erase)
+		x.edit("order-o3", inmemory.Erase)
 		x.edit("order-o5", func(c *projection.Change) { c.Data = slices.Replace(slices.Clone(c.Data), 1, 2, '~') })
 		x.edit("order-o6", func(c *projection.Change) { c.Version = 9 })
 		x.edit("order-nobody", func(c *projection.Change) { c.Version, c.Data = 1, []byte(`{"orderId":"nobody"}`) })
@@ -210,17 +211,17 @@ func TestDamageIsFoundUnderLiveTraffic(t *testing.T) {
 		})
 		r := x.verifyParts(v, parts, verify.Options{})
 		if r.Counts[verify.Missing] != 1 || r.Counts[verify.Different] != 1 || r.Counts[verify.Ahead] != 1 || r.Counts[verify.Extra] != 1 || r.Found() != 4 {
-			x.t.Errorf("counts %v: %+v", r.Counts, r.Problems)
+			x.TB.Errorf("counts %v: %+v", r.Counts, r.Problems)
 		}
 		if !slices.ContainsFunc(r.Totals, func(w verify.WrongTotal) bool {
 			return w.Key == "2026-01-25" && w.Field == "orders" && w.Stored > 900_000 && w.Folded < 100_000
 		}) {
-			x.t.Errorf("totals: %+v", r.Totals)
+			x.TB.Errorf("totals: %+v", r.Totals)
 		}
 		fixed := x.verifyParts(v, parts, verify.Options{Fix: true})
 		// Data that cannot be read are not healed, nor is what the event store has lost.
 		if fixed.Mended() != 2 || fixed.Fixed[verify.Different] != 0 || fixed.Fixed[verify.Ahead] != 0 {
-			x.t.Errorf("fixed %v of %v: %+v", fixed.Fixed, fixed.Counts, fixed.Problems)
+			x.TB.Errorf("fixed %v of %v: %+v", fixed.Fixed, fixed.Counts, fixed.Problems)
 		}
 	})
 }

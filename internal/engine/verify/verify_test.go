@@ -17,12 +17,13 @@ import (
 	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/rehearse/inmemory"
 	"gakushoku/internal/store/memory"
 )
 
 // orders makes this many paid orders.
 func (w *world) orders(n int) {
-	w.t.Helper()
+	w.TB.Helper()
 	for i := range n {
 		w.order(fmt.Sprintf("o%04d", i))
 	}
@@ -34,7 +35,7 @@ func TestProblemsAreAllCountedAndAHundredAreTold(t *testing.T) {
 	for i := range 1200 {
 		id := fmt.Sprintf("o%04d", i)
 		if i%8 == 0 {
-			w.append(id, event.OrderPlaced{OrderID: id, Total: 5})
+			w.Append(id, event.OrderPlaced{OrderID: id, Total: 5})
 		} else {
 			w.order(id)
 		}
@@ -64,7 +65,7 @@ func TestASampleLooksAtSomeStreamsAndAtNoTotals(t *testing.T) {
 		t.Errorf("a sample of everything: %+v", all)
 	}
 	for i := range 1000 {
-		w.edit(fmt.Sprintf("order-o%04d", i), erase)
+		w.edit(fmt.Sprintf("order-o%04d", i), inmemory.Erase)
 	}
 	if r := w.verify(w.verifier(false), verify.Options{Sample: 0.3}); r.Counts[verify.Missing] < 200 || r.Counts[verify.Missing] > 400 {
 		t.Errorf("%v missing", r.Counts)
@@ -88,7 +89,7 @@ func TestNoSampleIsEmpty(t *testing.T) {
 		t.Errorf("of 600 streams: %+v", r)
 	}
 	for i := range 600 {
-		w.edit(fmt.Sprintf("order-o%04d", i), erase)
+		w.edit(fmt.Sprintf("order-o%04d", i), inmemory.Erase)
 	}
 	if r := w.verify(w.verifier(false), verify.Options{Sample: 1e-9}); r.Streams != 1 || r.Counts[verify.Missing] != 1 {
 		t.Errorf("of 600 streams without rows: %+v", r)
@@ -101,7 +102,7 @@ func TestRowsThatComeLateAreCounted(t *testing.T) {
 	for _, snapshots := range []bool{false, true} {
 		w := newWorld(t)
 		w.order("o1")
-		late := w.append("o2", event.OrderPlaced{OrderID: "o2", Total: 780})
+		late := w.Append("o2", event.OrderPlaced{OrderID: "o2", Total: 780})
 		v := w.verifier(snapshots)
 		v.LagBound = time.Hour
 		v.Sleep = func(context.Context, time.Duration) error {
@@ -127,13 +128,13 @@ func TestOnlyWhatIsBehindIsWaitedFor(t *testing.T) {
 	if r := w.verify(v, verify.Options{}); !r.Sound() || len(waits) != 0 {
 		t.Errorf("waited %v for nothing: %+v", waits, r)
 	}
-	late := w.append("o0001", event.OrderPreparationStarted{OrderID: "o0001"})
-	late = append(late, w.append("new", event.OrderPlaced{OrderID: "new", Total: 1})...)
+	late := w.Append("o0001", event.OrderPreparationStarted{OrderID: "o0001"})
+	late = append(late, w.Append("new", event.OrderPlaced{OrderID: "new", Total: 1})...)
 	v.Sleep = func(_ context.Context, d time.Duration) error {
 		waits = append(waits, d)
 		w.project(late)
 		// What comes after the first look is for the next verification.
-		w.append("o0001", event.OrderReady{OrderID: "o0001"})
+		w.Append("o0001", event.OrderReady{OrderID: "o0001"})
 		return nil
 	}
 	if r := w.verify(v, verify.Options{}); !r.Sound() || !slices.Equal(waits, []time.Duration{5 * time.Second}) {
@@ -180,7 +181,7 @@ func TestARowThatComesUpOnlyInPartIsStale(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.order("o1")
-			events := w.append("o2", event.OrderPlaced{OrderID: "o2", Total: 780}, event.OrderPaid{OrderID: "o2", PaidAt: start, Method: event.MethodCash})
+			events := w.Append("o2", event.OrderPlaced{OrderID: "o2", Total: 780}, event.OrderPaid{OrderID: "o2", PaidAt: start, Method: event.MethodCash})
 			at := func(moment string) func() {
 				return func() {
 					if moment == when {
@@ -189,7 +190,7 @@ func TestARowThatComesUpOnlyInPartIsStale(t *testing.T) {
 				}
 			}
 			v := w.verifier(false)
-			v.Tables = around{w.tables, at("before the rows are read"), at("after the rows are read")}
+			v.Tables = around{w.Tables, at("before the rows are read"), at("after the rows are read")}
 			v.Sleep = func(context.Context, time.Duration) error {
 				at("between the two looks")()
 				return nil
@@ -198,7 +199,7 @@ func TestARowThatComesUpOnlyInPartIsStale(t *testing.T) {
 			if len(r.Problems) != 1 || r.Problems[0].Class != verify.Stale || r.Problems[0].Stream != "order-o2" || r.Fixed[verify.Stale] != 1 || !r.Sound() {
 				t.Errorf("%+v", r)
 			}
-			rows, err := w.tables.Records(t.Context(), table, []string{"order-o2"})
+			rows, err := w.Tables.Records(t.Context(), table, []string{"order-o2"})
 			if err != nil || rows["order-o2"].Version != 2 {
 				t.Errorf("the row is at version %d, want 2: %v", rows["order-o2"].Version, err)
 			}
@@ -210,10 +211,10 @@ func TestAStreamThatLacksAnEventIsBroken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.orders(3)
-	w.append("o0002", event.OrderPreparationStarted{OrderID: "o0002"})
+	w.Append("o0002", event.OrderPreparationStarted{OrderID: "o0002"})
 	for _, version := range []uint64{1, 2} {
 		v := w.verifier(false)
-		v.Streams = holey{w.events, "order-o0002", version}
+		v.Streams = holey{w.Events, "order-o0002", version}
 		for _, fix := range []bool{false, true} {
 			r := w.verify(v, verify.Options{Fix: fix})
 			if r.Sound() || r.Counts[verify.Broken] != 1 || r.Problems[0].Fixed || !strings.Contains(r.Problems[0].Reason, "event store") {
@@ -258,7 +259,7 @@ func TestFindingsSurviveBeingStored(t *testing.T) {
 		if err := json.Unmarshal(encoded, &again); err != nil {
 			t.Fatal(err)
 		}
-		totals, err := w.tables.Totals(t.Context(), table)
+		totals, err := w.Tables.Totals(t.Context(), table)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -323,11 +324,11 @@ func TestAStoreThatFailsIsNoVerdict(t *testing.T) {
 	w := newWorld(t)
 	w.orders(600)
 	for name, change := range map[string]func(*verify.Verifier){
-		"scan":    func(v *verify.Verifier) { v.Tables = failing{Store: onlyStore{w.tables}, scan: true} },
-		"records": func(v *verify.Verifier) { v.Tables = failing{Store: onlyStore{w.tables}, records: true} },
-		"totals":  func(v *verify.Verifier) { v.Tables = failing{Store: onlyStore{w.tables}, totals: true} },
-		"load":    func(v *verify.Verifier) { v.Streams = failingStreams{w.events, w.events, true, false} },
-		"list":    func(v *verify.Verifier) { v.Streams = failingStreams{w.events, w.events, false, true} },
+		"scan":    func(v *verify.Verifier) { v.Tables = failing{Store: onlyStore{w.Tables}, scan: true} },
+		"records": func(v *verify.Verifier) { v.Tables = failing{Store: onlyStore{w.Tables}, records: true} },
+		"totals":  func(v *verify.Verifier) { v.Tables = failing{Store: onlyStore{w.Tables}, totals: true} },
+		"load":    func(v *verify.Verifier) { v.Streams = failingStreams{w.Events, w.Events, true, false} },
+		"list":    func(v *verify.Verifier) { v.Streams = failingStreams{w.Events, w.Events, false, true} },
 	} {
 		for _, workers := range []int{1, 4} {
 			v := w.verifier(false)

@@ -30,19 +30,19 @@ func TestTheLogsOperatorsHearOfAPortThatFails(t *testing.T) {
 	}
 	harmed := func(w *world) {
 		behind(w)
-		m, err := w.ledger.Manifests(w.t.Context(), 0, 1)
-		w.must(err)
-		w.must(w.blobs.Delete(w.t.Context(), eventlog.ManifestKey(m[0].First)))
-		w.must(w.blobs.Put(w.t.Context(), eventlog.SegmentFolder+"orphan", []byte("x")))
-		w.clock.Add((48 * time.Hour).Milliseconds())
+		m, err := w.Ledger.Manifests(w.TB.Context(), 0, 1)
+		w.Must(err)
+		w.Must(w.Blobs.Delete(w.TB.Context(), eventlog.ManifestKey(m[0].First)))
+		w.Must(w.Blobs.Put(w.TB.Context(), eventlog.SegmentFolder+"orphan", []byte("x")))
+		w.Wait(48 * time.Hour)
 	}
 	// mixed has the manifest of the second segment beside the first, and lost that one's object.
 	mixed := func(w *world) {
-		m, err := w.ledger.Manifests(w.t.Context(), 0, 2)
-		w.must(err)
+		m, err := w.Ledger.Manifests(w.TB.Context(), 0, 2)
+		w.Must(err)
 		m[1].First = m[0].First
-		w.must(eventlog.PutManifest(w.t.Context(), w.blobs, &m[1]))
-		w.must(w.blobs.Delete(w.t.Context(), m[0].Key))
+		w.Must(eventlog.PutManifest(w.TB.Context(), w.Blobs, &m[1]))
+		w.Must(w.Blobs.Delete(w.TB.Context(), m[0].Key))
 	}
 	deep, fix := logcheck.Options{Deep: true}, logcheck.Options{Deep: true, Fix: true}
 	sweepAll(t, []operation{
@@ -54,10 +54,10 @@ func TestTheLogsOperatorsHearOfAPortThatFails(t *testing.T) {
 		{name: "verify and fix the log", world: harmed, run: verifying(fix), state: (*world).logged},
 		{name: "sweep", world: harmed, state: (*world).logged, run: func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
 			_, err := w.log(g).Sweep(ctx, logcheck.MinSweepAge, false)
-			left, err2 := w.blobs.List(context.Background(), eventlog.SegmentFolder, "", 100)
+			left, err2 := w.Blobs.List(context.Background(), eventlog.SegmentFolder, "", 100)
 			return len(left), errors.Join(err, err2)
 		}},
-		{name: "restore manifests", state: (*world).logged, world: func(w *world) { w.ledger = memory.NewLedger() }, run: func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
+		{name: "restore manifests", state: (*world).logged, world: func(w *world) { w.Ledger = memory.NewLedger() }, run: func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
 			r, err := w.log(g).RestoreManifests(ctx)
 			return []any{r.After.Number, r.Manifests, r.Sound}, errors.Join(err, told(r.Findings))
 		}},
@@ -100,10 +100,10 @@ func verifyEvents(w *world, ctx context.Context, g faultport.Gate) (any, error) 
 // lose puts an older copy of the event store in its place.
 func (w *world) lose() {
 	older := memory.NewEvents()
-	events, _, err := w.events.Read(w.t.Context(), "", 9)
-	w.must(err)
+	events, _, err := w.Events.Read(w.TB.Context(), "", 9)
+	w.Must(err)
 	for _, e := range events {
-		w.must(older.Append(w.t.Context(), e.Stream, e.Version-1, []event.Event{e}))
+		w.Must(older.Append(w.TB.Context(), e.Stream, e.Version-1, []event.Event{e}))
 	}
-	w.events = older
+	w.Events = older
 }

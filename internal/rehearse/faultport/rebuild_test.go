@@ -12,9 +12,9 @@ import (
 )
 
 func (w *world) rebuild(id string) {
-	w.t.Helper()
-	_, err := w.driver(open).Run(w.t.Context(), id, request())
-	w.must(err)
+	w.TB.Helper()
+	_, err := w.driver(open).Run(w.TB.Context(), id, request())
+	w.Must(err)
 }
 
 // rebuilding is an operation that runs a request, and once more with another id.
@@ -33,7 +33,7 @@ func rebuilding(name string, r rebuild.Request, prepare func(*world)) operation 
 
 // delivered is shown after all was delivered.
 func (w *world) delivered() string {
-	w.must(w.project(context.Background(), open))
+	w.Must(w.project(context.Background(), open))
 	return w.shown()
 }
 
@@ -61,8 +61,8 @@ func TestOperatorsOfVersionsHearOfAPortThatFails(t *testing.T) {
 	t.Parallel()
 	twice := func(w *world) { w.rebuild("first") }
 	left := func(w *world) {
-		_, err := w.rebuilder(open).Prepare(w.t.Context(), "left", request())
-		w.must(err)
+		_, err := w.rebuilder(open).Prepare(w.TB.Context(), "left", request())
+		w.Must(err)
 	}
 	abandon := func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
 		e := w.rebuilder(g)
@@ -97,9 +97,7 @@ func TestOperatorsOfVersionsHearOfAPortThatFails(t *testing.T) {
 
 // actives is the number of the active version.
 func (w *world) actives() string {
-	p, err := w.control.Pointer(context.Background(), orders)
-	w.must(err)
-	v, _ := p.ActiveVersion()
+	v, _ := w.Pointer(orders).ActiveVersion()
 	return fmt.Sprint(v.Number)
 }
 

@@ -66,10 +66,10 @@ func sweepAll(t *testing.T, operations []operation) {
 }
 
 func behind(w *world) {
-	w.place("b6")
-	w.pay("b6")
-	w.pay("a14")
-	w.place("b9")
+	w.Place("b6")
+	w.Pay("b6")
+	w.Pay("a14")
+	w.Place("b9")
 }
 
 func TestCommandsReportAPortThatFails(t *testing.T) {
@@ -93,8 +93,8 @@ func TestCommandsReportAPortThatFails(t *testing.T) {
 func TestDeliveryReportsAPortThatFails(t *testing.T) {
 	t.Parallel()
 	newest := func(w *world) []event.Event {
-		events, _, err := w.events.Read(context.Background(), "9", 100)
-		w.must(err)
+		events, _, err := w.Events.Read(context.Background(), "9", 100)
+		w.Must(err)
 		return events
 	}
 	late := func(w *world) []event.Event { return newest(w)[1:] }

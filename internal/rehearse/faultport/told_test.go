@@ -38,14 +38,14 @@ func TestWhatIsToldOfAnOperationAndOfRunsReportsAPortThatFails(t *testing.T) {
 	twice := func(w *world) { w.rebuild("first") }
 	sweepAll(t, []operation{
 		{name: "trace an operation", run: func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
-			return w.finder(g).Operation(ctx, "c-a26")
+			return w.finder(g).Operation(ctx, "c-order-a26")
 		}},
 		{name: "trace an order", run: func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
 			return w.finder(g).Order(ctx, "a26")
 		}},
 		{name: "runs under way", world: func(w *world) {
-			_, err := w.rebuilder(open).Prepare(w.t.Context(), "left", request())
-			w.must(err)
+			_, err := w.rebuilder(open).Prepare(w.TB.Context(), "left", request())
+			w.Must(err)
 		}, run: func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
 			e := w.rebuilder(g)
 			pointer, err := e.Pointers.Pointer(ctx, orders)

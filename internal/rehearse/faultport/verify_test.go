@@ -15,9 +15,9 @@ import (
 // damage leaves rows behind, wrong, and missing.
 func damage(w *world) {
 	w.spoil(v1, "a26")
-	w.pay("a14")
-	w.place("b6")
-	w.pay("b6")
+	w.Pay("a14")
+	w.Place("b6")
+	w.Pay("b6")
 }
 
 // toldIn is an error when a problem that was found names a port that is broken as the reason.
@@ -49,7 +49,7 @@ func TestVerificationsReportAPortThatFails(t *testing.T) {
 	}
 	compare := func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
 		older := v1
-		v := &verify.Verifier{Tables: w.rows(g), Streams: w.streams(g), Log: w.reader(g), Workers: 1, Now: w.now}
+		v := &verify.Verifier{Tables: w.rows(g), Streams: w.streams(g), Log: w.reader(g), Workers: 1, Now: w.Now}
 		r, err := v.Rows(ctx, readmodel.Orders(), projection.Table{Projection: orders, Version: 2}, verify.Options{Against: &older})
 		return r, err
 	}
