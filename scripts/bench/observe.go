@@ -20,6 +20,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/app/operator"
 	"gakushoku/internal/edge/httpapi"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/observe"
@@ -228,7 +229,7 @@ func replayOnce(ctx context.Context, folder *embedded.Folder, v observer, events
 	ctx = observe.WithLogger(ctx, observe.NewLogger(io.Discard, zerolog.InfoLevel, "rebuild"))
 	ctx = observe.WithMetrics(observe.WithTracer(ctx, v.sent.Tracer()), v.sent.Metrics())
 	started := ownTime()
-	run, err := folder.Rebuild(ctx, rebuild.Request{Projection: "orders", DryRun: true}, embedded.RebuildOptions{})
+	run, err := folder.Rebuild(ctx, rebuild.Request{Projection: "orders", DryRun: true}, operator.RebuildOptions{})
 	took := ownTime() - started
 	if err == nil && run.Replay.Applied != int64(events) {
 		err = fmt.Errorf("%w: %d of %d", errOtherLog, run.Replay.Applied, events)

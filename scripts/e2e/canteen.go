@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"gakushoku/internal/app/lambdas"
+	"gakushoku/internal/app/operator"
+	"gakushoku/internal/app/stack"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/logcheck"
@@ -27,6 +29,7 @@ type canteen struct {
 	options
 	deployment *deployment
 	stack      *lambdas.Stack
+	ops        *operator.Installation
 	tables     *dynamodb.Client // for breaking things by hand
 	logs       *cloudwatchlogs.Client
 	client     *client
@@ -35,11 +38,11 @@ type canteen struct {
 }
 
 func openCanteen(ctx context.Context, o options, endpoint string, d *deployment) (*canteen, error) {
-	stack, err := lambdas.OpenStack(ctx, o.stack)
+	deployed, err := lambdas.OpenStack(ctx, o.stack)
 	if err != nil {
 		return nil, err
 	}
-	stack.Engine.Settings.PointerTTL, stack.Engine.Settings.ProjectorTimeout = pointerTTL, projectorTimeout
+	deployed.Settings.PointerTTL, deployed.Settings.ProjectorTimeout = pointerTTL, projectorTimeout
 	cloud, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading the AWS configuration: %w", err)
@@ -47,7 +50,7 @@ func openCanteen(ctx context.Context, o options, endpoint string, d *deployment)
 	base := strings.TrimSuffix(endpoint, "/") + "/restapis/" + d.outputs["ApiId"] + "/v1/_user_request_"
 	say("the API is at %s", base)
 	return &canteen{
-		options: o, deployment: d, stack: stack, tables: dynamodb.NewFromConfig(cloud), logs: cloudwatchlogs.NewFromConfig(cloud), client: newClient(base), opened: time.Now(),
+		options: o, deployment: d, stack: deployed, ops: stack.Of(deployed), tables: dynamodb.NewFromConfig(cloud), logs: cloudwatchlogs.NewFromConfig(cloud), client: newClient(base), opened: time.Now(),
 	}, nil
 }
 
@@ -124,7 +127,7 @@ const setUpLimit = 3 * time.Minute
 
 // wantLogSound verifies the log as an operator does: objects, manifests, and every stream.
 func (c *canteen) wantLogSound(ctx context.Context) error {
-	events, err := c.stack.ArchiveLog().VerifyEvents(ctx, true)
+	events, err := c.ops.LogCheck.VerifyEvents(ctx, true)
 	if err != nil {
 		return err
 	}
@@ -140,7 +143,7 @@ func (c *canteen) wantLogSound(ctx context.Context) error {
 
 // wantSound verifies a version of the orders against the events; 0 is the active one.
 func (c *canteen) wantSound(ctx context.Context, version int) error {
-	found, err := c.stack.ReadModels().Verify(ctx, readmodel.OrdersName, version, verify.Options{})
+	found, err := c.ops.Models.Verify(ctx, readmodel.OrdersName, version, verify.Options{})
 	if err != nil {
 		return err
 	}

@@ -80,10 +80,10 @@ func (c *canteen) unlessLost(ctx context.Context, check func(context.Context) er
 		stream, _, _ := strings.Cut(key, "@")
 		streams[stream] = true
 	}
-	if err := c.stack.ReadModels().Heal(ctx, readmodel.OrdersName, slices.Sorted(maps.Keys(streams)), func(verify.Healed) error { return nil }); err != nil {
+	if err := c.ops.Models.Heal(ctx, readmodel.OrdersName, slices.Sorted(maps.Keys(streams)), func(verify.Healed) error { return nil }); err != nil {
 		return err
 	}
-	if _, err := c.stack.ArchiveLog().Verify(ctx, logcheck.Options{Deep: true, Fix: true}); err != nil {
+	if _, err := c.ops.LogCheck.Verify(ctx, logcheck.Options{Deep: true, Fix: true}); err != nil {
 		return err
 	}
 	return check(ctx)

@@ -84,7 +84,7 @@ func (c *canteen) succeed(ctx context.Context, name string, r rebuild.Request) (
 func (c *canteen) approve(ctx context.Context, runID string) error {
 	var asked rebuild.Approval
 	err := until(ctx, runLimit, "run "+runID+" to want an approval", func(ctx context.Context) (asking bool, err error) {
-		asked, err = c.stack.Engine.PendingApproval(ctx, readmodel.OrdersName, runID)
+		asked, err = c.ops.Engine.PendingApproval(ctx, readmodel.OrdersName, runID)
 		if errors.Is(err, rebuild.ErrRefused) {
 			return false, nil // not yet
 		}
@@ -247,7 +247,7 @@ func rollBack(ctx context.Context, c *canteen) error {
 	if err := c.guests.waitServed(ctx, 3); err != nil {
 		return err
 	}
-	to, err := c.stack.Engine.Rollback(ctx, readmodel.OrdersName)
+	to, err := c.ops.Engine.Rollback(ctx, readmodel.OrdersName)
 	if err != nil {
 		return err
 	}
@@ -258,7 +258,7 @@ func rollBack(ctx context.Context, c *canteen) error {
 	if err != nil {
 		return err
 	}
-	dropped, err := c.stack.Engine.CleanupAll(ctx, readmodel.OrdersName)
+	dropped, err := c.ops.Engine.CleanupAll(ctx, readmodel.OrdersName)
 	if err == nil && !slices.Contains(dropped, active.Number) {
 		err = fmt.Errorf("the versions %v were dropped, not %d", dropped, active.Number)
 	}

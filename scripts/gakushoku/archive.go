@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/app/operator"
 	"gakushoku/internal/engine/logcheck"
 )
 
@@ -19,7 +20,7 @@ type archiveCommands struct {
 
 // withArchive opens the log for f.
 func (p *program) withArchive(on awsFlag, f func(*logcheck.Log) error) error {
-	return p.withPartly(on, embedded.NumberedLog, func(i installation) error { return f(i.ArchiveLog()) })
+	return p.withPartly(on, embedded.NumberedLog, func(i *operator.Installation) error { return f(i.LogCheck) })
 }
 
 type archiveStatusCommand struct {

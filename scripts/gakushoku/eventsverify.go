@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/app/operator"
 	"gakushoku/internal/engine/logcheck"
 )
 
@@ -27,8 +28,8 @@ Examples:
 func (c *eventsVerifyCommand) Run(p *program) error {
 	var report *logcheck.EventsReport
 	started := time.Now()
-	err := p.withPartly(c.awsFlag, embedded.EventStore, func(i installation) (err error) {
-		if report, err = i.ArchiveLog().VerifyEvents(p.ctx, c.Deep); err != nil {
+	err := p.withPartly(c.awsFlag, embedded.EventStore, func(i *operator.Installation) (err error) {
+		if report, err = i.LogCheck.VerifyEvents(p.ctx, c.Deep); err != nil {
 			return err
 		}
 		if c.JSON {

@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/app/operator"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
 )
@@ -27,8 +28,8 @@ Examples:
 }
 
 func (c *explainCommand) Run(p *program) error {
-	return p.withPartly(c.awsFlag, embedded.EventStore|embedded.ControlRecords, func(i installation) error {
-		e, err := i.ReadModels().Explain(p.ctx, c.Name, c.Key)
+	return p.withPartly(c.awsFlag, embedded.EventStore|embedded.ControlRecords, func(i *operator.Installation) error {
+		e, err := i.Models.Explain(p.ctx, c.Name, c.Key)
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"gakushoku/internal/app/operator"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/engine/verify"
 )
@@ -57,10 +58,10 @@ func (c *rebuildCommand) Run(p *program) error {
 	if c.Soak != nil && *c.Soak < 0 {
 		return usagef("--soak: %s is not a time from 0s on", *c.Soak)
 	}
-	return p.withInstallation(c.awsFlag, func(i installation) error {
+	return p.withInstallation(c.awsFlag, func(i *operator.Installation) error {
 		names := []string{c.Name}
 		if c.All {
-			names = i.ReadModels().Names()
+			names = i.Models.Names()
 		}
 		for _, name := range names {
 			if err := c.rebuild(p, i, name); err != nil {
@@ -71,13 +72,13 @@ func (c *rebuildCommand) Run(p *program) error {
 	})
 }
 
-func (c *rebuildCommand) rebuild(p *program, i installation, name string) error {
+func (c *rebuildCommand) rebuild(p *program, i *operator.Installation, name string) error {
 	if c.FromInconsistency {
-		return p.healInconsistent(i.ReadModels(), name, c.JSON)
+		return p.healInconsistent(i.Models, name, c.JSON)
 	}
 	request := c.request(name)
 	if len(c.Stream) > 0 {
-		streams, err := i.ReadModels().StreamNames(p.ctx, name, c.Stream)
+		streams, err := i.Models.StreamNames(p.ctx, name, c.Stream)
 		if err != nil {
 			return err
 		}
@@ -117,7 +118,7 @@ func stoppedInSoak(run *rebuild.Run) error {
 }
 
 // runToResume is the id of a run that is named, or of the last one that is under way.
-func (p *program) runToResume(i installation, name, runID string) (string, error) {
+func (p *program) runToResume(i *operator.Installation, name, runID string) (string, error) {
 	if runID != "last" {
 		return runID, nil
 	}
@@ -159,7 +160,7 @@ func (c *rebuildCommand) request(name string) rebuild.Request {
 }
 
 // runRebuild runs a request, or goes on with a run, and shows how far it has come.
-func (p *program) runRebuild(i installation, request rebuild.Request, resume string) (run rebuild.Run, err error) {
+func (p *program) runRebuild(i *operator.Installation, request rebuild.Request, resume string) (run rebuild.Run, err error) {
 	show := newRebuildProgress(p, request.Projection)
 	defer func() { show.end(err) }()
 	if resume != "" {

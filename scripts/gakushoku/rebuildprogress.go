@@ -11,7 +11,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
-	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/app/operator"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/observe"
 )
@@ -41,8 +41,8 @@ func newRebuildProgress(p *program, name string) *rebuildProgress {
 	return g
 }
 
-func (g *rebuildProgress) options() embedded.RebuildOptions {
-	return embedded.RebuildOptions{Progress: g.report}
+func (g *rebuildProgress) options() operator.RebuildOptions {
+	return operator.RebuildOptions{Progress: g.report}
 }
 
 // report takes what the engine tells.

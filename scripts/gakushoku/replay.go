@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/app/operator"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventio"
 	"gakushoku/internal/engine/rebuild"
@@ -37,7 +38,7 @@ Examples:
 
 func (c *replayCommand) Run(p *program) error {
 	if c.AWS != "" {
-		return p.withInstallation(c.awsFlag, func(i installation) error { return c.replay(p, i.EachEvent) })
+		return p.withInstallation(c.awsFlag, func(i *operator.Installation) error { return c.replay(p, i.EachEvent) })
 	}
 	began := false
 	err := p.withFolder(false, func(folder *embedded.Folder) error {
@@ -156,7 +157,7 @@ func (c *replayCommand) fill(p *program, lines io.Reader) (report eventio.Report
 	}
 	if err == nil {
 		var run rebuild.Run
-		if run, err = folder.Rebuild(p.ctx, rebuild.Request{Projection: readmodel.OrdersName, AllowParked: report.Streams}, embedded.RebuildOptions{}); err == nil {
+		if run, err = folder.Rebuild(p.ctx, rebuild.Request{Projection: readmodel.OrdersName, AllowParked: report.Streams}, operator.RebuildOptions{}); err == nil {
 			rows = run.Replay.Rows
 		}
 	}

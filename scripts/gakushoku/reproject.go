@@ -67,7 +67,7 @@ func (c *reprojectCommand) intoFolder(p *program) error {
 	return p.withFolder(true, func(folder *embedded.Folder) error {
 		started := time.Now()
 		// Whatever the file holds is replayed: a payment of an unknown order is a warning.
-		run, err := p.runRebuild(folder, rebuild.Request{Projection: readmodel.OrdersName, AllowParked: math.MaxInt}, "")
+		run, err := p.runRebuild(folder.Installation, rebuild.Request{Projection: readmodel.OrdersName, AllowParked: math.MaxInt}, "")
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"text/tabwriter"
 
+	"gakushoku/internal/app/operator"
 	"gakushoku/internal/engine/rebuild"
 )
 
@@ -27,7 +28,7 @@ func (c *runsCommand) Run(p *program) error {
 	if c.Last < 1 {
 		return usagef("--last must be at least 1, not %d", c.Last)
 	}
-	return p.withInstallation(c.awsFlag, func(i installation) error {
+	return p.withInstallation(c.awsFlag, func(i *operator.Installation) error {
 		past, err := i.History(p.ctx, c.Name, c.Last)
 		if err != nil {
 			return err

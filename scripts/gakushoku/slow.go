@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/app/operator"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/observe/spans"
@@ -45,7 +45,7 @@ func (c *slowCommand) Run(p *program) error {
 	case c.TraceURL != "" && !timeline.NamesTrace(c.TraceURL):
 		return usagef("--trace-url: %q has no %s", c.TraceURL, timeline.TraceIDPlace)
 	}
-	return p.withPartly(c.awsFlag, 0, func(i installation) error {
+	return p.withPartly(c.awsFlag, 0, func(i *operator.Installation) error {
 		if c.TraceURL == "" {
 			c.TraceURL = i.TraceURL()
 		}
@@ -97,12 +97,12 @@ const slowRuns = 100
 
 // rebuilds are those that have begun since then. They note
 // themselves how long each of their steps took.
-func (c *slowCommand) rebuilds(ctx context.Context, on installation) ([]spans.Operation, error) {
+func (c *slowCommand) rebuilds(ctx context.Context, on *operator.Installation) ([]spans.Operation, error) {
 	var all []spans.Operation
-	if folder, ok := on.(*embedded.Folder); ok && folder.Broken() != nil {
-		return nil, nil // which has been said
+	if on.Partial {
+		return nil, nil // a warning has been printed
 	}
-	for _, name := range on.ReadModels().Names() {
+	for _, name := range on.Models.Names() {
 		past, err := on.History(ctx, name, slowRuns)
 		if err != nil {
 			return nil, fmt.Errorf("reading the runs of %s: %w", name, err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/app/operator"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/event"
@@ -30,7 +31,7 @@ Examples:
 }
 
 func (c *listCommand) Run(p *program) error {
-	return p.withPartly(c.awsFlag, embedded.ControlRecords, func(i installation) error {
+	return p.withPartly(c.awsFlag, embedded.ControlRecords, func(i *operator.Installation) error {
 		status, err := i.Versions(p.ctx)
 		if err != nil {
 			return err
@@ -78,7 +79,7 @@ Examples:
 }
 
 func (c *statusCommand) Run(p *program) error {
-	return p.withPartly(c.awsFlag, embedded.ControlRecords, func(i installation) error {
+	return p.withPartly(c.awsFlag, embedded.ControlRecords, func(i *operator.Installation) error {
 		if c.Watch {
 			return c.watch(p, i)
 		}
@@ -101,7 +102,7 @@ var errNoEvents = errors.New("how far the events were applied, since the event s
 const watchEvery = time.Second
 
 // watch shows the status again and again: in place on a terminal, one after the other elsewhere.
-func (c *statusCommand) watch(p *program, i installation) error {
+func (c *statusCommand) watch(p *program, i *operator.Installation) error {
 	for {
 		status, err := i.Versions(p.ctx)
 		if err == nil {
@@ -122,7 +123,7 @@ func (c *statusCommand) watch(p *program, i installation) error {
 	}
 }
 
-func (c *statusCommand) show(p *program, s embedded.Status, counted bool) error {
+func (c *statusCommand) show(p *program, s operator.Status, counted bool) error {
 	if c.JSON {
 		return p.printJSON(s)
 	}
@@ -146,7 +147,7 @@ func (c *statusCommand) show(p *program, s embedded.Status, counted bool) error 
 	return p.showRunsUnderWay(s)
 }
 
-func (p *program) showRunsUnderWay(s embedded.Status) error {
+func (p *program) showRunsUnderWay(s operator.Status) error {
 	for _, projected := range s.Projections {
 		for i := range projected.Runs {
 			if err := p.printf("\n%s\n", runLine(&projected.Runs[i], s.Stack != "")); err != nil {
@@ -158,7 +159,7 @@ func (p *program) showRunsUnderWay(s embedded.Status) error {
 }
 
 // eventsLine tells how many events there are, and how far they are applied.
-func eventsLine(s embedded.Status) string {
+func eventsLine(s operator.Status) string {
 	events := plural(int64(s.Head), "event")
 	switch {
 	case s.NoEvents:
@@ -174,7 +175,7 @@ func eventsLine(s embedded.Status) string {
 	return fmt.Sprintf("%s, %d applied: up to date", events, s.Applied)
 }
 
-func showVersions(w io.Writer, s embedded.Status, counted bool) error {
+func showVersions(w io.Writer, s operator.Status, counted bool) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	head := "PROJECTION\tVERSION\tSTATE\tREVISION\tSINCE\tRUN"
 	if counted {

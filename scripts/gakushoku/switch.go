@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"gakushoku/internal/app/operator"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/fault/wait"
 )
@@ -25,7 +26,7 @@ Example:
 }
 
 func (c *rollbackCommand) Run(p *program) error {
-	return p.withInstallation(c.awsFlag, func(i installation) error {
+	return p.withInstallation(c.awsFlag, func(i *operator.Installation) error {
 		back, err := i.Rollback(p.ctx, c.Name, c.Force)
 		if err != nil {
 			return err
@@ -52,7 +53,7 @@ Example:
 }
 
 func (c *cleanupCommand) Run(p *program) error {
-	return p.withInstallation(c.awsFlag, func(i installation) error {
+	return p.withInstallation(c.awsFlag, func(i *operator.Installation) error {
 		numbers, err := i.CleanUp(p.ctx, c.Name, c.Force)
 		if asked, none := i.Approval(p.ctx, c.Name); none == nil {
 			fmt.Fprintf(p.stderr, "A rebuild of %s (run %s) waits for approval: gakushoku projection approve %s\n", c.Name, asked.Run.ID, c.Name)
@@ -99,7 +100,7 @@ Examples:
 }
 
 func (c *approveCommand) Run(p *program) error {
-	return p.withInstallation(c.awsFlag, func(i installation) error {
+	return p.withInstallation(c.awsFlag, func(i *operator.Installation) error {
 		asked, err := c.question(p, i)
 		if err != nil {
 			return err
@@ -133,7 +134,7 @@ const (
 	startGrace   = 5 * time.Second
 )
 
-func (c *approveCommand) question(p *program, i installation) (rebuild.Approval, error) {
+func (c *approveCommand) question(p *program, i *operator.Installation) (rebuild.Approval, error) {
 	for began := time.Now(); ; {
 		asked, err := i.Approval(p.ctx, c.Name)
 		comes := errors.Is(err, rebuild.ErrNotYet) || errors.Is(err, rebuild.ErrNoRun) && time.Since(began) < startGrace
@@ -160,7 +161,7 @@ Example:
 }
 
 func (c *abandonCommand) Run(p *program) error {
-	return p.withInstallation(c.awsFlag, func(i installation) error {
+	return p.withInstallation(c.awsFlag, func(i *operator.Installation) error {
 		runs, err := i.Abandon(p.ctx, c.Name)
 		if err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"gakushoku/internal/app/operator"
 	"gakushoku/internal/operate/timeline"
 )
 
@@ -40,7 +41,7 @@ func (c *traceCommand) Run(p *program) error {
 	case c.TraceURL != "" && !timeline.NamesTrace(c.TraceURL):
 		return usagef("--trace-url: %q has no %s", c.TraceURL, timeline.TraceIDPlace)
 	}
-	return p.withPartly(c.awsFlag, 0, func(i installation) error {
+	return p.withPartly(c.awsFlag, 0, func(i *operator.Installation) error {
 		if c.TraceURL == "" {
 			c.TraceURL = i.TraceURL()
 		}

@@ -10,10 +10,8 @@ import (
 
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/eventstore"
-	"gakushoku/internal/engine/logcheck"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
-	"gakushoku/internal/observe"
 	"gakushoku/internal/operate/health"
 )
 
@@ -31,14 +29,6 @@ const (
 // logFolder holds the objects of the numbered log; its control records are in ledgerFile.
 func logFolder(dir string) string  { return filepath.Join(dir, "log") }
 func ledgerFile(dir string) string { return filepath.Join(dir, "log.db") }
-
-// Log reads the numbered log of this folder.
-func (f *Folder) Log() *eventlog.Reader { return &eventlog.Reader{Ledger: f.Ledger, Blobs: f.Blobs} }
-
-// Archiver appends to the numbered log of this folder.
-func (f *Folder) Archiver() *eventlog.Archiver {
-	return &eventlog.Archiver{Ledger: f.Ledger, Blobs: f.Blobs, Now: time.Now, NewID: observe.NewID}
-}
 
 // ArchiveFollower brings the numbered log up to date as events come.
 func (f *Folder) ArchiveFollower() *eventlog.Follower {
@@ -59,26 +49,6 @@ func (f *Folder) Archive(ctx context.Context) error {
 
 // archivePatience is how long an archiver may take from a commit to the manifest.
 const archivePatience = 2 * time.Second
-
-// ArchiveLog is the numbered log of this folder, to be looked at, verified and repaired. It does
-// without the events, or the log, when they cannot be opened.
-func (f *Folder) ArchiveLog() *logcheck.Log {
-	l := &logcheck.Log{Now: time.Now, NewID: observe.NewID, Patience: archivePatience}
-	if f.Ledger != nil {
-		l.Ledger, l.Blobs = f.Ledger, f.Blobs
-	}
-	if f.Events != nil {
-		l.Store = f.Events
-	}
-	if f.Broken() == nil {
-		l.CatchUp, l.Waiting = f.archiveSound, f.ArchiveFollower().Waiting
-		l.Misfit = f.misfit
-	}
-	if f.Events != nil && f.Ledger != nil {
-		l.Batch = f.batchOf
-	}
-	return l
-}
 
 // archiveSound is Archive for a verification: it appends nothing when the store has lost events of
 // the streams that wait, since the archiver may then take for new what the log has.
@@ -135,7 +105,7 @@ func (f *Folder) logLag(ctx context.Context, now time.Time) (health.Lag, error) 
 	if err := f.holds(ctx, archived); err != nil {
 		return health.Lag{}, err
 	}
-	if _, err := f.ArchiveLog().WholeHead(ctx); errors.Is(err, eventlog.ErrLedgerBehind) {
+	if _, err := f.LogCheck.WholeHead(ctx); errors.Is(err, eventlog.ErrLedgerBehind) {
 		return health.Lag{}, errors.Join(health.Problemf("%v", eventlog.ErrLedgerBehind), err)
 	} else if err != nil {
 		return health.Lag{}, err

@@ -54,7 +54,7 @@ func archiveForEver(dir string) {
 // compareWithLog wants every event of the store in the log, once.
 func compareWithLog(t *testing.T, folder *embedded.Folder) {
 	t.Helper()
-	r, err := folder.ArchiveLog().Verify(t.Context(), logcheck.Options{Deep: true})
+	r, err := folder.LogCheck.Verify(t.Context(), logcheck.Options{Deep: true})
 	if err != nil {
 		t.Fatal(err)
 	}

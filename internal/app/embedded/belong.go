@@ -12,29 +12,18 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// folderKey is the object that says to which folder a log belongs.
+// folderKey is the object that names the folder to which a log belongs.
 const folderKey = "folder.json"
 
-// member is a part that says to which folder it belongs.
-type member struct {
-	name string
-	// belong returns the folder's id; a part that has none gets this one, unless it is "".
-	belong func(ctx context.Context, id string) (string, error)
-}
-
-func (f *Folder) members() []member {
-	return []member{{"events.db", f.Events.Belong}, {"control.db", f.Control.Belong}, {"log.db", f.Ledger.Belong}, {"log/", f.logBelongs}}
-}
-
-// belong notices parts of another folder. Parts from before there were ids are taken in once, when
-// nothing contradicts that.
+// belong detects parts of another folder. Parts without an id, from before there were ids, are given this
+// folder's once, unless the events contradict that.
 func (f *Folder) belong(ctx context.Context) error {
 	id, err := f.id(ctx)
 	if err != nil {
 		return err
 	}
 	var aliens, unknown []string
-	for _, m := range f.members() {
+	for _, m := range f.parts {
 		theirs, err := m.belong(ctx, "")
 		switch {
 		case err != nil:
@@ -53,7 +42,7 @@ func (f *Folder) belong(ctx context.Context) error {
 	if len(unknown) == 0 || errors.Is(f.CheckEvents(ctx), eventstore.ErrOtherStore) {
 		return nil
 	}
-	for _, m := range f.members() {
+	for _, m := range f.parts {
 		if _, err := m.belong(ctx, id); err != nil {
 			return err
 		}
@@ -61,7 +50,7 @@ func (f *Folder) belong(ctx context.Context) error {
 	return nil
 }
 
-// id is the folder's id. A folder without one has that of its events.
+// id returns the folder's id. A folder without one takes that of its events.
 func (f *Folder) id(ctx context.Context) (string, error) {
 	m, found, err := readMarker(f.Dir)
 	if err != nil || m.Folder != "" {
@@ -74,7 +63,7 @@ func (f *Folder) id(ctx context.Context) (string, error) {
 	return id, err
 }
 
-// logBelongs is the belong of the log's objects.
+// logBelongs is part.belong of the objects of the log.
 func (f *Folder) logBelongs(ctx context.Context, id string) (string, error) {
 	var there marker
 	raw, err := f.Blobs.Get(ctx, folderKey)

@@ -22,6 +22,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/app/operator"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
@@ -281,12 +282,12 @@ func TestRebuildWhileOrdersComeIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want := 2; want <= 3; want++ {
-		run, err := folder.Rebuild(t.Context(), rebuild.Request{Projection: readmodel.OrdersName}, embedded.RebuildOptions{})
+		run, err := folder.Rebuild(t.Context(), rebuild.Request{Projection: readmodel.OrdersName}, operator.RebuildOptions{})
 		if err != nil || run.ToVersion != want || run.FromVersion != want-1 {
 			t.Errorf("Rebuild: %+v, %v", run, err)
 		}
 	}
-	if _, err := folder.Rebuild(t.Context(), rebuild.Request{Projection: "no such projection"}, embedded.RebuildOptions{}); err == nil {
+	if _, err := folder.Rebuild(t.Context(), rebuild.Request{Projection: "no such projection"}, operator.RebuildOptions{}); err == nil {
 		t.Error("an unknown projection must be refused")
 	}
 	err = errors.Join(folder.Close(), process.Process.Kill())

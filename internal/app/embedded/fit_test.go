@@ -113,22 +113,22 @@ func TestOlderEventsUnderANewerLogAreTold(t *testing.T) {
 			if _, err := OpenServer(t.Context(), ServeOptions{Dir: f.Dir, Addr: "127.0.0.1:0"}); !errors.Is(err, eventstore.ErrOtherStore) {
 				t.Errorf("serving: %v", err)
 			}
-			if r, err := f.ArchiveLog().VerifyEvents(t.Context(), false); err != nil || r.Sound || r.Counts[logcheck.Misfit] != 1 {
+			if r, err := f.LogCheck.VerifyEvents(t.Context(), false); err != nil || r.Sound || r.Counts[logcheck.Misfit] != 1 {
 				t.Errorf("events verify: %+v, %v", r, err)
 			}
-			if r, err := f.ArchiveLog().Verify(t.Context(), logcheck.Options{}); err == nil && r.Sound {
+			if r, err := f.LogCheck.Verify(t.Context(), logcheck.Options{}); err == nil && r.Sound {
 				t.Errorf("archive verify: %+v", r)
 			}
-			if r, err := f.ReadModels().Verify(t.Context(), readmodel.OrdersName, 0, verify.Options{}); err != nil || r.Sound || !strings.Contains(r.Misfit, "lost-events.md") {
+			if r, err := f.Models.Verify(t.Context(), readmodel.OrdersName, 0, verify.Options{}); err != nil || r.Sound || !strings.Contains(r.Misfit, "lost-events.md") {
 				t.Errorf("projection verify: %+v, %v", r, err)
 			}
-			if _, err := f.ArchiveLog().RestoreManifests(t.Context()); err != nil {
+			if _, err := f.LogCheck.RestoreManifests(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if err := f.CheckEvents(t.Context()); !errors.Is(err, eventstore.ErrOtherStore) {
 				t.Errorf("check once the manifests are restored: %v", err)
 			}
-			if s, err := f.ArchiveLog().Status(t.Context()); err == nil && s.Misfit == "" {
+			if s, err := f.LogCheck.Status(t.Context()); err == nil && s.Misfit == "" {
 				t.Errorf("status once the manifests are restored: %+v", s)
 			}
 			n := 0
@@ -191,10 +191,10 @@ func TestLostObjectsAreMadeAgainFromTheStore(t *testing.T) {
 			if got := partOf(t, f, health.PartLogLag); !c.deep && (got.Status != health.Failing || !strings.Contains(got.Detail, "archive verify --fix")) {
 				t.Errorf("health: %+v", got)
 			}
-			if r, err := f.ArchiveLog().Verify(t.Context(), logcheck.Options{Deep: c.deep}); err != nil || r.Sound {
+			if r, err := f.LogCheck.Verify(t.Context(), logcheck.Options{Deep: c.deep}); err != nil || r.Sound {
 				t.Errorf("before: %+v, %v", r, err)
 			}
-			r, err := f.ArchiveLog().Verify(t.Context(), logcheck.Options{Deep: c.deep, Fix: true})
+			r, err := f.LogCheck.Verify(t.Context(), logcheck.Options{Deep: c.deep, Fix: true})
 			if err != nil || !r.Sound || r.Mended() < 1 {
 				t.Errorf("fixing: %+v, %v", r, err)
 			}
@@ -226,10 +226,10 @@ func TestWhoeverNeedsOnlyTheLogOpensNoMore(t *testing.T) {
 			if log.Broken() == nil || !strings.Contains(log.Broken().Error(), damaged) {
 				t.Errorf("broken: %v", log.Broken())
 			}
-			if r, err := log.ArchiveLog().Verify(t.Context(), logcheck.Options{}); err != nil || !r.Sound {
+			if r, err := log.LogCheck.Verify(t.Context(), logcheck.Options{}); err != nil || !r.Sound {
 				t.Errorf("verify: %+v, %v", r, err)
 			}
-			if _, err := log.ArchiveLog().Status(t.Context()); err != nil {
+			if _, err := log.LogCheck.Status(t.Context()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -265,7 +265,7 @@ func TestPartOfAnotherFolderIsTold(t *testing.T) {
 			if err := f.CheckEvents(t.Context()); !errors.Is(err, eventstore.ErrOtherStore) || !strings.Contains(err.Error(), part) {
 				t.Errorf("check: %v", err)
 			}
-			if r, err := f.ArchiveLog().VerifyEvents(t.Context(), false); err != nil || r.Sound || r.Counts[logcheck.Misfit] != 1 {
+			if r, err := f.LogCheck.VerifyEvents(t.Context(), false); err != nil || r.Sound || r.Counts[logcheck.Misfit] != 1 {
 				t.Errorf("events verify: %+v, %v", r, err)
 			}
 		})
@@ -287,7 +287,7 @@ func TestFolderFromBeforeIdsIsTakenInOnce(t *testing.T) {
 	ids := map[string]bool{}
 	for range 2 {
 		f = openFolderAt(t, f.Dir)
-		for _, m := range f.members() {
+		for _, m := range f.parts {
 			id, err := m.belong(t.Context(), "")
 			if ids[id] = true; err != nil || id == "" {
 				t.Errorf("%s belongs to %q: %v", m.name, id, err)
@@ -310,10 +310,10 @@ func TestEventsCopiedAloneWhileServedAreTold(t *testing.T) {
 	}
 	c := openFolderAt(t, alone)
 	for range 2 { // looking makes it no better
-		if r, err := c.ArchiveLog().VerifyEvents(t.Context(), false); err != nil || r.Sound || r.Counts[logcheck.Misfit] != 1 {
+		if r, err := c.LogCheck.VerifyEvents(t.Context(), false); err != nil || r.Sound || r.Counts[logcheck.Misfit] != 1 {
 			t.Errorf("events verify: %+v, %v", r, err)
 		}
-		if r, err := c.ArchiveLog().Verify(t.Context(), logcheck.Options{}); err != nil || r.Sound || r.Counts[logcheck.Misfit] != 1 {
+		if r, err := c.LogCheck.Verify(t.Context(), logcheck.Options{}); err != nil || r.Sound || r.Counts[logcheck.Misfit] != 1 {
 			t.Errorf("archive verify: %+v, %v", r, err)
 		}
 	}

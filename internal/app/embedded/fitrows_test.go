@@ -24,7 +24,7 @@ func TestOlderTableIsToldAndMended(t *testing.T) {
 	if status, err := f.Versions(t.Context()); err != nil || !strings.Contains(status.Misfit, "older copy") {
 		t.Errorf("status: %+v, %v", status, err)
 	}
-	if v, err := f.ReadModels().Verify(t.Context(), readmodel.OrdersName, 0, verify.Options{Fix: true}); err != nil || !v.Sound {
+	if v, err := f.Models.Verify(t.Context(), readmodel.OrdersName, 0, verify.Options{Fix: true}); err != nil || !v.Sound {
 		t.Errorf("fixing: %+v, %v", v, err)
 	}
 	if got := partOf(t, f, health.PartReadModel); got.Status != health.OK {
@@ -60,10 +60,10 @@ func TestMissingSegmentIsCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s, err := f.ArchiveLog().Status(t.Context()); err != nil || s.Lost != 1 {
+	if s, err := f.LogCheck.Status(t.Context()); err != nil || s.Lost != 1 {
 		t.Errorf("status: %+v, %v", s, err)
 	}
-	if s, err := f.ArchiveLog().Stats(t.Context(), true); err != nil || s.Lost != 1 {
+	if s, err := f.LogCheck.Stats(t.Context(), true); err != nil || s.Lost != 1 {
 		t.Errorf("stats: %+v, %v", s, err)
 	}
 }

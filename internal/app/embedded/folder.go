@@ -1,5 +1,4 @@
-// Package embedded is the only place that knows both sides, the ports and their adapters: it
-// builds the whole system for AWS or for one embedded process, out of the same parts.
+// Package embedded is the whole system in one process, on one data folder: SQLite databases and files.
 package embedded
 
 import (
@@ -16,13 +15,9 @@ import (
 	"sync"
 	"time"
 
-	"gakushoku/internal/canteen"
-	"gakushoku/internal/engine/command"
-	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/app/operator"
+	"gakushoku/internal/app/wiring"
 	"gakushoku/internal/engine/projection"
-	"gakushoku/internal/engine/query"
-	"gakushoku/internal/engine/verify"
-	"gakushoku/internal/observe"
 	"gakushoku/internal/store/files"
 	"gakushoku/internal/store/sqlite"
 )
@@ -41,16 +36,19 @@ const projectorName = "projector"
 
 // Folder is an opened data folder: the embedded system without its server.
 type Folder struct {
-	Dir      string
-	Events   *sqlite.Events
-	Tables   *sqlite.Tables
-	Control  *sqlite.Control
-	Ledger   *sqlite.Ledger // of the numbered log
-	Blobs    *files.Blobs   // its objects
-	Pointers *projection.CachedPointers
+	Dir     string
+	Events  *sqlite.Events
+	Tables  *sqlite.Tables
+	Control *sqlite.Control
+	Ledger  *sqlite.Ledger // of the numbered log
+	Blobs   *files.Blobs   // its objects
 
-	opened fs.FileInfo // the folder
-	broken []error     // why parts are nil that were not needed
+	wiring.Ports           // the same stores as ports, with the engine that stands on them
+	*operator.Installation // the folder as operators work on it
+
+	opened fs.FileInfo // the folder itself
+	parts  []part      // once all are open
+	broken []error     // why parts that were not needed are nil
 	alien  error       // eventstore.ErrOtherStore when parts belong to another folder
 
 	lastSegment lastSegment // see stored
@@ -232,21 +230,6 @@ func (f *Folder) Close() error {
 	return errors.Join(errs...)
 }
 
-// Commands is the handler of commands on this folder.
-func (f *Folder) Commands() *command.Handler {
-	return &command.Handler{Streams: f.Events, Now: time.Now, NewID: observe.NewID}
-}
-
-// Queries is the service that answers queries on this folder.
-func (f *Folder) Queries() *query.Service {
-	return &query.Service{Pointers: f.Pointers, Browser: f.Tables, Streams: f.Events, Projections: canteen.Projections(), Now: time.Now}
-}
-
-// Projector writes the read models of this folder.
-func (f *Folder) Projector() *projection.Projector {
-	return &projection.Projector{Projections: canteen.Projections(), Pointers: f.Pointers, Tables: f.Tables, Streams: f.Events, Now: time.Now}
-}
-
 // projectorTimeout is how long the projector may take for one batch; a rebuild waits as long
 // for batches that do not know its version yet. A batch that takes longer is tried again with
 // fewer events.
@@ -254,21 +237,6 @@ const projectorTimeout = 2 * time.Second
 
 // lagBound is by when the embedded projector has brought in an event, unless it is overloaded.
 const lagBound = 2 * time.Second
-
-// ReadModels is what an operator does about the rows of this folder. Explaining them needs no log.
-func (f *Folder) ReadModels() *verify.ReadModels {
-	m := &verify.ReadModels{
-		Verifier:    verify.Verifier{Tables: f.Tables, Streams: f.Events, Projector: f.Projector(), LagBound: lagBound, Now: time.Now},
-		Projections: canteen.Projections(), Pointers: f.Control, Check: f.CheckChanges,
-	}
-	if f.Broken() == nil {
-		m.Misfit = f.eventsMisfit
-	}
-	if f.Ledger != nil {
-		m.Numbers, m.Log = &eventlog.Numberer{Log: f.Log(), Streams: f.Events}, f.Log()
-	}
-	return m
-}
 
 // Follower brings the read models up to date as events come.
 func (f *Folder) Follower() *projection.Follower {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"gakushoku/internal/app/operator"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/eventstore"
@@ -249,9 +250,9 @@ func TestAnOlderEventStoreIsNeverGoneOnWith(t *testing.T) {
 			_, projecting := f.Follower().Once(t.Context())
 			_, looking := f.Status(t.Context())
 			_, serving := OpenServer(t.Context(), ServeOptions{Dir: f.Dir, Addr: "127.0.0.1:0"})
-			_, rebuilding := f.Rebuild(t.Context(), rebuild.Request{Projection: readmodel.OrdersName}, RebuildOptions{})
-			_, fixing := f.ReadModels().Verify(t.Context(), readmodel.OrdersName, 0, verify.Options{Fix: true})
-			healing := f.ReadModels().Heal(t.Context(), readmodel.OrdersName, nil, nil)
+			_, rebuilding := f.Rebuild(t.Context(), rebuild.Request{Projection: readmodel.OrdersName}, operator.RebuildOptions{})
+			_, fixing := f.Models.Verify(t.Context(), readmodel.OrdersName, 0, verify.Options{Fix: true})
+			healing := f.Models.Heal(t.Context(), readmodel.OrdersName, nil, nil)
 			for what, err := range map[string]error{
 				"projecting": projecting, "archiving": f.Archive(t.Context()), "looking": looking, "serving": serving, "rebuilding": rebuilding,
 				"fixing": fixing, "healing": healing,
@@ -331,11 +332,11 @@ func TestAVerificationOfAStoreThatHasLostEventsAppendsNothing(t *testing.T) {
 			}
 			f = openFolderAt(t, f.Dir)
 			for range 3 {
-				r, err := f.ArchiveLog().Verify(t.Context(), logcheck.Options{Deep: true})
+				r, err := f.LogCheck.Verify(t.Context(), logcheck.Options{Deep: true})
 				if err != nil || r.Counts[logcheck.EventExtra] != 1 || r.Total() != 1 || r.Repeats != 0 {
 					t.Errorf("archive verify: %+v, %v", r, err)
 				}
-				e, err := f.ArchiveLog().VerifyEvents(t.Context(), true)
+				e, err := f.LogCheck.VerifyEvents(t.Context(), true)
 				if err != nil || e.Sound || e.Log.Counts[logcheck.EventExtra] != 1 {
 					t.Errorf("events verify: %+v, %v", e, err)
 				}
@@ -378,11 +379,11 @@ func TestARowOfAStreamThatWasLostIsLeftAlone(t *testing.T) {
 			t.Errorf("after %s: %+v, %v", after, rows[lost], err)
 		}
 	}
-	if _, err := f.Rebuild(t.Context(), rebuild.Request{Projection: readmodel.OrdersName, FromEventNumber: 1}, RebuildOptions{}); err != nil {
+	if _, err := f.Rebuild(t.Context(), rebuild.Request{Projection: readmodel.OrdersName, FromEventNumber: 1}, operator.RebuildOptions{}); err != nil {
 		t.Error(err)
 	}
 	wantLeft("a rebuild in place")
-	m := f.ReadModels()
+	m := f.Models
 	m.LagBound = time.Millisecond
 	if err := m.Heal(t.Context(), readmodel.OrdersName, []string{lost}, func(verify.Healed) error { return nil }); err != nil {
 		t.Error(err)
@@ -421,13 +422,13 @@ func TestALogThatWasLostIsNoticed(t *testing.T) {
 			settled(t, f)
 			without(t, f, lost...)
 			f = openFolderAt(t, f.Dir)
-			_, status := f.ArchiveLog().Status(t.Context())
+			_, status := f.LogCheck.Status(t.Context())
 			for what, err := range map[string]error{"status": status, "replay": f.EachEvent(t.Context(), nil), "archiving": f.Archive(t.Context())} {
 				if !errors.Is(err, eventlog.ErrLedgerBehind) {
 					t.Errorf("%s: %v", what, err)
 				}
 			}
-			if r, err := f.ArchiveLog().Verify(t.Context(), logcheck.Options{}); err == nil && r.Sound {
+			if r, err := f.LogCheck.Verify(t.Context(), logcheck.Options{}); err == nil && r.Sound {
 				t.Errorf("verify: %+v", r)
 			}
 			if got := partOf(t, f, health.PartLogLag); got.Status != health.Failing || !strings.Contains(got.Detail, "the ledger of the log was lost") {

@@ -101,6 +101,7 @@ func openStores(ctx context.Context, dir string, needed Parts) (*Folder, error) 
 	f := &Folder{Dir: dir, Tables: sqlite.OpenTables(filepath.Join(dir, "readmodels"))}
 	err := f.open(ctx, needed)
 	if err == nil {
+		f.build()
 		err = f.prepare(ctx)
 	}
 	if err != nil {
@@ -155,6 +156,22 @@ func (f *Folder) openLog(ctx context.Context) error {
 	return nil
 }
 
+// build puts the engine and what operators use on the parts that are open.
+func (f *Folder) build() {
+	f.Ports.Tables = f.Tables
+	if f.Events != nil {
+		f.Ports.Events = f.Events
+	}
+	if f.Control != nil {
+		f.Ports.Control = f.Control
+		f.Pointers = &projection.CachedPointers{Source: f.Control, TTL: pointerTTL, Now: time.Now}
+	}
+	if f.Ledger != nil {
+		f.Ports.Ledger, f.Ports.Blobs = f.Ledger, f.Blobs
+	}
+	f.Installation = installation(f)
+}
+
 // prepare makes what is opened fit for use.
 func (f *Folder) prepare(ctx context.Context) (err error) {
 	if f.opened, err = os.Stat(f.Dir); err != nil {
@@ -163,11 +180,11 @@ func (f *Folder) prepare(ctx context.Context) (err error) {
 	if f.Broken() != nil {
 		return nil
 	}
+	f.parts = partsOf(f)
 	if err := f.belong(ctx); err != nil {
 		return err
 	}
 	f.Events.Guard(f.othersInPlace)
-	f.Pointers = &projection.CachedPointers{Source: f.Control, TTL: pointerTTL, Now: time.Now}
 	for _, name := range canteen.Projections().Names() {
 		d, _ := canteen.Projections().Newest(name)
 		if err := projection.Ensure(ctx, f.Control, f.Tables, d); err != nil {

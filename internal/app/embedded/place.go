@@ -21,51 +21,73 @@ import (
 	"gakushoku/internal/store/sqlite"
 )
 
-// placed is one part of a data folder that must stay where it was when it was opened.
-type placed struct {
-	name  string
-	check func() error
+// part is one of the parts of a data folder that belong together. When one is no longer at its path, the
+// folder is being changed, and what a server accepts then may be lost, or may not fit the rest. Read
+// models are not among them: they are made from the events, and rebuilds replace them.
+type part struct {
+	name    string
+	inPlace func() error       // fails when the path leads to something else than what was opened
+	glance  func() error       // a cheaper inPlace; nil for the events, whose commits look themselves
+	file    func() fs.FileInfo // nil for a folder
+	// belong returns the id of the folder that the part belongs to. A part without one gets id, unless
+	// that is "".
+	belong func(ctx context.Context, id string) (string, error)
 }
 
-// Events, control records and log belong together: when one is not at its path any more somebody
-// is changing the folder, and what a server takes then may be lost, or may not fit the rest.
-func (f *Folder) eventsPlaced() placed  { return placed{"events.db", f.Events.InPlace} }
-func (f *Folder) controlPlaced() placed { return placed{"control.db", f.Control.InPlace} }
-func (f *Folder) logPlaced() []placed {
-	return []placed{{"log.db", f.Ledger.InPlace}, {"log/", f.Blobs.InPlace}}
+// Names of the parts.
+const (
+	eventsPart  = "events.db"
+	controlPart = "control.db"
+	ledgerPart  = "log.db"
+	blobsPart   = "log/"
+)
+
+// partsOf lists the parts of a folder, all of which are open.
+func partsOf(f *Folder) []part {
+	return []part{
+		{eventsPart, f.Events.InPlace, nil, f.Events.File, f.Events.Belong},
+		{controlPart, f.Control.InPlace, f.Control.Glance, f.Control.File, f.Control.Belong},
+		{ledgerPart, f.Ledger.InPlace, f.Ledger.Glance, f.Ledger.File, f.Ledger.Belong},
+		{blobsPart, f.Blobs.InPlace, f.Blobs.InPlace, nil, f.logBelongs},
+	}
 }
 
-// InPlace fails with sqlite.ErrReplaced or files.ErrReplaced when the path of a part leads to
-// something else than what was opened. Read models are not among the parts: they are made of the
-// events, and rebuilds replace them.
+// InPlace fails with sqlite.ErrReplaced or files.ErrReplaced when the path of a part leads to something
+// else than what was opened.
 func (f *Folder) InPlace() error {
 	var errs []error
-	for _, p := range append(f.logPlaced(), f.eventsPlaced(), f.controlPlaced()) {
-		errs = append(errs, p.check())
+	for _, p := range f.parts {
+		errs = append(errs, p.inPlace())
 	}
 	return fault.Unavailable(errors.Join(errs...))
 }
 
-// othersInPlace is InPlace for each commit of events: it costs three calls of stat.
+// othersInPlace is InPlace for each commit of events. It costs three calls of stat.
 func (f *Folder) othersInPlace() error {
-	for _, check := range []func() error{f.Control.Glance, f.Ledger.Glance, f.Blobs.InPlace} {
-		if err := check(); err != nil {
+	for _, p := range f.parts {
+		if p.glance == nil {
+			continue
+		}
+		if err := p.glance(); err != nil {
 			return fault.Unavailable(err)
 		}
 	}
 	return nil
 }
 
-// isReplaced reports whether a part was found not to be at its path.
+// isReplaced reports whether a part was not at its path.
 func isReplaced(err error) bool {
 	return errors.Is(err, sqlite.ErrReplaced) || errors.Is(err, files.ErrReplaced)
 }
 
-// whilePlaced is a probe that fails when a part is not at its path, and says which.
-func whilePlaced(p health.Probe, parts ...placed) health.Probe {
+// whilePlaced is a probe that fails when one of the named parts is not at its path, and says which.
+func (f *Folder) whilePlaced(p health.Probe, names ...string) health.Probe {
 	return health.Probe{Name: p.Name, Check: func(ctx context.Context) (string, error) {
-		for _, part := range parts {
-			if err := part.check(); isReplaced(err) {
+		for _, part := range f.parts {
+			if !slices.Contains(names, part.name) {
+				continue
+			}
+			if err := part.inPlace(); isReplaced(err) {
 				return "", errors.Join(health.Problemf("%s was removed or replaced while it is served, so no more orders are taken: stop the server, see the runbook lost-events.md", part.name), err)
 			}
 		}
@@ -73,11 +95,11 @@ func whilePlaced(p health.Probe, parts ...placed) health.Probe {
 	}}
 }
 
-// placeEvery is how often a server looks whether its files are in place. Commands look by
-// themselves; this is for a server that gets none.
+// placeEvery is how often a server checks that its files are in place. Commands check this themselves;
+// this is for a server that receives none.
 const placeEvery = 300 * time.Millisecond
 
-// watchPlace tells in the log, once, that a part is not at its path any more.
+// watchPlace logs, once, that a part is no longer at its path.
 func (f *Folder) watchPlace(ctx context.Context) {
 	told := false
 	for wait.For(ctx, placeEvery) == nil {
@@ -89,8 +111,8 @@ func (f *Folder) watchPlace(ctx context.Context) {
 	}
 }
 
-// tablesInPlace fails when the file of a table version was removed or replaced that the pointer
-// lists. A version that it does not list was dropped by a cleanup.
+// tablesInPlace fails when the file of a table version that the pointer lists was removed or replaced. A
+// version that it does not list was dropped by a cleanup.
 func (f *Folder) tablesInPlace(ctx context.Context) error {
 	var errs []error
 	for t, replaced := range f.Tables.Replaced() {
@@ -103,20 +125,26 @@ func (f *Folder) tablesInPlace(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// servingFile tells which files the server of a folder looks at.
+// servingFile says which files the server of a folder has open.
 const servingFile = "serving.json"
 
-// served are files by name, each by its device and number there.
+// served maps the names of files to their device and number there.
 type served map[string]string
 
 func (f *Folder) served() served {
-	return served{"events.db": fileID(f.Events.File()), "control.db": fileID(f.Control.File()), "log.db": fileID(f.Ledger.File())}
+	files := served{}
+	for _, p := range f.parts {
+		if p.file != nil {
+			files[p.name] = fileID(p.file())
+		}
+	}
+	return files
 }
 
-// servedOps is beside the files: where the server of a folder has what operators look at.
+// servedOps is the key, beside the files, of the address for operators.
 const servedOps = "opsAddr"
 
-// OpsURL is where the server that has this folder shows operators how it is; "" when none does.
+// OpsURL returns the address for operators of the server that has this folder; "" when there is none.
 func OpsURL(dir string) string {
 	raw, err := readSmall(filepath.Join(dir, servingFile))
 	var told served
@@ -126,7 +154,7 @@ func OpsURL(dir string) string {
 	return "http://" + told[servedOps]
 }
 
-// tellServed writes down the files that this server looks at, and where operators look at it.
+// tellServed writes down the files that this server has open, and its address for operators.
 func (f *Folder) tellServed(ops net.Listener) error {
 	told := f.served()
 	if ops != nil {
@@ -142,15 +170,15 @@ func (f *Folder) tellServed(ops net.Listener) error {
 	return nil
 }
 
-// CheckServed fails when a server has the folder and looks at other files than these: what is
-// written to them, such as the switch of a rebuild, that server would not see.
+// CheckServed fails when a server has the folder but other files than these open: it would not see what is
+// written to them, such as the switch of a rebuild.
 func (f *Folder) CheckServed() error {
 	if !isServed(f.Dir) {
 		return nil
 	}
 	raw, err := readSmall(filepath.Join(f.Dir, servingFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // it has only just begun
+		return nil // the server has only just started
 	}
 	var theirs served
 	if err == nil {
@@ -167,8 +195,8 @@ func (f *Folder) CheckServed() error {
 	return nil
 }
 
-// checkNotLost fails when a file is missing that the server of this folder has open: a new one in
-// its place would be seen by nobody but us.
+// checkNotLost fails when a file is missing that the server of this folder has open: the server would not see a
+// new one in its place.
 func checkNotLost(dir string, names ...string) error {
 	for _, name := range names {
 		if _, err := os.Stat(filepath.Join(dir, name)); errors.Is(err, fs.ErrNotExist) && isServed(dir) {
@@ -178,8 +206,8 @@ func checkNotLost(dir string, names ...string) error {
 	return nil
 }
 
-// whilePlacedWriter writes only while a folder is at its path: a log file that is opened late
-// would make the folder anew.
+// whilePlacedWriter writes only while a folder is at its path: opening a log file would make the folder
+// again.
 type whilePlacedWriter struct {
 	dir    string
 	opened fs.FileInfo

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"gakushoku/internal/app/operator"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/event"
@@ -123,7 +124,7 @@ func TestRebuildRefusesControlRecordsTheServerDoesNotSee(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := openFolderAt(t, dir)
-	if _, err := f.Rebuild(t.Context(), rebuild.Request{Projection: readmodel.OrdersName}, RebuildOptions{}); !errors.Is(err, sqlite.ErrReplaced) {
+	if _, err := f.Rebuild(t.Context(), rebuild.Request{Projection: readmodel.OrdersName}, operator.RebuildOptions{}); !errors.Is(err, sqlite.ErrReplaced) {
 		t.Errorf("rebuilding: %v", err)
 	}
 }
@@ -136,11 +137,11 @@ func TestDroppedVersionIsNoReplacedFile(t *testing.T) {
 	server := openFolder(t)
 	place(t, server, 2)
 	settled(t, server) // and so version 1 is open
-	operator := openFolderAt(t, server.Dir)
-	if _, err := operator.Rebuild(t.Context(), rebuild.Request{Projection: readmodel.OrdersName}, RebuildOptions{}); err != nil {
+	other := openFolderAt(t, server.Dir)
+	if _, err := other.Rebuild(t.Context(), rebuild.Request{Projection: readmodel.OrdersName}, operator.RebuildOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := operator.CleanUp(t.Context(), readmodel.OrdersName, false); err != nil {
+	if _, err := other.CleanUp(t.Context(), readmodel.OrdersName, false); err != nil {
 		t.Fatal(err)
 	}
 	if err := server.tablesInPlace(t.Context()); err != nil {

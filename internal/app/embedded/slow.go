@@ -10,21 +10,20 @@ import (
 	"gakushoku/internal/operate/logs"
 )
 
-// Slowest are the slowest operations that have begun since then, at most limit: by the spans
-// that the server has kept, or else by its log.
-func (f *Folder) Slowest(ctx context.Context, since time.Time, limit int) ([]spans.Operation, spans.Source, error) {
-	found, err := slowest(ctx, SpanFile(f.Dir), since, limit, func(line []byte) (spans.Span, bool) {
+// Slowest is operator.Host: by the spans that the server has kept, or else by its log.
+func (h host) Slowest(ctx context.Context, since time.Time, limit int) ([]spans.Operation, spans.Source, error) {
+	found, err := slowest(ctx, SpanFile(h.folder.Dir), since, limit, func(line []byte) (spans.Span, bool) {
 		var s spans.Span
 		return s, json.Unmarshal(line, &s) == nil // a line that was cut off when the server was killed
 	})
 	if err != nil || len(found) > 0 {
 		return found, spans.FromSpans, err
 	}
-	found, err = slowest(ctx, LogFile(f.Dir), since, limit, spans.FromLogLine)
+	found, err = slowest(ctx, LogFile(h.folder.Dir), since, limit, spans.FromLogLine)
 	return found, spans.FromLog, err
 }
 
-// slowest are the slowest operations that the lines of a file tell of; none without the file.
+// slowest reads operations from the lines of a file; it finds none without the file.
 func slowest(ctx context.Context, path string, since time.Time, limit int, read func(line []byte) (spans.Span, bool)) ([]spans.Operation, error) {
 	// Texts of times to the millisecond and to the microsecond do not compare exactly.
 	query := logs.Query{Since: since.Add(-time.Millisecond)}

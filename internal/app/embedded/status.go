@@ -10,70 +10,16 @@ import (
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
-	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/event"
 	"gakushoku/internal/operate/health"
 	"gakushoku/internal/store/files"
 )
 
-// Status is where the events and read models of an installation stand.
-type Status struct {
-	Stack       string             `json:"stack,omitempty"` // on AWS: what was applied is not known there, nor how many rows there are
-	Head        uint64             `json:"head"`            // number of the newest event
-	Applied     uint64             `json:"applied"`         // number of the newest event the projector has applied
-	Reflected   uint64             `json:"reflected"`       // number of the newest event that is in every active version: a rebuild may have brought in more than the projector
-	BehindMs    int64              `json:"behindMs"`        // of the oldest event that is not
-	Projections []ProjectionStatus `json:"projections"`
-	Misfit      string             `json:"misfit,omitempty"`   // why the parts of a data folder do not belong together
-	Readable    string             `json:"readable,omitempty"` // that others may read a data folder
-	Unknown     []string           `json:"unknown,omitempty"`  // what could not be told, and why
-	NoEvents    bool               `json:"noEvents,omitempty"` // the event store cannot be read: Head, Applied and Reflected are not known
-}
-
-// ProjectionStatus is one projection's pointer and what its active version holds.
-type ProjectionStatus struct {
-	Name     string               `json:"name"`
-	Versions []projection.Version `json:"versions"`
-	Rows     *int                 `json:"rows,omitempty"`   // nil: not counted
-	Parked   *int                 `json:"parked,omitempty"` // nil: not counted
-	Runs     []rebuild.UnderWay   `json:"runs,omitempty"`   // that have not come to their end
-	// Unreadable says why the rows of the active version could not be counted: its table is missing or
-	// damaged, and the projection has to be rebuilt.
-	Unreadable string `json:"unreadable,omitempty"`
-}
-
-// Status looks at the folder. It counts rows one by one.
-func (f *Folder) Status(ctx context.Context) (Status, error) {
-	status, err := f.Versions(ctx)
-	if err != nil {
-		return status, err
-	}
-	for i := range status.Projections {
-		p := &status.Projections[i]
-		for _, v := range p.Versions {
-			if v.State != projection.Active {
-				continue
-			}
-			rows, parked, err := f.count(ctx, projection.Table{Projection: p.Name, Version: v.Number})
-			if err == nil {
-				p.Rows, p.Parked = &rows, &parked
-			}
-			if errors.Is(err, projection.ErrNoTable) || errors.Is(err, projection.ErrDamaged) {
-				p.Unreadable, err = err.Error(), nil
-			}
-			if err != nil {
-				return status, err
-			}
-		}
-	}
-	return status, nil
-}
-
 // reflected is how many events of the store the rebuild of the active version has brought in:
 // all but those that came into the log since, and those that are not there yet.
 func (f *Folder) reflected(ctx context.Context, pointer projection.Pointer, head uint64) (uint64, error) {
 	active, _ := pointer.ActiveVersion()
-	brought, err := f.Engine(nil).BroughtTo(ctx, pointer.Projection, active)
+	brought, err := f.Engine.BroughtTo(ctx, pointer.Projection, active)
 	if err != nil || brought == 0 {
 		return 0, err
 	}
@@ -87,28 +33,6 @@ func (f *Folder) reflected(ctx context.Context, pointer projection.Pointer, head
 	}
 	since := log.Number - min(brought, log.Number)
 	return min(head, archived.Number) - min(since, head, archived.Number), nil
-}
-
-const scanPage = 500
-
-func (f *Folder) count(ctx context.Context, t projection.Table) (rows, parked int, err error) {
-	for cursor := ""; ; {
-		records, next, err := f.Tables.Scan(ctx, t, eventstore.All, cursor, scanPage)
-		if err != nil {
-			return rows, parked, fmt.Errorf("counting rows: %w", err)
-		}
-		for i := range records {
-			if records[i].Visible() {
-				rows++
-			}
-			if records[i].Parked != nil {
-				parked++
-			}
-		}
-		if cursor = next; next == "" {
-			return rows, parked, nil
-		}
-	}
 }
 
 // lag compares the projector's checkpoint with the head. Behind is how long the oldest event
@@ -245,13 +169,13 @@ func (f *Folder) Health() *health.Checker {
 	return &health.Checker{
 		Now: time.Now,
 		Probes: []health.Probe{
-			whilePlaced(f.whileMarked(health.EventStore(probedStore{f})), f.eventsPlaced()),
-			whilePlaced(whileFit(health.ReadModel(f.Control, f.Tables, readmodel.Orders().Name), f.CheckRows), f.controlPlaced()),
+			f.whilePlaced(f.whileMarked(health.EventStore(probedStore{f})), eventsPart),
+			f.whilePlaced(whileFit(health.ReadModel(f.Control, f.Tables, readmodel.Orders().Name), f.CheckRows), controlPart),
 			health.ProjectionLag(maxLag, func(ctx context.Context) (health.Lag, error) {
 				head, applied, behind, err := f.lag(ctx)
 				return health.Lag{Behind: behind, Detail: fmt.Sprintf("event %d of %d applied", applied, head)}, err
 			}),
-			whilePlaced(health.LogLag(maxArchiveLag, func(ctx context.Context) (health.Lag, error) { return f.logLag(ctx, time.Now()) }), f.logPlaced()...),
+			f.whilePlaced(health.LogLag(maxArchiveLag, func(ctx context.Context) (health.Lag, error) { return f.logLag(ctx, time.Now()) }), ledgerPart, blobsPart),
 			health.Parked(f.Control, f.Tables, canteen.Projections().Names()...),
 			health.Disk(minDiskFree, func() (uint64, error) { return files.DiskFree(f.Dir) }),
 		},

@@ -2,17 +2,17 @@ package embedded
 
 import (
 	"context"
-	"fmt"
 
-	"gakushoku/internal/canteen"
+	"gakushoku/internal/app/operator"
 )
 
-// Versions is Status without the counts, which take their time. It needs the control records: what the
-// events or the log would tell is left out, and said, when they cannot be read.
-func (f *Folder) Versions(ctx context.Context) (Status, error) {
-	status := Status{Readable: f.readable(), NoEvents: f.Events == nil}
+// Versions is operator.Host. It needs the control records; what the events or the log would tell is
+// left out, and noted, when they cannot be read.
+func (h host) Versions(ctx context.Context) (operator.Status, error) {
+	f := h.folder
+	status := operator.Status{Readable: f.readable(), NoEvents: f.Events == nil}
 	err := f.applied(ctx, &status)
-	for _, name := range canteen.Projections().Names() {
+	for _, name := range f.Models.Names() {
 		if err == nil {
 			err = f.versionsOf(ctx, name, &status)
 		}
@@ -24,7 +24,7 @@ func (f *Folder) Versions(ctx context.Context) (Status, error) {
 		return status, err
 	}
 	why, err := f.misfit(ctx)
-	if err = status.goOn(ctx, "whether the parts of the folder belong together", err); err != nil {
+	if err = status.Note(ctx, "whether the parts of the folder belong together", err); err != nil {
 		return status, err
 	}
 	status.Misfit = why
@@ -36,8 +36,8 @@ func (f *Folder) Versions(ctx context.Context) (Status, error) {
 	return status, nil
 }
 
-// applied tells how far the events were applied.
-func (f *Folder) applied(ctx context.Context, s *Status) error {
+// applied says how far the events were applied.
+func (f *Folder) applied(ctx context.Context, s *operator.Status) error {
 	if f.Events == nil {
 		return nil
 	}
@@ -46,34 +46,25 @@ func (f *Folder) applied(ctx context.Context, s *Status) error {
 	return err
 }
 
-// versionsOf tells about one projection.
-func (f *Folder) versionsOf(ctx context.Context, name string, s *Status) error {
+// versionsOf adds one projection.
+func (f *Folder) versionsOf(ctx context.Context, name string, s *operator.Status) error {
 	pointer, err := f.Control.Pointer(ctx, name)
 	if err != nil {
 		return err
 	}
-	p := ProjectionStatus{Name: name, Versions: pointer.Versions}
+	p := operator.ProjectionStatus{Name: name, Versions: pointer.Versions}
 	reflected := uint64(0)
 	if f.Ledger != nil {
-		p.Runs, err = f.Engine(nil).RunsOf(ctx, pointer)
-		if err = s.goOn(ctx, "which rebuilds of "+name+" are under way", err); err != nil {
+		p.Runs, err = f.RunsOf(ctx, pointer)
+		if err = s.Note(ctx, "which rebuilds of "+name+" are under way", err); err != nil {
 			return err
 		}
 	}
 	if f.Broken() == nil {
 		reflected, err = f.reflected(ctx, pointer, s.Head)
-		err = s.goOn(ctx, "what a rebuild has brought into "+name, err)
+		err = s.Note(ctx, "what a rebuild has brought into "+name, err)
 	}
 	s.Projections = append(s.Projections, p)
 	s.Reflected = min(s.Reflected, max(s.Applied, reflected))
-	return err
-}
-
-// goOn notes what could not be told, unless nobody waits any more.
-func (s *Status) goOn(ctx context.Context, what string, err error) error {
-	if err != nil && ctx.Err() == nil {
-		s.Unknown = append(s.Unknown, fmt.Sprintf("%s is not known: %v", what, err))
-		return nil
-	}
 	return err
 }

@@ -7,8 +7,6 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"gakushoku/internal/edge/lambdaevent"
-	"gakushoku/internal/engine/eventlog"
-	"gakushoku/internal/observe"
 	"gakushoku/internal/store/dynamo"
 	"gakushoku/internal/store/s3"
 )
@@ -19,9 +17,10 @@ func (s *System) Archiver() (StreamHandler, error) {
 	if err != nil {
 		return nil, err
 	}
-	archiver := &eventlog.Archiver{Ledger: s.ledger(), Blobs: blobs, Now: time.Now, NewID: observe.NewID}
+	ports := s.ports(s.control)
+	ports.Blobs = blobs
 	marker := &marker{checkpoints: s.control, reader: readerArchiver, other: readerProjector, now: time.Now}
-	return observed(s.telemetry, lambdaevent.Archive(archiver.Commit, marker.done, s.logger)), nil
+	return observed(s.telemetry, lambdaevent.Archive(ports.Archiver().Commit, marker.done, s.logger)), nil
 }
 
 // blobs is the log's bucket. Only the functions that use it make its client, so that the

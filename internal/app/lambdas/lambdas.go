@@ -16,13 +16,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/rs/zerolog"
 
+	"gakushoku/internal/app/wiring"
 	"gakushoku/internal/canteen"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/edge/httpapi"
 	"gakushoku/internal/edge/lambdaevent"
-	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/projection"
-	"gakushoku/internal/engine/query"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/observe/telemetry"
@@ -97,15 +96,13 @@ func Exit(function string, err error) {
 
 // Command is the function that serves commands.
 func (s *System) Command() (HTTPHandler, error) {
-	return s.serve(httpapi.Config{Parts: httpapi.PartCommands, Commands: &command.Handler{Streams: s.events, Now: time.Now, NewID: observe.NewID}})
+	return s.serve(httpapi.Config{Parts: httpapi.PartCommands, Commands: s.ports(s.control).Commands()})
 }
 
 // Query is the function that serves queries. It writes nothing: a read model that was never
 // set up has no rows.
 func (s *System) Query() (HTTPHandler, error) {
-	return s.serve(httpapi.Config{Parts: httpapi.PartQueries, Queries: &query.Service{
-		Pointers: s.pointers(s.control), Browser: s.tables, Streams: s.events, Projections: canteen.Projections(), Now: time.Now,
-	}})
+	return s.serve(httpapi.Config{Parts: httpapi.PartQueries, Queries: s.ports(s.control).Queries()})
 }
 
 // Health is the function that tells how the parts are.
@@ -128,6 +125,8 @@ func (s *System) serve(c httpapi.Config) (HTTPHandler, error) {
 	return observed(s.telemetry, lambdaevent.HTTP(h, s.logger)), nil
 }
 
-func (s *System) pointers(source projection.Pointers) *projection.CachedPointers {
-	return &projection.CachedPointers{Source: source, TTL: s.config.PointerTTL, Now: time.Now}
+// ports are the stores; queries and the projector read pointers through a cache of source.
+func (s *System) ports(source projection.Pointers) *wiring.Ports {
+	cached := &projection.CachedPointers{Source: source, TTL: s.config.PointerTTL, Now: time.Now}
+	return &wiring.Ports{Events: s.events, Tables: s.tables, Control: s.control, Pointers: cached, Ledger: s.ledger()}
 }

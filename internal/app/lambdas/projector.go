@@ -15,10 +15,7 @@ import (
 // projection up when the first event comes, since its tables are made by version and not by
 // the template.
 func (s *System) Projector() StreamHandler {
-	projector := &projection.Projector{
-		Projections: canteen.Projections(), Tables: s.tables, Streams: s.events, Now: time.Now,
-		Pointers: s.pointers(&selfSetup{Pointers: s.control, tables: s.tables}),
-	}
+	projector := s.ports(&selfSetup{Pointers: s.control, tables: s.tables}).Projector()
 	marker := &marker{checkpoints: s.control, reader: readerProjector, other: readerArchiver, now: time.Now}
 	return observed(s.telemetry, lambdaevent.Project(projector.Apply, marker.done, s.logger))
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/app/operator"
 	"gakushoku/internal/canteen"
 	"gakushoku/internal/edge/httpapi"
 	"gakushoku/internal/edge/lambdaevent"
@@ -213,7 +214,7 @@ func rebuildTwice(ctx context.Context, t *testing.T, out *logLines) {
 	}
 	defer folder.Close()
 	run := lambdaevent.Reproject(func(ctx context.Context, _ rebuild.Task) (any, error) {
-		return folder.Rebuild(ctx, rebuild.Request{Projection: "orders"}, embedded.RebuildOptions{})
+		return folder.Rebuild(ctx, rebuild.Request{Projection: "orders"}, operator.RebuildOptions{})
 	}, observe.NewLogger(out, zerolog.DebugLevel, "reproject"))
 	for version := range uint64(2) { // the second time it is a poison event
 		e, err := event.New(event.OrderPlaced{OrderID: "o1", Total: 780})

@@ -7,13 +7,10 @@ import (
 
 	awssfn "github.com/aws/aws-sdk-go-v2/service/sfn"
 
-	"gakushoku/internal/canteen"
+	"gakushoku/internal/app/operator"
 	"gakushoku/internal/edge/lambdaevent"
 	"gakushoku/internal/edge/stepfunctions"
-	"gakushoku/internal/engine/eventlog"
-	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
-	"gakushoku/internal/store/s3"
 )
 
 // ReprojectHandler is a Lambda handler of the state machine of rebuilds.
@@ -41,7 +38,9 @@ func (s *System) Reproject() (ReprojectHandler, error) {
 	if err := errors.Join(err, machineErr); err != nil {
 		return nil, err
 	}
-	return observed(s.telemetry, lambdaevent.Reproject(s.engine(blobs, machine).Do, s.logger)), nil
+	ports := s.ports(s.control)
+	ports.Blobs = blobs
+	return observed(s.telemetry, lambdaevent.Reproject(operator.Engine(ports, machine, s.settings()).Do, s.logger)), nil
 }
 
 // machine is the state machine of rebuilds.
@@ -52,18 +51,10 @@ func (s *System) machine() (*stepfunctions.Machine, error) {
 	return stepfunctions.NewMachine(awssfn.NewFromConfig(s.cloud, options(s, stepfunctions.Bounded, stepfunctions.Traced)...), s.config.StateMachineARN), nil
 }
 
-func (s *System) engine(blobs *s3.Blobs, machine *stepfunctions.Machine) *rebuild.Engine {
-	return &rebuild.Engine{
-		Projections: canteen.Projections(), Pointers: s.control, Tables: s.tables, Streams: s.events,
-		Log: &eventlog.Reader{Ledger: s.ledger(), Blobs: blobs}, Blobs: blobs, Projector: s.healer(), Runs: machine, Now: time.Now,
-		Settings: rebuild.Settings{
-			PointerTTL: s.config.PointerTTL, ProjectorTimeout: s.config.ProjectorTimeout, LagBound: lagBound, PartEvents: partEvents, PartBytes: partBytes,
-			MaxConcurrency: replayedAtOnce, VerifyParts: verifyParts, Workers: workers, CatchUpBudget: catchUpBudget,
-		},
+// settings are those of rebuilds.
+func (s *System) settings() rebuild.Settings {
+	return rebuild.Settings{
+		PointerTTL: s.config.PointerTTL, ProjectorTimeout: s.config.ProjectorTimeout, LagBound: lagBound, PartEvents: partEvents, PartBytes: partBytes,
+		MaxConcurrency: replayedAtOnce, VerifyParts: verifyParts, Workers: workers, CatchUpBudget: catchUpBudget,
 	}
-}
-
-// healer is a projector that is told what to write; nothing is delivered to it.
-func (s *System) healer() *projection.Projector {
-	return &projection.Projector{Projections: canteen.Projections(), Tables: s.tables, Streams: s.events, Pointers: s.pointers(s.control), Now: time.Now}
 }

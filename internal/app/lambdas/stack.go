@@ -4,38 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/rs/zerolog"
 
-	"gakushoku/internal/canteen"
+	"gakushoku/internal/app/wiring"
 	"gakushoku/internal/edge/stepfunctions"
-	"gakushoku/internal/engine/eventlog"
-	"gakushoku/internal/engine/logcheck"
 	"gakushoku/internal/engine/rebuild"
-	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/fault"
-	"gakushoku/internal/observe"
 	"gakushoku/internal/store/awsfault"
-	"gakushoku/internal/store/dynamo"
-	"gakushoku/internal/store/s3"
 )
 
-// Stack is a deployed stack as the operator's tools see it: what its functions work on, and
-// the state machine of its rebuilds.
+// Stack is a deployed stack from outside: the stores that its functions work on, and the state machine
+// of its rebuilds.
 type Stack struct {
+	*wiring.Ports
 	Name    string
 	Cloud   Cloud
-	Events  *dynamo.Events
-	Tables  *dynamo.Tables
-	Control *dynamo.Control
-	Ledger  *dynamo.Ledger
-	Blobs   *s3.Blobs
 	Machine *stepfunctions.Machine
-	// Engine is for what operators do beside runs, such as rolling back; runs go through
-	// Machine. What the stack was deployed with is not known from outside, so its times are the
-	// longest ones there are.
-	Engine *rebuild.Engine
+	// Settings are those of rebuilds. What the stack was deployed with is not known from outside, so
+	// these times are the longest possible ones.
+	Settings rebuild.Settings
 
 	system *System
 }
@@ -78,32 +66,8 @@ func newStack(cloud Cloud, name string) *Stack {
 		StateMachineARN: fmt.Sprintf("arn:%s:states:%s:%s:stateMachine:%s-reproject", cloud.Partition, cloud.Region, cloud.Account, name),
 		PointerTTL:      maxPointerTTL, ProjectorTimeout: defaultProjectorTimeout,
 	}, zerolog.Nop(), nil)
-	s := &Stack{
-		Name: name, Cloud: cloud,
-		Events: system.events, Tables: system.tables, Control: system.control, Ledger: system.ledger(), system: system,
-	}
+	s := &Stack{Ports: system.ports(system.control), Name: name, Cloud: cloud, Settings: system.settings(), system: system}
 	s.Blobs, _ = system.blobs()     // its name is set
 	s.Machine, _ = system.machine() // and so is this one
-	s.Engine = system.engine(s.Blobs, s.Machine)
 	return s
-}
-
-// Log reads the stack's numbered log.
-func (s *Stack) Log() *eventlog.Reader { return &eventlog.Reader{Ledger: s.Ledger, Blobs: s.Blobs} }
-
-// ReadModels is what an operator does about the rows of the stack.
-func (s *Stack) ReadModels() *verify.ReadModels {
-	return &verify.ReadModels{
-		Verifier:    verify.Verifier{Tables: s.Tables, Streams: s.Events, Log: s.Log(), Projector: s.system.healer(), LagBound: lagBound, Now: time.Now},
-		Projections: canteen.Projections(), Pointers: s.Control, Numbers: &eventlog.Numberer{Log: s.Log(), Streams: s.Events},
-	}
-}
-
-// archivePatience is how long an event may take into the log before it counts as missing: the
-// archiver gathers for some seconds, and has more to do after a quiet time.
-const archivePatience = time.Minute
-
-// ArchiveLog is the stack's numbered log, to be looked at, verified and repaired.
-func (s *Stack) ArchiveLog() *logcheck.Log {
-	return &logcheck.Log{Ledger: s.Ledger, Blobs: s.Blobs, Store: s.Events, Now: time.Now, NewID: observe.NewID, Patience: archivePatience, Workers: workers}
 }

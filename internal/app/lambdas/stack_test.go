@@ -29,8 +29,8 @@ func TestAStackHasTheNamesOfTheTemplate(t *testing.T) {
 			t.Errorf("template.yaml has no %s", want)
 		}
 	}
-	if s.Engine.Settings.PointerTTL != maxPointerTTL || s.Engine.Log == nil || s.ReadModels().Projector == nil {
-		t.Errorf("%+v", s.Engine)
+	if s.Settings.PointerTTL != maxPointerTTL || s.Blobs == nil || s.Ledger == nil || s.Machine == nil {
+		t.Errorf("%+v", s)
 	}
 }
 

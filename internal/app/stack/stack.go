@@ -1,6 +1,5 @@
-// Package stack is a deployed stack as the operator's command line works with it: the same
-// things that it does with a data folder, but rebuilds run as executions of the state machine,
-// which this process starts and follows.
+// Package stack is a stack on AWS as operators work on it. Rebuilds run as executions of the state
+// machine, which this process starts and follows.
 package stack
 
 import (
@@ -10,14 +9,13 @@ import (
 	"strings"
 	"time"
 
-	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/app/lambdas"
+	"gakushoku/internal/app/operator"
+	"gakushoku/internal/app/wiring"
 	"gakushoku/internal/edge/stepfunctions"
 	"gakushoku/internal/engine/eventlog"
-	"gakushoku/internal/engine/logcheck"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
-	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/fault/wait"
@@ -31,74 +29,83 @@ type Machine interface {
 	Execution(ctx context.Context, runID string) (stepfunctions.Execution, error)
 	State(ctx context.Context, runID string) (rebuild.Step, error)
 	Answer(ctx context.Context, token string, d rebuild.Decision) error
+	rebuild.Runs
 }
 
-// Stack is an installation on AWS.
+// Stack is a stack as operator.Host.
 type Stack struct {
-	Name    string
 	Region  string
-	Engine  *rebuild.Engine // for what is done beside runs
 	Machine Machine
-	Log     *eventlog.Reader
-	Archive *logcheck.Log
-	Models  *verify.ReadModels
 	Logs    Logs
 	Poll    time.Duration // how often a run is looked at
+	// TTL returns how long readers rely on what they know of a pointer.
+	TTL func(context.Context) (time.Duration, error)
 
-	// PointerTTL is how long readers rely on what they know of a pointer.
-	PointerTTL func(context.Context) (time.Duration, error)
+	name   string
+	engine *rebuild.Engine // for what is done besides runs
+	log    *eventlog.Reader
 }
 
 // poll is how often a run is looked at: often enough for a person, and far below the limits of
 // the service.
 const poll = 2 * time.Second
 
+// archivePatience is how long an event may take to reach the log before it counts as missing: the archiver
+// gathers events for some seconds, and takes longer after a quiet time.
+const archivePatience = time.Minute
+
 // Open opens a stack by its name.
-func Open(ctx context.Context, name string) (*Stack, error) {
-	s, err := lambdas.OpenStack(ctx, name)
+func Open(ctx context.Context, name string) (*operator.Installation, error) {
+	deployed, err := lambdas.OpenStack(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	return &Stack{
-		Name: name, Region: s.Cloud.Region, Engine: s.Engine, Machine: s.Machine, Log: s.Log(), Archive: s.ArchiveLog(), Models: s.ReadModels(), Logs: logsOf(s.Cloud.Config, name), Poll: poll,
-		PointerTTL: func(ctx context.Context) (time.Duration, error) { return pointerTTL(ctx, s.Cloud.Config, name) },
-	}, nil
+	return Of(deployed), nil
 }
 
-// ArchiveLog is what an operator does about the log of the stack.
-func (s *Stack) ArchiveLog() *logcheck.Log { return s.Archive }
+// Of returns an opened stack as operators work on it.
+func Of(s *lambdas.Stack) *operator.Installation {
+	host := &Stack{
+		Region: s.Cloud.Region, Machine: s.Machine, Logs: logsOf(s.Cloud.Config, s.Name), Poll: poll,
+		TTL: func(ctx context.Context) (time.Duration, error) { return pointerTTL(ctx, s.Cloud.Config, s.Name) },
+	}
+	return host.Over(s.Name, s.Ports, s.Settings)
+}
 
-// ReadModels is what an operator does about the rows of the stack.
-func (s *Stack) ReadModels() *verify.ReadModels { return s.Models }
+// Over builds the installation of this host over its ports.
+func (s *Stack) Over(name string, p *wiring.Ports, settings rebuild.Settings) *operator.Installation {
+	i := operator.New(p, s, s.Machine, settings, archivePatience)
+	i.Stack, i.LogCheck.Workers = name, settings.Workers
+	s.name, s.engine, s.log = name, i.Engine, p.Log()
+	return i
+}
 
-// EachEvent calls do with every event of the log, in its order. The event is do's until it
-// returns.
+// EachEvent is operator.Host.
 func (s *Stack) EachEvent(ctx context.Context, do func(*event.Event) error) error {
-	head, err := s.Log.Head(ctx)
+	head, err := s.log.Head(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the head of the log: %w", err)
 	}
-	return s.Log.Events(ctx, 0, head.Number, func(_ uint64, e *event.Event) error { return do(e) })
+	return s.log.Events(ctx, 0, head.Number, func(_ uint64, e *event.Event) error { return do(e) })
 }
 
-// Versions is where the read models stand. Reading every row of a table has its price on AWS,
-// so rows are not counted.
-func (s *Stack) Versions(ctx context.Context) (embedded.Status, error) {
-	head, err := s.Log.Head(ctx)
+// Versions is operator.Host.
+func (s *Stack) Versions(ctx context.Context) (operator.Status, error) {
+	head, err := s.log.Head(ctx)
 	if err != nil {
-		return embedded.Status{}, fmt.Errorf("reading the head of the log: %w", err)
+		return operator.Status{}, fmt.Errorf("reading the head of the log: %w", err)
 	}
-	status := embedded.Status{Stack: s.Name, Head: head.Number}
-	for _, name := range s.Models.Names() {
-		pointer, err := s.Engine.Pointers.Pointer(ctx, name)
+	status := operator.Status{Stack: s.name, Head: head.Number}
+	for _, name := range s.engine.Projections.Names() {
+		pointer, err := s.engine.Pointers.Pointer(ctx, name)
 		if errors.Is(err, projection.ErrNoPointer) {
 			continue // its first event sets it up
 		}
 		if err != nil {
 			return status, err
 		}
-		p := embedded.ProjectionStatus{Name: name, Versions: pointer.Versions}
-		if p.Runs, err = s.runs(ctx, pointer); err != nil {
+		p := operator.ProjectionStatus{Name: name, Versions: pointer.Versions}
+		if p.Runs, err = s.RunsOf(ctx, pointer); err != nil {
 			return status, err
 		}
 		status.Projections = append(status.Projections, p)
@@ -106,10 +113,9 @@ func (s *Stack) Versions(ctx context.Context) (embedded.Status, error) {
 	return status, nil
 }
 
-// runs are those that have not come to their end. The service knows the state that each is in,
-// and what it was asked to do.
-func (s *Stack) runs(ctx context.Context, pointer projection.Pointer) ([]rebuild.UnderWay, error) {
-	runs, err := s.Engine.RunsOf(ctx, pointer)
+// RunsOf is operator.Host. The service knows the state that each run is in, and its request.
+func (s *Stack) RunsOf(ctx context.Context, pointer projection.Pointer) ([]rebuild.UnderWay, error) {
+	runs, err := s.engine.RunsOf(ctx, pointer)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +127,7 @@ func (s *Stack) runs(ctx context.Context, pointer projection.Pointer) ([]rebuild
 		}
 		if err == nil {
 			run.Request = x.Request
-			run.SoakUntil = s.Engine.SoakUntil(&run.Run)
+			run.SoakUntil = s.engine.SoakUntil(&run.Run)
 			run.Stage, err = s.Machine.State(ctx, run.ID)
 		}
 		if err != nil {
@@ -131,34 +137,10 @@ func (s *Stack) runs(ctx context.Context, pointer projection.Pointer) ([]rebuild
 	return runs, nil
 }
 
-// Status is Versions, with the streams that are set aside counted.
-func (s *Stack) Status(ctx context.Context) (embedded.Status, error) {
-	status, err := s.Versions(ctx)
-	for i := range status.Projections {
-		p := &status.Projections[i]
-		if err != nil {
-			break
-		}
-		for _, v := range p.Versions {
-			if v.State == projection.Active {
-				table, parked := projection.Table{Projection: p.Name, Version: v.Number}.String(), 0
-				p.Parked = &parked
-				err = s.Models.EachParked(ctx, p.Name, func(r verify.ParkedRow) error {
-					if r.Table == table {
-						parked++
-					}
-					return nil
-				})
-			}
-		}
-	}
-	return status, err
-}
-
-// Rebuild starts a run as an execution of the state machine and follows it to its end. When ctx
+// Rebuild is operator.Host: it starts an execution of the state machine and follows it to its end. When ctx
 // ends the execution goes on: ResumeRebuild follows it again, Abandon ends it.
-func (s *Stack) Rebuild(ctx context.Context, request rebuild.Request, o embedded.RebuildOptions) (rebuild.Run, error) {
-	if err := s.Engine.Check(ctx, &request); err != nil {
+func (s *Stack) Rebuild(ctx context.Context, request rebuild.Request, o operator.RebuildOptions) (rebuild.Run, error) {
+	if err := s.engine.Check(ctx, &request); err != nil {
 		return rebuild.Run{}, err
 	}
 	runID := observe.NewID()
@@ -168,13 +150,13 @@ func (s *Stack) Rebuild(ctx context.Context, request rebuild.Request, o embedded
 	return s.follow(ctx, request.Projection, runID, o)
 }
 
-// ResumeRebuild follows a run that is going on.
-func (s *Stack) ResumeRebuild(ctx context.Context, name, runID string, o embedded.RebuildOptions) (rebuild.Run, error) {
+// ResumeRebuild is operator.Host: it follows a run that is going on.
+func (s *Stack) ResumeRebuild(ctx context.Context, name, runID string, o operator.RebuildOptions) (rebuild.Run, error) {
 	return s.follow(ctx, name, runID, o)
 }
 
-// follow looks at a run until it has ended.
-func (s *Stack) follow(ctx context.Context, name, runID string, o embedded.RebuildOptions) (rebuild.Run, error) {
+// follow polls a run until it has ended.
+func (s *Stack) follow(ctx context.Context, name, runID string, o operator.RebuildOptions) (rebuild.Run, error) {
 	watch := &watch{Stack: s, projection: name, runID: runID, report: o.Progress}
 	for {
 		x, err := s.Machine.Execution(ctx, runID)
@@ -199,7 +181,7 @@ func (s *Stack) follow(ctx context.Context, name, runID string, o embedded.Rebui
 	}
 }
 
-// ended is what came of a run.
+// ended returns the outcome of a run.
 func ended(runID string, x *stepfunctions.Execution) (rebuild.Run, error) {
 	if x.Error == "" && x.Cause == "" && x.Run.ID != "" {
 		return x.Run, nil
@@ -211,8 +193,8 @@ func ended(runID string, x *stepfunctions.Execution) (rebuild.Run, error) {
 	return rebuild.Run{}, fmt.Errorf("run %s is %s: %s", runID, x.Status, reason)
 }
 
-// reasonOf is why a run has failed: its cause is the name of the error that ended it, and what
-// the service or the function said.
+// reasonOf says why a run has failed. Its cause is the name of the error that ended it and the message of
+// the service or the function.
 func reasonOf(x *stepfunctions.Execution) string {
 	name, cause, ok := strings.Cut(x.Cause, ": ")
 	if !ok {
@@ -221,44 +203,16 @@ func reasonOf(x *stepfunctions.Execution) string {
 	return (&rebuild.Failure{Error: name, Cause: cause}).Reason()
 }
 
-// Abandon stops the runs of a projection and takes their versions away.
-func (s *Stack) Abandon(ctx context.Context, name string) ([]rebuild.Run, error) {
-	if err := s.Engine.Known(name); err != nil {
-		return nil, err
+// Stop is operator.Host.
+func (s *Stack) Stop(ctx context.Context, run *rebuild.UnderWay, reason string) error {
+	if err := s.Machine.Stop(ctx, run.ID, reason); err != nil && !errors.Is(err, stepfunctions.ErrNoExecution) {
+		return err
 	}
-	pointer, err := s.Engine.Pointers.Pointer(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	runs, err := s.runs(ctx, pointer)
-	if err != nil {
-		return nil, err
-	}
-	const reason = "abandoned by the operator"
-	for _, run := range runs {
-		if err := s.Machine.Stop(ctx, run.ID, reason); err != nil && !errors.Is(err, stepfunctions.ErrNoExecution) {
-			return nil, err
-		}
-	}
-	return s.Engine.AbandonAll(ctx, runs, reason)
+	return nil
 }
 
-// History are the latest runs of a projection, the newest first. Of those that have not failed
-// the service knows how they ended, or where they are.
-func (s *Stack) History(ctx context.Context, name string, limit int) ([]rebuild.Past, error) {
-	if err := s.Engine.Known(name); err != nil {
-		return nil, err
-	}
-	past, err := s.Engine.History(ctx, name, limit)
-	for i := range past {
-		if err == nil && !past[i].Ended {
-			err = s.lookInto(ctx, name, &past[i])
-		}
-	}
-	return past, err
-}
-
-func (s *Stack) lookInto(ctx context.Context, name string, p *rebuild.Past) error {
+// Outcome is operator.Host: the service knows how a run ended, or where it is.
+func (s *Stack) Outcome(ctx context.Context, p *rebuild.Past) error {
 	x, err := s.Machine.Execution(ctx, p.Run.ID)
 	if errors.Is(err, stepfunctions.ErrNoExecution) {
 		return nil
@@ -268,7 +222,7 @@ func (s *Stack) lookInto(ctx context.Context, name string, p *rebuild.Past) erro
 	}
 	if x.Running() {
 		p.AtWork = true
-		return s.whereIs(ctx, name, p)
+		return s.locate(ctx, p)
 	}
 	p.Ended = true
 	if run, failed := ended(p.Run.ID, &x); failed != nil {
@@ -279,16 +233,16 @@ func (s *Stack) lookInto(ctx context.Context, name string, p *rebuild.Past) erro
 	return nil
 }
 
-// whereIs notes where a run is that is going on.
-func (s *Stack) whereIs(ctx context.Context, name string, p *rebuild.Past) (err error) {
+// locate notes where a run is that is going on.
+func (s *Stack) locate(ctx context.Context, p *rebuild.Past) (err error) {
 	if p.Stage, err = s.Machine.State(ctx, p.Run.ID); err != nil {
 		return err
 	}
-	pointer, err := s.Engine.Pointers.Pointer(ctx, name)
+	pointer, err := s.engine.Pointers.Pointer(ctx, p.Run.Projection)
 	if err != nil {
 		return err
 	}
-	runs, err := s.runs(ctx, pointer)
+	runs, err := s.RunsOf(ctx, pointer)
 	for i := range runs {
 		if runs[i].ID == p.Run.ID {
 			p.Run, p.SoakUntil = runs[i].Run, runs[i].SoakUntil
@@ -297,50 +251,21 @@ func (s *Stack) whereIs(ctx context.Context, name string, p *rebuild.Past) (err 
 	return err
 }
 
-// Approval is the question with which a run of a projection waits.
-func (s *Stack) Approval(ctx context.Context, name string) (rebuild.Approval, error) {
-	if err := s.Engine.Known(name); err != nil {
-		return rebuild.Approval{}, err
-	}
-	pointer, err := s.Engine.Pointers.Pointer(ctx, name)
+// Answer is operator.Host.
+func (s *Stack) Answer(ctx context.Context, a rebuild.Approval, d rebuild.Decision) error {
+	return s.Machine.Answer(ctx, a.Token, d)
+}
+
+// Lock is operator.Host: the state machine allows one run of a projection at a time.
+func (*Stack) Lock(string) (unlock func(), err error) { return func() {}, nil }
+
+// PointerTTL is operator.Host. When the stack's setting cannot be read, for lack of a permission, it is the
+// longest possible one.
+func (s *Stack) PointerTTL(ctx context.Context) time.Duration {
+	ttl, err := s.TTL(ctx)
 	if err != nil {
-		return rebuild.Approval{}, err
+		ttl = s.engine.Settings.PointerTTL
+		observe.Logger(ctx).Warn().Err(err).Str("waits", (2 * ttl).String()).Msg("reproject:pointerTtlUnknown")
 	}
-	runs, err := s.runs(ctx, pointer)
-	if err != nil {
-		return rebuild.Approval{}, err
-	}
-	return s.Engine.Question(ctx, name, runs)
-}
-
-// Decide answers the question of a run, and keeps the answer beside it.
-func (s *Stack) Decide(ctx context.Context, a rebuild.Approval, d rebuild.Decision) error {
-	if err := s.Machine.Answer(ctx, a.Token, d); err != nil {
-		return err
-	}
-	return s.Engine.Decide(ctx, a.Run.Projection, a.Run.ID, d)
-}
-
-// Rollback shows readers the previous version of a projection again.
-func (s *Stack) Rollback(ctx context.Context, name string, force bool) (rebuild.RolledBack, error) {
-	if err := s.Engine.Known(name); err != nil {
-		return rebuild.RolledBack{}, err
-	}
-	return s.Engine.GoBack(ctx, name, force)
-}
-
-// CleanUp drops the previous and the scratch versions of a projection, when nobody can read
-// them any more. Where the time that this takes cannot be found out, for want of a permission, it
-// waits the longest there is.
-func (s *Stack) CleanUp(ctx context.Context, name string, force bool) ([]int, error) {
-	if err := s.Engine.Known(name); err != nil {
-		return nil, err
-	}
-	engine := *s.Engine
-	if ttl, err := s.PointerTTL(ctx); err == nil {
-		engine.Settings.PointerTTL = ttl
-	} else {
-		observe.Logger(ctx).Warn().Err(err).Str("waits", (2 * engine.Settings.PointerTTL).String()).Msg("reproject:pointerTtlUnknown")
-	}
-	return engine.Clean(ctx, name, force)
+	return ttl
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/app/operator"
 	"gakushoku/internal/app/stack"
 	"gakushoku/internal/edge/stepfunctions"
 	"gakushoku/internal/engine/rebuild"
@@ -49,12 +50,13 @@ func (m *machine) Start(ctx context.Context, runID string, request rebuild.Reque
 	go func() {
 		defer close(x.ended)
 		defer stop()
-		engine := m.folder.Engine(func(p rebuild.Progress) {
+		engine := *m.folder.Engine
+		engine.Progress = func(p rebuild.Progress) {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			x.state = p.Step
-		})
-		run, err := (&rebuild.Driver{Engine: engine, Workers: 1, Alone: func() bool { return true }}).Run(ctx, runID, request)
+		}
+		run, err := (&rebuild.Driver{Engine: &engine, Workers: 1, Alone: func() bool { return true }}).Run(ctx, runID, request)
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		x.Status, x.Run = types.ExecutionStatusSucceeded, run
@@ -123,8 +125,14 @@ func (m *machine) Answer(_ context.Context, token string, _ rebuild.Decision) er
 	return nil
 }
 
+// deployed is a stack whose stores are a data folder.
+type deployed struct {
+	*operator.Installation
+	host *stack.Stack
+}
+
 // newStack is a stack whose stores are a data folder with two orders.
-func newStack(t *testing.T) (*stack.Stack, *machine) {
+func newStack(t *testing.T) (*deployed, *machine) {
 	t.Helper()
 	folder, err := embedded.OpenFolder(t.Context(), t.TempDir())
 	if err != nil {
@@ -141,12 +149,11 @@ func newStack(t *testing.T) (*stack.Stack, *machine) {
 	for _, id := range []string{"o1", "o2"} {
 		place(t, folder, id, 0)
 	}
-	engine := folder.Engine(nil)
-	engine.Runs = m
-	return &stack.Stack{
-		Name: "canteen", Engine: engine, Machine: m, Log: folder.Log(), Models: folder.ReadModels(), Poll: 5 * time.Millisecond,
-		PointerTTL: func(context.Context) (time.Duration, error) { return time.Millisecond, nil },
-	}, m
+	host := &stack.Stack{
+		Region: "ap-northeast-1", Machine: m, Poll: 5 * time.Millisecond,
+		TTL: func(context.Context) (time.Duration, error) { return time.Millisecond, nil },
+	}
+	return &deployed{host.Over("canteen", &folder.Ports, folder.Engine.Settings), host}, m
 }
 
 func place(t *testing.T, folder *embedded.Folder, id string, expected uint64) {
@@ -166,7 +173,7 @@ var orders = rebuild.Request{Projection: "orders"}
 func TestARebuildIsFollowedToItsEnd(t *testing.T) {
 	t.Parallel()
 	s, _ := newStack(t)
-	run, err := s.Rebuild(t.Context(), orders, embedded.RebuildOptions{Progress: func(rebuild.Progress) {}})
+	run, err := s.Rebuild(t.Context(), orders, operator.RebuildOptions{Progress: func(rebuild.Progress) {}})
 	if err != nil || run.ToVersion != 2 || !run.Verify.Sound {
 		t.Fatalf("%+v, %v", run, err)
 	}
@@ -193,29 +200,29 @@ func TestAFailedRunSaysWhy(t *testing.T) {
 	t.Parallel()
 	s, m := newStack(t)
 	place(t, m.folder, "o1", 1) // again: nothing can apply that
-	_, err := s.Rebuild(t.Context(), orders, embedded.RebuildOptions{})
+	_, err := s.Rebuild(t.Context(), orders, operator.RebuildOptions{})
 	if err == nil || !strings.Contains(err.Error(), "is FAILED: ") || !strings.Contains(err.Error(), "order o1 was placed before") || strings.Contains(err.Error(), "errorMessage") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := s.Rebuild(t.Context(), rebuild.Request{Projection: "meals"}, embedded.RebuildOptions{}); !errors.Is(err, rebuild.ErrRefused) {
+	if _, err := s.Rebuild(t.Context(), rebuild.Request{Projection: "meals"}, operator.RebuildOptions{}); !errors.Is(err, rebuild.ErrRefused) {
 		t.Errorf("an unknown projection: %v", err)
 	}
 	history, err := s.History(t.Context(), "orders", 10)
 	if err != nil || len(history) != 1 || !history[0].Ended || !strings.Contains(history[0].Reason, "was placed before") {
 		t.Errorf("history %+v, %v", history, err)
 	}
-	if _, err := s.ResumeRebuild(t.Context(), "orders", "nothing", embedded.RebuildOptions{}); !errors.Is(err, stepfunctions.ErrNoExecution) {
+	if _, err := s.ResumeRebuild(t.Context(), "orders", "nothing", operator.RebuildOptions{}); !errors.Is(err, stepfunctions.ErrNoExecution) {
 		t.Errorf("an unknown run: %v", err)
 	}
 }
 
 // waiting starts a run that waits for its approval, and follows it until follow ends.
-func waiting(t *testing.T, s *stack.Stack, follow context.Context) (runID string, ended chan error) {
+func waiting(t *testing.T, s *deployed, follow context.Context) (runID string, ended chan error) {
 	t.Helper()
 	ended = make(chan error, 1)
 	approving := make(chan struct{})
 	go func() {
-		_, err := s.Rebuild(follow, rebuild.Request{Projection: "orders", Approve: true}, embedded.RebuildOptions{Progress: func(p rebuild.Progress) {
+		_, err := s.Rebuild(follow, rebuild.Request{Projection: "orders", Approve: true}, operator.RebuildOptions{Progress: func(p rebuild.Progress) {
 			if p.Step == "Approve" {
 				close(approving)
 			}
@@ -256,7 +263,7 @@ func TestARunGoesOnWhenNobodyFollowsIt(t *testing.T) {
 	if err := s.Decide(t.Context(), asked, rebuild.Decision{Approved: true, By: "me"}); err != nil {
 		t.Fatal(err)
 	}
-	run, err := s.ResumeRebuild(t.Context(), "orders", runID, embedded.RebuildOptions{})
+	run, err := s.ResumeRebuild(t.Context(), "orders", runID, operator.RebuildOptions{})
 	if err != nil || run.ID != runID || run.ToVersion != 2 || !slices.Equal(m.answers, []string{"token-1"}) {
 		t.Errorf("%+v, %v, answers %v", run, err, m.answers)
 	}
@@ -272,8 +279,8 @@ func (unseen) Execution(context.Context, string) (stepfunctions.Execution, error
 func TestARunThatCannotBeSeenIsSaidToGoOn(t *testing.T) {
 	t.Parallel()
 	s, _ := newStack(t)
-	s.Machine = unseen{s.Machine}
-	_, err := s.Rebuild(t.Context(), orders, embedded.RebuildOptions{})
+	s.host.Machine = unseen{s.host.Machine}
+	_, err := s.Rebuild(t.Context(), orders, operator.RebuildOptions{})
 	if fault.ClassOf(err) != fault.Infra || !strings.Contains(err.Error(), "--resume ") {
 		t.Errorf("got %v", err)
 	}
@@ -308,7 +315,7 @@ func TestASoakIsSeenAndAbandonedWithoutHarm(t *testing.T) {
 	soaking, ended := make(chan struct{}), make(chan error, 1)
 	soak := rebuild.Seconds(time.Hour)
 	go func() {
-		_, err := s.Rebuild(ctx, rebuild.Request{Projection: "orders", Soak: &soak}, embedded.RebuildOptions{Progress: func(p rebuild.Progress) {
+		_, err := s.Rebuild(ctx, rebuild.Request{Projection: "orders", Soak: &soak}, operator.RebuildOptions{Progress: func(p rebuild.Progress) {
 			if p.Step == "Soak" {
 				close(soaking)
 			}

@@ -13,32 +13,26 @@ import (
 	"gakushoku/internal/operate/timeline"
 )
 
-// Logs is what is needed of a stack's log lines; an *insights.Logs has it.
+// Logs queries a stack's log lines; *insights.Logs implements it.
 type Logs interface {
 	// Lines runs a query that asks for @message.
 	Lines(ctx context.Context, query string, from, to time.Time) ([]string, error)
 }
 
-// How far back log lines are looked for when nobody says it: reading them has its price. An
-// operation whose id tells its time is looked for from a little before that.
+// How far back log lines are searched by default, since reading them costs money. An operation whose id
+// contains its time is searched for from a little before that.
 const (
 	lookBack  = 24 * time.Hour
 	clockSkew = 5 * time.Minute
 )
 
-// maxLines is how many log lines one query may give.
+// maxLines is how many log lines one query may return.
 const maxLines = 10_000
 
-// Timelines finds the operations of this stack, at most limit log lines and events of each. Log
-// lines are looked for since then; when it is zero, as far back as makes sense.
-func (s *Stack) Timelines(limit int, since time.Time) *timeline.Finder {
-	return &timeline.Finder{
-		Lines: logLines{s.Logs, since}, Streams: s.Models.Streams, Numbers: s.Models.Numbers, EachEvent: s.EachEvent, Limit: limit,
-		Models: timeline.ReadModels{Projections: s.Models.Projections, Pointers: s.Models.Pointers, Tables: s.Models.Tables},
-	}
-}
+// Lines is operator.Host.
+func (s *Stack) Lines(since time.Time) timeline.Lines { return logLines{s.Logs, since} }
 
-// TraceURL is where traces of the stack are shown, with the place for an id.
+// TraceURL is operator.Host: traces are in the console of X-Ray.
 func (s *Stack) TraceURL() string {
 	domain := "console.aws.amazon.com"
 	if strings.HasPrefix(s.Region, "cn-") {
@@ -88,15 +82,13 @@ func (l logLines) ask(ctx context.Context, q logs.Query, since time.Time, f func
 	return nil
 }
 
-// slowLines are the log lines that the slowest operations are looked for in: those that took
-// the longest, of which many are parts of one operation.
+// slowLines queries the log lines of the slowest operations. Many are parts of one operation.
 const slowLines = `fields @timestamp, @message
 | filter ispresent(durationMs)
 | sort durationMs desc
 | limit 5000`
 
-// Slowest are the slowest operations that have begun since then, at most limit, by the log lines
-// of the functions.
+// Slowest is operator.Host: by the log lines of the functions.
 func (s *Stack) Slowest(ctx context.Context, since time.Time, limit int) ([]spans.Operation, spans.Source, error) {
 	lines, err := s.Logs.Lines(ctx, slowLines, since, time.Now())
 	if err != nil {

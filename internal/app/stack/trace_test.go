@@ -40,7 +40,7 @@ func TestOperationsAreLookedForInCloudWatch(t *testing.T) {
 	t.Parallel()
 	s, _ := newStack(t)
 	var questions []asked
-	s.Logs, s.Region = lines{answer: []string{commandLine, requestLine}, asked: &questions}, "ap-northeast-1"
+	s.host.Logs = lines{answer: []string{commandLine, requestLine}, asked: &questions}
 	got, err := s.Timelines(100, time.Time{}).Operation(t.Context(), "c1")
 	if err != nil || len(got.Entries) != 2 || got.Entries[0].Kind != timeline.KindRequest {
 		t.Fatalf("%+v, %v", got, err)
@@ -58,7 +58,7 @@ func TestOperationsAreLookedForInCloudWatch(t *testing.T) {
 			t.Errorf("%+v has no %s", q, part)
 		}
 	}
-	s.Logs = lines{err: insights.ErrNoLogs, asked: &questions}
+	s.host.Logs = lines{err: insights.ErrNoLogs, asked: &questions}
 	if _, err := s.Timelines(100, time.Time{}).Operation(t.Context(), "c1"); !errors.Is(err, insights.ErrNoLogs) {
 		t.Errorf("got %v", err)
 	}
@@ -69,7 +69,7 @@ func TestLinesAreLookedForFromWhenTheOperationWas(t *testing.T) {
 	t.Parallel()
 	s, _ := newStack(t)
 	var questions []asked
-	s.Logs = lines{answer: []string{requestLine}, asked: &questions}
+	s.host.Logs = lines{answer: []string{requestLine}, asked: &questions}
 	at, since := time.Date(2026, 1, 24, 0, 0, 0, 0, time.UTC), time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	var id ulid.ULID
 	if err := id.SetTime(ulid.Timestamp(at)); err != nil {
@@ -92,7 +92,7 @@ func TestTheSlowestOfAStack(t *testing.T) {
 	t.Parallel()
 	s, _ := newStack(t)
 	var questions []asked
-	s.Logs = lines{answer: []string{commandLine, "REPORT RequestId", requestLine, strings.ReplaceAll(requestLine, "2026-01-24", "2026-01-23")}, asked: &questions}
+	s.host.Logs = lines{answer: []string{commandLine, "REPORT RequestId", requestLine, strings.ReplaceAll(requestLine, "2026-01-24", "2026-01-23")}, asked: &questions}
 	since := time.Date(2026, 1, 24, 0, 0, 0, 0, time.UTC)
 	got, source, err := s.Slowest(t.Context(), since, 5)
 	if err != nil || source != spans.FromLog || len(got) != 1 || got[0].Name != "POST /orders" || got[0].OwnMs != 10 || len(got[0].Children) != 1 {

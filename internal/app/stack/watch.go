@@ -35,7 +35,7 @@ func (w *watch) look(ctx context.Context) error {
 	if step != rebuild.StepReplay && step != rebuild.StepVerifyParts {
 		return nil
 	}
-	parts, err := w.Engine.PartsOf(ctx, w.projection, w.runID, step)
+	parts, err := w.engine.PartsOf(ctx, w.projection, w.runID, step)
 	if err != nil || len(parts) == 0 {
 		return err
 	}

@@ -40,7 +40,7 @@ func (s *story) rollBack(ctx context.Context) error {
 func (s *story) turn(ctx context.Context, status string) (version int, err error) {
 	s.typed("projection rollback %s --force", readmodel.OrdersName)
 	err = s.withFolder(ctx, func(f *embedded.Folder) error {
-		version, err = f.Engine(nil).Rollback(ctx, readmodel.OrdersName)
+		version, err = f.Engine.Rollback(ctx, readmodel.OrdersName)
 		return err
 	})
 	if err != nil {
@@ -99,7 +99,7 @@ func (s *story) closing(ctx context.Context) error {
 func (s *story) events(ctx context.Context) (report *logcheck.EventsReport, err error) {
 	s.typed("events verify --deep")
 	err = s.withFolder(ctx, func(f *embedded.Folder) error {
-		if report, err = f.ArchiveLog().VerifyEvents(ctx, true); err != nil {
+		if report, err = f.LogCheck.VerifyEvents(ctx, true); err != nil {
 			return err
 		}
 		if !report.Sound || report.Events < yesterdaysOrders+2*lunchOrders {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/app/operator"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/engine/verify"
@@ -21,7 +22,7 @@ const checks = 5
 func (s *story) check(ctx context.Context) (found verify.Verified, err error) {
 	err = s.withFolder(ctx, func(f *embedded.Folder) error {
 		for range checks {
-			found, err = f.ReadModels().Verify(ctx, readmodel.OrdersName, 0, verify.Options{})
+			found, err = f.Models.Verify(ctx, readmodel.OrdersName, 0, verify.Options{})
 			if err != nil || found.Counts[verify.Stale]+found.Counts[verify.Missing] == 0 {
 				return err
 			}
@@ -83,7 +84,7 @@ func (s *story) rebuild(ctx context.Context) error {
 	var run rebuild.Run
 	progress := watchRebuild(s.out, s.traffic)
 	err := s.withFolder(ctx, func(f *embedded.Folder) (err error) {
-		run, err = f.Rebuild(ctx, rebuild.Request{Projection: readmodel.OrdersName}, embedded.RebuildOptions{Progress: progress.note})
+		run, err = f.Rebuild(ctx, rebuild.Request{Projection: readmodel.OrdersName}, operator.RebuildOptions{Progress: progress.note})
 		return err
 	})
 	progress.end()

@@ -1,0 +1,72 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"gakushoku/internal/engine/rebuild"
+)
+
+// runs tells whether a run is going on: its process holds a lock, which ends with it however
+// that ends.
+type runs struct{ dir string }
+
+// Running is rebuild.Runs.
+func (r runs) Running(_ context.Context, runID string) (bool, error) {
+	found, err := filepath.Glob(filepath.Join(logFolder(r.dir), "runs", "*", runID, runLock))
+	if err != nil || len(found) == 0 {
+		return false, err
+	}
+	file, err := os.Open(found[0])
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil // it has ended meanwhile
+	}
+	if err != nil {
+		return false, fmt.Errorf("asking after run %s: %w", runID, err)
+	}
+	defer file.Close() //nolint:errcheck // nothing was written
+	return !locks || tryLock(file) != nil, nil
+}
+
+// lockRuns keeps other runs of a projection off.
+func lockRuns(dir, projection string) (unlock func(), err error) {
+	runs := filepath.Join(logFolder(dir), "runs", projection)
+	if err := os.MkdirAll(runs, 0o700); err != nil {
+		return nil, fmt.Errorf("locking the data folder for a rebuild: %w", err)
+	}
+	unlock, err = lockDir(runs)
+	if errors.Is(err, errLocked) {
+		err = fmt.Errorf("%w: another rebuild of %s is going on in %s: wait for it, or stop it first", rebuild.ErrRefused, projection, dir)
+	}
+	return unlock, err
+}
+
+// runLock is the file, among those of a run, that its process holds locked.
+const runLock = "lock"
+
+// beginRun says that this process works on a run. Of a run that has left nothing else, nothing
+// is left afterwards.
+func beginRun(ctx context.Context, dir, projection, runID string) (over func(), err error) {
+	folder := filepath.Join(logFolder(dir), "runs", projection, runID)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("locking run %s: %w", runID, err)
+	}
+	path := filepath.Join(folder, runLock)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("locking run %s: %w", runID, err)
+	}
+	// Who asks after the run has the lock for a moment.
+	if err := patiently(ctx, func() error { return tryLock(file) }); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: run %s of %s is going on in another process", rebuild.ErrRefused, runID, projection), file.Close())
+	}
+	return func() {
+		file.Close()      //nolint:errcheck // nothing was written
+		os.Remove(path)   //nolint:errcheck // it would only say that nobody works on the run
+		os.Remove(folder) //nolint:errcheck // it stays when the run has left something
+	}, nil
+}

@@ -1,0 +1,167 @@
+// Package operator is an installation as its operators work on it: where it stands, its rebuilds, the
+// operations that it carried out. A data folder and a stack on AWS are used in the same way; a Host
+// does what differs between them.
+package operator
+
+import (
+	"context"
+	"time"
+
+	"gakushoku/internal/engine/logcheck"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/rebuild"
+	"gakushoku/internal/engine/verify"
+	"gakushoku/internal/event"
+	"gakushoku/internal/observe/spans"
+	"gakushoku/internal/operate/timeline"
+)
+
+// Host is what a data folder and a stack do each in its own way.
+type Host interface {
+	// Versions says where the events and the read models stand, without counting rows.
+	Versions(ctx context.Context) (Status, error)
+	// EachEvent calls do with every event of the log, in order. The event is do's until it returns.
+	EachEvent(ctx context.Context, do func(*event.Event) error) error
+	// Lines returns the log lines since a time; for a zero time, as far back as makes sense.
+	Lines(since time.Time) timeline.Lines
+	// Slowest returns the slowest operations that began since a time, at most limit.
+	Slowest(ctx context.Context, since time.Time, limit int) ([]spans.Operation, spans.Source, error)
+	// TraceURL returns the address of a trace with a placeholder for its id, "" when none is known.
+	TraceURL() string
+
+	// Rebuild carries a request out, from its beginning to its end.
+	Rebuild(ctx context.Context, request rebuild.Request, o RebuildOptions) (rebuild.Run, error)
+	// ResumeRebuild continues a run that was cut off, or follows one that is going on.
+	ResumeRebuild(ctx context.Context, projection, runID string, o RebuildOptions) (rebuild.Run, error)
+	// RunsOf returns the runs of a projection that have not ended.
+	RunsOf(ctx context.Context, pointer projection.Pointer) ([]rebuild.UnderWay, error)
+	// Outcome adds to a run that has not recorded its end what the host knows of it.
+	Outcome(ctx context.Context, past *rebuild.Past) error
+	// Stop ends a run, or refuses to.
+	Stop(ctx context.Context, run *rebuild.UnderWay, reason string) error
+	// Answer passes a decision to the run that waits for it.
+	Answer(ctx context.Context, a rebuild.Approval, d rebuild.Decision) error
+	// Lock keeps others from changing the versions of a projection.
+	Lock(projection string) (unlock func(), err error)
+	// PointerTTL returns how old a reader's view of a pointer may be.
+	PointerTTL(ctx context.Context) time.Duration
+}
+
+// Installation is one installation.
+type Installation struct {
+	Host
+	Stack    string             // its name on AWS; "" for a data folder
+	Engine   *rebuild.Engine    // for what operators do besides runs
+	Models   *verify.ReadModels // its rows
+	LogCheck *logcheck.Log      // its numbered log
+	Finder   timeline.Finder    // finds operations; Timelines sets Lines and Limit
+	Partial  bool               // parts of a data folder could not be opened
+}
+
+// RebuildOptions say how a run reports its progress, and who decides about its switch.
+type RebuildOptions struct {
+	Progress func(rebuild.Progress)                                       // may be nil; called by several goroutines
+	Approve  func(context.Context, rebuild.Run) (rebuild.Decision, error) // nil: another process answers
+}
+
+// Timelines finds operations, at most limit log lines and events of each, with log lines since a time;
+// for a zero time, as far back as makes sense.
+func (i *Installation) Timelines(limit int, since time.Time) *timeline.Finder {
+	finder := i.Finder
+	finder.Lines, finder.Limit = i.Lines(since), limit
+	return &finder
+}
+
+// pointer returns the pointer of a known projection.
+func (i *Installation) pointer(ctx context.Context, name string) (projection.Pointer, error) {
+	if err := i.Engine.Known(name); err != nil {
+		return projection.Pointer{}, err
+	}
+	return i.Engine.Pointers.Pointer(ctx, name)
+}
+
+// underWay returns the runs of a known projection that have not ended.
+func (i *Installation) underWay(ctx context.Context, name string) ([]rebuild.UnderWay, error) {
+	pointer, err := i.pointer(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return i.RunsOf(ctx, pointer)
+}
+
+// History returns the latest runs of a projection, the newest first.
+func (i *Installation) History(ctx context.Context, name string, limit int) ([]rebuild.Past, error) {
+	if err := i.Engine.Known(name); err != nil {
+		return nil, err
+	}
+	past, err := i.Engine.History(ctx, name, limit)
+	for k := range past {
+		if err == nil && !past[k].Ended {
+			err = i.Outcome(ctx, &past[k])
+		}
+	}
+	return past, err
+}
+
+// Abandon ends the runs of a projection and drops their versions.
+func (i *Installation) Abandon(ctx context.Context, name string) ([]rebuild.Run, error) {
+	if err := i.Engine.Known(name); err != nil {
+		return nil, err
+	}
+	unlock, err := i.Lock(name)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	runs, err := i.underWay(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	const reason = "abandoned by the operator"
+	for k := range runs {
+		if err := i.Stop(ctx, &runs[k], reason); err != nil {
+			return nil, err
+		}
+	}
+	return i.Engine.AbandonAll(ctx, runs, reason)
+}
+
+// Approval returns the question that a run of a projection is waiting with.
+func (i *Installation) Approval(ctx context.Context, name string) (rebuild.Approval, error) {
+	runs, err := i.underWay(ctx, name)
+	if err != nil {
+		return rebuild.Approval{}, err
+	}
+	return i.Engine.Question(ctx, name, runs)
+}
+
+// Decide answers the question of a run, and keeps the answer beside it.
+func (i *Installation) Decide(ctx context.Context, a rebuild.Approval, d rebuild.Decision) error {
+	if err := i.Answer(ctx, a, d); err != nil {
+		return err
+	}
+	return i.Engine.Decide(ctx, a.Run.Projection, a.Run.ID, d)
+}
+
+// Rollback shows readers the previous version of a projection again.
+func (i *Installation) Rollback(ctx context.Context, name string, force bool) (rebuild.RolledBack, error) {
+	if err := i.Engine.Known(name); err != nil {
+		return rebuild.RolledBack{}, err
+	}
+	return i.Engine.GoBack(ctx, name, force)
+}
+
+// CleanUp drops the previous and the scratch versions of a projection once no reader can see them.
+func (i *Installation) CleanUp(ctx context.Context, name string, force bool) ([]int, error) {
+	if err := i.Engine.Known(name); err != nil {
+		return nil, err
+	}
+	unlock, err := i.Lock(name)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	engine := *i.Engine
+	engine.Settings.PointerTTL = i.PointerTTL(ctx)
+	return engine.Clean(ctx, name, force)
+}

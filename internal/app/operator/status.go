@@ -1,0 +1,98 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"gakushoku/internal/engine/eventstore"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/rebuild"
+)
+
+// Status is where the events and read models of an installation stand.
+type Status struct {
+	Stack       string             `json:"stack,omitempty"` // on AWS: applied events and rows are not counted there
+	Head        uint64             `json:"head"`            // number of the newest event
+	Applied     uint64             `json:"applied"`         // number of the newest event the projector has applied
+	Reflected   uint64             `json:"reflected"`       // number of the newest event in every active version; a rebuild may be ahead of the projector
+	BehindMs    int64              `json:"behindMs"`        // age in the store of the oldest event that is not
+	Projections []ProjectionStatus `json:"projections"`
+	Misfit      string             `json:"misfit,omitempty"`   // why the parts of a data folder do not belong together
+	Readable    string             `json:"readable,omitempty"` // a warning that other users may read a data folder
+	Unknown     []string           `json:"unknown,omitempty"`  // what could not be found out, and why
+	NoEvents    bool               `json:"noEvents,omitempty"` // the event store cannot be read: Head, Applied and Reflected are unknown
+}
+
+// ProjectionStatus is one projection's pointer and what its active version holds.
+type ProjectionStatus struct {
+	Name     string               `json:"name"`
+	Versions []projection.Version `json:"versions"`
+	Rows     *int                 `json:"rows,omitempty"`   // nil: not counted
+	Parked   *int                 `json:"parked,omitempty"` // nil: not counted
+	Runs     []rebuild.UnderWay   `json:"runs,omitempty"`   // that have not ended
+	// Unreadable says why the rows of the active version could not be counted: its table is missing or
+	// damaged, and the projection has to be rebuilt.
+	Unreadable string `json:"unreadable,omitempty"`
+}
+
+// Note adds to Unknown what could not be found out, unless ctx has ended; then it returns
+// the error.
+func (s *Status) Note(ctx context.Context, what string, err error) error {
+	if err != nil && ctx.Err() == nil {
+		s.Unknown = append(s.Unknown, fmt.Sprintf("%s is not known: %v", what, err))
+		return nil
+	}
+	return err
+}
+
+// Status is Versions with counts of rows and parked streams. Reading every row costs money on AWS, so
+// only parked streams are counted there.
+func (i *Installation) Status(ctx context.Context) (Status, error) {
+	status, err := i.Versions(ctx)
+	for k := range status.Projections {
+		p := &status.Projections[k]
+		for _, v := range p.Versions {
+			if err == nil && v.State == projection.Active {
+				err = i.count(ctx, p, projection.Table{Projection: p.Name, Version: v.Number})
+			}
+		}
+	}
+	return status, err
+}
+
+const countPage = 500
+
+// count counts the rows of a table.
+func (i *Installation) count(ctx context.Context, p *ProjectionStatus, t projection.Table) error {
+	scan := func(cursor string) ([]projection.Record, string, error) {
+		if i.Stack != "" {
+			return i.Models.Tables.ParkedRecords(ctx, t, cursor, countPage)
+		}
+		return i.Models.Tables.Scan(ctx, t, eventstore.All, cursor, countPage)
+	}
+	rows, parked := 0, 0
+	for cursor, more := "", true; more; more = cursor != "" {
+		records, next, err := scan(cursor)
+		if errors.Is(err, projection.ErrNoTable) || errors.Is(err, projection.ErrDamaged) {
+			p.Unreadable = fmt.Sprintf("counting rows: %v", err)
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("counting rows: %w", err)
+		}
+		for k := range records {
+			if records[k].Visible() {
+				rows++
+			}
+			if records[k].Parked != nil {
+				parked++
+			}
+		}
+		cursor = next
+	}
+	if p.Parked = &parked; i.Stack == "" {
+		p.Rows = &rows
+	}
+	return nil
+}

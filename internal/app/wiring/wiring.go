@@ -1,0 +1,55 @@
+// Package wiring builds the parts of the engine that serve guests over the ports of one installation.
+// Installations differ in their ports; what stands on them is built here for all of them. Package
+// operator does the same for what operators use.
+package wiring
+
+import (
+	"time"
+
+	"gakushoku/internal/canteen"
+	"gakushoku/internal/engine/command"
+	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/engine/eventstore"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/query"
+	"gakushoku/internal/observe"
+)
+
+// Tables are the stores of table versions.
+type Tables interface {
+	projection.Store
+	projection.Sink
+}
+
+// Ports are the stores of one installation. What is built may share them.
+type Ports struct {
+	Events   eventstore.Store
+	Tables   Tables
+	Control  projection.Pointers        // read and changed without a cache
+	Pointers *projection.CachedPointers // for queries and the projector
+	Ledger   eventlog.Ledger            // of the numbered log; nil without one
+	Blobs    eventlog.Blobs             // the objects of the log and of rebuilds; nil without a log
+}
+
+// Commands builds the handler of commands.
+func (p *Ports) Commands() *command.Handler {
+	return &command.Handler{Streams: p.Events, Now: time.Now, NewID: observe.NewID}
+}
+
+// Queries builds the query service.
+func (p *Ports) Queries() *query.Service {
+	return &query.Service{Pointers: p.Pointers, Browser: p.Tables, Streams: p.Events, Projections: canteen.Projections(), Now: time.Now}
+}
+
+// Projector builds the writer of the read models.
+func (p *Ports) Projector() *projection.Projector {
+	return &projection.Projector{Projections: canteen.Projections(), Pointers: p.Pointers, Tables: p.Tables, Streams: p.Events, Now: time.Now}
+}
+
+// Log builds the reader of the numbered log.
+func (p *Ports) Log() *eventlog.Reader { return &eventlog.Reader{Ledger: p.Ledger, Blobs: p.Blobs} }
+
+// Archiver builds the writer of the numbered log.
+func (p *Ports) Archiver() *eventlog.Archiver {
+	return &eventlog.Archiver{Ledger: p.Ledger, Blobs: p.Blobs, Now: time.Now, NewID: observe.NewID}
+}
