@@ -3,6 +3,7 @@ package event_test
 import (
 	"testing"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/event"
 )
 
@@ -40,10 +41,10 @@ func BenchmarkDecodePayload(b *testing.B) {
 			for b.Loop() {
 				var err error
 				if name == "placed" {
-					var p event.OrderPlaced
+					var p order.Placed
 					err = p.Decode(&e)
 				} else {
-					var p event.OrderPaid
+					var p order.Paid
 					err = p.Decode(&e)
 				}
 				if err != nil {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/event"
 )
 
@@ -87,10 +88,10 @@ func TestCharactersThatShowNothingAreHidden(t *testing.T) {
 
 func TestAnOrderOfAsManyLinesAsThereMayBeIsTaken(t *testing.T) {
 	t.Parallel()
-	for lines, ok := range map[int]bool{event.MaxLines: true, event.MaxLines + 1: false} {
-		p := event.OrderPlaced{OrderID: "o1", Total: int64(lines)}
+	for lines, ok := range map[int]bool{order.MaxLines: true, order.MaxLines + 1: false} {
+		p := order.Placed{OrderID: "o1", Total: int64(lines)}
 		for range lines {
-			p.Lines = append(p.Lines, event.Line{Product: "x", Quantity: 1, UnitPrice: 1})
+			p.Lines = append(p.Lines, order.Line{Product: "x", Quantity: 1, UnitPrice: 1})
 		}
 		e, err := event.New(p)
 		if err != nil {

@@ -3,19 +3,23 @@ package event
 import (
 	"errors"
 	"fmt"
+	"math"
 )
+
+// MaxVersion bounds versions so that they fit every store's signed integers.
+const MaxVersion = math.MaxInt64
 
 // The bounds of ids, in bytes: every store has room for them in its keys.
 const (
-	MaxOrderIDBytes = 128
-	MaxEventIDBytes = 128
-	MaxStreamBytes  = 256
-	MaxFieldBytes   = 256 // of every other string in the envelope
+	MaxStreamIDBytes = 128
+	MaxEventIDBytes  = 128
+	MaxStreamBytes   = 256
+	MaxFieldBytes    = 256 // of every other string in the envelope
 )
 
-// Check refuses an event that must not be imported, though it decodes: a type this version
-// does not know (ErrUnknownType), a payload that its type cannot be made of, a stream that
-// is not its order's, ids that stores or URLs cannot take, and what read models have no room for.
+// Check refuses an event that must not be imported, though it decodes: a type this program does
+// not know (ErrUnknownType), a payload that its type cannot be made of, a stream that does not
+// belong to its payload, ids that stores or URLs cannot take, and values out of bounds.
 func Check(e *Event) error {
 	payload, err := DecodePayload(e)
 	if err != nil {
@@ -24,12 +28,8 @@ func Check(e *Event) error {
 	if e.ID == "" {
 		return errors.New("eventId is missing")
 	}
-	orderID := orderIDOf(payload)
-	if err := CheckOrderID(orderID); err != nil {
-		return fmt.Errorf("payload.orderId %.60q %w", orderID, err)
-	}
-	if e.Stream != OrderStream(orderID) {
-		return fmt.Errorf("stream is %q but payload.orderId belongs to %q", e.Stream, OrderStream(orderID))
+	if err := types[e.Type].checkStream(e); err != nil {
+		return err
 	}
 	if e.Version > MaxVersion {
 		return fmt.Errorf("version %d is above %d", e.Version, uint64(MaxVersion))
@@ -37,7 +37,26 @@ func Check(e *Event) error {
 	if err := checkEnvelope(e); err != nil {
 		return err
 	}
-	return checkValues(e, payload)
+	if err := CheckInstant("occurredAt", e.OccurredAt); err != nil {
+		return err
+	}
+	if c, ok := payload.(Checker); ok {
+		return c.Check()
+	}
+	return nil
+}
+
+// checkStream holds the stream of e and the id in its payload together.
+func (t *Type) checkStream(e *Event) error {
+	f := t.Fields(e)
+	id := f.ID()
+	if err := CheckStreamID(id); err != nil {
+		return fmt.Errorf("%s %.60q %w", t.idName, id, err)
+	}
+	if e.Stream != t.Kind.Stream(id) {
+		return fmt.Errorf("stream is %q but %s belongs to %q", e.Stream, t.idName, t.Kind.Stream(id))
+	}
+	return nil
 }
 
 // checkEnvelope bounds the ids that are only carried along.
@@ -55,25 +74,4 @@ func checkEnvelope(e *Event) error {
 		}
 	}
 	return nil
-}
-
-// orderIDOf is the order that a payload of this package is about.
-func orderIDOf(p Payload) string {
-	switch p := p.(type) {
-	case OrderPlaced:
-		return p.OrderID
-	case OrderPaid:
-		return p.OrderID
-	case OrderPreparationStarted:
-		return p.OrderID
-	case OrderReady:
-		return p.OrderID
-	case OrderPickedUp:
-		return p.OrderID
-	case OrderCancelled:
-		return p.OrderID
-	case OrderRefunded:
-		return p.OrderID
-	}
-	return ""
 }

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 )
 
 // Decode reads one stored line of JSONL into e. It accepts every valid spelling of the envelope,
 // takes the last of repeated keys and U+FFFD for half of a surrogate pair, as older versions
-// stored them, and ignores fields that it does not know; null stands for an absent field. What may be left out is filled in: the stream of an order's event follows
-// from its payload, and a log that names no schema is the first one. A missing correlationId
+// stored them, and ignores fields that it does not know; null stands for an absent field. What may be
+// left out is filled in: the stream follows from the payload, and a log that names no
+// schema is the first one. A missing correlationId
 // stays empty. The payload is checked to be a JSON object, no more: see DecodePayload and
 // Check. Errors name the byte, counted from 1, or the field. The strings and the payload of e
 // share memory with line: the caller must not change line afterwards.
@@ -66,14 +66,10 @@ var fieldKeys = [fieldCount]string{`"eventId":`, `"type":`, `"occurredAt":`, `"c
 
 func fieldName(field int) string { return unquoted(fieldKeys[field]) }
 
-// envelope is where the fields of a line stand, and those of the payload that are picked up on the
-// way.
+// envelope is where the fields of a line stand.
 type envelope struct {
-	fields  [fieldCount]span
-	orderID span
-	paidAt  span
-	lines   span
-	more    bool // there are others than the first five, which every log has
+	fields [fieldCount]span
+	more   bool // there are others than the first five, which every log has
 }
 
 // Decode is the function Decode with this Decoder's memory.
@@ -98,9 +94,6 @@ func (d *Decoder) Decode(line []byte, e *Event) error {
 		r.optional(&v, e)
 	}
 	r.complete(&v, e)
-	if r.strict && e.Type == OrderPaidType {
-		r.instant("payload.paidAt", v.paidAt)
-	}
 	return r.err
 }
 
@@ -122,64 +115,13 @@ func (s *scanner) envelope(v *envelope) bool {
 		if s.strict && field != fieldUnknown && v.fields[field].kind != 0 {
 			return s.repeated([]byte(fieldName(field)), at)
 		}
-		switch {
-		case field == fieldPayload && s.peek() == '{':
-			v.fields[fieldPayload] = s.payload(v)
-		case field != fieldUnknown:
-			v.fields[field] = s.value(1)
+		value := s.value(1)
+		if field != fieldUnknown {
+			v.fields[field] = value
 			v.more = v.more || field > fieldPayload
-		default:
-			s.value(1)
 		}
 	}
 	return s.end()
-}
-
-// pickedKeys are the keys of a payload that are picked up on the way, and pick is where to.
-var pickedKeys = [...]string{payloadKeys[payloadOrderID], payloadKeys[payloadPaidAt], payloadKeys[payloadLines]}
-
-func (v *envelope) pick(field int) *span {
-	switch pickedKeys[field] {
-	case payloadKeys[payloadOrderID]:
-		return &v.orderID
-	case payloadKeys[payloadPaidAt]:
-		return &v.paidAt
-	}
-	return &v.lines
-}
-
-// payload steps over an object and picks up what is needed of it.
-func (s *scanner) payload(v *envelope) span {
-	start := s.at
-	s.at++
-	v.orderID, v.paidAt, v.lines = span{}, span{}, span{}
-	others := s.newNames(payloadKeys[:])
-	next := 0
-	for first := true; s.more(first, '}'); first = false {
-		at := s.at
-		field, ok := s.oneOf(pickedKeys[:], next, &others)
-		if !ok {
-			return span{}
-		}
-		next = field + 1
-		if field == fieldUnknown {
-			s.value(2)
-			continue
-		}
-		picked := v.pick(field)
-		if picked == &v.lines {
-			s.inner = lineKeys[:]
-		}
-		value := s.value(2)
-		s.inner = nil
-		if s.strict && picked.kind != 0 {
-			s.repeated([]byte(unquoted(pickedKeys[field])), at)
-			return span{}
-		}
-		*picked = value
-	}
-	others.end(s)
-	return s.from(start, '{')
 }
 
 func (r *reader) required(v *envelope, e *Event) {
@@ -190,7 +132,7 @@ func (r *reader) required(v *envelope, e *Event) {
 		}
 	}
 	e.ID = r.text("eventId", v.fields[fieldID])
-	e.Type = knownType(r.text("type", v.fields[fieldType]))
+	e.Type = known(r.text("type", v.fields[fieldType]))
 	e.OccurredAt = r.instant("occurredAt", v.fields[fieldOccurredAt])
 	switch payload := v.fields[fieldPayload]; {
 	case payload.kind != '{':
@@ -204,27 +146,6 @@ func (r *reader) required(v *envelope, e *Event) {
 	}
 }
 
-// knownType maps to the constants, so that the types of many events are one string.
-func knownType(t string) string {
-	switch t {
-	case OrderPlacedType:
-		return OrderPlacedType
-	case OrderPaidType:
-		return OrderPaidType
-	case OrderPreparationStartedType:
-		return OrderPreparationStartedType
-	case OrderReadyType:
-		return OrderReadyType
-	case OrderPickedUpType:
-		return OrderPickedUpType
-	case OrderCancelledType:
-		return OrderCancelledType
-	case OrderRefundedType:
-		return OrderRefundedType
-	}
-	return t
-}
-
 func (r *reader) optional(v *envelope, e *Event) {
 	e.Stream = r.text("stream", v.fields[fieldStream])
 	e.Version = uint64(r.integer("version", v.fields[fieldVersion], 0, MaxVersion))
@@ -236,18 +157,41 @@ func (r *reader) optional(v *envelope, e *Event) {
 	e.Traceparent = r.text("traceparent", v.fields[fieldTraceparent])
 }
 
-// complete fills in what an imported line may leave out.
+// complete fills in what an imported line may leave out, and looks into the payload for that and for
+// what a strict reader refuses.
 func (r *reader) complete(v *envelope, e *Event) {
 	if e.Schema == 0 {
 		e.Schema = 1
 	}
-	if r.err != nil || e.Stream != "" || !strings.HasPrefix(e.Type, "Order") {
+	t := ofType(e.Type)
+	if r.err != nil || t == nil || e.Stream != "" && !r.strict {
 		return
 	}
-	orderID := r.text("payload.orderId", v.orderID)
-	if orderID == "" {
-		r.fail(fmt.Errorf("%s has neither a stream nor payload.orderId", e.Type))
+	f := t.within(r, v.fields[fieldPayload])
+	if e.Stream != "" || r.err != nil {
 		return
 	}
-	e.Stream = r.decoder.joined(OrderStreamPrefix, orderID)
+	id := r.text(t.idName, f.span(t.Kind.Key))
+	if id == "" {
+		r.fail(fmt.Errorf("%s has neither a stream nor %s", e.Type, t.idName))
+		return
+	}
+	e.Stream = r.decoder.joined(t.Kind.Prefix, id)
+}
+
+// within finds the fields of a payload inside its line. A strict reader refuses keys of the payload
+// that are spelled in another case, and times that are not from outside.
+func (t *Type) within(r *reader, payload span) Object {
+	o := Object{reader: reader{data: r.data}, keys: t.keys}
+	s := scanner{data: r.data[:payload.end], at: int(payload.start) + 1, strict: r.strict}
+	o.find(&s, t.inner)
+	if s.err != nil {
+		r.fail(s.err)
+	}
+	if r.strict {
+		for _, i := range t.instants {
+			r.instant("payload."+unquoted(t.keys[i]), o.spans[i])
+		}
+	}
+	return o
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/event"
 )
 
@@ -134,7 +135,7 @@ func TestDecodePayloadSaysWhatIsWrong(t *testing.T) {
 func TestOrderPaidOfSchema1KeepsAMethodThatItHas(t *testing.T) {
 	t.Parallel()
 	p, err := event.DecodePayload(&event.Event{Type: "OrderPaid", Schema: 1, Payload: []byte(`{"orderId":"o","paymentMethod":"CASH"}`)})
-	if diff := cmp.Diff(event.Payload(event.OrderPaid{OrderID: "o", Method: event.MethodCash}), p); diff != "" || err != nil {
+	if diff := cmp.Diff(event.Payload(order.Paid{OrderID: "o", Method: order.MethodCash}), p); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
 }
@@ -150,9 +151,9 @@ func TestCheckRefusesWhatMustNotBeImported(t *testing.T) {
 		"no eventId":                    {func(e *event.Event) { e.ID = "" }, "eventId is missing"},
 		"an eventId too long":           {func(e *event.Event) { e.ID = strings.Repeat("x", 129) }, "has 129 bytes, at most 128 are allowed"},
 		"an eventId of several lines":   {func(e *event.Event) { e.ID = "a\nb" }, `eventId "a\nb" contains the control character '\n'`},
-		"an orderId too long":           {order(strings.Repeat("x", 129)), "has 129 bytes"},
-		"an orderId with a slash":       {order("a/b"), `payload.orderId "a/b" contains '/'`},
-		"an orderId with a space":       {order("a b"), `payload.orderId "a b" contains ' '`},
+		"an orderId too long":           {about(strings.Repeat("x", 129)), "has 129 bytes"},
+		"an orderId with a slash":       {about("a/b"), `payload.orderId "a/b" contains '/'`},
+		"an orderId with a space":       {about("a b"), `payload.orderId "a b" contains ' '`},
 		"a correlationId too long":      {func(e *event.Event) { e.CorrelationID = strings.Repeat("x", 257) }, "has 257 bytes"},
 		"an actor that is not UTF-8":    {func(e *event.Event) { e.Actor = "\xff" }, "is not valid UTF-8"},
 		"a version that no store takes": {func(e *event.Event) { e.Version = 1 << 63 }, "version 9223372036854775808 is above"},
@@ -171,11 +172,11 @@ func TestCheckRefusesWhatMustNotBeImported(t *testing.T) {
 	}
 }
 
-// order changes the order that an event is about.
-func order(id string) func(*event.Event) {
+// about changes the order that an event is about.
+func about(id string) func(*event.Event) {
 	return func(e *event.Event) {
 		e.Payload = fmt.Appendf(nil, `{"orderId":%q,"total":1}`, id)
-		e.Stream = event.OrderStream(id)
+		e.Stream = order.Stream(id)
 	}
 }
 
@@ -185,7 +186,7 @@ func TestCheckAllowsWhatIsUnusualButHarmless(t *testing.T) {
 	if err := event.Decode([]byte(placedLine), &e); err != nil {
 		t.Fatal(err)
 	}
-	order("学食🍙-1")(&e)
+	about("学食🍙-1")(&e)
 	e.ID, e.CorrelationID = "2026/01/24#7", "who knows what"
 	if err := event.Check(&e); err != nil {
 		t.Error(err)
@@ -251,7 +252,7 @@ func TestCloneSharesNothingWithTheLine(t *testing.T) {
 func TestDecodeAllocatesNothing(t *testing.T) {
 	line, d := []byte(paidLine), event.NewDecoder()
 	var e event.Event
-	var p event.OrderPaid
+	var p order.Paid
 	allocations := testing.AllocsPerRun(100, func() {
 		d.Reset()
 		if err := errors.Join(d.Decode(line, &e), p.Decode(&e)); err != nil {

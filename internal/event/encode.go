@@ -20,7 +20,11 @@ func New(p Payload) (Event, error) {
 	if err := enc.Encode(p); err != nil {
 		return Event{}, fmt.Errorf("encoding %s: %w", p.EventType(), err)
 	}
-	return Event{Type: p.EventType(), Schema: p.EventSchema(), Payload: bytes.TrimSuffix(raw.Bytes(), []byte("\n"))}, nil
+	t := types[p.EventType()]
+	if t == nil {
+		return Event{}, fmt.Errorf("encoding %s: %w", p.EventType(), ErrUnknownType)
+	}
+	return Event{Type: t.Name, Schema: t.Schema, Payload: bytes.TrimSuffix(raw.Bytes(), []byte("\n"))}, nil
 }
 
 // AppendJSON appends e as one line of JSONL, without the newline. The fields come in a fixed

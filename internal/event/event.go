@@ -1,7 +1,7 @@
-// Package event defines what is stored: the envelope that every event has, the payloads of
-// each event type with their schemas, and the JSONL form in which both are read and written.
-// It knows no store and no clock, so that a log written today can be read by every part of
-// the system and by every later version of it.
+// Package event defines what is stored: the envelope that every event has, how the types of events
+// are defined with their schemas, and the JSONL form in which both are read and written. It knows
+// no domain, store or clock, so that a log written today can be read by every part of the system
+// and by every later version of it.
 package event
 
 import (
@@ -10,16 +10,16 @@ import (
 )
 
 // Event is one fact: an envelope around a payload. Payload holds the JSON object exactly as
-// it was stored, in the schema it was stored in; the typed payloads in this package decode
-// it and bring older schemas up to date. Stored events are never rewritten.
+// it was stored, in the schema it was stored in; DecodePayload upcasts older
+// schemas. Stored events are never rewritten.
 type Event struct {
 	ID            string  // eventId: a ULID, unless an imported log brought its own
-	Type          string  // one of the Type constants, or a name this version does not know
+	Type          string  // the name of a Type, or one that this program does not know
 	OccurredAt    Instant // when it happened, UTC, to the millisecond
 	CorrelationID string  // the operation it belongs to
 	Payload       []byte  // the payload's JSON object, as stored
 
-	Stream      string // order-<id>: all events of one aggregate
+	Stream      string // all events of one aggregate, such as loan-<id>
 	Version     uint64 // 1, 2, 3... within the stream; 0 while not yet assigned
 	Schema      int    // of the payload, for this Type; a log that names none is schema 1
 	CausationID string // the event or command that caused this one
@@ -38,20 +38,3 @@ func (e *Event) Clone() Event {
 	}
 	return c
 }
-
-// The types of events. They are what is stored: never change one, add a new one.
-const (
-	OrderPlacedType             = "OrderPlaced"
-	OrderPaidType               = "OrderPaid"
-	OrderPreparationStartedType = "OrderPreparationStarted"
-	OrderReadyType              = "OrderReady"
-	OrderPickedUpType           = "OrderPickedUp"
-	OrderCancelledType          = "OrderCancelled"
-	OrderRefundedType           = "OrderRefunded"
-)
-
-// OrderStreamPrefix begins the name of every order's stream.
-const OrderStreamPrefix = "order-"
-
-// OrderStream names the stream of one order.
-func OrderStream(orderID string) string { return OrderStreamPrefix + orderID }

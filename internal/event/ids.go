@@ -9,17 +9,17 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// CheckOrderID refuses an order's id that is not one to MaxOrderIDBytes bytes that every client can
+// CheckStreamID refuses an id in a stream's name that is not one to MaxStreamIDBytes bytes that every client can
 // put into a URL's path, that everyone can see, and that nothing else looks like (see
 // infra/decisions/0015-what-comes-in.md).
-func CheckOrderID(id string) error {
+func CheckStreamID(id string) error {
 	switch {
 	case id == "":
 		return errors.New("is empty: give 1 to 128 bytes, or leave it out")
 	case id == "." || id == "..":
 		return fmt.Errorf("%q means a folder in the path of a URL: choose another id", id)
 	}
-	if err := checkID(id, MaxOrderIDBytes); err != nil {
+	if err := checkID(id, MaxStreamIDBytes); err != nil {
 		return err
 	}
 	for _, r := range id {
@@ -33,7 +33,7 @@ func CheckOrderID(id string) error {
 // checkID bounds any id of an envelope, and keeps out what two ids could differ in without anyone
 // seeing it.
 func checkID(id string, limit int) error {
-	if err := checkText(id, limit); err != nil || ascii(id) {
+	if err := CheckText(id, limit); err != nil || ascii(id) {
 		return err
 	}
 	for _, r := range id {
@@ -47,8 +47,8 @@ func checkID(id string, limit int) error {
 	return nil
 }
 
-// checkText bounds any text and keeps out what would break a line of text in two.
-func checkText(text string, limit int) error {
+// CheckText bounds any text and keeps out what would break a line of text in two.
+func CheckText(text string, limit int) error {
 	if len(text) > limit {
 		return fmt.Errorf("has %d bytes, at most %d are allowed", len(text), limit)
 	}

@@ -65,7 +65,7 @@ func (i Instant) AppendText(b []byte) ([]byte, error) {
 const lastFast = 253402300799999
 
 // Append appends RFC 3339 with milliseconds. From 1970 on it does so without the cost of
-// time.AppendFormat: a row of an order has half a dozen instants.
+// time.AppendFormat: a row may have half a dozen instants.
 func (i Instant) Append(dst []byte) []byte {
 	since := i.Milli()
 	if since < 0 || since > lastFast {
@@ -210,4 +210,17 @@ func dateOf(days int) (year, month, day int) {
 		year, month = year+1, month-12
 	}
 	return year, month, day
+}
+
+// maxInstant is the last instant that may be imported: no zone is more than 14 hours ahead of UTC, so
+// that its day has four digits everywhere.
+const maxInstant = epoch + lastFast - 14*3_600_000
+
+// CheckInstant refuses an instant whose day cannot be written in every time zone; name is what
+// the error calls it.
+func CheckInstant(name string, at Instant) error {
+	if at > maxInstant {
+		return fmt.Errorf("%s %s is after %s", name, at, maxInstant)
+	}
+	return nil
 }

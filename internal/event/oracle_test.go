@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/event"
 )
 
@@ -166,8 +167,8 @@ func FuzzDecodePayload(f *testing.F) {
 
 // payloadTypes are the types that have a payload, and one that nobody knows.
 var payloadTypes = []string{
-	event.OrderPlacedType, event.OrderPaidType, event.OrderPreparationStartedType, event.OrderReadyType,
-	event.OrderPickedUpType, event.OrderCancelledType, event.OrderRefundedType, "Other",
+	order.PlacedType, order.PaidType, order.PreparationStartedType, order.ReadyType,
+	order.PickedUpType, order.CancelledType, order.RefundedType, "Other",
 }
 
 // checkPayload wants a payload to be what the standard library makes of it.
@@ -215,25 +216,25 @@ func oraclePayload(e *event.Event) (p event.Payload, err error) {
 	}
 	m := object(e.Payload)
 	id := required(m, "orderId", str)
-	newest := map[string]int{event.OrderPlacedType: 2, event.OrderPaidType: 2}[e.Type]
+	newest := map[string]int{order.PlacedType: 2, order.PaidType: 2}[e.Type]
 	if e.Schema > max(newest, 1) || id == "" {
 		panic(refused{errors.New("schema or orderId")})
 	}
 	switch e.Type {
-	case event.OrderPlacedType:
-		return event.OrderPlaced{OrderID: id, Total: required(m, "total", amount), Lines: lines(m["lines"])}, nil
-	case event.OrderPaidType:
-		return event.OrderPaid{OrderID: id, PaidAt: instant(m["paidAt"]), Method: method(m, e.Schema > 1)}, nil
-	case event.OrderPreparationStartedType:
-		return event.OrderPreparationStarted{OrderID: id}, nil
-	case event.OrderReadyType:
-		return event.OrderReady{OrderID: id}, nil
-	case event.OrderPickedUpType:
-		return event.OrderPickedUp{OrderID: id}, nil
-	case event.OrderCancelledType:
-		return event.OrderCancelled{OrderID: id, Reason: str(m["reason"])}, nil
-	case event.OrderRefundedType:
-		return event.OrderRefunded{OrderID: id, Amount: required(m, "amount", amount), Method: method(m, true)}, nil
+	case order.PlacedType:
+		return order.Placed{OrderID: id, Total: required(m, "total", amount), Lines: lines(m["lines"])}, nil
+	case order.PaidType:
+		return order.Paid{OrderID: id, PaidAt: instant(m["paidAt"]), Method: method(m, e.Schema > 1)}, nil
+	case order.PreparationStartedType:
+		return order.PreparationStarted{OrderID: id}, nil
+	case order.ReadyType:
+		return order.Ready{OrderID: id}, nil
+	case order.PickedUpType:
+		return order.PickedUp{OrderID: id}, nil
+	case order.CancelledType:
+		return order.Cancelled{OrderID: id, Reason: str(m["reason"])}, nil
+	case order.RefundedType:
+		return order.Refunded{OrderID: id, Amount: required(m, "amount", amount), Method: method(m, true)}, nil
 	}
 	panic(refused{event.ErrUnknownType})
 }
@@ -262,19 +263,19 @@ func instant(raw json.RawMessage) event.Instant {
 	return event.InstantOf(at)
 }
 
-func method(m map[string]json.RawMessage, needed bool) event.PaymentMethod {
-	switch s := event.PaymentMethod(str(m["paymentMethod"])); s {
-	case event.MethodCard, event.MethodCash, event.MethodUnknown:
+func method(m map[string]json.RawMessage, needed bool) order.PaymentMethod {
+	switch s := order.PaymentMethod(str(m["paymentMethod"])); s {
+	case order.MethodCard, order.MethodCash, order.MethodUnknown:
 		return s
 	case "":
 		if !needed {
-			return event.MethodUnknown
+			return order.MethodUnknown
 		}
 	}
 	panic(refused{errors.New("method")})
 }
 
-func lines(raw json.RawMessage) (out []event.Line) {
+func lines(raw json.RawMessage) (out []order.Line) {
 	var all []json.RawMessage
 	if raw != nil {
 		refuse(json.Unmarshal(raw, &all))
@@ -284,7 +285,7 @@ func lines(raw json.RawMessage) (out []event.Line) {
 			panic(refused{errors.New("a null line")})
 		}
 		m := object(one)
-		l := event.Line{Product: required(m, "product", str), Quantity: required(m, "quantity", amount), UnitPrice: required(m, "unitPrice", amount)}
+		l := order.Line{Product: required(m, "product", str), Quantity: required(m, "quantity", amount), UnitPrice: required(m, "unitPrice", amount)}
 		if l.Product == "" {
 			panic(refused{errors.New("product")})
 		}

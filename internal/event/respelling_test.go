@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/event"
 )
 
@@ -19,9 +20,9 @@ func anyEvent(t *rapid.T) event.Event {
 	optional := rapid.OneOf(rapid.Just(""), text)
 	id := text.Draw(t, "orderId")
 	e := event.Event{
-		ID: text.Draw(t, "eventId"), Type: rapid.SampledFrom([]string{event.OrderPlacedType, event.OrderPaidType, "Something"}).Draw(t, "type"),
+		ID: text.Draw(t, "eventId"), Type: rapid.SampledFrom([]string{order.PlacedType, order.PaidType, "Something"}).Draw(t, "type"),
 		OccurredAt: event.InstantOfMilli(rapid.Int64Range(-62167219200000, 253402300799999).Draw(t, "at")), CorrelationID: optional.Draw(t, "correlationId"),
-		Stream: event.OrderStream(id), Version: rapid.Uint64Range(0, event.MaxVersion).Draw(t, "version"), Schema: rapid.IntRange(1, 9).Draw(t, "schema"),
+		Stream: order.Stream(id), Version: rapid.Uint64Range(0, event.MaxVersion).Draw(t, "version"), Schema: rapid.IntRange(1, 9).Draw(t, "schema"),
 		CausationID: optional.Draw(t, "causationId"), CommandID: optional.Draw(t, "commandId"), CommandHash: optional.Draw(t, "commandHash"),
 		Actor: optional.Draw(t, "actor"), Traceparent: optional.Draw(t, "traceparent"),
 	}

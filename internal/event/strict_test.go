@@ -131,12 +131,12 @@ func TestIdsThatLookAlikeAreRefused(t *testing.T) {
 		"a byte order mark": "\ufeffa", "a line separator": "a\u2028b", "an empty Braille cell": "a\u2800", "a control of Latin 1": "a\u0085b", "not UTF-8": "a\xff",
 		"an unassigned character": "a\u0378", "a tag": "a\U000e0041",
 	} {
-		if err := event.CheckOrderID(id); err == nil {
+		if err := event.CheckStreamID(id); err == nil {
 			t.Errorf("%s (%+q) passes", name, id)
 		}
 	}
 	for _, id := range []string{"o1", "...", ".a", "café", "学食-12", "が", "%2e", "a?b#c;d", "🍙", "٣", "q\u0308"} {
-		if err := event.CheckOrderID(id); err != nil {
+		if err := event.CheckStreamID(id); err != nil {
 			t.Errorf("%q: %v", id, err)
 		}
 	}

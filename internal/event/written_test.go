@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/event"
 )
 
@@ -35,7 +36,7 @@ func TestEveryByteAtEveryPlaceOfATextIsWrittenAsTheStandardLibraryWouldReadIt(t 
 
 func TestAPayloadKeepsItsTextsReadable(t *testing.T) {
 	t.Parallel()
-	e, err := event.New(event.OrderCancelled{OrderID: "o1", Reason: "<sold> & out"})
+	e, err := event.New(order.Cancelled{OrderID: "o1", Reason: "<sold> & out"})
 	if err != nil || !strings.Contains(string(e.Payload), `"<sold> & out"`) {
 		t.Errorf("got %s, %v", e.Payload, err)
 	}

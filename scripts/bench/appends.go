@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/event"
 	"gakushoku/internal/observe"
@@ -121,13 +122,13 @@ func appendUntil(ctx context.Context, store eventstore.Appender, until time.Time
 	var times []float64
 	for time.Now().Before(until) && ctx.Err() == nil {
 		id := observe.NewID()
-		e, err := event.New(event.OrderPlaced{OrderID: id, Total: 780, Lines: []event.Line{{Product: "katsu curry", Quantity: 1, UnitPrice: 780}}})
+		e, err := event.New(order.Placed{OrderID: id, Total: 780, Lines: []order.Line{{Product: "katsu curry", Quantity: 1, UnitPrice: 780}}})
 		if err != nil {
 			return times, err
 		}
 		e.ID, e.OccurredAt, e.CorrelationID, e.CommandID = observe.NewID(), event.InstantOf(time.Now()), id, id
 		started := time.Now()
-		if err := store.Append(ctx, event.OrderStream(id), 0, []event.Event{e}); err != nil {
+		if err := store.Append(ctx, order.Stream(id), 0, []event.Event{e}); err != nil {
 			return times, err
 		}
 		times = append(times, time.Since(started).Seconds()*1000)

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
@@ -105,7 +106,7 @@ func bulkPart(part, rows int) projection.BulkPart {
 				at := event.InstantOf(time.Date(2026, 1, 1, 11, 0, 0, 0, time.UTC).Add(time.Duration(i%100) * day))
 				row := readmodel.Order{OrderID: fmt.Sprintf("%026d", i), Status: "PICKED_UP", Total: 780, PlacedAt: at, PaidAt: at, PickedUpAt: at}
 				data, err := json.Marshal(&row)
-				if !yield(projection.Record{Stream: event.OrderStream(row.OrderID), Version: 5, Data: data, Place: row.Place()}, err) {
+				if !yield(projection.Record{Stream: order.Stream(row.OrderID), Version: 5, Data: data, Place: row.Place()}, err) {
 					return
 				}
 			}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/event"
 )
 
@@ -122,31 +123,31 @@ func (c *canteen) order() {
 		heap.Push(&c.waiting, happening{at, c.planned, p})
 		at = at.Add(time.Second + time.Duration(c.random.IntN(300_000))*time.Millisecond)
 	}
-	plan(event.OrderPlaced{OrderID: id, Lines: lines, Total: total})
+	plan(order.Placed{OrderID: id, Lines: lines, Total: total})
 	fate := c.random.IntN(100)
 	if fate < 8 {
-		plan(event.OrderCancelled{OrderID: id, Reason: "changed my mind"})
+		plan(order.Cancelled{OrderID: id, Reason: "changed my mind"})
 		return
 	}
-	method := event.MethodCard
+	method := order.MethodCard
 	if c.random.IntN(3) == 0 {
-		method = event.MethodCash
+		method = order.MethodCash
 	}
-	plan(event.OrderPaid{OrderID: id, PaidAt: event.InstantOf(at), Method: method})
+	plan(order.Paid{OrderID: id, PaidAt: event.InstantOf(at), Method: method})
 	switch {
 	case fate < 13:
-		plan(event.OrderCancelled{OrderID: id})
-		plan(event.OrderRefunded{OrderID: id, Amount: total, Method: method})
+		plan(order.Cancelled{OrderID: id})
+		plan(order.Refunded{OrderID: id, Amount: total, Method: method})
 	case fate >= 53:
-		plan(event.OrderPreparationStarted{OrderID: id})
-		plan(event.OrderReady{OrderID: id})
-		plan(event.OrderPickedUp{OrderID: id})
+		plan(order.PreparationStarted{OrderID: id})
+		plan(order.Ready{OrderID: id})
+		plan(order.PickedUp{OrderID: id})
 	}
 }
 
 // lines are one to three different dishes.
-func (c *canteen) lines() []event.Line {
-	menu := [...]event.Line{
+func (c *canteen) lines() []order.Line {
+	menu := [...]order.Line{
 		{Product: "karaage-don", UnitPrice: 480}, {Product: "curry-rice", UnitPrice: 420}, {Product: "kitsune-udon", UnitPrice: 350},
 		{Product: "miso-soup", UnitPrice: 60}, {Product: "onigiri", UnitPrice: 130}, {Product: "salad", UnitPrice: 180},
 	}
@@ -154,7 +155,7 @@ func (c *canteen) lines() []event.Line {
 	if roll := c.random.IntN(10); roll >= 5 {
 		count = 2 + roll/9
 	}
-	lines := make([]event.Line, count)
+	lines := make([]order.Line, count)
 	for i := range lines {
 		lines[i] = menu[(first+i)%len(menu)]
 		lines[i].Quantity = 1 + int64(c.random.IntN(2))

@@ -54,7 +54,7 @@ func (m *meter) take(orders int) writeUnits {
 
 // life is the steps of an order whose cost is counted.
 var life = []order.Command{
-	order.PayOrder{Method: event.MethodCard}, order.StartPreparing{}, order.MarkReady{}, order.PickUp{},
+	order.PayOrder{Method: order.MethodCard}, order.StartPreparing{}, order.MarkReady{}, order.PickUp{},
 }
 
 // runUnits counts the write units of an order's life in two ways, since DynamoDB Local's answers

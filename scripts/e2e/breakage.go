@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/event"
 )
@@ -54,12 +55,12 @@ func key(pk, sk string) map[string]types.AttributeValue {
 }
 
 func rowKey(orderID string) map[string]types.AttributeValue {
-	return key("r#"+event.OrderStream(orderID), "row")
+	return key("r#"+order.Stream(orderID), "row")
 }
 
 // overwriteRow makes the row of a served order say that it was never paid.
 func (c *canteen) overwriteRow(ctx context.Context, version int, orderID string) error {
-	row, err := c.stack.Tables.Record(ctx, table(version), event.OrderStream(orderID))
+	row, err := c.stack.Tables.Record(ctx, table(version), order.Stream(orderID))
 	if err != nil {
 		return err
 	}
@@ -131,7 +132,7 @@ func changeEvent(ctx context.Context, c *canteen) error {
 	if err := c.guests.waitServed(ctx, 1); err != nil {
 		return err
 	}
-	stream := event.OrderStream(c.guests.all()[0].ID)
+	stream := order.Stream(c.guests.all()[0].ID)
 	in := &dynamodb.UpdateItemInput{
 		TableName: aws.String(c.deployment.outputs["EventTable"]), UpdateExpression: aws.String("SET changedBy = :me"),
 		Key:                       map[string]types.AttributeValue{"stream": &types.AttributeValueMemberS{Value: stream}, "version": &types.AttributeValueMemberN{Value: "1"}},

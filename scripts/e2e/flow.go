@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"gakushoku/internal/event"
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/observe"
 )
 
@@ -57,7 +57,7 @@ func (c *canteen) wantInLog(ctx context.Context, orders []served) error {
 			seen[place] = true
 		}
 		for _, s := range orders {
-			if !seen[fmt.Sprintf("%s@%d", event.OrderStream(s.ID), s.Version)] {
+			if !seen[fmt.Sprintf("%s@%d", order.Stream(s.ID), s.Version)] {
 				return false, nil
 			}
 		}
@@ -81,12 +81,12 @@ func (c *canteen) wantFollowed(ctx context.Context, s served) error {
 			return err
 		}
 	}
-	history, err := c.stack.Events.Load(ctx, event.OrderStream(s.ID), 0)
+	history, err := c.stack.Events.Load(ctx, order.Stream(s.ID), 0)
 	if err != nil {
 		return err
 	}
 	for i := range history {
-		if e := &history[i]; e.CorrelationID == s.CorrelationID && e.Type == event.OrderPaidType {
+		if e := &history[i]; e.CorrelationID == s.CorrelationID && e.Type == order.PaidType {
 			say("   payment %s was followed through the logs and to its event", s.CorrelationID)
 			return nil
 		}

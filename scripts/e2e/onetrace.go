@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 
-	"gakushoku/internal/event"
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/observe"
 )
 
@@ -215,7 +215,7 @@ func (c *canteen) wantRow(ctx context.Context, orderID, correlationID, traceID s
 	if err != nil {
 		return err
 	}
-	stream := event.OrderStream(orderID)
+	stream := order.Stream(orderID)
 	row, err := c.stack.Tables.Record(ctx, table(active.Number), stream)
 	if err != nil {
 		return err
@@ -250,7 +250,7 @@ func (c *canteen) wantTold(ctx context.Context, orderID, correlationID, traceID 
 	err = until(ctx, logLimit, "gakushoku trace "+correlationID+" to tell everything", func(ctx context.Context) (bool, error) {
 		told, err = exec.CommandContext(ctx, filepath.Join(work, "gakushoku"), "trace", correlationID, "--aws", c.options.stack).CombinedOutput()
 		missing = nil
-		for _, wanted := range []string{correlationID, traceID, "POST /orders", "PlaceOrder", event.OrderPlacedType, event.OrderStream(orderID) + " version 1, number ", "read model", "its row is at version 1", "projection:apply"} {
+		for _, wanted := range []string{correlationID, traceID, "POST /orders", "PlaceOrder", order.PlacedType, order.Stream(orderID) + " version 1, number ", "read model", "its row is at version 1", "projection:apply"} {
 			if !strings.Contains(string(told), wanted) {
 				missing = append(missing, wanted)
 			}

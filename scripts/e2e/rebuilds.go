@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/edge/stepfunctions"
 	"gakushoku/internal/engine/projection"
@@ -190,9 +191,9 @@ func meetPoison(ctx context.Context, c *canteen) error {
 	if err != nil {
 		return err
 	}
-	stream := event.OrderStream(orders[0].ID)
+	stream := order.Stream(orders[0].ID)
 	poison := event.Event{
-		ID: observe.NewID(), Type: event.OrderPlacedType, OccurredAt: event.InstantOf(time.Now()), CorrelationID: "poison", Schema: 1,
+		ID: observe.NewID(), Type: order.PlacedType, OccurredAt: event.InstantOf(time.Now()), CorrelationID: "poison", Schema: 1,
 		Payload: fmt.Appendf(nil, `{"orderId":%q,"total":780}`, orders[0].ID),
 	}
 	if err := c.stack.Events.Append(ctx, stream, orders[0].Version, []event.Event{poison}); err != nil {

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventio"
 	"gakushoku/internal/event"
 	"gakushoku/internal/store/sqlite"
@@ -180,7 +181,7 @@ func (showCommand) Help() string {
 
 func (c *showCommand) Run(p *program) error {
 	return p.withParts(embedded.EventStore, func(folder *embedded.Folder) error {
-		for _, stream := range []string{c.Stream, event.OrderStream(c.Stream)} {
+		for _, stream := range []string{c.Stream, order.Stream(c.Stream)} {
 			events, err := folder.Events.Load(p.ctx, stream, 0)
 			if err != nil {
 				return err

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/event"
 )
@@ -40,11 +41,11 @@ func contradicted(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	defer folder.Close()
-	e, err := event.New(event.OrderPlaced{OrderID: "o1", Total: 1})
+	e, err := event.New(order.Placed{OrderID: "o1", Total: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.ID, e.Stream, e.Version, e.OccurredAt, e.CorrelationID = "forked", event.OrderStream("o1"), 1, 1, "c"
+	e.ID, e.Stream, e.Version, e.OccurredAt, e.CorrelationID = "forked", order.Stream("o1"), 1, 1, "c"
 	head, err := folder.Log().Head(t.Context())
 	if err == nil {
 		_, err = folder.Archiver().Commit(t.Context(), []eventlog.Record{{Source: fmt.Sprintf("%d/forked", head.Number+1), Event: e}})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/operate/timeline"
@@ -105,7 +106,7 @@ func TestTraceTellsTheStoryOfAnOperation(t *testing.T) {
 	if err := json.Unmarshal([]byte(ok(t, "trace", "pay", "-d", dir, "--json")), &found); err != nil {
 		t.Fatal(err)
 	}
-	if len(found.Entries) != 1 || found.Entries[0].What != event.OrderPaidType || found.Entries[0].Number != 2 || len(found.Entries[0].Projected) != 1 || len(found.Notes) != 1 {
+	if len(found.Entries) != 1 || found.Entries[0].What != order.PaidType || found.Entries[0].Number != 2 || len(found.Entries[0].Projected) != 1 || len(found.Notes) != 1 {
 		t.Errorf("without log lines: %+v", found)
 	}
 	contains(t, ok(t, "trace", "--order", "o1", "-d", dir), "OrderPlaced (version 1)")

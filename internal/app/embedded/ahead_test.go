@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gakushoku/internal/app/operator"
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
@@ -19,12 +20,12 @@ func rebuiltImport(t *testing.T, orders int) *Folder {
 	t.Helper()
 	f := openFolderAt(t, t.TempDir())
 	for n := range orders {
-		e, err := event.New(event.OrderPlaced{OrderID: fmt.Sprint("o", n), Total: 100})
+		e, err := event.New(order.Placed{OrderID: fmt.Sprint("o", n), Total: 100})
 		if err != nil {
 			t.Fatal(err)
 		}
 		e.ID, e.OccurredAt, e.CorrelationID = fmt.Sprint("e", n), event.InstantOf(time.Now()), "import"
-		if err := f.Events.Append(t.Context(), event.OrderStream(fmt.Sprint("o", n)), 0, []event.Event{e}); err != nil {
+		if err := f.Events.Append(t.Context(), order.Stream(fmt.Sprint("o", n)), 0, []event.Event{e}); err != nil {
 			t.Fatal(err)
 		}
 	}

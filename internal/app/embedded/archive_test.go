@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
@@ -35,12 +36,12 @@ func place(t *testing.T, f *Folder, orders int) {
 	t.Helper()
 	for range orders {
 		id := observe.NewID()
-		e, err := event.New(event.OrderPlaced{OrderID: id, Total: 780})
+		e, err := event.New(order.Placed{OrderID: id, Total: 780})
 		if err != nil {
 			t.Fatal(err)
 		}
 		e.ID, e.OccurredAt = "event-"+id, event.InstantOf(time.Now())
-		if err := f.Events.Append(t.Context(), event.OrderStream(id), 0, []event.Event{e}); err != nil {
+		if err := f.Events.Append(t.Context(), order.Stream(id), 0, []event.Event{e}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/logcheck"
 	"gakushoku/internal/event"
 	"gakushoku/internal/observe"
@@ -39,10 +40,10 @@ func archiveForEver(dir string) {
 	}()
 	for {
 		id := observe.NewID()
-		e, err := event.New(event.OrderPlaced{OrderID: id, Total: 780})
+		e, err := event.New(order.Placed{OrderID: id, Total: 780})
 		if err == nil {
 			e.ID, e.OccurredAt = "event-"+id, event.InstantOf(time.Now())
-			err = folder.Events.Append(ctx, event.OrderStream(id), 0, []event.Event{e})
+			err = folder.Events.Append(ctx, order.Stream(id), 0, []event.Event{e})
 		}
 		if err != nil {
 			fail(err)

@@ -23,11 +23,11 @@ import (
 
 	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/app/operator"
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
-	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 )
 
@@ -159,7 +159,7 @@ func checkFolder(t *testing.T, dir string, acks map[string]uint64) {
 		}
 	}
 	for id, version := range acks {
-		events, err := folder.Events.Load(t.Context(), event.OrderStream(id), 0)
+		events, err := folder.Events.Load(t.Context(), order.Stream(id), 0)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"gakushoku/internal/app/operator"
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/eventstore"
@@ -311,7 +312,7 @@ func TestAVerificationOfAStoreThatHasLostEventsAppendsNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			for version := range uint64(3) {
-				e := event.Event{ID: fmt.Sprintf("last-%d", version), Type: event.OrderPlacedType, Schema: 2, OccurredAt: 1, CorrelationID: "c", Payload: []byte(`{"orderId":"last","total":1}`)}
+				e := event.Event{ID: fmt.Sprintf("last-%d", version), Type: order.PlacedType, Schema: 2, OccurredAt: 1, CorrelationID: "c", Payload: []byte(`{"orderId":"last","total":1}`)}
 				if err := f.Events.Append(t.Context(), "order-last", version, []event.Event{e}); err != nil {
 					t.Fatal(err)
 				}
@@ -360,7 +361,7 @@ func TestARowOfAStreamThatWasLostIsLeftAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lost, ghost := names[1], event.OrderStream("ghost")
+	lost, ghost := names[1], order.Stream("ghost")
 	db, err := sql.Open("sqlite", f.Events.Path())
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/event"
 	"gakushoku/internal/observe/observetest"
 )
@@ -23,12 +24,12 @@ func TestNoLineOfAServerHoldsAKeyTwice(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	f := openFolderAt(t, dir)
 	for version, id := range []string{"p1", "p2"} {
-		e, err := event.New(event.OrderPlaced{OrderID: "twice", Total: 780})
+		e, err := event.New(order.Placed{OrderID: "twice", Total: 780})
 		if err != nil {
 			t.Fatal(err)
 		}
 		e.ID, e.OccurredAt, e.CorrelationID = id, event.InstantOf(time.Now()), "cid-"+id
-		if err := f.Events.Append(t.Context(), event.OrderStream("twice"), uint64(version), []event.Event{e}); err != nil {
+		if err := f.Events.Append(t.Context(), order.Stream("twice"), uint64(version), []event.Event{e}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"gakushoku/internal/app/operator"
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/event"
@@ -22,12 +23,12 @@ import (
 // placeOne tries to append one order.
 func placeOne(t *testing.T, f *Folder) error {
 	t.Helper()
-	e, err := event.New(event.OrderPlaced{OrderID: "late", Total: 1})
+	e, err := event.New(order.Placed{OrderID: "late", Total: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	e.ID, e.OccurredAt = "late", 1
-	return f.Events.Append(t.Context(), event.OrderStream("late"), 0, []event.Event{e})
+	return f.Events.Append(t.Context(), order.Stream("late"), 0, []event.Event{e})
 }
 
 func TestRemovedPartStopsAppendsAndIsNamed(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/app/operator"
 	"gakushoku/internal/canteen"
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/edge/httpapi"
 	"gakushoku/internal/edge/lambdaevent"
 	"gakushoku/internal/engine/command"
@@ -217,12 +218,12 @@ func rebuildTwice(ctx context.Context, t *testing.T, out *logLines) {
 		return folder.Rebuild(ctx, rebuild.Request{Projection: "orders"}, operator.RebuildOptions{})
 	}, observe.NewLogger(out, zerolog.DebugLevel, "reproject"))
 	for version := range uint64(2) { // the second time it is a poison event
-		e, err := event.New(event.OrderPlaced{OrderID: "o1", Total: 780})
+		e, err := event.New(order.Placed{OrderID: "o1", Total: 780})
 		if err != nil {
 			t.Fatal(err)
 		}
 		e.ID, e.OccurredAt = observe.NewID(), event.InstantOf(time.Now())
-		if err := folder.Events.Append(ctx, event.OrderStream("o1"), version, []event.Event{e}); err != nil {
+		if err := folder.Events.Append(ctx, order.Stream("o1"), version, []event.Event{e}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := run(ctx, rebuild.Task{}); (err != nil) != (version == 1) {

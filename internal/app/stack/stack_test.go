@@ -16,6 +16,7 @@ import (
 	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/app/operator"
 	"gakushoku/internal/app/stack"
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/edge/stepfunctions"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/event"
@@ -158,12 +159,12 @@ func newStack(t *testing.T) (*deployed, *machine) {
 
 func place(t *testing.T, folder *embedded.Folder, id string, expected uint64) {
 	t.Helper()
-	e, err := event.New(event.OrderPlaced{OrderID: id, Total: 780})
+	e, err := event.New(order.Placed{OrderID: id, Total: 780})
 	if err != nil {
 		t.Fatal(err)
 	}
 	e.ID, e.OccurredAt = fmt.Sprintf("%s-%d", id, expected+1), event.InstantOfMilli(1_769_212_800_000)
-	if err := folder.Events.Append(t.Context(), event.OrderStream(id), expected, []event.Event{e}); err != nil {
+	if err := folder.Events.Append(t.Context(), order.Stream(id), expected, []event.Event{e}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -16,18 +16,18 @@ func (CancelOrder) CommandName() string { return "CancelOrder" }
 
 func (c CancelOrder) decide(s State) ([]event.Payload, error) {
 	if c.Reason != "" {
-		if err := event.CheckText(c.Reason); err != nil {
+		if err := text(c.Reason); err != nil {
 			return nil, &Error{CodeInvalidReason, "reason " + err.Error()}
 		}
 	}
-	cancelled := event.OrderCancelled{OrderID: s.OrderID, Reason: c.Reason}
+	cancelled := Cancelled{OrderID: s.OrderID, Reason: c.Reason}
 	switch s.Status {
-	case Ordered:
+	case StatusOrdered:
 		return []event.Payload{cancelled}, nil
-	case Paid:
-		refunded := event.OrderRefunded{OrderID: s.OrderID, Amount: s.Total, Method: s.Method}
+	case StatusPaid:
+		refunded := Refunded{OrderID: s.OrderID, Amount: s.Total, Method: s.Method}
 		return []event.Payload{cancelled, refunded}, nil
-	case Preparing, Ready:
+	case StatusPreparing, StatusReady:
 		return nil, &Error{CodeTooLateToCancel, fmt.Sprintf("order %s is %s: the kitchen has begun, it can no longer be cancelled", s.OrderID, s.Status)}
 	}
 	return nil, refuse(s)

@@ -26,19 +26,19 @@ func evolved(t *testing.T, s order.State, p event.Payload) (order.State, error) 
 // find, and what it leaves.
 func TestEveryEventAtEveryStatus(t *testing.T) {
 	t.Parallel()
-	all := []order.Status{"", order.Ordered, order.Paid, order.Preparing, order.Ready, order.PickedUp, order.Cancelled}
+	all := []order.Status{"", order.StatusOrdered, order.StatusPaid, order.StatusPreparing, order.StatusReady, order.StatusPickedUp, order.StatusCancelled}
 	for _, c := range []struct {
 		payload event.Payload
 		from    []order.Status
 		to      order.Status
 	}{
-		{event.OrderPlaced{OrderID: "o1", Total: 780}, all[:1], order.Ordered},
-		{event.OrderPaid{OrderID: "o1", Method: event.MethodCash}, []order.Status{order.Ordered}, order.Paid},
-		{event.OrderPreparationStarted{OrderID: "o1"}, []order.Status{order.Paid}, order.Preparing},
-		{event.OrderReady{OrderID: "o1"}, []order.Status{order.Preparing}, order.Ready},
-		{event.OrderPickedUp{OrderID: "o1"}, []order.Status{order.Ready}, order.PickedUp},
-		{event.OrderCancelled{OrderID: "o1"}, []order.Status{order.Ordered, order.Paid}, order.Cancelled},
-		{event.OrderRefunded{OrderID: "o1", Amount: 780, Method: event.MethodCard}, []order.Status{order.Cancelled}, order.Cancelled},
+		{order.Placed{OrderID: "o1", Total: 780}, all[:1], order.StatusOrdered},
+		{order.Paid{OrderID: "o1", Method: order.MethodCash}, []order.Status{order.StatusOrdered}, order.StatusPaid},
+		{order.PreparationStarted{OrderID: "o1"}, []order.Status{order.StatusPaid}, order.StatusPreparing},
+		{order.Ready{OrderID: "o1"}, []order.Status{order.StatusPreparing}, order.StatusReady},
+		{order.PickedUp{OrderID: "o1"}, []order.Status{order.StatusReady}, order.StatusPickedUp},
+		{order.Cancelled{OrderID: "o1"}, []order.Status{order.StatusOrdered, order.StatusPaid}, order.StatusCancelled},
+		{order.Refunded{OrderID: "o1", Amount: 780, Method: order.MethodCard}, []order.Status{order.StatusCancelled}, order.StatusCancelled},
 	} {
 		for _, status := range all {
 			t.Run(c.payload.EventType()+" at "+string(status), func(t *testing.T) {
@@ -54,9 +54,9 @@ func TestEveryEventAtEveryStatus(t *testing.T) {
 				want := before
 				want.Status = c.to
 				switch p := c.payload.(type) {
-				case event.OrderPlaced:
+				case order.Placed:
 					want.OrderID, want.Total = p.OrderID, p.Total
-				case event.OrderPaid:
+				case order.Paid:
 					want.Method = p.Method
 				}
 				if diff := cmp.Diff(want, got); err != nil || diff != "" {
@@ -73,9 +73,9 @@ func TestAnEventThatCannotBeReadIsNotFolded(t *testing.T) {
 		status order.Status
 		e      event.Event
 	}{
-		"placed":     {"", event.Event{Type: event.OrderPlacedType, Schema: 2, Payload: []byte(`{"orderId":1}`)}},
-		"paid":       {order.Ordered, event.Event{Type: event.OrderPaidType, Schema: 2, Payload: []byte(`{"method":1}`)}},
-		"of no type": {order.Ordered, event.Event{Type: "OrderEaten", Schema: 1, Payload: []byte(`{}`)}},
+		"placed":     {"", event.Event{Type: order.PlacedType, Schema: 2, Payload: []byte(`{"orderId":1}`)}},
+		"paid":       {order.StatusOrdered, event.Event{Type: order.PaidType, Schema: 2, Payload: []byte(`{"method":1}`)}},
+		"of no type": {order.StatusOrdered, event.Event{Type: "OrderEaten", Schema: 1, Payload: []byte(`{}`)}},
 	} {
 		before := state(c.status)
 		got, err := order.Evolve(before, &c.e)
@@ -87,8 +87,8 @@ func TestAnEventThatCannotBeReadIsNotFolded(t *testing.T) {
 
 func TestTheBoundsOfAnOrderBelongToIt(t *testing.T) {
 	t.Parallel()
-	lines := func(n int, l event.Line) []event.Line { return slices.Repeat([]event.Line{l}, n) }
-	one := event.Line{Product: "x", Quantity: 1, UnitPrice: 1}
+	lines := func(n int, l order.Line) []order.Line { return slices.Repeat([]order.Line{l}, n) }
+	one := order.Line{Product: "x", Quantity: 1, UnitPrice: 1}
 	for _, c := range []struct {
 		name     string
 		in, over order.PlaceOrder
@@ -97,23 +97,23 @@ func TestTheBoundsOfAnOrderBelongToIt(t *testing.T) {
 		{"total", order.PlaceOrder{OrderID: "o", Total: yen(1)}, order.PlaceOrder{OrderID: "o", Total: yen(0)}, order.CodeInvalidAmount},
 		{"lines", order.PlaceOrder{OrderID: "o", Lines: lines(order.MaxLines, one)}, order.PlaceOrder{OrderID: "o", Lines: lines(order.MaxLines+1, one)}, order.CodeInvalidLines},
 		{
-			"quantity", order.PlaceOrder{OrderID: "o", Lines: lines(1, event.Line{Product: "x", Quantity: order.MaxQuantity, UnitPrice: 1})},
-			order.PlaceOrder{OrderID: "o", Lines: lines(1, event.Line{Product: "x", Quantity: order.MaxQuantity + 1, UnitPrice: 1})}, order.CodeInvalidLines,
+			"quantity", order.PlaceOrder{OrderID: "o", Lines: lines(1, order.Line{Product: "x", Quantity: order.MaxQuantity, UnitPrice: 1})},
+			order.PlaceOrder{OrderID: "o", Lines: lines(1, order.Line{Product: "x", Quantity: order.MaxQuantity + 1, UnitPrice: 1})}, order.CodeInvalidLines,
 		},
-		{"least quantity", order.PlaceOrder{OrderID: "o", Lines: lines(1, one)}, order.PlaceOrder{OrderID: "o", Lines: lines(1, event.Line{Product: "x", Quantity: -1, UnitPrice: 1})}, order.CodeInvalidLines},
+		{"least quantity", order.PlaceOrder{OrderID: "o", Lines: lines(1, one)}, order.PlaceOrder{OrderID: "o", Lines: lines(1, order.Line{Product: "x", Quantity: -1, UnitPrice: 1})}, order.CodeInvalidLines},
 		{
-			"price", order.PlaceOrder{OrderID: "o", Lines: lines(1, event.Line{Product: "x", Quantity: 1, UnitPrice: order.MaxTotal})},
-			order.PlaceOrder{OrderID: "o", Lines: lines(2, event.Line{Product: "x", Quantity: 1, UnitPrice: order.MaxTotal})}, order.CodeInvalidAmount,
+			"price", order.PlaceOrder{OrderID: "o", Lines: lines(1, order.Line{Product: "x", Quantity: 1, UnitPrice: order.MaxTotal})},
+			order.PlaceOrder{OrderID: "o", Lines: lines(2, order.Line{Product: "x", Quantity: 1, UnitPrice: order.MaxTotal})}, order.CodeInvalidAmount,
 		},
 		{
-			"product", order.PlaceOrder{OrderID: "o", Lines: lines(1, event.Line{Product: strings.Repeat("x", event.MaxTextBytes), Quantity: 1, UnitPrice: 1})},
-			order.PlaceOrder{OrderID: "o", Lines: lines(1, event.Line{Product: strings.Repeat("x", event.MaxTextBytes+1), Quantity: 1, UnitPrice: 1})}, order.CodeInvalidLines,
+			"product", order.PlaceOrder{OrderID: "o", Lines: lines(1, order.Line{Product: strings.Repeat("x", order.MaxTextBytes), Quantity: 1, UnitPrice: 1})},
+			order.PlaceOrder{OrderID: "o", Lines: lines(1, order.Line{Product: strings.Repeat("x", order.MaxTextBytes+1), Quantity: 1, UnitPrice: 1})}, order.CodeInvalidLines,
 		},
-		{"product's bytes", order.PlaceOrder{OrderID: "o", Lines: lines(1, event.Line{Product: "学食", Quantity: 1, UnitPrice: 1})}, order.PlaceOrder{OrderID: "o", Lines: lines(1, event.Line{Product: "\xff", Quantity: 1, UnitPrice: 1})}, order.CodeInvalidLines},
+		{"product's bytes", order.PlaceOrder{OrderID: "o", Lines: lines(1, order.Line{Product: "学食", Quantity: 1, UnitPrice: 1})}, order.PlaceOrder{OrderID: "o", Lines: lines(1, order.Line{Product: "\xff", Quantity: 1, UnitPrice: 1})}, order.CodeInvalidLines},
 		{"id", order.PlaceOrder{OrderID: strings.Repeat("x", order.MaxIDBytes), Total: yen(1)}, order.PlaceOrder{OrderID: strings.Repeat("x", order.MaxIDBytes+1), Total: yen(1)}, order.CodeInvalidID},
 		{"lines' total", order.PlaceOrder{OrderID: "o", Lines: lines(2, one), Total: yen(2)}, order.PlaceOrder{OrderID: "o", Lines: lines(2, one), Total: yen(math.MaxInt64)}, order.CodeTotalMismatch},
 	} {
-		if got := outcome(order.Decide(order.State{}, c.in)); got != event.OrderPlacedType {
+		if got := outcome(order.Decide(order.State{}, c.in)); got != order.PlacedType {
 			t.Errorf("%s at its bound: %s", c.name, got)
 		}
 		if got := outcome(order.Decide(order.State{}, c.over)); got != c.code {
@@ -125,10 +125,10 @@ func TestTheBoundsOfAnOrderBelongToIt(t *testing.T) {
 func TestAReasonIsTextOrLeftOut(t *testing.T) {
 	t.Parallel()
 	for reason, want := range map[string]string{
-		"": event.OrderCancelledType, "sold out": event.OrderCancelledType, strings.Repeat("x", event.MaxTextBytes): event.OrderCancelledType,
-		strings.Repeat("x", event.MaxTextBytes+1): order.CodeInvalidReason, "a\x00b": order.CodeInvalidReason,
+		"": order.CancelledType, "sold out": order.CancelledType, strings.Repeat("x", order.MaxTextBytes): order.CancelledType,
+		strings.Repeat("x", order.MaxTextBytes+1): order.CodeInvalidReason, "a\x00b": order.CodeInvalidReason,
 	} {
-		if got := outcome(order.Decide(state(order.Ordered), order.CancelOrder{Reason: reason})); got != want {
+		if got := outcome(order.Decide(state(order.StatusOrdered), order.CancelOrder{Reason: reason})); got != want {
 			t.Errorf("%.20q: got %s, want %s", reason, got, want)
 		}
 	}
@@ -136,14 +136,14 @@ func TestAReasonIsTextOrLeftOut(t *testing.T) {
 
 func TestARefusalOfALineNamesIt(t *testing.T) {
 	t.Parallel()
-	good := event.Line{Product: "x", Quantity: 1, UnitPrice: 1}
-	for name, bad := range map[string]event.Line{"product": {Quantity: 1, UnitPrice: 1}, "quantity": {Product: "x", UnitPrice: 1}, "unitPrice": {Product: "x", Quantity: 1}} {
-		_, err := order.Decide(order.State{}, order.PlaceOrder{OrderID: "o1", Lines: []event.Line{good, bad, good}})
+	good := order.Line{Product: "x", Quantity: 1, UnitPrice: 1}
+	for name, bad := range map[string]order.Line{"product": {Quantity: 1, UnitPrice: 1}, "quantity": {Product: "x", UnitPrice: 1}, "unitPrice": {Product: "x", Quantity: 1}} {
+		_, err := order.Decide(order.State{}, order.PlaceOrder{OrderID: "o1", Lines: []order.Line{good, bad, good}})
 		if err == nil || !strings.Contains(err.Error(), "line 2: "+name) {
 			t.Errorf("got %v, want that the %s of line 2 is refused", err, name)
 		}
 	}
-	if _, err := order.Decide(order.State{}, order.PlaceOrder{OrderID: "o1", Lines: []event.Line{good, {Product: "x", Quantity: 1, UnitPrice: -1}, {Product: "x", Quantity: 1, UnitPrice: 2}}}); err == nil {
+	if _, err := order.Decide(order.State{}, order.PlaceOrder{OrderID: "o1", Lines: []order.Line{good, {Product: "x", Quantity: 1, UnitPrice: -1}, {Product: "x", Quantity: 1, UnitPrice: 2}}}); err == nil {
 		t.Error("a line is given back money for")
 	}
 }

@@ -13,10 +13,10 @@ type StartPreparing struct{}
 func (StartPreparing) CommandName() string { return "StartPreparing" }
 
 func (StartPreparing) decide(s State) ([]event.Payload, error) {
-	if err := must(s, Paid, CodeAlreadyPreparing); err != nil {
+	if err := must(s, StatusPaid, CodeAlreadyPreparing); err != nil {
 		return nil, err
 	}
-	return []event.Payload{event.OrderPreparationStarted{OrderID: s.OrderID}}, nil
+	return []event.Payload{PreparationStarted{OrderID: s.OrderID}}, nil
 }
 
 // MarkReady says that a prepared order waits at the counter.
@@ -26,10 +26,10 @@ type MarkReady struct{}
 func (MarkReady) CommandName() string { return "MarkReady" }
 
 func (MarkReady) decide(s State) ([]event.Payload, error) {
-	if err := must(s, Preparing, CodeAlreadyReady); err != nil {
+	if err := must(s, StatusPreparing, CodeAlreadyReady); err != nil {
 		return nil, err
 	}
-	return []event.Payload{event.OrderReady{OrderID: s.OrderID}}, nil
+	return []event.Payload{Ready{OrderID: s.OrderID}}, nil
 }
 
 // PickUp says that the guest has taken a ready order.
@@ -39,14 +39,14 @@ type PickUp struct{}
 func (PickUp) CommandName() string { return "PickUp" }
 
 func (PickUp) decide(s State) ([]event.Payload, error) {
-	if err := must(s, Ready, CodeAlreadyPickedUp); err != nil {
+	if err := must(s, StatusReady, CodeAlreadyPickedUp); err != nil {
 		return nil, err
 	}
-	return []event.Payload{event.OrderPickedUp{OrderID: s.OrderID}}, nil
+	return []event.Payload{PickedUp{OrderID: s.OrderID}}, nil
 }
 
 // progress orders the states of an order that is not cancelled.
-var progress = map[Status]int{Ordered: 1, Paid: 2, Preparing: 3, Ready: 4, PickedUp: 5}
+var progress = map[Status]int{StatusOrdered: 1, StatusPaid: 2, StatusPreparing: 3, StatusReady: 4, StatusPickedUp: 5}
 
 // must refuses a command that needs the order to stand at want: with the code already when
 // that step is behind the order, otherwise with what is missing.
@@ -54,7 +54,7 @@ func must(s State, want Status, already string) error {
 	switch {
 	case s.Status == want:
 		return nil
-	case !s.Exists() || s.Status == Cancelled:
+	case !s.Exists() || s.Status == StatusCancelled:
 		return refuse(s)
 	case progress[s.Status] > progress[want]:
 		return &Error{already, fmt.Sprintf("order %s is %s: that step was done before", s.OrderID, s.Status)}
@@ -64,16 +64,16 @@ func must(s State, want Status, already string) error {
 
 // missing refuses a step that comes too early.
 func missing(s State, want Status) error {
-	code := map[Status]string{Paid: CodeNotPaid, Preparing: CodeNotPreparing, Ready: CodeNotReady}[want]
+	code := map[Status]string{StatusPaid: CodeNotPaid, StatusPreparing: CodeNotPreparing, StatusReady: CodeNotReady}[want]
 	return &Error{code, fmt.Sprintf("order %s is %s: it must be %s first", s.OrderID, s.Status, want)}
 }
 
 // refuse answers for an order that no step can follow.
 func refuse(s State) error {
 	switch s.Status {
-	case Cancelled:
+	case StatusCancelled:
 		return &Error{CodeAlreadyCancelled, fmt.Sprintf("order %s was cancelled", s.OrderID)}
-	case PickedUp:
+	case StatusPickedUp:
 		return &Error{CodeAlreadyPickedUp, fmt.Sprintf("order %s was picked up", s.OrderID)}
 	}
 	return &Error{CodeNotFound, "there is no such order"}

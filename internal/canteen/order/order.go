@@ -14,12 +14,12 @@ type Status string
 
 // The states of an order. The zero Status is an order that was never placed.
 const (
-	Ordered   Status = "ORDERED"
-	Paid      Status = "PAID"
-	Preparing Status = "PREPARING"
-	Ready     Status = "READY"
-	PickedUp  Status = "PICKED_UP"
-	Cancelled Status = "CANCELLED"
+	StatusOrdered   Status = "ORDERED"
+	StatusPaid      Status = "PAID"
+	StatusPreparing Status = "PREPARING"
+	StatusReady     Status = "READY"
+	StatusPickedUp  Status = "PICKED_UP"
+	StatusCancelled Status = "CANCELLED"
 )
 
 // State is what the rules need to know of an order.
@@ -27,7 +27,7 @@ type State struct {
 	OrderID string
 	Status  Status
 	Total   int64 // yen
-	Method  event.PaymentMethod
+	Method  PaymentMethod
 }
 
 // Exists reports whether the order was placed.
@@ -38,14 +38,14 @@ func (s State) Exists() bool { return s.Status != "" }
 func Evolve(s State, e *event.Event) (State, error) {
 	next := s
 	switch e.Type {
-	case event.OrderPlacedType:
-		var p event.OrderPlaced
+	case PlacedType:
+		var p Placed
 		if err := p.Decode(e); err != nil {
 			return s, err
 		}
 		next.OrderID, next.Total = p.OrderID, p.Total
-	case event.OrderPaidType:
-		var p event.OrderPaid
+	case PaidType:
+		var p Paid
 		if err := p.Decode(e); err != nil {
 			return s, err
 		}
@@ -64,20 +64,20 @@ func Evolve(s State, e *event.Event) (State, error) {
 func Next(status Status, eventType string) (Status, error) {
 	next, follows := status, false
 	switch eventType {
-	case event.OrderPlacedType:
-		next, follows = Ordered, status == ""
-	case event.OrderPaidType:
-		next, follows = Paid, status == Ordered
-	case event.OrderPreparationStartedType:
-		next, follows = Preparing, status == Paid
-	case event.OrderReadyType:
-		next, follows = Ready, status == Preparing
-	case event.OrderPickedUpType:
-		next, follows = PickedUp, status == Ready
-	case event.OrderCancelledType:
-		next, follows = Cancelled, status == Ordered || status == Paid
-	case event.OrderRefundedType:
-		follows = status == Cancelled // it moves money, not the order
+	case PlacedType:
+		next, follows = StatusOrdered, status == ""
+	case PaidType:
+		next, follows = StatusPaid, status == StatusOrdered
+	case PreparationStartedType:
+		next, follows = StatusPreparing, status == StatusPaid
+	case ReadyType:
+		next, follows = StatusReady, status == StatusPreparing
+	case PickedUpType:
+		next, follows = StatusPickedUp, status == StatusReady
+	case CancelledType:
+		next, follows = StatusCancelled, status == StatusOrdered || status == StatusPaid
+	case RefundedType:
+		follows = status == StatusCancelled // it moves money, not the order
 	default:
 		return status, fmt.Errorf("%w %q", event.ErrUnknownType, eventType)
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 func state(status order.Status) order.State {
-	s := order.State{OrderID: "o1", Status: status, Total: 780, Method: event.MethodCard}
+	s := order.State{OrderID: "o1", Status: status, Total: 780, Method: order.MethodCard}
 	if status == "" {
 		return order.State{}
 	}
@@ -23,7 +23,7 @@ func state(status order.Status) order.State {
 
 var steps = map[string]order.Command{
 	"place":   order.PlaceOrder{OrderID: "o1", Total: yen(780)},
-	"pay":     order.PayOrder{Method: event.MethodCard},
+	"pay":     order.PayOrder{Method: order.MethodCard},
 	"cancel":  order.CancelOrder{},
 	"prepare": order.StartPreparing{},
 	"ready":   order.MarkReady{},
@@ -38,30 +38,30 @@ func TestEveryStepFromEveryState(t *testing.T) {
 	t.Parallel()
 	for status, wants := range map[order.Status]map[string]string{
 		"": {
-			"place": event.OrderPlacedType, "pay": order.CodeNotFound, "cancel": order.CodeNotFound,
+			"place": order.PlacedType, "pay": order.CodeNotFound, "cancel": order.CodeNotFound,
 			"prepare": order.CodeNotFound, "ready": order.CodeNotFound, "pickup": order.CodeNotFound,
 		},
-		order.Ordered: {
-			"place": order.CodeAlreadyExists, "pay": event.OrderPaidType, "cancel": event.OrderCancelledType,
+		order.StatusOrdered: {
+			"place": order.CodeAlreadyExists, "pay": order.PaidType, "cancel": order.CancelledType,
 			"prepare": order.CodeNotPaid, "ready": order.CodeNotPreparing, "pickup": order.CodeNotReady,
 		},
-		order.Paid: {
-			"place": order.CodeAlreadyExists, "pay": order.CodeAlreadyPaid, "cancel": event.OrderCancelledType + "," + event.OrderRefundedType,
-			"prepare": event.OrderPreparationStartedType, "ready": order.CodeNotPreparing, "pickup": order.CodeNotReady,
+		order.StatusPaid: {
+			"place": order.CodeAlreadyExists, "pay": order.CodeAlreadyPaid, "cancel": order.CancelledType + "," + order.RefundedType,
+			"prepare": order.PreparationStartedType, "ready": order.CodeNotPreparing, "pickup": order.CodeNotReady,
 		},
-		order.Preparing: {
+		order.StatusPreparing: {
 			"place": order.CodeAlreadyExists, "pay": order.CodeAlreadyPaid, "cancel": order.CodeTooLateToCancel,
-			"prepare": order.CodeAlreadyPreparing, "ready": event.OrderReadyType, "pickup": order.CodeNotReady,
+			"prepare": order.CodeAlreadyPreparing, "ready": order.ReadyType, "pickup": order.CodeNotReady,
 		},
-		order.Ready: {
+		order.StatusReady: {
 			"place": order.CodeAlreadyExists, "pay": order.CodeAlreadyPaid, "cancel": order.CodeTooLateToCancel,
-			"prepare": order.CodeAlreadyPreparing, "ready": order.CodeAlreadyReady, "pickup": event.OrderPickedUpType,
+			"prepare": order.CodeAlreadyPreparing, "ready": order.CodeAlreadyReady, "pickup": order.PickedUpType,
 		},
-		order.PickedUp: {
+		order.StatusPickedUp: {
 			"place": order.CodeAlreadyExists, "pay": order.CodeAlreadyPaid, "cancel": order.CodeAlreadyPickedUp,
 			"prepare": order.CodeAlreadyPreparing, "ready": order.CodeAlreadyReady, "pickup": order.CodeAlreadyPickedUp,
 		},
-		order.Cancelled: {
+		order.StatusCancelled: {
 			"place": order.CodeAlreadyExists, "pay": order.CodeAlreadyCancelled, "cancel": order.CodeAlreadyCancelled,
 			"prepare": order.CodeAlreadyCancelled, "ready": order.CodeAlreadyCancelled, "pickup": order.CodeAlreadyCancelled,
 		},
@@ -92,29 +92,29 @@ func outcome(payloads []event.Payload, err error) string {
 
 func TestPlacingChecksWhatComesIn(t *testing.T) {
 	t.Parallel()
-	curry := event.Line{Product: "curry", Quantity: 2, UnitPrice: 390}
+	curry := order.Line{Product: "curry", Quantity: 2, UnitPrice: 390}
 	for name, tc := range map[string]struct {
 		command order.PlaceOrder
 		want    string
 	}{
-		"just a total":               {order.PlaceOrder{OrderID: "o1", Total: yen(780)}, event.OrderPlacedType},
-		"lines give the total":       {order.PlaceOrder{OrderID: "o1", Lines: []event.Line{curry}}, event.OrderPlacedType},
-		"lines and their total":      {order.PlaceOrder{OrderID: "学食-🍙", Lines: []event.Line{curry}, Total: yen(780)}, event.OrderPlacedType},
-		"the largest total":          {order.PlaceOrder{OrderID: "o1", Total: yen(order.MaxTotal)}, event.OrderPlacedType},
+		"just a total":               {order.PlaceOrder{OrderID: "o1", Total: yen(780)}, order.PlacedType},
+		"lines give the total":       {order.PlaceOrder{OrderID: "o1", Lines: []order.Line{curry}}, order.PlacedType},
+		"lines and their total":      {order.PlaceOrder{OrderID: "学食-🍙", Lines: []order.Line{curry}, Total: yen(780)}, order.PlacedType},
+		"the largest total":          {order.PlaceOrder{OrderID: "o1", Total: yen(order.MaxTotal)}, order.PlacedType},
 		"neither lines nor total":    {order.PlaceOrder{OrderID: "o1"}, order.CodeInvalidLines},
-		"a total beside the lines":   {order.PlaceOrder{OrderID: "o1", Lines: []event.Line{curry}, Total: yen(781)}, order.CodeTotalMismatch},
+		"a total beside the lines":   {order.PlaceOrder{OrderID: "o1", Lines: []order.Line{curry}, Total: yen(781)}, order.CodeTotalMismatch},
 		"a negative total":           {order.PlaceOrder{OrderID: "o1", Total: yen(-1)}, order.CodeInvalidAmount},
 		"a zero total":               {order.PlaceOrder{OrderID: "o1", Total: yen(0)}, order.CodeInvalidAmount},
 		"an absurd total":            {order.PlaceOrder{OrderID: "o1", Total: yen(order.MaxTotal + 1)}, order.CodeInvalidAmount},
 		"the smallest integer":       {order.PlaceOrder{OrderID: "o1", Total: yen(math.MinInt64)}, order.CodeInvalidAmount},
-		"a product that overflows":   {order.PlaceOrder{OrderID: "o1", Lines: []event.Line{{Product: "x", Quantity: math.MaxInt64, UnitPrice: 2}}}, order.CodeInvalidLines},
-		"a price that overflows":     {order.PlaceOrder{OrderID: "o1", Lines: []event.Line{{Product: "x", Quantity: 2, UnitPrice: math.MaxInt64}}}, order.CodeInvalidAmount},
-		"lines that sum to too much": {order.PlaceOrder{OrderID: "o1", Lines: []event.Line{{Product: "x", Quantity: 1000, UnitPrice: 1001}}}, order.CodeInvalidAmount},
-		"a line without a product":   {order.PlaceOrder{OrderID: "o1", Lines: []event.Line{{Quantity: 1, UnitPrice: 1}}}, order.CodeInvalidLines},
-		"a line of nothing":          {order.PlaceOrder{OrderID: "o1", Lines: []event.Line{{Product: "x", UnitPrice: 1}}}, order.CodeInvalidLines},
-		"a free line":                {order.PlaceOrder{OrderID: "o1", Lines: []event.Line{{Product: "x", Quantity: 1}}}, order.CodeInvalidAmount},
-		"too many lines":             {order.PlaceOrder{OrderID: "o1", Lines: make([]event.Line, order.MaxLines+1)}, order.CodeInvalidLines},
-		"a product with a newline":   {order.PlaceOrder{OrderID: "o1", Lines: []event.Line{{Product: "a\nb", Quantity: 1, UnitPrice: 1}}}, order.CodeInvalidLines},
+		"a product that overflows":   {order.PlaceOrder{OrderID: "o1", Lines: []order.Line{{Product: "x", Quantity: math.MaxInt64, UnitPrice: 2}}}, order.CodeInvalidLines},
+		"a price that overflows":     {order.PlaceOrder{OrderID: "o1", Lines: []order.Line{{Product: "x", Quantity: 2, UnitPrice: math.MaxInt64}}}, order.CodeInvalidAmount},
+		"lines that sum to too much": {order.PlaceOrder{OrderID: "o1", Lines: []order.Line{{Product: "x", Quantity: 1000, UnitPrice: 1001}}}, order.CodeInvalidAmount},
+		"a line without a product":   {order.PlaceOrder{OrderID: "o1", Lines: []order.Line{{Quantity: 1, UnitPrice: 1}}}, order.CodeInvalidLines},
+		"a line of nothing":          {order.PlaceOrder{OrderID: "o1", Lines: []order.Line{{Product: "x", UnitPrice: 1}}}, order.CodeInvalidLines},
+		"a free line":                {order.PlaceOrder{OrderID: "o1", Lines: []order.Line{{Product: "x", Quantity: 1}}}, order.CodeInvalidAmount},
+		"too many lines":             {order.PlaceOrder{OrderID: "o1", Lines: make([]order.Line, order.MaxLines+1)}, order.CodeInvalidLines},
+		"a product with a newline":   {order.PlaceOrder{OrderID: "o1", Lines: []order.Line{{Product: "a\nb", Quantity: 1, UnitPrice: 1}}}, order.CodeInvalidLines},
 		"no id":                      {order.PlaceOrder{Total: yen(1)}, order.CodeInvalidID},
 		"an id with a slash":         {order.PlaceOrder{OrderID: "a/b", Total: yen(1)}, order.CodeInvalidID},
 		"an id with a space":         {order.PlaceOrder{OrderID: "a b", Total: yen(1)}, order.CodeInvalidID},
@@ -132,8 +132,8 @@ func TestPlacingChecksWhatComesIn(t *testing.T) {
 
 func TestPayingNeedsAMethod(t *testing.T) {
 	t.Parallel()
-	for _, method := range []event.PaymentMethod{"", "card", event.MethodUnknown, "BITCOIN"} {
-		if got := outcome(order.Decide(state(order.Ordered), order.PayOrder{Method: method})); got != order.CodeInvalidMethod {
+	for _, method := range []order.PaymentMethod{"", "card", order.MethodUnknown, "BITCOIN"} {
+		if got := outcome(order.Decide(state(order.StatusOrdered), order.PayOrder{Method: method})); got != order.CodeInvalidMethod {
 			t.Errorf("%q: got %s", method, got)
 		}
 	}
@@ -141,10 +141,10 @@ func TestPayingNeedsAMethod(t *testing.T) {
 
 func TestARefundGivesBackWhatWasPaid(t *testing.T) {
 	t.Parallel()
-	payloads, err := order.Decide(state(order.Paid), order.CancelOrder{Reason: "sold out"})
+	payloads, err := order.Decide(state(order.StatusPaid), order.CancelOrder{Reason: "sold out"})
 	want := []event.Payload{
-		event.OrderCancelled{OrderID: "o1", Reason: "sold out"},
-		event.OrderRefunded{OrderID: "o1", Amount: 780, Method: event.MethodCard},
+		order.Cancelled{OrderID: "o1", Reason: "sold out"},
+		order.Refunded{OrderID: "o1", Amount: 780, Method: order.MethodCard},
 	}
 	if diff := cmp.Diff(want, payloads); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
@@ -179,8 +179,8 @@ func TestWhatIsDecidedCanBeEvolved(t *testing.T) {
 func TestEvolveRefusesWhatCannotFollow(t *testing.T) {
 	t.Parallel()
 	for _, p := range []event.Payload{
-		event.OrderPaid{OrderID: "o1", Method: event.MethodCash},
-		event.OrderReady{OrderID: "o1"}, event.OrderPickedUp{OrderID: "o1"}, event.OrderRefunded{OrderID: "o1", Amount: 1},
+		order.Paid{OrderID: "o1", Method: order.MethodCash},
+		order.Ready{OrderID: "o1"}, order.PickedUp{OrderID: "o1"}, order.Refunded{OrderID: "o1", Amount: 1},
 	} {
 		e, err := event.New(p)
 		if err != nil {

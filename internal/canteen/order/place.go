@@ -6,19 +6,11 @@ import (
 	"gakushoku/internal/event"
 )
 
-// The bounds of an order, which imported events keep to as well.
-const (
-	MaxTotal    = event.MaxTotal
-	MaxLines    = event.MaxLines
-	MaxQuantity = event.MaxQuantity
-	MaxIDBytes  = event.MaxOrderIDBytes
-)
-
 // PlaceOrder takes an order: lines of products, or just a total.
 type PlaceOrder struct {
-	OrderID string       `json:"orderId"`
-	Lines   []event.Line `json:"lines,omitempty"`
-	Total   *int64       `json:"total,omitempty"` // yen; may be left out when there are lines
+	OrderID string `json:"orderId"`
+	Lines   []Line `json:"lines,omitempty"`
+	Total   *int64 `json:"total,omitempty"` // yen; may be left out when there are lines
 }
 
 // CommandName is the name in logs.
@@ -35,7 +27,7 @@ func (c PlaceOrder) decide(s State) ([]event.Payload, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []event.Payload{event.OrderPlaced{OrderID: c.OrderID, Lines: c.Lines, Total: total}}, nil
+	return []event.Payload{Placed{OrderID: c.OrderID, Lines: c.Lines, Total: total}}, nil
 }
 
 // total is the order's total, checked against its lines.
@@ -56,13 +48,13 @@ func (c PlaceOrder) total() (int64, error) {
 	return sum, nil
 }
 
-func sumLines(lines []event.Line) (int64, error) {
+func sumLines(lines []Line) (int64, error) {
 	if len(lines) > MaxLines {
 		return 0, &Error{CodeInvalidLines, fmt.Sprintf("an order has at most %d lines, this one has %d", MaxLines, len(lines))}
 	}
 	var sum int64
 	for i, l := range lines {
-		if err := l.Check(); err != nil {
+		if err := l.check(); err != nil {
 			return 0, &Error{CodeInvalidLines, fmt.Sprintf("line %d: %s", i+1, err)}
 		}
 		if err := checkAmount(fmt.Sprintf("line %d: unitPrice", i+1), l.UnitPrice); err != nil {
@@ -75,7 +67,7 @@ func sumLines(lines []event.Line) (int64, error) {
 }
 
 func checkAmount(what string, yen int64) error {
-	if err := event.CheckAmount(yen); err != nil {
+	if err := amount(yen); err != nil {
 		return &Error{CodeInvalidAmount, what + " " + err.Error()}
 	}
 	return nil
@@ -84,7 +76,7 @@ func checkAmount(what string, yen int64) error {
 // checkID keeps ids such that stores have room for them, URLs carry them and people tell them
 // apart; the canteen's clients may use any script.
 func checkID(id string) error {
-	if err := event.CheckOrderID(id); err != nil {
+	if err := event.CheckStreamID(id); err != nil {
 		return &Error{CodeInvalidID, "orderId " + err.Error()}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
@@ -47,8 +48,8 @@ func TestEverythingCountsOnTheDayOnWhichItHappened(t *testing.T) {
 				p  event.Payload
 				at event.Instant
 			}{
-				{event.OrderPlaced{OrderID: "o1", Total: 780}, placed}, {event.OrderPaid{OrderID: "o1", PaidAt: c.paidAt, Method: event.MethodCash}, stored},
-				{event.OrderCancelled{OrderID: "o1"}, cancelled}, {event.OrderRefunded{OrderID: "o1", Amount: 780, Method: event.MethodCash}, refunded},
+				{order.Placed{OrderID: "o1", Total: 780}, placed}, {order.Paid{OrderID: "o1", PaidAt: c.paidAt, Method: order.MethodCash}, stored},
+				{order.Cancelled{OrderID: "o1"}, cancelled}, {order.Refunded{OrderID: "o1", Amount: 780, Method: order.MethodCash}, refunded},
 			} {
 				if err := apply(t, &row, step.p, step.at); err != nil {
 					t.Fatal(err)
@@ -83,10 +84,10 @@ func TestAnEventThatCannotBeReadIsAnErrorAndChangesNothing(t *testing.T) {
 		row readmodel.Order
 		e   event.Event
 	}{
-		"placed":       {readmodel.Order{}, event.Event{Type: event.OrderPlacedType, Schema: 2, Payload: []byte(`{"orderId":"o1","total":"much"}`)}},
-		"placed twice": {placed, event.Event{Type: event.OrderPlacedType, Schema: 2, Payload: []byte(`{"orderId":"o1","total":1}`)}},
-		"paid":         {placed, event.Event{Type: event.OrderPaidType, Schema: 2, Payload: []byte(`{"orderId":"o1","paidAt":"yesterday"}`)}},
-		"paid by 1":    {placed, event.Event{Type: event.OrderPaidType, Schema: 2, Payload: []byte(`{"orderId":"o1","method":1}`)}},
+		"placed":       {readmodel.Order{}, event.Event{Type: order.PlacedType, Schema: 2, Payload: []byte(`{"orderId":"o1","total":"much"}`)}},
+		"placed twice": {placed, event.Event{Type: order.PlacedType, Schema: 2, Payload: []byte(`{"orderId":"o1","total":1}`)}},
+		"paid":         {placed, event.Event{Type: order.PaidType, Schema: 2, Payload: []byte(`{"orderId":"o1","paidAt":"yesterday"}`)}},
+		"paid by 1":    {placed, event.Event{Type: order.PaidType, Schema: 2, Payload: []byte(`{"orderId":"o1","method":1}`)}},
 	} {
 		row := c.row
 		if err := row.Apply(&c.e); err == nil {
@@ -105,8 +106,8 @@ func TestAnEventThatCannotBeReadIsAnErrorAndChangesNothing(t *testing.T) {
 func TestNoStepIsTakenByAnOrderThatWasNeverPlaced(t *testing.T) {
 	t.Parallel()
 	for _, p := range []event.Payload{
-		event.OrderPaid{OrderID: "o1", Method: event.MethodCash}, event.OrderPreparationStarted{OrderID: "o1"}, event.OrderReady{OrderID: "o1"},
-		event.OrderPickedUp{OrderID: "o1"}, event.OrderCancelled{OrderID: "o1"}, event.OrderRefunded{OrderID: "o1", Amount: 1, Method: event.MethodCash},
+		order.Paid{OrderID: "o1", Method: order.MethodCash}, order.PreparationStarted{OrderID: "o1"}, order.Ready{OrderID: "o1"},
+		order.PickedUp{OrderID: "o1"}, order.Cancelled{OrderID: "o1"}, order.Refunded{OrderID: "o1", Amount: 1, Method: order.MethodCash},
 	} {
 		var row readmodel.Order
 		if err := apply(t, &row, p, at(t, "2026-01-24T03:00:00Z")); err == nil || cmp.Diff(readmodel.Order{}, row) != "" {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/event"
 )
 
@@ -34,7 +35,7 @@ func (o *Order) AppendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-func appendLines(dst []byte, lines []event.Line) []byte {
+func appendLines(dst []byte, lines []order.Line) []byte {
 	before := byte('[')
 	for i := range lines {
 		dst = appendString(append(append(dst, before), `{"product":`...), lines[i].Product)

@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/event"
 )
@@ -21,13 +22,13 @@ func TestRowsAreWrittenAsEncodingJSONWritesThem(t *testing.T) {
 	)
 	instant := rapid.Map(rapid.Int64Range(-62167219200000, 253402300799999), func(ms int64) event.Instant { return event.InstantOfMilli(ms) })
 	optional := rapid.OneOf(rapid.Just(event.Instant(0)), instant)
-	line := rapid.Custom(func(t *rapid.T) event.Line {
-		return event.Line{Product: text.Draw(t, "product"), Quantity: rapid.Int64().Draw(t, "quantity"), UnitPrice: rapid.Int64().Draw(t, "price")}
+	line := rapid.Custom(func(t *rapid.T) order.Line {
+		return order.Line{Product: text.Draw(t, "product"), Quantity: rapid.Int64().Draw(t, "quantity"), UnitPrice: rapid.Int64().Draw(t, "price")}
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		o := &readmodel.Order{
 			OrderID: text.Draw(t, "id"), Total: rapid.Int64().Draw(t, "total"), Status: text.Draw(t, "status"),
-			PaymentMethod: event.PaymentMethod(text.Draw(t, "method")), Lines: rapid.SliceOfN(line, 0, 3).Draw(t, "lines"),
+			PaymentMethod: order.PaymentMethod(text.Draw(t, "method")), Lines: rapid.SliceOfN(line, 0, 3).Draw(t, "lines"),
 			PlacedAt: optional.Draw(t, "placed"), PaidAt: optional.Draw(t, "paid"), PreparingAt: optional.Draw(t, "preparing"),
 			ReadyAt: optional.Draw(t, "ready"), PickedUpAt: optional.Draw(t, "picked up"), CancelledAt: optional.Draw(t, "cancelled"), RefundedAt: optional.Draw(t, "refunded"),
 		}
@@ -58,8 +59,8 @@ func TestABusinessDayIsADayInTokyo(t *testing.T) {
 func BenchmarkAppendJSON(b *testing.B) {
 	at := event.InstantOfMilli(1769212800000)
 	o := &readmodel.Order{
-		OrderID: "01KFQ6Z5J3ZK8N3V5T0Q2W4E6R", Total: 1170, Status: readmodel.StatusPickedUp, PaymentMethod: event.MethodCard,
-		Lines:    []event.Line{{Product: "カレーライス", Quantity: 2, UnitPrice: 390}, {Product: "味噌汁", Quantity: 1, UnitPrice: 390}},
+		OrderID: "01KFQ6Z5J3ZK8N3V5T0Q2W4E6R", Total: 1170, Status: readmodel.StatusPickedUp, PaymentMethod: order.MethodCard,
+		Lines:    []order.Line{{Product: "カレーライス", Quantity: 2, UnitPrice: 390}, {Product: "味噌汁", Quantity: 1, UnitPrice: 390}},
 		PlacedAt: at, PaidAt: at, PreparingAt: at, ReadyAt: at, PickedUpAt: at,
 	}
 	b.Run("AppendJSON", func(b *testing.B) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unique"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 )
@@ -23,7 +24,7 @@ const (
 // Orders is the projection of orders and sales.
 func Orders() model.Projection {
 	return model.Projection{
-		Name: OrdersName, Revision: OrdersRevision, Streams: event.OrderStreamPrefix,
+		Name: OrdersName, Revision: OrdersRevision, Streams: order.StreamPrefix,
 		NewRow: func() model.Row { return new(Order) },
 	}
 }
@@ -57,8 +58,8 @@ type Order struct {
 	OrderID       string              `json:"orderId"`
 	Total         int64               `json:"total"` // yen
 	Status        string              `json:"status"`
-	PaymentMethod event.PaymentMethod `json:"paymentMethod,omitempty"`
-	Lines         []event.Line        `json:"lines,omitempty"`
+	PaymentMethod order.PaymentMethod `json:"paymentMethod,omitempty"`
+	Lines         []order.Line        `json:"lines,omitempty"`
 	PlacedAt      event.Instant       `json:"placedAt"`
 	PaidAt        event.Instant       `json:"paidAt,omitzero"`
 	PreparingAt   event.Instant       `json:"preparingAt,omitzero"`
@@ -71,19 +72,19 @@ type Order struct {
 // Apply changes the row by one event of the order.
 func (o *Order) Apply(e *event.Event) error {
 	switch e.Type {
-	case event.OrderPlacedType:
+	case order.PlacedType:
 		return o.placed(e)
-	case event.OrderPaidType:
+	case order.PaidType:
 		return o.paid(e)
-	case event.OrderPreparationStartedType:
+	case order.PreparationStartedType:
 		return o.step(e, StatusPreparing, &o.PreparingAt)
-	case event.OrderReadyType:
+	case order.ReadyType:
 		return o.step(e, StatusReady, &o.ReadyAt)
-	case event.OrderPickedUpType:
+	case order.PickedUpType:
 		return o.step(e, StatusPickedUp, &o.PickedUpAt)
-	case event.OrderCancelledType:
+	case order.CancelledType:
 		return o.step(e, StatusCancelled, &o.CancelledAt)
-	case event.OrderRefundedType:
+	case order.RefundedType:
 		return o.step(e, o.Status, &o.RefundedAt)
 	}
 	return nil
@@ -93,7 +94,7 @@ func (o *Order) placed(e *event.Event) error {
 	if o.Status != "" {
 		return fmt.Errorf("order %s was placed before", o.OrderID)
 	}
-	var p event.OrderPlaced
+	var p order.Placed
 	if err := p.Decode(e); err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func (o *Order) placed(e *event.Event) error {
 }
 
 func (o *Order) paid(e *event.Event) error {
-	var p event.OrderPaid
+	var p order.Paid
 	if err := p.Decode(e); err != nil {
 		return err
 	}
@@ -132,14 +133,14 @@ func (o *Order) paid(e *event.Event) error {
 }
 
 // knownMethod maps to the constants, so that the row does not hold on to the event.
-func knownMethod(m event.PaymentMethod) event.PaymentMethod {
+func knownMethod(m order.PaymentMethod) order.PaymentMethod {
 	switch m {
-	case event.MethodCard:
-		return event.MethodCard
-	case event.MethodCash:
-		return event.MethodCash
+	case order.MethodCard:
+		return order.MethodCard
+	case order.MethodCash:
+		return order.MethodCash
 	}
-	return event.MethodUnknown
+	return order.MethodUnknown
 }
 
 func (o *Order) step(e *event.Event, status string, at *event.Instant) error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
@@ -76,8 +77,8 @@ func TestGoldenRows(t *testing.T) {
 func TestAnEventThatCannotBeAppliedChangesNothing(t *testing.T) {
 	t.Parallel()
 	for _, p := range []event.Payload{
-		event.OrderPaid{OrderID: "o1", Method: event.MethodCard}, event.OrderReady{OrderID: "o1"},
-		event.OrderCancelled{OrderID: "o1"}, event.OrderRefunded{OrderID: "o1", Amount: 1, Method: event.MethodCash},
+		order.Paid{OrderID: "o1", Method: order.MethodCard}, order.Ready{OrderID: "o1"},
+		order.Cancelled{OrderID: "o1"}, order.Refunded{OrderID: "o1", Amount: 1, Method: order.MethodCash},
 	} {
 		e, err := event.New(p)
 		if err != nil {
@@ -107,16 +108,16 @@ func TestAnEventThatTotalsHaveNoRoomForCannotBeApplied(t *testing.T) {
 		at     event.Instant
 		good   bool
 	}{
-		"the largest total":              {false, event.OrderPlaced{OrderID: "o1", Total: model.MaxAmount}, late - 1, true},
-		"a larger one":                   {false, event.OrderPlaced{OrderID: "o1", Total: model.MaxAmount + 1}, 1, false},
-		"the least that there is":        {false, event.OrderPlaced{OrderID: "o1", Total: math.MinInt64}, 1, false},
-		"an order in the year 10000":     {false, event.OrderPlaced{OrderID: "o1", Total: 1}, late, false},
-		"a payment in the year 10000":    {true, event.OrderPaid{OrderID: "o1", PaidAt: late, Method: event.MethodCard}, 1, false},
-		"a cancelling in the year 10000": {true, event.OrderCancelled{OrderID: "o1"}, late, false},
+		"the largest total":              {false, order.Placed{OrderID: "o1", Total: model.MaxAmount}, late - 1, true},
+		"a larger one":                   {false, order.Placed{OrderID: "o1", Total: model.MaxAmount + 1}, 1, false},
+		"the least that there is":        {false, order.Placed{OrderID: "o1", Total: math.MinInt64}, 1, false},
+		"an order in the year 10000":     {false, order.Placed{OrderID: "o1", Total: 1}, late, false},
+		"a payment in the year 10000":    {true, order.Paid{OrderID: "o1", PaidAt: late, Method: order.MethodCard}, 1, false},
+		"a cancelling in the year 10000": {true, order.Cancelled{OrderID: "o1"}, late, false},
 	} {
 		var row readmodel.Order
 		if tc.placed {
-			if err := apply(t, &row, event.OrderPlaced{OrderID: "o1", Total: 1}, 1); err != nil {
+			if err := apply(t, &row, order.Placed{OrderID: "o1", Total: 1}, 1); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/event"
 	"gakushoku/internal/store/memory"
@@ -27,7 +28,7 @@ func TestACommandTellsTheIDsAndTheTimeOfItsEvents(t *testing.T) {
 	if !slices.Equal(ids, []any{stored[0].ID}) {
 		t.Errorf("the event ids are %v, want %s", ids, stored[0].ID)
 	}
-	var p event.OrderPaid
+	var p order.Paid
 	if err := p.Decode(&stored[0]); err != nil || p.PaidAt.IsZero() || p.PaidAt > stored[0].OccurredAt {
 		t.Errorf("paid at %s, %v; want the time at which the request came", p.PaidAt, err)
 	}

@@ -15,7 +15,7 @@ type outcome struct {
 	OrderID       string              `json:"orderId"`
 	Status        order.Status        `json:"status"`
 	Total         int64               `json:"total"` // yen
-	PaymentMethod event.PaymentMethod `json:"paymentMethod,omitempty"`
+	PaymentMethod order.PaymentMethod `json:"paymentMethod,omitempty"`
 	Version       uint64              `json:"version"`
 	EventIDs      []string            `json:"eventIds"`
 }

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"testing"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventstore"
-	"gakushoku/internal/event"
 )
 
 func TestAnOrderGoesThroughItsLife(t *testing.T) {
@@ -107,7 +107,7 @@ func TestARepeatedCommandGetsTheFirstAnswer(t *testing.T) {
 	}
 	c.send("POST /orders", `{"total":781}`, key).want(t, 422, "command/idempotency-key-reused")
 	c.send("POST /orders/"+id+"/prepare", "", key).want(t, 422, "command/idempotency-key-reused")
-	if events, _ := c.events.Load(t.Context(), event.OrderStream(id), 0); len(events) != 2 {
+	if events, _ := c.events.Load(t.Context(), order.Stream(id), 0); len(events) != 2 {
 		t.Errorf("%d events, want 2", len(events))
 	}
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gakushoku/infra"
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/query"
-	"gakushoku/internal/event"
 )
 
 // contract is infra/openapi.yaml, ready to check requests and responses against.
@@ -71,7 +71,7 @@ func TestContractKnowsWhatTheCodeKnows(t *testing.T) {
 	if diff := cmp.Diff(readmodel.Statuses, enum("Status")); diff != "" {
 		t.Error("statuses:\n" + diff)
 	}
-	methods := []string{string(event.MethodCard), string(event.MethodCash), string(event.MethodUnknown)}
+	methods := []string{string(order.MethodCard), string(order.MethodCash), string(order.MethodUnknown)}
 	if diff := cmp.Diff(methods, enum("PaymentMethod")); diff != "" {
 		t.Error("payment methods:\n" + diff)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/event"
@@ -99,7 +100,7 @@ func TestTheCallerBecomesTheActor(t *testing.T) {
 	c.send("POST /orders/o1/pay", `{"paymentMethod":"CARD"}`, "x-api-key: till", "Idempotency-Key: k2").want(t, 200, "")
 	c.send("POST /orders/o1/pay", `{"paymentMethod":"CARD"}`, "x-api-key: web", "Idempotency-Key: k2").want(t, 409, "order/already-paid")
 	c.send("POST /orders/o1/pay", `{"paymentMethod":"CARD"}`, "x-api-key: till", "Idempotency-Key: k2").want(t, 200, "")
-	events, _ := c.events.Load(t.Context(), event.OrderStream(a.field("orderId").(string)), 0)
+	events, _ := c.events.Load(t.Context(), order.Stream(a.field("orderId").(string)), 0)
 	if events[0].Actor != "key-till" {
 		t.Errorf("actor %q", events[0].Actor)
 	}

@@ -4,9 +4,9 @@ import (
 	"math"
 	"net/http"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/query"
-	"gakushoku/internal/event"
 )
 
 // route is one operation of the interface.
@@ -67,6 +67,6 @@ var (
 		))),
 		optional("total", integer),
 	)
-	payOrder    = object(required("paymentMethod", text(oneOf(event.MethodCard, event.MethodCash))))
+	payOrder    = object(required("paymentMethod", text(oneOf(order.MethodCard, order.MethodCash))))
 	cancelOrder = object(optional("reason", text(anything)))
 )

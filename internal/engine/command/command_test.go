@@ -28,7 +28,7 @@ func yen(n int64) *int64 { return &n }
 
 func history(t *testing.T, s *memory.Events, id string) []event.Event {
 	t.Helper()
-	events, err := s.Load(t.Context(), event.OrderStream(id), 0)
+	events, err := s.Load(t.Context(), order.Stream(id), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestACommandCarriesItsContextIntoItsEvents(t *testing.T) {
 	}
 	e := history(t, s, "o1")[0]
 	got := []string{e.CorrelationID, e.Actor, e.CommandID, e.CausationID, e.Type, e.Stream}
-	if diff := cmp.Diff([]string{"c1", "user-7", "key-1", "key-1", event.OrderPlacedType, "order-o1"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"c1", "user-7", "key-1", "key-1", order.PlacedType, "order-o1"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if e.ID == "" || e.OccurredAt.IsZero() || e.CommandHash == "" || e.Schema != 2 {
@@ -61,7 +61,7 @@ func TestARepeatedKeyGivesTheFirstAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := first.State.OrderID
-	if _, err := h.ChangeOrder(t.Context(), id, order.PayOrder{Method: event.MethodCard}, "key-2"); err != nil {
+	if _, err := h.ChangeOrder(t.Context(), id, order.PayOrder{Method: order.MethodCard}, "key-2"); err != nil {
 		t.Fatal(err)
 	}
 	again, err := h.PlaceOrder(t.Context(), order.PlaceOrder{Total: yen(780)}, "key-1")
@@ -134,7 +134,7 @@ func TestOfConcurrentPaymentsOneWins(t *testing.T) {
 	results := make(chan error, 8)
 	for i := range 8 {
 		group.Go(func() {
-			_, err := h.ChangeOrder(t.Context(), "o1", order.PayOrder{Method: event.MethodCard}, fmt.Sprintf("key-%d", i))
+			_, err := h.ChangeOrder(t.Context(), "o1", order.PayOrder{Method: order.MethodCard}, fmt.Sprintf("key-%d", i))
 			results <- err
 		})
 	}
@@ -263,7 +263,7 @@ func TestTheKeyOfAnotherCallerIsAnotherCommand(t *testing.T) {
 	if again, err := h.PlaceOrder(till, place, "key-1"); err != nil || !again.Repeated {
 		t.Errorf("the caller itself: repeated %t, %v", again.Repeated, err)
 	}
-	if _, err := h.ChangeOrder(web, "o1", order.PayOrder{Method: event.MethodCash}, "key-1"); err != nil {
+	if _, err := h.ChangeOrder(web, "o1", order.PayOrder{Method: order.MethodCash}, "key-1"); err != nil {
 		t.Errorf("another command of another caller under the same key: %v", err)
 	}
 }
@@ -272,7 +272,7 @@ func TestACommandOnAStreamThatCannotBeFoldedIsRefused(t *testing.T) {
 	t.Parallel()
 	s := memory.NewEvents()
 	for i := range uint64(2) {
-		e, err := event.New(event.OrderPlaced{OrderID: "o1", Total: 780})
+		e, err := event.New(order.Placed{OrderID: "o1", Total: 780})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -281,7 +281,7 @@ func TestACommandOnAStreamThatCannotBeFoldedIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err := handler(s).ChangeOrder(t.Context(), "o1", order.PayOrder{Method: event.MethodCard}, "")
+	_, err := handler(s).ChangeOrder(t.Context(), "o1", order.PayOrder{Method: order.MethodCard}, "")
 	var refusal fault.DomainError
 	if !errors.As(err, &refusal) || refusal.DomainCode() != command.CodeUnfoldable {
 		t.Errorf("got %v, want a refusal with %s", err, command.CodeUnfoldable)

@@ -65,7 +65,7 @@ func TestACommandOnAStoreThatFailsIsAnInfraErrorAndAppendsNothing(t *testing.T) 
 			t.Parallel()
 			s := scripted{Events: placed(t)}
 			fail(&s)
-			_, err := handler(s).ChangeOrder(t.Context(), "o1", order.PayOrder{Method: event.MethodCard}, "key-2")
+			_, err := handler(s).ChangeOrder(t.Context(), "o1", order.PayOrder{Method: order.MethodCard}, "key-2")
 			if !errors.Is(err, errDisk) || fault.ClassOf(err) != fault.Infra {
 				t.Errorf("got %v, want the store's error", err)
 			}
@@ -88,7 +88,7 @@ func TestACommandWhoseContextEndsWhileItBacksOffFails(t *testing.T) {
 		cancel()
 		return eventstore.ErrConflict
 	}
-	_, err := handler(s).ChangeOrder(ctx, "o1", order.PayOrder{Method: event.MethodCard}, "key-2")
+	_, err := handler(s).ChangeOrder(ctx, "o1", order.PayOrder{Method: order.MethodCard}, "key-2")
 	if !errors.Is(err, context.Canceled) || tries != 1 {
 		t.Errorf("%d tries, then %v; want one, then that the context was cancelled", tries, err)
 	}
@@ -112,8 +112,8 @@ func TestOnlyACommandThatLostARaceWaits(t *testing.T) {
 					return nil
 				}}
 				before := time.Now()
-				r, err := handler(s).ChangeOrder(t.Context(), "o1", order.PayOrder{Method: event.MethodCard}, "key-2")
-				if err != nil || r.State.Status != order.Paid || r.Version != 2 {
+				r, err := handler(s).ChangeOrder(t.Context(), "o1", order.PayOrder{Method: order.MethodCard}, "key-2")
+				if err != nil || r.State.Status != order.StatusPaid || r.Version != 2 {
 					t.Errorf("got %+v, %v", r, err)
 				}
 				if took := time.Since(before); took > 0 != c.waits {
@@ -127,13 +127,13 @@ func TestOnlyACommandThatLostARaceWaits(t *testing.T) {
 // paidOnly is a stream that cannot be folded: a payment of an order that was never placed.
 func paidOnly(t *testing.T, commandID, hash string) *memory.Events {
 	t.Helper()
-	e, err := event.New(event.OrderPaid{OrderID: "o1", Method: event.MethodCard})
+	e, err := event.New(order.Paid{OrderID: "o1", Method: order.MethodCard})
 	if err != nil {
 		t.Fatal(err)
 	}
 	e.ID, e.OccurredAt, e.CommandID, e.CommandHash = "e1", event.InstantOf(time.Now()), commandID, hash
 	s := memory.NewEvents()
-	if err := s.Append(t.Context(), event.OrderStream("o1"), 0, []event.Event{e}); err != nil {
+	if err := s.Append(t.Context(), order.Stream("o1"), 0, []event.Event{e}); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -141,13 +141,13 @@ func paidOnly(t *testing.T, commandID, hash string) *memory.Events {
 
 func TestNoCommandIsDecidedOnAStreamThatCannotBeFolded(t *testing.T) {
 	t.Parallel()
-	hash, err := command.Hash(order.PayOrder{}.CommandName(), order.PayOrder{Method: event.MethodCard})
+	hash, err := command.Hash(order.PayOrder{}.CommandName(), order.PayOrder{Method: order.MethodCard})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for key, c := range map[string]order.Command{
 		"another":   order.PlaceOrder{OrderID: "o1", Total: yen(780)},
-		"the first": order.PayOrder{Method: event.MethodCard}, // whose outcome cannot be told again
+		"the first": order.PayOrder{Method: order.MethodCard}, // whose outcome cannot be told again
 	} {
 		t.Run(key, func(t *testing.T) {
 			t.Parallel()
@@ -202,7 +202,7 @@ func TestADecisionThatCannotBeCarriedOutIsAnError(t *testing.T) {
 		want    string
 	}{
 		"an event without JSON":          {always([]event.Payload{unwritable{}}, nil), "encoding Unwritable"},
-		"its own event cannot be folded": {always([]event.Payload{event.OrderPlaced{OrderID: "o1"}}, broken), broken.Error()},
+		"its own event cannot be folded": {always([]event.Payload{order.Placed{OrderID: "o1"}}, broken), broken.Error()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -9,7 +9,6 @@ import (
 	"fmt"
 
 	"gakushoku/internal/canteen/order"
-	"gakushoku/internal/event"
 	"gakushoku/internal/observe"
 )
 
@@ -43,7 +42,7 @@ func (h *Handler) ChangeOrder(ctx context.Context, orderID string, c order.Comma
 func (h *Handler) order(ctx context.Context, orderID string, c order.Command, key, hash string) (OrderResult, error) {
 	ctx = observe.WithOrderID(ctx, orderID)
 	return Execute(ctx, h, orders, Request[order.Command]{
-		Name: c.CommandName(), Stream: event.OrderStream(orderID), Command: c, ID: key, Hash: hash,
+		Name: c.CommandName(), Stream: order.Stream(orderID), Command: c, ID: key, Hash: hash,
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/event"
 	"gakushoku/internal/store/sqlite"
@@ -43,12 +44,12 @@ func orders(n int) string {
 
 // command appends the first event of a new order, as a server does.
 func command(ctx context.Context, server *sqlite.Events, id string) error {
-	e, err := event.New(event.OrderPlaced{OrderID: id, Total: 780})
+	e, err := event.New(order.Placed{OrderID: id, Total: 780})
 	if err != nil {
 		return err
 	}
 	e.ID, e.OccurredAt, e.CorrelationID = id, event.InstantOfMilli(1769212800000), "c"
-	return server.Append(ctx, event.OrderStream(id), 0, []event.Event{e})
+	return server.Append(ctx, order.Stream(id), 0, []event.Event{e})
 }
 
 // watchedStore counts what each transaction of an import appends, and calls after behind each.
@@ -85,7 +86,7 @@ func TestImportLetsCommandsThroughBetweenItsTransactions(t *testing.T) {
 	}
 	equal(t, []int{chunkEvents, chunkEvents, chunkEvents, 7}, watched.chunks)
 	for chunk := range watched.chunks {
-		if events, err := store.Load(t.Context(), event.OrderStream(fmt.Sprintf("between-%d", chunk+1)), 0); err != nil || len(events) != 1 {
+		if events, err := store.Load(t.Context(), order.Stream(fmt.Sprintf("between-%d", chunk+1)), 0); err != nil || len(events) != 1 {
 			t.Errorf("the command after transaction %d: %d events, %v", chunk+1, len(events), err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
@@ -24,7 +25,7 @@ func records(source string, from, count int) []eventlog.Record {
 		n := from + i
 		stream := fmt.Sprintf("order-%s-%d", source, n%7)
 		all[i] = eventlog.Record{Source: source + "/" + strconv.Itoa(n), Event: event.Event{
-			ID: fmt.Sprintf("%s-%d", source, n), Type: event.OrderPlacedType, OccurredAt: event.InstantOfMilli(int64(1769212800000 + n)), CorrelationID: "c1",
+			ID: fmt.Sprintf("%s-%d", source, n), Type: order.PlacedType, OccurredAt: event.InstantOfMilli(int64(1769212800000 + n)), CorrelationID: "c1",
 			Payload: []byte(`{"orderId":"o1","total":780}`), Stream: stream, Version: uint64(n/7) + 1, Schema: 1,
 		}}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/logcheck"
 	"gakushoku/internal/event"
@@ -44,10 +45,10 @@ func benchLog(b *testing.B) *logcheck.Log {
 			for n := range benchStreams {
 				id := fmt.Sprintf("01KFPMSV005669FBH3%08d", n)
 				e := []event.Event{{
-					ID: fmt.Sprintf("01KFPMSV00PMHN533D%07d%d", n, version), Type: event.OrderPlacedType, OccurredAt: event.InstantOfMilli(int64(1769212800000 + n)), CorrelationID: "c-" + id,
+					ID: fmt.Sprintf("01KFPMSV00PMHN533D%07d%d", n, version), Type: order.PlacedType, OccurredAt: event.InstantOfMilli(int64(1769212800000 + n)), CorrelationID: "c-" + id,
 					Payload: []byte(`{"orderId":"` + id + `","total":780}`), Schema: 1,
 				}}
-				if err := add(event.OrderStream(id), uint64(version), e); err != nil {
+				if err := add(order.Stream(id), uint64(version), e); err != nil {
 					return err
 				}
 				batch = append(batch, eventlog.Record{Source: e[0].ID, Event: e[0]})

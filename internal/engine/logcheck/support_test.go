@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/logcheck"
 	"gakushoku/internal/event"
@@ -56,13 +57,13 @@ func orderOf(n int) string { return fmt.Sprintf("o%d", n) }
 func (c *canteen) place(n int) {
 	c.t.Helper()
 	at := event.InstantOf(c.now)
-	for version, p := range []event.Payload{event.OrderPlaced{OrderID: orderOf(n), Total: 780}, event.OrderPaid{OrderID: orderOf(n), PaidAt: at, Method: event.MethodCard}} {
+	for version, p := range []event.Payload{order.Placed{OrderID: orderOf(n), Total: 780}, order.Paid{OrderID: orderOf(n), PaidAt: at, Method: order.MethodCard}} {
 		e, err := event.New(p)
 		if err != nil {
 			c.t.Fatal(err)
 		}
 		e.ID, e.OccurredAt = "event-"+c.newID(), at+event.Instant(n)
-		c.append(event.OrderStream(orderOf(n)), version, e)
+		c.append(order.Stream(orderOf(n)), version, e)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/logcheck"
 	"gakushoku/internal/event"
@@ -160,10 +161,10 @@ func TestEveryDamageIsFound(t *testing.T) {
 }
 
 // stray is an event that is in no store.
-func stray(order string, version uint64) event.Event {
+func stray(id string, version uint64) event.Event {
 	return event.Event{
-		ID: "stray", Type: event.OrderPlacedType, OccurredAt: event.InstantOf(start) + 5, Payload: []byte(`{"orderId":"` + order + `","total":1}`),
-		Stream: event.OrderStream(order), Version: version, Schema: 1,
+		ID: "stray", Type: order.PlacedType, OccurredAt: event.InstantOf(start) + 5, Payload: []byte(`{"orderId":"` + id + `","total":1}`),
+		Stream: order.Stream(id), Version: version, Schema: 1,
 	}
 }
 

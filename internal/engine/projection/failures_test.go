@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gakushoku/internal/canteen"
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
@@ -131,10 +132,10 @@ func newScripted(t *testing.T, orders ...string) *scripted {
 	}
 	for _, o := range orders {
 		events := []event.Event{
-			{ID: o + "-1", Type: event.OrderPlacedType, OccurredAt: 1, Schema: 2, Payload: fmt.Appendf(nil, `{"orderId":%q,"total":780}`, o)},
-			{ID: o + "-2", Type: event.OrderPaidType, OccurredAt: 2, Schema: 1, Payload: fmt.Appendf(nil, `{"orderId":%q,"paidAt":"2026-01-24T00:00:00.000Z"}`, o)},
+			{ID: o + "-1", Type: order.PlacedType, OccurredAt: 1, Schema: 2, Payload: fmt.Appendf(nil, `{"orderId":%q,"total":780}`, o)},
+			{ID: o + "-2", Type: order.PaidType, OccurredAt: 2, Schema: 1, Payload: fmt.Appendf(nil, `{"orderId":%q,"paidAt":"2026-01-24T00:00:00.000Z"}`, o)},
 		}
-		if err := s.events.Append(t.Context(), event.OrderStream(o), 0, events); err != nil {
+		if err := s.events.Append(t.Context(), order.Stream(o), 0, events); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -188,7 +189,7 @@ func TestAStreamIsInOrItsDeliveryFails(t *testing.T) {
 			t.Parallel()
 			s := newScripted(t, "o1", "o2")
 			events := s.delivered(t)[:3] // o1 as it was appended
-			events[2].Version, events[2].Type = 2, event.OrderPaidType
+			events[2].Version, events[2].Type = 2, order.PaidType
 			events[2].Payload = []byte(`{"orderId":"o2"}`) // o2 with a gap, so that it is healed
 			s.before = failing(c.call, c.nth, errDisk)
 			failures := s.projector().Apply(t.Context(), events)

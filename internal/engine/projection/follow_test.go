@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
@@ -37,7 +38,7 @@ func TestABatchThatTakesTooLongComesAgain(t *testing.T) {
 		if err := projection.Ensure(t.Context(), control, tables, readmodel.Orders()); err != nil {
 			t.Fatal(err)
 		}
-		e, err := event.New(event.OrderPlaced{OrderID: "o1", Total: 100})
+		e, err := event.New(order.Placed{OrderID: "o1", Total: 100})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +79,7 @@ func TestASlowStoreGetsOnWithSmallerBatches(t *testing.T) {
 		}
 		placeOrders := func(from, to int) {
 			for i := from; i < to; i++ {
-				e := []event.Event{{ID: fmt.Sprint("e", i), Type: event.OrderPlacedType, OccurredAt: 1, Schema: 1, Payload: fmt.Appendf(nil, `{"orderId":"o%d","total":780}`, i)}}
+				e := []event.Event{{ID: fmt.Sprint("e", i), Type: order.PlacedType, OccurredAt: 1, Schema: 1, Payload: fmt.Appendf(nil, `{"orderId":"o%d","total":780}`, i)}}
 				if err := events.Append(t.Context(), fmt.Sprint("order-o", i), 0, e); err != nil {
 					t.Fatal(err)
 				}

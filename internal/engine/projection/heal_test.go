@@ -3,6 +3,7 @@ package projection_test
 import (
 	"testing"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
@@ -30,7 +31,7 @@ func TestHealLeavesOtherProjectionsStreamsAlone(t *testing.T) {
 func TestHealNeverTakesBackWhatTheStoreHasLost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1, mutation{})
-	e := event.Event{ID: "e1", Type: event.OrderPlacedType, Schema: 2, Payload: []byte(`{"orderId":"o1","total":780}`)}
+	e := event.Event{ID: "e1", Type: order.PlacedType, Schema: 2, Payload: []byte(`{"orderId":"o1","total":780}`)}
 	for _, stream := range []string{"order-o1", "order-o2"} {
 		if err := w.events.Append(t.Context(), stream, 0, []event.Event{e}); err != nil {
 			t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
@@ -115,7 +116,7 @@ func (w *world) deliver(ctx context.Context, engine int) {
 // grow appends the next event of a random stream. It may be one that no decider would answer.
 func (w *world) grow(t testing.TB) {
 	id := fmt.Sprintf("o%d", w.random.IntN(4))
-	stream := event.OrderStream(id)
+	stream := order.Stream(id)
 	history, err := w.events.Load(t.Context(), stream, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -130,14 +131,14 @@ func (w *world) grow(t testing.TB) {
 
 func (w *world) nextEvent(t testing.TB, id string, at int) event.Event {
 	life := []event.Payload{
-		event.OrderPlaced{OrderID: id, Total: 100 + w.random.Int64N(900)},
-		event.OrderPaid{OrderID: id, PaidAt: event.InstantOfMilli(1_769_212_800_000 + w.random.Int64N(200_000_000)), Method: event.MethodCash},
-		event.OrderPreparationStarted{OrderID: id}, event.OrderReady{OrderID: id}, event.OrderPickedUp{OrderID: id},
+		order.Placed{OrderID: id, Total: 100 + w.random.Int64N(900)},
+		order.Paid{OrderID: id, PaidAt: event.InstantOfMilli(1_769_212_800_000 + w.random.Int64N(200_000_000)), Method: order.MethodCash},
+		order.PreparationStarted{OrderID: id}, order.Ready{OrderID: id}, order.PickedUp{OrderID: id},
 	}
 	p := life[min(at, len(life)-1)]
 	switch w.random.IntN(12) {
 	case 0:
-		p = event.OrderCancelled{OrderID: id}
+		p = order.Cancelled{OrderID: id}
 	case 1:
 		p = life[w.random.IntN(len(life))]
 	}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
@@ -55,7 +56,7 @@ func TestAnAppendDuringTheLastLookWakesTheFollower(t *testing.T) {
 		}
 		feed := &lateFeed{Events: memory.NewEvents(), awake: make(chan struct{})}
 		feed.append = func() {
-			e, err := event.New(event.OrderPlaced{OrderID: "o1", Total: 100})
+			e, err := event.New(order.Placed{OrderID: "o1", Total: 100})
 			if err == nil {
 				e.ID, e.OccurredAt = "e1", event.InstantOf(time.Now())
 				err = feed.Events.Append(t.Context(), "order-o1", 0, []event.Event{e})

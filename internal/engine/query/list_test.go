@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
-	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 )
 
@@ -181,7 +181,7 @@ func TestOrdersThatComeInWhileAListIsReadChangeNothingBehind(t *testing.T) {
 	f.ensure()
 	place := func(i int) {
 		id := fmt.Sprintf("o%02d", i)
-		f.project(f.append(id, now().Add(time.Duration(i)*time.Second), event.OrderPlaced{OrderID: id, Total: 1}))
+		f.project(f.append(id, now().Add(time.Duration(i)*time.Second), order.Placed{OrderID: id, Total: 1}))
 	}
 	for i := range 10 {
 		place(i)

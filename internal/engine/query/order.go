@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
@@ -45,7 +46,7 @@ func (o Order) MarshalJSON() ([]byte, error) {
 func (s *Service) GetOrder(ctx context.Context, id string, minVersion uint64) (Order, error) {
 	ctx = observe.WithOrderID(ctx, id)
 	return answer(ctx, s, "GetOrder", func(ctx context.Context) (Order, error) {
-		return s.getOrder(ctx, event.OrderStream(id), minVersion)
+		return s.getOrder(ctx, order.Stream(id), minVersion)
 	})
 }
 
@@ -123,7 +124,7 @@ type History struct {
 func (s *Service) History(ctx context.Context, id string) (History, error) {
 	ctx = observe.WithOrderID(ctx, id)
 	return answer(ctx, s, "GetOrderEvents", func(ctx context.Context) (History, error) {
-		stream := event.OrderStream(id)
+		stream := order.Stream(id)
 		events, err := s.Streams.Load(ctx, stream, 0)
 		if err != nil {
 			return History{}, fmt.Errorf("loading %s: %w", stream, err)

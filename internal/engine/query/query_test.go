@@ -59,7 +59,7 @@ func (f *fixture) ensure() {
 // append stores events of an order after those that it has.
 func (f *fixture) append(id string, at time.Time, payloads ...event.Payload) []event.Event {
 	f.t.Helper()
-	history, err := f.events.Load(f.t.Context(), event.OrderStream(id), 0)
+	history, err := f.events.Load(f.t.Context(), order.Stream(id), 0)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func (f *fixture) append(id string, at time.Time, payloads ...event.Payload) []e
 		}
 		events[i].ID, events[i].OccurredAt = fmt.Sprintf("%s-%d", id, len(history)+i), event.InstantOf(at)
 	}
-	if err := f.events.Append(f.t.Context(), event.OrderStream(id), uint64(len(history)), events); err != nil {
+	if err := f.events.Append(f.t.Context(), order.Stream(id), uint64(len(history)), events); err != nil {
 		f.t.Fatal(err)
 	}
 	return events
@@ -103,7 +103,7 @@ func TestAReadModelThatWasNeverSetUpIsEmpty(t *testing.T) {
 	if sales, err := f.Sales(t.Context(), "2026-01-24"); err != nil || sales.Orders != 0 || sales.Revenue["CARD"] != 0 {
 		t.Errorf("sales: %v %v", sales, err)
 	}
-	f.append("o1", now(), event.OrderPlaced{OrderID: "o1", Total: 780})
+	f.append("o1", now(), order.Placed{OrderID: "o1", Total: 780})
 	if o, err := f.GetOrder(t.Context(), "o1", 1); err != nil || !o.Folded || o.Version != 1 {
 		t.Errorf("who has written must see it all the same: %v %v", o, err)
 	}
@@ -113,7 +113,7 @@ func TestADroppedTableIsLookedUpAnew(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.ensure()
-	f.project(f.append("o1", now(), event.OrderPlaced{OrderID: "o1", Total: 780}))
+	f.project(f.append("o1", now(), order.Placed{OrderID: "o1", Total: 780}))
 	if _, err := f.GetOrder(t.Context(), "o1", 0); err != nil { // the pointer is cached now
 		t.Fatal(err)
 	}
@@ -145,8 +145,8 @@ func TestARowIsFoldedOnlyWhenItIsTooOld(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.ensure()
-	f.project(f.append("o1", now(), event.OrderPlaced{OrderID: "o1", Total: 780}))
-	f.append("o1", now(), event.OrderPaid{OrderID: "o1", PaidAt: event.InstantOf(now()), Method: event.MethodCard})
+	f.project(f.append("o1", now(), order.Placed{OrderID: "o1", Total: 780}))
+	f.append("o1", now(), order.Paid{OrderID: "o1", PaidAt: event.InstantOf(now()), Method: order.MethodCard})
 	for _, test := range []struct {
 		min, version uint64
 		folded       bool
@@ -164,8 +164,8 @@ func TestAFoldedRowIsTheProjectedRow(t *testing.T) {
 	f := newFixture(t)
 	f.ensure()
 	at := event.InstantOf(now())
-	events := f.append("o1", now(), event.OrderPlaced{OrderID: "o1", Total: 4, Lines: []event.Line{{Product: "茶", Quantity: 2, UnitPrice: 2}}},
-		event.OrderPaid{OrderID: "o1", PaidAt: at, Method: event.MethodCash}, event.OrderCancelled{OrderID: "o1"}, event.OrderRefunded{OrderID: "o1", Amount: 4, Method: event.MethodCash})
+	events := f.append("o1", now(), order.Placed{OrderID: "o1", Total: 4, Lines: []order.Line{{Product: "茶", Quantity: 2, UnitPrice: 2}}},
+		order.Paid{OrderID: "o1", PaidAt: at, Method: order.MethodCash}, order.Cancelled{OrderID: "o1"}, order.Refunded{OrderID: "o1", Amount: 4, Method: order.MethodCash})
 	folded, err := f.GetOrder(t.Context(), "o1", 4)
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +184,7 @@ func TestAnOrderThatCannotBeShownYet(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.ensure()
-	f.append("o1", now(), event.OrderPlaced{OrderID: "o1", Total: 780}, event.OrderPlaced{OrderID: "o1", Total: 781})
+	f.append("o1", now(), order.Placed{OrderID: "o1", Total: 780}, order.Placed{OrderID: "o1", Total: 781})
 	if _, err := f.GetOrder(t.Context(), "o1", 2); fault.ClassOf(err) != fault.Infra {
 		t.Errorf("an event that cannot be applied: %v", err)
 	}
@@ -229,7 +229,7 @@ func TestQueriesAreLogged(t *testing.T) {
 	var log bytes.Buffer
 	ctx := observe.WithLogger(t.Context(), observe.NewLogger(&log, zerolog.InfoLevel, "query"))
 	ctx = observe.WithCorrelationID(ctx, "c-1")
-	f.append("o1", now(), event.OrderPlaced{OrderID: "o1", Total: 780})
+	f.append("o1", now(), order.Placed{OrderID: "o1", Total: 780})
 	f.GetOrder(ctx, "o1", 1)
 	f.GetOrder(ctx, "o9", 0)
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
@@ -246,7 +246,7 @@ func TestHistoryAndSales(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.ensure()
-	f.project(f.append("o1", now(), event.OrderPlaced{OrderID: "o1", Total: 780}, event.OrderPaid{OrderID: "o1", PaidAt: event.InstantOf(now()), Method: event.MethodUnknown}))
+	f.project(f.append("o1", now(), order.Placed{OrderID: "o1", Total: 780}, order.Paid{OrderID: "o1", PaidAt: event.InstantOf(now()), Method: order.MethodUnknown}))
 	h, err := f.History(t.Context(), "o1")
 	if err != nil || h.Version != 2 || len(h.Events) != 2 || h.Stream != "order-o1" {
 		t.Errorf("%v %v", h, err)

@@ -4,8 +4,8 @@ import (
 	"context"
 	"strings"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
-	"gakushoku/internal/event"
 )
 
 // Sales is what a business day (Asia/Tokyo) brought. Money is in yen. A payment counts on
@@ -46,7 +46,7 @@ func (s *Service) Sales(ctx context.Context, day string) (Sales, error) {
 // byMethod picks the amounts of a prefix. A method other than the usual two shows only when
 // there is money under it.
 func byMethod(total map[string]int64, prefix string) map[string]int64 {
-	amounts := map[string]int64{string(event.MethodCard): 0, string(event.MethodCash): 0}
+	amounts := map[string]int64{string(order.MethodCard): 0, string(order.MethodCash): 0}
 	for field, amount := range total {
 		if method, ok := strings.CutPrefix(field, prefix); ok && amount != 0 {
 			amounts[method] = amount

@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
-	"gakushoku/internal/event"
 	"gakushoku/internal/store/memory"
 )
 
@@ -194,7 +194,7 @@ func TestAZombieWorkerDoesNoHarm(t *testing.T) {
 	run = w.must(w.engine.Collect(t.Context(), run))
 	run = w.must(w.engine.Join(t.Context(), run))
 	for i := range 40 {
-		w.Append(pad(i), event.OrderCancelled{OrderID: pad(i)})
+		w.Append(pad(i), order.Cancelled{OrderID: pad(i)})
 	}
 	w.MustProject()
 	for _, item := range w.items(run) {

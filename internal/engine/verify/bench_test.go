@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/replay"
 	"gakushoku/internal/engine/verify"
@@ -68,15 +69,15 @@ func benchStores(b *testing.B) (*sqlite.Events, *sqlite.Tables) {
 	return events, tables
 }
 
-func benchEvent(b *testing.B, order, step int) event.Event {
-	id := fmt.Sprintf("01KFPMSV005669FBH3%08d", order)
+func benchEvent(b *testing.B, n, step int) event.Event {
+	id := fmt.Sprintf("01KFPMSV005669FBH3%08d", n)
 	p := []event.Payload{
-		event.OrderPlaced{OrderID: id, Total: 880, Lines: []event.Line{{Product: "karaage-don", Quantity: 1, UnitPrice: 480}, {Product: "miso-soup", Quantity: 4, UnitPrice: 100}}},
-		event.OrderPaid{OrderID: id, PaidAt: start + 60_000, Method: event.MethodCard},
-		event.OrderPreparationStarted{OrderID: id}, event.OrderReady{OrderID: id}, event.OrderPickedUp{OrderID: id},
+		order.Placed{OrderID: id, Total: 880, Lines: []order.Line{{Product: "karaage-don", Quantity: 1, UnitPrice: 480}, {Product: "miso-soup", Quantity: 4, UnitPrice: 100}}},
+		order.Paid{OrderID: id, PaidAt: start + 60_000, Method: order.MethodCard},
+		order.PreparationStarted{OrderID: id}, order.Ready{OrderID: id}, order.PickedUp{OrderID: id},
 	}[step]
-	e := newEvent(b, event.OrderStream(id), step+1, start+event.Instant(order*400+step*60_000), p)
-	e.ID, e.Stream = fmt.Sprintf("01KFPMSV00PMHN533D%07d%d", order, step), event.OrderStream(id)
+	e := newEvent(b, order.Stream(id), step+1, start+event.Instant(n*400+step*60_000), p)
+	e.ID, e.Stream = fmt.Sprintf("01KFPMSV00PMHN533D%07d%d", n, step), order.Stream(id)
 	return e
 }
 

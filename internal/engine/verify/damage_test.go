@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
-	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 	"gakushoku/internal/rehearse/inmemory"
 )
@@ -31,7 +31,7 @@ func damages() []damage {
 	return []damage{
 		{name: "a row that was deleted", do: func(w *world) { w.edit(stream, inmemory.Erase) }, class: verify.Missing, stream: stream, event: "order-o7@2", reason: "totals count it still", unfixed: true},
 		{name: "a row that is older", do: func(w *world) {
-			w.Append("o7", event.OrderPreparationStarted{OrderID: "o7"})
+			w.Append("o7", order.PreparationStarted{OrderID: "o7"})
 		}, class: verify.Stale, stream: stream, event: "order-o7@3"},
 		{name: "a field that was changed", do: func(w *world) {
 			w.edit(stream, func(c *projection.Change) { c.Data = bytes.Replace(c.Data, []byte("780"), []byte("7800"), 1) })
@@ -63,7 +63,7 @@ func damages() []damage {
 			w.edit(stream, func(c *projection.Change) { c.Version = 5 })
 		}, class: verify.Ahead, stream: stream, event: "order-o7@2", reason: "does not have all of the stream's events", unfixed: true},
 		{name: "a stream that is parked but could be applied", do: func(w *world) {
-			w.Append("o7", event.OrderPreparationStarted{OrderID: "o7"})
+			w.Append("o7", order.PreparationStarted{OrderID: "o7"})
 			w.edit(stream, func(c *projection.Change) {
 				c.Parked = &projection.Parked{EventID: "order-o7@3", EventVersion: 3, Reason: "no"}
 			})
@@ -101,7 +101,7 @@ func damaged(t *testing.T, d damage) *world {
 		w.order(id)
 	}
 	w.poison("poison")
-	w.project(w.Append("first", event.OrderPickedUp{OrderID: "first"}))
+	w.project(w.Append("first", order.PickedUp{OrderID: "first"}))
 	for _, snapshots := range []bool{false, true} {
 		if r := w.verify(w.verifier(snapshots), verify.Options{}); !r.Sound() || r.Parked != 2 || r.Rows != 11 || r.Streams != 11 || r.Checked == 0 {
 			t.Fatalf("a sound table: %+v", r)

@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
-	"gakushoku/internal/event"
 )
 
 // A row that differs is healed by the store's events only when the log does not contradict them.
@@ -25,7 +25,7 @@ func TestARowIsNotHealedByEventsThatTheLogContradicts(t *testing.T) {
 	} {
 		for _, fix := range []bool{false, true} {
 			w := newWorld(t)
-			w.project(w.Append("o1", event.OrderPlaced{OrderID: "o1", Total: 780}))
+			w.project(w.Append("o1", order.Placed{OrderID: "o1", Total: 780}))
 			rows, err := w.Tables.Records(t.Context(), table, []string{stream})
 			if err != nil {
 				t.Fatal(err)
@@ -56,7 +56,7 @@ func TestStaleMissingAndNamedRowsAreNotHealedByContradictedEvents(t *testing.T) 
 	t.Parallel()
 	for name, projected := range map[string]int{"missing": 0, "stale": 1} {
 		w := newWorld(t)
-		events := w.Append("o1", event.OrderPlaced{OrderID: "o1", Total: 780}, event.OrderPaid{OrderID: "o1", PaidAt: start, Method: event.MethodCash})
+		events := w.Append("o1", order.Placed{OrderID: "o1", Total: 780}, order.Paid{OrderID: "o1", PaidAt: start, Method: order.MethodCash})
 		w.project(events[:projected])
 		v := w.verifier(true)
 		v.Log = logged{differing: map[string]string{"order-o1": "version 2 differs"}}

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
-	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 )
 
@@ -46,13 +46,13 @@ func TestExplainTellsTheEventsBehindARow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.order("o1")
-	w.Append("o1", event.OrderReady{OrderID: "o1"})
+	w.Append("o1", order.Ready{OrderID: "o1"})
 	for _, key := range []string{"o1", "order-o1"} {
 		e := w.explain(key)
 		if e.Stream != "order-o1" || len(e.Events) != 3 || len(e.Versions) != 1 {
 			t.Fatalf("%+v", e)
 		}
-		if paid := e.Events[1]; paid.Type != event.OrderPaidType || paid.Version != 2 || paid.Number != 25 || paid.EventID != "order-o1@2" || paid.CorrelationID != "c-order-o1" {
+		if paid := e.Events[1]; paid.Type != order.PaidType || paid.Version != 2 || paid.Number != 25 || paid.EventID != "order-o1@2" || paid.CorrelationID != "c-order-o1" {
 			t.Errorf("the second event: %+v", paid)
 		}
 		if e.Events[2].Number != 0 {
@@ -80,7 +80,7 @@ func TestExplainTellsWhatIsWrong(t *testing.T) {
 	if v := w.explain("p").Versions[0]; v.Class != "" || v.Row.Parked == nil || v.Fold.Parked == nil || v.Row.Parked.EventID != "order-p@2" {
 		t.Errorf("a parked stream: %+v", v)
 	}
-	w.Append("late", event.OrderPlaced{OrderID: "late", Total: 1})
+	w.Append("late", order.Placed{OrderID: "late", Total: 1})
 	if v := w.explain("late").Versions[0]; v.Class != "" || !v.Behind || v.Row != nil || v.Fold == nil {
 		t.Errorf("a row that is still to come: %+v", v)
 	}

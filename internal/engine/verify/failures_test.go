@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
@@ -197,8 +198,8 @@ func ailing(t *testing.T) (*world, projection.Table) {
 		t.Fatal(err)
 	}
 	w.edit("order-o03", inmemory.Erase)
-	w.Append("o04", event.OrderPreparationStarted{OrderID: "o04"})
-	w.Append("new", event.OrderPlaced{OrderID: "new", Total: 5})
+	w.Append("o04", order.PreparationStarted{OrderID: "o04"})
+	w.Append("new", order.Placed{OrderID: "new", Total: 5})
 	w.edit("order-o05", func(c *projection.Change) { c.Data = bytes.Replace(c.Data, []byte("780"), []byte("781"), 1) })
 	w.edit("order-nobody", func(c *projection.Change) { c.Version, c.Data = 1, []byte(`{"orderId":"nobody"}`) })
 	return w, older

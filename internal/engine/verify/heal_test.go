@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"gakushoku/internal/event"
+	"gakushoku/internal/canteen/order"
 )
 
 // A row that live delivery brings in late, while a verification looks whether totals count it, may
@@ -14,7 +14,7 @@ func TestARowThatComesUpBehindWhileItIsMissingIsHealed(t *testing.T) {
 	t.Parallel()
 	for late := range 3 {
 		w := newWorld(t)
-		events := w.Append("o1", event.OrderPlaced{OrderID: "o1", Total: 780}, event.OrderPaid{OrderID: "o1", PaidAt: start, Method: event.MethodCash})
+		events := w.Append("o1", order.Placed{OrderID: "o1", Total: 780}, order.Paid{OrderID: "o1", PaidAt: start, Method: order.MethodCash})
 		v, waits := w.verifier(true), 0
 		v.Sleep = func(context.Context, time.Duration) error {
 			if waits++; waits == late {
@@ -34,7 +34,7 @@ func TestARowThatComesUpBehindWhileItIsMissingIsHealed(t *testing.T) {
 func TestAStreamThatIsSetAsideIsTriedOnceByAHeal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.Append("bad", event.OrderPlaced{OrderID: "bad", Total: 100}, event.OrderPlaced{OrderID: "bad", Total: 200})
+	w.Append("bad", order.Placed{OrderID: "bad", Total: 100}, order.Placed{OrderID: "bad", Total: 200})
 	if _, err := w.verifier(true).Heal(t.Context(), orders, table, []string{"order-bad"}); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
@@ -156,8 +157,8 @@ func TestWhatWaitsIsLookedAtOnceAfterTheTimeOfTheLast(t *testing.T) {
 		v.LagBound, v.Workers, v.Now = time.Minute, 1, func() time.Time { return now }
 		var slept []time.Duration
 		v.Sleep = func(_ context.Context, d time.Duration) error { slept = append(slept, d); return nil }
-		first := w.Append(late, event.OrderPlaced{OrderID: late, Total: 1}, event.OrderPaid{OrderID: late, PaidAt: start, Method: event.MethodCash})
-		w.Append("b", event.OrderPlaced{OrderID: "b", Total: 1})
+		first := w.Append(late, order.Placed{OrderID: late, Total: 1}, order.Paid{OrderID: late, PaidAt: start, Method: order.MethodCash})
+		w.Append("b", order.Placed{OrderID: "b", Total: 1})
 		v.Tables = &between{onlyStore{w.Tables}, func() {
 			w.project(first[:1])
 			now = now.Add(40 * time.Second)

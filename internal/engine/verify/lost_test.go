@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
-	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/model"
 	"gakushoku/internal/rehearse/inmemory"
@@ -22,7 +22,7 @@ func (w *world) unprojected(n int) {
 	w.TB.Helper()
 	for i := range n {
 		id := fmt.Sprintf("o%04d", i)
-		w.Append(id, event.OrderPlaced{OrderID: id, Total: 780}, event.OrderPaid{OrderID: id, PaidAt: start, Method: event.MethodCash})
+		w.Append(id, order.Placed{OrderID: id, Total: 780}, order.Paid{OrderID: id, PaidAt: start, Method: order.MethodCash})
 	}
 }
 

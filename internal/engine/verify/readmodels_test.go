@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
@@ -58,7 +59,7 @@ func (c *canteen) damage(version int, stream string, change func(*projection.Rec
 	c.Edit(projection.Table{Projection: orders.Name, Version: version}, stream, func(row *projection.Change) { change(&row.Record) })
 }
 
-func placed(id string) event.Payload { return event.OrderPlaced{OrderID: id, Total: 780} }
+func placed(id string) event.Payload { return order.Placed{OrderID: id, Total: 780} }
 
 func TestVerifyLooksAtTheVersionAskedFor(t *testing.T) {
 	t.Parallel()
@@ -149,7 +150,7 @@ func TestParkedStreamsAreListedAndTriedAgain(t *testing.T) {
 	c := newCanteen(t)
 	c.order("o1", true, placed("o1"))
 	c.order("bad", true, placed("bad"), placed("bad"))
-	c.order("fine", true, placed("fine"), event.OrderReady{OrderID: "fine"})
+	c.order("fine", true, placed("fine"), order.Ready{OrderID: "fine"})
 	c.damage(2, "order-fine", func(r *projection.Record) {
 		r.Version, r.Parked = 1, &projection.Parked{EventID: "order-fine@2", EventVersion: 2, Reason: "the code did not know it", Attempts: 1}
 	})

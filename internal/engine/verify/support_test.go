@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
@@ -73,13 +74,13 @@ func (w *world) project(events []event.Event) {
 
 // order is a paid order, projected.
 func (w *world) order(id string) {
-	w.project(w.Append(id, event.OrderPlaced{OrderID: id, Total: 780},
-		event.OrderPaid{OrderID: id, PaidAt: start, Method: event.MethodCash}))
+	w.project(w.Append(id, order.Placed{OrderID: id, Total: 780},
+		order.Paid{OrderID: id, PaidAt: start, Method: order.MethodCash}))
 }
 
 // poison is an order that is set aside at its second event.
 func (w *world) poison(id string) {
-	w.project(w.Append(id, event.OrderPlaced{OrderID: id, Total: 100}, event.OrderPlaced{OrderID: id, Total: 200}))
+	w.project(w.Append(id, order.Placed{OrderID: id, Total: 100}, order.Placed{OrderID: id, Total: 200}))
 }
 
 // edit changes a stored row behind the engine's back.
@@ -101,9 +102,9 @@ func (w *world) verify(v *verify.Verifier, o verify.Options) verify.Report {
 // moves totals back and forth, sometimes what cannot be applied.
 func randomLife(t testing.TB, random *rand.Rand, id string, at int) event.Event {
 	life := []event.Payload{
-		event.OrderPlaced{OrderID: id, Total: 100 + random.Int64N(900)},
-		event.OrderPaid{OrderID: id, PaidAt: start + event.Instant(random.Int64N(300_000_000)), Method: event.MethodCash},
-		event.OrderPreparationStarted{OrderID: id}, event.OrderReady{OrderID: id}, event.OrderPickedUp{OrderID: id},
+		order.Placed{OrderID: id, Total: 100 + random.Int64N(900)},
+		order.Paid{OrderID: id, PaidAt: start + event.Instant(random.Int64N(300_000_000)), Method: order.MethodCash},
+		order.PreparationStarted{OrderID: id}, order.Ready{OrderID: id}, order.PickedUp{OrderID: id},
 	}
 	p := life[min(at, len(life)-1)]
 	switch {
@@ -112,7 +113,7 @@ func randomLife(t testing.TB, random *rand.Rand, id string, at int) event.Event 
 	case at > 0 && random.IntN(30) == 0:
 		p = life[0] // placed again: nothing can apply that
 	case at > 0 && random.IntN(10) == 0:
-		p = event.OrderCancelled{OrderID: id}
+		p = order.Cancelled{OrderID: id}
 	}
-	return newEvent(t, event.OrderStream(id), at+1, start+event.Instant(random.Int64N(300_000_000)), p)
+	return newEvent(t, order.Stream(id), at+1, start+event.Instant(random.Int64N(300_000_000)), p)
 }

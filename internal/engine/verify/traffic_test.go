@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
@@ -53,7 +54,7 @@ func (x *traffic) end() {
 func (x *traffic) write(ctx context.Context, random *rand.Rand) {
 	for n := 0; ctx.Err() == nil; n++ {
 		id := fmt.Sprintf("t%d", random.IntN(20+n/20))
-		stream := event.OrderStream(id)
+		stream := order.Stream(id)
 		history, err := x.Events.Load(ctx, stream, 0)
 		if err != nil || len(history) >= maxEvents {
 			continue

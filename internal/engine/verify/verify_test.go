@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
@@ -35,7 +36,7 @@ func TestProblemsAreAllCountedAndAHundredAreTold(t *testing.T) {
 	for i := range 1200 {
 		id := fmt.Sprintf("o%04d", i)
 		if i%8 == 0 {
-			w.Append(id, event.OrderPlaced{OrderID: id, Total: 5})
+			w.Append(id, order.Placed{OrderID: id, Total: 5})
 		} else {
 			w.order(id)
 		}
@@ -102,7 +103,7 @@ func TestRowsThatComeLateAreCounted(t *testing.T) {
 	for _, snapshots := range []bool{false, true} {
 		w := newWorld(t)
 		w.order("o1")
-		late := w.Append("o2", event.OrderPlaced{OrderID: "o2", Total: 780})
+		late := w.Append("o2", order.Placed{OrderID: "o2", Total: 780})
 		v := w.verifier(snapshots)
 		v.LagBound = time.Hour
 		v.Sleep = func(context.Context, time.Duration) error {
@@ -128,13 +129,13 @@ func TestOnlyWhatIsBehindIsWaitedFor(t *testing.T) {
 	if r := w.verify(v, verify.Options{}); !r.Sound() || len(waits) != 0 {
 		t.Errorf("waited %v for nothing: %+v", waits, r)
 	}
-	late := w.Append("o0001", event.OrderPreparationStarted{OrderID: "o0001"})
-	late = append(late, w.Append("new", event.OrderPlaced{OrderID: "new", Total: 1})...)
+	late := w.Append("o0001", order.PreparationStarted{OrderID: "o0001"})
+	late = append(late, w.Append("new", order.Placed{OrderID: "new", Total: 1})...)
 	v.Sleep = func(_ context.Context, d time.Duration) error {
 		waits = append(waits, d)
 		w.project(late)
 		// What comes after the first look is for the next verification.
-		w.Append("o0001", event.OrderReady{OrderID: "o0001"})
+		w.Append("o0001", order.Ready{OrderID: "o0001"})
 		return nil
 	}
 	if r := w.verify(v, verify.Options{}); !r.Sound() || !slices.Equal(waits, []time.Duration{5 * time.Second}) {
@@ -181,7 +182,7 @@ func TestARowThatComesUpOnlyInPartIsStale(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.order("o1")
-			events := w.Append("o2", event.OrderPlaced{OrderID: "o2", Total: 780}, event.OrderPaid{OrderID: "o2", PaidAt: start, Method: event.MethodCash})
+			events := w.Append("o2", order.Placed{OrderID: "o2", Total: 780}, order.Paid{OrderID: "o2", PaidAt: start, Method: order.MethodCash})
 			at := func(moment string) func() {
 				return func() {
 					if moment == when {
@@ -211,7 +212,7 @@ func TestAStreamThatLacksAnEventIsBroken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.orders(3)
-	w.Append("o0002", event.OrderPreparationStarted{OrderID: "o0002"})
+	w.Append("o0002", order.PreparationStarted{OrderID: "o0002"})
 	for _, version := range []uint64{1, 2} {
 		v := w.verifier(false)
 		v.Streams = holey{w.Events, "order-o0002", version}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/observe"
@@ -24,7 +25,7 @@ const (
 )
 
 // probeStream is a stream that no order can have, since it has no id.
-const probeStream = event.OrderStreamPrefix
+const probeStream = order.StreamPrefix
 
 // publicDetail is what a client may hear about err.
 func publicDetail(err error) string {

@@ -11,6 +11,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"gakushoku/internal/canteen"
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
@@ -54,7 +55,7 @@ func world(t *testing.T, log lines) (f *timeline.Finder, scans *int) {
 	var all []event.Event
 	for _, id := range []string{"o1", "o2"} {
 		var made []event.Event
-		for i, p := range []event.Payload{event.OrderPlaced{OrderID: id, Total: 780}, event.OrderPaid{OrderID: id, PaidAt: at(1), Method: event.MethodCash}} {
+		for i, p := range []event.Payload{order.Placed{OrderID: id, Total: 780}, order.Paid{OrderID: id, PaidAt: at(1), Method: order.MethodCash}} {
 			e, err := event.New(p)
 			if err != nil {
 				t.Fatal(err)
@@ -65,7 +66,7 @@ func world(t *testing.T, log lines) (f *timeline.Finder, scans *int) {
 			}
 			made = append(made, e)
 		}
-		if err := events.Append(t.Context(), event.OrderStream(id), 0, made); err != nil {
+		if err := events.Append(t.Context(), order.Stream(id), 0, made); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, made...)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/event"
 )
 
@@ -57,7 +58,7 @@ func readLine(raw []byte, before event.Instant) line {
 // stream is the stream that a line is about, "" for none.
 func (l *line) stream() string {
 	if l.Stream == "" && l.OrderID != "" {
-		return event.OrderStream(l.OrderID)
+		return order.Stream(l.OrderID)
 	}
 	return l.Stream
 }

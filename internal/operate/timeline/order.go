@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/event"
 )
 
@@ -40,8 +41,8 @@ type Order struct {
 // Order finds the operations that have changed an order, or tried to; what only asked is left
 // out. The order may be named by its stream too. It fails with ErrUnknown.
 func (f *Finder) Order(ctx context.Context, id string) (Order, error) {
-	id = strings.TrimPrefix(id, event.OrderStreamPrefix)
-	stream := event.OrderStream(id)
+	id = strings.TrimPrefix(id, order.StreamPrefix)
+	stream := order.Stream(id)
 	lines := newest[[]byte]{limit: f.Limit}
 	err := f.Lines.OfOrder(ctx, id, func(raw []byte) error {
 		l := readLine(raw, 0)

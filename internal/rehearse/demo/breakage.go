@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
@@ -20,7 +21,7 @@ type forgetful struct{ readmodel.Order }
 
 // Apply drops what OrderPaid says.
 func (r *forgetful) Apply(e *event.Event) error {
-	if e.Type == event.OrderPaidType {
+	if e.Type == order.PaidType {
 		return nil
 	}
 	return r.Order.Apply(e)
@@ -41,12 +42,12 @@ func (s *story) breakReadModel(ctx context.Context) error {
 		}
 		streams := make([]string, len(s.lunch))
 		for i, id := range s.lunch {
-			streams[i] = event.OrderStream(id)
+			streams[i] = order.Stream(id)
 		}
 		if err := f.Projector().Heal(ctx, bad, p.Table(active), streams); err != nil {
 			return err
 		}
-		s.out.say("before it is taken back it has written the rows of %d orders, without %s", len(streams), event.OrderPaidType)
+		s.out.say("before it is taken back it has written the rows of %d orders, without %s", len(streams), order.PaidType)
 		return nil
 	})
 }
@@ -108,11 +109,11 @@ func (s *story) findPayment(t *timeline.Timeline) error {
 	var found []string
 	for _, e := range t.Entries {
 		found = append(found, string(e.Kind)+" "+e.What)
-		if e.Kind == timeline.KindEvent && (e.Stream != event.OrderStream(s.victim) || len(e.Projected) != 1 || e.Projected[0].State != timeline.StateApplied) {
+		if e.Kind == timeline.KindEvent && (e.Stream != order.Stream(s.victim) || len(e.Projected) != 1 || e.Projected[0].State != timeline.StateApplied) {
 			return fmt.Errorf("the payment was found as %+v", e)
 		}
 	}
-	for _, want := range []string{"request POST /orders/" + s.victim + "/pay", "command PayOrder", "event " + event.OrderPaidType, "log projection:apply"} {
+	for _, want := range []string{"request POST /orders/" + s.victim + "/pay", "command PayOrder", "event " + order.PaidType, "log projection:apply"} {
 		if !slices.Contains(found, want) {
 			return fmt.Errorf("of operation %s there is no %s, only %s", s.correlationID, want, strings.Join(found, ", "))
 		}

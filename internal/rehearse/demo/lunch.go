@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventio"
 	"gakushoku/internal/event"
@@ -30,9 +31,9 @@ func (s *story) yesterday(ctx context.Context) error {
 		dish := loadgen.Menu[n%len(loadgen.Menu)]
 		id := fmt.Sprintf("yesterday-%04d", n+1)
 		for i, p := range []event.Payload{
-			event.OrderPlaced{OrderID: id, Lines: []event.Line{event.Line(dish)}, Total: dish.Quantity * dish.UnitPrice},
-			event.OrderPaid{OrderID: id, PaidAt: event.InstantOf(at), Method: event.MethodCash},
-			event.OrderPreparationStarted{OrderID: id}, event.OrderReady{OrderID: id}, event.OrderPickedUp{OrderID: id},
+			order.Placed{OrderID: id, Lines: []order.Line{order.Line(dish)}, Total: dish.Quantity * dish.UnitPrice},
+			order.Paid{OrderID: id, PaidAt: event.InstantOf(at), Method: order.MethodCash},
+			order.PreparationStarted{OrderID: id}, order.Ready{OrderID: id}, order.PickedUp{OrderID: id},
 		} {
 			e, err := event.New(p)
 			if err != nil {

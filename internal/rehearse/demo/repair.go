@@ -8,10 +8,10 @@ import (
 
 	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/app/operator"
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/engine/verify"
-	"gakushoku/internal/event"
 )
 
 // checks bounds how often a verification is tried again on a machine so busy that live delivery
@@ -53,7 +53,7 @@ func (s *story) verify(ctx context.Context) error {
 	s.out.bad("%d of %s rows are different from what their events say, and %d totals with them", v.Found(), grouped(v.Rows), len(v.Totals))
 	named := false
 	for _, p := range v.Problems {
-		if p.Stream != event.OrderStream(s.victim) {
+		if p.Stream != order.Stream(s.victim) {
 			continue
 		}
 		for _, f := range p.Fields {

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
-	"gakushoku/internal/event"
 	"gakushoku/internal/rehearse/loadgen"
 )
 
@@ -19,7 +19,7 @@ func paidButUnpaid() Drill {
 		Name: "paid-but-unpaid", Title: "I have paid, but the list says unpaid", Page: "paid-but-unpaid.md",
 		broken: "a bad deployment: its projection of orders forgets payments",
 		breaks: func(ctx context.Context, c *canteen) error {
-			if err := c.deploy(ctx, badDeployment(event.OrderPaidType, "")); err != nil {
+			if err := c.deploy(ctx, badDeployment(order.PaidType, "")); err != nil {
 				return err
 			}
 			// Somebody pays before the one who complains, so that there are others to be found: whether
@@ -52,9 +52,9 @@ func takeBack(ctx context.Context, c *canteen) error { return c.deploy(ctx, nil)
 func poisonEvent() Drill {
 	return Drill{
 		Name: "poison-event", Title: "The list does not show that I called my order off", Page: "parked-streams.md",
-		broken: "a bad deployment: its projection cannot apply " + event.OrderCancelledType + "; a guest calls an order off",
+		broken: "a bad deployment: its projection cannot apply " + order.CancelledType + "; a guest calls an order off",
 		breaks: func(ctx context.Context, c *canteen) error {
-			if err := c.deploy(ctx, badDeployment("", event.OrderCancelledType)); err != nil {
+			if err := c.deploy(ctx, badDeployment("", order.CancelledType)); err != nil {
 				return err
 			}
 			c.order = theOrder
@@ -64,9 +64,9 @@ func poisonEvent() Drill {
 			_, err := c.client.Work(ctx, theOrder, "cancel")
 			return err
 		},
-		signs: []sign{alarmed("streams-parked", beat), listed("gakushoku projection park list orders", event.OrderStream(theOrder))},
+		signs: []sign{alarmed("streams-parked", beat), listed("gakushoku projection park list orders", order.Stream(theOrder))},
 		steps: []step{
-			{section: look, shows: []string{event.OrderStream(theOrder), event.OrderCancelledType + " is not expected here", "set aside since"}},
+			{section: look, shows: []string{order.Stream(theOrder), order.CancelledType + " is not expected here", "set aside since"}},
 			{hand: "the deployment is taken back", do: takeBack},
 			{section: repair, shows: []string{"1 row, 1 healed, 0 set aside"}},
 			{section: over, shows: []string{"No stream is set aside.", "It is sound."}},

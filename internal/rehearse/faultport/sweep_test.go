@@ -80,7 +80,7 @@ func TestCommandsReportAPortThatFails(t *testing.T) {
 			return r.State.Status, err
 		}},
 		{name: "pay an order", state: (*world).stored, run: func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
-			r, err := w.handler(g).ChangeOrder(ctx, "a14", order.PayOrder{Method: event.MethodCash}, "key")
+			r, err := w.handler(g).ChangeOrder(ctx, "a14", order.PayOrder{Method: order.MethodCash}, "key")
 			return r.State.Status, err
 		}},
 		{name: "cancel an order", state: (*world).stored, run: func(w *world, ctx context.Context, g faultport.Gate) (any, error) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gakushoku/internal/canteen"
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/eventstore"
@@ -20,7 +21,6 @@ import (
 	"gakushoku/internal/engine/query"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/engine/verify"
-	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 	"gakushoku/internal/rehearse/faultport"
 	"gakushoku/internal/rehearse/inmemory"
@@ -61,9 +61,9 @@ func serving(t testing.TB) *world {
 func request() rebuild.Request { return rebuild.Request{Projection: orders, AllowParked: 10} }
 
 // spoil writes a wrong row into a table, and its share of totals.
-func (w *world) spoil(t projection.Table, order string) {
+func (w *world) spoil(t projection.Table, id string) {
 	w.TB.Helper()
-	w.Edit(t, event.OrderStream(order), func(c *projection.Change) {
+	w.Edit(t, order.Stream(id), func(c *projection.Change) {
 		inmemory.Replace("780", "790")(c)
 		c.Totals = []model.Contribution{{Key: "2026-01-24", Field: "revenue.UNKNOWN", Amount: 10}}
 	})

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gakushoku/internal/canteen"
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
@@ -77,9 +78,9 @@ func (s *System) NewID() string { return fmt.Sprintf("%026d", s.ids.Add(1)) }
 
 // Append adds the next events of an order, with ids such as order-o1@2. It may be called from any
 // goroutine.
-func (s *System) Append(order string, payloads ...event.Payload) []event.Event {
+func (s *System) Append(id string, payloads ...event.Payload) []event.Event {
 	s.TB.Helper()
-	stream := event.OrderStream(order)
+	stream := order.Stream(id)
 	history, err := s.Events.Load(context.Background(), stream, 0)
 	events := make([]event.Event, len(payloads))
 	for i, p := range payloads {
@@ -99,15 +100,15 @@ func (s *System) Append(order string, payloads ...event.Payload) []event.Event {
 }
 
 // Place appends an order over 780 yen. A second one of the same order cannot be applied.
-func (s *System) Place(order string) []event.Event {
+func (s *System) Place(id string) []event.Event {
 	s.TB.Helper()
-	return s.Append(order, event.OrderPlaced{OrderID: order, Total: 780})
+	return s.Append(id, order.Placed{OrderID: id, Total: 780})
 }
 
 // Pay appends the order's payment.
-func (s *System) Pay(order string) []event.Event {
+func (s *System) Pay(id string) []event.Event {
 	s.TB.Helper()
-	return s.Append(order, event.OrderPaid{OrderID: order, PaidAt: event.InstantOf(Start.Add(3 * time.Hour)), Method: event.MethodUnknown})
+	return s.Append(id, order.Paid{OrderID: id, PaidAt: event.InstantOf(Start.Add(3 * time.Hour)), Method: order.MethodUnknown})
 }
 
 // Projector is the engine of live delivery, which looks at the pointers at each batch.

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"time"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/query"
-	"gakushoku/internal/event"
 	"gakushoku/internal/rehearse/faultport"
 )
 
@@ -78,7 +78,7 @@ func (w *world) ask(g *guest) {
 		ctx, cancel := context.WithTimeout(ctx, readTimeout)
 		defer cancel()
 		var err error
-		got, err = g.service.GetOrder(ctx, stream[len(event.OrderStreamPrefix):], 0)
+		got, err = g.service.GetOrder(ctx, stream[len(order.StreamPrefix):], 0)
 		return err
 	}, func(err error) {
 		g.busy = false

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/event"
 )
 
@@ -51,7 +52,7 @@ func (w *world) someStream() string {
 	if w.s.random.IntN(12) == 0 {
 		return "stock-rice"
 	}
-	return event.OrderStream(fmt.Sprintf("o%d", w.s.random.IntN(w.streams)))
+	return order.Stream(fmt.Sprintf("o%d", w.s.random.IntN(w.streams)))
 }
 
 // nextEvent makes the event after the at-th of a stream, as the dice fell.
@@ -61,17 +62,17 @@ func (w *world) nextEvent(stream string, at, dice int) (event.Event, error) {
 		dice /= n
 		return r
 	}
-	id := stream[len(event.OrderStreamPrefix):]
+	id := stream[len(order.StreamPrefix):]
 	now := event.InstantOf(time.Now())
 	life := [...]event.Payload{
-		event.OrderPlaced{OrderID: id, Total: 100 + int64(roll(9))},
-		event.OrderPaid{OrderID: id, PaidAt: now + event.Instant(roll(3))*day, Method: [...]event.PaymentMethod{event.MethodCash, event.MethodCard}[roll(2)]},
-		event.OrderPreparationStarted{OrderID: id}, event.OrderReady{OrderID: id}, event.OrderPickedUp{OrderID: id},
+		order.Placed{OrderID: id, Total: 100 + int64(roll(9))},
+		order.Paid{OrderID: id, PaidAt: now + event.Instant(roll(3))*day, Method: [...]order.PaymentMethod{order.MethodCash, order.MethodCard}[roll(2)]},
+		order.PreparationStarted{OrderID: id}, order.Ready{OrderID: id}, order.PickedUp{OrderID: id},
 	}
 	p := life[min(at, len(life)-1)]
 	switch roll(12) {
 	case 0:
-		p = event.OrderCancelled{OrderID: id}
+		p = order.Cancelled{OrderID: id}
 	case 1:
 		p = life[roll(len(life))]
 	}

@@ -52,7 +52,7 @@ func BenchmarkAppend(b *testing.B) {
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // life is an order's commands from the counter to the guest.
-var life = []order.Command{order.PayOrder{Method: event.MethodCard}, order.StartPreparing{}, order.MarkReady{}, order.PickUp{}}
+var life = []order.Command{order.PayOrder{Method: order.MethodCard}, order.StartPreparing{}, order.MarkReady{}, order.PickUp{}}
 
 // BenchmarkOrderLife counts the units of orders that are placed, paid, prepared, ready and
 // picked up, with the projection of every event: by AWS's rules, and as the store answers.
@@ -103,7 +103,7 @@ func liveBatch(b *testing.B, handler *command.Handler, projector *projection.Pro
 	var placed []event.Event
 	for i := range ids {
 		ids[i] = observe.NewID()
-		lines := []event.Line{{Product: "唐揚げ丼", Quantity: 1, UnitPrice: 580}, {Product: "味噌汁", Quantity: 2, UnitPrice: 100}}
+		lines := []order.Line{{Product: "唐揚げ丼", Quantity: 1, UnitPrice: 580}, {Product: "味噌汁", Quantity: 2, UnitPrice: 100}}
 		result, err := handler.PlaceOrder(ctx, order.PlaceOrder{OrderID: ids[i], Lines: lines}, "")
 		if err != nil {
 			b.Fatal(err)

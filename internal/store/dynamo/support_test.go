@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/oklog/ulid/v2"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
@@ -179,7 +180,7 @@ func (s *Tables) with(client TablesAPI) *Tables { return NewTables(client, s.opt
 
 func testEvent(id string) event.Event {
 	return event.Event{
-		ID: id, Type: event.OrderPlacedType, OccurredAt: event.InstantOfMilli(1769212800000), CorrelationID: "c-1", Schema: 2,
+		ID: id, Type: order.PlacedType, OccurredAt: event.InstantOfMilli(1769212800000), CorrelationID: "c-1", Schema: 2,
 		Payload: []byte(`{"orderId":"o1","total":780}`), CommandID: "k-1", CommandHash: "h", Actor: "user-7",
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
@@ -15,7 +16,7 @@ import (
 // benchEvent is an event of a usual size.
 func benchEvent(id string) event.Event {
 	return event.Event{
-		ID: id, Type: event.OrderPlacedType, OccurredAt: event.InstantOfMilli(1769212800123), CorrelationID: "c-91ab34f0", Schema: 2,
+		ID: id, Type: order.PlacedType, OccurredAt: event.InstantOfMilli(1769212800123), CorrelationID: "c-91ab34f0", Schema: 2,
 		Payload:   []byte(`{"orderId":"01KFQY3V8N4T6Z0J5W2R9XCDAF","total":780,"lines":[{"product":"karaage-don","quantity":1,"unitPrice":480},{"product":"miso-soup","quantity":3,"unitPrice":100}]}`),
 		CommandID: "01KFQY3V8N4T6Z0J5W2R9XCDAE", CommandHash: "0123456789abcdef0123456789abcdef", Actor: "user-7",
 	}

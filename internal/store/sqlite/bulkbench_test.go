@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
@@ -18,8 +19,8 @@ import (
 
 // benchOrder is an order of two lines that went through the kitchen.
 var benchOrder = readmodel.Order{
-	Total: 780, Status: readmodel.StatusPickedUp, PaymentMethod: event.MethodCard,
-	Lines: []event.Line{{Product: "karaage-don", Quantity: 1, UnitPrice: 480}, {Product: "miso-soup", Quantity: 3, UnitPrice: 100}},
+	Total: 780, Status: readmodel.StatusPickedUp, PaymentMethod: order.MethodCard,
+	Lines: []order.Line{{Product: "karaage-don", Quantity: 1, UnitPrice: 480}, {Product: "miso-soup", Quantity: 3, UnitPrice: 100}},
 }
 
 // benchParts is rows of orders as a bulk replay brings them: parts by a hash of the stream,

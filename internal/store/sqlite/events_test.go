@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
@@ -29,7 +30,7 @@ func newStore(t *testing.T) *Events {
 }
 
 func newEvent() event.Event {
-	return event.Event{ID: observe.NewID(), Type: event.OrderPlacedType, OccurredAt: 1, CorrelationID: "c", Schema: 2, Payload: []byte(`{"orderId":"o1"}`)}
+	return event.Event{ID: observe.NewID(), Type: order.PlacedType, OccurredAt: 1, CorrelationID: "c", Schema: 2, Payload: []byte(`{"orderId":"o1"}`)}
 }
 
 // hold takes the write lock of a file, as another process would.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/replay/rowpack"
 	"gakushoku/internal/event"
@@ -123,11 +124,11 @@ func TestAnOrderTakesLittleRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := readmodel.Order{
-		OrderID: "01KFPMSV005669FBH3HD7PG5Z3", Total: 780, Status: readmodel.StatusPickedUp, PaymentMethod: event.MethodCard,
-		Lines:    []event.Line{{Product: "karaage-don", Quantity: 1, UnitPrice: 480}, {Product: "miso-soup", Quantity: 3, UnitPrice: 100}},
+		OrderID: "01KFPMSV005669FBH3HD7PG5Z3", Total: 780, Status: readmodel.StatusPickedUp, PaymentMethod: order.MethodCard,
+		Lines:    []order.Line{{Product: "karaage-don", Quantity: 1, UnitPrice: 480}, {Product: "miso-soup", Quantity: 3, UnitPrice: 100}},
 		PlacedAt: event.InstantOfMilli(1769212800000), PaidAt: event.InstantOfMilli(1769212860000), PreparingAt: event.InstantOfMilli(1769212870000), ReadyAt: event.InstantOfMilli(1769212880000), PickedUpAt: event.InstantOfMilli(1769212890000),
 	}
-	key := event.OrderStream(o.OrderID)
+	key := order.Stream(o.OrderID)
 	packed := packer.Append(nil, key, &o)
 	if len(packed) > 64 {
 		t.Errorf("an order of two lines takes %d bytes, want at most 64", len(packed))

@@ -1,4 +1,4 @@
-package event_test
+package canteen_test
 
 import (
 	"bytes"
@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	_ "gakushoku/internal/canteen" // defines the types
 	"gakushoku/internal/event"
 )
 
@@ -15,21 +17,18 @@ import (
 // the payload that it must be brought up to. These files are never changed, only added to.
 func TestEverySchemaThatShippedDecodes(t *testing.T) {
 	t.Parallel()
-	for _, newest := range []event.Payload{
-		event.OrderPlaced{}, event.OrderPaid{}, event.OrderPreparationStarted{}, event.OrderReady{},
-		event.OrderPickedUp{}, event.OrderCancelled{}, event.OrderRefunded{},
-	} {
-		for schema := 1; schema <= newest.EventSchema(); schema++ {
-			name := fmt.Sprintf("%s-%d", newest.EventType(), schema)
+	for _, typ := range event.Types() {
+		for schema := 1; schema <= typ.Schema; schema++ {
+			name := fmt.Sprintf("%s-%d", typ.Name, schema)
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				checkGolden(t, name, newest.EventType(), schema)
+				checkGolden(t, name, typ, schema)
 			})
 		}
 	}
 }
 
-func checkGolden(t *testing.T, name, eventType string, schema int) {
+func checkGolden(t *testing.T, name string, typ *event.Type, schema int) {
 	line := golden(t, name+".jsonl")
 	var e event.Event
 	if err := event.Decode(line, &e); err != nil {
@@ -38,7 +37,7 @@ func checkGolden(t *testing.T, name, eventType string, schema int) {
 	if err := event.Check(&e); err != nil {
 		t.Error(err)
 	}
-	if e.Type != eventType || e.Schema != schema || e.Stream != "order-o1" {
+	if e.Type != typ.Name || e.Schema != schema || !strings.HasPrefix(e.Stream, typ.Kind.Prefix) {
 		t.Errorf("decoded %s of schema %d in %s", e.Type, e.Schema, e.Stream)
 	}
 	payload, err := event.DecodePayload(&e)

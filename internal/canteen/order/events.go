@@ -1,0 +1,203 @@
+package order
+
+import (
+	"errors"
+	"fmt"
+
+	"gakushoku/internal/event"
+)
+
+// The names of the types of events. They are what is stored: never change one, add a new one.
+const (
+	PlacedType             = "OrderPlaced"
+	PaidType               = "OrderPaid"
+	PreparationStartedType = "OrderPreparationStarted"
+	ReadyType              = "OrderReady"
+	PickedUpType           = "OrderPickedUp"
+	CancelledType          = "OrderCancelled"
+	RefundedType           = "OrderRefunded"
+)
+
+// StreamPrefix begins the name of every order's stream.
+const StreamPrefix = "order-"
+
+// Stream names the stream of one order.
+func Stream(orderID string) string { return kind.Stream(orderID) }
+
+var kind = event.Kind{Prefix: StreamPrefix, Key: "orderId", Types: "Order"}
+
+// The types with the schema that is written today.
+var (
+	placed             = event.Define[Placed](kind, 2)
+	paid               = event.Define[Paid](kind, 2)
+	preparationStarted = event.Define[PreparationStarted](kind, 1)
+	ready              = event.Define[Ready](kind, 1)
+	pickedUp           = event.Define[PickedUp](kind, 1)
+	cancelled          = event.Define[Cancelled](kind, 1)
+	refunded           = event.Define[Refunded](kind, 1)
+)
+
+// Line is one product of an order.
+type Line struct {
+	Product   string `json:"product"`
+	Quantity  int64  `json:"quantity"`
+	UnitPrice int64  `json:"unitPrice"` // yen
+}
+
+// PaymentMethod is how an order was paid.
+type PaymentMethod string
+
+// The payment methods. MethodUnknown is what schema 1 of Paid is upcast to: it did not record the
+// method.
+const (
+	MethodCard    PaymentMethod = "CARD"
+	MethodCash    PaymentMethod = "CASH"
+	MethodUnknown PaymentMethod = "UNKNOWN"
+)
+
+// Placed says that an order was taken. Schema 1 had no lines.
+type Placed struct {
+	OrderID string `json:"orderId"`
+	Lines   []Line `json:"lines,omitempty"`
+	Total   int64  `json:"total"` // yen
+}
+
+// EventType is event.Payload.
+func (Placed) EventType() string { return PlacedType }
+
+// Decode reads the payload of e. Schema 1 had no lines, so they may be missing.
+func (p *Placed) Decode(e *event.Event) error {
+	f := placed.Fields(e)
+	*p = Placed{OrderID: f.ID(), Total: f.Integer("total"), Lines: linesOf(&f)}
+	return f.Err()
+}
+
+func linesOf(f *event.Fields) (lines []Line) {
+	for f.Next("lines", "line") {
+		if lines == nil {
+			lines = make([]Line, 0, f.Left())
+		}
+		l := f.Item()
+		lines = append(lines, Line{Product: l.Required("product"), Quantity: l.Integer("quantity"), UnitPrice: l.Integer("unitPrice")})
+	}
+	return lines
+}
+
+// Paid says that an order was paid in full. Schema 1 had no method.
+type Paid struct {
+	OrderID string        `json:"orderId"`
+	PaidAt  event.Instant `json:"paidAt,omitzero"`
+	Method  PaymentMethod `json:"paymentMethod"`
+}
+
+// EventType is event.Payload.
+func (Paid) EventType() string { return PaidType }
+
+// Decode reads the payload of e. Schema 1 did not record the method: it becomes MethodUnknown,
+// unless a log that names no schema has one all the same.
+func (p *Paid) Decode(e *event.Event) error {
+	f := paid.Fields(e)
+	*p = Paid{OrderID: f.ID(), PaidAt: f.Instant("paidAt"), Method: methodOf(&f, e.Schema >= 2)}
+	if p.Method == "" {
+		p.Method = MethodUnknown
+	}
+	return f.Err()
+}
+
+// methodOf reads the payment method, "" when there is none.
+func methodOf(f *event.Fields, required bool) PaymentMethod {
+	switch text := f.Text("paymentMethod"); PaymentMethod(text) {
+	case "":
+		if required {
+			f.Fail(errors.New("paymentMethod is missing"))
+		}
+		return ""
+	case MethodCard:
+		return MethodCard
+	case MethodCash:
+		return MethodCash
+	case MethodUnknown:
+		return MethodUnknown
+	default:
+		f.Fail(fmt.Errorf("paymentMethod is %.40q, not %s, %s or %s", text, MethodCard, MethodCash, MethodUnknown))
+		return ""
+	}
+}
+
+// PreparationStarted says that the kitchen began with an order.
+type PreparationStarted struct {
+	OrderID string `json:"orderId"`
+}
+
+// EventType is event.Payload.
+func (PreparationStarted) EventType() string { return PreparationStartedType }
+
+// Decode reads the payload of e.
+func (p *PreparationStarted) Decode(e *event.Event) error {
+	f := preparationStarted.Fields(e)
+	p.OrderID = f.ID()
+	return f.Err()
+}
+
+// Ready says that an order waits at the counter.
+type Ready struct {
+	OrderID string `json:"orderId"`
+}
+
+// EventType is event.Payload.
+func (Ready) EventType() string { return ReadyType }
+
+// Decode reads the payload of e.
+func (p *Ready) Decode(e *event.Event) error {
+	f := ready.Fields(e)
+	p.OrderID = f.ID()
+	return f.Err()
+}
+
+// PickedUp says that the guest has taken the order.
+type PickedUp struct {
+	OrderID string `json:"orderId"`
+}
+
+// EventType is event.Payload.
+func (PickedUp) EventType() string { return PickedUpType }
+
+// Decode reads the payload of e.
+func (p *PickedUp) Decode(e *event.Event) error {
+	f := pickedUp.Fields(e)
+	p.OrderID = f.ID()
+	return f.Err()
+}
+
+// Cancelled says that an order will not be made.
+type Cancelled struct {
+	OrderID string `json:"orderId"`
+	Reason  string `json:"reason,omitempty"`
+}
+
+// EventType is event.Payload.
+func (Cancelled) EventType() string { return CancelledType }
+
+// Decode reads the payload of e.
+func (p *Cancelled) Decode(e *event.Event) error {
+	f := cancelled.Fields(e)
+	*p = Cancelled{OrderID: f.ID(), Reason: f.Text("reason")}
+	return f.Err()
+}
+
+// Refunded says that the money of a paid, cancelled order went back.
+type Refunded struct {
+	OrderID string        `json:"orderId"`
+	Amount  int64         `json:"amount"` // yen
+	Method  PaymentMethod `json:"paymentMethod"`
+}
+
+// EventType is event.Payload.
+func (Refunded) EventType() string { return RefundedType }
+
+// Decode reads the payload of e.
+func (p *Refunded) Decode(e *event.Event) error {
+	f := refunded.Fields(e)
+	*p = Refunded{OrderID: f.ID(), Amount: f.Integer("amount"), Method: methodOf(&f, true)}
+	return f.Err()
+}

@@ -1,0 +1,150 @@
+package event
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Payload is what a type of event holds besides the envelope. One that has bounds beyond its JSON
+// is a Checker, too.
+type Payload interface {
+	// EventType is the stored name of the type, such as LoanTaken.
+	EventType() string
+}
+
+// Checker is a payload that can tell whether its values are within the bounds of its domain. An
+// import refuses the event otherwise.
+type Checker interface{ Check() error }
+
+// Kind is a kind of streams: those of one kind of aggregate.
+type Kind struct {
+	Prefix string // of the streams' names, such as "loan-"
+	Key    string // the payloads' key that names the aggregate, such as "loanId"
+	Types  string // what the names of its types begin with, such as "Loan": those of the future, too
+}
+
+// Stream is the name of one aggregate's stream.
+func (k Kind) Stream(id string) string { return k.Prefix + id }
+
+// Type is how the events of one type are stored. Each is defined once, where its payload is.
+type Type struct {
+	Name   string
+	Schema int // written today; payloads of older ones are upcast when they are decoded
+	Kind   Kind
+
+	keys     []string   // of the payload, with quotes and colon, as programs usually write them
+	inner    [][]string // by key: the keys of the objects in an array
+	instants []int      // the keys whose values are times
+	idName   string     // what errors call the value of Kind.Key
+	decode   func(*Event) (Payload, error)
+}
+
+// types are all that were defined, by name, and kinds whose they are. Both are complete when main
+// begins.
+var (
+	types = map[string]*Type{}
+	kinds []*Type
+)
+
+// ofType is the definition of a type. For a type that this program does not know it is what the
+// types of its kind have in common; nil when there is no such kind.
+func ofType(name string) *Type {
+	if t := types[name]; t != nil {
+		return t
+	}
+	for _, k := range kinds {
+		if strings.HasPrefix(name, k.Kind.Types) {
+			return k
+		}
+	}
+	return nil
+}
+
+// Types are all types that this program knows, sorted by name.
+func Types() []*Type {
+	return slices.SortedFunc(maps.Values(types), func(a, b *Type) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// ErrUnknownType is the error of DecodePayload for a type this program does not know.
+var ErrUnknownType = errors.New("unknown event type")
+
+// Define registers a type of events under the name that T has. The JSON tags of T say which keys
+// its payloads have; *T decodes every schema up to this one. A name that is defined twice, or a
+// payload with more keys than Fields has room for, panics: it is a mistake in the program.
+func Define[T Payload, P interface {
+	*T
+	Decode(*Event) error
+}](kind Kind, schema int) *Type {
+	var zero T
+	t := &Type{Name: zero.EventType(), Schema: schema, Kind: kind, idName: "payload." + kind.Key, decode: decoded[T, P]}
+	t.readKeys(reflect.TypeFor[T]())
+	if types[t.Name] != nil || len(t.keys) > maxKeys {
+		panic(fmt.Sprintf("event type %s is defined twice or has more than %d keys", t.Name, maxKeys))
+	}
+	types[t.Name] = t
+	if !slices.ContainsFunc(kinds, func(k *Type) bool { return k.Kind == kind }) {
+		kinds = append(kinds, &Type{Kind: kind, keys: []string{quoted(kind.Key)}, inner: make([][]string, 1), idName: t.idName})
+	}
+	return t
+}
+
+func decoded[T Payload, P interface {
+	*T
+	Decode(*Event) error
+}](e *Event) (Payload, error) {
+	var p T
+	if err := P(&p).Decode(e); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// readKeys takes the keys from the tags of a payload's struct.
+func (t *Type) readKeys(payload reflect.Type) {
+	t.keys = keysOf(payload)
+	t.inner = make([][]string, len(t.keys))
+	for i := range payload.NumField() {
+		field := payload.Field(i).Type
+		switch {
+		case field == reflect.TypeFor[Instant]():
+			t.instants = append(t.instants, i)
+		case field.Kind() == reflect.Slice && field.Elem().Kind() == reflect.Struct:
+			t.inner[i] = keysOf(field.Elem())
+		}
+	}
+}
+
+func keysOf(object reflect.Type) []string {
+	keys := make([]string, object.NumField())
+	for i := range keys {
+		name, _, _ := strings.Cut(object.Field(i).Tag.Get("json"), ",")
+		keys[i] = quoted(name)
+	}
+	return keys
+}
+
+// quoted is a key with quotes and colon, as programs usually write it.
+func quoted(key string) string { return `"` + key + `":` }
+
+// known is the name of a type as it was defined, so that the types of many events are one string.
+func known(name string) string {
+	if t := types[name]; t != nil {
+		return t.Name
+	}
+	return name
+}
+
+// DecodePayload reads the payload of e as the type its envelope names, upcast to the newest
+// schema. The errors are ErrUnknownType and those of the payloads' Decode: the schema is
+// newer than this program, or the payload lacks a field or has it in another type.
+func DecodePayload(e *Event) (Payload, error) {
+	t := types[e.Type]
+	if t == nil {
+		return nil, fmt.Errorf("%w %q", ErrUnknownType, e.Type)
+	}
+	return t.decode(e)
+}
