@@ -25,7 +25,7 @@ type serveCommand struct {
 func (serveCommand) Help() string {
 	return `Log lines go to the data folder, where "gakushoku logs" finds them, and to standard error. SIGTERM or Ctrl-C stops the server: readiness turns 503 and clients are told to close their connections, after --stop-grace the requests under way are answered, then the read models and the log are brought up to date. A second signal ends the grace early, a third one ends the process.
 
-GET /metrics on --ops-addr has the metrics for Prometheus, which "gakushoku top" reads too, and GET /health there what was found in each part. On a loopback --addr, /health has these details too; elsewhere it only says which parts are well. OTEL_METRICS_EXPORTER says otherwise: none, or one or more of prometheus, otlp and console with commas between them. OTEL_TRACES_EXPORTER says where traces go: none, otlp, xray or console.
+GET /metrics on --ops-addr has the metrics for Prometheus, which "gakushoku top" reads too, and GET /health there what was found in each part. On a loopback --addr, /health has these details too; elsewhere it only says which parts are well. OTEL_METRICS_EXPORTER says otherwise: none, or one or more of prometheus, otlp and console with commas between them. OTEL_TRACES_EXPORTER says where traces go: none, otlp, xray or console. OTEL_PROPAGATORS says in which headers callers name their trace: tracecontext unless set, or xray, b3, b3multi, jaeger, ottrace, with commas between them.
 
 Examples:
 

@@ -115,15 +115,18 @@ func (r *running) open(ctx context.Context) error {
 		Details: detailsFor(r.listener.Addr()),
 	}
 	refuse := func(status int, reason string) []byte { return httpapi.Refusal(ctx, status, reason) }
-	open := func(l net.Listener, config httpapi.Config, limits httpserver.Limits, around func(http.Handler) http.Handler) (*httpserver.Server, error) {
+	open := func(l net.Listener, config httpapi.Config, limits httpserver.Limits, around func(http.Handler) (http.Handler, error)) (*httpserver.Server, error) {
 		handler, err := httpapi.New(config)
+		if err == nil {
+			handler, err = around(handler)
+		}
 		if err != nil {
 			return nil, err
 		}
-		return httpserver.New(l, httpserver.Options{Handler: around(handler), Refuse: refuse, Limits: limits, Logger: r.logger}), nil
+		return httpserver.New(l, httpserver.Options{Handler: handler, Refuse: refuse, Limits: limits, Logger: r.logger}), nil
 	}
 	var err error
-	if r.public, err = open(r.listener, config, httpserver.Limits{Connections: r.options.Connections}, func(h http.Handler) http.Handler { return h }); err != nil {
+	if r.public, err = open(r.listener, config, httpserver.Limits{Connections: r.options.Connections}, acceptTraces); err != nil {
 		return err
 	}
 	if r.ops != nil {

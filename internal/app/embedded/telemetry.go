@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -19,6 +20,7 @@ import (
 	"gakushoku/internal/observe/telemetry"
 	"gakushoku/internal/observe/telemetry/otlp"
 	"gakushoku/internal/observe/telemetry/prom"
+	"gakushoku/internal/observe/telemetry/propagate"
 	"gakushoku/internal/operate/health"
 	"gakushoku/internal/operate/hoststats"
 )
@@ -73,9 +75,9 @@ func (s *sending) watch(f *Folder) error {
 
 // handler serves /metrics beside the health. It is not in the contract on purpose: only this
 // server has it, for the Prometheus of whoever runs it; API Gateway never shows it.
-func (s *sending) handler(next http.Handler) http.Handler {
+func (s *sending) handler(next http.Handler) (http.Handler, error) {
 	if s.scraped == nil {
-		return next
+		return next, nil
 	}
 	metrics := s.scraped.Handler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -84,5 +86,10 @@ func (s *sending) handler(next http.Handler) http.Handler {
 			return
 		}
 		next.ServeHTTP(w, r)
-	})
+	}), nil
+}
+
+// acceptTraces accepts the trace headers that the environment names.
+func acceptTraces(next http.Handler) (http.Handler, error) {
+	return propagate.Handler(os.Getenv(propagate.Env), next)
 }

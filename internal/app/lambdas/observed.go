@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/contrib/detectors/aws/lambda"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
 
 	"gakushoku/internal/edge/lambdaevent"
 	"gakushoku/internal/observe"
@@ -26,8 +28,12 @@ func openTelemetry(ctx context.Context, function string, getenv func(string) str
 			Namespace: getenv(emf.EnvNamespace), Service: telemetry.ServiceName(getenv), Function: function, Out: out, Now: time.Now, Fields: lambdaevent.Fields,
 		}), nil
 	}
+	var platform resource.Detector
+	if os.Getenv("AWS_LAMBDA_FUNCTION_NAME") != "" {
+		platform = lambda.NewResourceDetector()
+	}
 	sent, err := telemetry.Open(ctx, telemetry.Options{
-		Function: function, Getenv: getenv, Out: out, Logger: logger,
+		Function: function, Platform: platform, Getenv: getenv, Out: out, Logger: logger,
 		Metrics: telemetry.MetricReaders{emf.Name: lines}, MetricsUnsaid: emf.Name,
 	})
 	if err != nil {

@@ -58,11 +58,6 @@ func request(ctx context.Context, e events.APIGatewayProxyRequest) (*http.Reques
 		u.Path = decoded
 	}
 	headers := headersOf(e)
-	if headers.Get("traceparent") == "" {
-		if parent := traceparent(ctx); parent != "" {
-			headers.Set("traceparent", parent)
-		}
-	}
 	// The access log of API Gateway has its request's id and cannot log a header, so that is the
 	// operation's correlation id, too, unless the client has brought one.
 	if len(headers.Values(observe.HeaderCorrelationID)) == 0 && e.RequestContext.RequestID != "" {

@@ -189,7 +189,7 @@ func TestLogLinesCarryTheInvocation(t *testing.T) {
 	var parent string
 	var deadline time.Time
 	h := HTTP(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		parent = r.Header.Get("traceparent")
+		parent = observe.Traceparent(r.Context())
 		deadline, _ = r.Context().Deadline()
 		observe.Logger(r.Context()).Info().Msg("x")
 	}), observe.NewLogger(&log, zerolog.InfoLevel, "command"))

@@ -6,15 +6,16 @@ package lambdaevent
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-xray-sdk-go/v2/header"
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/contrib/propagators/aws/xray"
+	"go.opentelemetry.io/otel/propagation"
 
 	"gakushoku/internal/observe"
 )
@@ -34,49 +35,34 @@ func (i *invocations) begin(ctx context.Context, logger zerolog.Logger) (context
 	for _, name := range slices.Sorted(maps.Keys(known)) {
 		fields = fields.Str(name, known[name])
 	}
-	ctx = observe.WithParent(observe.WithLogger(ctx, fields.Logger()), traceparent(ctx))
+	ctx = withTrace(observe.WithLogger(ctx, fields.Logger()))
 	if deadline, ok := ctx.Deadline(); ok {
 		return context.WithDeadline(ctx, deadline.Add(-margin))
 	}
 	return context.WithCancel(ctx)
 }
 
-// Fields are what log lines say of an invocation: its request id and its trace in X-Ray.
+// Fields returns what log lines say of an invocation: its request id and its trace in X-Ray.
 func Fields(ctx context.Context) map[string]string {
 	fields := map[string]string{}
 	if lc, ok := lambdacontext.FromContext(ctx); ok && lc.AwsRequestID != "" {
 		fields["function_request_id"] = lc.AwsRequestID
 	}
-	if root := traceHeader(ctx)["Root"]; root != "" {
+	if root := header.FromString(traceHeader(ctx)).TraceID; root != "" {
 		fields["xray_trace_id"] = root
 	}
 	return fields
 }
 
-// traceHeader is the X-Ray trace header of the invocation, as its key=value parts. The
-// runtime puts it into the context under this name.
-func traceHeader(ctx context.Context) map[string]string {
+// traceHeader returns the X-Ray trace header of the invocation, which Lambda's runtime puts into the
+// context under this name.
+func traceHeader(ctx context.Context) string {
 	header, _ := ctx.Value("x-amzn-trace-id").(string)
-	parts := map[string]string{}
-	for part := range strings.SplitSeq(header, ";") {
-		if key, value, ok := strings.Cut(strings.TrimSpace(part), "="); ok {
-			parts[key] = value
-		}
-	}
-	return parts
+	return header
 }
 
-// traceparent is the X-Ray trace of the invocation as W3C writes it, so that trace_id in log
-// lines and the trace in X-Ray are the same; "" when there is none. The reader checks it.
-func traceparent(ctx context.Context) string {
-	parts := traceHeader(ctx)
-	root := strings.Split(parts["Root"], "-") // 1-<8 hex digits of time>-<24 hex digits>
-	if len(root) != 3 || root[0] != "1" || parts["Parent"] == "" {
-		return ""
-	}
-	flags := "00"
-	if parts["Sampled"] == "1" {
-		flags = "01"
-	}
-	return fmt.Sprintf("00-%s%s-%s-%s", root[1], root[2], parts["Parent"], flags)
+// withTrace returns a context in the X-Ray trace of the invocation, so that trace_id in log lines and
+// the trace in X-Ray are the same.
+func withTrace(ctx context.Context) context.Context {
+	return xray.Propagator{}.Extract(ctx, propagation.MapCarrier{xray.Propagator{}.Fields()[0]: traceHeader(ctx)})
 }

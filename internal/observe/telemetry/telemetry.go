@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	xrayids "go.opentelemetry.io/contrib/propagators/aws/xray"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -36,7 +37,7 @@ const (
 
 	envMetricsExporter = "OTEL_METRICS_EXPORTER"
 
-	toConsole = "console" // of the traces' exporters
+	toConsole, toXRay = "console", "xray" // values of OTEL_TRACES_EXPORTER
 )
 
 // SpanExporters makes exporters by the names that OTEL_TRACES_EXPORTER may have.
@@ -46,6 +47,7 @@ type SpanExporters map[string]func(context.Context) (sdktrace.SpanExporter, erro
 type Options struct {
 	Function string              // which part of the system this process is, as in its log lines
 	Getenv   func(string) string // of the environment
+	Platform resource.Detector   // describes where the process runs; may be nil
 	Out      io.Writer           // where the exporter console writes
 	Logger   zerolog.Logger      // hears of what could not be sent
 	More     SpanExporters       // what this program can do besides none, console and xray
@@ -114,6 +116,9 @@ func (t *Telemetry) openTraces(ctx context.Context, o Options, about *resource.R
 		processors = append(processors, correlating{})
 	}
 	options := []sdktrace.TracerProviderOption{sdktrace.WithSampler(sampler), sdktrace.WithResource(about)}
+	if o.Getenv(envTracesExporter) == toXRay {
+		options = append(options, sdktrace.WithIDGenerator(xrayids.NewIDGenerator()))
+	}
 	for _, p := range processors {
 		options = append(options, sdktrace.WithSpanProcessor(p))
 	}
@@ -148,7 +153,7 @@ func spanExporter(ctx context.Context, o Options) (sdktrace.SpanExporter, error)
 		return nil, nil
 	case toConsole:
 		return console(o.Out)
-	case "xray":
+	case toXRay:
 		address, onLambda := o.Getenv("AWS_XRAY_DAEMON_ADDRESS"), o.Getenv("AWS_LAMBDA_FUNCTION_NAME") != ""
 		if onLambda && address == "" {
 			return nil, nil // an emulator: Lambda itself always says where its daemon is
@@ -177,11 +182,18 @@ func ServiceName(getenv func(string) string) string {
 	return scope
 }
 
-// describe is what is said of the process with each span. The SDK's own detectors look for much
-// more, and cost a cold start.
+// describe returns the attributes of the process that go with each span. The SDK's own detectors
+// look for many more, which would slow down a cold start.
 func describe(ctx context.Context, o Options) (*resource.Resource, error) {
-	return resource.New(ctx, resource.WithAttributes(attribute.String("service.namespace", scope), attribute.String("gakushoku.function", o.Function)),
-		resource.WithFromEnv(), resource.WithAttributes(attribute.String("service.name", ServiceName(o.Getenv))))
+	own := []attribute.KeyValue{attribute.String("service.namespace", scope), attribute.String("gakushoku.function", o.Function)}
+	if o.Platform != nil {
+		found, err := o.Platform.Detect(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("detecting the platform: %w", err)
+		}
+		own = append(own, found.Attributes()...)
+	}
+	return resource.New(ctx, resource.WithAttributes(own...), resource.WithFromEnv(), resource.WithAttributes(attribute.String("service.name", ServiceName(o.Getenv))))
 }
 
 // Tracer records what is sent; nil when nothing is.

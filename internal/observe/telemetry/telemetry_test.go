@@ -3,16 +3,21 @@ package telemetry_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
@@ -278,5 +283,53 @@ func TestLogLinesCarryTheSpanThatIsUnderWay(t *testing.T) {
 	}
 	if !strings.Contains(lines[0], `"runId":"r1"`) || strings.Contains(lines[1], "runId") {
 		t.Errorf("%v", lines)
+	}
+}
+
+type platform []attribute.KeyValue
+
+func (p platform) Detect(context.Context) (*resource.Resource, error) {
+	if p == nil {
+		return resource.Empty(), errors.New("unknown platform")
+	}
+	return resource.NewWithAttributes("https://opentelemetry.io/schemas/1.0.0", p...), nil
+}
+
+func TestSpansDescribeThePlatform(t *testing.T) {
+	t.Setenv("OTEL_SERVICE_NAME", "canteen") // brings another schema
+	kept := tracetest.NewInMemoryExporter()
+	options := telemetry.Options{
+		Getenv: environment("OTEL_TRACES_EXPORTER", "memory"), Platform: platform{attribute.String("faas.name", "command")},
+		More: telemetry.SpanExporters{"memory": func(context.Context) (sdktrace.SpanExporter, error) { return kept, nil }},
+	}
+	sent, err := telemetry.Open(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, span := sent.Tracer().Start(t.Context(), "x")
+	span.End()
+	if err := sent.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if name, ok := kept.GetSpans()[0].Resource.Set().Value("faas.name"); !ok || name.AsString() != "command" {
+		t.Errorf("faas.name is %q", name.AsString())
+	}
+	options.Platform = platform(nil)
+	if _, err := telemetry.Open(t.Context(), options); err == nil {
+		t.Error("a platform that cannot be detected is no error")
+	}
+}
+
+func TestTracesForXRayBeginWithTheTime(t *testing.T) {
+	t.Parallel()
+	sent, err := telemetry.Open(t.Context(), telemetry.Options{Getenv: environment("OTEL_TRACES_EXPORTER", "xray")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := time.Now().Unix()
+	_, span := sent.Tracer().Start(t.Context(), "x")
+	id := span.SpanContext().TraceID()
+	if began := int64(binary.BigEndian.Uint32(id[:4])); began < before || began > time.Now().Unix() {
+		t.Errorf("trace %s begins with %d, want %d", id, began, before)
 	}
 }

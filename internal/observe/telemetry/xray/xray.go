@@ -1,8 +1,8 @@
-// Package xray sends spans to the X-Ray daemon as segment documents over UDP, which is what
-// Lambda runs beside a function whose tracing is on: no layer and no collector is needed.
+// Package xray sends spans to the X-Ray daemon as segment documents over UDP. Lambda runs a daemon
+// beside each function with active tracing, so neither a layer nor a collector is needed.
 //
-// The emitter of AWS's own SDK for X-Ray is not used: it takes only segments of that SDK's
-// instrumentation, and its package links gRPC, fasthttp and net/http's HTTP/2 anew.
+// The trace header and the daemon's address are parsed by AWS's SDK for X-Ray. Its emitter is not used:
+// it accepts only segments of the SDK's own instrumentation, and its package links gRPC and fasthttp.
 package xray
 
 import (
@@ -11,28 +11,27 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"sync"
 
+	"github.com/aws/aws-xray-sdk-go/v2/daemoncfg"
+	"github.com/aws/aws-xray-sdk-go/v2/header"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 )
 
-// header stands before each document.
-const header = `{"format":"json","version":1}` + "\n"
+// preamble stands before each document.
+const preamble = `{"format":"json","version":1}` + "\n"
 
-// maxDocument is the most that the daemon takes in one datagram.
+// maxDocument is the most that the daemon accepts in one datagram.
 const maxDocument = 64_000
-
-const defaultAddress = "127.0.0.1:2000"
 
 // Options say where the documents go.
 type Options struct {
-	Address string // as AWS_XRAY_DAEMON_ADDRESS has it; "" is 127.0.0.1:2000
-	// OnLambda says that X-Ray has a segment of each invocation already, so that what a function
-	// does in it are subsegments.
+	Address string // of the daemon, unless AWS_XRAY_DAEMON_ADDRESS is set; "" is 127.0.0.1:2000
+	// OnLambda says that X-Ray already has a segment of each invocation: spans within it are
+	// subsegments.
 	OnLambda bool
-	// Invocation is the X-Ray header of the invocation under way; used OnLambda.
+	// Invocation returns the X-Ray header of the current invocation. It is used on Lambda.
 	Invocation func() string
 }
 
@@ -43,40 +42,36 @@ type Exporter struct {
 	conn    net.Conn
 }
 
-// New makes an exporter. Nothing is sent yet, and nobody needs to listen.
+// New returns an exporter. It sends nothing yet, and no daemon has to listen.
 func New(o Options) (*Exporter, error) {
-	address, err := udpAddress(o.Address)
+	address, err := daemonAddress(o.Address)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("AWS_XRAY_DAEMON_ADDRESS: %w", err)
 	}
-	conn, err := net.Dial("udp", address) // of UDP this only looks the address up
+	conn, err := net.DialUDP("udp", nil, address)
 	if err != nil {
-		return nil, fmt.Errorf("AWS_XRAY_DAEMON_ADDRESS is %q: %w", o.Address, err)
+		return nil, fmt.Errorf("AWS_XRAY_DAEMON_ADDRESS: %w", err)
 	}
 	return &Exporter{options: o, conn: conn}, nil
 }
 
-// udpAddress reads HOST:PORT or "tcp:HOST:PORT udp:HOST:PORT".
-func udpAddress(s string) (string, error) {
-	if s == "" {
-		return defaultAddress, nil
+// daemonAddress reads the process's environment first, as AWS's SDK for X-Ray does. The SDK logs to
+// standard output if it finds the variable when it is asked to parse a text.
+func daemonAddress(text string) (*net.UDPAddr, error) {
+	endpoints, err := daemoncfg.GetDaemonEndpointsFromEnv()
+	if endpoints == nil && err == nil {
+		endpoints, err = daemoncfg.GetDaemonEndpointsFromString(text)
 	}
-	if !strings.Contains(s, "udp:") {
-		if _, _, err := net.SplitHostPort(s); err != nil {
-			return "", fmt.Errorf("AWS_XRAY_DAEMON_ADDRESS is %q: it must be HOST:PORT or tcp:HOST:PORT udp:HOST:PORT", s)
-		}
-		return s, nil
+	if err != nil {
+		return nil, err
 	}
-	for field := range strings.FieldsSeq(s) {
-		if address, ok := strings.CutPrefix(field, "udp:"); ok {
-			return address, nil
-		}
+	if endpoints == nil {
+		endpoints = daemoncfg.GetDefaultDaemonEndpoints()
 	}
-	return "", fmt.Errorf("AWS_XRAY_DAEMON_ADDRESS is %q: it names no udp:HOST:PORT", s)
+	return endpoints.UDPAddr, nil
 }
 
-// ExportSpans sends one document a span. A span that cannot be sent does not keep back the
-// others.
+// ExportSpans sends one document per span. It goes on after a span that cannot be sent.
 func (e *Exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -102,13 +97,13 @@ func (e *Exporter) send(span sdktrace.ReadOnlySpan) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.conn.Write(append([]byte(header), encoded...))
+	_, err = e.conn.Write(append([]byte(preamble), encoded...))
 	return err
 }
 
-// subsegment reports whether a span is part of a segment that X-Ray gets as well: of another
-// span of ours, or of the invocation. A span in a trace that the caller brought is a segment of
-// its own, since nobody sends X-Ray the caller's.
+// subsegment reports whether X-Ray also gets the segment that a span is part of: that of another
+// span of this process, or of the invocation. A span in a trace that the caller started is a
+// segment of its own, since X-Ray does not get the caller's.
 func (e *Exporter) subsegment(span sdktrace.ReadOnlySpan) bool {
 	parent := span.Parent()
 	if !parent.IsValid() {
@@ -117,8 +112,10 @@ func (e *Exporter) subsegment(span sdktrace.ReadOnlySpan) bool {
 	if !parent.IsRemote() {
 		return true
 	}
-	// Of an invocation that was not sampled X-Ray has no segment.
-	return parent.IsSampled() && e.options.OnLambda && e.options.Invocation != nil && strings.Contains(e.options.Invocation(), "Root="+traceID(parent.TraceID()))
+	if !parent.IsSampled() || !e.options.OnLambda || e.options.Invocation == nil {
+		return false // X-Ray has no segment of an invocation that was not sampled
+	}
+	return header.FromString(e.options.Invocation()).TraceID == traceID(parent.TraceID())
 }
 
 // Shutdown ends the exporter.
@@ -128,7 +125,7 @@ func (e *Exporter) Shutdown(context.Context) error {
 	return e.conn.Close()
 }
 
-// traceID is an id as X-Ray writes it. It takes ids that W3C allows, without the time in them.
+// traceID formats an id for X-Ray, which also accepts W3C ids that do not contain the time.
 func traceID(id trace.TraceID) string {
 	hex := id.String()
 	return "1-" + hex[:8] + "-" + hex[8:]

@@ -322,8 +322,8 @@ func TestADocumentThatIsTooLongIsSentWithoutWhatMakesItSo(t *testing.T) {
 func TestAddressesOfTheDaemon(t *testing.T) {
 	t.Parallel()
 	for address, ok := range map[string]bool{
-		"": true, "127.0.0.1:2000": true, "tcp:127.0.0.1:2000 udp:127.0.0.1:2001": true, "udp:127.0.0.1:2001": true,
-		"127.0.0.1": false, "tcp:127.0.0.1:2000": false, "udp:nowhere": false,
+		"": true, "127.0.0.1:2000": true, "tcp:127.0.0.1:2000 udp:127.0.0.1:2001": true, "udp:127.0.0.1:2001 tcp:127.0.0.1:2000": true,
+		"127.0.0.1": false, "tcp:127.0.0.1:2000": false, "udp:nowhere": false, "udp:127.0.0.1:2001": false,
 	} {
 		exporter, err := xray.New(xray.Options{Address: address})
 		if (err == nil) != ok {
