@@ -117,7 +117,7 @@ func TestAStoreWhoseFilesAreGoneOrUnreadableIsNotOpened(t *testing.T) {
 			if err = errors.Join(err, c.do(s.Path())); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.db.settle(t.Context()); err == nil || errors.Is(err, fs.ErrNotExist) != c.gone {
+			if err := s.db.settle(); err == nil || errors.Is(err, fs.ErrNotExist) != c.gone {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -249,6 +249,54 @@ func TestAFileInTheMiddleOfACheckpointIsOpened(t *testing.T) {
 	}
 	if whole := openEventsAt(t, torn); whole.db.place.seen.content != (content{"one", 101}) {
 		t.Errorf("read %+v", whole.db.place.seen.content)
+	}
+}
+
+// While a reader holds an old state, a checkpoint cannot copy the pages that have changed since, so the
+// file alone holds pages of several states for as long as the reader likes.
+func TestAFileWhoseCheckpointWaitsForAReaderStaysInUse(t *testing.T) {
+	t.Parallel()
+	s := openEventsAt(t, filepath.Join(t.TempDir(), "events.db"))
+	if _, err := s.Belong(t.Context(), "one"); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := sql.Open("sqlite", dsn(s.Path(), "mode=rw"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	tx, err := reader.Begin()
+	if err == nil {
+		_, err = tx.Exec("SELECT * FROM events LIMIT 1")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback() //nolint:errcheck // it only reads
+	appendOrders(t, s, "a", 100)
+	if err := tear(s.Path()); err != nil {
+		t.Fatal(err)
+	}
+	written := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(s.Path(), written, written); err != nil {
+		t.Fatal(err)
+	}
+	s.db.place.unread = written.Add(time.Minute)
+	if err := s.InPlace(); err != nil {
+		t.Error(err)
+	}
+	other := openEventsAt(t, s.Path())
+	if last, err := other.Head(t.Context()); err != nil || last != 100 {
+		t.Errorf("the last event is %d, %v", last, err)
+	}
+	if err := errors.Join(tx.Rollback(), reader.Close()); err != nil {
+		t.Fatal(err)
+	}
+	appendOrders(t, other, "b", 1)
+	for _, store := range []*Events{s, other} {
+		if err := store.InPlace(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

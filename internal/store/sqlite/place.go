@@ -14,7 +14,6 @@ import (
 	"modernc.org/sqlite"
 
 	"gakushoku/internal/fault"
-	"gakushoku/internal/fault/wait"
 )
 
 // ErrReplaced says that the file of a store is no longer the one at its path: somebody has removed,
@@ -50,7 +49,7 @@ type content struct {
 }
 
 // settle takes the files at the path as the ones that were opened.
-func (d *database) settle(ctx context.Context) (err error) {
+func (d *database) settle() (err error) {
 	if d.place.file, err = os.Stat(d.path); err != nil {
 		return err
 	}
@@ -61,35 +60,23 @@ func (d *database) settle(ctx context.Context) (err error) {
 		err = nil // not every system has it as a file
 	}
 	if err == nil {
-		d.place.seen, err = d.initialLook(ctx)
+		d.place.seen, err = d.initialLook()
 	}
 	return err
 }
 
-// initialLook reads the content of a file that has just been opened. SQLite has vouched for the file
-// together with its write-ahead log; the file alone cannot be read in the middle of a checkpoint,
-// by a process that is at it or by one that died there. A checkpoint of our own ends the latter.
-func (d *database) initialLook(ctx context.Context) (look, error) {
-	for since := time.Now(); ; {
-		now, err := os.Stat(d.path)
-		if err != nil {
-			return look{}, err
-		}
-		found, err := d.content()
-		if err == nil {
-			return look{now.Size(), now.ModTime(), found}, nil
-		}
-		if now.ModTime().After(since) {
-			since = now.ModTime()
-		}
-		if time.Since(since) > unreadLimit {
-			return look{}, err
-		}
-		d.write.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)") //nolint:errcheck // the next look shows what came of it
-		if err := wait.For(ctx, busyLook); err != nil {
-			return look{}, err
-		}
+// initialLook reads the content of a file that has just been opened. A file that can only be read with
+// its write-ahead log has no content yet.
+func (d *database) initialLook() (look, error) {
+	now, err := os.Stat(d.path)
+	if err != nil {
+		return look{}, err
 	}
+	found, err := d.content()
+	if err != nil {
+		found, err = content{}, d.readable()
+	}
+	return look{now.Size(), now.ModTime(), found}, err
 }
 
 // inPlace fails with ErrReplaced when the path no longer leads to the file that is open. Then
@@ -183,7 +170,9 @@ func (d *database) lookInto(now fs.FileInfo) error {
 	again, gone := os.Stat(d.path)
 	switch {
 	case gone != nil || again.Size() != now.Size() || !again.ModTime().Equal(now.ModTime()):
-		return nil // somebody is writing; the next look sees what came of it
+		return nil // another process is writing; the next look sees the result
+	case err != nil && d.readable() == nil:
+		found = p.seen.content // the look after the next checkpoint may see more
 	case err != nil:
 		if p.unread.IsZero() || now.ModTime().After(p.unread) {
 			p.unread = time.Now()
@@ -201,10 +190,20 @@ func (d *database) lookInto(now fs.FileInfo) error {
 	return nil
 }
 
-// content reads the file without its write-ahead log. SQLite does that, since whoever else opens
-// and closes a database ends the locks that this process has on it.
-func (d *database) content() (c content, err error) {
-	db, err := sql.Open("sqlite", dsn(d.path, "immutable=1&mode=ro"))
+// content reads the file without its write-ahead log. That fails in the middle of a checkpoint: while
+// one is under way, after a process died in one, and for as long as a reader keeps one from copying
+// the newest pages. The file is read through SQLite, because closing a file that was opened in another
+// way would end this process's locks on it.
+func (d *database) content() (content, error) { return d.contentBy("immutable=1&mode=ro") }
+
+// readable reports, as nil, that the file can be read together with its write-ahead log.
+func (d *database) readable() error {
+	_, err := d.contentBy("mode=rw")
+	return err
+}
+
+func (d *database) contentBy(settings string) (c content, err error) {
+	db, err := sql.Open("sqlite", dsn(d.path, settings))
 	if err != nil {
 		return c, err
 	}

@@ -101,7 +101,7 @@ func (d *database) open(ctx context.Context, mode string, k kind, schema string,
 	if err := d.transact(ctx, func() error { return d.prepareSchema(k, schema, upgrades) }); err != nil {
 		return err
 	}
-	return d.settle(ctx)
+	return d.settle()
 }
 
 // identify refuses a file that is not ours before anything is changed in it. It returns the
