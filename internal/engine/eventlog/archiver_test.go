@@ -74,8 +74,8 @@ func TestABatchThatComesAgainIsSkippedAndItsRestGoesOn(t *testing.T) {
 		{0, 50, eventlog.Archived{Last: 50, Records: 50}},
 	} {
 		got, err := a.Commit(t.Context(), batch[step.from:step.to])
-		if err != nil || got != step.want {
-			t.Errorf("records %d to %d: %+v, %v, want %+v", step.from, step.to, got, err, step.want)
+		if diff := cmp.Diff(step.want, got); diff != "" || err != nil {
+			t.Errorf("records %d to %d: %v (-want +got):\n%s", step.from, step.to, err, diff)
 		}
 	}
 	if n := counts(l.read(t)); len(n) != 50 {

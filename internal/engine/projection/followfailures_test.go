@@ -44,8 +44,9 @@ func TestACheckpointMovesOnlyBehindWhatIsInAndStored(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := projection.Checkpoint{Cursor: cursor, Events: 2, OccurredAt: 2, AppliedAt: event.InstantOf(f.Projector.Now())}
-			if got, err := s.control.Checkpoint(t.Context(), "orders"); err != nil || got != want {
-				t.Errorf("the checkpoint is %+v, %v; want %+v", got, err, want)
+			got, err := s.control.Checkpoint(t.Context(), "orders")
+			if diff := cmp.Diff(want, got); diff != "" || err != nil {
+				t.Errorf("the checkpoint: %v (-want +got):\n%s", err, diff)
 			}
 			if v := s.row(t, "order-o1").Version; v != 2 {
 				t.Errorf("the row is at version %d, want 2", v)

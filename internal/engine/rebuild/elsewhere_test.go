@@ -17,6 +17,8 @@ import (
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/model"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // What has gone wrong in rebuilds of other systems (MODELS.md of the project names some), and
@@ -125,8 +127,8 @@ func TestARebuildAppendsNothing(t *testing.T) {
 	}
 	w.mustRun("r1", request())
 	after, err := w.Ledger.Head(t.Context())
-	if err != nil || before != after {
-		t.Errorf("the log went from %+v to %+v, %v", before, after, err)
+	if diff := cmp.Diff(before, after); diff != "" || err != nil {
+		t.Errorf("the log's head: %v (-before +after):\n%s", err, diff)
 	}
 	if events, _, err := w.Events.Read(t.Context(), "", 1000); err != nil || len(events) != 30 {
 		t.Errorf("%d events, %v", len(events), err)

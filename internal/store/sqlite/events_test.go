@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +16,8 @@ import (
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/observe"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func newStore(t *testing.T) *Events {
@@ -373,8 +374,8 @@ func TestAStreamThatHasLostItsFirstEventIsListed(t *testing.T) {
 				break
 			}
 		}
-		if !slices.Equal(got, want) {
-			t.Errorf("in pages of %d: streams are %q, want %q", limit, got, want)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("streams in pages of %d (-want +got):\n%s", limit, diff)
 		}
 	}
 }

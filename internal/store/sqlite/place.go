@@ -150,8 +150,7 @@ func (p *place) lose(path, what string) error {
 	return p.lost
 }
 
-// unreadLimit is how long the content of a file may be unreadable while nobody writes to it: a
-// checkpoint under way writes all along.
+// unreadLimit is how long a file may be unreadable, even with its write-ahead log, after the last write.
 const unreadLimit = time.Second
 
 // lookInto notices that the same file holds other content: an older state of it, or that of
