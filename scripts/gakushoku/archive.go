@@ -45,10 +45,7 @@ func (c *archiveStatusCommand) Run(p *program) error {
 		if status, err = log.Status(p.ctx); err != nil {
 			return err
 		}
-		if c.JSON {
-			return p.printJSON(status)
-		}
-		return p.showArchiveStatus(&status)
+		return p.present(c.JSON, status, func() { p.showArchiveStatus(&status) })
 	})
 	if err == nil && status.Misfit != "" && status.Lost == 0 {
 		return errors.New("the parts of the installation do not belong together")
@@ -56,7 +53,7 @@ func (c *archiveStatusCommand) Run(p *program) error {
 	return complete(err, status.Lost)
 }
 
-// complete judges a log by how many of its objects are missing.
+// complete is the outcome of a command on a log of which some objects may be missing.
 func complete(err error, lost int) error {
 	if err == nil && lost > 0 {
 		return fmt.Errorf("the objects of %s are missing: make them again with `gakushoku archive verify --fix`, or restore them from a backup", plural(int64(lost), "segment"))
@@ -64,26 +61,22 @@ func complete(err error, lost int) error {
 	return couldNotTell(err)
 }
 
-func (p *program) showArchiveStatus(s *logcheck.Status) error {
+func (p *program) showArchiveStatus(s *logcheck.Status) {
 	last := ""
 	if s.Head.Segments > 0 {
 		last = fmt.Sprintf(", the last one committed at %s, %s ago", s.Head.CommittedAt, age(time.Duration(s.AgeMs)*time.Millisecond))
 	}
-	if err := p.printf("%s in %s%s\n", plural(int64(s.Head.Number), "event"), plural(int64(s.Head.Segments), "segment"), last); err != nil {
-		return err
-	}
+	p.printf("%s in %s%s\n", plural(int64(s.Head.Number), "event"), plural(int64(s.Head.Segments), "segment"), last)
 	if s.Misfit != "" {
-		if err := p.printf("%s\n", plain(s.Misfit)); err != nil {
-			return err
-		}
+		p.printf("%s\n", plain(s.Misfit))
 	}
 	switch {
 	case s.Waiting == nil:
-		return nil
 	case *s.Waiting == 0:
-		return p.printf("Nothing waits to be archived.\n")
+		p.printf("Nothing waits to be archived.\n")
+	default:
+		p.printf("%s to be archived: a running server does that, and so does a rebuild\n", waiting(*s.Waiting))
 	}
-	return p.printf("%s to be archived: a running server does that, and so does a rebuild\n", waiting(*s.Waiting))
 }
 
 func waiting(n uint64) string {
@@ -116,17 +109,15 @@ func (c *archiveStatsCommand) Run(p *program) error {
 		if stats, err = log.Stats(p.ctx, c.Repeats); err != nil {
 			return err
 		}
-		if c.JSON {
-			return p.printJSON(stats)
-		}
-		return p.showArchiveStats(&stats)
+		return p.present(c.JSON, stats, func() { p.showArchiveStats(&stats) })
 	})
 	return complete(err, stats.Lost)
 }
 
-func (p *program) showArchiveStats(s *logcheck.Stats) error {
+func (p *program) showArchiveStats(s *logcheck.Stats) {
 	if s.Segments == 0 {
-		return p.printf("The log is empty.\n")
+		p.printf("The log is empty.\n")
+		return
 	}
 	lines := [][2]string{
 		{"events", fmt.Sprint(s.Events)},
@@ -139,9 +130,6 @@ func (p *program) showArchiveStats(s *logcheck.Stats) error {
 		lines = append(lines, [2]string{"streams", fmt.Sprint(*s.Streams)}, [2]string{"repeats", fmt.Sprint(*s.Repeats)})
 	}
 	for _, line := range lines {
-		if err := p.printf("%-10s %s\n", line[0], line[1]); err != nil {
-			return err
-		}
+		p.printf("%-10s %s\n", line[0], line[1])
 	}
-	return nil
 }

@@ -29,15 +29,12 @@ func (c *archiveRestoreCommand) Run(p *program) error {
 		if restored, err = log.RestoreManifests(p.ctx); err != nil {
 			return err
 		}
-		if c.JSON {
-			return p.printJSON(restored)
-		}
-		if err := p.showFindings(&restored.Findings); err != nil {
-			return err
-		}
-		return p.printf("%s read: the log went from %s in %s to %s in %s\n", plural(int64(restored.Manifests), "manifest"),
-			plural(int64(restored.Before.Number), "event"), plural(int64(restored.Before.Segments), "segment"),
-			plural(int64(restored.After.Number), "event"), plural(int64(restored.After.Segments), "segment"))
+		return p.present(c.JSON, restored, func() {
+			p.showFindings(&restored.Findings)
+			p.printf("%s read: the log went from %s in %s to %s in %s\n", plural(int64(restored.Manifests), "manifest"),
+				plural(int64(restored.Before.Number), "event"), plural(int64(restored.Before.Segments), "segment"),
+				plural(int64(restored.After.Number), "event"), plural(int64(restored.After.Segments), "segment"))
+		})
 	})
 	return judged(err, restored.Sound, "what lies beside the segments")
 }
@@ -69,26 +66,21 @@ func (c *archiveSweepCommand) Run(p *program) error {
 		if err != nil {
 			return err
 		}
-		if c.JSON {
-			return p.printJSON(swept)
-		}
-		return p.showSwept(&swept)
+		return p.present(c.JSON, swept, func() { p.showSwept(&swept) })
 	}))
 }
 
-func (p *program) showSwept(s *logcheck.Swept) error {
+func (p *program) showSwept(s *logcheck.Swept) {
 	did := "removed"
 	if s.DryRun {
 		did = "to be removed"
 	}
 	for _, key := range s.Keys {
-		if err := p.printf("%s\n", key); err != nil {
-			return err
-		}
+		p.printf("%s\n", key)
 	}
 	young := ""
 	if s.Young > 0 {
 		young = fmt.Sprintf("; %d younger ones stay", s.Young)
 	}
-	return p.printf("%s, %s, %s%s\n", plural(int64(s.Objects), "object"), plural(s.Bytes, "byte"), did, young)
+	p.printf("%s, %s, %s%s\n", plural(int64(s.Objects), "object"), plural(s.Bytes, "byte"), did, young)
 }

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"gakushoku/internal/engine/logcheck"
@@ -42,10 +40,7 @@ func (c *archiveVerifyCommand) Run(p *program) error {
 		if err != nil {
 			return err
 		}
-		if c.JSON {
-			return p.printJSON(report)
-		}
-		return p.showArchiveReport(report, time.Since(started))
+		return p.present(c.JSON, report, func() { p.showArchiveReport(report, time.Since(started)) })
 	})
 	return judged(err, report != nil && report.Sound, "the log")
 }
@@ -71,23 +66,20 @@ func (p *program) archiveProgress(o *logcheck.Options) (end func()) {
 	return line.end
 }
 
-func (p *program) showArchiveReport(r *logcheck.Report, took time.Duration) error {
-	err := p.printf("%s in %s, %s, looked at in %s\n", plural(int64(r.Head.Number), "event"), plural(int64(r.Head.Segments), "segment"),
+func (p *program) showArchiveReport(r *logcheck.Report, took time.Duration) {
+	p.printf("%s in %s, %s, looked at in %s\n", plural(int64(r.Head.Number), "event"), plural(int64(r.Head.Segments), "segment"),
 		plural(r.Bytes, "byte"), took.Round(time.Millisecond))
 	if r.Deep {
-		err = errors.Join(err, p.printf("%s of %s compared; the log has %s\n", plural(int64(r.Events), "event"), plural(int64(r.Streams), "stream"), plural(int64(r.Repeats), "repeat")))
+		p.printf("%s of %s compared; the log has %s\n", plural(int64(r.Events), "event"), plural(int64(r.Streams), "stream"), plural(int64(r.Repeats), "repeat"))
 	}
 	if r.Orphans > 0 {
-		err = errors.Join(err, p.printf("%s of no segment, %s: gakushoku archive sweep\n", plural(int64(r.Orphans), "object"), plural(r.OrphanBytes, "byte")))
+		p.printf("%s of no segment, %s: gakushoku archive sweep\n", plural(int64(r.Orphans), "object"), plural(r.OrphanBytes, "byte"))
 	}
-	err = errors.Join(err, p.showFindings(&r.Findings))
-	if err != nil {
-		return err
-	}
-	return p.printf("%s\n", archiveVerdict(r))
+	p.showFindings(&r.Findings)
+	p.printf("%s\n", archiveVerdict(r))
 }
 
-// archiveVerdict is what to make of it, and what to do.
+// archiveVerdict sums up a verification and says what to do.
 func archiveVerdict(r *logcheck.Report) string {
 	left := r.Total() - r.Mended()
 	switch {
@@ -107,7 +99,7 @@ func archiveVerdict(r *logcheck.Report) string {
 	return fmt.Sprintf("%s cannot be fixed here.", plural(int64(left), "problem"))
 }
 
-// fixable is how many problems --fix would mend.
+// fixable returns how many problems --fix would mend.
 func fixable(r *logcheck.Report) (n int) {
 	for _, kind := range []logcheck.Kind{logcheck.EventMissing, logcheck.ManifestMissing, logcheck.ManifestDiffers} {
 		n += r.Counts[kind] - r.Fixed[kind]
@@ -115,13 +107,13 @@ func fixable(r *logcheck.Report) (n int) {
 	return n
 }
 
-// maxShown bounds the problems that are shown to a person.
+// maxShown bounds how many problems are listed.
 const maxShown = 20
 
-// showFindings shows problems, with how many there are of each kind.
-func (p *program) showFindings(f *logcheck.Findings) error {
+// showFindings lists problems, with a count of each kind.
+func (p *program) showFindings(f *logcheck.Findings) {
 	if f.Total() == 0 {
-		return nil
+		return
 	}
 	var counts []string
 	for _, kind := range logcheck.Kinds {
@@ -129,24 +121,30 @@ func (p *program) showFindings(f *logcheck.Findings) error {
 			counts = append(counts, fmt.Sprintf("%d %s", n, kind))
 		}
 	}
-	fmt.Fprintf(p.stdout, "\n%s: %s\n", plural(int64(f.Total()), "problem"), strings.Join(counts, ", "))
-	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "KIND\tWHERE\tEVENT\tWHAT")
+	p.printf("\n%s: %s\n", plural(int64(f.Total()), "problem"), strings.Join(counts, ", "))
+	table := newTable(p.stdout, "KIND\tWHERE\tEVENT\tWHAT")
 	shown := f.Problems[:min(len(f.Problems), maxShown)]
 	for i := range shown {
-		kind := string(shown[i].Kind)
-		if shown[i].Fixed {
-			kind += ", fixed"
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", kind, plain(whereIs(&shown[i])), orDash(plain(shown[i].EventID)), orDash(plain(shown[i].Detail)))
+		table.line("%s\t%s\t%s\t%s", orFixed(string(shown[i].Kind), shown[i].Fixed), plain(whereIs(&shown[i])), orDash(plain(shown[i].EventID)), orDash(plain(shown[i].Detail)))
 	}
-	if err := table.Flush(); err != nil {
-		return err
+	table.Flush()
+	p.printMore(f.Total() - len(shown))
+}
+
+// orFixed is the kind of a problem, and that it was fixed.
+func orFixed(kind string, fixed bool) string {
+	if fixed {
+		return kind + ", fixed"
 	}
-	if more := f.Total() - len(shown); more > 0 {
-		return p.printf("... and %d more\n\n", more)
+	return kind
+}
+
+// printMore ends a list of problems that leaves some out.
+func (p *program) printMore(more int) {
+	if more > 0 {
+		p.printf("... and %d more\n", more)
 	}
-	return p.printf("\n")
+	p.printf("\n")
 }
 
 // whereIs names what a problem is about.

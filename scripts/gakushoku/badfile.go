@@ -9,7 +9,7 @@ import (
 	"os"
 )
 
-// badFile is where bad lines are kept. It is made with the first of them.
+// badFile keeps bad lines. The file is created with the first one.
 type badFile struct {
 	path string
 	file io.WriteCloser
@@ -40,8 +40,9 @@ func (b *badFile) Write(line []byte) (int, error) {
 	return b.file.Write(line)
 }
 
-// createNew makes a file, and leaves alone one that is there: it must have what is written, as after
-// an import that was cut off. What is not a regular file, such as a pipe, is written to as it is.
+// createNew creates a file. An existing file is not changed: it must already hold what is written,
+// as after an import that was cut off. Anything but a regular file, such as a pipe, is written to
+// directly.
 func createNew(path string) (io.WriteCloser, error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if !errors.Is(err, fs.ErrExist) {
@@ -58,7 +59,7 @@ func createNew(path string) (io.WriteCloser, error) {
 	return thereAlready{there}, err
 }
 
-// thereAlready is a file that is only compared with what is written.
+// thereAlready is an existing file. Writes are only compared with it.
 type thereAlready struct{ *os.File }
 
 func (t thereAlready) Write(line []byte) (int, error) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"text/tabwriter"
 
 	"github.com/rs/zerolog"
 
@@ -20,10 +19,9 @@ type drillCommands struct {
 type drillListCommand struct{}
 
 func (drillListCommand) Run(p *program) error {
-	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "DRILL\tRUNBOOK\tWHAT PEOPLE SAY")
+	table := newTable(p.stdout, "DRILL\tRUNBOOK\tWHAT PEOPLE SAY")
 	for _, d := range drill.All() {
-		fmt.Fprintf(table, "%s\t%s\t\"%s\"\n", d.Name, d.Page, d.Title)
+		table.line("%s\t%s\t\"%s\"", d.Name, d.Page, d.Title)
 	}
 	return table.Flush()
 }
@@ -95,19 +93,18 @@ func (c *drillRunCommand) run(p *program, d *drill.Drill, program string) (repor
 	return report, err
 }
 
-// showDrills tells in short how drills went.
+// showDrills summarises drills.
 func (p *program) showDrills(reports []drill.Report) error {
-	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "DRILL\tRESULT\tNOTICED AFTER\tREPAIRED AFTER\tGUESTS' REQUESTS\tFAILED\tWRONG")
+	table := newTable(p.stdout, "DRILL\tRESULT\tNOTICED AFTER\tREPAIRED AFTER\tGUESTS' REQUESTS\tFAILED\tWRONG")
 	for _, r := range reports {
 		if !r.OK {
-			fmt.Fprintf(table, "%s\tNG\t-\t-\t-\t-\t-\n", r.Drill)
+			table.line("%s\tNG\t-\t-\t-\t-\t-", r.Drill)
 			continue
 		}
-		fmt.Fprintf(table, "%s\tOK\t%s\t%s\t%d\t%d\t%d\n", r.Drill, tenths(r.DetectMs), tenths(r.RepairMs), r.Guests.Requests, r.Guests.Failed, r.Guests.Wrong)
+		table.line("%s\tOK\t%s\t%s\t%d\t%d\t%d", r.Drill, tenths(r.DetectMs), tenths(r.RepairMs), r.Guests.Requests, r.Guests.Failed, r.Guests.Wrong)
 	}
 	return table.Flush()
 }
 
-// tenths is a number of milliseconds in tenths of a second.
+// tenths formats milliseconds as seconds with one decimal.
 func tenths(ms int64) string { return fmt.Sprintf("%.1f s", float64(ms)/1000) }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"unicode"
 
 	"gakushoku/internal/app/embedded"
@@ -55,7 +54,7 @@ func (c *importCommand) Run(p *program) error {
 		plural(int64(report.Events), "event"), plural(int64(report.Streams), "stream"), report.Imported, report.AlreadyThere, report.BadLines)
 }
 
-// importing is what an import was asked to do.
+// importing is the request for an import.
 type importing struct {
 	path            string
 	skipBad         bool
@@ -63,8 +62,7 @@ type importing struct {
 	allowUnfoldable bool
 }
 
-// importFile imports a file into the data folder, and tells about bad lines on standard
-// error.
+// importFile imports a file into the data folder, and reports bad lines on standard error.
 func (p *program) importFile(i importing) (eventio.Report, error) {
 	path := i.path
 	bad, err := newBadFile(path, i.skipBad, i.badPath)
@@ -108,7 +106,7 @@ func (p *program) importFile(i importing) (eventio.Report, error) {
 	return report, err
 }
 
-// takeThem says how to import events that cannot be folded, if there are such.
+// takeThem says how to import events that cannot be folded, if there are any.
 func takeThem(r eventio.Report) string {
 	if r.Unfoldable == 0 {
 		return ""
@@ -205,11 +203,10 @@ func (p *program) showEvents(events []event.Event, asJSON bool) error {
 		}
 		return nil
 	}
-	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "VERSION\tOCCURRED AT\tTYPE\tCORRELATION ID\tACTOR\tPAYLOAD")
+	table := newTable(p.stdout, "VERSION\tOCCURRED AT\tTYPE\tCORRELATION ID\tACTOR\tPAYLOAD")
 	for i := range events {
 		e := &events[i]
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\n", e.Version, e.OccurredAt, e.Type, orDash(e.CorrelationID), orDash(e.Actor), shortPayload(e.Payload))
+		table.line("%d\t%s\t%s\t%s\t%s\t%s", e.Version, e.OccurredAt, e.Type, orDash(e.CorrelationID), orDash(e.Actor), shortPayload(e.Payload))
 	}
 	return table.Flush()
 }
@@ -221,8 +218,7 @@ func orDash[S ~string](s S) string {
 	return string(s)
 }
 
-// shortPayload is a payload on one line of the table, without control characters that would
-// reach the terminal.
+// shortPayload is a payload on one line of the table, without control characters.
 func shortPayload(payload []byte) string {
 	const limit = 120
 	var b bytes.Buffer
@@ -236,7 +232,7 @@ func shortPayload(payload []byte) string {
 	return string(text)
 }
 
-// plain is text without control characters that would reach the terminal.
+// plain replaces control characters, which must not reach the terminal.
 func plain(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

@@ -32,16 +32,13 @@ func (c *eventsVerifyCommand) Run(p *program) error {
 		if report, err = i.LogCheck.VerifyEvents(p.ctx, c.Deep); err != nil {
 			return err
 		}
-		if c.JSON {
-			return p.printJSON(report)
-		}
-		return p.showEventsReport(report, time.Since(started))
+		return p.present(c.JSON, report, func() { p.showEventsReport(report, time.Since(started)) })
 	})
 	return judged(err, report != nil && report.Sound, unsoundPart(report))
 }
 
-// unsoundPart names what is wrong by a report that is not sound. Damage to the log, once the log
-// was read, says more than that the parts do not belong together.
+// unsoundPart names what a report found unsound. Damage to the log, if the log was read, is more
+// specific than parts that do not belong together.
 func unsoundPart(r *logcheck.EventsReport) string {
 	switch {
 	case r == nil || r.Total() > r.Counts[logcheck.Misfit]:
@@ -52,24 +49,20 @@ func unsoundPart(r *logcheck.EventsReport) string {
 	return "the data folder"
 }
 
-func (p *program) showEventsReport(r *logcheck.EventsReport, took time.Duration) error {
-	err := p.printf("%s of %s looked at in %s\n", plural(int64(r.Events), "event"), plural(int64(r.Streams), "stream"), took.Round(time.Millisecond))
-	if err == nil {
-		err = p.showFindings(&r.Findings)
-	}
-	if err == nil && r.Log != nil {
-		err = p.showArchiveReport(r.Log, time.Duration(r.Log.DurationMs)*time.Millisecond)
-	}
-	if err != nil {
-		return err
+func (p *program) showEventsReport(r *logcheck.EventsReport, took time.Duration) {
+	p.printf("%s of %s looked at in %s\n", plural(int64(r.Events), "event"), plural(int64(r.Streams), "stream"), took.Round(time.Millisecond))
+	p.showFindings(&r.Findings)
+	if r.Log != nil {
+		p.showArchiveReport(r.Log, time.Duration(r.Log.DurationMs)*time.Millisecond)
 	}
 	switch {
 	case r.Sound:
-		return p.printf("The events are sound.\n")
+		p.printf("The events are sound.\n")
 	case unsoundPart(r) == "the log":
-		return p.printf("Each event is sound by itself, but the log and the store do not hold the same, or the log is damaged: see above.\n")
+		p.printf("Each event is sound by itself, but the log and the store do not hold the same, or the log is damaged: see above.\n")
 	case unsoundPart(r) == "the data folder":
-		return p.printf("Each event is sound by itself, but the parts of the data folder do not belong together: see above.\n")
+		p.printf("Each event is sound by itself, but the parts of the data folder do not belong together: see above.\n")
+	default:
+		p.printf("The event store is not sound: restore it from a backup.\n")
 	}
-	return p.printf("The event store is not sound: restore it from a backup.\n")
 }

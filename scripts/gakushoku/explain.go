@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/app/operator"
@@ -33,77 +32,67 @@ func (c *explainCommand) Run(p *program) error {
 		if err != nil {
 			return err
 		}
-		if c.JSON {
-			return p.printJSON(e)
-		}
-		return p.showExplanation(&e)
+		return p.present(c.JSON, e, func() { p.showExplanation(&e) })
 	})
 }
 
-func (p *program) showExplanation(e *verify.Explanation) error {
-	fmt.Fprintf(p.stdout, "%s in %s: %s\n\n", e.Stream, e.Projection, plural(int64(len(e.Events)), "event"))
-	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "VERSION\tNUMBER\tOCCURRED AT\tTYPE\tEVENT ID\tCORRELATION ID\tACTOR\tPAYLOAD")
+func (p *program) showExplanation(e *verify.Explanation) {
+	p.printf("%s in %s: %s\n\n", e.Stream, e.Projection, plural(int64(len(e.Events)), "event"))
+	table := newTable(p.stdout, "VERSION\tNUMBER\tOCCURRED AT\tTYPE\tEVENT ID\tCORRELATION ID\tACTOR\tPAYLOAD")
 	for _, v := range e.Events {
 		number := "-"
 		if v.Number > 0 {
 			number = fmt.Sprint(v.Number)
 		}
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", v.Version, number, v.OccurredAt, v.Type, v.EventID, orDash(v.CorrelationID), orDash(v.Actor), shortPayload(v.Payload))
+		table.line("%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s", v.Version, number, v.OccurredAt, v.Type, v.EventID, orDash(v.CorrelationID), orDash(v.Actor), shortPayload(v.Payload))
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
+	table.Flush()
 	if e.Unnumbered != "" {
-		fmt.Fprintf(p.stdout, "\nthe numbers of the events are not known: %s\n", plain(e.Unnumbered))
+		p.printf("\nthe numbers of the events are not known: %s\n", plain(e.Unnumbered))
 	}
 	for i := range e.Versions {
-		if err := p.showByFold(&e.Versions[i]); err != nil {
-			return err
-		}
+		p.showByFold(&e.Versions[i])
 	}
-	return nil
 }
 
-// showByFold shows what one table version has.
-func (p *program) showByFold(v *verify.ExplainedByFold) error {
+// showByFold shows the row of one table version.
+func (p *program) showByFold(v *verify.ExplainedByFold) {
 	made := ""
 	if v.About.RunID != "" {
 		made = ", made by run " + v.About.RunID
 	}
-	fmt.Fprintf(p.stdout, "\n%s: %s, folded by revision %d of the code%s\n", v.Table, v.About.State, v.About.Revision, made)
+	p.printf("\n%s: %s, folded by revision %d of the code%s\n", v.Table, v.About.State, v.About.Revision, made)
 	p.showRow("row", v.Row)
 	switch {
 	case v.Class != "":
-		fmt.Fprintf(p.stdout, "  It is %s: %s\n", v.Class, whatDiffers(v.Reason, v.Diff))
+		p.printf("  It is %s: %s\n", v.Class, whatDiffers(v.Reason, v.Diff))
 		p.showRow("fold", v.Fold)
 	case v.Fold == nil:
-		fmt.Fprintf(p.stdout, "  %s\n", orDash(v.Reason))
+		p.printf("  %s\n", orDash(v.Reason))
 	case v.Behind && v.About.Live():
-		fmt.Fprintln(p.stdout, "  It is behind the stream. All events together say:")
+		p.printf("  It is behind the stream. All events together say:\n")
 		p.showRow("fold", v.Fold)
 	case v.Behind:
-		fmt.Fprintf(p.stdout, "  It is %s and not kept up to date.\n", v.About.State)
+		p.printf("  It is %s and not kept up to date.\n", v.About.State)
 	default:
-		fmt.Fprintln(p.stdout, "  It is what the events say.")
+		p.printf("  It is what the events say.\n")
 	}
-	return nil
 }
 
 func (p *program) showRow(what string, r *verify.ExplainedRow) {
 	if r == nil {
-		fmt.Fprintf(p.stdout, "  %-5s none\n", what)
+		p.printf("  %-5s none\n", what)
 		return
 	}
-	fmt.Fprintf(p.stdout, "  %-5s version %d  %s\n", what, r.Version, orDash(plain(string(r.Data)+r.Unreadable)))
+	p.printf("  %-5s version %d  %s\n", what, r.Version, orDash(plain(string(r.Data)+r.Unreadable)))
 	if r.Bucket != "" {
-		fmt.Fprintf(p.stdout, "        listed under %s at %s\n", plain(r.Bucket), plain(r.Sort))
+		p.printf("        listed under %s at %s\n", plain(r.Bucket), plain(r.Sort))
 	}
 	if r.Parked != nil {
-		fmt.Fprintf(p.stdout, "        set aside %s\n", parkedSince(r.Parked))
+		p.printf("        set aside %s\n", parkedSince(r.Parked))
 	}
 	if len(r.Contributions) > 0 {
-		fmt.Fprintf(p.stdout, "        adds to totals: %s\n", contributions(r.Contributions))
+		p.printf("        adds to totals: %s\n", contributions(r.Contributions))
 	}
 }
 

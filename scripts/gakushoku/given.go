@@ -6,7 +6,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// given reports whether a flag was typed, and not only set by its default or the environment.
+// given reports whether a flag was typed, rather than set by its default or the environment.
 func given(parsed *kong.Context, flag string) bool {
 	for _, element := range parsed.Path {
 		if element.Flag != nil && element.Flag.Name == flag && !element.Resolved {
@@ -16,8 +16,8 @@ func given(parsed *kong.Context, flag string) bool {
 	return false
 }
 
-// checkGiven refuses what was typed and has the value of what was not: a script whose variable is
-// empty would get another command than was meant, such as an approval for --reject "".
+// checkGiven refuses options that were typed with an empty value: a script with an empty variable
+// would run another command than intended, such as an approval for --reject "".
 func checkGiven(parsed *kong.Context) error {
 	for _, element := range parsed.Path {
 		switch {
@@ -33,8 +33,7 @@ func checkGiven(parsed *kong.Context) error {
 	return nil
 }
 
-// isNone reports whether a value is the one of an option that was left out. Options that may be 0
-// are pointers; false is what --no-... asks for.
+// isNone reports whether a value equals that of an omitted option. Options that may be 0 are pointers.
 func isNone(value reflect.Value) bool {
 	switch value.Kind() {
 	case reflect.Slice:

@@ -39,7 +39,7 @@ func (c *healCommand) Run(p *program) error {
 	return list.end()
 }
 
-// healedList tells what became of each stream.
+// healedList prints the outcome of each stream.
 type healedList struct {
 	*program
 	json                   bool
@@ -82,9 +82,7 @@ func (l *healedList) add(h verify.Healed) error {
 
 func (l *healedList) end() error {
 	if !l.json {
-		if err := l.printf("%s, %d healed, %d set aside\n", plural(int64(l.streams), "row"), l.mended, l.apart); err != nil {
-			return err
-		}
+		l.printf("%s, %d healed, %d set aside\n", plural(int64(l.streams), "row"), l.mended, l.apart)
 	}
 	if l.disputed > 0 {
 		return fmt.Errorf("%s left alone, since the event store and the log do not have the same events of them: gakushoku events verify --deep (runbook lost-events.md)", plural(int64(l.disputed), "row"))

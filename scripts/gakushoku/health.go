@@ -34,7 +34,7 @@ Examples:
     gakushoku health wait https://example.com/prod/health/ready --timeout 2m`
 }
 
-// How often a server is asked, and how long it may take to answer.
+// How often a server is asked, and how long it may take to respond.
 const (
 	healthPause   = 200 * time.Millisecond
 	healthAnswer  = 5 * time.Second
@@ -102,19 +102,19 @@ func serverURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// unready is why a server is not ready: as a text for a person, in which details may be others
+// unready is why a server is not ready: as a text for a person, whose details may be others
 // each time (how late something is by now), and without them.
 type unready struct {
 	text, what string
 	refused    bool // nobody listens there
 }
 
-// unanswered is why there was no answer.
+// unanswered is why there was no response.
 func unanswered(err error) unready {
 	return unready{err.Error(), err.Error(), errors.Is(err, syscall.ECONNREFUSED)}
 }
 
-// ask asks once. It tells what is wrong when the server is not ready.
+// ask asks a server once whether it is ready, and if not, why.
 func ask(ctx context.Context, target string) (problem unready, ready bool) {
 	ctx, cancel := context.WithTimeout(ctx, healthAnswer)
 	defer cancel()
@@ -142,7 +142,7 @@ func ask(ctx context.Context, target string) (problem unready, ready bool) {
 	return unready{text: response.Status + details, what: response.Status + names}, false
 }
 
-// notReady lists the parts that a health report says are not well, with and without details.
+// notReady lists the failing parts of a health report, with and without details.
 func notReady(body []byte) (details, names string) {
 	var report health.Report
 	if json.Unmarshal(body, &report) != nil {

@@ -10,16 +10,16 @@ import (
 	"gakushoku/internal/event"
 )
 
-// shown is a terminal that is spared what could make a person read something else than is there: it
-// shows invisible and bidirectional characters, of ids, names and reasons, as \u202e. Files and pipes
-// get what is written.
+// shown is a terminal on which invisible and bidirectional characters appear as escapes such as
+// \u202e, so that ids, names and reasons cannot mislead a reader. Files and pipes receive what is
+// written.
 type shown struct {
 	terminal io.Writer
 	mu       sync.Mutex
-	rest     []byte // the beginning of a character
+	rest     []byte // the first bytes of an incomplete character
 }
 
-// showing is w, or shown when a person reads it.
+// showing returns w, wrapped as shown if it is a terminal.
 func showing(w io.Writer) io.Writer {
 	if !isTerminal(w) {
 		return w
@@ -27,10 +27,10 @@ func showing(w io.Writer) io.Writer {
 	return &shown{terminal: w}
 }
 
-// IsTerminal says so for those who ask before they write in colour.
+// IsTerminal reports true: isTerminal asks.
 func (s *shown) IsTerminal() bool { return true }
 
-// Fd is that of the terminal, for those who ask how large it is.
+// Fd returns the terminal's descriptor, for its size.
 func (s *shown) Fd() uintptr {
 	if file, ok := s.terminal.(interface{ Fd() uintptr }); ok {
 		return file.Fd()

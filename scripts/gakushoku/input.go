@@ -10,11 +10,11 @@ import (
 	"os"
 )
 
-// input opens the file to be read; "-" is standard input. Close it.
+// input opens a file for reading; "-" is standard input. The caller closes it.
 func (p *program) input(path string) (io.ReadCloser, error) {
 	if path == "-" {
 		in := bufio.NewReader(p.standardInput())
-		begins, _ := in.Peek(markSize) // a failure comes again with the next read
+		begins, _ := in.Peek(markSize) // the next read fails again
 		return io.NopCloser(in), checkBeginning(inputName(path), begins)
 	}
 	f, err := os.Open(path)
@@ -34,7 +34,8 @@ func (p *program) input(path string) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// foreign says what begins like this, and what to do with it. None of it can be an event.
+// foreign maps the first bytes of other formats to what they are and how to convert them. None can
+// begin an event.
 var foreign = []struct{ mark, what string }{
 	{"\xff\xfe", utf16}, {"\xfe\xff", utf16},
 	{"\x1f\x8b", "compressed with gzip: unpack it on the way, as in zcat FILE | gakushoku events import -"},
@@ -49,7 +50,7 @@ const (
 	markSize = 6 // bytes of the longest mark
 )
 
-// checkBeginning refuses what is no text.
+// checkBeginning refuses files that are not plain text.
 func checkBeginning(name string, begins []byte) error {
 	for _, f := range foreign {
 		if bytes.HasPrefix(begins, []byte(f.mark)) {
@@ -59,7 +60,7 @@ func checkBeginning(name string, begins []byte) error {
 	return nil
 }
 
-// beginning reads how a file begins, as far as that can be read twice.
+// beginning reads the first bytes of a file, if it can be read twice.
 func beginning(f io.ReaderAt) []byte {
 	mark := make([]byte, markSize)
 	n, _ := f.ReadAt(mark, 0)
@@ -84,7 +85,7 @@ func (p *program) standardInput() io.Reader {
 }
 
 // interruptible ends a read of standard input with the context. The read itself cannot be
-// ended: its goroutine is left behind, for the moment until the process is gone.
+// interrupted: its goroutine stays until the process ends.
 type interruptible struct {
 	ctx context.Context
 	r   io.Reader

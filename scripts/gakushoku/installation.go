@@ -15,8 +15,8 @@ type awsFlag struct {
 	AWS string `help:"Work on this CloudFormation stack instead of a data folder; credentials and region are found where AWS's own tools find them." name:"aws" env:"GAKUSHOKU_AWS_STACK" placeholder:"STACK"`
 }
 
-// withInstallation opens a data folder or a stack for f. A request that the installation refuses as senseless counts as
-// a usage error.
+// withInstallation opens a data folder or a stack for f. A request that the installation refuses as
+// senseless counts as a usage error.
 func (p *program) withInstallation(on awsFlag, f func(*operator.Installation) error) error {
 	return p.withPartly(on, embedded.AllParts, f)
 }

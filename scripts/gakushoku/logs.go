@@ -32,7 +32,7 @@ type logsCommand struct {
 	awsFlag
 }
 
-// sinceOnAWS is how far back CloudWatch looks when nobody says: it is paid by what it reads.
+// sinceOnAWS is how far back CloudWatch searches by default: it charges for what it reads.
 const sinceOnAWS = 24 * time.Hour
 
 func (logsCommand) Help() string {
@@ -58,7 +58,7 @@ Examples:
     gakushoku logs --text order-o1 --json`
 }
 
-// questionNames are the names that --question takes.
+// questionNames lists the names that --question accepts.
 func questionNames() string {
 	var names []string
 	for _, q := range logs.Questions() {
@@ -70,7 +70,7 @@ func questionNames() string {
 // slowFlag is --slow, alone or with a time: --slow=1s.
 type slowFlag time.Duration
 
-// IsBool tells kong that there need be no value.
+// IsBool tells kong that the value is optional.
 func (*slowFlag) IsBool() bool { return true }
 
 // Decode is kong.MapperValue.
@@ -121,17 +121,17 @@ func (c *logsCommand) Run(p *program) error {
 	return err
 }
 
-// saidNothing tells a person that no line was found, which nothing on standard output cannot.
+// saidNothing tells a person on standard error that no line was found.
 func (c *logsCommand) saidNothing(p *program, printer *logs.Printer) {
 	if printer.Lines() == 0 {
 		fmt.Fprintln(p.stderr, "No line of the log matches.")
 	}
 }
 
-// givenWith is the option that gives a question what it needs.
+// givenWith maps a question to the option that it needs.
 var givenWith = map[string]string{logs.QuestionOperation: "--correlation-id", logs.QuestionOrder: "--order"}
 
-// query is what is asked for.
+// query builds the query from the options.
 func (c *logsCommand) query() (logs.Query, error) {
 	query := logs.Query{CorrelationID: c.CorrelationID, Level: c.Level, Text: c.Text, Since: c.Since.Time, Until: c.Until.Time}
 	if err := query.Validate(); err != nil {
@@ -202,7 +202,7 @@ func (c *logsCommand) fromAWS(p *program, query logs.Query, last int, printer *l
 	if err != nil {
 		return err
 	}
-	// Emulators answer with lines that were not asked for.
+	// Emulators also return lines that do not match.
 	query.Since, query.Until = time.Time{}, time.Time{}
 	found, err := query.Of(lines)
 	if err != nil {

@@ -1,7 +1,6 @@
 // Command gakushoku is the operator's tool and the local server of the canteen: it serves the
-// whole system from one data folder, moves events in and out, rebuilds read models and finds
-// what happened in the logs. The work is done in the packages under internal; here is what a
-// person types and reads.
+// whole system from one data folder, moves events in and out, rebuilds read models and searches
+// the logs. The packages under internal do the work; this one is what a person types and reads.
 package main
 
 import (
@@ -12,8 +11,8 @@ import (
 	"syscall"
 )
 
-// collectLess lets garbage grow to four times what is kept, unless GOGC says otherwise. Bulk work
-// keeps little and lets go of much, page by page: a tenth of its time is saved for some 60 MB.
+// collectLess lets the heap grow to five times the live data before a collection, unless GOGC is
+// set. Bulk work discards its data page by page: this saves a tenth of its time for some 60 MB.
 func collectLess() {
 	const percent = 400
 	if os.Getenv("GOGC") == "" {
@@ -23,8 +22,8 @@ func collectLess() {
 
 func main() {
 	keepToUser()
-	// Whoever reads our output may leave (| head). Writing then fails with EPIPE, which ends a
-	// command in order; the signal would end it on the spot, with files half written behind it.
+	// The reader of our output may leave (| head). Writing then fails with EPIPE and the command
+	// ends in order; the signal would end it at once and leave half-written files.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	// A second signal ends the process at once.
@@ -32,8 +31,8 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// endings are the signals that end the program in order. A terminal that goes away is one, unless
-// the program was started to outlive it (nohup).
+// endings lists the signals that end the program in order. A closed terminal is one, unless the
+// program was started to outlive it (nohup).
 func endings() []os.Signal {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"text/tabwriter"
-
 	"gakushoku/internal/engine/verify"
 )
 
@@ -32,7 +29,7 @@ func (c *parkListCommand) Run(p *program) error {
 		if c.Name != "" {
 			names = []string{c.Name}
 		}
-		list := &parkedList{program: p, json: c.JSON, table: tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)}
+		list := &parkedList{program: p, json: c.JSON, table: newTable(p.stdout, "")}
 		for _, name := range names {
 			if err := m.EachParked(p.ctx, name, list.add); err != nil {
 				return err
@@ -42,11 +39,11 @@ func (c *parkListCommand) Run(p *program) error {
 	})
 }
 
-// parkedList writes streams as they are found.
+// parkedList prints streams as they are found.
 type parkedList struct {
 	*program
 	json  bool
-	table *tabwriter.Writer
+	table table
 	rows  int
 }
 
@@ -56,10 +53,10 @@ func (l *parkedList) add(r verify.ParkedRow) error {
 		return l.printLine(r)
 	}
 	if l.rows == 1 {
-		fmt.Fprintln(l.table, "TABLE\tSTREAM\tROW\tAT EVENT\tEVENT ID\tSINCE\tATTEMPTS\tREASON")
+		l.table.line("TABLE\tSTREAM\tROW\tAT EVENT\tEVENT ID\tSINCE\tATTEMPTS\tREASON")
 	}
-	_, err := fmt.Fprintf(l.table, "%s\t%s\t%d\t%d\t%s\t%s\t%d\t%s\n", r.Table, r.Stream, r.Version, r.EventVersion, orDash(r.EventID), r.Since, r.Attempts, plain(r.Reason))
-	return err
+	l.table.line("%s\t%s\t%d\t%d\t%s\t%s\t%d\t%s", r.Table, r.Stream, r.Version, r.EventVersion, orDash(r.EventID), r.Since, r.Attempts, plain(r.Reason))
+	return nil
 }
 
 func (l *parkedList) end() error {

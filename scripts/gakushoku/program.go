@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"text/tabwriter"
 	"time"
 
 	"github.com/mattn/go-isatty"
@@ -19,17 +20,51 @@ import (
 	"gakushoku/internal/operate/logs"
 )
 
-// program is what every command works with.
+// program is what every command uses.
 type program struct {
-	ctx            context.Context
-	stdin          io.Reader
-	stdout, stderr io.Writer
-	level          zerolog.Level
-	data           string // the data folder
-	dataGiven      bool   // it was typed
+	ctx       context.Context
+	stdin     io.Reader
+	stdout    *printed
+	stderr    io.Writer
+	level     zerolog.Level
+	data      string // the data folder
+	dataGiven bool   // it was typed
 }
 
-// isTerminal reports whether a person reads w.
+// printed is standard output. It remembers its first error, so that commands do not check every line;
+// run reports it when the command is over.
+type printed struct {
+	io.Writer
+	err error
+}
+
+// Write is io.Writer. Nothing is written after an error.
+func (o *printed) Write(p []byte) (n int, err error) {
+	if o.err == nil {
+		n, o.err = o.Writer.Write(p)
+	}
+	return n, o.err
+}
+
+// IsTerminal reports whether a person reads it.
+func (o *printed) IsTerminal() bool { return isTerminal(o.Writer) }
+
+// table is columns that are aligned. A line has tabs between its cells.
+type table struct{ *tabwriter.Writer }
+
+// newTable begins a table with its head, which may be "".
+func newTable(w io.Writer, head string) table {
+	t := table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	if head != "" {
+		t.line("%s", head)
+	}
+	return t
+}
+
+// line adds a line.
+func (t table) line(format string, args ...any) { fmt.Fprintf(t, format+"\n", args...) }
+
+// isTerminal reports whether w is a terminal.
 func isTerminal(w io.Writer) bool {
 	switch w := w.(type) {
 	case *os.File:
@@ -45,7 +80,7 @@ func colour(w io.Writer) bool {
 	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
-// logWriter is where log lines go: readable on a terminal, JSON for everything else.
+// logWriter returns where log lines go: readable on a terminal, JSON elsewhere.
 func (p *program) logWriter() io.Writer {
 	if !isTerminal(p.stderr) {
 		return p.stderr
@@ -53,7 +88,7 @@ func (p *program) logWriter() io.Writer {
 	return readableLog{logs.NewPrinter(p.stderr, false, colour(p.stderr))}
 }
 
-// readableLog writes log lines for a person. It is given whole lines.
+// readableLog formats log lines for a person. Each write is whole lines.
 type readableLog struct{ printer *logs.Printer }
 
 func (r readableLog) Write(lines []byte) (int, error) {
@@ -65,8 +100,8 @@ func (r readableLog) Write(lines []byte) (int, error) {
 	return len(lines), r.printer.Flush()
 }
 
-// withFolder opens the data folder for f, and closes it. Without create it must have been made:
-// a command that only reads makes no folder, and no files in an empty one.
+// withFolder opens the data folder for f, and closes it. Without create the folder must exist: a
+// command that only reads creates neither a folder nor files in an empty one.
 func (p *program) withFolder(create bool, f func(*embedded.Folder) error) error {
 	open := embedded.OpenExistingFolder
 	if create {
@@ -79,8 +114,8 @@ func (p *program) withFolder(create bool, f func(*embedded.Folder) error) error 
 	return errors.Join(f(folder), folder.Close())
 }
 
-// withParts opens the data folder for whoever needs only some parts of it, and says which of the
-// others cannot be opened.
+// withParts opens the data folder for a command that needs only some parts, and warns about others that
+// cannot be opened.
 func (p *program) withParts(needed embedded.Parts, f func(*embedded.Folder) error) error {
 	folder, err := embedded.OpenParts(p.ctx, p.data, needed)
 	if err != nil {
@@ -95,6 +130,15 @@ func (p *program) withParts(needed embedded.Parts, f func(*embedded.Folder) erro
 func (p *program) printf(format string, args ...any) error {
 	_, err := fmt.Fprintf(p.stdout, format, args...)
 	return err
+}
+
+// present prints what a command found: v as JSON for scripts, or what show prints for a person.
+func (p *program) present(asJSON bool, v any, show func()) error {
+	if asJSON {
+		return p.printJSON(v)
+	}
+	show()
+	return p.stdout.err
 }
 
 // printJSON writes v for scripts.
@@ -112,7 +156,7 @@ func (p *program) printLine(v any) error {
 	return encoder.Encode(v)
 }
 
-// longAgo is a duration in form. One that cannot be parsed all the same is too long.
+// longAgo matches the form of a duration. One that still cannot be parsed is too long.
 var longAgo = regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(h|m|s|ms|us|µs|ns))+$`)
 
 // moment is a flag that takes a time, or how long ago it was.
@@ -132,12 +176,12 @@ func (m *moment) UnmarshalText(text []byte) error {
 		return fmt.Errorf("%q is neither a time such as 2026-01-24T09:00:00+09:00 nor how long ago, such as 90m", text)
 	}
 	if m.Time = at.Time(); m.IsZero() {
-		m.Time = m.Add(1) // the same millisecond, and not what stands for "not given"
+		m.Time = m.Add(1) // the same millisecond, but not the zero time, which means "not given"
 	}
 	return nil
 }
 
-// instant is the moment for comparing with events; not set when it was not given.
+// instant is the moment as events have it; 0 when it was not given.
 func (m moment) instant() event.Instant {
 	if m.IsZero() {
 		return 0

@@ -15,11 +15,10 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// progress tells how far a replay has come: as a bar to a person, as log lines to everything
-// else.
+// progress shows how far a replay is: as a bar on a terminal, as log lines elsewhere.
 type progress struct {
 	name   string
-	size   int64 // of the file in bytes; 0 when nobody knows
+	size   int64 // of the file in bytes; 0 when it is unknown
 	out    io.Writer
 	bars   *mpb.Progress // nil without a terminal
 	bar    *mpb.Bar
@@ -27,8 +26,8 @@ type progress struct {
 	begun  time.Time
 }
 
-// newProgress takes the size of a file for the time left. Without wantBar, because log lines
-// would run through it, there is no bar.
+// newProgress estimates the time left from the size of a file. Pass wantBar false where log lines would
+// break the bar.
 func newProgress(p *program, name string, in io.Reader, wantBar bool) *progress {
 	g := &progress{name: name}
 	if f, ok := in.(*os.File); ok {
@@ -48,7 +47,7 @@ func (g *progress) start(ctx context.Context) {
 		observe.Logger(ctx).Info().Str("from", g.name).Int64("bytes", g.size).Msg("reproject:start")
 		return
 	}
-	// The bar does not end with ctx: end does it, whatever happened.
+	// The bar does not end with ctx, but in end, whatever happened.
 	g.bars = mpb.New(mpb.WithOutput(g.out), mpb.WithWidth(60), mpb.WithAutoRefresh())
 	left := decor.Name("")
 	if g.size > 0 {

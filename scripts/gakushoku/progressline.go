@@ -9,8 +9,8 @@ import (
 	"gakushoku/internal/engine/eventio"
 )
 
-// progressLine tells how far a long command is: a person sees one line of the terminal that is
-// written again and again, everything else gets a line on standard error now and then.
+// progressLine shows how far a long command is: on a terminal as one line that is overwritten,
+// elsewhere as a line on standard error from time to time.
 type progressLine struct {
 	out      io.Writer
 	terminal bool
@@ -20,11 +20,11 @@ type progressLine struct {
 	mu    sync.Mutex
 	shown time.Time
 	name  string    // of the step
-	begun time.Time // when it was first told of
+	begun time.Time // when it was first reported
 	from  int64     // how much was done then
 }
 
-// How often the line is written: a person cannot read faster, and a log need not grow.
+// How often the line is written: as fast as a person reads, and seldom enough for a log.
 const (
 	lineEvery      = 100 * time.Millisecond
 	plainLineEvery = 10 * time.Second
@@ -38,7 +38,7 @@ func newProgressLine(p *program) *progressLine {
 	return l
 }
 
-// show writes the line when it is time.
+// show writes the line, unless it was written just now.
 func (l *progressLine) show(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,7 +59,7 @@ func (l *progressLine) write(format string, args ...any) {
 	fmt.Fprintln(l.out, text)
 }
 
-// step tells of a step of which the whole is known, with its rate and the time left.
+// step shows a step of known size, with its rate and the time left.
 func (l *progressLine) step(name string, done, total int64, unit string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -84,7 +84,7 @@ func paceText(done, total, since int64, took time.Duration, unit string) string 
 	return fmt.Sprintf("%s, %.0f/s, %s left", text, perSecond, left.Round(time.Second))
 }
 
-// importing tells of an import.
+// importing shows an import.
 func (l *progressLine) importing() func(eventio.Progress) {
 	units := map[string]string{eventio.StepCheck: "byte", eventio.StepCompare: "stream", eventio.StepAppend: "event"}
 	return func(p eventio.Progress) { l.step(p.Step, p.Done, p.Total, units[p.Step]) }

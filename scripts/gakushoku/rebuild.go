@@ -97,11 +97,7 @@ func (c *rebuildCommand) rebuild(p *program, i *operator.Installation, name stri
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		err = p.printJSON(run)
-	} else {
-		err = p.showRun(&run, time.Since(started), c.AWS)
-	}
+	err = p.present(c.JSON, run, func() { p.showRun(&run, time.Since(started), c.AWS) })
 	if err == nil && run.Heal != nil && run.Heal.Disputed > 0 {
 		return fmt.Errorf("%s left alone, since the event store and the log do not have the same events of them (%s): gakushoku events verify --deep", plural(int64(run.Heal.Disputed), "row"), run.Heal.DisputedSample[0])
 	}
@@ -111,13 +107,13 @@ func (c *rebuildCommand) rebuild(p *program, i *operator.Installation, name stri
 	return err
 }
 
-// stoppedInSoak tells whoever stops a run after its switch where that leaves readers.
+// stoppedInSoak is the error of a run that was stopped after its switch; it says what readers see.
 func stoppedInSoak(run *rebuild.Run) error {
 	return fmt.Errorf("stopped in the soak of run %s: readers are on %s, and the version before is kept and still written; \"projection cleanup %s\" drops it, \"projection rollback %s\" goes back to it, \"projection rebuild %s --resume last\" goes on with the soak",
 		run.ID, run.Table(), run.Projection, run.Projection, run.Projection)
 }
 
-// runToResume is the id of a run that is named, or of the last one that is under way.
+// runToResume returns the id of a named run, or of the last one that has not ended.
 func (p *program) runToResume(i *operator.Installation, name, runID string) (string, error) {
 	if runID != "last" {
 		return runID, nil
@@ -129,7 +125,7 @@ func (p *program) runToResume(i *operator.Installation, name, runID string) (str
 	var last *rebuild.UnderWay
 	for _, projected := range status.Projections {
 		for k := range projected.Runs {
-			// One that nobody works on is meant, rather than one that somebody does.
+			// Prefer a run that no process works on.
 			if run := &projected.Runs[k]; projected.Name == name && (last == nil || last.AtWork || !run.AtWork) {
 				last = run
 			}
@@ -159,7 +155,7 @@ func (c *rebuildCommand) request(name string) rebuild.Request {
 	return r
 }
 
-// runRebuild runs a request, or goes on with a run, and shows how far it has come.
+// runRebuild carries a request out, or resumes a run, and shows its progress.
 func (p *program) runRebuild(i *operator.Installation, request rebuild.Request, resume string) (run rebuild.Run, err error) {
 	show := newRebuildProgress(p, request.Projection)
 	defer func() { show.end(err) }()
@@ -169,7 +165,7 @@ func (p *program) runRebuild(i *operator.Installation, request rebuild.Request, 
 	return i.Rebuild(p.ctx, request, show.options())
 }
 
-// healInconsistent repairs the rows that are wrong, in every version that live delivery writes.
+// healInconsistent heals the wrong rows of every version that live delivery writes.
 func (p *program) healInconsistent(m *verify.ReadModels, name string, asJSON bool) error {
 	versions, err := m.Live(p.ctx, name)
 	if err != nil {
@@ -192,46 +188,42 @@ func (p *program) healInconsistent(m *verify.ReadModels, name string, asJSON boo
 	return errors.Join(unsound...)
 }
 
-// showRun tells what a run has done.
-func (p *program) showRun(r *rebuild.Run, took time.Duration, onAWS string) error {
+// showRun prints what a run has done.
+func (p *program) showRun(r *rebuild.Run, took time.Duration, onAWS string) {
 	switch r.Mode {
 	case rebuild.ModeHeal:
-		return p.printf("%s: %s folded again in %s, %d of them set aside\n", r.Projection, plural(int64(r.Heal.Streams), "stream"), versionNames(r.Projection, r.Heal.Versions), r.Heal.Parked)
+		p.printf("%s: %s folded again in %s, %d of them set aside\n", r.Projection, plural(int64(r.Heal.Streams), "stream"), versionNames(r.Projection, r.Heal.Versions), r.Heal.Parked)
 	case rebuild.ModeDryRun:
-		return p.showDryRun(r, took, onAWS)
+		p.showDryRun(r, took, onAWS)
 	case rebuild.ModeScratch:
 		replaced := ""
 		if len(r.Dropped) > 0 {
 			replaced = fmt.Sprintf("; %s, which showed a moment before, is dropped for it: there is one at a time", versionNames(r.Projection, r.Dropped))
 		}
-		return p.printf("%s: %s in %s, as of %s; nobody is switched to it, \"gakushoku projection cleanup %s\" drops it%s\n",
+		p.printf("%s: %s in %s, as of %s; nobody is switched to it, \"gakushoku projection cleanup %s\" drops it%s\n",
 			r.Projection, plural(r.Replay.Rows, "row"), r.Table(), until(r), r.Projection, replaced)
+	default:
+		p.showFullRun(r, took)
 	}
-	if err := p.printf("%s: %s, %s in %s, which replaces version %d, in %s\n", r.Projection, plural(r.Plan.Events, "event"), plural(r.Replay.Rows, "row"), r.Table(), cmp.Or(r.Replaced, r.FromVersion), took.Round(time.Millisecond)); err != nil {
-		return err
-	}
-	if err := p.showVerification(r); err != nil {
-		return err
-	}
-	if len(r.Dropped) > 0 {
-		if err := p.printf("dropped %s\n", versionNames(r.Projection, r.Dropped)); err != nil {
-			return err
-		}
-	}
-	if r.Request.Soak != nil {
-		return nil
-	}
-	if r.Replaced == 0 {
-		return nil
-	}
-	return p.printf("%s-v%d is kept and still written: \"rollback %s\" goes back to it, \"cleanup %s\" drops it\n", r.Projection, r.Replaced, r.Projection, r.Projection)
 }
 
-// showVerification tells what the verification of the new version has shown.
-func (p *program) showVerification(r *rebuild.Run) error {
+// showFullRun prints what a run has done that has switched readers.
+func (p *program) showFullRun(r *rebuild.Run, took time.Duration) {
+	p.printf("%s: %s, %s in %s, which replaces version %d, in %s\n", r.Projection, plural(r.Plan.Events, "event"), plural(r.Replay.Rows, "row"), r.Table(), cmp.Or(r.Replaced, r.FromVersion), took.Round(time.Millisecond))
+	p.showVerification(r)
+	if len(r.Dropped) > 0 {
+		p.printf("dropped %s\n", versionNames(r.Projection, r.Dropped))
+	}
+	if r.Request.Soak == nil && r.Replaced != 0 {
+		p.printf("%s-v%d is kept and still written: \"rollback %s\" goes back to it, \"cleanup %s\" drops it\n", r.Projection, r.Replaced, r.Projection, r.Projection)
+	}
+}
+
+// showVerification prints the outcome of verifying the new version.
+func (p *program) showVerification(r *rebuild.Run) {
 	v := r.Verify
 	if v == nil {
-		return nil
+		return
 	}
 	sample := ""
 	if r.Request.Sample > 0 && r.Request.Sample < 1 {
@@ -246,14 +238,11 @@ func (p *program) showVerification(r *rebuild.Run) error {
 	if old.Unreadable != "" {
 		against = "not compared, it cannot be read: " + plain(old.Unreadable)
 	}
-	err := p.printf("verified %s and %s%s: %s, %d brought in late, %d parked\nagainst version %d: %s\n",
+	p.printf("verified %s and %s%s: %s, %d brought in late, %d parked\nagainst version %d: %s\n",
 		plural(v.Rows, "row"), plural(v.Events, "event"), sample, verdict, v.Healed, v.Parked, r.FromVersion, against)
 	for _, row := range old.Sample {
-		if err == nil {
-			err = p.printf("  %s\n", plain(row))
-		}
+		p.printf("  %s\n", plain(row))
 	}
-	return err
 }
 
 func until(r *rebuild.Run) string {
@@ -263,8 +252,8 @@ func until(r *rebuild.Run) string {
 	return r.Request.Until.String()
 }
 
-// showDryRun tells what a rebuild would do.
-func (p *program) showDryRun(r *rebuild.Run, took time.Duration, onAWS string) error {
+// showDryRun prints what a rebuild would do.
+func (p *program) showDryRun(r *rebuild.Run, took time.Duration, onAWS string) {
 	here := ""
 	if onAWS == "" {
 		here = fmt.Sprintf("here     about %s\n", estimateHere(took))
@@ -273,7 +262,7 @@ func (p *program) showDryRun(r *rebuild.Run, took time.Duration, onAWS string) e
 	if e == nil {
 		e = &rebuild.Estimate{}
 	}
-	err := p.printf(`%s, a dry run: nothing was written
+	p.printf(`%s, a dry run: nothing was written
 events   %d in %s of the log (%s compressed), up to number %d
 rows     %d (%s), in %s; the largest takes %s of memory
 parked   %d
@@ -282,21 +271,18 @@ parked   %d
 		r.Replay.Rows, sizeOf(r.Replay.RowBytes), plural(int64(r.Plan.Parts), "part"), sizeOf(r.Replay.LargestPart),
 		r.Replay.Parked, here, time.Duration(e.Seconds)*time.Second, orDash(e.Binds), e.WriteUnits, e.USD)
 	for _, poison := range r.Replay.ParkedSample {
-		if err == nil {
-			err = p.printf("         %s\n", plain(poison))
-		}
+		p.printf("         %s\n", plain(poison))
 	}
-	return err
 }
 
-// estimateHere is about how long the same run takes in this process with writing, joining and
-// verifying: as long again as the folding for each of the first and the last, and the wait.
+// estimateHere estimates how long the run takes in this process when it also writes, joins and
+// verifies: writing and verifying each take as long as folding, and joining waits.
 func estimateHere(took time.Duration) time.Duration {
 	const joining = 5 * time.Second
 	return (3*took + joining).Round(time.Second)
 }
 
-// sizeOf is a number of bytes as one says it.
+// sizeOf formats a number of bytes.
 func sizeOf(n int64) string {
 	const units = "kMGT"
 	if n < 1000 {

@@ -16,8 +16,8 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// rebuildProgress tells how far a rebuild has come: a person sees a line for each step, and one
-// for each part that is being worked on; everything else gets a log line now and then.
+// rebuildProgress shows how far a rebuild is: on a terminal a line for each step and each part in
+// progress, elsewhere a log line from time to time.
 type rebuildProgress struct {
 	ctx  context.Context
 	name string
@@ -29,7 +29,7 @@ type rebuildProgress struct {
 	logged time.Time
 }
 
-// progressEvery is how often a log line tells how far a step is.
+// progressEvery is how often a step's progress is logged.
 const progressEvery = 5 * time.Second
 
 func newRebuildProgress(p *program, name string) *rebuildProgress {
@@ -45,7 +45,7 @@ func (g *rebuildProgress) options() operator.RebuildOptions {
 	return operator.RebuildOptions{Progress: g.report}
 }
 
-// report takes what the engine tells.
+// report receives the engine's progress.
 func (g *rebuildProgress) report(p rebuild.Progress) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -61,7 +61,7 @@ func (g *rebuildProgress) report(p rebuild.Progress) {
 	}
 }
 
-// finish ends the line of the step, whole or cut off.
+// finish ends the line of the step, complete or cut off.
 func (g *rebuildProgress) finish(done bool) {
 	if g.step != nil {
 		g.step.finish(done)
@@ -69,7 +69,7 @@ func (g *rebuildProgress) finish(done bool) {
 	g.step = nil
 }
 
-// end ends the last step: where the run failed, its line stays as it was.
+// end ends the last step. If the run failed, its line stays as it was.
 func (g *rebuildProgress) end(err error) {
 	g.mu.Lock()
 	g.finish(err == nil)
@@ -79,7 +79,7 @@ func (g *rebuildProgress) end(err error) {
 	}
 }
 
-// stepProgress is one step. Its numbers are read by the goroutine that draws.
+// stepProgress is one step. The drawing goroutine reads its numbers.
 type stepProgress struct {
 	name, projection string
 	bars             *mpb.Progress
@@ -110,7 +110,7 @@ func newStepProgress(bars *mpb.Progress, name, projection string) *stepProgress 
 	return s
 }
 
-// add takes a report on the step or one of its parts.
+// add receives the progress of the step or of one of its parts.
 func (s *stepProgress) add(p rebuild.Progress) {
 	if p.Part == "" {
 		s.set(p.Done, p.Total, p.Unit)
@@ -145,13 +145,13 @@ func (s *stepProgress) set(done, total int64, unit string) {
 		s.unit.Store(unit)
 	}
 	if s.bar != nil && total > 0 {
-		// The bar is full when the step is over, not when its last part says so.
+		// The bar is full when the step ends, not when its last part does.
 		s.bar.SetTotal(total+1, false)
 		s.bar.SetCurrent(min(done, total))
 	}
 }
 
-// done is how much of the part is done, in the step's unit.
+// done returns how much of the part is done, in the step's unit.
 func (p *partProgress) done() int64 {
 	last := p.last.Load()
 	switch {
@@ -187,7 +187,7 @@ func (s *stepProgress) percent(decor.Statistics) string {
 	return ""
 }
 
-// rate is "123456 events/s, 12s left", or for how long the step goes on.
+// rate is "123456 events/s, 12s left", or how long the step has taken so far.
 func (s *stepProgress) rate(decor.Statistics) string {
 	if took := s.took.Load(); took > 0 {
 		return time.Duration(took).Round(time.Millisecond).String()
@@ -203,7 +203,7 @@ func (s *stepProgress) rate(decor.Statistics) string {
 	return fmt.Sprintf("%.0f %s/s, %s left", perSecond, s.unit.Load(), left.Round(time.Second))
 }
 
-// pace is the rate and the time left, if they are known.
+// pace returns the rate and the time left, if they are known.
 func (s *stepProgress) pace(elapsed time.Duration) (perSecond float64, left time.Duration, known bool) {
 	done, total := s.done.Load(), s.total.Load()
 	if done <= 0 || total <= 0 || elapsed <= 0 {

@@ -66,7 +66,7 @@ func (c *reprojectCommand) intoFolder(p *program) error {
 	}
 	return p.withFolder(true, func(folder *embedded.Folder) error {
 		started := time.Now()
-		// Whatever the file holds is replayed: a payment of an unknown order is a warning.
+		// An event that cannot be applied, such as the payment of an unknown order, is only a warning.
 		run, err := p.runRebuild(folder.Installation, rebuild.Request{Projection: readmodel.OrdersName, AllowParked: math.MaxInt}, "")
 		if err != nil {
 			return err
@@ -79,8 +79,7 @@ func (c *reprojectCommand) intoFolder(p *program) error {
 	})
 }
 
-// maxWarnings bounds the warnings about single streams after a replay; the summary counts
-// them all.
+// maxWarnings bounds the warnings about single streams after a replay; the summary counts all.
 const maxWarnings = 100
 
 // replay makes the rows.
@@ -123,7 +122,7 @@ func (c *reprojectCommand) replay(p *program) (*replay.Result, time.Duration, er
 	return result, took, nil
 }
 
-// warn logs what is not in the rows, for whoever has no line for every event.
+// warn logs the streams whose rows are incomplete, when there is no log line for every event.
 func warn(ctx context.Context, result *replay.Result) {
 	log := observe.Logger(ctx)
 	for _, s := range result.Parked[:min(len(result.Parked), maxWarnings)] {
@@ -163,10 +162,10 @@ func (l *badList) tell() {
 	}
 }
 
-// maxPrinted is how many rows are printed when nobody said where to put them.
+// maxPrinted is how many rows are printed without --out.
 const maxPrinted = 20
 
-// deliver tells what came of the replay and puts the rows where they belong.
+// deliver prints a summary and writes the rows where they belong.
 func (c *reprojectCommand) deliver(p *program, result *replay.Result, took time.Duration) error {
 	text := c.summary(result, took)
 	switch {
@@ -192,14 +191,14 @@ func (c *reprojectCommand) deliver(p *program, result *replay.Result, took time.
 	return err
 }
 
-// summary is the line that every replay ends with.
+// summary is the last line of every replay.
 func (c *reprojectCommand) summary(r *replay.Result, took time.Duration) string {
 	text := fmt.Sprintf("%s: count %s, size %s, in %s (%.0f events/s)", inputName(c.From), plural(r.Events, "event"), plural(int64(r.Len()), "row"),
 		took.Round(time.Millisecond), float64(r.Events)/max(took.Seconds(), 1e-9))
 	return text + leftOut(r) + "\n"
 }
 
-// leftOut tells what is not in the rows; nothing when all is.
+// leftOut says which events are not in the rows; "" when all are.
 func leftOut(r *replay.Result) string {
 	text := ""
 	add := func(n int64, what, why string) {
@@ -215,7 +214,7 @@ func leftOut(r *replay.Result) string {
 	return text
 }
 
-// setAside tells how many streams are not in the rows to their end; nothing of none.
+// setAside says how many streams are incomplete in the rows; "" for none.
 func setAside(streams int) string {
 	if streams == 0 {
 		return ""
@@ -223,8 +222,8 @@ func setAside(streams int) string {
 	return "; " + plural(int64(streams), "stream") + " set aside (see the warnings)"
 }
 
-// replaceFile writes a file beside path and then puts it in its place, so that nobody sees
-// half of it. What is not a regular file, such as a pipe, is written to as it is.
+// replaceFile writes a file beside path and then renames it to path, so that a half-written file is
+// never seen. Anything but a regular file, such as a pipe, is written to directly.
 func replaceFile(path string, write func(io.Writer) error) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		if info.IsDir() {

@@ -10,7 +10,7 @@ import (
 	"gakushoku/internal/engine/replay"
 )
 
-// counted counts the bytes that pass.
+// counted counts the bytes that are written through it.
 type counted struct {
 	w io.Writer
 	n int64
@@ -22,8 +22,8 @@ func (c *counted) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// writeRows writes rows as JSONL, in the order in which their streams began, and returns how
-// many bytes they are.
+// writeRows writes rows as JSONL, in the order in which their streams began, and returns the number
+// of bytes.
 func writeRows(ctx context.Context, w io.Writer, result *replay.Result) (int64, error) {
 	bytes := &counted{w: w}
 	out := bufio.NewWriterSize(bytes, 1<<20)

@@ -19,18 +19,18 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// The exit codes. Commands that judge (verify) end with exitFailed when what they looked at is
-// not sound, and with exitUnknown when they could not tell. A data folder that is not there, cannot
-// be opened, or has lost events, is exitUnknown for every command.
+// The exit codes. Commands that judge (verify) end with exitFailed when what they checked is not
+// sound, and with exitUnknown when they could not find out. A data folder that is missing, cannot
+// be opened or has lost events is exitUnknown for every command.
 const (
 	exitDone    = 0
 	exitFailed  = 1
 	exitUsage   = 2
 	exitUnknown = 2
-	exitNotYet  = 3 // what was asked for has not come yet, and is to come
+	exitNotYet  = 3 // what was asked for is still to come
 )
 
-// commandLine is everything that can be typed.
+// commandLine declares all commands and options.
 type commandLine struct {
 	Data     string `help:"Data folder: events, read models, logs. Default: ${default}." default:"gakushoku-data" env:"GAKUSHOKU_DATA" placeholder:"DIR" short:"d"`
 	LogLevel string `help:"Lowest level that is logged: trace, debug, info, warn or error. Default: ${default}." default:"info" env:"GAKUSHOKU_LOG_LEVEL" placeholder:"LEVEL"`
@@ -51,21 +51,25 @@ type commandLine struct {
 	Version    versionCommand     `cmd:"" help:"Print the version of this program."`
 }
 
-// usageError is a mistake in what was typed that kong cannot see.
+// description is shown above the commands.
+const description = `The canteen's orders as events: serve them, move them, repair what is made of them.
+
+Three commands fold events into rows. "reproject" folds the events of a file, and prints or writes the rows. "projection rebuild" folds an installation's log into a new version of a read model beside the live one, and switches readers to it. "events replay" folds the log up to a moment, and changes nothing.`
+
+// usageError is a usage mistake that kong cannot detect.
 type usageError struct{ text string }
 
 func (e *usageError) Error() string { return e.text }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
-// unknownError says that a command could not find out what it was asked.
+// unknownError means that a command could not find out what it was asked.
 type unknownError struct{ cause error }
 
 func (e *unknownError) Error() string { return "could not tell: " + e.cause.Error() }
 func (e *unknownError) Unwrap() error { return e.cause }
 
-// couldNotTell marks the failure of a command that judges; mistakes in what was typed stay as
-// they are.
+// couldNotTell marks the failure of a command that judges. Usage mistakes stay as they are.
 func couldNotTell(err error) error {
 	var usage *usageError
 	if err == nil || errors.As(err, &usage) {
@@ -74,7 +78,7 @@ func couldNotTell(err error) error {
 	return &unknownError{err}
 }
 
-// exited is how kong's --help ends the parsing: kong wants to leave the process.
+// exited is panicked with where kong would exit the process, as after --help.
 type exited int
 
 // run is the whole program. It returns the exit code.
@@ -91,7 +95,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	stdout, stderr = showing(stdout), showing(stderr)
 	var line commandLine
 	parser, err := kong.New(&line, kong.Name("gakushoku"),
-		kong.Description("The canteen's orders as events: serve them, move them, repair what is made of them."),
+		kong.Description(description),
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exited(code)) }),
 		kong.Vars{"questions": questionNames(), "slow": observe.Slow.String()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}))
@@ -109,10 +113,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		err = parsed.Run(p)
 	}
+	if p.stdout.err != nil && !errors.Is(err, p.stdout.err) {
+		err = p.stdout.err
+	}
 	return p.ended(err, parsed.Command())
 }
 
-// ended turns the outcome of a command into the exit code, and tells about it.
+// ended prints the error of a command and returns the exit code.
 func (p *program) ended(err error, command string) int {
 	var usage *usageError
 	var unknown *unknownError
@@ -134,7 +141,7 @@ func (p *program) ended(err error, command string) int {
 	return fail(p.stderr, err)
 }
 
-// isUnusable reports whether a data folder cannot be used as it is.
+// isUnusable reports whether an error means that a data folder cannot be used as it is.
 func isUnusable(err error) bool {
 	return errors.Is(err, embedded.ErrNoFolder) || errors.Is(err, embedded.ErrEventsLost) || errors.Is(err, embedded.ErrOtherUser) || errors.Is(err, embedded.ErrNotOpened) ||
 		errors.Is(err, eventstore.ErrOtherStore)
@@ -149,7 +156,7 @@ func wordsBeforeArguments(words []string) int {
 	return len(words)
 }
 
-// helpCommand is where to read about the command whose arguments were wrong.
+// helpCommand returns the help command for the command whose arguments were wrong.
 func helpCommand(err error) string {
 	var parse *kong.ParseError
 	if errors.As(err, &parse) && parse.Context != nil {
@@ -165,12 +172,12 @@ func fail(stderr io.Writer, err error) int {
 	return exitFailed
 }
 
-// advice says what to do about a failure of the operating system, which only says what is wrong.
+// advice says what to do about an error of the operating system.
 func advice(err error) string {
 	var network *net.OpError
 	switch {
 	case errors.As(err, &network):
-		return "" // whoever listens or calls has said more
+		return "" // the error already has advice
 	case errors.Is(err, syscall.ENOSPC):
 		return ": the disk is full, make room on it"
 	case errors.Is(err, syscall.EROFS):
@@ -188,14 +195,14 @@ func failUsage(stderr io.Writer, err error, help string) int {
 	return exitUsage
 }
 
-// oneLine is an error as one line, whatever was joined to it.
+// oneLine puts an error, which may be joined from several, on one line.
 func oneLine(err error) string {
 	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 }
 
-// newProgram makes what every command works with. It returns a program even with an error.
+// newProgram returns what every command uses. It returns a program even with an error.
 func newProgram(ctx context.Context, line *commandLine, parsed *kong.Context, stdin io.Reader, stdout, stderr io.Writer) (*program, error) {
-	p := &program{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, data: line.Data, dataGiven: given(parsed, "data")}
+	p := &program{ctx: ctx, stdin: stdin, stdout: &printed{Writer: stdout}, stderr: stderr, data: line.Data, dataGiven: given(parsed, "data")}
 	level, err := observe.ParseLevel(line.LogLevel)
 	if err != nil {
 		return p, usagef("--log-level: %v", err)
@@ -205,7 +212,7 @@ func newProgram(ctx context.Context, line *commandLine, parsed *kong.Context, st
 		return p, usagef("--data is empty: name a folder, or unset GAKUSHOKU_DATA")
 	}
 	if isTerminal(stderr) && level == zerolog.InfoLevel {
-		// A person is told by the commands themselves how they get on.
+		// On a terminal the commands themselves show their progress.
 		level = zerolog.WarnLevel
 	}
 	logger := observe.NewLogger(p.logWriter(), level, "cli")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"text/tabwriter"
 
 	"gakushoku/internal/app/operator"
 	"gakushoku/internal/engine/rebuild"
@@ -33,19 +32,15 @@ func (c *runsCommand) Run(p *program) error {
 		if err != nil {
 			return err
 		}
-		table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-		if !c.JSON {
-			fmt.Fprintln(table, "RUN\tSTARTED\tKIND\tVERSION\tLAST STEP\tOUTCOME")
+		if c.JSON {
+			for k := range past {
+				p.printLine(past[k])
+			}
+			return nil
 		}
+		table := newTable(p.stdout, "RUN\tSTARTED\tKIND\tVERSION\tLAST STEP\tOUTCOME")
 		for k := range past {
-			if c.JSON {
-				err = p.printLine(past[k])
-			} else {
-				_, err = fmt.Fprintln(table, pastLine(&past[k]))
-			}
-			if err != nil {
-				return err
-			}
+			table.line("%s", pastLine(&past[k]))
 		}
 		return table.Flush()
 	})

@@ -35,7 +35,7 @@ Examples:
     OTEL_METRICS_EXPORTER=otlp,prometheus OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 gakushoku serve`
 }
 
-// defaultOpsAddr is where /metrics is unless somebody says otherwise, or another server is there.
+// defaultOpsAddr is where /metrics is by default, unless another server has that port.
 const defaultOpsAddr = "127.0.0.1:8081"
 
 func (c *serveCommand) Run(p *program) error {
@@ -46,7 +46,7 @@ func (c *serveCommand) Run(p *program) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	out := sink.New(p.stdout, sink.Options{Name: "stdout", Level: p.level})
+	out := sink.New(p.stdout.Writer, sink.Options{Name: "stdout", Level: p.level})
 	hurry, done := secondSignal()
 	defer done()
 	err = embedded.Serve(p.ctx, embedded.ServeOptions{
@@ -55,11 +55,11 @@ func (c *serveCommand) Run(p *program) error {
 	})
 	last, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), time.Second)
 	defer cancel()
-	out.Close(last) //nolint:errcheck // nobody reads it
+	out.Close(last) //nolint:errcheck // the process is about to end
 	return err
 }
 
-// check refuses what the network would take for something else.
+// check refuses addresses that the network would take for something else.
 func (c *serveCommand) check() error {
 	switch {
 	case c.Addr == "": // any port of every address
@@ -84,7 +84,7 @@ func (c *serveCommand) opsAddr() string {
 	return c.OpsAddr
 }
 
-// announce says where the server is. A default address that was taken is said.
+// announce prints the server's addresses, and whether the default one was taken.
 func (c *serveCommand) announce(out io.Writer, data, url string, ops embedded.Operators) {
 	text := fmt.Sprintf("gakushoku serves %s from %s\n", url, data)
 	switch {
@@ -99,7 +99,8 @@ func (c *serveCommand) announce(out io.Writer, data, url string, ops embedded.Op
 	io.WriteString(out, text) //nolint:errcheck // a sink does not fail
 }
 
-// secondSignal is closed by the second signal to end; after done a signal ends the process at once.
+// secondSignal returns a channel that the second signal closes; after done a signal ends the
+// process at once.
 func secondSignal() (second <-chan struct{}, done func()) {
 	signals, hurry, over := make(chan os.Signal, 2), make(chan struct{}), make(chan struct{})
 	signal.Notify(signals, endings()...)
@@ -117,7 +118,8 @@ func secondSignal() (second <-chan struct{}, done func()) {
 	return hurry, sync.OnceFunc(func() { close(over) })
 }
 
-// parseKeys reads NAME=KEY pairs into names by key; no text is no keys. Its errors tell no key.
+// parseKeys reads NAME=KEY pairs into names by key; empty text is no keys. Its errors do not
+// contain keys.
 func parseKeys(text string) (map[string]string, error) {
 	keys := map[string]string{}
 	for i, pair := range strings.Split(text, ",") {

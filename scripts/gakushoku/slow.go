@@ -32,18 +32,15 @@ Examples:
     gakushoku slow --since 3h --aws canteen`
 }
 
-// slowReport is what is shown.
+// slowReport is the output of the command.
 type slowReport struct {
 	Operations []spans.Operation `json:"operations"`
 	Source     spans.Source      `json:"source"`
 }
 
 func (c *slowCommand) Run(p *program) error {
-	switch {
-	case c.Limit < 1:
-		return usagef("--limit must be at least 1, not %d", c.Limit)
-	case c.TraceURL != "" && !timeline.NamesTrace(c.TraceURL):
-		return usagef("--trace-url: %q has no %s", c.TraceURL, timeline.TraceIDPlace)
+	if err := checkTraceURL(c.Limit, c.TraceURL); err != nil {
+		return err
 	}
 	return p.withPartly(c.awsFlag, 0, func(i *operator.Installation) error {
 		if c.TraceURL == "" {
@@ -62,17 +59,14 @@ func (c *slowCommand) Run(p *program) error {
 		operations = append([]spans.Operation{}, operations[:min(c.Limit, len(operations))]...)
 		report := slowReport{operations, source}
 		report.link(c.TraceURL)
-		if c.JSON {
-			return p.printJSON(report)
-		}
-		if err := showSlow(p.stdout, &report, c.Since.Time); err != nil {
-			return err
-		}
-		return showNotes(p.stdout, c.notes(&report))
+		return p.present(c.JSON, report, func() {
+			showSlow(p.stdout, &report, c.Since.Time)
+			showNotes(p.stdout, c.notes(&report))
+		})
 	})
 }
 
-// notes say what is not in a report.
+// notes say what a report lacks.
 func (c *slowCommand) notes(r *slowReport) []string {
 	switch {
 	case len(r.Operations) == 0 || r.Source == spans.FromSpans:
@@ -83,7 +77,7 @@ func (c *slowCommand) notes(r *slowReport) []string {
 	return []string{"no spans were kept since then (nothing has failed or was slower than GAKUSHOKU_TRACES_SLOW, or that is off), so these are the durations in log lines"}
 }
 
-// link gives operations the addresses of their traces.
+// link sets the trace addresses of operations.
 func (r *slowReport) link(template string) {
 	for i := range r.Operations {
 		if id := r.Operations[i].TraceID; id != "" && template != "" {
@@ -92,11 +86,11 @@ func (r *slowReport) link(template string) {
 	}
 }
 
-// slowRuns bounds the rebuilds of a projection that are looked at.
+// slowRuns bounds how many rebuilds of a projection are read.
 const slowRuns = 100
 
-// rebuilds are those that have begun since then. They note
-// themselves how long each of their steps took.
+// rebuilds returns the rebuilds that began in the period. Runs record how long each of their steps
+// took.
 func (c *slowCommand) rebuilds(ctx context.Context, on *operator.Installation) ([]spans.Operation, error) {
 	var all []spans.Operation
 	if on.Partial {
@@ -116,7 +110,7 @@ func (c *slowCommand) rebuilds(ctx context.Context, on *operator.Installation) (
 	return all, nil
 }
 
-// rebuildOperation is a run as an operation: its steps, the slowest first.
+// rebuildOperation returns a run as an operation with its steps, the slowest first.
 func rebuildOperation(run *rebuild.Run, failed string) spans.Operation {
 	began := spans.Time(run.StartedAt.Time())
 	o := spans.Operation{Span: spans.Span{

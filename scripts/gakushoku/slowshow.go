@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"gakushoku/internal/event"
@@ -15,24 +14,23 @@ import (
 )
 
 // showSlow shows the slowest operations to a person.
-func showSlow(w io.Writer, r *slowReport, since time.Time) error {
+func showSlow(w io.Writer, r *slowReport, since time.Time) {
 	if len(r.Operations) == 0 {
-		_, err := fmt.Fprintf(w, "Nothing was timed since %s: has a server run here?\n", event.InstantOf(since))
-		return err
+		fmt.Fprintf(w, "Nothing was timed since %s: has a server run here?\n", event.InstantOf(since))
+		return
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "TOOK\tOWN\tWHAT\tDETAIL")
+	table := newTable(w, "TOOK\tOWN\tWHAT\tDETAIL")
 	for i := range r.Operations {
 		o := &r.Operations[i]
 		if i > 0 {
-			fmt.Fprintln(table, "\t\t\t")
+			table.line("\t\t\t")
 		}
 		showOperation(table, o, "", event.InstantOf(o.Timestamp.Time()).String()+" ")
 	}
-	return table.Flush()
+	table.Flush()
 }
 
-// showOperation shows a span and, indented, what is within it.
+// showOperation prints a span and, indented, the spans within it.
 func showOperation(w io.Writer, o *spans.Operation, indent, began string) {
 	fmt.Fprintf(w, "%.1f ms\t%.1f ms\t%s%s\t%s\n", o.DurationMs, o.OwnMs, indent, plain(o.Name), plain(strings.TrimSpace(began+detail(o))))
 	for i := range o.Children {
@@ -40,7 +38,7 @@ func showOperation(w io.Writer, o *spans.Operation, indent, began string) {
 	}
 }
 
-// detail is the attributes and the error of a span.
+// detail returns the attributes and the error of a span.
 func detail(o *spans.Operation) string {
 	var parts []string
 	for _, key := range slices.Sorted(maps.Keys(o.Attributes)) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"text/tabwriter"
 	"time"
 
 	"gakushoku/internal/app/embedded"
@@ -36,23 +34,18 @@ func (c *listCommand) Run(p *program) error {
 		if err != nil {
 			return err
 		}
-		if c.JSON {
-			return errors.Join(p.printJSON(status.Projections), misfitting(status.Misfit))
-		}
-		err = showVersions(p.stdout, status, false)
-		if err == nil {
-			err = p.showRunsUnderWay(status)
-		}
-		for _, unknown := range status.Unknown {
-			if err == nil {
-				err = p.printf("\n%s\n", plain(unknown))
+		err = p.present(c.JSON, status.Projections, func() {
+			p.showVersions(status, false)
+			p.showRunsUnderWay(status)
+			for _, unknown := range status.Unknown {
+				p.printf("\n%s\n", plain(unknown))
 			}
-		}
+		})
 		return errors.Join(err, misfitting(status.Misfit))
 	})
 }
 
-// misfitting is the error of parts that do not belong together; nil when they do.
+// misfitting returns an error when parts do not belong together.
 func misfitting(why string) error {
 	if why == "" {
 		return nil
@@ -87,7 +80,7 @@ func (c *statusCommand) Run(p *program) error {
 		if err != nil {
 			return err
 		}
-		err = errors.Join(c.show(p, status, true), misfitting(status.Misfit))
+		err = errors.Join(p.present(c.JSON, status, func() { c.show(p, status, true) }), misfitting(status.Misfit))
 		if err != nil || !status.NoEvents {
 			return err
 		}
@@ -95,27 +88,27 @@ func (c *statusCommand) Run(p *program) error {
 	})
 }
 
-// errNoEvents says that all that could be told was shown.
+// errNoEvents ends a status that shows everything else.
 var errNoEvents = errors.New("how far the events were applied, since the event store cannot be read")
 
 // watchEvery is how often the status is shown.
 const watchEvery = time.Second
 
-// watch shows the status again and again: in place on a terminal, one after the other elsewhere.
+// watch shows the status every second: in place on a terminal, one after the other elsewhere.
 func (c *statusCommand) watch(p *program, i *operator.Installation) error {
 	for {
 		status, err := i.Versions(p.ctx)
 		if err == nil {
 			if isTerminal(p.stdout) {
-				err = p.printf("\x1b[H\x1b[2J%s\n\n", time.Now().Format(time.TimeOnly))
+				p.printf("\x1b[H\x1b[2J%s\n\n", time.Now().Format(time.TimeOnly))
 			}
-			err = errors.Join(err, c.show(p, status, false))
+			err = p.present(c.JSON, status, func() { c.show(p, status, false) })
 		}
 		if err == nil {
 			err = wait.For(p.ctx, watchEvery)
 		}
 		if errors.Is(err, context.Canceled) {
-			return nil // it was looked at for long enough
+			return nil // the person has seen enough
 		}
 		if err != nil {
 			return err
@@ -123,42 +116,30 @@ func (c *statusCommand) watch(p *program, i *operator.Installation) error {
 	}
 }
 
-func (c *statusCommand) show(p *program, s operator.Status, counted bool) error {
-	if c.JSON {
-		return p.printJSON(s)
-	}
-	if err := p.printf("%s\n\n", eventsLine(s)); err != nil {
-		return err
-	}
+func (c *statusCommand) show(p *program, s operator.Status, counted bool) {
+	p.printf("%s\n\n", eventsLine(s))
 	told := append([]string{s.Readable}, s.Unknown...)
 	if c.Watch {
-		told = append(told, s.Misfit) // otherwise it is the error in the end
+		told = append(told, s.Misfit) // without --watch it is the error
 	}
 	for _, told := range told {
 		if told != "" {
-			if err := p.printf("%s\n\n", plain(told)); err != nil {
-				return err
-			}
+			p.printf("%s\n\n", plain(told))
 		}
 	}
-	if err := showVersions(p.stdout, s, counted); err != nil {
-		return err
-	}
-	return p.showRunsUnderWay(s)
+	p.showVersions(s, counted)
+	p.showRunsUnderWay(s)
 }
 
-func (p *program) showRunsUnderWay(s operator.Status) error {
+func (p *program) showRunsUnderWay(s operator.Status) {
 	for _, projected := range s.Projections {
 		for i := range projected.Runs {
-			if err := p.printf("\n%s\n", runLine(&projected.Runs[i], s.Stack != "")); err != nil {
-				return err
-			}
+			p.printf("\n%s\n", runLine(&projected.Runs[i], s.Stack != ""))
 		}
 	}
-	return nil
 }
 
-// eventsLine tells how many events there are, and how far they are applied.
+// eventsLine says how many events there are, and how many are applied.
 func eventsLine(s operator.Status) string {
 	events := plural(int64(s.Head), "event")
 	switch {
@@ -175,40 +156,33 @@ func eventsLine(s operator.Status) string {
 	return fmt.Sprintf("%s, %d applied: up to date", events, s.Applied)
 }
 
-func showVersions(w io.Writer, s operator.Status, counted bool) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+func (p *program) showVersions(s operator.Status, counted bool) {
 	head := "PROJECTION\tVERSION\tSTATE\tREVISION\tSINCE\tRUN"
 	if counted {
 		head += "\tROWS\tPARKED"
 	}
-	fmt.Fprintln(table, head)
+	table := newTable(p.stdout, head)
 	for _, projected := range s.Projections {
 		for _, v := range projected.Versions {
-			fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t%s", projected.Name, v.Number, stateOf(v), v.Revision, since(v.Since), orDash(v.RunID))
-			if counted {
-				rows, parked := "-", "-"
-				if v.State == projection.Active {
-					rows, parked = numberText(projected.Rows), numberText(projected.Parked)
-				}
-				fmt.Fprintf(table, "\t%s\t%s", rows, parked)
+			counts := ""
+			switch {
+			case counted && v.State == projection.Active:
+				counts = "\t" + numberText(projected.Rows) + "\t" + numberText(projected.Parked)
+			case counted:
+				counts = "\t-\t-"
 			}
-			fmt.Fprintln(table)
+			table.line("%s\t%d\t%s\t%d\t%s\t%s%s", projected.Name, v.Number, stateOf(v), v.Revision, since(v.Since), orDash(v.RunID), counts)
 		}
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
+	table.Flush()
 	for _, projected := range s.Projections {
 		if projected.Unreadable != "" {
-			if _, err := fmt.Fprintf(w, "%s: readers get nothing: %s\n", projected.Name, plain(projected.Unreadable)); err != nil {
-				return err
-			}
+			p.printf("%s: readers get nothing: %s\n", projected.Name, plain(projected.Unreadable))
 		}
 	}
-	return nil
 }
 
-// numberText is a number that may not be known.
+// numberText formats a number that may be unknown.
 func numberText(n *int) string {
 	if n == nil {
 		return "-"
@@ -230,7 +204,7 @@ func stateOf(v projection.Version) string {
 	return string(v.State)
 }
 
-// runLine is a run that has not come to its end on one line, with what one can do about it.
+// runLine describes a run that has not ended, and what can be done about it.
 func runLine(u *rebuild.UnderWay, inStack bool) string {
 	if u.Switched() {
 		return soakLine(u, inStack)
@@ -255,7 +229,7 @@ func runLine(u *rebuild.UnderWay, inStack bool) string {
 	return line
 }
 
-// soakLine is a run that has switched readers, and may drop the version before.
+// soakLine describes a run that has switched readers, and may drop the previous version.
 func soakLine(u *rebuild.UnderWay, inStack bool) string {
 	line := fmt.Sprintf("run %s has switched: readers are on %s, ", u.ID, u.Table())
 	then := fmt.Sprintf("\"projection cleanup %s\" drops the version before, \"projection rollback %s\" goes back to it", u.Projection, u.Projection)
@@ -272,7 +246,7 @@ func soakLine(u *rebuild.UnderWay, inStack bool) string {
 	return line + "in " + string(u.Stage)
 }
 
-// resumes tells how one goes on with a run that was cut off: of a stack, its execution has ended.
+// resumes says how to resume a run that was cut off; on a stack its execution has ended.
 func resumes(u *rebuild.UnderWay, inStack bool) string {
 	if inStack {
 		return ""
@@ -280,7 +254,7 @@ func resumes(u *rebuild.UnderWay, inStack bool) string {
 	return fmt.Sprintf("\"projection rebuild %s --resume last\" goes on with it, ", u.Projection)
 }
 
-// age is a duration as one says it.
+// age formats a duration for a person.
 func age(d time.Duration) string {
 	const day = 24 * time.Hour
 	if d >= 2*day {

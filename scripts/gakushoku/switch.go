@@ -105,11 +105,7 @@ func (c *approveCommand) Run(p *program) error {
 		if err != nil {
 			return err
 		}
-		if c.JSON {
-			err = p.printJSON(asked)
-		} else {
-			err = p.showVerification(&asked.Run)
-		}
+		err = p.present(c.JSON, asked, func() { p.showVerification(&asked.Run) })
 		if err != nil || c.Show {
 			return err
 		}
@@ -128,7 +124,7 @@ func (c *approveCommand) Run(p *program) error {
 	})
 }
 
-// How --wait looks: a rebuild that was started a moment ago may not be there yet.
+// How --wait polls. A rebuild that was just started may not be visible yet.
 const (
 	questionPoll = time.Second
 	startGrace   = 5 * time.Second
@@ -170,9 +166,7 @@ func (c *abandonCommand) Run(p *program) error {
 			return p.printf("no run of %s is going on, and none was cut off\n", c.Name)
 		}
 		for k := range runs {
-			if err := p.printf("%s\n", abandonedLine(&runs[k])); err != nil {
-				return err
-			}
+			p.printf("%s\n", abandonedLine(&runs[k]))
 		}
 		return nil
 	})

@@ -41,7 +41,7 @@ Examples:
     gakushoku top --once --json`
 }
 
-// minInterval keeps the asking from being what there is to see.
+// minInterval keeps the polling itself from dominating the figures.
 const minInterval = 50 * time.Millisecond
 
 func (c *topCommand) Run(p *program) error {
@@ -61,22 +61,22 @@ func (c *topCommand) Run(p *program) error {
 	}
 	err = watcher.watch()
 	if p.ctx.Err() != nil && errors.Is(err, p.ctx.Err()) && !c.Once {
-		return nil // it was looked at for long enough
+		return nil // the person has seen enough
 	}
 	return err
 }
 
-// folderThatIs opens the data folder, nil when there is none that can be used: the server may be
-// elsewhere, or another user's.
+// folderThatIs opens the data folder. It returns nil when there is none that can be used: the
+// server may be on another machine, or belong to another user.
 func (p *program) folderThatIs() (*embedded.Folder, error) {
 	folder, err := embedded.OpenExistingFolder(p.ctx, p.data)
-	if p.ctx.Err() == nil && err != nil { // what the server says is to be seen then too, or just then
+	if p.ctx.Err() == nil && err != nil { // show what the server says all the same
 		return nil, nil
 	}
 	return folder, err
 }
 
-// topWatcher asks a server again and again.
+// topWatcher polls a server.
 type topWatcher struct {
 	*program
 	command *topCommand
@@ -85,7 +85,7 @@ type topWatcher struct {
 	drawn   bool
 }
 
-// topPage is a page, with what is known of rebuilds in other processes.
+// topPage is a page, with the rebuilds of other processes.
 type topPage struct {
 	Server string `json:"server"`
 	top.Page
@@ -116,14 +116,14 @@ func (w *topWatcher) watch() error {
 				return shown
 			}
 		}
-		last = now // none after a failure: what was counted meanwhile tells nothing of an interval
+		last = now // zero after a failure: counts from before it do not belong to an interval
 	}
 }
 
-// topAnswer is how long the server may take to answer.
+// topAnswer is how long the server may take to respond.
 const topAnswer = 5 * time.Second
 
-// read asks the server once.
+// read polls the server once.
 func (w *topWatcher) read() (top.Reading, error) {
 	ctx, cancel := context.WithTimeout(w.ctx, topAnswer)
 	defer cancel()
@@ -146,7 +146,7 @@ func (w *topWatcher) read() (top.Reading, error) {
 		return top.Reading{}, fmt.Errorf("%s does not answer: %w", w.base, err)
 	}
 	if err := json.Unmarshal(text, &r.Health); err != nil {
-		r.Health.Status = health.Failing // it answers something, which is no report
+		r.Health.Status = health.Failing // the response is no health report
 	}
 	return r, nil
 }
@@ -180,14 +180,14 @@ func get(ctx context.Context, from *url.URL) (body []byte, status int, err error
 
 const topMaxBody = 16 << 20
 
-// noAnswer tells that there is no page: in its place on a terminal, on standard error elsewhere.
+// noAnswer reports a failed read: in place of the page on a terminal, on standard error elsewhere.
 func (w *topWatcher) noAnswer(err error) {
 	text := fmt.Sprintf("%s  %s\nTrying again every %s; Ctrl-C ends it.\n", time.Now().Format(time.TimeOnly), oneLine(err), w.command.Interval)
 	if !w.inPlace() {
 		fmt.Fprint(w.stderr, text)
 		return
 	}
-	w.draw([]byte(text)) //nolint:errcheck // the next page tells
+	w.draw([]byte(text)) //nolint:errcheck // the next page fails too
 }
 
 func (w *topWatcher) show(last, now top.Reading) error {
@@ -205,25 +205,21 @@ func (w *topWatcher) show(last, now top.Reading) error {
 		return w.printLine(page)
 	}
 	var text bytes.Buffer
-	if err := showPage(&text, &page); err != nil {
-		return err
-	}
+	showPage(&text, &page)
 	if !w.inPlace() {
 		text.WriteByte('\n')
 		_, err := w.stdout.Write(text.Bytes())
 		return err
 	}
 	if rows := w.rows(); rows > 0 {
-		if err := fit(&text, &page, rows); err != nil {
-			return err
-		}
+		fit(&text, &page, rows)
 	}
 	return w.draw(text.Bytes())
 }
 
-// rows is how many lines the terminal has; 0 when that is not known.
+// rows returns the height of the terminal; 0 when it is unknown.
 func (w *topWatcher) rows() int {
-	if file, ok := w.stdout.(interface{ Fd() uintptr }); ok {
+	if file, ok := w.stdout.Writer.(interface{ Fd() uintptr }); ok {
 		return rowsOf(file.Fd())
 	}
 	return 0
@@ -234,8 +230,8 @@ func (w *topWatcher) inPlace() bool {
 	return isTerminal(w.stdout) && !w.command.JSON && !w.command.Once
 }
 
-// draw writes a page over the last one, in one piece, so that nothing flickers. Lines that are
-// too long for the terminal are cut off (DECAWM), not wrapped.
+// draw writes a page over the last one, in one write, so that nothing flickers. Lines that are too
+// long for the terminal are cut off (DECAWM), not wrapped.
 func (w *topWatcher) draw(text []byte) error {
 	page := []byte("\x1b[?7l\x1b[H")
 	if !w.drawn {

@@ -7,23 +7,20 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"gakushoku/internal/operate/health"
 	"gakushoku/internal/operate/top"
 )
 
-// showPage shows what a server does to a person.
-func showPage(w io.Writer, p *topPage) error {
+// showPage prints a page for a person.
+func showPage(w io.Writer, p *topPage) {
 	fmt.Fprintf(w, "%s  %s  over %s\n", plain(p.Server), p.At.Format(time.TimeOnly), time.Duration(p.Seconds*float64(time.Second)).Round(10*time.Millisecond))
 	showParts(w, &p.Health)
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	table := newTable(w, "")
 	showRates(table, "REQUEST\tSTATUS", p.Requests)
 	showRates(table, "COMMAND\tRESULT", p.Commands)
-	if err := table.Flush(); err != nil {
-		return err
-	}
+	table.Flush()
 	fmt.Fprintf(w, "\nerrors      %s\n", perSecond(p.Errors))
 	fmt.Fprintf(w, "events      %.1f/s appended, %.1f/s conflicts, %.1f/s repeated commands\n", p.AppendedPerSecond, p.ConflictsPerSecond, p.RepeatsPerSecond)
 	fmt.Fprintf(w, "projecting  %s, in all table versions\n", perSecond(p.Delivered))
@@ -42,20 +39,17 @@ func showPage(w io.Writer, p *topPage) error {
 	for i := range p.Runs {
 		fmt.Fprintf(w, "rebuild     %s\n", plain(runLine(&p.Runs[i], false)))
 	}
-	return nil
 }
 
-// fit makes a page no longer than a window, or the terminal would scroll what stands first,
-// the health, out of sight: what did not happen lately goes first, then the lines at the end.
-func fit(text *bytes.Buffer, p *topPage, rows int) error {
+// fit shortens a page to the height of a window, or the health, which comes first, would scroll out
+// of sight. It first leaves out rates of 0, then cuts lines at the end.
+func fit(text *bytes.Buffer, p *topPage, rows int) {
 	rows-- // the cursor stands below the page
 	if bytes.Count(text.Bytes(), newline) > rows {
 		busy := *p
 		busy.Requests, busy.Commands = happening(p.Requests), happening(p.Commands)
 		text.Reset()
-		if err := showPage(text, &busy); err != nil {
-			return err
-		}
+		showPage(text, &busy)
 	}
 	kept := 0
 	for line := range bytes.Lines(text.Bytes()) {
@@ -65,17 +59,16 @@ func fit(text *bytes.Buffer, p *topPage, rows int) error {
 		rows, kept = rows-1, kept+len(line)
 	}
 	text.Truncate(kept)
-	return nil
 }
 
 var newline = []byte("\n")
 
-// happening are the rates that are not 0.
+// happening returns the rates that are not 0.
 func happening(rates []top.Rate) []top.Rate {
 	return slices.DeleteFunc(slices.Clone(rates), func(r top.Rate) bool { return r.PerSecond == 0 })
 }
 
-// showParts shows how the parts of a server are: those that are not well first.
+// showParts prints the health of the parts of a server, failing ones first.
 func showParts(w io.Writer, r *health.Report) {
 	fmt.Fprintf(w, "health      %s\n", strings.ToUpper(string(r.Status)))
 	parts := slices.Clone(r.Parts)
@@ -87,17 +80,17 @@ func showParts(w io.Writer, r *health.Report) {
 	}
 }
 
-func showRates(w io.Writer, head string, rates []top.Rate) {
-	fmt.Fprintf(w, "\n%s\tPER SECOND\tP50\tP95\n", head)
+func showRates(t table, head string, rates []top.Rate) {
+	t.line("\n%s\tPER SECOND\tP50\tP95", head)
 	for _, r := range rates {
-		fmt.Fprintf(w, "%s\t%s\t%.1f\t%s\t%s\n", plain(r.Name), plain(strings.TrimSpace(r.Result+" "+r.ErrorClass)), r.PerSecond, milliseconds(r.P50Ms), milliseconds(r.P95Ms))
+		t.line("%s\t%s\t%.1f\t%s\t%s", plain(r.Name), plain(strings.TrimSpace(r.Result+" "+r.ErrorClass)), r.PerSecond, milliseconds(r.P50Ms), milliseconds(r.P95Ms))
 	}
 	if len(rates) == 0 {
-		fmt.Fprintln(w, "none")
+		t.line("none")
 	}
 }
 
-// perSecond is rates by name.
+// perSecond formats rates by name.
 func perSecond(rates map[string]float64) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(rates)) {

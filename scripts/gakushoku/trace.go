@@ -33,13 +33,11 @@ Examples:
 }
 
 func (c *traceCommand) Run(p *program) error {
-	switch {
-	case (c.CorrelationID == "") == (c.Order == ""):
+	if (c.CorrelationID == "") == (c.Order == "") {
 		return usagef("name either the operation by its correlation id, or an order with --order")
-	case c.Limit < 1:
-		return usagef("--limit must be at least 1, not %d", c.Limit)
-	case c.TraceURL != "" && !timeline.NamesTrace(c.TraceURL):
-		return usagef("--trace-url: %q has no %s", c.TraceURL, timeline.TraceIDPlace)
+	}
+	if err := checkTraceURL(c.Limit, c.TraceURL); err != nil {
+		return err
 	}
 	return p.withPartly(c.awsFlag, 0, func(i *operator.Installation) error {
 		if c.TraceURL == "" {
@@ -53,6 +51,17 @@ func (c *traceCommand) Run(p *program) error {
 	})
 }
 
+// checkTraceURL checks the options --limit and --trace-url.
+func checkTraceURL(limit int, url string) error {
+	switch {
+	case limit < 1:
+		return usagef("--limit must be at least 1, not %d", limit)
+	case url != "" && !timeline.NamesTrace(url):
+		return usagef("--trace-url: %q has no %s", url, timeline.TraceIDPlace)
+	}
+	return nil
+}
+
 func (c *traceCommand) operation(p *program, finder *timeline.Finder) error {
 	t, err := finder.Operation(p.ctx, c.CorrelationID)
 	if errors.Is(err, timeline.ErrUnknown) {
@@ -62,10 +71,7 @@ func (c *traceCommand) operation(p *program, finder *timeline.Finder) error {
 		return err
 	}
 	t.Link(c.TraceURL)
-	if c.JSON {
-		return p.printJSON(t)
-	}
-	return showTimeline(p.stdout, &t)
+	return p.present(c.JSON, t, func() { showTimeline(p.stdout, &t) })
 }
 
 func (c *traceCommand) order(p *program, finder *timeline.Finder) error {
@@ -76,8 +82,5 @@ func (c *traceCommand) order(p *program, finder *timeline.Finder) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		return p.printJSON(o)
-	}
-	return showOrder(p.stdout, &o)
+	return p.present(c.JSON, o, func() { showOrder(p.stdout, &o) })
 }

@@ -16,6 +16,8 @@ import (
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/operate/timeline"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // opened is a server in a new data folder.
@@ -127,7 +129,7 @@ func TestATimelineIsShownAsItIs(t *testing.T) {
 	took, slow := 3.04, 1534.0
 	parked := &projection.Parked{EventID: "e2", EventVersion: 2, Reason: "no", Since: event.InstantOfMilli(1_769_212_801_000), Attempts: 1}
 	var out strings.Builder
-	err := showTimeline(&out, &timeline.Timeline{
+	showTimeline(&out, &timeline.Timeline{
 		CorrelationID: "c1", Streams: []string{"order-o1"}, Traces: []timeline.Trace{{ID: "t1", URL: "http://traces/t1"}, {ID: "t2"}}, Notes: []string{"something is left out"},
 		Entries: []timeline.Entry{
 			{At: event.InstantOfMilli(1_769_212_800_000), Kind: timeline.KindRequest, What: "POST /orders/o1/pay", Status: 500, Result: "NG", DurationMs: &took, ErrorClass: "bug", Error: "a\x1b[31m"},
@@ -161,7 +163,7 @@ TIME                      AFTER   KIND          WHAT                 OUTCOME
 
 Note: something is left out.
 `
-	if err != nil || out.String() != want {
-		t.Errorf("%v\n%s", err, out.String())
+	if got := out.String(); got != want {
+		t.Error(cmp.Diff(want, got))
 	}
 }

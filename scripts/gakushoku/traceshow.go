@@ -7,15 +7,14 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"gakushoku/internal/observe"
 	"gakushoku/internal/operate/timeline"
 )
 
-// showTimeline shows an operation to a person.
-func showTimeline(w io.Writer, t *timeline.Timeline) error {
+// showTimeline prints an operation for a person.
+func showTimeline(w io.Writer, t *timeline.Timeline) {
 	fmt.Fprintf(w, "operation  %s\n", plain(t.CorrelationID))
 	for _, stream := range t.Streams {
 		fmt.Fprintf(w, "stream     %s\n", plain(stream))
@@ -24,32 +23,26 @@ func showTimeline(w io.Writer, t *timeline.Timeline) error {
 		fmt.Fprintf(w, "trace      %s\n", plain(strings.TrimSpace(trace.ID+"  "+trace.URL)))
 	}
 	fmt.Fprintln(w)
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "TIME\tAFTER\tKIND\tWHAT\tOUTCOME")
+	table := newTable(w, "TIME\tAFTER\tKIND\tWHAT\tOUTCOME")
 	afters := after(t.Entries)
 	for i := range t.Entries {
 		e := &t.Entries[i]
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", e.At, afters[i], e.Kind, plain(e.What), plain(cameOf(e)))
+		table.line("%s\t%s\t%s\t%s\t%s", e.At, afters[i], e.Kind, plain(e.What), plain(cameOf(e)))
 		for j := range e.Projected {
-			fmt.Fprintf(table, "\t\t  read model\t%s\t%s\n", e.Projected[j].Table, plain(projectedText(&e.Projected[j])))
+			table.line("\t\t  read model\t%s\t%s", e.Projected[j].Table, plain(projectedText(&e.Projected[j])))
 		}
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	return showNotes(w, t.Notes)
+	table.Flush()
+	showNotes(w, t.Notes)
 }
 
-func showNotes(w io.Writer, notes []string) error {
+func showNotes(w io.Writer, notes []string) {
 	for _, note := range notes {
-		if _, err := fmt.Fprintf(w, "\nNote: %s.\n", note); err != nil {
-			return err
-		}
+		fmt.Fprintf(w, "\nNote: %s.\n", note)
 	}
-	return nil
 }
 
-// after is how long each entry came after the first, one under another with the ends aligned.
+// after formats how long after the first each entry came, right-aligned.
 func after(entries []timeline.Entry) []string {
 	texts, widest := make([]string, len(entries)), 0
 	for i := range entries {
@@ -64,8 +57,8 @@ func after(entries []timeline.Entry) []string {
 	return texts
 }
 
-// lasting is how long something took, as a person reads it: milliseconds with so many decimals
-// below a second, 1.5s below a minute, 35m2s above.
+// lasting formats a duration: in milliseconds with so many decimals below a second, as 1.5s below a
+// minute, as 35m2s above.
 func lasting(ms float64, decimals int) string {
 	d := time.Duration(ms * float64(time.Millisecond))
 	switch {
@@ -77,7 +70,7 @@ func lasting(ms float64, decimals int) string {
 	return d.Round(time.Second).String()
 }
 
-// cameOf is what came of an entry, on one line.
+// cameOf describes the outcome of an entry on one line.
 func cameOf(e *timeline.Entry) string {
 	var parts []string
 	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
@@ -113,7 +106,7 @@ func cameOf(e *timeline.Entry) string {
 	return strings.Join(parts, ", ")
 }
 
-// ended is how a request, command or query has ended.
+// ended says how a request, command or query ended.
 func ended(e *timeline.Entry) string {
 	if e.Result == "" {
 		return "has not ended"
@@ -144,13 +137,13 @@ func projectedText(p *timeline.Projected) string {
 	return "applied, " + row
 }
 
-// told are the fields of a log line that are shown elsewhere, or the same for all.
+// told lists the fields of a log line that are shown elsewhere or are the same for all lines.
 var told = []string{
 	"timestamp", "level", "message", "error", "stack", "method", "path", "code",
 	observe.FieldService, observe.FieldFunction, observe.FieldCorrelationID, observe.FieldTraceID, observe.FieldSpanID, observe.FieldErrorClass,
 }
 
-// fieldsText is the other fields of a log line as key=value.
+// fieldsText formats the other fields of a log line as key=value.
 func fieldsText(raw json.RawMessage) string {
 	var fields map[string]any
 	if json.Unmarshal(raw, &fields) != nil {
@@ -165,22 +158,19 @@ func fieldsText(raw json.RawMessage) string {
 	return strings.Join(parts, " ")
 }
 
-// showOrder shows the operations of an order to a person.
-func showOrder(w io.Writer, o *timeline.Order) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "TIME\tCORRELATION ID\tCOMMAND\tRESULT\tEVENTS")
+// showOrder prints the operations of an order for a person.
+func showOrder(w io.Writer, o *timeline.Order) {
+	table := newTable(w, "TIME\tCORRELATION ID\tCOMMAND\tRESULT\tEVENTS")
 	for i := range o.Operations {
 		op := &o.Operations[i]
 		var events []string
 		for _, e := range op.Events {
 			events = append(events, fmt.Sprintf("%s (version %d)", e.Type, e.Version))
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", op.At, plain(orDash(op.CorrelationID)), plain(orDash(strings.Join(op.Commands, ", "))), plain(orderResult(op)), orDash(strings.Join(events, ", ")))
+		table.line("%s\t%s\t%s\t%s\t%s", op.At, plain(orDash(op.CorrelationID)), plain(orDash(strings.Join(op.Commands, ", "))), plain(orderResult(op)), orDash(strings.Join(events, ", ")))
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	return showNotes(w, o.Notes)
+	table.Flush()
+	showNotes(w, o.Notes)
 }
 
 func orderResult(op *timeline.Operation) string {

@@ -16,8 +16,8 @@ var (
 	strayAfterIt = regexp.MustCompile(`^unexpected argument (\S+)`)
 )
 
-// joinNegative gives a negative number to the option before it, which says what is wrong with it:
-// kong takes it for an option.
+// joinNegative joins a negative number to the option before it, whose check then explains the
+// mistake; kong would take the number for an option.
 func joinNegative(args []string) []string {
 	joined := slices.Clone(args)
 	for i := len(joined) - 1; i > 0; i-- {
@@ -32,7 +32,7 @@ func joinNegative(args []string) []string {
 	return joined
 }
 
-// inWords is what kong found wrong, as a person would say it.
+// inWords rephrases what kong found wrong.
 func inWords(err error, args []string) error {
 	text := err.Error()
 	if m := noValue.FindStringSubmatch(text); m != nil {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"gakushoku/internal/engine/verify"
@@ -42,20 +41,11 @@ func (c *verifyCommand) Run(p *program) error {
 		sound = verified.Sound
 		return c.show(p, &verified, took)
 	})
-	if err != nil {
-		return couldNotTell(err)
-	}
-	if !sound {
-		return fmt.Errorf("%s is not sound", c.Name)
-	}
-	return nil
+	return judged(err, sound, c.Name)
 }
 
 func (c *verifyCommand) show(p *program, v *verify.Verified, took time.Duration) error {
-	if c.JSON {
-		return p.printJSON(v)
-	}
-	return p.showVerified(c.Name, v, took)
+	return p.present(c.JSON, v, func() { p.showVerified(c.Name, v, took) })
 }
 
 func (c *verifyCommand) verify(p *program, m *verify.ReadModels) (verify.Verified, time.Duration, error) {
@@ -71,32 +61,29 @@ func (c *verifyCommand) verify(p *program, m *verify.ReadModels) (verify.Verifie
 	return verified, time.Since(started), err
 }
 
-func (p *program) showVerified(name string, v *verify.Verified, took time.Duration) error {
+func (p *program) showVerified(name string, v *verify.Verified, took time.Duration) {
 	sample := ""
 	if 0 < v.Sample && v.Sample < 1 {
 		sample = ", a sample of " + ofWhole(v.Sample)
 	}
-	err := p.printf("%s (%s, revision %d%s): %s of %s, %s and %s compared in %s\n", v.Table, v.Version.State, v.Version.Revision, sample,
+	p.printf("%s (%s, revision %d%s): %s of %s, %s and %s compared in %s\n", v.Table, v.Version.State, v.Version.Revision, sample,
 		plural(v.Rows, "row"), plural(v.Streams, "stream"), plural(v.Events, "event"), plural(int64(v.Checked), "total"), took.Round(time.Millisecond))
-	if err == nil && v.Parked > 0 {
-		err = p.printf("%s set aside, as the events say: gakushoku projection park list %s\n", plural(v.Parked, "stream"), name)
+	if v.Parked > 0 {
+		p.printf("%s set aside, as the events say: gakushoku projection park list %s\n", plural(v.Parked, "stream"), name)
 	}
-	if err == nil && v.Found() > 0 {
-		err = p.showProblems(&v.Report)
+	if v.Found() > 0 {
+		p.showProblems(&v.Report)
 	}
-	if err == nil && len(v.Totals) > 0 {
-		err = p.showTotals(v.Totals)
+	if len(v.Totals) > 0 {
+		p.showTotals(v.Totals)
 	}
-	if err == nil && v.Misfit != "" {
-		err = p.printf("%s\n", plain(v.Misfit))
+	if v.Misfit != "" {
+		p.printf("%s\n", plain(v.Misfit))
 	}
-	if err != nil {
-		return err
-	}
-	return p.printf("%s\n", verdict(name, v))
+	p.printf("%s\n", verdict(name, v))
 }
 
-// verdict is what to make of it, and what to do.
+// verdict sums up a verification and says what to do.
 func verdict(name string, v *verify.Verified) string {
 	rebuild := "gakushoku projection rebuild " + name
 	left := v.Found() - v.Mended()
@@ -121,34 +108,24 @@ func verdict(name string, v *verify.Verified) string {
 	return fmt.Sprintf("Heal the rows with --fix, or rebuild all: %s", rebuild)
 }
 
-func (p *program) showProblems(r *verify.Report) error {
+func (p *program) showProblems(r *verify.Report) {
 	var counts []string
 	for _, class := range verify.Classes {
 		if n := r.Counts[class]; n > 0 {
 			counts = append(counts, fmt.Sprintf("%d %s", n, class))
 		}
 	}
-	fmt.Fprintf(p.stdout, "\n%s: %s\n", plural(int64(r.Found()), "problem"), strings.Join(counts, ", "))
-	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "STREAM\tCLASS\tROW\tSTREAM AT\tEVENT\tCORRELATION ID\tWHAT")
+	p.printf("\n%s: %s\n", plural(int64(r.Found()), "problem"), strings.Join(counts, ", "))
+	table := newTable(p.stdout, "STREAM\tCLASS\tROW\tSTREAM AT\tEVENT\tCORRELATION ID\tWHAT")
 	for _, problem := range r.Problems {
-		class := string(problem.Class)
-		if problem.Fixed {
-			class += ", fixed"
-		}
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s\t%s\n", problem.Stream, class, problem.RowVersion, problem.StreamVersion,
+		table.line("%s\t%s\t%d\t%d\t%s\t%s\t%s", problem.Stream, orFixed(string(problem.Class), problem.Fixed), problem.RowVersion, problem.StreamVersion,
 			orDash(problem.EventID), orDash(problem.CorrelationID), whatDiffers(problem.Reason, problem.Fields))
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	if more := r.Found() - len(r.Problems); more > 0 {
-		return p.printf("... and %d more\n\n", more)
-	}
-	return p.printf("\n")
+	table.Flush()
+	p.printMore(r.Found() - len(r.Problems))
 }
 
-// whatDiffers is the fields of a row that differ, on one line.
+// whatDiffers lists the fields of a row that differ, on one line.
 func whatDiffers(reason string, fields []verify.Field) string {
 	parts := make([]string, 0, len(fields)+1)
 	if reason != "" {
@@ -160,22 +137,19 @@ func whatDiffers(reason string, fields []verify.Field) string {
 	return orDash(strings.Join(parts, "; "))
 }
 
-func (p *program) showTotals(totals []verify.WrongTotal) error {
-	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "TOTAL\tFIELD\tSTORED\tSHOULD BE")
+func (p *program) showTotals(totals []verify.WrongTotal) {
+	table := newTable(p.stdout, "TOTAL\tFIELD\tSTORED\tSHOULD BE")
 	for _, t := range totals {
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\n", plain(t.Key), plain(t.Field), t.Stored, t.Folded)
+		table.line("%s\t%s\t%d\t%d", plain(t.Key), plain(t.Field), t.Stored, t.Folded)
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	return p.printf("\n")
+	table.Flush()
+	p.printf("\n")
 }
 
-// share is a flag that takes a part of a whole, such as 1% or 0.01.
+// share is a flag that takes a fraction, such as 1% or 0.01.
 type share float64
 
-// ofWhole is a share as people read it: in digits, and without the noise of binary fractions.
+// ofWhole formats a share in percent, without the noise of binary fractions.
 func ofWhole(of float64) string {
 	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(of*100, 'g', 6, 64), 64)
 	return strconv.FormatFloat(rounded, 'f', -1, 64) + " %"
