@@ -13,18 +13,19 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// A rebuild may bring more events into its version than the projector has gone through, as after
-// an import. When such a version is switched to, the projector goes on behind these events: it
-// would only find all of them applied. The versions that lack them, such as the one before, are
-// brought there by followers of their own, whose checkpoints say how far they are.
+// A rebuild may bring more events into its version than the projector has applied, as after an
+// import. When readers are switched to such a version, the projector skips these events, which it
+// would only find applied. Followers of their own bring the versions that lack them up to date;
+// their checkpoints record how far they are.
 
-// latecomer is the reader that brings one version of a projection to where the others are.
+// latecomer names the reader that brings one version of a projection up to date.
 func latecomer(name string, v projection.Version) string {
 	return fmt.Sprintf("%s/%s/%d", projectorName, name, v.Number)
 }
 
-// skipAhead moves the projector's checkpoint to the last event that every active version has. The
-// versions that may lack events are noted before: after a crash between, they are only written twice.
+// skipAhead moves the projector's checkpoint to the last event that every active version has. It
+// first records which other versions may lack events: after a crash in between, those are only
+// written twice.
 func (f *Folder) skipAhead(ctx context.Context) error {
 	checkpoint, err := f.Control.Checkpoint(ctx, projectorName)
 	if err != nil {
@@ -63,8 +64,8 @@ func (f *Folder) skipAhead(ctx context.Context) error {
 	return nil
 }
 
-// reflectedByAll is the last event up to which every active version has all, and the readers that
-// bring the other versions there.
+// reflectedByAll returns the number up to which every active version has all events, and the
+// readers that bring the other versions up to date.
 func (f *Folder) reflectedByAll(ctx context.Context) (reflected uint64, others []string, err error) {
 	if reflected, err = f.Events.Head(ctx); err != nil {
 		return 0, nil, err
@@ -89,8 +90,7 @@ func (f *Folder) reflectedByAll(ctx context.Context) (reflected uint64, others [
 	return reflected, others, nil
 }
 
-// late are the checkpoints of the live versions that are being brought to where the others are, by
-// reader.
+// late returns the checkpoints of the live versions that are being brought up to date.
 func (f *Folder) late(ctx context.Context, name string, wanted func(projection.Version) bool) (map[projection.Version]projection.Checkpoint, error) {
 	pointer, err := f.Control.Pointer(ctx, name)
 	if err != nil {
@@ -112,8 +112,8 @@ func (f *Folder) late(ctx context.Context, name string, wanted func(projection.V
 	return late, nil
 }
 
-// latest is how far the active version is that is the furthest behind, if one has been switched
-// back to that was not there yet; applied when there is none.
+// latest returns how far the active version is that is furthest behind, if readers were switched
+// back to one that is not up to date; otherwise applied.
 func (f *Folder) latest(ctx context.Context, applied uint64) (uint64, error) {
 	for _, name := range canteen.Projections().Names() {
 		late, err := f.late(ctx, name, func(v projection.Version) bool { return v.State == projection.Active })
@@ -131,8 +131,8 @@ func (f *Folder) latest(ctx context.Context, applied uint64) (uint64, error) {
 	return applied, nil
 }
 
-// latePause is how often a server looks for versions to be brought to where the others are, and for
-// switches that let the projector skip ahead.
+// latePause is how often a server checks for versions to bring up to date, and for switches that
+// let the projector skip ahead.
 const latePause = time.Second
 
 // bringLate does both until ctx ends.
@@ -148,7 +148,7 @@ func (f *Folder) bringLate(ctx context.Context) {
 	}
 }
 
-// bringAll brings every version that is late to the end of the store.
+// bringAll brings every late version to the end of the store.
 func (f *Folder) bringAll(ctx context.Context) error {
 	for _, name := range canteen.Projections().Names() {
 		late, err := f.late(ctx, name, projection.Version.Live)
@@ -164,8 +164,8 @@ func (f *Folder) bringAll(ctx context.Context) error {
 	return nil
 }
 
-// bring applies the events that a version lacks. From its start on, the projector writes that
-// version too: at the end of the store nothing is missing any more.
+// bring applies the events that a version lacks. The projector writes that version too from now on,
+// so nothing is missing once the end of the store is reached.
 func (f *Folder) bring(ctx context.Context, name string, v projection.Version) error {
 	follower := f.Follower()
 	follower.Name = latecomer(name, v)
@@ -181,7 +181,7 @@ func (f *Folder) bring(ctx context.Context, name string, v projection.Version) e
 	}
 }
 
-// only shows one version of one projection, and no version of the others.
+// only shows one version of one projection, and no version of others.
 type only struct {
 	projection.Pointers
 	name    string

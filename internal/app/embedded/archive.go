@@ -15,11 +15,11 @@ import (
 	"gakushoku/internal/operate/health"
 )
 
-// archiverName is the reader whose checkpoint says how far the events have been archived.
+// archiverName is the reader whose checkpoint records how far the events have been archived.
 const archiverName = "archiver"
 
-// How the embedded archiver works: it may be a few seconds behind, so that there are few
-// segments, but no longer than the limit.
+// The embedded archiver may lag a few seconds, so that there are few segments, but not longer than
+// the limit.
 const (
 	archiveLinger = 2 * time.Second
 	archivePoll   = time.Second
@@ -38,8 +38,7 @@ func (f *Folder) ArchiveFollower() *eventlog.Follower {
 	}
 }
 
-// Archive brings the numbered log up to what is in the event store now. A server may do the
-// same meanwhile.
+// Archive brings the numbered log up to the end of the event store. A server may do the same meanwhile.
 func (f *Folder) Archive(ctx context.Context) error {
 	if err := f.ArchiveFollower().CatchUp(ctx); err != nil {
 		return fmt.Errorf("bringing the log up to date: %w", err)
@@ -47,11 +46,11 @@ func (f *Folder) Archive(ctx context.Context) error {
 	return nil
 }
 
-// archivePatience is how long an archiver may take from a commit to the manifest.
+// archivePatience is how long an archiver may take from a commit to its manifest.
 const archivePatience = 2 * time.Second
 
-// archiveSound is Archive for a verification: it appends nothing when the store has lost events of
-// the streams that wait, since the archiver may then take for new what the log has.
+// archiveSound is Archive for a verification. It appends nothing when the store has lost events of
+// the streams that wait: the archiver might take what the log already has for new events.
 func (f *Folder) archiveSound(ctx context.Context) error {
 	if err := f.CheckEvents(ctx); err != nil {
 		return err
@@ -95,8 +94,8 @@ func (f *Folder) checkWhole(ctx context.Context, events []event.Event) error {
 	return nil
 }
 
-// logLag is for how long events have waited to come into the log while none did: then its
-// archiver is dead, or cannot write. One that works off what an import has brought is well.
+// logLag returns how long events have waited for the log while none reached it: then its archiver
+// is dead or cannot write. An archiver that works through an import is healthy.
 func (f *Folder) logLag(ctx context.Context, now time.Time) (health.Lag, error) {
 	archived, advanced, err := archivePosition{f}.read(ctx)
 	if err != nil {
@@ -127,8 +126,8 @@ func (f *Folder) logLag(ctx context.Context, now time.Time) (health.Lag, error) 
 	return lag, err
 }
 
-// archivePosition keeps how far the events have been archived as a checkpoint. It is believed as
-// far as the ledger confirms it: a log that is older than the events goes on where it ends.
+// archivePosition stores as a checkpoint how far the events have been archived. It counts only as
+// far as the ledger confirms it: a log that is older than the events continues where it ends.
 type archivePosition struct{ folder *Folder }
 
 // Archived is eventlog.Position.
@@ -137,7 +136,7 @@ func (p archivePosition) Archived(ctx context.Context) (eventstore.Mark, error) 
 	return mark, err
 }
 
-// read is how far the events have been archived, and when that last changed.
+// read returns how far the events have been archived, and when that last changed.
 func (p archivePosition) read(ctx context.Context) (mark eventstore.Mark, at time.Time, err error) {
 	c, err := p.folder.Control.Checkpoint(ctx, archiverName)
 	if err != nil {

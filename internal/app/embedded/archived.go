@@ -25,15 +25,15 @@ func eachEvent(ctx context.Context, log *eventlog.Reader, do func(*event.Event) 
 	return log.Events(ctx, 0, head.Number, func(_ uint64, e *event.Event) error { return do(e) })
 }
 
-// HasLog reports whether a data folder has segments of a log, whatever became of the rest.
+// HasLog reports whether a data folder has segments of a log, whatever state the rest is in.
 func HasLog(dir string) bool {
 	found, err := filepath.Glob(filepath.Join(logFolder(dir), "segments", "*"))
 	return err == nil && len(found) > 0
 }
 
-// EachArchived calls do with every event of the log in a data folder, in its order, and needs
-// nothing else of the folder: it is for one that has lost its event store. The ledger may be lost
-// or damaged too, as long as the manifests lie beside the segments.
+// EachArchived calls do with every event of the log in a data folder, in order. It needs nothing
+// else of the folder, which may have lost its event store. The ledger may be lost or damaged too,
+// as long as the manifests lie beside the segments.
 func EachArchived(ctx context.Context, dir string, do func(*event.Event) error) (err error) {
 	if _, err := os.Stat(logFolder(dir)); err != nil {
 		return fmt.Errorf("looking for a log: %w", err)
@@ -69,10 +69,10 @@ func EachArchived(ctx context.Context, dir string, do func(*event.Event) error) 
 	return eachEvent(ctx, log, do)
 }
 
-// archived is what the log of a folder tells when nothing else can be read.
+// archived reads the log of a folder when nothing else of it can be read.
 type archived struct{ dir string }
 
-// EachEvent reads the whole log; none without one.
+// EachEvent reads the whole log; no events without one.
 func (a archived) EachEvent(ctx context.Context, f func(*event.Event) error) error {
 	err := EachArchived(ctx, a.dir, f)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -97,5 +97,5 @@ func (a archived) LoadMany(ctx context.Context, streams []string) (map[string][]
 	return found, err
 }
 
-// Numbers is timeline.Numberer: numbers are not looked for.
+// Numbers is timeline.Numberer. It returns none.
 func (archived) Numbers(context.Context, string) (map[uint64]uint64, error) { return nil, nil }

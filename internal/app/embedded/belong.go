@@ -15,8 +15,8 @@ import (
 // folderKey is the object that names the folder to which a log belongs.
 const folderKey = "folder.json"
 
-// belong detects parts of another folder. Parts without an id, from before there were ids, are given this
-// folder's once, unless the events contradict that.
+// belong detects parts of another folder. Parts without an id, from before there were ids, are
+// given this folder's once, unless the events contradict that.
 func (f *Folder) belong(ctx context.Context) error {
 	id, err := f.id(ctx)
 	if err != nil {

@@ -33,27 +33,27 @@ type ServeOptions struct {
 	Log   io.Writer         // gets the log lines too, besides the log file; nil for none
 	Out   io.Writer         // of the exporter console; nil is standard output
 
-	// Listen takes an address, for whoever keeps it longer than this server; nil is net.Listen.
+	// Listen opens an address; nil is net.Listen. A caller may keep the listener longer than the
+	// server.
 	Listen func(ctx context.Context, addr string) (net.Listener, error)
 
-	// OpsAddr is where /metrics and the details of /health are; "" for nowhere.
+	// OpsAddr serves /metrics and the details of /health; "" for neither.
 	OpsAddr string
-	// OpsAnyPort takes a free port of the same address when that of OpsAddr is taken.
+	// OpsAnyPort uses a free port of the same address when the port of OpsAddr is taken.
 	OpsAnyPort bool
 
-	// Ready is called once requests are answered, with the addresses of the interface and of what
-	// OpsAddr is for; may be nil. It must not block.
+	// Ready is called once requests are served, with the address of the interface and that for
+	// operators; may be nil. It must not block.
 	Ready func(url string, ops Operators)
 
 	Connections int             // clients that may be connected at once; 0 is the default
 	Grace       time.Duration   // from the signal to stop until no more requests are taken
 	Hurry       <-chan struct{} // closed to end Grace early; may be nil
-	// Drain bounds how long bringing the last events into the read models and the log may take; 0 is
-	// the default.
+	// Drain bounds the time for the last events to reach the read models and the log; 0 is the default.
 	Drain time.Duration
 }
 
-// Operators is what operators look at: its address, "" for none, and whether /metrics is there too.
+// Operators is the address for operators, "" for none, and whether it has /metrics.
 type Operators struct {
 	URL     string
 	Metrics bool
@@ -68,8 +68,8 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	return server.Run(ctx)
 }
 
-// Server is the embedded system, opened and not running yet. Its parts are made of ports, so
-// that an incident can be rehearsed on it with something put between two of them.
+// Server is the embedded system, opened but not running yet. Its parts work on ports, so that a
+// drill can put something between two of them.
 type Server struct {
 	Commands  *command.Handler
 	Queries   *query.Service
@@ -84,7 +84,7 @@ type Server struct {
 	unlock   func()
 }
 
-// OpenServer takes the addresses and the data folder. Run gives them back.
+// OpenServer opens the addresses and the data folder. Run closes them.
 func OpenServer(ctx context.Context, o ServeOptions) (*Server, error) {
 	s := &Server{options: o, unlock: func() {}}
 	if err := s.take(ctx); err != nil {
@@ -95,7 +95,7 @@ func OpenServer(ctx context.Context, o ServeOptions) (*Server, error) {
 	return s, nil
 }
 
-// take takes the addresses first, since they leave nothing behind when that fails.
+// take opens the addresses first, since they leave nothing behind on a failure.
 func (s *Server) take(ctx context.Context) (err error) {
 	if err := s.listen(ctx); err != nil {
 		return err
@@ -134,7 +134,7 @@ func samePort(taken net.Addr, addr string) bool {
 	return err == nil && has == port
 }
 
-// close gives back what the server has taken.
+// close closes what the server has opened.
 func (s *Server) close() error {
 	var err error
 	if s.folder != nil {
@@ -149,7 +149,7 @@ func (s *Server) close() error {
 	return err
 }
 
-// listenOn takes an address, or says what to do.
+// listenOn opens an address. Its error says what to do.
 func (s *Server) listenOn(ctx context.Context, flag, addr string) (listener net.Listener, err error) {
 	if s.options.Listen != nil {
 		listener, err = s.options.Listen(ctx, addr)
@@ -171,7 +171,7 @@ func (s *Server) listenOn(ctx context.Context, flag, addr string) (listener net.
 	return nil, fmt.Errorf("cannot listen on %s: %s: %w", addr, advice, err)
 }
 
-// network keeps to IPv4 whoever asks for an address of it: Go takes 0.0.0.0 for all of IPv6 too.
+// network restricts IPv4 addresses to IPv4: Go would open 0.0.0.0 for all of IPv6 too.
 func network(addr string) string {
 	if at, err := netip.ParseAddrPort(addr); err == nil && at.Addr().Is4() {
 		return "tcp4"
@@ -179,9 +179,9 @@ func network(addr string) string {
 	return "tcp"
 }
 
-// identify knows callers by the API key that they bring in x-api-key; who brings none is nobody, and
-// so is everyone where there are no keys. Comparing digests keeps the time it takes from telling how
-// much of a key was right.
+// identify returns the caller of the API key in x-api-key. Without a key, or where no keys are
+// configured, the caller is anonymous. Digests are compared, so that the time taken does not reveal
+// how much of a key was right.
 func identify(keys map[string]string) func(*http.Request) (observe.Caller, error) {
 	names := make(map[[sha256.Size]byte]string, len(keys))
 	for key, name := range keys {

@@ -12,14 +12,14 @@ import (
 	"gakushoku/internal/event"
 )
 
-// The parts of a folder may be of different ages, or of different folders, when somebody restored
-// only some of them. Each says how far the others had come: the control records how far the events
-// were applied and archived, the ledger which events each segment was made of, a table the row of
-// the last event that was applied. What follows compares these.
+// The parts of a folder may be of different ages, or of different folders, after a partial restore.
+// Each part records how far the others were: the control records how far the events were applied
+// and archived, the ledger from which events each segment was made, a table the row of the last
+// applied event. The functions below compare these.
 
-// logged is up to which event of the store the log has all, by its own records; it is not known of
-// a log that is empty or was never told. It fails with eventstore.ErrOtherStore when the log is of
-// other events than the store has.
+// logged returns the number up to which the log has all events of the store, by its own records. It
+// is unknown for a log that is empty or has no such record. logged fails with
+// eventstore.ErrOtherStore when the log and the store have different events.
 func (f *Folder) logged(ctx context.Context) (number uint64, known bool, err error) {
 	if err := f.checkBeside(ctx); err != nil {
 		return 0, false, err
@@ -32,7 +32,7 @@ func (f *Folder) logged(ctx context.Context) (number uint64, known bool, err err
 	return max(claimed, last), known || claimed > 0, err
 }
 
-// claimed is the last event of the newest claim of the ledger; 0 when it has none.
+// claimed returns the last event of the newest claim in the ledger; 0 when it has none.
 func (f *Folder) claimed(ctx context.Context) (uint64, error) {
 	source, records, err := f.Ledger.Newest(ctx)
 	if err != nil || source == "" {
@@ -49,8 +49,8 @@ func (f *Folder) claimed(ctx context.Context) (uint64, error) {
 	return last, nil
 }
 
-// wantLogged wants the first event of the newest segment in the store, unless that has a hole there,
-// and as many events as the log has.
+// wantLogged checks that the store has the first event of the newest segment, unless it has a hole
+// there, and at least as many events as the log.
 func (f *Folder) wantLogged(ctx context.Context, first eventstore.Mark, last uint64) error {
 	found, err := f.Events.MarkAfter(ctx, first.Number-1, 1)
 	if err != nil {
@@ -66,8 +66,8 @@ func (f *Folder) wantLogged(ctx context.Context, first eventstore.Mark, last uin
 	return err
 }
 
-// lastLogged is logged for a last segment that no claim tells about, as when the ledger was brought
-// up to the manifests: by its events.
+// lastLogged is logged for a last segment without a claim, as after the ledger was restored from
+// manifests: it uses the segment's events.
 func (f *Folder) lastLogged(ctx context.Context) (number uint64, known bool, err error) {
 	head, err := f.Log().Head(ctx)
 	if err != nil || head.Number == 0 {
@@ -83,9 +83,8 @@ func (f *Folder) lastLogged(ctx context.Context) (number uint64, known bool, err
 	return f.stored(ctx, last.Key)
 }
 
-// checkBeside fails with eventstore.ErrOtherStore when manifests lie beside the segments that the
-// ledger does not know, and the store does not have the events of the last of them: then both are
-// older than the log.
+// checkBeside fails with eventstore.ErrOtherStore when manifests beside the segments are unknown to
+// the ledger, and the store lacks the events of the last of them: then both are older than the log.
 func (f *Folder) checkBeside(ctx context.Context) error {
 	head, err := f.Log().Head(ctx)
 	if err != nil {
@@ -102,7 +101,7 @@ func (f *Folder) checkBeside(ctx context.Context) error {
 	return err
 }
 
-// newestBeside reads the last manifest that lies beside the segments; nil when it cannot be read.
+// newestBeside reads the last manifest beside the segments; nil when it cannot be read.
 func (f *Folder) newestBeside(ctx context.Context, after uint64) (*eventlog.Manifest, error) {
 	const page = 1000
 	for key := eventlog.ManifestKey(after); ; {
@@ -128,9 +127,9 @@ func (f *Folder) newestBeside(ctx context.Context, after uint64) (*eventlog.Mani
 	}
 }
 
-// stored is the number in the store of the newest event of a segment; not known when the object is
-// missing or damaged, which a verification tells. It fails with eventstore.ErrOtherStore when the
-// store lacks one of its events, or has another in its place.
+// stored returns the number in the store of the newest event of a segment. It is unknown when the
+// object is missing or damaged, which a verification reports. stored fails with
+// eventstore.ErrOtherStore when the store lacks one of the events, or has another in its place.
 func (f *Folder) stored(ctx context.Context, key string) (number uint64, known bool, err error) {
 	f.lastSegment.Lock()
 	defer f.lastSegment.Unlock()
@@ -161,7 +160,7 @@ func (f *Folder) stored(ctx context.Context, key string) (number uint64, known b
 	return number, true, nil
 }
 
-// numberOf is the number in the store of an event of the log, which must be there.
+// numberOf returns the number in the store of an event of the log, which must exist.
 func (f *Folder) numberOf(ctx context.Context, e *event.Event) (uint64, error) {
 	at, err := f.Events.NumberOf(ctx, e.Stream, e.Version)
 	if err != nil {
@@ -177,7 +176,7 @@ func (f *Folder) numberOf(ctx context.Context, e *event.Event) (uint64, error) {
 	return at, err
 }
 
-// lastManifest is the manifest at the head; nil when there is none.
+// lastManifest returns the manifest at the head; nil when there is none.
 func (f *Folder) lastManifest(ctx context.Context, head eventlog.Head) (*eventlog.Manifest, error) {
 	if head.Number == 0 {
 		return nil, nil
@@ -189,11 +188,11 @@ func (f *Folder) lastManifest(ctx context.Context, head eventlog.Head) (*eventlo
 	return &manifests[0], nil
 }
 
-// ErrObjectsLost says that segments that the ledger knows are not in log/.
+// ErrObjectsLost means that segments in the ledger are missing from log/.
 var ErrObjectsLost = errors.New("objects of the log are missing: make them again with `gakushoku archive verify --fix`")
 
-// checkObjects fails with ErrObjectsLost when the object of the first or of the last segment is not
-// there: whoever empties or replaces log/ takes one of them.
+// checkObjects fails with ErrObjectsLost when the object of the first or the last segment is
+// missing: emptying or replacing log/ removes one of them.
 func (f *Folder) checkObjects(ctx context.Context) error {
 	head, err := f.Log().Head(ctx)
 	if err != nil || head.Number == 0 {
@@ -217,8 +216,8 @@ func (f *Folder) checkObjects(ctx context.Context) error {
 	return nil
 }
 
-// batchOf returns the events that a segment was made of, as far as that is known: the ledger
-// remembers it for some days, and without repairs the log and the store have the same numbers.
+// batchOf returns the events from which a segment was made, if known: the ledger remembers them for
+// some days, and until a repair the log and the store have the same numbers.
 func (f *Folder) batchOf(ctx context.Context, m *eventlog.Manifest) ([]event.Event, error) {
 	from := eventstore.Mark{Number: m.First}
 	source, _, err := f.Ledger.Covering(ctx, m.First)
@@ -235,12 +234,12 @@ func (f *Folder) batchOf(ctx context.Context, m *eventlog.Manifest) ([]event.Eve
 	return events, err
 }
 
-// isMisfit reports whether an error says that parts of a folder do not belong together.
+// isMisfit reports whether an error means that parts of a folder do not belong together.
 func isMisfit(err error) bool {
 	return errors.Is(err, eventstore.ErrOtherStore) || errors.Is(err, ErrRowsBehind) || errors.Is(err, ErrRowsAhead) || errors.Is(err, ErrObjectsLost)
 }
 
-// misfit says why the parts of this folder do not belong together, "" when they do.
+// misfit returns the reasons why the parts of this folder do not belong together, "" when they do.
 func (f *Folder) misfit(ctx context.Context) (string, error) {
 	var whys []string
 	for _, check := range []func(context.Context) error{f.CheckEvents, f.CheckRows, f.checkObjects} {
@@ -255,7 +254,7 @@ func (f *Folder) misfit(ctx context.Context) (string, error) {
 	return strings.Join(whys, "; "), nil
 }
 
-// eventsMisfit is misfit for whoever compares rows with the events itself.
+// eventsMisfit is misfit for a caller that compares rows with the events itself.
 func (f *Folder) eventsMisfit(ctx context.Context) (string, error) {
 	err := f.CheckEvents(ctx)
 	if errors.Is(err, eventstore.ErrOtherStore) {
@@ -265,7 +264,7 @@ func (f *Folder) eventsMisfit(ctx context.Context) (string, error) {
 }
 
 // checkCutOff fails with eventstore.ErrOtherStore when the store was copied without its write-ahead
-// log, unless others have seen its last event: then nothing can be missing.
+// log, unless other parts have seen its last event: then none can be missing.
 func (f *Folder) checkCutOff(ctx context.Context, seen uint64) error {
 	if !f.Events.CutOff() {
 		return nil

@@ -11,16 +11,16 @@ import (
 	"gakushoku/internal/event"
 )
 
-// ErrRowsBehind says that a table lacks what was applied to it: it is an older copy.
+// ErrRowsBehind means that a table lacks events that were applied to it: it is an older copy.
 var ErrRowsBehind = errors.New("the table lacks events that were applied to it, it is an older copy: bring it up to date with `gakushoku projection verify --fix`, or rebuild the projection")
 
-// CheckRows fails with ErrRowsBehind when an active table does not have the last event that was
-// applied, and with ErrRowsAhead when its newest rows have more than the store. It looks at few rows.
+// CheckRows fails with ErrRowsBehind when an active table lacks the last applied event, and with
+// ErrRowsAhead when its newest rows have events that the store lacks. It reads few rows.
 func (f *Folder) CheckRows(ctx context.Context) error {
 	return errors.Join(f.checkNotBehind(ctx), f.checkNotAhead(ctx))
 }
 
-// checkNotBehind looks at the row of the last event that was applied.
+// checkNotBehind checks the row of the last applied event.
 func (f *Folder) checkNotBehind(ctx context.Context) error {
 	checkpoint, err := f.Control.Checkpoint(ctx, projectorName)
 	if err != nil {
@@ -41,7 +41,7 @@ func (f *Folder) checkNotBehind(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// checkRow wants the active table of a projection to have an event.
+// checkRow checks that the active table of a projection has an event.
 func (f *Folder) checkRow(ctx context.Context, name string, e *event.Event) error {
 	pointer, err := f.Control.Pointer(ctx, name)
 	if err != nil {
@@ -63,11 +63,11 @@ func (f *Folder) checkRow(ctx context.Context, name string, e *event.Event) erro
 	return err
 }
 
-// ErrRowsAhead says that a table has events that the store lacks: it is a newer copy.
+// ErrRowsAhead means that a table has events that the store lacks: it is a newer copy.
 var ErrRowsAhead = errors.New("the table has events that the event store does not have, so it is newer than all else: put the newer files back that belong to it, or rebuild the projection")
 
-// rowsLooked is how many rows are compared to find a table that is ahead. The newest orders are
-// those that an older store lacks.
+// rowsLooked is how many rows are compared to find a table that is ahead. An older store lacks the
+// newest orders.
 const rowsLooked = 50
 
 // checkNotAhead fails with ErrRowsAhead when one of the newest rows of an active table has events
@@ -110,7 +110,7 @@ func (f *Folder) checkNewest(ctx context.Context, t projection.Table) error {
 	return nil
 }
 
-// newestRows are rows of the newest bucket.
+// newestRows returns rows of the newest bucket.
 func (f *Folder) newestRows(ctx context.Context, t projection.Table) ([]projection.Record, error) {
 	buckets, err := f.Tables.Buckets(ctx, t, "", 1)
 	if err != nil || len(buckets) == 0 {

@@ -22,7 +22,7 @@ import (
 	"gakushoku/internal/store/sqlite"
 )
 
-// markerFile tells a data folder of this system from any other folder.
+// markerFile marks a folder as a data folder of this system.
 const markerFile = "gakushoku.json"
 
 // folderFormat is the layout of the folder that this program writes.
@@ -31,7 +31,7 @@ const folderFormat = 1
 // pointerTTL is how old an embedded reader's view of the version pointer may be.
 const pointerTTL = 500 * time.Millisecond
 
-// projectorName is the reader whose checkpoint says how far the embedded projector has come.
+// projectorName is the reader whose checkpoint records how far the embedded projector is.
 const projectorName = "projector"
 
 // Folder is an opened data folder: the embedded system without its server.
@@ -54,7 +54,7 @@ type Folder struct {
 	lastSegment lastSegment // see stored
 }
 
-// lastSegment remembers what was read of the last segment of a log.
+// lastSegment caches what was read of the last segment of a log.
 type lastSegment struct {
 	sync.Mutex
 	key    string
@@ -69,15 +69,15 @@ type marker struct {
 // LogFile is where the server of a data folder writes its log.
 func LogFile(dir string) string { return filepath.Join(dir, "logs", "gakushoku.log") }
 
-// SpanFile is where the server of a data folder keeps the spans of what was slow or has failed.
+// SpanFile is where the server of a data folder keeps the spans of slow and failed operations.
 func SpanFile(dir string) string { return filepath.Join(dir, "logs", "spans.log") }
 
-// What a data folder may lack. Whoever only looks must not make it.
+// What a data folder may lack. Commands that only read must not create it.
 var (
-	// ErrNoFolder says that there is no data folder, or an empty one.
+	// ErrNoFolder means that there is no data folder, or an empty one.
 	ErrNoFolder = errors.New("there is no data folder")
-	// ErrEventsLost says that a folder has been in use but has no event store any more. A new one
-	// in its place would make everything else there look wrong, or be emptied by a repair.
+	// ErrEventsLost means that a folder was in use but has no event store. With a new one in its
+	// place everything else would look wrong, or a repair would empty it.
 	ErrEventsLost = errors.New("the event store is missing")
 )
 
@@ -88,9 +88,8 @@ func eventsLost(dir string) error {
 	return fmt.Errorf("%w: %s is not there or empty, although the folder has been in use: put the file back, or if it is gone, make a new folder of what is in the log with `gakushoku events replay --until 2100-01-01T00:00:00Z --into NEW` (runbook lost-events.md)", ErrEventsLost, eventsFile(dir))
 }
 
-// prepareFolder refuses a folder that is not ours and lays out a new one. It can be repeated
-// when it was cut off, by a full disk or a crash. The marker comes last: where it is, the event
-// store has been.
+// prepareFolder refuses a folder that is not ours and lays out a new one. It can be repeated after
+// a full disk or a crash. It writes the marker last, after the event store exists.
 func prepareFolder(ctx context.Context, dir string) error {
 	_, found, err := wholeMarker(ctx, dir)
 	if err == nil && !found {
@@ -115,7 +114,7 @@ func prepareFolder(ctx context.Context, dir string) error {
 	return writeMarker(dir, "")
 }
 
-// readMarker looks for the marker; false when there is none.
+// readMarker reads the marker; false when there is none.
 func readMarker(dir string) (m marker, found bool, err error) {
 	path := filepath.Join(dir, markerFile)
 	raw, err := readSmall(path)
@@ -138,10 +137,11 @@ func readMarker(dir string) (m marker, found bool, err error) {
 	return m, true, checkOwner(dir, about, os.Geteuid())
 }
 
-// maxSmallFile bounds the files that tell about a folder; each has a line.
+// maxSmallFile bounds the files that describe a folder; each has one line.
 const maxSmallFile = 64 << 10
 
-// readSmall reads a file that tells about a folder, and no more than that of what somebody put in its place.
+// readSmall reads a file that describes a folder, and at most maxSmallFile of whatever was put in
+// its place.
 func readSmall(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
@@ -161,8 +161,7 @@ func readSmall(path string) ([]byte, error) {
 	return raw, errors.Join(err, file.Close())
 }
 
-// checkEmpty refuses a folder that holds something else than what prepareFolder leaves behind
-// when it is cut off.
+// checkEmpty refuses a folder that holds more than an interrupted prepareFolder leaves behind.
 func checkEmpty(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -187,7 +186,7 @@ func checkEmpty(dir string) error {
 	return fmt.Errorf("%s is not a gakushoku data folder and not empty: choose another --data folder", dir)
 }
 
-// writeMarker makes the folder ours. Nobody sees half a marker.
+// writeMarker marks the folder as ours. The marker appears complete.
 func writeMarker(dir, id string) error {
 	encoded, err := json.Marshal(marker{folderFormat, id})
 	if err == nil {
@@ -199,7 +198,7 @@ func writeMarker(dir, id string) error {
 	return nil
 }
 
-// writeWhole writes a file of a folder, entirely or not at all.
+// writeWhole writes a file of a folder completely or not at all.
 func writeWhole(dir, name string, content []byte) error {
 	file, err := os.CreateTemp(dir, name+".new-")
 	if err != nil {
@@ -230,12 +229,11 @@ func (f *Folder) Close() error {
 	return errors.Join(errs...)
 }
 
-// projectorTimeout is how long the projector may take for one batch; a rebuild waits as long
-// for batches that do not know its version yet. A batch that takes longer is tried again with
-// fewer events.
+// projectorTimeout is how long the projector may take for one batch; a rebuild waits as long for
+// batches that do not know its version yet. A batch that takes longer is retried with fewer events.
 const projectorTimeout = 2 * time.Second
 
-// lagBound is by when the embedded projector has brought in an event, unless it is overloaded.
+// lagBound is how soon the embedded projector normally applies an event.
 const lagBound = 2 * time.Second
 
 // Follower brings the read models up to date as events come.

@@ -2,7 +2,7 @@ package embedded
 
 import "gakushoku/internal/canteen/order"
 
-// Follow is the state machine of the streams that this system has, for an import.
+// Follow is the state machine that imported streams must follow.
 func Follow(status, eventType string) (string, error) {
 	next, err := order.Next(order.Status(status), eventType)
 	return string(next), err

@@ -58,8 +58,8 @@ func (h host) EachEvent(ctx context.Context, do func(*event.Event) error) error 
 // TraceURL is operator.Host: nothing tells where the traces of a folder are shown.
 func (host) TraceURL() string { return "" }
 
-// Rebuild is operator.Host. A server may go on writing the folder meanwhile. A second run of a projection is
-// refused (rebuild.ErrRefused).
+// Rebuild is operator.Host. A server may go on writing the folder meanwhile. A second run of a
+// projection is refused (rebuild.ErrRefused).
 func (h host) Rebuild(ctx context.Context, request rebuild.Request, o operator.RebuildOptions) (rebuild.Run, error) {
 	runID := observe.NewID()
 	return h.drive(ctx, request.Projection, runID, o, func(d *rebuild.Driver) (rebuild.Run, error) {

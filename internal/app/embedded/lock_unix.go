@@ -7,11 +7,11 @@ import (
 	"syscall"
 )
 
-// locks reports that tryLock keeps others out.
+// locks: tryLock keeps other processes out.
 const locks = true
 
 // tryLock takes the lock that ends with the process.
 func tryLock(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
 
-// openLock opens what the lock of a folder is on: the folder.
+// openLock opens the file that is locked: the folder itself.
 func openLock(dir string) (*os.File, error) { return os.Open(dir) }

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// locks reports that tryLock keeps others out.
+// locks: tryLock keeps other processes out.
 const locks = true
 
 // tryLock takes the lock that ends with the process.
@@ -16,7 +16,7 @@ func tryLock(f *os.File) error {
 	return windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, new(windows.Overlapped))
 }
 
-// openLock opens what the lock of a folder is on: a file in it, since the folder cannot be locked.
+// openLock opens the file that is locked: one in the folder, since the folder itself cannot be locked.
 func openLock(dir string) (*os.File, error) {
 	return os.OpenFile(filepath.Join(dir, "folder.lock"), os.O_RDWR|os.O_CREATE, 0o600)
 }

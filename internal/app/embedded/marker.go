@@ -12,14 +12,14 @@ import (
 	"gakushoku/internal/store/sqlite"
 )
 
-// identified is a part as it is opened for its id alone.
+// identified is a part opened to read its id.
 type identified interface {
 	Belong(ctx context.Context, id string) (string, error)
 	Close() error
 }
 
-// mendMarker writes the marker of a folder anew that has lost nothing else: all its parts are there
-// and say that they belong to one folder.
+// mendMarker writes the marker of a folder again if it is all that is missing: the other parts
+// exist and belong to one folder.
 func mendMarker(ctx context.Context, dir string) (mended bool, err error) {
 	about, err := os.Stat(eventsFile(dir))
 	if err != nil {
@@ -35,8 +35,8 @@ func mendMarker(ctx context.Context, dir string) (mended bool, err error) {
 	return true, writeMarker(dir, id)
 }
 
-// agreed is the id of the folder that all parts belong to; "" when they do not agree, or when one is
-// missing or cannot be read.
+// agreed returns the id of the folder that all parts belong to; "" when they disagree, or when one
+// is missing or cannot be read.
 func agreed(ctx context.Context, dir string) (id string) {
 	for path, open := range map[string]func(path string) (identified, error){
 		eventsFile(dir):                  func(path string) (identified, error) { return sqlite.OpenExistingEvents(ctx, path) },
@@ -53,7 +53,7 @@ func agreed(ctx context.Context, dir string) (id string) {
 	return id
 }
 
-// identity reads the id of a part, which must be there: opening some would make them.
+// identity reads the id of a part, which must exist: opening some parts would create them.
 func identity(ctx context.Context, path string, open func(string) (identified, error)) (string, error) {
 	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
 		return "", errors.Join(fmt.Errorf("%s is missing or empty", path), err)
@@ -66,7 +66,7 @@ func identity(ctx context.Context, path string, open func(string) (identified, e
 	return id, errors.Join(err, part.Close())
 }
 
-// logIdentity is the log's objects, for their id.
+// logIdentity reads the id of the objects of the log.
 type logIdentity struct{ folder *Folder }
 
 func openIdentity(path string) (identified, error) {
@@ -82,7 +82,7 @@ func (l logIdentity) Belong(ctx context.Context, id string) (string, error) {
 // Close is identified; nothing is open.
 func (logIdentity) Close() error { return nil }
 
-// whileMarked is a probe that fails when the folder's marker was removed, or is not this folder's.
+// whileMarked is a probe that fails when the folder's marker was removed, or is another folder's.
 func (f *Folder) whileMarked(p health.Probe) health.Probe {
 	return health.Probe{Name: p.Name, Check: func(ctx context.Context) (string, error) {
 		m, found, err := readMarker(f.Dir)

@@ -16,11 +16,11 @@ import (
 	"gakushoku/internal/store/sqlite"
 )
 
-// Parts are parts of a data folder that somebody needs. What is damaged or missing must not keep
-// off those who can do without: they are the ones who repair it.
+// Parts are the parts of a data folder that a command needs. Damaged or missing parts must not stop
+// commands that do without them: those are the ones that repair it.
 type Parts int
 
-// The parts of a data folder. Read models are opened when they are used.
+// The parts of a data folder. Read models are opened on first use.
 const (
 	EventStore     Parts = 1 << iota // events.db
 	ControlRecords                   // control.db
@@ -28,16 +28,16 @@ const (
 	AllParts       = EventStore | ControlRecords | NumberedLog
 )
 
-// ErrNotOpened says that a part of a data folder cannot be opened which is needed.
+// ErrNotOpened means that a needed part of a data folder cannot be opened.
 var ErrNotOpened = errors.New("the data folder cannot be opened")
 
-// unopened is an error that is ErrNotOpened too, and says no more than it did.
+// unopened is an error that is ErrNotOpened too, without changing its text.
 type unopened struct{ error }
 
 func (e unopened) Unwrap() error        { return e.error }
 func (e unopened) Is(target error) bool { return target == ErrNotOpened }
 
-// notOpened marks why a folder could not be opened, unless nobody waits for it any more.
+// notOpened marks why a folder could not be opened, unless ctx has ended.
 func notOpened(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return err
@@ -45,7 +45,8 @@ func notOpened(ctx context.Context, err error) error {
 	return unopened{err}
 }
 
-// wholeMarker is readMarker for whoever opens a folder. It makes one anew that all else agrees on.
+// wholeMarker is readMarker for opening a folder. It writes a lost marker again when all other
+// parts agree.
 func wholeMarker(ctx context.Context, dir string) (marker, bool, error) {
 	m, found, err := readMarker(dir)
 	if err == nil && !found {
@@ -59,9 +60,8 @@ func wholeMarker(ctx context.Context, dir string) (marker, bool, error) {
 	return m, found, err
 }
 
-// OpenFolder opens a data folder, and makes it when it is missing or empty. A folder that
-// holds something else is refused, and one that has lost its events. Several processes may have
-// the same folder open.
+// OpenFolder opens a data folder, and creates it when it is missing or empty. It refuses a folder
+// with other content, and one that has lost its events. Several processes may open the same folder.
 func OpenFolder(ctx context.Context, dir string) (*Folder, error) {
 	if err := prepareFolder(ctx, dir); err != nil {
 		return nil, err
@@ -69,13 +69,13 @@ func OpenFolder(ctx context.Context, dir string) (*Folder, error) {
 	return openStores(ctx, dir, AllParts)
 }
 
-// OpenExistingFolder is OpenFolder for whoever needs what is there: it makes no folder.
+// OpenExistingFolder is OpenFolder without creating the folder.
 func OpenExistingFolder(ctx context.Context, dir string) (*Folder, error) {
 	return OpenParts(ctx, dir, AllParts)
 }
 
-// OpenParts is OpenExistingFolder for whoever needs only some parts. The others are opened too
-// when they can be, and are nil when not: Broken says why.
+// OpenParts is OpenExistingFolder for a caller that needs only some parts. It also opens the others
+// if it can; those that it cannot are nil, and Broken says why.
 func OpenParts(ctx context.Context, dir string, needed Parts) (*Folder, error) {
 	_, found, err := wholeMarker(ctx, dir)
 	if err == nil && !found {
@@ -89,7 +89,7 @@ func OpenParts(ctx context.Context, dir string, needed Parts) (*Folder, error) {
 	return openStores(ctx, dir, needed)
 }
 
-// Broken says which parts could not be opened, of those that were not needed.
+// Broken says which unneeded parts could not be opened, and why.
 func (f *Folder) Broken() error { return errors.Join(f.broken...) }
 
 func openStores(ctx context.Context, dir string, needed Parts) (*Folder, error) {
@@ -156,7 +156,7 @@ func (f *Folder) openLog(ctx context.Context) error {
 	return nil
 }
 
-// build puts the engine and what operators use on the parts that are open.
+// build builds the engine and the operators' side over the open parts.
 func (f *Folder) build() {
 	f.Ports.Tables = f.Tables
 	if f.Events != nil {
@@ -172,7 +172,7 @@ func (f *Folder) build() {
 	f.Installation = installation(f)
 }
 
-// prepare makes what is opened fit for use.
+// prepare checks the open parts and sets the projections up.
 func (f *Folder) prepare(ctx context.Context) (err error) {
 	if f.opened, err = os.Stat(f.Dir); err != nil {
 		return fmt.Errorf("opening the data folder: %w", err)

@@ -5,11 +5,11 @@ import (
 	"net/http"
 )
 
-// opsConnections bounds who looks at metrics and health at once.
+// opsConnections bounds the connections for metrics and health.
 const opsConnections = 64
 
-// detailsFor says who may see the details of health on the listener of the interface: a client on
-// this machine, if only those reach it. What a proxy forwards may come from anywhere.
+// detailsFor returns who may see the details of health on the public listener: clients on this
+// machine, if only those can reach it. A request that a proxy forwards may come from anywhere.
 func detailsFor(addr net.Addr) func(*http.Request) bool {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok || !tcp.IP.IsLoopback() {

@@ -24,14 +24,14 @@ const (
 	logFiles     = 10
 )
 
-// Spans of what failed or was slow are much less, and soon nobody asks for them any more.
+// Spans of slow and failed operations take much less room, and are of interest for a shorter time.
 const (
 	spanMegabytes = 10
 	spanFiles     = 4
 )
 
-// outputs are what a server writes about itself: the log file, whoever wants the lines too, and
-// the exporter console. Each may block or fail without holding up anything.
+// outputs are what a server writes about itself: the log file, an optional second log, and the
+// console exporter. Each may block or fail without delaying the server.
 type outputs struct {
 	log, console *sink.Sink
 	also         *sink.Sink // nil for nobody
@@ -40,7 +40,7 @@ type outputs struct {
 	spans        io.Writer
 }
 
-// openOutputs opens the files of a folder. When one output begins to lose lines, the other says so.
+// openOutputs opens the files of a folder. When one output begins to lose lines, the other reports it.
 func openOutputs(o *ServeOptions) (*outputs, error) {
 	logging, err := wholeLines(LogFile(o.Dir))
 	if err != nil {
@@ -74,7 +74,7 @@ func openOutputs(o *ServeOptions) (*outputs, error) {
 	return out, nil
 }
 
-// failing says to another output that one begins to lose lines.
+// failing reports to another output that one begins to lose lines.
 func failing(level zerolog.Level, name string, other func() io.Writer) func(error) {
 	return func(err error) {
 		logger := observe.NewLogger(other(), level, "server")
@@ -82,7 +82,7 @@ func failing(level zerolog.Level, name string, other func() io.Writer) func(erro
 	}
 }
 
-// Write gives a log line to whoever wants it.
+// Write writes a log line to all outputs.
 func (o *outputs) Write(line []byte) (int, error) {
 	o.log.Write(line) //nolint:errcheck // a sink does not fail
 	if o.also != nil {
@@ -91,7 +91,7 @@ func (o *outputs) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// sinks are the outputs that may lose something.
+// sinks returns the outputs that may lose lines.
 func (o *outputs) sinks() []observe.Lossy {
 	sinks := []observe.Lossy{o.log, o.console}
 	if o.also != nil {
@@ -100,11 +100,11 @@ func (o *outputs) sinks() []observe.Lossy {
 	return sinks
 }
 
-// outputLimit bounds how long a server that ends waits for its outputs.
+// outputLimit bounds how long a stopping server waits for its outputs.
 const outputLimit = time.Second
 
-// close writes what waits. A file that is still being written to after that stays open: closing
-// it would wait for the disk.
+// close flushes the outputs. A file that is still being written to after the limit stays open:
+// closing it would wait for the disk.
 func (o *outputs) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), outputLimit)
 	defer cancel()
@@ -136,7 +136,8 @@ func closeWithin(ctx context.Context, file io.Closer) error {
 	}
 }
 
-// wholeLines is how a file goes on whose last line a process may have left unfinished.
+// wholeLines are the options for appending to a file whose last line a killed process may have left
+// unfinished.
 func wholeLines(path string) (sink.Options, error) {
 	torn, err := endsTorn(path)
 	if err != nil {
@@ -151,8 +152,7 @@ func wholeLines(path string) (sink.Options, error) {
 	}}, nil
 }
 
-// endsTorn reports whether a file ends in the middle of a line, as a process that was killed
-// leaves it.
+// endsTorn reports whether a file ends in the middle of a line, as after a killed process.
 func endsTorn(path string) (bool, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {

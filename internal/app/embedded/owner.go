@@ -8,13 +8,13 @@ import (
 	"strconv"
 )
 
-// ErrOtherUser says that a data folder is another user's, and that this one may write there all
-// the same. Files that root makes in it (a table version, a day's folder of segments) the
-// server of the folder's owner cannot write, so a rebuild by sudo would make the lists stand still.
+// ErrOtherUser means that a data folder is another user's, though this user may write to it. Files
+// that root creates in it (a table version, a day's folder of segments) could not be written by the
+// server of the folder's owner, so after a rebuild with sudo the lists would stand still.
 var ErrOtherUser = errors.New("the data folder is another user's")
 
-// checkOwner refuses root a folder that is not root's; what is the marker of the folder. Anybody
-// else is kept out by the permissions of its files.
+// checkOwner refuses root a folder that is not root's; what is the folder's marker. The permissions
+// of the files keep other users out.
 func checkOwner(dir string, what fs.FileInfo, euid int) error {
 	owner, known := ownerOf(what)
 	if !known || euid != 0 || owner == 0 {

@@ -4,11 +4,11 @@ package embedded
 
 import "io/fs"
 
-// ownerOf does not know: there is no user here who may write everywhere.
+// ownerOf knows no owner: no user here may write everywhere.
 func ownerOf(fs.FileInfo) (uid int, known bool) { return 0, false }
 
-// fileID does not know a name that is good for another process.
+// fileID knows no name that is valid in another process.
 func fileID(fs.FileInfo) string { return "" }
 
-// ownsFiles reports that the mode of a file says who may read it.
+// ownsFiles: the mode of a file says who may read it.
 const ownsFiles = false

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// ownerOf is the id of the user to whom a file belongs.
+// ownerOf returns the id of a file's owner.
 func ownerOf(file fs.FileInfo) (uid int, known bool) {
 	stat, known := file.Sys().(*syscall.Stat_t)
 	if !known {
@@ -26,5 +26,5 @@ func fileID(file fs.FileInfo) string {
 	return fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
 }
 
-// ownsFiles reports that the mode of a file says who may read it.
+// ownsFiles: the mode of a file says who may read it.
 const ownsFiles = true

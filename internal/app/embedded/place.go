@@ -21,9 +21,9 @@ import (
 	"gakushoku/internal/store/sqlite"
 )
 
-// part is one of the parts of a data folder that belong together. When one is no longer at its path, the
-// folder is being changed, and what a server accepts then may be lost, or may not fit the rest. Read
-// models are not among them: they are made from the events, and rebuilds replace them.
+// part is one of the parts of a data folder that belong together. When one is no longer at its
+// path, the folder is being changed, and what a server accepts then may be lost, or may not fit the
+// rest. Read models are not among them: they are made from the events, and rebuilds replace them.
 type part struct {
 	name    string
 	inPlace func() error       // fails when the path leads to something else than what was opened
@@ -111,8 +111,8 @@ func (f *Folder) watchPlace(ctx context.Context) {
 	}
 }
 
-// tablesInPlace fails when the file of a table version that the pointer lists was removed or replaced. A
-// version that it does not list was dropped by a cleanup.
+// tablesInPlace fails when the file of a table version that the pointer lists was removed or
+// replaced. A version that it does not list was dropped by a cleanup.
 func (f *Folder) tablesInPlace(ctx context.Context) error {
 	var errs []error
 	for t, replaced := range f.Tables.Replaced() {
@@ -170,8 +170,8 @@ func (f *Folder) tellServed(ops net.Listener) error {
 	return nil
 }
 
-// CheckServed fails when a server has the folder but other files than these open: it would not see what is
-// written to them, such as the switch of a rebuild.
+// CheckServed fails when a server has the folder but other files than these open: it would not see
+// what is written to them, such as the switch of a rebuild.
 func (f *Folder) CheckServed() error {
 	if !isServed(f.Dir) {
 		return nil
@@ -195,8 +195,8 @@ func (f *Folder) CheckServed() error {
 	return nil
 }
 
-// checkNotLost fails when a file is missing that the server of this folder has open: the server would not see a
-// new one in its place.
+// checkNotLost fails when a file is missing that the server of this folder has open: the server
+// would not see a new one in its place.
 func checkNotLost(dir string, names ...string) error {
 	for _, name := range names {
 		if _, err := os.Stat(filepath.Join(dir, name)); errors.Is(err, fs.ErrNotExist) && isServed(dir) {

@@ -5,8 +5,8 @@ import (
 	"os"
 )
 
-// readable says that others than the owner may look into the data folder, "" when they may not.
-// What this program makes is for its user alone; a folder that was there is left as it is.
+// readable warns when other users may read the data folder; "" when they may not. What this program
+// creates is for its user alone; an existing folder is left as it is.
 func (f *Folder) readable() string {
 	info, err := os.Stat(f.Dir)
 	if err != nil || info.Mode().Perm()&0o077 == 0 || !ownsFiles {

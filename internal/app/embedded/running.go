@@ -23,8 +23,8 @@ import (
 	"gakushoku/internal/operate/health"
 )
 
-// The limits of a stop, one after the other: for requests under way, for handlers whose client was
-// cut off, for events that are not in the read models or the log yet, for the last traces.
+// The time limits of a stop, one after the other: for requests under way, for handlers whose client
+// was cut off, for events that have not reached the read models or the log, for the last traces.
 const (
 	shutdownLimit  = 4 * time.Second
 	handlerLimit   = time.Second
@@ -47,7 +47,7 @@ func (s *Server) Run(ctx context.Context) error {
 		r := &running{Server: s, logger: logger, sent: sent}
 		err = r.run(observe.WithMetrics(observe.WithTracer(observe.WithLogger(ctx, logger), sent.Tracer()), sent.Metrics()))
 	}
-	// Only now does nobody record any more. What is waiting has a moment to be sent.
+	// Nothing is recorded from here on. Waiting spans and metrics get a moment to be sent.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), telemetryLimit)
 	defer cancel()
 	if err := sent.Close(last); err != nil {
@@ -57,7 +57,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return errors.Join(err, out.close())
 }
 
-// running is a server that runs.
+// running is a running server.
 type running struct {
 	*Server
 	logger   zerolog.Logger
@@ -68,9 +68,9 @@ type running struct {
 	private *httpserver.Server // what operators look at; nil for none
 }
 
-// run serves until ctx ends, and then stops in the order in which nothing is lost: requests are
-// taken for a while, then answered to the end, then what they have done is brought into the read
-// models and the log. The caller then closes the stores.
+// run serves until ctx ends, and then stops in an order that loses nothing: it accepts requests for
+// a while, finishes those under way, then brings their events into the read models and the log. The
+// caller closes the stores.
 func (r *running) run(ctx context.Context) error {
 	if err := r.open(ctx); err != nil {
 		return err
@@ -106,7 +106,7 @@ func (r *running) run(ctx context.Context) error {
 	return failed
 }
 
-// open makes the servers.
+// open builds the HTTP servers.
 func (r *running) open(ctx context.Context) error {
 	checker := *r.Health
 	checker.Probes = append(slices.Clip(checker.Probes), health.Serving(r.stopping.Load))
@@ -138,7 +138,7 @@ func (r *running) open(ctx context.Context) error {
 	return errors.Join(r.sent.watch(r.folder), r.sent.Metrics().WatchConnections(r.public.Connections))
 }
 
-// follow starts what makes read models and the log of the events.
+// follow starts the projector and the archiver.
 func (r *running) follow(ctx context.Context, working *sync.WaitGroup) {
 	for _, f := range []struct {
 		name, stopped string
@@ -152,7 +152,7 @@ func (r *running) follow(ctx context.Context, working *sync.WaitGroup) {
 	}
 }
 
-// named is the context of a part of the server with a name of its own in log lines.
+// named is the context of a part of the server that has its own name in log lines.
 func (r *running) named(ctx context.Context, function string) context.Context {
 	return observe.WithLogger(ctx, r.logger.With().Str(observe.FieldFunction, function).Logger())
 }
@@ -172,8 +172,8 @@ func (r *running) announce() {
 	}
 }
 
-// stopRequests tells everybody that the server is about to end, goes on answering for the time of
-// grace, and lets the requests under way end.
+// stopRequests announces that the server is about to stop, keeps serving for the time of grace, and
+// lets the requests under way finish.
 func (r *running) stopRequests(ctx context.Context) {
 	r.stopping.Store(true)
 	r.public.Retire()
@@ -187,14 +187,14 @@ func (r *running) stopRequests(ctx context.Context) {
 	r.shut(ctx, r.public, shutdownLimit)
 }
 
-// stopPrivate ends what operators look at, last, so that they see how the rest ends.
+// stopPrivate stops the operators' server last, so that operators see how the rest ends.
 func (r *running) stopPrivate(ctx context.Context) {
 	if r.private != nil {
 		r.shut(ctx, r.private, handlerLimit)
 	}
 }
 
-// shut ends a server of HTTP, and says when that cuts off requests.
+// shut stops an HTTP server, and logs when that cuts requests off.
 func (r *running) shut(ctx context.Context, server *httpserver.Server, limit time.Duration) {
 	ctx = context.WithoutCancel(ctx)
 	soon, cancel := context.WithTimeout(ctx, limit)
@@ -206,8 +206,8 @@ func (r *running) shut(ctx context.Context, server *httpserver.Server, limit tim
 	}
 }
 
-// drain brings the last events into the read models and the log, and says when that takes too
-// long: the next start goes on there.
+// drain brings the last events into the read models and the log, and logs when that takes too long:
+// the next start continues there.
 func (r *running) drain(ctx context.Context) {
 	if err := r.folder.InPlace(); err != nil { // nothing may be written to what is not there any more
 		r.notDrained(ctx, "server:not-drained", err)
@@ -229,7 +229,7 @@ func (r *running) drain(ctx context.Context) {
 	draining.Wait()
 }
 
-// notDrained says what the next start has to go on with.
+// notDrained logs what is left for the next start.
 func (r *running) notDrained(ctx context.Context, message string, err error) {
 	line := r.logger.Error().Str(observe.FieldResult, observe.ResultNG).Str(observe.FieldErrorClass, string(fault.ClassOf(err))).Err(err)
 	if head, applied, _, err := r.folder.lag(ctx); err == nil {

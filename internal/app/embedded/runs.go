@@ -11,8 +11,7 @@ import (
 	"gakushoku/internal/engine/rebuild"
 )
 
-// runs tells whether a run is going on: its process holds a lock, which ends with it however
-// that ends.
+// runs reports whether a run is going on: its process holds a lock that ends with it.
 type runs struct{ dir string }
 
 // Running is rebuild.Runs.
@@ -45,11 +44,10 @@ func lockRuns(dir, projection string) (unlock func(), err error) {
 	return unlock, err
 }
 
-// runLock is the file, among those of a run, that its process holds locked.
+// runLock is the file of a run that its process keeps locked.
 const runLock = "lock"
 
-// beginRun says that this process works on a run. Of a run that has left nothing else, nothing
-// is left afterwards.
+// beginRun locks a run for this process. A run that leaves nothing else leaves no trace of this either.
 func beginRun(ctx context.Context, dir, projection, runID string) (over func(), err error) {
 	folder := filepath.Join(logFolder(dir), "runs", projection, runID)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
@@ -60,7 +58,7 @@ func beginRun(ctx context.Context, dir, projection, runID string) (over func(), 
 	if err != nil {
 		return nil, fmt.Errorf("locking run %s: %w", runID, err)
 	}
-	// Who asks after the run has the lock for a moment.
+	// A process that asks about the run holds the lock for a moment.
 	if err := patiently(ctx, func() error { return tryLock(file) }); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: run %s of %s is going on in another process", rebuild.ErrRefused, runID, projection), file.Close())
 	}

@@ -15,8 +15,8 @@ import (
 	"gakushoku/internal/store/files"
 )
 
-// reflected is how many events of the store the rebuild of the active version has brought in:
-// all but those that came into the log since, and those that are not there yet.
+// reflected returns how many events of the store a rebuild has brought into the active version: all
+// but those that have come into the log since, and those not in the log yet.
 func (f *Folder) reflected(ctx context.Context, pointer projection.Pointer, head uint64) (uint64, error) {
 	active, _ := pointer.ActiveVersion()
 	brought, err := f.Engine.BroughtTo(ctx, pointer.Projection, active)
@@ -35,9 +35,8 @@ func (f *Folder) reflected(ctx context.Context, pointer projection.Pointer, head
 	return min(head, archived.Number) - min(since, head, archived.Number), nil
 }
 
-// lag compares the projector's checkpoint with the head. Behind is how long the oldest event
-// that is not applied has been in the store; when it occurred does not matter, since an import
-// brings old events.
+// lag compares the projector's checkpoint with the head. Behind is how long the oldest unapplied
+// event has been in the store; when it occurred does not matter, since an import brings old events.
 func (f *Folder) lag(ctx context.Context) (head, applied uint64, behind time.Duration, err error) {
 	checkpoint, err := f.Control.Checkpoint(ctx, projectorName)
 	if err != nil {
@@ -60,7 +59,7 @@ func (f *Folder) lag(ctx context.Context) (head, applied uint64, behind time.Dur
 	return head, applied, behind, err
 }
 
-// waiting is how long the event after this one has been in the store; 0 when there is none.
+// waiting returns how long the event after this one has been in the store; 0 when there is none.
 func (f *Folder) waiting(ctx context.Context, after uint64) (time.Duration, error) {
 	appended, there, err := f.Events.AppendedAt(ctx, after+1)
 	if err != nil || !there {
@@ -69,14 +68,14 @@ func (f *Folder) waiting(ctx context.Context, after uint64) (time.Duration, erro
 	return max(0, time.Since(appended)), nil
 }
 
-// Limits of the embedded health: a projector that is this far behind has a problem, and so has
-// a disk with this little room.
+// Limits of the embedded health: a projector that is further behind is failing, and so is a disk
+// with less room.
 const (
 	maxLag      = 5 * time.Second
 	minDiskFree = 256 << 20
 )
 
-// markOf is how far a reader of the events has come.
+// markOf returns how far a reader of the events is.
 func markOf(reader string, c projection.Checkpoint) (eventstore.Mark, error) {
 	mark, err := eventstore.ParseMark(c.Cursor)
 	if err != nil {
@@ -85,13 +84,13 @@ func markOf(reader string, c projection.Checkpoint) (eventstore.Mark, error) {
 	return mark, nil
 }
 
-// holds fails with eventstore.ErrOtherStore, and says what to do, when the event of a mark is not
-// in the store.
+// holds fails with eventstore.ErrOtherStore, and says what to do, when the store lacks the event of
+// a mark.
 func (f *Folder) holds(ctx context.Context, m eventstore.Mark) error {
 	return otherStore(f.Events.Holds(ctx, m))
 }
 
-// otherStore says what to do about eventstore.ErrOtherStore.
+// otherStore adds what to do to eventstore.ErrOtherStore.
 func otherStore(err error) error {
 	if errors.Is(err, eventstore.ErrOtherStore) {
 		return fmt.Errorf("%w: put the newer file back, or make a new folder of what is in the log (runbook lost-events.md)", err)
@@ -99,9 +98,9 @@ func otherStore(err error) error {
 	return err
 }
 
-// CheckEvents fails with eventstore.ErrOtherStore, and says what to do, when the event store is
-// not the one that was projected and archived: an older copy of it, or one that has lost its last
-// events. What is made of the events must not be changed to fit that.
+// CheckEvents fails with eventstore.ErrOtherStore, and says what to do, when the event store is not
+// the one that was projected and archived: an older copy, or one that has lost its last events.
+// What was made from the events must not be changed to fit it.
 func (f *Folder) CheckEvents(ctx context.Context) error {
 	if f.alien != nil {
 		return f.alien
@@ -128,8 +127,7 @@ func (f *Folder) CheckEvents(ctx context.Context) error {
 	return otherStore(err)
 }
 
-// CheckChanges is CheckEvents for whoever is about to change something: it also fails when a server
-// would not see that.
+// CheckChanges is CheckEvents before a change: it also fails when a server would not see the change.
 func (f *Folder) CheckChanges(ctx context.Context) error {
 	if err := f.CheckServed(); err != nil {
 		return err
@@ -140,7 +138,7 @@ func (f *Folder) CheckChanges(ctx context.Context) error {
 // probedStore is the event store for its probe.
 type probedStore struct{ *Folder }
 
-// Load sees too that the store is another than the one that was read before.
+// Load also detects that the store is another than before.
 func (s probedStore) Load(ctx context.Context, stream string, after uint64) ([]event.Event, error) {
 	if err := s.CheckEvents(ctx); err != nil {
 		if errors.Is(err, eventstore.ErrOtherStore) {
@@ -151,7 +149,8 @@ func (s probedStore) Load(ctx context.Context, stream string, after uint64) ([]e
 	return s.Events.Load(ctx, stream, after)
 }
 
-// whileFit is a probe that fails when rows are older than what was applied to them, or newer than the store.
+// whileFit is a probe that fails when rows are older than what was applied to them, or newer than
+// the store.
 func whileFit(p health.Probe, check func(context.Context) error) health.Probe {
 	return health.Probe{Name: p.Name, Check: func(ctx context.Context) (string, error) {
 		detail, err := p.Check(ctx)
@@ -164,7 +163,7 @@ func whileFit(p health.Probe, check func(context.Context) error) health.Probe {
 	}}
 }
 
-// Health looks at the folder's parts.
+// Health builds the checks of the folder's parts.
 func (f *Folder) Health() *health.Checker {
 	return &health.Checker{
 		Now: time.Now,

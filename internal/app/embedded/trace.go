@@ -19,8 +19,8 @@ func (h host) Lines(since time.Time) timeline.Lines {
 	return fileLines{LogFile(h.folder.Dir), since}
 }
 
-// fileLines are the log files of a server. That there are none is no failure: the events tell
-// of an operation too.
+// fileLines reads the log files of a server. Missing files are no failure: the events tell of an
+// operation too.
 type fileLines struct {
 	path  string
 	since time.Time
@@ -31,7 +31,7 @@ func (l fileLines) OfOperation(ctx context.Context, correlationID string, f func
 	return l.search(ctx, logs.Query{CorrelationID: correlationID}, f)
 }
 
-// OfOrder is timeline.Lines. Commands name their order; there are far more other lines.
+// OfOrder is timeline.Lines: of the lines with the order, those of commands.
 func (l fileLines) OfOrder(ctx context.Context, orderID string, f func([]byte) error) error {
 	commandName := []byte(`"` + observe.FieldCommandName + `"`)
 	return l.search(ctx, logs.Query{Text: orderID}, func(line []byte) error {

@@ -13,8 +13,8 @@ import (
 	"gakushoku/internal/operate/timeline"
 )
 
-// New builds an installation over its ports. Runs says which runs are going on; events normally reach the
-// log within patience.
+// New builds an installation over its ports. Runs says which runs are going on; events normally
+// reach the log within patience.
 func New(p *wiring.Ports, h Host, runs rebuild.Runs, settings rebuild.Settings, patience time.Duration) *Installation {
 	i := &Installation{
 		Host:   h,
@@ -34,15 +34,17 @@ func New(p *wiring.Ports, h Host, runs rebuild.Runs, settings rebuild.Settings, 
 // Engine builds the steps of rebuilds.
 func Engine(p *wiring.Ports, runs rebuild.Runs, settings rebuild.Settings) *rebuild.Engine {
 	return &rebuild.Engine{
-		Projections: canteen.Projections(), Pointers: p.Control, Tables: p.Tables, Streams: p.Events, Log: p.Log(), Blobs: p.Blobs,
-		Projector: p.Projector(), Runs: runs, Settings: settings, Now: time.Now,
+		Projections: canteen.Projections(), Pointers: p.Control, Tables: p.Tables, Streams: p.Events,
+		Log: p.Log(), Blobs: p.Blobs, Projector: p.Projector(), Runs: runs, Settings: settings, Now: time.Now,
 	}
 }
 
 // readModels builds what verifies, explains and heals rows.
 func readModels(p *wiring.Ports, lagBound time.Duration) *verify.ReadModels {
 	m := &verify.ReadModels{
-		Verifier:    verify.Verifier{Tables: p.Tables, Streams: p.Events, Projector: p.Projector(), LagBound: lagBound, Now: time.Now},
+		Verifier: verify.Verifier{
+			Tables: p.Tables, Streams: p.Events, Projector: p.Projector(), LagBound: lagBound, Now: time.Now,
+		},
 		Projections: canteen.Projections(), Pointers: p.Control,
 	}
 	if p.Ledger != nil {

@@ -50,8 +50,8 @@ type Stack struct {
 // the service.
 const poll = 2 * time.Second
 
-// archivePatience is how long an event may take to reach the log before it counts as missing: the archiver
-// gathers events for some seconds, and takes longer after a quiet time.
+// archivePatience is how long an event may take to reach the log before it counts as missing: the
+// archiver gathers events for some seconds, and takes longer after a quiet time.
 const archivePatience = time.Minute
 
 // Open opens a stack by its name.
@@ -137,8 +137,8 @@ func (s *Stack) RunsOf(ctx context.Context, pointer projection.Pointer) ([]rebui
 	return runs, nil
 }
 
-// Rebuild is operator.Host: it starts an execution of the state machine and follows it to its end. When ctx
-// ends the execution goes on: ResumeRebuild follows it again, Abandon ends it.
+// Rebuild is operator.Host: it starts an execution of the state machine and follows it to its end.
+// When ctx ends the execution goes on: ResumeRebuild follows it again, Abandon ends it.
 func (s *Stack) Rebuild(ctx context.Context, request rebuild.Request, o operator.RebuildOptions) (rebuild.Run, error) {
 	if err := s.engine.Check(ctx, &request); err != nil {
 		return rebuild.Run{}, err
@@ -193,8 +193,8 @@ func ended(runID string, x *stepfunctions.Execution) (rebuild.Run, error) {
 	return rebuild.Run{}, fmt.Errorf("run %s is %s: %s", runID, x.Status, reason)
 }
 
-// reasonOf says why a run has failed. Its cause is the name of the error that ended it and the message of
-// the service or the function.
+// reasonOf says why a run has failed. Its cause is the name of the error that ended it and the
+// message of the service or the function.
 func reasonOf(x *stepfunctions.Execution) string {
 	name, cause, ok := strings.Cut(x.Cause, ": ")
 	if !ok {
@@ -259,8 +259,8 @@ func (s *Stack) Answer(ctx context.Context, a rebuild.Approval, d rebuild.Decisi
 // Lock is operator.Host: the state machine allows one run of a projection at a time.
 func (*Stack) Lock(string) (unlock func(), err error) { return func() {}, nil }
 
-// PointerTTL is operator.Host. When the stack's setting cannot be read, for lack of a permission, it is the
-// longest possible one.
+// PointerTTL is operator.Host. When the stack's setting cannot be read, for lack of a permission,
+// it is the longest possible one.
 func (s *Stack) PointerTTL(ctx context.Context) time.Duration {
 	ttl, err := s.TTL(ctx)
 	if err != nil {

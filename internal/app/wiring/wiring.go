@@ -38,12 +38,16 @@ func (p *Ports) Commands() *command.Handler {
 
 // Queries builds the query service.
 func (p *Ports) Queries() *query.Service {
-	return &query.Service{Pointers: p.Pointers, Browser: p.Tables, Streams: p.Events, Projections: canteen.Projections(), Now: time.Now}
+	return &query.Service{
+		Pointers: p.Pointers, Browser: p.Tables, Streams: p.Events, Projections: canteen.Projections(), Now: time.Now,
+	}
 }
 
 // Projector builds the writer of the read models.
 func (p *Ports) Projector() *projection.Projector {
-	return &projection.Projector{Projections: canteen.Projections(), Pointers: p.Pointers, Tables: p.Tables, Streams: p.Events, Now: time.Now}
+	return &projection.Projector{
+		Projections: canteen.Projections(), Pointers: p.Pointers, Tables: p.Tables, Streams: p.Events, Now: time.Now,
+	}
 }
 
 // Log builds the reader of the numbered log.

@@ -13,21 +13,21 @@ import (
 	"gakushoku/internal/fault/wait"
 )
 
-// ErrFileChanged says that a line is no longer what was checked. What is imported is only what
-// was: lines that were read before it.
+// ErrFileChanged means that a line is no longer what was checked. Only lines that were read before
+// it are imported.
 var ErrFileChanged = errors.New("the file changed while it was imported")
 
-// A chunk is what one transaction appends. It is small, and the next one comes after a pause,
-// because the store has one writer: commands of a running server get their turn in between, and
-// wait no longer than a chunk takes.
+// A chunk is what one transaction appends. It is small and a pause follows it, because the store
+// has one writer: commands of a running server get their turn in between and wait no longer than a
+// chunk takes.
 const (
 	chunkEvents = 2000
 	chunkBytes  = 4 << 20
 	chunkPause  = 3 * time.Millisecond
 )
 
-// append gives the new events, which are total, to the store, and returns how many it has taken, and
-// how many somebody else has brought in meanwhile, also when it fails on the way.
+// append appends the new events, total in all, to the store. It returns how many it has appended
+// and how many another process has appended meanwhile, also when it fails on the way.
 func (p *plan) append(ctx context.Context, target Target, total int64) (imported, there int, err error) {
 	var next chunk
 	commit := func() error {
@@ -63,8 +63,8 @@ func (p *plan) append(ctx context.Context, target Target, total int64) (imported
 	return imported, there, err
 }
 
-// inOrder visits the new entries in the order of the file; one that comes before an earlier
-// version of its stream waits for it.
+// inOrder visits the new entries in the order of the file; an entry waits for earlier versions of
+// its stream.
 func (p *plan) inOrder(visit func(*entry) error) error {
 	reached := make([]int32, len(p.streams))
 	for i := range p.entries {
@@ -89,7 +89,7 @@ func (p *plan) inOrder(visit func(*entry) error) error {
 	return nil
 }
 
-// load reads the event of an entry again, complete, with the version that it was given.
+// load reads the event of an entry again, complete and with its version.
 func (p *plan) load(e *entry) (event.Event, error) {
 	var loaded event.Event
 	line, err := p.readAgain(e.span(), e.sum)
@@ -106,7 +106,7 @@ func (p *plan) load(e *entry) (event.Event, error) {
 	return loaded, nil
 }
 
-// readAgain reads a line, or as much of it as was checked, and refuses what is not the same.
+// readAgain reads a line again, or as much of it as was checked, and refuses one that has changed.
 func (p *plan) readAgain(at span, sum uint64) ([]byte, error) {
 	line, err := p.src.readLine(at.offset, int(min(at.length, MaxLineBytes)))
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -118,7 +118,7 @@ func (p *plan) readAgain(at span, sum uint64) ([]byte, error) {
 	return line, nil
 }
 
-// chunk collects events, in the order in which they are to be appended.
+// chunk collects events in the order in which they are appended.
 type chunk struct {
 	runs   [][]event.Event // neighbours of one stream, which the store takes at once
 	events int
@@ -135,8 +135,9 @@ func (c *chunk) take(e event.Event, bytes int) {
 	c.runs = append(c.runs, []event.Event{e})
 }
 
-// appendNew appends the chunk, but for what somebody else has brought in since the file was compared
-// with the store, such as another import of the same file: there is how many of its events that are.
+// appendNew appends the chunk except for events that another process has appended since the file
+// was compared with the store, such as another import of the same file; there is the number of
+// those.
 func (c *chunk) appendNew(ctx context.Context, target Target) (there int, err error) {
 	for {
 		err := c.appendTo(ctx, target)
@@ -151,8 +152,8 @@ func (c *chunk) appendNew(ctx context.Context, target Target) (there int, err er
 	}
 }
 
-// leaveOut takes out of the chunk what the store has by now, which is at least one event; what is not
-// the same there is ErrStoreChanged.
+// leaveOut removes from the chunk what the store has by now, at least one event. An event that
+// differs there is ErrStoreChanged.
 func (c *chunk) leaveOut(ctx context.Context, target Target) (there int, err error) {
 	stored, err := target.LoadMany(ctx, c.streams())
 	if err != nil {
@@ -176,7 +177,7 @@ func (c *chunk) leaveOut(ctx context.Context, target Target) (there int, err err
 	return there, nil
 }
 
-// alike is how many events of a run are in their stream, where each must be the same.
+// alike returns how many events of a run are in their stream, where each must be the same.
 func alike(run, stored []event.Event) (int, error) {
 	for i := range run {
 		e := &run[i]

@@ -11,9 +11,9 @@ import (
 	"gakushoku/internal/event"
 )
 
-// Source is the event store as an export needs it.
+// Source is the part of the event store that an export needs.
 type Source interface {
-	// Read is the feed (eventstore.Feed): events after cursor, and the cursor to go on from.
+	// Read is eventstore.Feed: events after cursor, and the cursor to continue from.
 	Read(ctx context.Context, cursor string, limit int) (events []event.Event, next string, err error)
 	// Load returns the events of a stream above a version, in order.
 	Load(ctx context.Context, stream string, after uint64) ([]event.Event, error)
@@ -27,14 +27,14 @@ type ExportOptions struct {
 	Progress func(read int64) // is told now and then how many events were read; may be nil
 }
 
-// ErrNoStream says that a stream has no events.
+// ErrNoStream means that a stream has no events.
 var ErrNoStream = errors.New("there is no such stream")
 
 // pageSize is how many events are read at a time.
 const pageSize = 500
 
-// Export writes events as JSONL, in the order of the log, and returns how many. When whoever
-// reads w has gone (EPIPE) it ends without an error.
+// Export writes events as JSONL, in the order of the log, and returns how many. When the reader of
+// w has gone (EPIPE) it ends without an error.
 func Export(ctx context.Context, src Source, w io.Writer, o ExportOptions) (int, error) {
 	x := &export{w: bufio.NewWriterSize(w, 256<<10), since: o.Since, tell: o.Progress}
 	err := x.run(ctx, src, o.Stream)

@@ -1,7 +1,7 @@
-// Package eventio moves events between an event store and JSONL files. It exists so that a
-// log from anywhere (another canteen, a backup, the AWS side) can be taken in while the canteen
-// is open, as often as one likes, and given out again without a byte changed. A log with a bad
-// line is not begun. infra/DESIGN.md section 4 says what the lines look like.
+// Package eventio moves events between an event store and JSONL files. A log from anywhere (another
+// canteen, a backup, AWS) can be imported while the canteen is open, any number of times, and
+// exported again byte for byte. A log with a bad line is not imported at all. infra/DESIGN.md
+// section 4 specifies the lines.
 package eventio
 
 import (
@@ -20,7 +20,7 @@ const MaxLineBytes = 16 << 20
 // maxReported bounds the bad lines that a report describes; all are counted.
 const maxReported = 1000
 
-// Target is the event store as an import needs it.
+// Target is the part of the event store that an import needs.
 type Target interface {
 	// LoadMany returns the whole of each stream that has events, keyed by stream.
 	LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error)
@@ -28,15 +28,16 @@ type Target interface {
 	// fails. add is eventstore.Appender's Append: at most eventstore.MaxAppend events of one
 	// stream, eventstore.ErrConflict when the stream is not at version expected.
 	AppendAll(ctx context.Context, f func(add func(stream string, expected uint64, events []event.Event) error) error) error
-	// EachID calls f with the eventId and the place of every event that is in the store.
+	// EachID calls f with the eventId and the place of every event in the store.
 	EachID(ctx context.Context, f func(id, stream string, version uint64) error) error
 }
 
 // Options say how to import.
 type Options struct {
 	Stored bool // the lines are from a log of this system, and are not checked as strictly as those from outside
-	// Follow is the state machine of the events' streams: the status that an event of a type leads to
-	// from another, "" for none. Events that cannot follow are bad lines; nil takes them all.
+	// Follow is the state machine of the events' streams: it returns the status that an event of a
+	// type leads to from another status, "" for none. Events that cannot follow are bad lines; nil
+	// accepts them all.
 	Follow        func(status, eventType string) (string, error)
 	Unfoldable    bool           // take events that Follow refuses all the same, and count them
 	SkipBad       bool           // import the good lines though there are bad ones
@@ -54,7 +55,7 @@ const (
 	StepAppend  = "importing" // events
 )
 
-// Progress is how far an import has come.
+// Progress is how far an import is.
 type Progress struct {
 	Step        string
 	Done, Total int64
@@ -66,7 +67,7 @@ type BadLine struct {
 	Reason string `json:"reason"`
 }
 
-// Report says what came of an import.
+// Report is the outcome of an import.
 type Report struct {
 	Lines         int       `json:"lines"`         // in the file, blank ones too
 	Events        int       `json:"events"`        // good lines
@@ -81,15 +82,14 @@ type Report struct {
 
 // Errors of Import.
 var (
-	// ErrBadLines says that there are bad lines, which the report describes. Nothing was
-	// imported.
+	// ErrBadLines means that there are bad lines, which the report describes. Nothing was imported.
 	ErrBadLines = errors.New("bad lines")
-	// ErrStoreChanged says that somebody else appended another event to one of the streams between
-	// the check and the append. Importing the file again tells whether the rest still fits.
+	// ErrStoreChanged means that another process appended a different event to one of the streams
+	// between the check and the append. Importing the file again shows whether the rest still fits.
 	ErrStoreChanged = errors.New("the event store changed during the import")
 )
 
-// badLines is ErrBadLines with how many there are.
+// badLines is ErrBadLines with their number.
 type badLines int
 
 func (n badLines) Error() string {
@@ -101,15 +101,16 @@ func (n badLines) Error() string {
 
 func (badLines) Is(target error) bool { return target == ErrBadLines }
 
-// Import reads JSONL from r and appends its events in the order of the file, many small
-// transactions one after another. The file is checked first, alone and against the store, and
-// nothing is appended when a line is bad (but for SkipBad): one that does not decode, or whose
-// place in its stream is taken by another event, or missing the event before it, or which cannot
-// follow it. Events that the
-// store has already are left alone, so that importing a file again does nothing, and an import
-// that was cut off goes on where it ended; the report of one that failed on the way says how many
-// events are in. The number of events is bounded by memory (about 200 bytes each), their size is
-// not; r is copied to a temporary file unless it is a file itself.
+// Import reads JSONL from r and appends its events in the order of the file, in many small
+// transactions. It first checks the file, alone and against the store, and appends nothing when a
+// line is bad (except with SkipBad). A line is bad when it does not decode, when another event has
+// its place in the stream, when the event before it is missing, or when it cannot follow that
+// event.
+//
+// Events that the store has already are left alone: importing a file again does nothing, and an
+// interrupted import continues where it ended; the report of a failed import says how many events
+// are in. Memory bounds the number of events (about 200 bytes each), not their size: r is copied to
+// a temporary file unless it is a file.
 func Import(ctx context.Context, r io.Reader, target Target, o Options) (Report, error) {
 	if o.CorrelationID == "" {
 		o.CorrelationID = observe.CorrelationID(ctx)
@@ -144,8 +145,8 @@ func Import(ctx context.Context, r io.Reader, target Target, o Options) (Report,
 	return report, err
 }
 
-// make reads the file and decides what becomes of every line. Lines that are bad by
-// themselves make others look wrong that are not; without SkipBad it stops at those.
+// make reads the file and decides about every line. Lines that are bad by themselves make good
+// lines look wrong; without SkipBad it stops at those.
 func (p *plan) make(ctx context.Context, target Target) error {
 	if err := p.read(ctx); err != nil {
 		return err
@@ -166,7 +167,7 @@ func (p *plan) tell(step string, done, total int64) {
 	}
 }
 
-// report counts what the plan holds.
+// report counts the entries of the plan.
 func (p *plan) report() Report {
 	r := Report{Lines: p.lines, Unfoldable: p.unfoldable, CorrelationID: p.options.CorrelationID, BadLines: len(p.bad), Bad: p.describeBad()}
 	seen := make([]bool, len(p.streams))

@@ -11,11 +11,11 @@ import (
 	"gakushoku/internal/event"
 )
 
-// streamsAtOnce bounds how many streams of the store are compared, and held, at a time.
+// streamsAtOnce bounds how many streams of the store are compared, and held in memory, at a time.
 const streamsAtOnce = 256
 
-// group sorts the entries of each stream by version; those of one version stay in the order
-// of the file.
+// group sorts the entries of each stream by version; those of one version stay in the order of the
+// file.
 func (p *plan) group() {
 	p.byID, p.byName = nil, nil
 	counts := make([]int32, len(p.streams)+1)
@@ -39,8 +39,8 @@ func (p *plan) group() {
 	}
 }
 
-// place compares every stream of the file with the store's, and decides what is new, what is
-// there, and what cannot stand where it wants to.
+// place compares every stream of the file with the store's, and decides which entries are new,
+// which exist, and which are bad.
 func (p *plan) place(ctx context.Context, target Target) error {
 	for from := 0; from < len(p.streams); from += streamsAtOnce {
 		p.tell(StepCompare, int64(from), int64(len(p.streams)))
@@ -58,7 +58,7 @@ func (p *plan) place(ctx context.Context, target Target) error {
 	return nil
 }
 
-// placing is one stream while its entries are placed, by version.
+// placing is one stream whose entries are being placed, by version.
 type placing struct {
 	*plan
 	name   string
@@ -81,8 +81,8 @@ func (p *plan) placeStream(name string, entries []int32, stored []event.Event) e
 	return nil
 }
 
-// placeEntry places an entry. taken is what its eventId stands for in the store, "" for nothing
-// but itself.
+// placeEntry places an entry. taken is the event of the store that has its eventId, "" for none but
+// itself.
 func (s *placing) placeEntry(e *entry, taken string) error {
 	if s.first != nil && s.first.version == e.version {
 		return s.placeRepeated(e)
@@ -113,7 +113,7 @@ func (s *placing) placeEntry(e *entry, taken string) error {
 	return nil
 }
 
-// foldStored finds the status to which the stored events lead.
+// foldStored determines the status to which the stored events lead.
 func (s *placing) foldStored() {
 	for i := range s.stored {
 		if s.options.Follow == nil || s.unfit != nil {
@@ -123,8 +123,8 @@ func (s *placing) foldStored() {
 	}
 }
 
-// follows takes the status on by one event. It spoils one that cannot be folded, unless such are
-// welcome.
+// follows advances the status by one event. It marks an event that cannot be folded as bad, unless
+// such events are accepted.
 func (s *placing) follows(e *entry) bool {
 	if s.options.Follow == nil {
 		return true
@@ -173,7 +173,7 @@ func (s *placing) placeRepeated(e *entry) error {
 	return nil
 }
 
-// placeStored judges an event whose version the store has.
+// placeStored judges an event whose version exists in the store.
 func (s *placing) placeStored(e *entry) error {
 	stored := &s.stored[e.version-1]
 	if s.hash(stored.ID) == e.id {
@@ -189,8 +189,7 @@ func (s *placing) placeStored(e *entry) error {
 	return nil
 }
 
-// placeSame judges an event that has the place and the id of another, which is there: it must be
-// that one.
+// placeSame judges an event with the place and id of an existing one: it must be the same.
 func (s *placing) placeSame(e *entry, there *event.Event, where string) error {
 	here, err := s.load(e)
 	if err != nil {
@@ -205,7 +204,7 @@ func (s *placing) placeSame(e *entry, there *event.Event, where string) error {
 }
 
 // differs names what two events of one id and place differ in; "" when they are the same. What an
-// import adds to an event that lacks it is not looked at.
+// import adds to an event is not compared.
 func differs(a, b *event.Event) string {
 	switch {
 	case a.Type != b.Type:
@@ -218,7 +217,7 @@ func differs(a, b *event.Event) string {
 	return ""
 }
 
-// compact is a payload without the space between tokens: a line has no room for breaks.
+// compact removes the space between the tokens of a payload: a line has no room for breaks.
 func compact(payload []byte) []byte {
 	var b bytes.Buffer
 	if json.Compact(&b, payload) != nil {

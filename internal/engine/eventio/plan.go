@@ -13,7 +13,7 @@ import (
 	"gakushoku/internal/event"
 )
 
-// state is what becomes of a line.
+// state is the decision about a line.
 type state uint8
 
 const (
@@ -22,7 +22,7 @@ const (
 	isBad
 )
 
-// entry is one event of the file, in as few bytes as it takes: there are millions of them.
+// entry is one event of the file, as small as possible: there are millions.
 type entry struct {
 	offset  int64
 	version uint64
@@ -37,7 +37,7 @@ type entry struct {
 
 func (e *entry) span() span { return span{int(e.line), e.offset, int64(e.length)} }
 
-// plan is what an import is going to do, made from the first reading of the file.
+// plan is what an import will do, made from the first reading of the file.
 type plan struct {
 	src     *source
 	options Options
@@ -68,7 +68,7 @@ func newPlan(src *source, o Options) *plan {
 	return &plan{src: src, options: o, seed: maphash.MakeSeed(), strict: event.Decoder{Strict: true}, byName: map[string]int32{}, byID: map[uint64]int32{}, taken: map[int32]string{}}
 }
 
-// read is the first reading: it checks each line by itself and notes where it is.
+// read is the first reading: it checks each line by itself and records its position.
 func (p *plan) read(ctx context.Context) error {
 	s := newScanner(p.src)
 	for s.scan() {
@@ -95,7 +95,7 @@ func (p *plan) read(ctx context.Context) error {
 	return nil
 }
 
-// readLine notes one event; its error says why the line is bad.
+// readLine records one event; its error says why the line is bad.
 func (p *plan) readLine(s *scanner) error {
 	if s.at.length > MaxLineBytes {
 		return fmt.Errorf("the line has %d bytes, at most %d are allowed", s.at.length, MaxLineBytes)
@@ -110,7 +110,7 @@ func (p *plan) readLine(s *scanner) error {
 	return p.note(&e, s.at, p.sum(s.text))
 }
 
-// decode reads a line, and refuses what may not come from outside.
+// decode decodes a line, and refuses what is not allowed from outside.
 func (p *plan) decode(line []byte, e *event.Event) error {
 	if p.options.Stored {
 		return event.Decode(line, e)
@@ -121,8 +121,8 @@ func (p *plan) decode(line []byte, e *event.Event) error {
 	return event.Check(e)
 }
 
-// checkSize refuses what the store could not take. Only lines near the limit are measured:
-// what an import adds to an envelope is less than the slack.
+// checkSize refuses what the store cannot hold. Only lines near the limit are measured: what an
+// import adds to an envelope is less than the slack.
 func (p *plan) checkSize(e *event.Event, length int) error {
 	const slack = 4096
 	limit := p.options.MaxEventBytes
@@ -140,8 +140,7 @@ func (p *plan) checkSize(e *event.Event, length int) error {
 	return nil
 }
 
-// note adds an event to the plan. An event without a version follows the one before it of
-// its stream.
+// note adds an event to the plan. An event without a version follows the previous one of its stream.
 func (p *plan) note(e *event.Event, at span, sum uint64) error {
 	stream, ok := p.byName[e.Stream]
 	if !ok {
@@ -167,8 +166,8 @@ func (p *plan) note(e *event.Event, at span, sum uint64) error {
 	return nil
 }
 
-// kindOf is a type's place among those of the file: the few that this system knows, or any, once
-// nobody folds them.
+// kindOf returns the index of a type among those of the file. Types that this system does not know
+// are allowed only where nothing folds them.
 func (p *plan) kindOf(eventType string) uint8 {
 	if p.options.Follow == nil {
 		return 0
@@ -181,8 +180,8 @@ func (p *plan) kindOf(eventType string) uint8 {
 	return uint8(at)
 }
 
-// sameEvent accepts an event that comes twice in the file, as logs that were archived twice
-// have it, and refuses an eventId that stands for two.
+// sameEvent accepts an event that appears twice in the file, as in logs that were archived twice,
+// and refuses an eventId that two different events have.
 func (p *plan) sameEvent(first, again *entry, id string) error {
 	if first.stream == again.stream && first.version == again.version {
 		return nil
@@ -194,8 +193,7 @@ func (p *plan) sameEvent(first, again *entry, id string) error {
 		id, first.line, first.version, p.streams[first.stream], again.version, p.streams[again.stream])
 }
 
-// noteStored notes whether an event of the store has the eventId of one of the file that is
-// another.
+// noteStored records when an event of the store has the eventId of a different event of the file.
 func (p *plan) noteStored(id, stream string, version uint64) error {
 	at, known := p.byID[p.hash(id)]
 	if !known {
@@ -214,8 +212,8 @@ func (p *plan) noteStored(id, stream string, version uint64) error {
 
 func (p *plan) hash(id string) uint64 { return maphash.String(p.seed, id) }
 
-// sum stands for what a line was when it was checked: what is read again must have the same. Of a
-// line that is too long it is the sum of the beginning.
+// sum is a hash of a line as it was checked; the line must have the same when it is read again. For
+// a line that is too long it covers the beginning.
 func (p *plan) sum(line []byte) uint64 {
 	return maphash.Bytes(p.seed, line[:min(len(line), MaxLineBytes)])
 }
@@ -227,7 +225,7 @@ func (p *plan) addBad(at span, sum uint64, reason string) {
 	p.bad = append(p.bad, badLine{at, sum, reason})
 }
 
-// spoil makes an entry's line a bad one.
+// spoil marks an entry's line as bad.
 func (p *plan) spoil(e *entry, format string, args ...any) {
 	e.state = isBad
 	p.addBad(e.span(), e.sum, fmt.Sprintf(format, args...))
@@ -243,7 +241,7 @@ func (p *plan) describeBad() []BadLine {
 	return all
 }
 
-// writeBad copies the bad lines as they stand in the file.
+// writeBad copies the bad lines unchanged.
 func (p *plan) writeBad(w io.Writer) error {
 	for _, b := range p.bad {
 		line, err := p.readAgain(b.span, b.sum)

@@ -10,7 +10,7 @@ import (
 	"os"
 )
 
-// source is the file to be imported, which is read twice: first to check, then to append.
+// source is the file to be imported. It is read twice: first to check, then to append.
 type source struct {
 	file  *os.File
 	start int64
@@ -18,8 +18,8 @@ type source struct {
 	owned bool
 }
 
-// openSource takes a regular file as it is and copies anything else, such as standard input,
-// to a temporary file, so that memory does not bound what can be imported.
+// openSource uses a regular file directly and copies anything else, such as standard input, to a
+// temporary file, so that memory does not bound the size of an import.
 func openSource(ctx context.Context, r io.Reader, spoolDir string) (*source, error) {
 	if f, ok := r.(*os.File); ok {
 		info, err := f.Stat()
@@ -34,8 +34,8 @@ func openSource(ctx context.Context, r io.Reader, spoolDir string) (*source, err
 	if err != nil {
 		return nil, fmt.Errorf("keeping the input in a temporary file: %w", err)
 	}
-	// Where the system allows it the name goes at once, so that nothing stays behind even when
-	// the process is killed; elsewhere Close removes it.
+	// Where the system allows it the name is removed at once, so that nothing stays behind even
+	// when the process is killed; elsewhere Close removes it.
 	os.Remove(f.Name())
 	src := &source{file: f, owned: true}
 	if src.size, err = io.Copy(f, contextReader{ctx, r}); err != nil {
@@ -53,12 +53,12 @@ func (s *source) Close() {
 	}
 }
 
-// section is length bytes from offset on.
+// section returns length bytes from offset on.
 func (s *source) section(offset, length int64) *io.SectionReader {
 	return io.NewSectionReader(s.file, s.start+offset, length)
 }
 
-// readLine reads the line that the first pass found at offset.
+// readLine reads the line that the first reading found at offset.
 func (s *source) readLine(offset int64, length int) ([]byte, error) {
 	line := make([]byte, length)
 	_, err := s.file.ReadAt(line, s.start+offset)
@@ -77,7 +77,7 @@ func (c contextReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-// span is where a line stands in the source, without its line end.
+// span is the position of a line in the source, without its line end.
 type span struct {
 	line   int
 	offset int64
@@ -101,8 +101,8 @@ func newScanner(s *source) *scanner {
 	return &scanner{r: bufio.NewReaderSize(s.section(0, s.size), scanBuffer)}
 }
 
-// scan goes to the next line; false at the end, or when reading failed. The line is in text,
-// but for one longer than MaxLineBytes, of which text holds only the beginning.
+// scan advances to the next line; false at the end, or when reading failed. text holds the line, or
+// the beginning of one longer than MaxLineBytes.
 func (s *scanner) scan() bool {
 	s.text = s.text[:0]
 	var length int64
@@ -132,7 +132,7 @@ func (s *scanner) scan() bool {
 	return true
 }
 
-// trim takes off the line end and, on the first line, a byte order mark.
+// trim removes the line end and, on the first line, a byte order mark.
 func (s *scanner) trim(ended bool) {
 	if s.at.length > int64(len(s.text)) {
 		if ended {

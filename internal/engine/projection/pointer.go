@@ -105,7 +105,8 @@ func Ensure(ctx context.Context, pointers Pointers, tables Tables, d model.Proje
 	return nil
 }
 
-// maxPointerTries bounds how often a change of the pointer is tried again after another process changed it.
+// maxPointerTries bounds how often a change of the pointer is tried again after another process
+// changed it.
 const maxPointerTries = 10
 
 // ChangePointer reads a pointer, lets edit change it and stores it, again when another process was

@@ -133,7 +133,8 @@ func (m *ReadModels) heal(ctx context.Context, d model.Projection, t projection.
 	return nil
 }
 
-// leftUnreadable reports whether a row is parked because it cannot be decoded, so that nothing was healed.
+// leftUnreadable reports whether a row is parked because it cannot be decoded, so that nothing was
+// healed.
 func leftUnreadable(row *projection.Record) bool {
 	return row.Parked != nil && row.Parked.EventID == ""
 }

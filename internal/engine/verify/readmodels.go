@@ -27,8 +27,8 @@ type ReadModels struct {
 	Projections model.Projections   // every revision that a table version may have
 	Pointers    projection.Pointers // read without a cache
 	Numbers     Numberer            // of events in the log; nil where they are not known
-	// Check fails when the event store may have lost events, so that rows must not be changed to fit it;
-	// nil where that cannot be checked.
+	// Check fails when the event store may have lost events, so that rows must not be changed to
+	// fit it; nil where that cannot be checked.
 	Check func(ctx context.Context) error
 	// Misfit returns the reason why the events are not those that the rows were made from, "" when they
 	// are; nil where that cannot be checked.

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// stopTogether lets a command that is stopped take with it what it has started: each in its own
-// time, so that nothing is left half done.
+// stopTogether makes stopping a command also stop what it has started: each process ends in order,
+// so that nothing is left half done.
 func stopTogether(command *exec.Cmd) {
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGTERM) }

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// waitForChildren is how long a block that was stopped may hold on to its output.
+// waitForChildren is how long a stopped block may keep its output open.
 const waitForChildren = 5 * time.Second
 
-// Run runs the commands with bash in a folder, as somebody does who pastes them; the first that
-// fails ends them. What they have started is stopped with them when ctx ends. The environment is env and nothing else. It fails when the exit code is
-// another than the page says; the output is in the error then.
+// Run runs the commands with bash in a folder, as if they were pasted there; the first failure ends
+// them. When ctx ends, they and what they have started are stopped. The environment is env and
+// nothing else. Run fails with the output when the exit code is not the one that the page names.
 func (b *Block) Run(ctx context.Context, dir string, env []string) (output string, err error) {
 	var out bytes.Buffer
 	bash := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", b.Commands)

@@ -1,17 +1,15 @@
-// Package runbook takes the commands out of the pages for people on call (infra/runbooks) and
-// runs them: a page whose commands are not run by somebody's test is wrong within a month, and
-// it is read at three in the morning.
+// Package runbook extracts the commands from the pages for people on call (infra/runbooks) and runs them: without a test
+// that runs them such pages soon become wrong, and they are read at three in the morning.
 //
-// A page is Markdown. The commands stand in fenced blocks of kind sh. What else a fence says
-// is for whoever runs the block, and readers do not see it:
+// A page is Markdown. Its commands are in fenced blocks of kind sh. The rest of the fence line is for the program that
+// runs the block; readers do not see it:
 //
 //	```sh              on a data folder; ends with exit code 0
 //	```sh exit=1       ends with that exit code
-//	```sh background   goes on while the blocks after it run, and ends by itself
+//	```sh background   runs beside the blocks after it, and ends by itself
 //	```sh aws          on a stack on AWS
 //
-// Blocks of kind text are shown and not run. No other kind is allowed, so that no command is
-// left out by mistake.
+// Blocks of kind text are shown and not run. No other kind is allowed, so that no command is left out by mistake.
 package runbook
 
 import (
@@ -21,7 +19,7 @@ import (
 	"strings"
 )
 
-// Block is commands that belong together.
+// Block is a group of commands.
 type Block struct {
 	Section    string // the heading that they stand under, without its #
 	Line       int    // of the fence, from 1
@@ -33,7 +31,7 @@ type Block struct {
 
 const fence = "```"
 
-// Blocks are the blocks of commands of a page, in order.
+// Blocks returns the blocks of commands of a page, in order.
 func Blocks(page string) ([]Block, error) {
 	var blocks []Block
 	var open *Block // the block whose end has not come
@@ -74,7 +72,7 @@ func Blocks(page string) ([]Block, error) {
 	return blocks, nil
 }
 
-// parseFence reads what stands behind the fence that opens a block.
+// parseFence parses the fence line that opens a block.
 func parseFence(info string) (b Block, commands bool, err error) {
 	words := strings.Fields(info)
 	if slices.Equal(words, []string{"text"}) {

@@ -10,13 +10,13 @@ import (
 	"gakushoku/internal/event"
 )
 
-// ErrUnknown says that no source knows anything of what was asked for.
+// ErrUnknown means that no source knows the operation or order.
 var ErrUnknown = errors.New("nothing is known of it")
 
-// Lines is where log lines are kept.
+// Lines searches log lines.
 type Lines interface {
-	// OfOperation calls f with every line that has the correlation id, oldest first; others may
-	// come too. The line is f's until f returns.
+	// OfOperation calls f with every line that has the correlation id, oldest first, and possibly
+	// with others. The line is f's until f returns.
 	OfOperation(ctx context.Context, correlationID string, f func(line []byte) error) error
 	// OfOrder does the same for the lines of commands that name an order.
 	OfOrder(ctx context.Context, orderID string, f func(line []byte) error) error
@@ -28,9 +28,9 @@ type Streams interface {
 	LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error)
 }
 
-// Numberer knows the place of a stream's events in the whole log.
+// Numberer knows the numbers of a stream's events in the log.
 type Numberer interface {
-	// Numbers are the event numbers of a stream's events by version.
+	// Numbers returns the event numbers of a stream's events by version.
 	Numbers(ctx context.Context, stream string) (map[uint64]uint64, error)
 }
 
@@ -40,13 +40,13 @@ type Finder struct {
 	Streams Streams
 	Numbers Numberer
 	Models  ReadModels
-	// EachEvent reads every event there is. It is the slow way to an operation whose log lines
+	// EachEvent reads every event of the log. It is the slow way to an operation whose log lines
 	// are gone.
 	EachEvent func(ctx context.Context, f func(*event.Event) error) error
 	Limit     int // of lines, and of events, that are told; the newest
 }
 
-// Operation finds everything of an operation, or fails with ErrUnknown.
+// Operation finds everything about an operation, or fails with ErrUnknown.
 func (f *Finder) Operation(ctx context.Context, correlationID string) (Timeline, error) {
 	found := Found{CorrelationID: correlationID}
 	lines := newest[[]byte]{limit: f.Limit}
@@ -70,8 +70,8 @@ func (f *Finder) Operation(ctx context.Context, correlationID string) (Timeline,
 	return Merge(found), nil
 }
 
-// events finds the events of the operation through the streams that its lines name; and in the
-// whole log when the lines do not tell all of a request, since they may be gone.
+// events finds the events of the operation through the streams that its lines name, or in the whole
+// log when the lines of the request are incomplete, since some may be gone.
 func (f *Finder) events(ctx context.Context, found *Found) error {
 	streams, whole := toldBy(found.Lines)
 	events := newest[event.Event]{limit: f.Limit}
@@ -106,8 +106,7 @@ func (f *Finder) events(ctx context.Context, found *Found) error {
 	return f.whereabouts(ctx, found)
 }
 
-// lost notes the events that lines name but the event store does not have. The lines were read
-// first.
+// lost notes the events that lines name but the event store lacks. The lines were read first.
 func (f *Finder) lost(ctx context.Context, found *Found) error {
 	named := map[string][]*Entry{}
 	var streams []string
@@ -137,7 +136,7 @@ func (f *Finder) lost(ctx context.Context, found *Found) error {
 	return nil
 }
 
-// toldBy are the streams that lines name, and whether they tell all of a request.
+// toldBy returns the streams that lines name, and whether the lines of the request are complete.
 func toldBy(lines [][]byte) (streams []string, whole bool) {
 	for _, e := range entriesOf(lines) {
 		streams = with(streams, e.Stream)
@@ -146,10 +145,10 @@ func toldBy(lines [][]byte) (streams []string, whole bool) {
 	return streams, whole
 }
 
-// maxNumbered bounds the streams whose events are looked for in the log, one by one.
+// maxNumbered bounds the streams whose events are looked up in the log one by one.
 const maxNumbered = 50
 
-// whereabouts finds where the events are in the log, and what became of them.
+// whereabouts finds the events' numbers in the log, and their state in the read models.
 func (f *Finder) whereabouts(ctx context.Context, found *Found) (err error) {
 	var streams []string
 	for i := range found.Events {
@@ -176,7 +175,7 @@ func (f *Found) note(text string) {
 	}
 }
 
-// newest keeps the last values of many.
+// newest keeps the last of many values.
 type newest[T any] struct {
 	limit, count int
 	ring         []T
@@ -191,7 +190,7 @@ func (n *newest[T]) add(v T) {
 	n.count++
 }
 
-// all are the values that are kept, oldest first.
+// all returns the kept values, oldest first.
 func (n *newest[T]) all() []T {
 	if n.count <= n.limit {
 		return n.ring
@@ -200,7 +199,7 @@ func (n *newest[T]) all() []T {
 	return append(append([]T{}, n.ring[at:]...), n.ring[:at]...)
 }
 
-// note says what is missing, "" for nothing.
+// note says how many values were left out, "" for none.
 func (n *newest[T]) note(what string) string {
 	if n.count <= n.limit {
 		return ""

@@ -9,7 +9,7 @@ import (
 	"gakushoku/internal/event"
 )
 
-// line is a log line, as far as a timeline knows its fields.
+// line is a log line with the fields that a timeline uses.
 type line struct {
 	Level         string
 	Timestamp     string
@@ -38,8 +38,8 @@ type line struct {
 	raw []byte
 }
 
-// readLine reads a line. One that is not JSON, such as one of a stack trace, is all message; it
-// and one that says no time are as old as the line before.
+// readLine reads a line. A line that is not JSON, such as one of a stack trace, is all message. A
+// line without a time has that of the line before.
 func readLine(raw []byte, before event.Instant) line {
 	l := line{}
 	var wrongType *json.UnmarshalTypeError
@@ -55,7 +55,7 @@ func readLine(raw []byte, before event.Instant) line {
 	return l
 }
 
-// stream is the stream that a line is about, "" for none.
+// stream returns the stream that a line is about, "" for none.
 func (l *line) stream() string {
 	if l.Stream == "" && l.OrderID != "" {
 		return order.Stream(l.OrderID)
@@ -63,8 +63,8 @@ func (l *line) stream() string {
 	return l.Stream
 }
 
-// moment says what a line tells of: the beginning or the end of a request, command or query;
-// nothing (ok is false) when it stands for itself.
+// moment says which request, command or query a line begins or ends; ok is false for a line that
+// stands alone.
 func (l *line) moment() (kind Kind, what string, begins, ok bool) {
 	area, name, _ := strings.Cut(l.Message, ":")
 	switch area {
@@ -86,7 +86,7 @@ func (l *line) moment() (kind Kind, what string, begins, ok bool) {
 	return "", "", false, false
 }
 
-// entry is a line that stands for itself.
+// entry returns the entry of a line that stands alone.
 func (l *line) entry() Entry {
 	what := l.Message
 	if what == "" {
@@ -98,13 +98,13 @@ func (l *line) entry() Entry {
 	}
 }
 
-// stages puts the lines that begin and end the same thing together.
+// stages joins the lines that begin and end the same thing.
 type stages struct {
 	entries []*Entry
 	open    map[stage]*Entry
 }
 
-// stage is what a beginning and an end have in common.
+// stage identifies what begins and ends.
 type stage struct {
 	kind               Kind
 	what, span, stream string

@@ -8,7 +8,7 @@ import (
 	"gakushoku/internal/event"
 )
 
-// Found is what the sources have of one operation.
+// Found is what the sources know of one operation.
 type Found struct {
 	CorrelationID string
 	Lines         [][]byte      // oldest first
@@ -19,9 +19,8 @@ type Found struct {
 	Notes   []string
 }
 
-// Merge makes one timeline of what was found. What was found twice is told once. Things of one
-// millisecond stand in the order in which one causes the other, and log lines as they were
-// written.
+// Merge makes one timeline. What several sources have appears once. Entries of one millisecond are
+// in the order of cause and effect, log lines as they were written.
 func Merge(f Found) Timeline {
 	t := Timeline{CorrelationID: f.CorrelationID, Streams: []string{}, Traces: []Trace{}, Notes: f.Notes}
 	for _, e := range entriesOf(f.Lines) {
@@ -43,7 +42,7 @@ func Merge(f Found) Timeline {
 	return t
 }
 
-// entriesOf are the entries that log lines make.
+// entriesOf returns the entries of log lines.
 func entriesOf(lines [][]byte) []*Entry {
 	s := stages{open: map[stage]*Entry{}}
 	seen := make(map[string]bool, len(lines))
@@ -60,7 +59,7 @@ func entriesOf(lines [][]byte) []*Entry {
 	return s.entries
 }
 
-// uniqueEvents has each event once, in the order of streams and versions.
+// uniqueEvents returns each event once, in the order of streams and versions.
 func uniqueEvents(events []event.Event) []*event.Event {
 	all := make([]*event.Event, len(events))
 	for i := range events {
@@ -85,7 +84,7 @@ func eventEntry(v *event.Event, f *Found) Entry {
 	return e
 }
 
-// traceOf is the trace that a W3C traceparent names.
+// traceOf returns the trace id of a W3C traceparent.
 func traceOf(traceparent string) string {
 	parts := strings.Split(traceparent, "-")
 	if len(parts) < 4 {

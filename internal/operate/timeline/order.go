@@ -12,7 +12,7 @@ import (
 	"gakushoku/internal/event"
 )
 
-// Operation is what one operation did to an order, or was refused to do.
+// Operation is what one operation did, or was refused to do, to an order.
 type Operation struct {
 	At            event.Instant `json:"at"` // of the first thing known of it
 	CorrelationID string        `json:"correlationId,omitempty"`
@@ -24,7 +24,7 @@ type Operation struct {
 	Events        []OrderEvent  `json:"events"`
 }
 
-// OrderEvent is an event that an operation has made.
+// OrderEvent is an event of an operation.
 type OrderEvent struct {
 	Type    string `json:"type"`
 	Version uint64 `json:"version"`
@@ -38,8 +38,8 @@ type Order struct {
 	Notes      []string    `json:"notes,omitempty"`
 }
 
-// Order finds the operations that have changed an order, or tried to; what only asked is left
-// out. The order may be named by its stream too. It fails with ErrUnknown.
+// Order finds the operations that changed an order, or tried to; those that only read it are left
+// out. The order may also be named by its stream. It fails with ErrUnknown.
 func (f *Finder) Order(ctx context.Context, id string) (Order, error) {
 	id = strings.TrimPrefix(id, order.StreamPrefix)
 	stream := order.Stream(id)
@@ -68,8 +68,7 @@ func (f *Finder) Order(ctx context.Context, id string) (Order, error) {
 	return o, nil
 }
 
-// operations puts commands and events together by their correlation id; an event without one
-// stands alone.
+// operations groups commands and events by their correlation id; an event without one stands alone.
 func operations(lines [][]byte, history []event.Event) []Operation {
 	byID := map[string]*Operation{}
 	var all []*Operation

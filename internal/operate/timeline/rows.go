@@ -16,20 +16,20 @@ type Row struct {
 	projection.Record
 }
 
-// ReadModels is where rows are read.
+// ReadModels reads rows.
 type ReadModels struct {
 	Projections model.Projections
 	Pointers    projection.Pointers
 	Tables      RowReader
 }
 
-// RowReader is what is read of the tables.
+// RowReader is the part of the tables that is needed.
 type RowReader interface {
 	// Records is that of projection.Tables.
 	Records(ctx context.Context, t projection.Table, streams []string) (map[string]projection.Record, error)
 }
 
-// activeRows are the rows of streams in the versions that readers see, one for each projection
+// activeRows returns the rows of streams in the versions that readers see, one for each projection
 // that folds the stream; without a record where there is no row.
 func (m *ReadModels) activeRows(ctx context.Context, streams []string) ([]Row, error) {
 	var rows []Row

@@ -1,7 +1,6 @@
-// Package timeline tells the whole story of one operation: its request, commands and events,
-// what became of the events in the read models, and every other log line, in one order. The
-// sources are ports, so that a data folder and a stack on AWS tell it alike; how they are put
-// together is pure.
+// Package timeline puts together everything known of one operation: its request, commands and
+// events, their state in the read models, and every other log line, in order. The sources are
+// ports, so that it works for a data folder and for a stack on AWS; putting them together is pure.
 package timeline
 
 import (
@@ -13,10 +12,10 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// Kind is what an entry tells of.
+// Kind is the kind of an entry.
 type Kind string
 
-// The kinds, in the order in which entries of one millisecond stand.
+// The kinds, in the order of entries of one millisecond.
 const (
 	KindRequest Kind = "request"
 	KindCommand Kind = "command"
@@ -36,27 +35,27 @@ type Timeline struct {
 	Notes         []string `json:"notes,omitempty"` // what is not in it, and why
 }
 
-// Trace is a trace that the operation is in, with an address that shows it where there is one.
+// Trace is a trace of the operation, with its address where one is known.
 type Trace struct {
 	ID  string `json:"traceId"`
 	URL string `json:"url,omitempty"`
 }
 
-// Where the id of a trace stands in a template of addresses, as W3C writes it and as X-Ray does.
+// Placeholders for the id of a trace in a template of addresses, in the form of W3C and of X-Ray.
 const (
 	TraceIDPlace     = "{traceId}"
 	XRayTraceIDPlace = "{xrayTraceId}"
 )
 
-// NamesTrace reports whether a template has a place for the id of a trace.
+// NamesTrace reports whether a template has a placeholder for the id of a trace.
 func NamesTrace(template string) bool {
 	return strings.Contains(template, TraceIDPlace) || strings.Contains(template, XRayTraceIDPlace)
 }
 
-// xrayTime is how many digits of an id are a time to X-Ray.
+// xrayTime is how many digits of an id X-Ray takes for a time.
 const xrayTime = 8
 
-// TraceURL is the address of a trace.
+// TraceURL returns the address of a trace.
 func TraceURL(template, id string) string {
 	xray := id
 	if len(id) > xrayTime {
@@ -65,20 +64,20 @@ func TraceURL(template, id string) string {
 	return strings.NewReplacer(TraceIDPlace, id, XRayTraceIDPlace, xray).Replace(template)
 }
 
-// Link gives the traces their addresses.
+// Link sets the addresses of the traces.
 func (t *Timeline) Link(template string) {
 	for i := range t.Traces {
 		t.Traces[i].URL = TraceURL(template, t.Traces[i].ID)
 	}
 }
 
-// Entry is one thing that has happened. Which fields it has depends on its kind.
+// Entry is one thing that happened. Its fields depend on its kind.
 type Entry struct {
 	At   event.Instant `json:"at"`
 	Kind Kind          `json:"kind"`
 	What string        `json:"what"` // method and path, name of a command or query, type of an event, message
 
-	// Of a request, command or query. Without a result it has not ended, as far as the log knows.
+	// Of a request, command or query. Without a result it has not ended, as far as the log shows.
 	Status     int      `json:"status,omitempty"`
 	DurationMs *float64 `json:"durationMs,omitempty"`
 	Result     string   `json:"result,omitempty"`
@@ -101,14 +100,14 @@ type Entry struct {
 	Fields   json.RawMessage `json:"fields,omitempty"` // a log line as it was written
 }
 
-// Failed reports whether an entry tells of something that did not go well.
+// Failed reports whether an entry is a failure.
 func (e *Entry) Failed() bool { return e.Error != "" || e.Result == observe.ResultNG }
 
-// State says what became of an event in a read model.
+// State is the state of an event in a read model.
 type State string
 
-// An event is applied once the row holds it. One that the row lacks is yet to be delivered or
-// healed (behind), cannot be applied (parked), or waits behind one that cannot (blocked).
+// An event is applied once the row includes it. An event that the row lacks is still to be
+// delivered or healed (behind), cannot be applied (parked), or waits for one that cannot (blocked).
 const (
 	StateApplied State = "applied"
 	StateBehind  State = "behind"
@@ -116,7 +115,7 @@ const (
 	StateBlocked State = "blocked"
 )
 
-// Projected is what became of an event in the version of a read model that readers see.
+// Projected is the state of an event in the version of a read model that readers see.
 type Projected struct {
 	Table      string             `json:"table"`
 	State      State              `json:"state"`
