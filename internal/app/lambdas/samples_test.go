@@ -257,7 +257,7 @@ func TestSampleLogsReplay(t *testing.T) {
 				}
 			}
 			if e.Version == 0 {
-				e.Version = rows[e.Stream].Version() + 1
+				e.Version = rows[e.Stream].Version + 1
 			}
 			if step := rows[e.Stream].Apply(&e, 1); step != projection.Applied {
 				t.Errorf("%s: event %s: step %d", name, e.ID, step)

@@ -4,42 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 )
-
-// Folding is one row while events are applied to it. It is the only way in which events
-// become rows: delivery, heal and replay differ in where it starts and what they do with the
-// result.
-type Folding struct {
-	definition model.Projection
-	stored     Record // as read from the table
-	record     Record // with the events so far
-	row        model.Row
-	before     []model.Contribution
-}
-
-// StartFolding takes up the row where the table has it; with the zero Record, but for
-// Stream, at a stream without events. It fails when the stored row cannot be read.
-func StartFolding(d model.Projection, stored Record) (*Folding, error) {
-	f := &Folding{definition: d, stored: stored, record: stored, row: d.NewRow()}
-	if stored.Version == 0 {
-		return f, nil
-	}
-	if err := json.Unmarshal(stored.Data, f.row); err != nil {
-		return nil, fmt.Errorf("the stored row of %s cannot be read: %w", stored.Stream, err)
-	}
-	f.before = f.row.Contributions()
-	return f, nil
-}
-
-// Restart forgets the events in the row, to fold the stream from its beginning, but remembers
-// what the stored row contributes to totals.
-func (f *Folding) Restart() {
-	f.record = Record{Stream: f.stored.Stream, Writes: f.stored.Writes}
-	f.row = f.definition.NewRow()
-}
 
 // Step is what came of one event.
 type Step int
@@ -53,37 +22,44 @@ const (
 	SetAside
 )
 
-// Apply applies the next event. now is recorded when the event has to be parked.
-func (f *Folding) Apply(e *event.Event, now event.Instant) Step {
-	if step := NextStep(f.record.Version, f.record.Parked != nil, e.Version); step != Applied {
-		return step
-	}
-	if err := ApplyRow(f.row, e); err != nil {
-		f.park(e, err, now)
-		return SetAside
-	}
-	f.record.Version = e.Version
-	return Applied
+// Fold is a row while events are applied to it. Delivery, heal, verification and bulk replay all step rows
+// through it; they differ in where a row starts and where it goes.
+type Fold struct {
+	Row     model.Row
+	Version uint64  // of the last event in the row; 0: there is none
+	Parked  *Parked // the stream is set aside
 }
 
-// NextStep says what an event of this version means to a row that stands at another: Applied
-// when it is the one to be applied next. It is the rule of Folding by itself, for a replay
-// that keeps rows in its own way.
-func NextStep(row uint64, parked bool, version uint64) Step {
+// Next returns what Apply would do with an event of this version, as far as the version tells.
+func (f *Fold) Next(version uint64) Step {
 	switch {
-	case version <= row:
+	case version <= f.Version:
 		return Duplicate
-	case parked:
+	case f.Parked != nil:
 		return SetAside
-	case version != row+1:
+	case version != f.Version+1:
 		return Gap
 	}
 	return Applied
 }
 
-// ApplyRow applies the next event to a row. It turns a panic of the fold into an error: one
-// event that a fold was not written for must cost its own stream, not every stream behind it.
-func ApplyRow(row model.Row, e *event.Event) (err error) {
+// Apply applies the next event. An event that cannot be applied parks the stream, as of now; what is kept
+// of the event shares no memory with it.
+func (f *Fold) Apply(e *event.Event, now event.Instant) Step {
+	if step := f.Next(e.Version); step != Applied {
+		return step
+	}
+	if err := applyRow(f.Row, e); err != nil {
+		f.Parked = &Parked{EventID: strings.Clone(e.ID), EventVersion: e.Version, Reason: strings.Clone(err.Error()), Since: now, Attempts: 1}
+		return SetAside
+	}
+	f.Version = e.Version
+	return Applied
+}
+
+// applyRow turns a panic of the fold into an error: an event that a fold was not written for must cost
+// its own stream only.
+func applyRow(row model.Row, e *event.Event) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("the fold panicked: %v", r)
@@ -92,37 +68,71 @@ func ApplyRow(row model.Row, e *event.Event) (err error) {
 	return row.Apply(e)
 }
 
-// park sets the stream aside. An event that was parked before keeps its first time and
-// counts the attempt.
-func (f *Folding) park(e *event.Event, reason error, now event.Instant) {
-	parked := &Parked{EventID: e.ID, EventVersion: e.Version, Reason: reason.Error(), Since: now, Attempts: 1}
-	if before := f.stored.Parked; before != nil && before.EventVersion == e.Version {
-		parked.Since = before.Since
-		parked.Attempts = before.Attempts + 1
-	}
-	f.record.Parked = parked
-}
-
-// Version is the version of the last event in the row.
-func (f *Folding) Version() uint64 { return f.record.Version }
-
-// Contributions is what the row as it is now adds to totals.
-func (f *Folding) Contributions() []model.Contribution {
-	if f.record.Version == 0 {
+// Contributions returns what the row adds to totals.
+func (f *Fold) Contributions() []model.Contribution {
+	if f.Version == 0 {
 		return nil
 	}
-	return f.row.Contributions()
+	return f.Row.Contributions()
 }
 
-// Record is the row as it is now, ready to be stored.
-func (f *Folding) Record() Record {
-	r := f.record
-	if r.Version == 0 {
-		return r
+// Record returns the row of a stream as a table stores it when it was written so often.
+func (f *Fold) Record(stream string, writes uint64) Record {
+	r := Record{Stream: stream, Version: f.Version, Writes: writes, Parked: f.Parked}
+	if f.Version > 0 {
+		r.Data, r.Place = f.Row.AppendJSON(nil), f.Row.Place()
 	}
-	r.Data, r.Place = f.row.AppendJSON(nil), f.row.Place()
 	return r
 }
+
+// Folding is a Fold that starts from a stored row, or from none, and knows what has to be written.
+type Folding struct {
+	Fold
+	definition model.Projection
+	stored     Record
+	before     []model.Contribution
+}
+
+// StartFolding takes up a stored row; the zero Record, but for Stream, stands for none. It fails when
+// the row cannot be read.
+func StartFolding(d model.Projection, stored Record) (*Folding, error) {
+	f := &Folding{Fold: Fold{d.NewRow(), stored.Version, stored.Parked}, definition: d, stored: stored}
+	if stored.Version == 0 {
+		return f, nil
+	}
+	if err := json.Unmarshal(stored.Data, f.Row); err != nil {
+		return nil, fmt.Errorf("the stored row of %s cannot be read: %w", stored.Stream, err)
+	}
+	f.before = f.Row.Contributions()
+	return f, nil
+}
+
+// FoldHistory folds a stream from its beginning, up to the first event that cannot be applied.
+func FoldHistory(d model.Projection, history []event.Event, now event.Instant) *Fold {
+	f := &Fold{Row: d.NewRow()}
+	for i := range history {
+		if f.Apply(&history[i], now) != Applied {
+			break
+		}
+	}
+	return f
+}
+
+// Restart forgets the events in the row, to fold the stream from its beginning, but remembers
+// what the stored row contributes to totals.
+func (f *Folding) Restart() { f.Fold = Fold{Row: f.definition.NewRow()} }
+
+// Apply is Fold's. An event that was parked before keeps its first time, and the attempt is counted.
+func (f *Folding) Apply(e *event.Event, now event.Instant) Step {
+	step := f.Fold.Apply(e, now)
+	if before := f.stored.Parked; step == SetAside && before != nil && f.Parked != before && f.Parked.EventVersion == before.EventVersion {
+		f.Parked.Since, f.Parked.Attempts = before.Since, before.Attempts+1
+	}
+	return step
+}
+
+// Record returns the row as it is now.
+func (f *Folding) Record() Record { return f.Fold.Record(f.stored.Stream, f.stored.Writes) }
 
 // Change is what has to be written to bring the table to the row as it is now; false when
 // the table has it already.

@@ -21,7 +21,11 @@ func TestTheNextStepFollowsFromTheVersions(t *testing.T) {
 		{2, false, 2, projection.Duplicate}, {2, false, 3, projection.Applied}, {2, false, 4, projection.Gap},
 		{2, true, 2, projection.Duplicate}, {2, true, 3, projection.SetAside}, {2, true, 4, projection.SetAside},
 	} {
-		if got := projection.NextStep(c.row, c.parked, c.version); got != c.want {
+		f := projection.Fold{Version: c.row}
+		if c.parked {
+			f.Parked = &projection.Parked{}
+		}
+		if got := f.Next(c.version); got != c.want {
 			t.Errorf("version %d at a row of %d, parked %t: got %d, want %d", c.version, c.row, c.parked, got, c.want)
 		}
 	}

@@ -137,7 +137,7 @@ func (p *Projector) refold(ctx context.Context, d model.Projection, t Table, sto
 			break
 		}
 		if step == Gap {
-			return Change{}, false, fmt.Errorf("stream %s lacks version %d in the event store", stored.Stream, f.Version()+1)
+			return Change{}, false, fmt.Errorf("stream %s lacks version %d in the event store", stored.Stream, f.Version+1)
 		}
 	}
 	change, changed := f.Change()

@@ -243,7 +243,7 @@ func logStep(ctx context.Context, t Table, e *event.Event, step Step, f *Folding
 	case Gap:
 		line, message, outcome = logger.Info(), "projection:gap", "gap"
 	case SetAside:
-		if parked := f.record.Parked; parked != nil && parked.EventVersion == e.Version {
+		if parked := f.Parked; parked != nil && parked.EventVersion == e.Version {
 			line, message = logger.Error().Str(observe.FieldErrorClass, string(fault.Bug)).Str("error", parked.Reason), "projection:parked"
 			outcome = "parked"
 		} else {

@@ -91,17 +91,7 @@ func (s *Service) fold(ctx context.Context, d model.Projection, stream string, m
 	if len(events) == 0 {
 		return Order{}, errNoSuchOrder()
 	}
-	f, err := projection.StartFolding(d, projection.Record{Stream: stream})
-	if err != nil {
-		return Order{}, err
-	}
-	now := event.InstantOf(s.Now())
-	for i := range events {
-		if step := f.Apply(&events[i], now); step != projection.Applied {
-			break
-		}
-	}
-	record := f.Record()
+	record := projection.FoldHistory(d, events, event.InstantOf(s.Now())).Record(stream, 0)
 	switch {
 	case record.Version >= minVersion:
 		return Order{Version: record.Version, Row: record.Data, Folded: true}, nil

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"unsafe"
 
+	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/replay/rowpack"
 	"gakushoku/internal/model"
 )
@@ -22,21 +23,15 @@ type rows struct {
 	packed []byte
 }
 
-// openRow is a row that can be read and changed. Its strings may share memory with its packed
+// openRow is a row to which events can be applied. Its strings may share memory with its packed
 // form, which stays as it is until the row is closed.
 type openRow struct {
-	state
+	projection.Fold
+	first   int64 // the line of the event that made the row
 	hash    uint32
 	stream  string
 	name    []byte // the memory of stream
-	row     model.Row
 	changed bool
-}
-
-// state is what is kept beside a row.
-type state struct {
-	version uint64 // of the last event in the row; 0: there is no row
-	first   int64  // the line of the event that made the row
 }
 
 func newRows(d model.Projection) (rows, error) {
@@ -52,16 +47,14 @@ func (r *rows) open(stream string, hash uint32) *openRow {
 	}
 	r.close(o)
 	entry := r.table.Get(stream, hash)
-	if o.row == nil {
-		o.row = r.newRow()
-	} else if entry.Value == nil {
-		reflect.ValueOf(o.row).Elem().SetZero()
+	if o.Row == nil {
+		o.Row = r.newRow()
 	}
-	o.state = state{}
+	o.Version, o.first, o.Parked = 0, 0, nil
 	if entry.Value != nil {
-		var packed []byte
-		o.state, packed = readState(entry.Value)
-		r.packer.Unpack(packed, entry.Key, o.row)
+		o.Version, o.first = r.unpack(entry, o.Row)
+	} else {
+		reflect.ValueOf(o.Row).Elem().SetZero()
 	}
 	o.name = append(o.name[:0], stream...)
 	o.stream = unsafe.String(unsafe.SliceData(o.name), len(o.name))
@@ -74,9 +67,9 @@ func (r *rows) close(o *openRow) {
 	if !o.changed {
 		return
 	}
-	r.packed = binary.AppendUvarint(r.packed[:0], o.version)
+	r.packed = binary.AppendUvarint(r.packed[:0], o.Version)
 	r.packed = binary.AppendUvarint(r.packed, uint64(o.first))
-	r.packed = r.packer.Append(r.packed, o.stream, o.row)
+	r.packed = r.packer.Append(r.packed, o.stream, o.Row)
 	r.table.Put(r.table.Get(o.stream, o.hash), o.stream, o.hash, r.packed)
 	o.changed = false
 }
@@ -89,9 +82,15 @@ func (r *rows) closeAll() {
 	r.opened = nil
 }
 
-// readState splits what is stored into the state and the packed row.
-func readState(value []byte) (s state, packed []byte) {
+// unpack reads what close has packed.
+func (r *rows) unpack(entry rowpack.Entry, row model.Row) (version uint64, first int64) {
+	version, line, packed := readState(entry.Value)
+	r.packer.Unpack(packed, entry.Key, row)
+	return version, line
+}
+
+func readState(value []byte) (version uint64, first int64, packed []byte) {
 	version, n := binary.Uvarint(value)
-	first, m := binary.Uvarint(value[n:])
-	return state{version, int64(first)}, value[n+m:]
+	line, m := binary.Uvarint(value[n:])
+	return version, int64(line), value[n+m:]
 }

@@ -43,14 +43,18 @@ func (p *partition) apply(e *event.Event, hash uint32, line int64, now event.Ins
 	return p.take(row, step, e, line, now)
 }
 
-// next says what the event means to its row.
+// next returns what take will do with the event.
 func (p *partition) next(e *event.Event, hash uint32) (*openRow, projection.Step) {
 	row := p.rows.open(e.Stream, hash)
 	if e.Version == 0 {
-		e.Version = row.version + 1
+		e.Version = row.Version + 1
 	}
-	isParked := len(p.parked) > 0 && p.parked[e.Stream] != nil
-	step := projection.NextStep(row.version, isParked, e.Version)
+	if len(p.parked) > 0 {
+		if parked := p.parked[e.Stream]; parked != nil {
+			row.Parked = &parked.Parked
+		}
+	}
+	step := row.Next(e.Version)
 	if step == projection.Gap && p.holds(e) {
 		step = projection.Duplicate
 	}
@@ -67,8 +71,8 @@ func (p *partition) take(row *openRow, step projection.Step, e *event.Event, lin
 	case projection.SetAside:
 		p.setAside++
 	case projection.Applied:
-		if err := p.advance(row, e, line); err != nil {
-			return p.park(row, e, line, err, now)
+		if p.advance(row, e, line, now) != projection.Applied {
+			return outcome{step: projection.SetAside, reason: row.Parked.Reason}
 		}
 		if len(p.held) > 0 {
 			p.release(row, now)
@@ -77,30 +81,28 @@ func (p *partition) take(row *openRow, step projection.Step, e *event.Event, lin
 	return outcome{step: step}
 }
 
-// advance makes the next event part of its row.
-func (p *partition) advance(row *openRow, e *event.Event, line int64) error {
-	if err := projection.ApplyRow(row.row, e); err != nil {
-		return err
+// advance applies the next event of a row: the stream is parked when it cannot be applied.
+func (p *partition) advance(row *openRow, e *event.Event, line int64, now event.Instant) projection.Step {
+	step := row.Apply(e, now)
+	if step != projection.Applied {
+		p.park(row, line)
+		return step
 	}
-	if row.version == 0 {
+	if row.Version == 1 {
 		row.first = line
 		p.made++
 	}
-	row.version, row.changed = e.Version, true
+	row.changed = true
 	p.applied++
-	return nil
+	return step
 }
 
-// park sets the stream aside. Nothing of the log's memory may be kept.
-func (p *partition) park(row *openRow, e *event.Event, line int64, reason error, now event.Instant) outcome {
-	stream, text := strings.Clone(e.Stream), strings.Clone(reason.Error())
-	p.parked[stream] = &Parked{
-		Stream: stream, Version: row.version, Line: line,
-		Parked: projection.Parked{EventID: strings.Clone(e.ID), EventVersion: e.Version, Reason: text, Since: now, Attempts: 1},
-	}
+// park sets aside the stream of an event that could not be applied, with what was held of it.
+func (p *partition) park(row *openRow, line int64) {
+	stream := strings.Clone(row.stream)
+	p.parked[stream] = &Parked{Stream: stream, Version: row.Version, Line: line, Parked: *row.Parked}
 	p.setAside += 1 + int64(len(p.held[stream]))
 	delete(p.held, stream)
-	return outcome{step: projection.SetAside, reason: text}
 }
 
 // hold keeps an event that came too early.
@@ -127,16 +129,15 @@ func (p *partition) release(row *openRow, now event.Instant) {
 	list := p.held[row.stream]
 	for len(list) > 0 {
 		next := &list[0]
-		switch projection.NextStep(row.version, false, next.event.Version) {
+		p.held[next.event.Stream] = list
+		switch row.Next(next.event.Version) {
 		case projection.Gap:
-			p.held[next.event.Stream] = list
 			return
 		case projection.Duplicate:
 			p.duplicates++
 		default:
-			if err := p.advance(row, &next.event, next.line); err != nil {
-				p.held[next.event.Stream] = list[1:]
-				p.park(row, &next.event, next.line, err, now)
+			p.held[next.event.Stream] = list[1:]
+			if p.advance(row, &next.event, next.line, now) != projection.Applied {
 				return
 			}
 			p.late = append(p.late, next.event)
@@ -151,7 +152,7 @@ func (p *partition) gaps(hash func(stream string) (index, partition uint32)) []G
 	var gaps []Gap
 	for stream, list := range p.held {
 		index, _ := hash(stream)
-		gaps = append(gaps, Gap{Stream: stream, Missing: p.rows.open(stream, index).version + 1, Held: len(list)})
+		gaps = append(gaps, Gap{Stream: stream, Missing: p.rows.open(stream, index).Version + 1, Held: len(list)})
 	}
 	return gaps
 }

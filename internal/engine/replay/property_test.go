@@ -49,7 +49,7 @@ func (n *naive) apply(t *rapid.T, e *event.Event) {
 		n.foldings[e.Stream], n.held[e.Stream] = f, map[uint64]event.Event{}
 	}
 	if e.Version == 0 {
-		e.Version = f.Version() + 1
+		e.Version = f.Version + 1
 	}
 	switch f.Apply(e, 0) {
 	case projection.Gap:
@@ -159,7 +159,7 @@ func checkCounts(t *rapid.T, want *naive, got *replay.Result) {
 	held := 0
 	for _, g := range got.Gaps {
 		held += g.Held
-		if want.parked[g.Stream] || want.foldings[g.Stream].Version()+1 != g.Missing {
+		if want.parked[g.Stream] || want.foldings[g.Stream].Version+1 != g.Missing {
 			t.Fatalf("gap %+v", g)
 		}
 	}

@@ -22,12 +22,12 @@ type Row struct {
 
 // Record is the row as a table of a projection stores it.
 func (r Row) Record() projection.Record {
-	record := projection.Record{Stream: r.Stream, Version: r.Version, Writes: 1, Data: r.Row.AppendJSON(nil), Place: r.Row.Place()}
+	fold := projection.Fold{Row: r.Row, Version: r.Version}
 	if r.Parked != nil {
 		parked := r.Parked.Parked
-		record.Parked = &parked
+		fold.Parked = &parked
 	}
-	return record
+	return fold.Record(r.Stream, 1)
 }
 
 // Len is the number of rows.
@@ -71,8 +71,8 @@ func byFirst(a, b place) int { return cmp.Compare(a.first, b.first) }
 func (p *partition) places(index uint32) []place {
 	places := make([]place, 0, p.rows.table.Len())
 	for ref, entry := range p.rows.table.All() {
-		s, _ := readState(entry.Value)
-		places = append(places, place{s.first, ref, index})
+		_, first, _ := readState(entry.Value)
+		places = append(places, place{first, ref, index})
 	}
 	slices.SortFunc(places, byFirst)
 	return places
@@ -80,9 +80,8 @@ func (p *partition) places(index uint32) []place {
 
 // read unpacks a row into memory of the caller's.
 func (p *partition) read(entry rowpack.Entry, row model.Row) Row {
-	s, packed := readState(entry.Value)
-	p.rows.packer.Unpack(packed, entry.Key, row)
-	return Row{Stream: entry.Key, Version: s.version, Row: row, Parked: p.parked[entry.Key]}
+	version, _ := p.rows.unpack(entry, row)
+	return Row{Stream: entry.Key, Version: version, Row: row, Parked: p.parked[entry.Key]}
 }
 
 // Totals is what all rows contribute, summed by key and field; fields that are 0 are left

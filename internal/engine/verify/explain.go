@@ -137,11 +137,7 @@ func (m *ReadModels) explain(ctx context.Context, pointer projection.Pointer, st
 			e.Versions = append(e.Versions, ExplainedByFold{Table: pointer.Table(v).String(), About: v, Reason: damaged[i].Error()})
 			continue
 		}
-		by, err := m.byFold(pointer, v, &rows[i], history)
-		if err != nil {
-			return e, false, err
-		}
-		e.Versions = append(e.Versions, by)
+		e.Versions = append(e.Versions, m.byFold(pointer, v, &rows[i], history))
 	}
 	return e, true, m.addEvents(ctx, &e, history)
 }
@@ -166,7 +162,7 @@ func (m *ReadModels) addEvents(ctx context.Context, e *Explanation, history []ev
 	return nil
 }
 
-func (m *ReadModels) byFold(pointer projection.Pointer, v projection.Version, row *projection.Record, history []event.Event) (ExplainedByFold, error) {
+func (m *ReadModels) byFold(pointer projection.Pointer, v projection.Version, row *projection.Record, history []event.Event) ExplainedByFold {
 	by := ExplainedByFold{Table: pointer.Table(v).String(), About: v}
 	d, known := m.Projections.Revision(pointer.Projection, v.Revision)
 	if present(row) {
@@ -177,31 +173,23 @@ func (m *ReadModels) byFold(pointer projection.Pointer, v projection.Version, ro
 	}
 	if !known {
 		by.Reason = fmt.Sprintf("this program does not have revision %d of the fold", v.Revision)
-		return by, nil
+		return by
 	}
 	now := event.InstantOf(m.Now())
-	j, err := judge(d, row, history, now)
-	if err != nil {
-		return by, err
-	}
+	j := judge(d, row, history, now)
 	by.Class, by.Diff, by.Behind, by.Reason = j.class, j.fields, j.behind, j.reason
-	by.Fold, err = foldAll(d, row.Stream, history, now)
-	return by, err
+	by.Fold = foldAll(d, row.Stream, history, now)
+	return by
 }
 
 // foldAll is what a fold makes of a whole stream.
-func foldAll(d model.Projection, stream string, history []event.Event, now event.Instant) (*ExplainedRow, error) {
-	f, err := projection.StartFolding(d, projection.Record{Stream: stream})
-	if err != nil || !d.Folds(stream) || len(history) == 0 {
-		return nil, err
+func foldAll(d model.Projection, stream string, history []event.Event, now event.Instant) *ExplainedRow {
+	if !d.Folds(stream) || len(history) == 0 {
+		return nil
 	}
-	for i := range history {
-		if f.Apply(&history[i], now) != projection.Applied {
-			break
-		}
-	}
-	record := f.Record()
-	return explainedRow(&record, f.Contributions()), nil
+	f := projection.FoldHistory(d, history, now)
+	record := f.Record(stream, 0)
+	return explainedRow(&record, f.Contributions())
 }
 
 func explainedRow(r *projection.Record, cs []model.Contribution) *ExplainedRow {

@@ -31,11 +31,7 @@ func present(r *projection.Record) bool { return r.Version > 0 || r.Parked != ni
 const lostEvents = "the event store does not have all of the stream's events: verify it with events verify --deep"
 
 // judge folds history up to the row's version and compares. The row was read before history.
-func judge(d model.Projection, row *projection.Record, history []event.Event, now event.Instant) (judgement, error) {
-	f, err := projection.StartFolding(d, projection.Record{Stream: row.Stream})
-	if err != nil {
-		return judgement{}, err
-	}
+func judge(d model.Projection, row *projection.Record, history []event.Event, now event.Instant) judgement {
 	length := uint64(len(history))
 	j := judgement{}
 	if length > 0 {
@@ -44,43 +40,39 @@ func judge(d model.Projection, row *projection.Record, history []event.Event, no
 	switch {
 	case length > 0 && j.event.Version != length:
 		j.class, j.reason = Broken, lostEvents
-		return j, nil
+		return j
 	case !present(row):
 		j.behind = length > 0
-		return j, nil
+		return j
 	case !d.Folds(row.Stream):
 		j.class, j.reason = Extra, "the projection does not fold this stream: rebuild it"
-		return j, nil
+		return j
 	case length == 0:
 		j.class = Extra
-		return j, nil
+		return j
 	case row.Version > length:
 		j.class, j.reason = Ahead, lostEvents
 	}
-	for i := range history[:min(row.Version, length)] {
-		if step := f.Apply(&history[i], now); step != projection.Applied {
-			break
-		}
-	}
+	f := projection.FoldHistory(d, history[:min(row.Version, length)], now)
 	j.folds = f.Contributions()
-	fold := f.Record()
+	fold := f.Record(row.Stream, 0)
 	if j.class == Ahead {
-		return j, nil
+		return j
 	}
 	j.event = &history[max(row.Version, 1)-1]
 	if fold.Version < row.Version { // it stopped at an event that cannot be applied
 		j.differ(parkedField(row.Parked, fold.Parked))
-		return j, nil
+		return j
 	}
 	j.differ(differences(row, &fold)...)
 	if row.Version == length {
 		if row.Parked != nil {
 			j.differ(parkedField(row.Parked, nil))
 		}
-		return j, nil
+		return j
 	}
 	j.next(f, row, history, now)
-	return j, nil
+	return j
 }
 
 // noStream reports whether there is a row, though no event of its stream.
@@ -93,12 +85,12 @@ func (j *judgement) differ(fields ...Field) {
 }
 
 // next compares what the row says about the event after it: to be applied, or set aside.
-func (j *judgement) next(f *projection.Folding, row *projection.Record, history []event.Event, now event.Instant) {
+func (j *judgement) next(f *projection.Fold, row *projection.Record, history []event.Event, now event.Instant) {
 	e := &history[row.Version]
 	last := &history[len(history)-1]
 	if f.Apply(e, now) == projection.SetAside {
 		last = e
-		j.parks = f.Record().Parked
+		j.parks = f.Parked
 	}
 	switch got := row.Parked; {
 	case got == nil:

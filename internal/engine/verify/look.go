@@ -160,9 +160,7 @@ func (p *pass) look(ctx context.Context, streams []string) ([]looked, error) {
 		l := &looks[i]
 		l.row, l.length = rows[stream], uint64(len(histories[stream]))
 		l.row.Stream = stream
-		if l.judgement, err = judge(p.definition, &l.row, histories[stream], p.now()); err != nil {
-			return nil, err
-		}
+		l.judgement = judge(p.definition, &l.row, histories[stream], p.now())
 	}
 	return looks, nil
 }

@@ -70,16 +70,7 @@ func (p *pass) counted(ctx context.Context, missing []Problem, wrong map[totalNa
 		return nil, nil, err
 	}
 	for _, problem := range missing {
-		f, err := projection.StartFolding(p.definition, projection.Record{Stream: problem.Stream})
-		if err != nil {
-			return nil, nil, err
-		}
-		history := histories[problem.Stream]
-		for i := range history {
-			if f.Apply(&history[i], p.now()) != projection.Applied {
-				break
-			}
-		}
+		f := projection.FoldHistory(p.definition, histories[problem.Stream], p.now())
 		contributions, is := f.Contributions(), false
 		for _, c := range contributions {
 			is = is || wrong[totalName{c.Key, c.Field}]

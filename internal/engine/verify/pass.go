@@ -137,10 +137,7 @@ func (p *pass) judgeRows(ctx context.Context, rows []projection.Record, historie
 	now := p.Now()
 	for i := range rows {
 		row, history := &rows[i], histories[rows[i].Stream]
-		j, err := judge(p.definition, row, history, event.InstantOf(now))
-		if err != nil {
-			return nil, err
-		}
+		j := judge(p.definition, row, history, event.InstantOf(now))
 		page.Rows++
 		page.Events += int64(len(history))
 		page.Sums.addAll(j.folds)

@@ -97,10 +97,7 @@ func (s *settling) walk(ctx context.Context, read reading[[]projection.Record], 
 			return err
 		}
 		for i := range rows {
-			steps, err := s.steps(&rows[i], histories[rows[i].Stream])
-			if err != nil {
-				return err
-			}
+			steps := s.steps(&rows[i], histories[rows[i].Stream])
 			s.mu.Lock()
 			each(&rows[i], steps)
 			s.mu.Unlock()
@@ -114,11 +111,8 @@ type counted map[totalName]int64
 
 // steps are what a row contributes at each version up to its own, from 0; nil when none of
 // them counts.
-func (s *settling) steps(row *projection.Record, history []event.Event) ([]counted, error) {
-	f, err := projection.StartFolding(s.definition, projection.Record{Stream: row.Stream})
-	if err != nil {
-		return nil, err
-	}
+func (s *settling) steps(row *projection.Record, history []event.Event) []counted {
+	f := projection.Fold{Row: s.definition.NewRow()}
 	counts := false
 	steps := []counted{nil}
 	for i := range history[:min(row.Version, uint64(len(history)))] {
@@ -137,9 +131,9 @@ func (s *settling) steps(row *projection.Record, history []event.Event) ([]count
 		steps = append(steps, at)
 	}
 	if !counts {
-		return nil, nil
+		return nil
 	}
-	return steps, nil
+	return steps
 }
 
 // remember is for the first walk.
