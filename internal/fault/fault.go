@@ -1,5 +1,5 @@
 // Package fault sorts errors by who has to act on them, because a log line, an HTTP
-// status and an alarm all need the same answer: the caller (domain), the platform
+// status and an alarm all need the same one: the caller (domain), the platform
 // (infra, try again) or us (bug).
 package fault
 
@@ -16,10 +16,10 @@ type Class string
 const (
 	Domain Class = "domain" // the rules said no: the caller must ask for something else
 	Infra  Class = "infra"  // a dependency failed or is busy: the same call may succeed later
-	Bug    Class = "bug"    // anything else: somebody has to change the code
+	Bug    Class = "bug"    // anything else: the code is wrong
 )
 
-// DomainError is what a decider answers when the rules refuse a command. Code is stable
+// DomainError is what a decider returns when the rules refuse a command. Code is stable
 // and public, such as "order/already-paid".
 type DomainError interface {
 	error

@@ -38,15 +38,15 @@ func runBeside(ctx context.Context, args []string, r *report) error {
 		return err
 	}
 	defer os.RemoveAll(filepath.Dir(dir))
-	url, stop, err := serveEmbedded(ctx, dir)
+	server, err := serve(ctx, dir)
 	if err != nil {
 		return err
 	}
-	defer stop()
+	defer server.Stop() //nolint:errcheck // the measurements are done
 	if err := caughtUp(ctx, program, dir); err != nil {
 		return err
 	}
-	b := beside{program, dir, url, *clients, *duration}
+	b := beside{program, dir, server.URL, *clients, *duration}
 	var commands, lags [2][]load
 	rebuilds := 0
 	for round := range *rounds + 1 {
@@ -85,7 +85,7 @@ type beside struct {
 }
 
 // measure lets guests order for some time, and until the rebuild that has begun meanwhile is
-// over. It answers how many rebuilds there were, and how long it all took.
+// over. It returns the number of rebuilds and how long everything took.
 func (b beside) measure(ctx context.Context, rebuilding bool, name string) (*measured, int, time.Duration, error) {
 	started := time.Now()
 	if !rebuilding {

@@ -65,7 +65,7 @@ func runBulk(ctx context.Context, args []string, r *report) error {
 // bulkParts is into how many parts the rows are divided, as the log is.
 const bulkParts = 16
 
-// fillTable fills a new table version and answers the rows a second and the write units of one.
+// fillTable fills a new table version. It returns the rows a second and the write units of a row.
 func fillTable(ctx context.Context, local *dynamoLocal, rows, workers int) (rate, units float64, err error) {
 	var byRules meter
 	tables := dynamo.NewTables(local.client(dynamo.PriceByRules(byRules.observe)), dynamo.Options{Prefix: observe.NewID() + "-"})

@@ -18,7 +18,7 @@ import (
 	"gakushoku/internal/event"
 )
 
-// runGen writes a log for the other suites, or for whoever wants to try something large.
+// runGen writes a log for the other suites, or for trying something large by hand.
 func runGen(ctx context.Context, args []string, _ *report) error {
 	flags := flag.NewFlagSet("gen", flag.ContinueOnError)
 	events := flags.Int("events", 1_000_000, "how many events")

@@ -19,6 +19,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/rehearse/loadgen"
 )
 
 // runHTTP measures the embedded server over real HTTP: commands per second with their times
@@ -37,19 +38,24 @@ func runHTTP(ctx context.Context, args []string, r *report) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	url, stop, err := serveEmbedded(ctx, filepath.Join(dir, "data"))
+	server, err := serve(ctx, filepath.Join(dir, "data"))
 	if err != nil {
 		return err
 	}
-	defer stop()
+	defer server.Stop() //nolint:errcheck // the measurements are done
 	bare := httptest.NewServer(http.HandlerFunc(answerOnly))
 	defer bare.Close()
-	return raceHTTP(ctx, []namedServer{{"embedded", url}, {"storing nothing", bare.URL}}, *duration, *rounds, r)
+	return raceHTTP(ctx, []namedServer{{"embedded", server.URL}, {"storing nothing", bare.URL}}, *duration, *rounds, r)
+}
+
+// serve starts the embedded server.
+func serve(ctx context.Context, dir string) (*loadgen.Server, error) {
+	return loadgen.Serve(ctx, embedded.ServeOptions{Dir: dir, Addr: "127.0.0.1:0", Level: zerolog.InfoLevel}, nil)
 }
 
 type namedServer struct{ name, url string }
 
-// answerOnly answers as the real server does, and does nothing else.
+// answerOnly responds like the real server and does nothing else.
 func answerOnly(w http.ResponseWriter, q *http.Request) {
 	io.Copy(io.Discard, q.Body) //nolint:errcheck // the client will notice
 	w.Header().Set("Content-Type", "application/json")
@@ -57,22 +63,6 @@ func answerOnly(w http.ResponseWriter, q *http.Request) {
 		w.WriteHeader(http.StatusCreated)
 	}
 	io.WriteString(w, `{"orderId":"o1","total":780,"status":"ORDERED"}`) //nolint:errcheck // likewise
-}
-
-// serveEmbedded runs the whole embedded system until stop is called.
-func serveEmbedded(ctx context.Context, dir string) (url string, stop func(), err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	urls, ended := make(chan string, 1), make(chan error, 1)
-	go func() {
-		ended <- embedded.Serve(ctx, embedded.ServeOptions{Dir: dir, Addr: "127.0.0.1:0", Level: zerolog.InfoLevel, Ready: func(url string, _ embedded.Operators) { urls <- url }})
-	}()
-	select {
-	case url = <-urls:
-		return url, func() { cancel(); <-ended }, nil
-	case err := <-ended:
-		cancel()
-		return "", nil, fmt.Errorf("starting the server: %w", err)
-	}
 }
 
 func raceHTTP(ctx context.Context, servers []namedServer, d time.Duration, rounds int, r *report) error {
@@ -172,16 +162,16 @@ func (m *measured) order(client *http.Client, url, id string, watch bool) error 
 	return m.command(client, url+"/orders/"+id+"/pay", `{"paymentMethod":"CARD"}`)
 }
 
-func (m *measured) command(client *http.Client, url, body string) error {
+func (m *measured) command(client *http.Client, url, content string) error {
 	started := time.Now()
-	response, err := client.Post(url, "application/json", strings.NewReader(body))
+	response, err := client.Post(url, "application/json", strings.NewReader(content))
 	if err != nil {
 		return err
 	}
-	answer, err := io.ReadAll(response.Body)
+	body, err := io.ReadAll(response.Body)
 	response.Body.Close()
 	if err != nil || response.StatusCode >= 300 {
-		return fmt.Errorf("POST %s: status %d: %s: %w", url, response.StatusCode, answer, err)
+		return fmt.Errorf("POST %s: status %d: %s: %w", url, response.StatusCode, body, err)
 	}
 	took := time.Since(started).Seconds() * 1000
 	m.mu.Lock()

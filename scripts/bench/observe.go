@@ -98,7 +98,7 @@ func closeObservers(ctx context.Context, variants []observer) {
 	}
 }
 
-// discard is an exporter of spans that nobody wants.
+// discard is an exporter that drops all spans.
 type discard struct{}
 
 func (discard) ExportSpans(context.Context, []sdktrace.ReadOnlySpan) error { return nil }
@@ -169,12 +169,12 @@ func orderAndPay(ctx context.Context, handler http.Handler, id string) ([]float6
 	} {
 		request := httptest.NewRequestWithContext(ctx, http.MethodPost, c.path, strings.NewReader(c.body))
 		request.Header.Set("Content-Type", "application/json")
-		answer := httptest.NewRecorder()
+		response := httptest.NewRecorder()
 		started := time.Now()
-		handler.ServeHTTP(answer, request)
+		handler.ServeHTTP(response, request)
 		took = append(took, time.Since(started).Seconds()*1000)
-		if answer.Code >= http.StatusMultipleChoices {
-			return nil, fmt.Errorf("POST %s: status %d: %s", c.path, answer.Code, answer.Body)
+		if response.Code >= http.StatusMultipleChoices {
+			return nil, fmt.Errorf("POST %s: status %d: %s", c.path, response.Code, response.Body)
 		}
 	}
 	return took, nil

@@ -148,7 +148,7 @@ func logOf(ctx context.Context, events int) (string, error) {
 	return path, writeLogFile(ctx, path, events, 1)
 }
 
-// run measures one run and answers the number of rows that came of it.
+// run measures one run and returns the number of rows it made.
 func (c contender) run(ctx context.Context, file, logTo string) (measurement, string, error) {
 	log, err := os.Create(logTo)
 	if err != nil {

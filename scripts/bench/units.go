@@ -57,9 +57,9 @@ var life = []order.Command{
 	order.PayOrder{Method: order.MethodCard}, order.StartPreparing{}, order.MarkReady{}, order.PickUp{},
 }
 
-// runUnits counts the write units of an order's life in two ways, since DynamoDB Local's answers
+// runUnits counts the write units of an order's life in two ways, since DynamoDB Local's counts
 // do not grow with the items of a transaction as AWS's prices do: by the published rules and as
-// the store answers. Once every event is projected alone, once each step of 50 orders in one batch.
+// the store counts. Once every event is projected alone, once each step of 50 orders in one batch.
 func runUnits(ctx context.Context, args []string, r *report) error {
 	flags := flag.NewFlagSet("units", flag.ContinueOnError)
 	if err := flags.Parse(args); err != nil {
@@ -72,30 +72,30 @@ func runUnits(ctx context.Context, args []string, r *report) error {
 	}
 	defer local.stop()
 	table := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "batch of\tstep\tevents: AWS's rules\tthe store's answer\trows: AWS's rules\tthe store's answer\t")
+	fmt.Fprintln(table, "batch of\tstep\tevents: AWS's rules\tthe store's count\trows: AWS's rules\tthe store's count\t")
 	for _, orders := range []int{1, projection.MaxWrite} {
-		rules, answers, err := countUnits(ctx, local, orders, table)
+		rules, counted, err := countUnits(ctx, local, orders, table)
 		if err != nil {
 			return err
 		}
 		what := fmt.Sprintf("an order's life, %d projected at a time: ", orders)
-		const beside = "DynamoDB Local's answer"
-		r.add(figure{what: what + "events, AWS's rules", ours: rules.events, unit: "write units", baseline: beside, theirs: answers.events})
-		r.add(figure{what: what + "rows, AWS's rules", ours: rules.rows, unit: "write units", baseline: beside, theirs: answers.rows})
+		const beside = "DynamoDB Local's count"
+		r.add(figure{what: what + "events, AWS's rules", ours: rules.events, unit: "write units", baseline: beside, theirs: counted.events})
+		r.add(figure{what: what + "rows, AWS's rules", ours: rules.rows, unit: "write units", baseline: beside, theirs: counted.rows})
 	}
 	return table.Flush()
 }
 
 // countUnits lives so many orders, step by step, and returns what one of them has cost.
-func countUnits(ctx context.Context, local *dynamoLocal, orders int, table *tabwriter.Writer) (rules, answers writeUnits, err error) {
+func countUnits(ctx context.Context, local *dynamoLocal, orders int, table *tabwriter.Writer) (rules, counted writeUnits, err error) {
 	var byRules, answered meter
 	commands, projector, err := onDynamo(ctx, local, &byRules, &answered)
 	if err != nil {
-		return rules, answers, err
+		return rules, counted, err
 	}
 	// The day's first order also marks the day as one that has orders.
 	if err := step(ctx, commands, projector, []string{"warm-up"}, nil); err != nil {
-		return rules, answers, err
+		return rules, counted, err
 	}
 	byRules.take(1)
 	answered.take(1)
@@ -108,18 +108,18 @@ func countUnits(ctx context.Context, local *dynamoLocal, orders int, table *tabw
 	}
 	for _, c := range append([]order.Command{nil}, life...) {
 		if err := step(ctx, commands, projector, ids, c); err != nil {
-			return rules, answers, err
+			return rules, counted, err
 		}
 		r, a := byRules.take(orders), answered.take(orders)
-		rules, answers = rules.plus(r), answers.plus(a)
+		rules, counted = rules.plus(r), counted.plus(a)
 		name := "PlaceOrder"
 		if c != nil {
 			name = c.CommandName()
 		}
 		print(name, r, a)
 	}
-	print("whole life", rules, answers)
-	return rules, answers, nil
+	print("whole life", rules, counted)
+	return rules, counted, nil
 }
 
 // onDynamo is commands and their projection on tables of their own, with the meters in between.

@@ -14,8 +14,8 @@ import (
 //go:embed pom.xml
 var pom []byte
 
-// fetch brings DynamoDB Local and what it needs into the cache, unless it is there, and
-// answers the folder of its jars.
+// fetch downloads DynamoDB Local and its dependencies into the cache, unless they are there. It returns
+// the folder of the jars.
 func fetch(ctx context.Context, cache string) (string, error) {
 	version, err := localVersion()
 	if err != nil {

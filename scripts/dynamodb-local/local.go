@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// How long DynamoDB Local may take to answer after it was started, and how often it is asked.
+// How long DynamoDB Local may take to start, and how often it is polled.
 const (
 	startLimit = 60 * time.Second
 	startLook  = 100 * time.Millisecond
@@ -29,7 +29,7 @@ type local struct {
 	output   *tail
 }
 
-// start starts DynamoDB Local on a free port and waits until it answers.
+// start starts DynamoDB Local on a free port and waits until it responds.
 func start(ctx context.Context, jars, heap string) (*local, error) {
 	java, err := exec.LookPath("java")
 	if err != nil {
@@ -67,7 +67,7 @@ func startOnce(ctx context.Context, java, jars, heap string) (*local, error) {
 	return l, nil
 }
 
-// ready waits until the server answers, however it does.
+// ready waits until the server sends any response.
 func (l *local) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()

@@ -49,7 +49,7 @@ func main() {
 	os.Exit(code)
 }
 
-// run is all of it, and answers the exit code.
+// run does it all and returns the exit code.
 func run(ctx context.Context, cache, heap string, command []string) (int, error) {
 	jars, err := fetch(ctx, cache)
 	if err != nil {

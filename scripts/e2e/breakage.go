@@ -126,7 +126,7 @@ func (c *canteen) sales(ctx context.Context, day string) (int64, error) {
 	return answer.Orders, nil
 }
 
-// changeEvent changes a stored event by hand, as no function may, and undoes it: whoever is on call
+// changeEvent changes a stored event by hand, as no function may, and undoes it: the operator on call
 // has to hear of it, and the log must not take it in.
 func changeEvent(ctx context.Context, c *canteen) error {
 	if err := c.guests.waitServed(ctx, 1); err != nil {

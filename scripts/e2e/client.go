@@ -15,11 +15,10 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// requestLimit is how long an answer may take: an emulator may have to start a container.
+// requestLimit is how long a request may take: an emulator may have to start a container.
 const requestLimit = 60 * time.Second
 
-// client sends requests as a client app does, and notes everything that a guest would have
-// reason to complain of.
+// client sends requests as a client app does, and notes everything that a guest would complain about.
 type client struct {
 	base string
 	http *http.Client
@@ -34,7 +33,7 @@ func newClient(base string) *client {
 	return &client{base: base, http: &http.Client{Timeout: requestLimit}, sent: map[string]int{}}
 }
 
-// answer is what the fields of answers are that anything here looks at.
+// answer has the fields of a response that are checked here.
 type answer struct {
 	OrderID string `json:"orderId"`
 	Status  string `json:"status"`
@@ -42,7 +41,7 @@ type answer struct {
 	Version uint64 `json:"version"`
 }
 
-// complain notes what should not have happened.
+// complain notes a failure.
 func (c *client) complain(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,7 +77,7 @@ func (c *client) order(ctx context.Context, id string, minVersion uint64) (answe
 }
 
 // send sends a request that has to succeed; false when it did not, which was noted unless
-// nobody waits for it any more.
+// ctx had ended.
 func send[T any](ctx context.Context, c *client, method, path string, body []byte, headers map[string]string) (T, bool) {
 	var decoded T
 	started := time.Now()
@@ -123,7 +122,7 @@ func (c *client) exchange(ctx context.Context, method, path string, body []byte,
 	return response.StatusCode, raw, err
 }
 
-// summary says what was sent, and how long the answers took.
+// summary says what was sent, and how long it took.
 func (c *client) summary() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -135,7 +134,7 @@ func (c *client) summary() string {
 		took[len(took)/2].Round(time.Millisecond), took[len(took)*95/100].Round(time.Millisecond), took[len(took)-1].Round(time.Millisecond))
 }
 
-// complained is what was noted so far.
+// complained returns the complaints so far.
 func (c *client) complained() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,8 +15,8 @@ import (
 // defaultEndpoint is where LocalStack and what speaks its API listen.
 const defaultEndpoint = "http://localhost:4566"
 
-// howToGetOne is for whoever has none.
-const howToGetOne = `no AWS emulator answers at %s.
+// howToGetOne tells how to get an emulator.
+const howToGetOne = `no AWS emulator responds at %s.
 
 Start one that runs Lambda functions, such as
   LocalStack 4.14, the last version that needs no token (with Docker):
@@ -27,7 +27,7 @@ Start one that runs Lambda functions, such as
     pip install 'ministack[full]' && GATEWAY_PORT=4600 ministack
 or say where it is (AWS_ENDPOINT_URL), or name a program that starts one (EMULATOR_UP)`
 
-// How long an emulator may take to answer: one that was just started is busy with itself.
+// How long an emulator may take to respond: one that was just started is busy.
 const (
 	emulatorLimit = time.Minute
 	emulatorLook  = time.Second
@@ -94,7 +94,7 @@ func awaitEmulator(ctx context.Context, endpoint string) error {
 	}
 }
 
-// status is that of the answer to a request, 0 when there is none.
+// status returns the status of the response, 0 when there is none.
 func status(ctx context.Context, url string) int {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

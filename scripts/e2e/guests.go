@@ -21,15 +21,15 @@ type served struct {
 	CorrelationID string // of its payment
 }
 
-// guests order, pay, wait and eat, at a steady rate, until they are sent home. After each step
-// they look at their order, and now and then at the lists and at older orders.
+// guests order, pay, wait and eat at a steady rate until they are sent home. After each step they look at
+// their order, and sometimes at the lists and at older orders.
 type guests struct {
 	client *client
 	pause  time.Duration // between the steps of one guest
 
 	mu      sync.Mutex
 	served  []served
-	spoiled map[string]bool // orders whose rows somebody breaks by hand
+	spoiled map[string]bool // orders whose rows are broken by hand
 
 	stop func()
 	home sync.WaitGroup
@@ -123,7 +123,7 @@ func (g *guests) look(ctx context.Context, written answer, status string) bool {
 // not ask for a version.
 const settled = 20
 
-// lookAround reads the lists, and an order of a while ago as anybody sees it.
+// lookAround reads the lists, and an older order without asking for a version.
 func (g *guests) lookAround(ctx context.Context) {
 	send[struct{}](ctx, g.client, http.MethodGet, "/orders?limit=20", nil, nil)
 	send[struct{}](ctx, g.client, http.MethodGet, "/sales/"+time.Now().UTC().Format(time.DateOnly), nil, nil)
@@ -152,8 +152,8 @@ func (g *guests) spoilWhenThere(ctx context.Context, n int) ([]served, error) {
 	return some, err
 }
 
-// spoil takes some served orders of a while ago out of what guests look at again, since
-// somebody is about to break their rows.
+// spoil takes some orders served a while ago out of those that guests look at again, since their rows
+// are about to be broken.
 func (g *guests) spoil(n int) []served {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -174,7 +174,7 @@ func (g *guests) mend() {
 	clear(g.spoiled)
 }
 
-// all is what was served so far.
+// all returns the orders served so far.
 func (g *guests) all() []served {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -189,7 +189,7 @@ func (g *guests) waitServed(ctx context.Context, more int) error {
 	})
 }
 
-// until looks every second until it is so, for at most as long as the limit.
+// until calls look every second until it returns true, for at most limit.
 func until(ctx context.Context, limit time.Duration, what string, look func(context.Context) (bool, error)) error {
 	for deadline := time.Now().Add(limit); ; {
 		done, err := look(ctx)

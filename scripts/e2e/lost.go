@@ -21,7 +21,7 @@ import (
 const feedPage = 1000
 
 // lost are the events of the event table that its stream has never had. On AWS there are none;
-// an emulator may lose a record, and then nobody delivers it.
+// an emulator may lose a record, which then is never delivered.
 func (c *canteen) lost(ctx context.Context) ([]string, error) {
 	streamed, err := c.inStream(ctx)
 	if err != nil {

@@ -2,12 +2,12 @@
 // has guests order and pay over HTTP at a steady rate, and meanwhile does to it what happens
 // in the life of such a system: a read model is broken by hand and rebuilt, a rebuild is
 // stopped half-way, one meets a poison event, one is rolled back. One request's trace is followed
-// from its POST to the row. It fails when a request failed, when an answer was staler than it was
+// from its POST to the row. It fails when a request failed, when a response was staler than it was
 // allowed to be, or when in the end rows, log and events do not agree.
 //
 //	e2e [flags]        against the emulator at $AWS_ENDPOINT_URL (http://localhost:4566)
 //
-// Where no emulator answers, EMULATOR_UP may name a program that starts one.
+// When no emulator responds, EMULATOR_UP may name a program that starts one.
 package main
 
 import (

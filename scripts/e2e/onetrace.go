@@ -109,7 +109,7 @@ func followTrace(ctx context.Context, c *canteen) error {
 	return c.wantTold(ctx, placed.OrderID, correlationID, caller.TraceID)
 }
 
-// newCaller is a span of somebody who calls.
+// newCaller makes a caller's span.
 func newCaller() spanContext {
 	var id [24]byte
 	rand.Read(id[:]) // never fails (crypto/rand)

@@ -15,7 +15,7 @@ import (
 // be left that knows an old pointer takes minutes.
 const runbookLimit = 10 * time.Minute
 
-// followRunbooks does what the pages for people on call say about a stack, as somebody would
+// followRunbooks does what the pages for people on call say about a stack, as an operator would
 // who has nothing but the command line and the stack's name.
 func followRunbooks(ctx context.Context, c *canteen) error {
 	if err := c.guests.waitServed(ctx, 3); err != nil {
@@ -91,7 +91,7 @@ func (c *canteen) followPages(ctx context.Context, work string) error {
 	return nil
 }
 
-// operator is the environment of somebody who works on the stack.
+// operator returns the environment of an operator of the stack.
 func (c *canteen) operator(work string) []string {
 	return append(os.Environ(), "PATH="+work+string(os.PathListSeparator)+os.Getenv("PATH"),
 		"STACK="+c.options.stack, "URL="+c.client.base, "ORDER="+c.guests.all()[0].ID)

@@ -57,7 +57,7 @@ type Archived struct {
 // nil every record of the batch is in the log. After an error some may be, and the batch must
 // come again. As long as every batch begins at the first record of the source, or where
 // Archived.Records of another ends, nothing comes into the log twice, wherever batches end and
-// whoever else archives the source. A batch that begins elsewhere may put events in again.
+// another archiver of the source. A batch that begins elsewhere may put events in again.
 func (a *Archiver) Commit(ctx context.Context, batch []Record) (Archived, error) {
 	var done Archived
 	for len(batch) > 0 {
@@ -92,7 +92,7 @@ func (a *Archiver) advance(ctx context.Context, batch []Record, done *Archived) 
 		if !errors.Is(err, ErrClaimed) {
 			return 0, err
 		}
-		// By another try of this batch meanwhile, or by this one, whose answer was lost.
+		// By another try of this batch meanwhile, or by this one, whose response was lost.
 		if claim, err = a.Ledger.Claimed(ctx, source); err != nil {
 			return 0, err
 		}
@@ -146,7 +146,7 @@ func (a *Archiver) commitSegment(ctx context.Context, batch []Record) (Manifest,
 }
 
 // number gives a stored segment its place behind the head, again and again while others are
-// faster or the ledger does not answer.
+// faster or the ledger does not respond.
 func (a *Archiver) number(ctx context.Context, s *segment, batch []Record) (m Manifest, tries int, err error) {
 	attempts := a.Attempts
 	if attempts <= 0 {
@@ -186,7 +186,7 @@ func (a *Archiver) pause(ctx context.Context, longest time.Duration) error {
 	return wait.For(ctx, rand.N(longest))
 }
 
-// complete puts the manifest of a claimed segment beside it: whoever committed it may have died
+// complete puts the manifest of a claimed segment beside it: the process that committed it may have died
 // before that. It returns the segment's last number.
 func (a *Archiver) complete(ctx context.Context, claim Claim) (uint64, error) {
 	manifests, err := a.Ledger.Manifests(ctx, claim.First-1, 1)

@@ -31,7 +31,7 @@ func checkLedger(ctx context.Context, ledger Ledger, blobs BlobReader, head Head
 	return fmt.Errorf("%w: there is a segment %d, though the ledger ends at %d", ErrLedgerBehind, head.Number+1, head.Number)
 }
 
-// WholeHead is Head for whoever relies on all of the log being there: it fails with
+// WholeHead is Head for callers that need the whole log: it fails with
 // ErrLedgerBehind when there is more than the ledger knows of.
 func (r *Reader) WholeHead(ctx context.Context) (Head, error) {
 	head, err := r.Ledger.Head(ctx)

@@ -95,7 +95,7 @@ type Ledger interface {
 	Claimed(ctx context.Context, source string) (Claim, error)
 	// Commit moves the head from Manifest.First-1 to Manifest.Last, adds the manifest and
 	// claims the source, all or nothing. The head's time becomes Manifest.CreatedAt. It fails
-	// with ErrClaimed, or else ErrHeadMoved, and is safe to repeat: a commit whose answer was
+	// with ErrClaimed, or else ErrHeadMoved, and is safe to repeat: a commit whose response was
 	// lost is ErrClaimed the second time. What Commit.Check refuses is refused.
 	Commit(ctx context.Context, c Commit) error
 	// Manifests returns those whose Last is above after, in the order of the log, at most
@@ -105,7 +105,7 @@ type Ledger interface {
 	// moves the head behind the last: for a ledger that was lost. Those at or below the head
 	// must be there already and be the same, the others must follow on the head without a
 	// hole: or else it fails with ErrNoFit and has changed nothing. It is safe to repeat, also
-	// with more manifests, and after a failure half-way. When somebody else moves the head
+	// with more manifests, and after a failure half-way. When another process moves the head
 	// meanwhile it may fail with ErrHeadMoved. No claims are restored.
 	Restore(ctx context.Context, manifests []Manifest) error
 }

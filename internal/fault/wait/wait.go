@@ -1,5 +1,5 @@
 // Package wait pauses without losing sight of the caller: every pause of the system ends with
-// its context, so that nothing waits for what nobody wants any more.
+// its context, so that nothing waits longer than its caller does.
 package wait
 
 import (

@@ -11,27 +11,14 @@ import (
 	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
-	"gakushoku/internal/event"
-	"gakushoku/internal/model"
 	"gakushoku/internal/operate/timeline"
+	"gakushoku/internal/rehearse/loadgen"
 )
-
-// forgetful is the fold of the bad deployment: it loses payments.
-type forgetful struct{ readmodel.Order }
-
-// Apply drops what OrderPaid says.
-func (r *forgetful) Apply(e *event.Event) error {
-	if e.Type == order.PaidType {
-		return nil
-	}
-	return r.Order.Apply(e)
-}
 
 // breakReadModel writes the lunch's rows with a fold that has a bug, as a bad deployment would.
 func (s *story) breakReadModel(ctx context.Context) error {
 	return s.withFolder(ctx, func(f *embedded.Folder) error {
-		bad := readmodel.Orders()
-		bad.NewRow = func() model.Row { return new(forgetful) }
+		bad := loadgen.BadOrders(order.PaidType, "")
 		p, err := f.Control.Pointer(ctx, bad.Name)
 		if err != nil {
 			return err

@@ -19,9 +19,6 @@ import (
 	"gakushoku/internal/rehearse/loadgen"
 )
 
-// stopLimit bounds how long the server may take to end.
-const stopLimit = 10 * time.Second
-
 // story is one run of the demo: the server, and what the steps hand to one another.
 type story struct {
 	out     *screen
@@ -36,7 +33,7 @@ type story struct {
 }
 
 // Run tells the story to w, in colour and with moving lines when that is a terminal. It returns
-// nil only when every step did what it should, and nobody was kept waiting in vain meanwhile.
+// nil only when every step succeeded and no guest's request failed.
 func Run(ctx context.Context, w io.Writer, terminal bool) (err error) {
 	dir, err := os.MkdirTemp("", "gakushoku-demo-")
 	if err != nil {
@@ -49,45 +46,20 @@ func Run(ctx context.Context, w io.Writer, terminal bool) (err error) {
 	if err := s.yesterday(ctx); err != nil {
 		return err
 	}
-	stop, err := s.serve(ctx)
+	server, err := loadgen.Serve(ctx, embedded.ServeOptions{Dir: s.dir, Addr: "127.0.0.1:0", Level: zerolog.DebugLevel}, nil)
 	if err != nil {
 		return err
 	}
+	s.client = loadgen.NewClient(server.URL)
 	s.traffic = loadgen.NewTraffic(s.client)
 	s.traffic.Start(ctx)
 	err = s.tell(ctx)
 	s.traffic.Close()
-	if err = errors.Join(err, stop()); err != nil {
+	if err = errors.Join(err, server.Stop()); err != nil {
 		return err
 	}
 	s.out.end("Done in %.1f s. Try it yourself: gakushoku serve --data ./data", time.Since(started).Seconds())
 	return nil
-}
-
-// serve starts the real server and returns how to stop it.
-func (s *story) serve(ctx context.Context) (stop func() error, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	urls := make(chan string, 1)
-	ended := make(chan error, 1)
-	go func() {
-		ended <- embedded.Serve(ctx, embedded.ServeOptions{Dir: s.dir, Addr: "127.0.0.1:0", Level: zerolog.DebugLevel, Ready: func(url string, _ embedded.Operators) { urls <- url }})
-	}()
-	select {
-	case url := <-urls:
-		s.client = loadgen.NewClient(url)
-	case err := <-ended:
-		cancel()
-		return nil, fmt.Errorf("starting the demo's server: %w", err)
-	}
-	return func() error {
-		cancel()
-		select {
-		case err := <-ended:
-			return err
-		case <-time.After(stopLimit):
-			return errors.New("the server did not stop")
-		}
-	}, nil
 }
 
 // tell plays the steps in order and ends with the first that goes wrong.

@@ -21,7 +21,7 @@ type rebuildProgress struct {
 	parts map[string]rebuild.Progress // of the step
 }
 
-// redrawn is how often the line is written: nobody reads faster.
+// redrawn is how often the line is written.
 const redrawn = 100 * time.Millisecond
 
 func watchRebuild(out *screen, t *loadgen.Traffic) *rebuildProgress {

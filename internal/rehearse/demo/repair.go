@@ -124,7 +124,7 @@ func (s *story) tellRun(run *rebuild.Run) {
 		{"prepare", took("Prepare"), fmt.Sprintf("orders-v%d is made beside orders-v%d", to, from)},
 		{"plan", took("Plan"), fmt.Sprintf("%s events of the log, %d parts", grouped(run.Plan.Events), run.Plan.Parts)},
 		{"replay", took("Replay", "Collect"), fmt.Sprintf("%s events folded into %s rows", grouped(run.Replay.Applied), grouped(run.Replay.Rows))},
-		{"join", took("Join", "JoinWait"), fmt.Sprintf("new events go to both; wait until nobody knows only v%d", from)},
+		{"join", took("Join", "JoinWait"), "new events go to both; wait until every projector knows both"},
 		{"catch up", took("CatchUp"), fmt.Sprintf("%s events came meanwhile", grouped(run.CatchUp.Events))},
 		{"verify", took("StartVerify", "VerifyParts", "Verify"), fmt.Sprintf("%s rows folded again from the event store: %d differ", grouped(run.Verify.Rows), run.Verify.Different)},
 		{"", -1, fmt.Sprintf("v%d against v%d: %d corrected, %s the same, %d just being written", from, to, old.Changed, grouped(old.Same), old.Moving+old.OnlyOld+old.OnlyNew)},

@@ -30,7 +30,7 @@ func (s *screen) paint(colour, text string) string {
 	return colour + text + reset
 }
 
-// asked is the form of a question and its answer.
+// asked is the format of a query and its result.
 const asked = "%-27s %s"
 
 func (s *screen) title(text string) { fmt.Fprintln(s.w, s.paint(bold, text)) }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/rs/zerolog"
 
@@ -16,13 +15,10 @@ import (
 	"gakushoku/internal/rehearse/loadgen"
 )
 
-// stopLimit bounds how long the server may take to end.
-const stopLimit = 10 * time.Second
-
-// orders are those that are there before anything breaks.
+// orders is the number of orders placed before anything breaks.
 const orders = 6
 
-// canteen is a canteen that is open: a server with guests, and a shell for whoever is on call.
+// canteen is an open canteen: a server with guests, and a shell for the operator on call.
 type canteen struct {
 	dir     string // of everything: data, bin
 	data    string
@@ -34,8 +30,8 @@ type canteen struct {
 	client  *loadgen.Client
 	traffic *loadgen.Traffic
 	watch   *watch
-	stop    func() error // ends the server; nil when none runs
-	env     []string     // of the shell
+	server  *loadgen.Server // nil when none runs
+	env     []string        // of the shell
 	faults  faults
 
 	order, operation string // what the guest who complains shows
@@ -79,7 +75,7 @@ func open(ctx context.Context, program string) (c *canteen, err error) {
 	return c, nil
 }
 
-// settings are those of this process that the shell gets too.
+// settings returns the environment variables that the shell inherits.
 func settings() []string {
 	var kept []string
 	for _, s := range os.Environ() {
@@ -101,65 +97,46 @@ func (c *canteen) lunch(ctx context.Context, id string) error {
 	return c.client.Shown(ctx, id, readmodel.StatusPaid)
 }
 
-// deploy ends the server, if one runs, and starts another with parts that are changed. The
-// address stays.
+// deploy stops the server, if one runs, and starts another, changed one at the same address.
 func (c *canteen) deploy(ctx context.Context, change deployment) error {
 	if err := c.stopServer(); err != nil {
 		return err
 	}
-	ready, ended := make(chan [2]string, 1), make(chan error, 1)
-	server, err := embedded.OpenServer(ctx, embedded.ServeOptions{
-		Dir: c.data, Addr: c.addr, OpsAddr: c.opsAddr, Listen: c.doors.lend, Level: zerolog.InfoLevel, Ready: func(url string, ops embedded.Operators) { ready <- [2]string{url, ops.URL} },
+	o := embedded.ServeOptions{Dir: c.data, Addr: c.addr, OpsAddr: c.opsAddr, Listen: c.doors.lend, Level: zerolog.InfoLevel}
+	server, err := loadgen.Serve(ctx, o, func(s *embedded.Server) {
+		c.faults.install(s, c.data)
+		if change != nil {
+			change(s)
+		}
 	})
 	if err != nil {
-		return fmt.Errorf("starting the drill's server: %w", err)
+		return err
 	}
-	c.faults.install(server, c.data)
-	if change != nil {
-		change(server)
+	c.server = server
+	if c.client == nil {
+		c.url, c.addr, c.client = server.URL, strings.TrimPrefix(server.URL, "http://"), loadgen.NewClient(server.URL)
+		c.ops, c.opsAddr = server.Ops, strings.TrimPrefix(server.Ops, "http://")
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	go func() { ended <- server.Run(ctx) }()
-	c.stop = func() error {
-		cancel()
-		select {
-		case err := <-ended:
-			return err
-		case <-time.After(stopLimit):
-			return errors.New("the drill's server did not stop")
-		}
-	}
-	select {
-	case at := <-ready:
-		if c.client == nil {
-			c.url, c.addr, c.client = at[0], strings.TrimPrefix(at[0], "http://"), loadgen.NewClient(at[0])
-			c.ops, c.opsAddr = at[1], strings.TrimPrefix(at[1], "http://")
-		}
-		return nil
-	case err := <-ended:
-		cancel()
-		c.stop = nil
-		return fmt.Errorf("starting the drill's server: %w", err)
-	}
+	return nil
 }
 
 func (c *canteen) stopServer() error {
-	if c.stop == nil {
+	if c.server == nil {
 		return nil
 	}
-	stop := c.stop
-	c.stop = nil
-	return stop()
+	server := c.server
+	c.server = nil
+	return server.Stop()
 }
 
-// goHome lets the guests end what they are at.
+// goHome waits for the guests' requests under way and ends the traffic.
 func (c *canteen) goHome() {
 	if c.traffic != nil {
 		c.traffic.Close()
 	}
 }
 
-// close ends everything, and takes the folder away unless it is to be kept.
+// close stops everything and, unless keep is set, removes the folder.
 func (c *canteen) close(keep bool) error {
 	c.goHome()
 	if c.watch != nil {
@@ -172,7 +149,7 @@ func (c *canteen) close(keep bool) error {
 	return err
 }
 
-// shell is the environment of whoever is on call, with what the guest shows.
+// shell returns the environment of the operator's shell, with the ids that the guest shows.
 func (c *canteen) shell() []string {
 	return append(c.env[:len(c.env):len(c.env)], "ORDER="+c.order, "CID="+c.operation)
 }

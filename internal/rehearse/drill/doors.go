@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// doors are the addresses of a canteen. They stay taken while its server is started anew, so that
-// no other process can take them meanwhile; who calls then, waits.
+// doors are the listeners of a canteen by address. They stay open while its server restarts, so that no
+// other process can take the address; a client that connects meanwhile waits.
 type doors map[string]*net.TCPListener
 
-// lend listens on an address for one server. The server's Close leaves the address taken.
+// lend returns a listener for one server. Closing it leaves the address taken.
 func (d doors) lend(ctx context.Context, addr string) (net.Listener, error) {
 	door, ok := d[addr]
 	if !ok {
@@ -37,7 +37,7 @@ func (d doors) close() (err error) {
 	return err
 }
 
-// lentDoor is a door until it is closed.
+// lentDoor accepts connections until it is closed.
 type lentDoor struct {
 	*net.TCPListener
 	closed atomic.Bool
@@ -55,7 +55,7 @@ func (l *lentDoor) Accept() (net.Conn, error) {
 	return connection, err
 }
 
-// Close is net.Listener. Whoever waits in Accept is woken.
+// Close is net.Listener. It wakes a waiting Accept.
 func (l *lentDoor) Close() error {
 	if l.closed.Swap(true) {
 		return nil

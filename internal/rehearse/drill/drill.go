@@ -39,7 +39,7 @@ type step struct {
 	do   func(context.Context, *canteen) error
 }
 
-// All are the drills, in the order in which one learns most.
+// All returns the drills, in the order in which to learn them.
 func All() []Drill {
 	return []Drill{
 		lostOperation(), paidButUnpaid(), poisonEvent(), lostRows(),
@@ -47,7 +47,7 @@ func All() []Drill {
 	}
 }
 
-// Find finds a drill by its name.
+// Find returns the drill with a name.
 func Find(name string) (Drill, bool) {
 	all := All()
 	i := slices.IndexFunc(all, func(d Drill) bool { return d.Name == name })
@@ -64,7 +64,7 @@ func Runs(page, section string) bool {
 	})
 }
 
-// blocks are the commands of a section for a data folder.
+// blocks returns the commands of a section that are for a data folder.
 func (d *Drill) blocks(section string) ([]runbook.Block, error) {
 	page, err := fs.ReadFile(infra.Runbooks(), d.Page)
 	if err != nil {
@@ -81,7 +81,7 @@ func (d *Drill) blocks(section string) ([]runbook.Block, error) {
 	return blocks, nil
 }
 
-// Report is what came of a drill.
+// Report is the result of a drill.
 type Report struct {
 	Drill    string `json:"drill"`
 	Title    string `json:"title"`
@@ -114,11 +114,11 @@ type Done struct {
 	Output  string `json:"output,omitempty"` // of the commands
 }
 
-// Guests is how the guests fared meanwhile.
+// Guests counts the guests' requests during the drill.
 type Guests struct {
 	Requests int `json:"requests"`
 	Failed   int `json:"failed"`
-	Wrong    int `json:"wrong"` // answers that did not show what the guest had just done
+	Wrong    int `json:"wrong"` // responses that did not show what the guest had just done
 }
 
 func ms(d time.Duration) int64 { return d.Milliseconds() }

@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"gakushoku/internal/app/embedded"
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/model"
 	"gakushoku/internal/operate/health"
+	"gakushoku/internal/rehearse/loadgen"
 	"gakushoku/internal/store/files"
 )
 
@@ -137,29 +137,9 @@ func sizeOf(dir string) (sum int64, err error) {
 	return sum, err
 }
 
-// mistaken is the fold of a bad deployment: it forgets what events of one type say, and cannot
-// apply those of another.
-type mistaken struct {
-	readmodel.Order
-	forgets, refuses string
-}
-
-// Apply is model.Row.
-func (r *mistaken) Apply(e *event.Event) error {
-	switch e.Type {
-	case r.forgets:
-		return nil
-	case r.refuses:
-		return fmt.Errorf("%s is not expected here", e.Type)
-	}
-	return r.Order.Apply(e)
-}
-
 // badDeployment projects orders with a mistaken fold.
 func badDeployment(forgets, refuses string) deployment {
 	return func(s *embedded.Server) {
-		bad := readmodel.Orders()
-		bad.NewRow = func() model.Row { return &mistaken{forgets: forgets, refuses: refuses} }
-		s.Projector.Projector.Projections = model.Projections{bad}
+		s.Projector.Projector.Projections = model.Projections{loadgen.BadOrders(forgets, refuses)}
 	}
 }

@@ -12,8 +12,7 @@ import (
 	"gakushoku/internal/rehearse/loadgen"
 )
 
-// paidButUnpaid is drill 2 of the course: a list is wrong, and is made right again from the
-// events.
+// paidButUnpaid is drill 2 of the course: a wrong list is repaired from the events.
 func paidButUnpaid() Drill {
 	return Drill{
 		Name: "paid-but-unpaid", Title: "I have paid, but the list says unpaid", Page: "paid-but-unpaid.md",
@@ -22,8 +21,8 @@ func paidButUnpaid() Drill {
 			if err := c.deploy(ctx, badDeployment(order.PaidType, "")); err != nil {
 				return err
 			}
-			// Somebody pays before the one who complains, so that there are others to be found: whether
-			// one of the guests pays just now is up to them.
+			// Another guest pays before the one who complains, so that a second wrong row is certain: when the
+			// guests of the traffic pay is up to them.
 			for _, c.order = range []string{"lunch-other", theOrder} {
 				if _, err := c.client.Place(ctx, c.order, loadgen.Menu[2]); err != nil {
 					return err
@@ -74,11 +73,11 @@ func poisonEvent() Drill {
 	}
 }
 
-// lostRows is a read model that lacks rows.
+// lostRows is a read model with missing rows.
 func lostRows() Drill {
 	return Drill{
 		Name: "lost-rows", Title: "The kitchen does not see my order", Page: "lost-rows.md",
-		broken: "somebody has deleted rows from the table behind the list",
+		broken: "rows were deleted from the table behind the list",
 		breaks: func(ctx context.Context, c *canteen) error {
 			c.order = "lunch-1"
 			return deleteRows(ctx, filepath.Join(c.data, "readmodels", readmodel.OrdersName+"-v1.db"), "order-lunch-")
@@ -92,7 +91,7 @@ func lostRows() Drill {
 	}
 }
 
-// deleteRows deletes the rows of streams whose names begin so, as one does with a tool for SQLite.
+// deleteRows deletes the rows of streams that begin with prefix, as a tool for SQLite would.
 func deleteRows(ctx context.Context, file, prefix string) error {
 	db, err := sql.Open("sqlite", "file:"+file+"?mode=rw&_busy_timeout=5000")
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"gakushoku/internal/fault"
 )
 
-// clockSkew is a wrong clock where commands are carried out.
+// clockSkew is a wrong clock on the machine that handles commands.
 func clockSkew() Drill {
 	const behind = 10 * time.Minute
 	return Drill{
@@ -33,10 +33,10 @@ func clockSkew() Drill {
 	}
 }
 
-// instant is a time as the command line prints it.
+// instant matches a time as the command line prints it.
 var instant = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`)
 
-// behindBy checks that commands have printed a time that is behind the clock.
+// behindBy checks that the output has a time that is behind the clock.
 func behindBy(output string, behind time.Duration) error {
 	for _, found := range instant.FindAllString(output, -1) {
 		if at, err := time.Parse(time.RFC3339, found); err == nil && time.Since(at) >= behind {
@@ -51,7 +51,7 @@ func diskFull() Drill {
 	const size, export = 300 << 20, "export-of-last-year.jsonl"
 	return Drill{
 		Name: "disk-full", Title: "Nobody can order or pay", Page: "commands-failing.md",
-		broken: "the disk of the data folder is full: somebody has exported last year's events into it",
+		broken: "the disk of the data folder is full: last year's events were exported into it",
 		breaks: func(_ context.Context, c *canteen) error {
 			// Sparse: it takes no room on the real disk.
 			file, err := os.Create(filepath.Join(c.data, export))
@@ -74,11 +74,11 @@ func diskFull() Drill {
 	}
 }
 
-// stuckArchiver is a log that does not grow any more.
+// stuckArchiver is a log that no longer grows.
 func stuckArchiver() Drill {
 	return Drill{
 		Name: "stuck-archiver", Title: "The newest backup lacks the lunch", Page: "log-not-advancing.md",
-		broken: "the server cannot write the numbered log's objects any more",
+		broken: "the server can no longer write the numbered log's objects",
 		breaks: func(_ context.Context, c *canteen) error {
 			c.faults.archiving.begin(func(context.Context) error {
 				return fault.Unavailable(&diskError{"create", filepath.Join(c.data, "log")})

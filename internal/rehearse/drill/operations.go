@@ -16,7 +16,7 @@ import (
 	"gakushoku/internal/rehearse/loadgen"
 )
 
-// The order that somebody asks about.
+// theOrder is the order that a guest asks about.
 const theOrder = "lunch-lost"
 
 // beat is the period of alarms in drills.
@@ -29,7 +29,7 @@ const (
 	over   = "It is over when"
 )
 
-// again sends what the guest's app sent, with the same Idempotency-Key.
+// again repeats the guest's payment with the same Idempotency-Key.
 func again(ctx context.Context, c *canteen) error {
 	_, _, err := c.client.Pay(ctx, c.order)
 	return err
@@ -58,14 +58,14 @@ func lostOperation() Drill {
 		signs: []sign{alarmed("commands-failing", beat)},
 		steps: []step{
 			{section: look, shows: []string{"POST /orders/" + theOrder + "/pay  503", "infra", "append to order-" + theOrder + ": write", "OrderPlaced"}},
-			{hand: "the disk answers again", do: func(_ context.Context, c *canteen) error { c.faults.appending.end(); return nil }},
+			{hand: "the disk works again", do: func(_ context.Context, c *canteen) error { c.faults.appending.end(); return nil }},
 			{hand: "the guest pays again: the app sends the same Idempotency-Key", do: again},
 			{section: over, shows: []string{"OrderPaid", `"status":"PAID"`}},
 		},
 	}
 }
 
-// diskError is what a disk says that is in trouble.
+// diskError is the error of a failing disk.
 type diskError struct{ op, path string }
 
 func (e *diskError) Error() string { return e.op + " " + e.path + ": " + syscall.EIO.Error() }
@@ -74,7 +74,7 @@ func (e *diskError) Unwrap() error { return syscall.EIO }
 // commandLine is a line about commands as "gakushoku top" prints it, with their 50th percentile.
 var commandLine = regexp.MustCompile(`(?m)^[A-Z][A-Za-z]+ +OK +\S+ +([\d.]+ m?s)`)
 
-// showsSlowCommand checks that commands are named that take long.
+// showsSlowCommand checks that the output names a slow command.
 func showsSlowCommand(output string) error {
 	for _, found := range commandLine.FindAllStringSubmatch(output, -1) {
 		if took, err := time.ParseDuration(strings.ReplaceAll(found[1], " ", "")); err == nil && took >= observe.Slow {
@@ -84,7 +84,7 @@ func showsSlowCommand(output string) error {
 	return errors.New("no command is slow")
 }
 
-// slowStore is an event store that takes long for each append.
+// slowStore is an event store whose appends take long.
 func slowStore() Drill {
 	const took = 400 * time.Millisecond
 	return Drill{

@@ -15,17 +15,16 @@ import (
 type Options struct {
 	Program  string          // the command line, as a path: what the runbook's commands call
 	Keep     bool            // leave the canteen's folder
-	Progress func(line Line) // told what happens; nil for nobody
+	Progress func(line Line) // called with each line of progress; may be nil
 }
 
 // Line is a line of what happens, for people.
 type Line struct{ Kind, Text string }
 
-// limit bounds a drill: whatever hangs must not hang the drill.
+// limit bounds a drill, so that a command that hangs cannot hang it.
 const limit = 3 * time.Minute
 
-// Run runs a drill. The report is of use with an error too, which is nil only when every check
-// has held.
+// Run runs a drill. The error is nil only when every check held; the report is filled in either way.
 func (d *Drill) Run(ctx context.Context, o Options) (Report, error) {
 	for _, tool := range []string{"bash", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -49,7 +48,7 @@ func (d *Drill) Run(ctx context.Context, o Options) (Report, error) {
 	return r.report, nil
 }
 
-// failure is why a drill has failed, in one line: what commands have printed is in the report.
+// failure says in one line why a drill failed; the report has the commands' output.
 type failure struct {
 	drill string
 	cause error
@@ -100,14 +99,14 @@ func (r *run) all(ctx context.Context) (err error) {
 	return nil
 }
 
-// before checks that nothing is wrong: or else nobody knows what the drill has broken.
+// before checks that nothing is wrong yet, so that what shows later is what the drill broke.
 func (r *run) before(ctx context.Context) error {
 	for i := range r.drill.signs {
 		if _, err := r.drill.signs[i].await(ctx, r.canteen, false); err != nil {
 			return fmt.Errorf("before anything is broken: %w", err)
 		}
 	}
-	eaten := sign{"that nobody has eaten", func(context.Context, *canteen) (string, bool, error) {
+	eaten := sign{"that no order was picked up", func(context.Context, *canteen) (string, bool, error) {
 		tally := r.canteen.traffic.SoFar()
 		return "", tally.Orders == 0, tally.First
 	}}

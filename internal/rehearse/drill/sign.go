@@ -60,7 +60,7 @@ func unwell(part string) sign {
 	}}
 }
 
-// judged is a command that ends with 1 when something is wrong, as somebody types it who looks
+// judged is a command, as an operator types it, that exits with 1 when something is wrong
 // every day.
 func judged(command string) sign {
 	return sign{command, func(ctx context.Context, c *canteen) (string, bool, error) {

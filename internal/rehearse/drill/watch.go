@@ -17,7 +17,7 @@ import (
 	"gakushoku/internal/operate/scrape"
 )
 
-// How the server is watched: as a Prometheus would, but more often.
+// The server is scraped as Prometheus would do it, but more often.
 const (
 	scrapePause = 200 * time.Millisecond
 	scrapeLimit = 2 * time.Second
@@ -59,7 +59,7 @@ func (w *watch) end() {
 	w.http.CloseIdleConnections()
 }
 
-// scrape reads the metrics once. A server that does not answer is a scrape without samples.
+// scrape reads the metrics once. When the server does not respond, the scrape has no samples.
 func (w *watch) scrape(ctx context.Context) {
 	text, _, err := w.get(ctx, "/metrics")
 	var samples model.Vector
@@ -82,23 +82,23 @@ func (w *watch) get(ctx context.Context, path string) (text string, status int, 
 	if err != nil {
 		return "", 0, err
 	}
-	answer, err := w.http.Do(r)
+	response, err := w.http.Do(r)
 	if err != nil {
 		return "", 0, err
 	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, maxScraped))
-	return string(body), answer.StatusCode, err
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxScraped))
+	return string(body), response.StatusCode, err
 }
 
-// sofar are the scrapes until now.
+// sofar returns the scrapes so far.
 func (w *watch) sofar() []alarm.Scrape {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.scrapes[:len(w.scrapes):len(w.scrapes)]
 }
 
-// part is what /health/ready says of a part.
+// part returns what /health/ready reports about a part.
 func (w *watch) part(ctx context.Context, name string) (health.Part, error) {
 	text, status, err := w.get(ctx, "/health/ready")
 	if err != nil {
@@ -106,7 +106,7 @@ func (w *watch) part(ctx context.Context, name string) (health.Part, error) {
 	}
 	var report health.Report
 	if err := json.Unmarshal([]byte(text), &report); err != nil {
-		return health.Part{}, fmt.Errorf("/health/ready answers with status %d: %w", status, err)
+		return health.Part{}, fmt.Errorf("/health/ready returned status %d: %w", status, err)
 	}
 	for _, p := range report.Parts {
 		if p.Name == name {

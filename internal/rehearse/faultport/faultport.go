@@ -1,7 +1,7 @@
-// Package faultport puts a gate in front of every call of the engine's ports, so that a test
-// decides what becomes of each: it goes through, fails before or after it took effect, or breaks off
-// half-way. The simulation decides at random; Sweep lets each call of an operation fail in turn and
-// wants the operation to report it, or to end right all the same.
+// Package faultport puts a gate in front of every call of the engine's ports, so that a test decides the
+// fate of each: it goes through, fails before or after it took effect, or breaks off half-way. The
+// simulation decides at random. Sweep lets each call of an operation fail in turn; the operation must
+// report the failure or succeed anyway.
 package faultport
 
 import (
@@ -9,12 +9,12 @@ import (
 	"reflect"
 )
 
-// Kind says what may become of a call.
+// Kind says what may happen to a call.
 type Kind int
 
 const (
 	Reads       Kind = iota // changes nothing
-	Writes                  // may take effect after its caller was told that it failed
+	Writes                  // may take effect after its caller got an error
 	Administers             // changes something, but not later
 )
 
@@ -23,17 +23,17 @@ type Call struct {
 	Kind Kind
 	Op   string // for people
 	Do   func(context.Context) error
-	// Half takes effect in part, or reads a part, as a store does that breaks off; nil where the
-	// port is all or nothing.
+	// Half takes effect, or reads, in part, as a store that breaks off does; nil where the port is all
+	// or nothing.
 	Half func(context.Context) error
 }
 
-// Gate decides what becomes of calls.
+// Gate decides the fate of calls.
 type Gate interface {
 	Pass(ctx context.Context, c Call) error
 }
 
-// tell is a call that returns nothing but an error.
+// tell is a call that only returns an error.
 func tell(ctx context.Context, g Gate, k Kind, op string, do func(context.Context) error) error {
 	return g.Pass(ctx, Call{Kind: k, Op: op, Do: do})
 }

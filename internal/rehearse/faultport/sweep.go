@@ -14,10 +14,10 @@ import (
 // Fault is what happens to a call.
 type Fault string
 
-// The faults. Unavailable errors are such that a new try may cure; Broken is any other.
+// The faults. All but Broken and the cancellations return errors that a retry may cure.
 const (
 	Before       Fault = "fails before it takes effect"
-	After        Fault = "takes effect, and its answer is lost"
+	After        Fault = "takes effect, and its response is lost"
 	HalfWay      Fault = "breaks off half-way"
 	Down         Fault = "fails, and so do all after it"
 	Broken       Fault = "fails in a way that no new try cures"
@@ -48,7 +48,7 @@ func (f *Faults) Context(ctx context.Context) context.Context {
 	return ctx
 }
 
-// next is what happens to the next call; "" when nothing does.
+// next returns the fault of the next call; "" for none.
 func (f *Faults) next(c Call) Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -59,7 +59,7 @@ func (f *Faults) next(c Call) Fault {
 	return ""
 }
 
-// may reports whether a fault makes sense for a call.
+// may reports whether a fault can happen to a call.
 func (c Call) may(how Fault) bool {
 	switch how {
 	case After:
@@ -99,9 +99,9 @@ type Trial struct {
 	State func() string                           // what is to be the same whatever failed on the way
 }
 
-// Sweep lets each call of an operation fail in turn, in each way. An operation that does not report
-// the failure has to end in the state of a run without one; and so it has to, repeated after any
-// failure. begin makes a trial over new stores. A short test lets each call fail in one way only.
+// Sweep lets each call of an operation fail in turn, in each way. An operation must report the failure, or
+// end in the same state as a run without one. Repeated after a reported failure, it must end in that
+// state too. begin makes a trial over new stores. A short test lets each call fail in one way only.
 func Sweep(t *testing.T, begin func(t *testing.T) Trial) {
 	t.Helper()
 	whole, trial := &Faults{}, begin(t)

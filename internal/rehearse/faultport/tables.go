@@ -104,7 +104,7 @@ type Sink struct {
 
 // PutPart is projection.Sink. Every row waits at the gate.
 func (s Sink) PutPart(ctx context.Context, t projection.Table, part projection.BulkPart) (int, error) {
-	var lost error // the answer of the last write, which took effect
+	var lost error // the error of the last write, which took effect
 	gated := part
 	gated.Rows = func(yield func(projection.Record, error) bool) { lost = s.putRows(ctx, t, part, yield) }
 	// Only the gate may end it: a write that has passed takes effect.

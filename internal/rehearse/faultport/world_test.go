@@ -203,13 +203,13 @@ func (w *world) shown() string {
 	return strings.Join(versions, "") + w.unlisted(pointer)
 }
 
-// unlisted tells the tables that nobody knows of any more.
+// unlisted names tables that no version refers to.
 func (w *world) unlisted(p projection.Pointer) (all string) {
 	for n := range p.Next + 2 {
 		t := projection.Table{Projection: orders, Version: n}
 		_, err := w.Tables.Totals(context.Background(), t)
 		if err == nil && !slices.ContainsFunc(p.Versions, func(v projection.Version) bool { return v.Number == n }) {
-			all += "a table that nobody knows\n"
+			all += "a table that no version refers to\n"
 		}
 	}
 	return all

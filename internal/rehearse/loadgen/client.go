@@ -1,5 +1,5 @@
-// Package loadgen is the guests of the canteen and their app: they order, pay and ask over HTTP,
-// and notice when an answer is not what it should be. The demo and the drills let them in.
+// Package loadgen plays the guests of the canteen and their app: it orders, pays and queries over HTTP, and
+// checks every response. The demo and the drills use it.
 package loadgen
 
 import (
@@ -18,7 +18,7 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// Client is a guest's app: it speaks HTTP and nothing else.
+// Client is a guest's app. It only uses HTTP.
 type Client struct {
 	url  string
 	http *http.Client
@@ -31,15 +31,15 @@ type Line struct {
 	UnitPrice int64  `json:"unitPrice"`
 }
 
-// Menu is what the guests eat.
+// Menu lists the dishes that guests order.
 var Menu = []Line{{"katsu curry", 1, 680}, {"miso ramen", 1, 620}, {"onigiri", 2, 140}, {"kitsune udon", 1, 450}, {"karaage don", 1, 580}}
 
-// NewClient speaks to the server at url.
+// NewClient returns a client of the server at url.
 func NewClient(url string) *Client {
 	return &Client{url: url, http: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}}}
 }
 
-// Order is an order as the interface answers it.
+// Order is an order as the API returns it.
 type Order struct {
 	OrderID string `json:"orderId"`
 	Status  string `json:"status"`
@@ -47,28 +47,28 @@ type Order struct {
 	Version uint64 `json:"version"`
 }
 
-// Place takes an order of one dish.
+// Place places an order of one dish.
 func (c *Client) Place(ctx context.Context, id string, dish Line) (Order, error) {
 	var o Order
 	_, err := c.post(ctx, "/orders", "place-"+id, map[string]any{"orderId": id, "lines": []Line{dish}}, &o)
 	return o, err
 }
 
-// Pay pays it by card, and returns the correlation id that the app shows, with an error too.
+// Pay pays an order by card. It returns the correlation id that the app shows, also with an error.
 func (c *Client) Pay(ctx context.Context, id string) (Order, string, error) {
 	var o Order
 	correlationID, err := c.post(ctx, "/orders/"+id+"/pay", "pay-"+id, map[string]any{"paymentMethod": "CARD"}, &o)
 	return o, correlationID, err
 }
 
-// Work is a step of the kitchen: prepare, ready or pickup.
+// Work takes a step of the kitchen: prepare, ready or pickup.
 func (c *Client) Work(ctx context.Context, id, step string) (Order, error) {
 	var o Order
 	_, err := c.post(ctx, "/orders/"+id+"/"+step, step+"-"+id, nil, &o)
 	return o, err
 }
 
-// Order asks for an order as of a version that the guest knows of; 0 for the row as it is.
+// Order returns an order at minVersion or later; 0 returns the row as it is.
 func (c *Client) Order(ctx context.Context, id string, minVersion uint64) (Order, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+"/orders/"+id, nil)
 	if err != nil {
@@ -82,7 +82,7 @@ func (c *Client) Order(ctx context.Context, id string, minVersion uint64) (Order
 	return o, err
 }
 
-// List is all orders with a status, by their ids.
+// List returns all orders with a status, by id.
 func (c *Client) List(ctx context.Context, status string) (map[string]Order, error) {
 	all := map[string]Order{}
 	for cursor := ""; ; {
@@ -106,8 +106,8 @@ func (c *Client) List(ctx context.Context, status string) (map[string]Order, err
 	}
 }
 
-// Shown waits until the row of an order says a status: the read model, and what a server knows
-// of the active version, are a moment behind.
+// Shown waits until the row of an order has a status. The read model, and the version of it that a
+// server knows as active, are a moment behind.
 func (c *Client) Shown(ctx context.Context, id, status string) error {
 	var last Order
 	for range 500 {
@@ -143,7 +143,7 @@ func (c *Client) post(ctx context.Context, path, key string, body, answer any) (
 	return c.do(r, answer)
 }
 
-// Get asks a query.
+// Get sends a query.
 func (c *Client) Get(ctx context.Context, path string, answer any) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+path, nil)
 	if err != nil {

@@ -10,9 +10,8 @@ import (
 	"gakushoku/internal/canteen/readmodel"
 )
 
-// Traffic is guests who come one after the other from Start to Close,
-// with the kitchen that cooks for them. Every request counts: none may fail, and whoever asks
-// for an order right after a command must see what the command did.
+// Traffic is guests who order from Start to Close, and the kitchen that cooks for them. No request may
+// fail, and a guest who asks for an order right after a command must see what the command did.
 type Traffic struct {
 	client  *Client
 	closing chan struct{}
@@ -23,18 +22,18 @@ type Traffic struct {
 	tally Tally
 }
 
-// Tally is what guests have done so far.
+// Tally counts what guests have done.
 type Tally struct {
 	Orders, Commands, Queries int
 	Failed, Stale             int
-	First                     error // the first that went wrong
+	First                     error // the first failure or stale response
 	Took                      []time.Duration
 }
 
-// Requests is how many they sent.
+// Requests returns the number of requests sent.
 func (t *Tally) Requests() int { return t.Commands + t.Queries }
 
-// P95 is how long 95 of 100 requests took at most.
+// P95 returns the 95th percentile of the requests' durations.
 func (t *Tally) P95() time.Duration {
 	if len(t.Took) == 0 {
 		return 0
@@ -43,18 +42,18 @@ func (t *Tally) P95() time.Duration {
 	return sorted[(len(sorted)*95+99)/100-1]
 }
 
-// pace is how long each guest hesitates before a request.
+// pace is how long each guest waits before a request.
 const pace = 25 * time.Millisecond
 
-// Names are those of the guests: each eats one order after the other.
+// Names are the guests' names. Each guest places one order after the other.
 var Names = []string{"aoi", "haruto", "yui"}
 
-// NewTraffic is guests who use a client.
+// NewTraffic returns traffic that sends its requests with c.
 func NewTraffic(c *Client) *Traffic {
 	return &Traffic{client: c, closing: make(chan struct{})}
 }
 
-// Start lets them in. They go once ctx ends, or at Close.
+// Start lets the guests in. They leave when ctx ends, or at Close.
 func (t *Traffic) Start(ctx context.Context) {
 	for i, name := range Names {
 		t.people.Go(func() {
@@ -64,13 +63,13 @@ func (t *Traffic) Start(ctx context.Context) {
 	}
 }
 
-// Close lets everybody end the request that is under way, and go home.
+// Close waits for the requests under way, then ends the traffic.
 func (t *Traffic) Close() {
 	t.once.Do(func() { close(t.closing) })
 	t.people.Wait()
 }
 
-// SoFar is what has been done until now.
+// SoFar returns what the guests have done so far.
 func (t *Traffic) SoFar() Tally {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -79,7 +78,7 @@ func (t *Traffic) SoFar() Tally {
 	return sum
 }
 
-// Wrong is an error once a guest had reason to complain.
+// Wrong returns an error once a request has failed or a response was stale.
 func (t *Traffic) Wrong() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -89,7 +88,7 @@ func (t *Traffic) Wrong() error {
 	return fmt.Errorf("of %d requests of the guests %d failed and %d answers were stale: %w", t.tally.Requests(), t.tally.Failed, t.tally.Stale, t.tally.First)
 }
 
-// eat is the life of one order. It answers false when there will be no other.
+// eat plays the life of one order. It returns false when no other order should follow.
 func (t *Traffic) eat(ctx context.Context, id string, dish Line) bool {
 	for _, step := range []struct {
 		status  string
@@ -128,7 +127,8 @@ func (t *Traffic) open(ctx context.Context) bool {
 	}
 }
 
-// request sends one after a moment, and counts it; false when it failed or is not sent any more.
+// request sends a request after a pause and counts it. It returns false when the request failed or the
+// traffic ended before it was sent.
 func (t *Traffic) request(ctx context.Context, command bool, send func() (Order, error)) (Order, bool) {
 	select {
 	case <-t.closing:

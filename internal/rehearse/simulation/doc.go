@@ -2,7 +2,7 @@
 // another order: writers, the delivery of streams, projectors, archivers, readers, rebuilds and
 // the operator who starts and stops them. It is the real engine over in-memory stores. Every call
 // of a port waits at a gate until a scheduler lets it go on, and the scheduler may let it fail,
-// lose its answer, have its effect late, or crash its process before or after it. Time is that of
+// lose its response, have its effect late, or crash its process before or after it. Time is that of
 // a testing/synctest bubble. All chance comes from one seed, so a run that breaks a promise can
 // be played again: infra/DESIGN.md sections 6 to 9 are the promises.
 package simulation

@@ -32,7 +32,7 @@ func (x *execution) driver() *rebuild.Driver {
 	return d
 }
 
-// cutOff is a run whose process has crashed and that nobody has gone on with; nil when there is
+// cutOff returns a run whose process crashed and that no other process has resumed; nil when there is
 // none.
 func (w *world) cutOff() *execution {
 	for _, x := range w.executions {

@@ -48,7 +48,7 @@ func (w *world) finish(ctx context.Context) {
 	w.checkLog(ctx)
 }
 
-// repair mends what nobody will bring any more: what has expired, and manifests that archivers
+// repair mends what will not be delivered any more: what has expired, and manifests that archivers
 // which died have left out.
 func (w *world) repair(ctx context.Context) {
 	if w.loss > 0 {
@@ -91,7 +91,7 @@ func (w *world) until(done func() bool) {
 	w.violated("the world does not come to rest")
 }
 
-// quiet reports whether everything that was written has been delivered, and nobody rebuilds.
+// quiet reports whether everything that was written has been delivered and no rebuild is running.
 func (w *world) quiet() bool {
 	if w.running() || w.operating > 0 {
 		return false
@@ -145,7 +145,7 @@ func (w *world) checkOnly(ctx context.Context, last *execution) {
 		return
 	}
 	if last.err != nil {
-		w.violated("the last rebuild, which nobody disturbed, failed: %v", last.err)
+		w.violated("the last rebuild, which nothing disturbed, failed: %v", last.err)
 		return
 	}
 	pointer, err := w.control.Pointer(ctx, ordersName)

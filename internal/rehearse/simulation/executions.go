@@ -26,7 +26,7 @@ type execution struct {
 	err     error
 	ended   bool
 	stopped bool // by the operator
-	meddled bool // somebody changed the pointer meanwhile, so that it may fail
+	meddled bool // the pointer was changed meanwhile, so that it may fail
 	resumed bool // another process has gone on with it
 	lost    bool // parts of the folder were replaced meanwhile
 

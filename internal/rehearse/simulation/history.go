@@ -8,7 +8,7 @@ import (
 )
 
 // history is what happened in a run: always as a digest, to know that a seed plays the same run
-// each time, and as lines when somebody is to read it.
+// each time, and as lines when they are asked for.
 type history struct {
 	keep   bool
 	begun  time.Time
@@ -37,7 +37,7 @@ func (h *history) add(who, what string, v verdict) {
 	}
 }
 
-// note adds what somebody saw or concluded; the words are made only when they are kept.
+// note adds what a participant saw or concluded. The text is formatted only when it is kept.
 func (h *history) note(who, format string, args ...any) {
 	if h.keep {
 		h.line(fmt.Sprintf("%4s %10s  %-16s %s", "", time.Since(h.begun), who, fmt.Sprintf(format, args...)))

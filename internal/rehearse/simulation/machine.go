@@ -137,7 +137,7 @@ func (x *execution) verifyParts(ctx context.Context) error {
 	})
 }
 
-// each does n things at once and answers the first failure, when all have ended.
+// each runs n things at once. When all have ended, it returns the first failure.
 func (x *execution) each(ctx context.Context, n int, do func(context.Context, int) error) error {
 	failures := make(chan error, n)
 	for i := range n {

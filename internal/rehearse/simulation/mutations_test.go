@@ -26,7 +26,7 @@ var mutations = map[string]simulation.Mutation{
 	"heal reads streams that are not quite newest":        {Projector: staleStreams},
 	"the head of the log moves without a condition":       {Ledger: newLooseHead},
 	"live delivery joins before the plan":                 {Order: order("Join JoinWait Plan Replay Collect CatchUp StartVerify VerifyParts Verify Switch Soak Cleanup")},
-	"nobody waits after the join":                         {Order: order("Plan Replay Collect Join CatchUp StartVerify VerifyParts Verify Switch Soak Cleanup")},
+	"no wait after the join":                              {Order: order("Plan Replay Collect Join CatchUp StartVerify VerifyParts Verify Switch Soak Cleanup")},
 	"nothing is caught up":                                {Order: order("Plan Replay Collect Join JoinWait StartVerify VerifyParts Verify Switch Soak Cleanup")},
 	"the pointer is switched before verification":         {Order: order("Plan Replay Collect Join JoinWait CatchUp Switch StartVerify VerifyParts Verify Soak Cleanup"), Before: map[rebuild.Step]func(*rebuild.Run){"Switch": trust}},
 	"streams with a gap are not healed":                   {Before: map[rebuild.Step]func(*rebuild.Run){"CatchUp": forgetGaps}},
@@ -52,7 +52,7 @@ func order(stages string) (steps []rebuild.Step) {
 	return steps
 }
 
-// trust switches to what nobody has verified.
+// trust switches to a version that was not verified.
 func trust(run *rebuild.Run) { run.Verify = &rebuild.Verified{Sound: true} }
 
 // forgetGaps lets the catch-up believe that it has healed the streams with a gap.
@@ -73,7 +73,7 @@ func TestMistakesInTheProtocolAreNoticed(t *testing.T) {
 					return
 				}
 			}
-			t.Errorf("%d runs and nobody noticed", within)
+			t.Errorf("not noticed in %d runs", within)
 		})
 	}
 }
@@ -250,7 +250,7 @@ func (s addingSink) PutPart(ctx context.Context, t projection.Table, part projec
 	return s.Sink.PutPart(ctx, t, part)
 }
 
-// withoutPrevious lets projectors take the previous version for one that nobody needs.
+// withoutPrevious makes projectors believe that the previous version is not needed.
 func withoutPrevious(p projection.Pointers) projection.Pointers { return activeOnly{p} }
 
 type activeOnly struct{ projection.Pointers }

@@ -44,7 +44,7 @@ type parts struct {
 	backup *folder
 	older  *memory.Events // the right event store, while an older copy is in its place
 	blobs  *memory.Blobs  // the objects that the ledger needs, while older ones are in their place
-	mixed  bool           // parts are of different ages, and nobody has mended that
+	mixed  bool           // parts are of different ages, and not mended yet
 	ever   bool           // that was so once
 }
 
@@ -236,7 +236,7 @@ func (w *world) rebuildMissing() {
 	}
 }
 
-// checkSoundLog is told that somebody calls the log sound who began when the store had so many events.
+// checkSoundLog checks the claim that the log is sound, made by a check that began when the store had so many events.
 func (w *world) checkSoundLog(events int) {
 	logged := map[string]bool{}
 	err := w.eachLogged(func(_ uint64, e *event.Event) {
@@ -264,7 +264,7 @@ func (w *world) stored(e *event.Event) bool {
 	return err == nil && len(events) > 0
 }
 
-// checkSoundRows is told that somebody calls a table sound who began when streams had these lengths.
+// checkSoundRows checks the claim that a table is sound, made by a check that began when streams had these lengths.
 func (w *world) checkSoundRows(t projection.Table, lengths map[string]uint64) {
 	rows, err := w.tables.Records(context.Background(), t, slices.Collect(maps.Keys(lengths)))
 	if err != nil {

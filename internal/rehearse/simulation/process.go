@@ -10,12 +10,12 @@ import (
 	"gakushoku/internal/rehearse/faultport"
 )
 
-// What a port answers instead of doing its work. After a crash every further call of the
+// What a port returns instead of doing its work. After a crash every further call of the
 // process gets the first, so that its code unwinds, and nothing it still tries has an effect.
 var (
 	errCrashed  = fault.Unavailable(errors.New("the process has crashed"))
 	errRefused  = fault.Unavailable(errors.New("the store refused the call"))
-	errNoAnswer = fault.Unavailable(errors.New("the answer was lost"))
+	errNoAnswer = fault.Unavailable(errors.New("the response was lost"))
 )
 
 // verdict is what becomes of a call at the gate.
@@ -52,7 +52,7 @@ type process struct {
 	made    int  // ids
 }
 
-// newID makes an id that nobody else makes.
+// newID makes a unique id.
 func (p *process) newID() string {
 	p.made++
 	return fmt.Sprintf("%d-%d", p.id, p.made)
@@ -70,7 +70,7 @@ func (s *scheduler) start(name string) *process {
 }
 
 // run starts f as a part of the process; done is called when it has ended, with errCrashed when
-// the process crashed: then nobody hears of what f did.
+// the process crashed: then the result of f is dropped.
 func (p *process) run(f func(ctx context.Context) error, done func(error)) {
 	go func() {
 		err := f(p.ctx)
@@ -120,13 +120,13 @@ func (p *process) Pass(ctx context.Context, of faultport.Call) error {
 	case crashBefore:
 		return errCrashed
 	case crashAfter:
-		of.Do(detached) //nolint:errcheck // nobody is left to hear of it
+		of.Do(detached) //nolint:errcheck // the caller has crashed
 		return errCrashed
 	case loseAnswer:
-		of.Do(detached) //nolint:errcheck // the answer is lost
+		of.Do(detached) //nolint:errcheck // the response is lost
 		return errNoAnswer
 	case breakOff:
-		of.Half(detached) //nolint:errcheck // the answer is lost
+		of.Half(detached) //nolint:errcheck // the response is lost
 		return errNoAnswer
 	case landLate:
 		p.s.network(detached, of)

@@ -26,7 +26,7 @@ type shownKey struct {
 	stream string
 }
 
-// watchedBrowser remembers where the answer came from.
+// watchedBrowser remembers which version a response came from.
 type watchedBrowser struct {
 	faultport.Tables
 	table projection.Table
@@ -58,7 +58,7 @@ func (w *world) connect(g *guest) {
 	}
 }
 
-// ask lets a guest read an order and judges the answer.
+// ask lets a guest read an order and judges the response.
 func (w *world) ask(g *guest) {
 	if g.process.dead {
 		w.connect(g)
@@ -96,7 +96,7 @@ func (w *world) activeTable() projection.Table {
 	return pointer.Table(active)
 }
 
-// judge holds an answer against what was promised. Reads that failed, or took longer than a
+// judge compares a response with the promises. Reads that failed, or took longer than a
 // request may, say nothing.
 func (w *world) judge(g *guest, stream string, due uint64, began time.Time, got query.Order, err error) {
 	refused, isRefusal := err.(interface{ DomainCode() string })

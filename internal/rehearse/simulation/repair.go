@@ -16,7 +16,7 @@ import (
 const archivePatience = 2 * time.Second
 
 // expire loses records that a consumer has not read, as a stream does with those that are too
-// old: nobody will deliver them any more.
+// old: they will not be delivered any more.
 func (w *world) expire() {
 	all := append(append([]*reader{}, w.readers...), w.sources...)
 	if r := all[w.s.random.IntN(len(all))]; r.due() {

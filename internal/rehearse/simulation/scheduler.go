@@ -173,7 +173,7 @@ func (s *scheduler) handOver() {
 	defer s.mu.Unlock()
 }
 
-// rest lets time go by until somebody is at the gate; false when nobody came for so long.
+// rest lets time pass until a call waits at the gate; false when none came for so long.
 func (s *scheduler) rest(limit time.Duration) bool {
 	s.handOver()
 	timer := time.NewTimer(limit)

@@ -65,7 +65,7 @@ func (w *world) arrive() {
 }
 
 // take is a batch for a reader: from where it stands, or from before that, as after a retry
-// or when a shard's lease went to somebody else. It is empty when there is nothing to do.
+// or when a shard's lease went to another reader. It is empty when there is nothing to do.
 func (w *world) take(r *reader) (from, to int) {
 	from = r.at
 	if from > 0 && w.s.random.Float64() < w.again {
@@ -77,7 +77,7 @@ func (w *world) take(r *reader) (from, to int) {
 	return from, from + 1 + w.s.random.IntN(min(len(r.shard.records)-from, w.batch))
 }
 
-// due reports whether the reader has something to do and nobody does it.
+// due reports whether the reader has work that is not being done.
 func (r *reader) due() bool { return r.running == 0 && r.at < len(r.shard.records) }
 
 func anyDue(readers []*reader) bool { return slices.ContainsFunc(readers, (*reader).due) }

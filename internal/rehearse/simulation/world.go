@@ -44,7 +44,7 @@ type world struct {
 	deployed   int             // how many revisions the code has
 	revisions  map[int]int     // of the table versions
 
-	// believedOver are runs of which somebody was told that they are not going on: their versions
+	// believedOver are runs that were reported as not going on: their versions
 	// may be taken away from then on.
 	believedOver map[string]bool
 

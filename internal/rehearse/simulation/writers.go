@@ -10,7 +10,7 @@ import (
 )
 
 // writeSome starts a writer that appends to some stream: the next events of an order's life as
-// a rule, but also events that no decider would answer, such that cannot be applied, and
+// a rule, but also events that no decider would return, such that cannot be applied, and
 // streams that the read model has nothing to do with.
 func (w *world) writeSome() {
 	w.writes--

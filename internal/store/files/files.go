@@ -67,7 +67,7 @@ func (s *Blobs) InPlace() error {
 	return fault.Unavailable(err)
 }
 
-// sweep removes temporary files that nobody writes any more.
+// sweep removes temporary files whose writers have died.
 func (s *Blobs) sweep() error {
 	entries, err := os.ReadDir(filepath.Join(s.dir, tempFolder))
 	if err != nil {

@@ -93,7 +93,7 @@ func (b *Blobs) Put(ctx context.Context, key string, data []byte) error {
 }
 
 // putBefore decides whether the object that is there is the one that was to be put: the SDK sent
-// the call again after a try whose answer was lost.
+// the call again after a try whose response was lost.
 func (b *Blobs) putBefore(ctx context.Context, key string, data []byte) error {
 	there, err := b.Get(ctx, key)
 	if err == nil && !bytes.Equal(there, data) {
@@ -212,7 +212,7 @@ func (b *Blobs) List(ctx context.Context, prefix, after string, limit int) ([]ev
 			return found, nil
 		}
 		if in.ContinuationToken = out.NextContinuationToken; in.ContinuationToken == nil {
-			return nil, errors.New(b.doing("listing", prefix) + ": there is more, but the answer does not say how to go on")
+			return nil, errors.New(b.doing("listing", prefix) + ": there is more, but the response does not say how to continue")
 		}
 	}
 }

@@ -63,7 +63,7 @@ func commit(ctx context.Context, s eventlog.Ledger, c eventlog.Commit) error {
 }
 
 // testOneClaimer lets many commit the same batch, each on the head it reads: it is in the log
-// once, whoever won.
+// once, whichever won.
 func testOneClaimer(t *testing.T, h Ledger) {
 	s := h.Open(t).Store
 	for round := range 5 {

@@ -113,7 +113,7 @@ func restore(ctx context.Context, s eventlog.Ledger, manifests []eventlog.Manife
 	return fmt.Errorf("%d tries to restore failed", tries)
 }
 
-// testRestoreBesideCommits lets archivers go on while somebody restores: whoever is first, no
+// testRestoreBesideCommits lets archivers go on during a restore: whichever is first, no
 // number is given twice, and none is left out.
 func testRestoreBesideCommits(t *testing.T, h Ledger) {
 	s := h.Open(t).Store
