@@ -23,7 +23,6 @@ const (
 	FieldSpanID        = "span_id"
 	FieldCommandName   = "commandName"
 	FieldQueryName     = "queryName"
-	FieldOrderID       = "orderId"
 	FieldStream        = "stream"
 	FieldVersion       = "version"
 	FieldEventID       = "eventId"
@@ -92,11 +91,6 @@ func Failed(line *zerolog.Event, elapsedMs float64, err error) *zerolog.Event {
 	}
 	return line.Float64(FieldDurationMs, elapsedMs).Str(FieldResult, ResultNG).
 		Str(FieldErrorClass, string(fault.ClassOf(err))).Err(err)
-}
-
-// WithOrderID returns a context whose log lines carry the order's id.
-func WithOrderID(ctx context.Context, id string) context.Context {
-	return withLoggerField(ctx, FieldOrderID, id)
 }
 
 // WithField returns a context whose log lines carry one more field.

@@ -19,7 +19,7 @@ func TestEveryLineOfAnOperationCarriesItsContext(t *testing.T) {
 	ctx := observe.WithLogger(t.Context(), observe.NewLogger(&out, zerolog.InfoLevel, "command"))
 	ctx = observe.WithCorrelationID(ctx, "c1")
 	headers := http.Header{"Traceparent": {"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}}
-	ctx = observe.WithOrderID(startRemote(ctx, headers), "o1")
+	ctx = observe.WithField(startRemote(ctx, headers), "orderId", "o1")
 	observe.Logger(ctx).Info().Msg("command:start")
 	var line map[string]any
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil {

@@ -146,12 +146,12 @@ func step(ctx context.Context, commands *command.Handler, projector *projection.
 	total := int64(780)
 	var batch []event.Event
 	for _, id := range ids {
-		var result command.OrderResult
+		var result command.Result[order.State]
 		var err error
 		if c == nil {
-			result, err = commands.PlaceOrder(ctx, order.PlaceOrder{OrderID: id, Total: &total}, "")
+			result, err = command.Execute(ctx, commands, order.Rules, command.Request[order.Command]{Command: order.PlaceOrder{OrderID: id, Total: &total}, Key: ""})
 		} else {
-			result, err = commands.ChangeOrder(ctx, id, c, "")
+			result, err = command.Execute(ctx, commands, order.Rules, command.Request[order.Command]{ID: id, Command: c, Key: ""})
 		}
 		if err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gakushoku/internal/canteen/order"
+	"gakushoku/internal/engine/command"
 	"gakushoku/internal/event"
 )
 
@@ -30,7 +31,7 @@ func TestEveryAppendWakesTheProjector(t *testing.T) {
 	for i := range *wakeUps {
 		// The append falls into every moment of the follower's round, which takes about 0.3 ms.
 		time.Sleep(time.Duration(rand.IntN(600)) * time.Microsecond)
-		placed, err := commands.PlaceOrder(t.Context(), order.PlaceOrder{OrderID: fmt.Sprintf("o%d", i), Total: &total}, "")
+		placed, err := command.Execute(t.Context(), commands, order.Rules, command.Request[order.Command]{Command: order.PlaceOrder{OrderID: fmt.Sprintf("o%d", i), Total: &total}, Key: ""})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gakushoku/internal/canteen"
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/eventstore"
@@ -39,6 +40,7 @@ func (p *Ports) Commands() *command.Handler {
 // Queries builds the query service.
 func (p *Ports) Queries() *query.Service {
 	return &query.Service{
+		View:     readmodel.View(),
 		Pointers: p.Pointers, Browser: p.Tables, Streams: p.Events, Projections: canteen.Projections(), Now: time.Now,
 	}
 }

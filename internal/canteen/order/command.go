@@ -2,14 +2,17 @@ package order
 
 import (
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 )
 
 // Command is one of the commands of this package.
 type Command interface {
-	// CommandName is the commandName of log lines, such as "PayOrder".
-	CommandName() string
+	model.Command
 	decide(State) ([]event.Payload, error)
 }
 
-// Decide answers the events that a command leads to, or an *Error when the rules refuse it.
+// Rules are those of one order.
+var Rules = model.Decider[State, Command]{Kind: kind, Decide: Decide, Evolve: Evolve}
+
+// Decide returns the events that a command leads to, or an *Error when the rules refuse it.
 func Decide(s State, c Command) ([]event.Payload, error) { return c.decide(s) }

@@ -16,6 +16,15 @@ type PlaceOrder struct {
 // CommandName is the name in logs.
 func (PlaceOrder) CommandName() string { return "PlaceOrder" }
 
+// ID is model.Creating.
+func (c PlaceOrder) ID() string { return c.OrderID }
+
+// WithID is model.Creating.
+func (c PlaceOrder) WithID(id string) Command {
+	c.OrderID = id
+	return c
+}
+
 func (c PlaceOrder) decide(s State) ([]event.Payload, error) {
 	if err := checkID(c.OrderID); err != nil {
 		return nil, err

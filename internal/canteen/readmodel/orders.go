@@ -4,6 +4,7 @@
 package readmodel
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"unique"
@@ -27,6 +28,25 @@ func Orders() model.Projection {
 		Name: OrdersName, Revision: OrdersRevision, Streams: order.StreamPrefix,
 		NewRow: func() model.Row { return new(Order) },
 	}
+}
+
+// View is how guests and the kitchen ask for orders and sales.
+func View() model.View {
+	return model.View{
+		Projection: OrdersName, Kind: order.Rules.Kind,
+		CheckBucket: CheckDay, Values: Statuses, Matches: hasStatus,
+		NotFound:   &order.Error{Code: order.CodeNotFound, Detail: "there is no such order"},
+		NotReached: order.CodeVersionNotReached,
+		Queries:    model.QueryNames{Get: "GetOrder", List: "ListOrders", Total: "GetSales", History: "GetOrderEvents"},
+	}
+}
+
+func hasStatus(row []byte, status string) (bool, error) {
+	var stored struct {
+		Status string `json:"status"`
+	}
+	err := json.Unmarshal(row, &stored)
+	return stored.Status == status, err
 }
 
 // The statuses that an order's row can show.

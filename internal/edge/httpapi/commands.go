@@ -25,7 +25,7 @@ func (s *server) placeOrder(w http.ResponseWriter, r *http.Request) error {
 	if err := decodeBody(r, &c); err != nil {
 		return err
 	}
-	result, err := s.Commands.PlaceOrder(r.Context(), c, r.Header.Get(headerIdempotencyKey))
+	result, err := command.Execute(r.Context(), s.Commands, order.Rules, command.Request[order.Command]{Command: c, Key: r.Header.Get(headerIdempotencyKey)})
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,8 @@ func (s *server) pickUp(w http.ResponseWriter, r *http.Request) error {
 
 // change carries out a command for the order that the path names.
 func (s *server) change(w http.ResponseWriter, r *http.Request, c order.Command) error {
-	result, err := s.Commands.ChangeOrder(r.Context(), r.PathValue("id"), c, r.Header.Get(headerIdempotencyKey))
+	result, err := command.Execute(r.Context(), s.Commands, order.Rules,
+		command.Request[order.Command]{ID: r.PathValue("id"), Command: c, Key: r.Header.Get(headerIdempotencyKey)})
 	if err != nil {
 		return err
 	}
@@ -72,7 +73,7 @@ func (s *server) change(w http.ResponseWriter, r *http.Request, c order.Command)
 }
 
 // tell answers with what came of a command.
-func tell(w http.ResponseWriter, status int, result command.OrderResult) error {
+func tell(w http.ResponseWriter, status int, result command.Result[order.State]) error {
 	if result.Repeated {
 		w.Header().Set(headerReplayed, "true")
 	}

@@ -97,9 +97,9 @@ var kinds = map[string]kind{
 	codeInternal:    {http.StatusInternalServerError, "The service has made a mistake"},
 
 	query.CodeInvalidCursor:     {http.StatusBadRequest, "The cursor is not known"},
-	query.CodeInvalidDay:        {http.StatusBadRequest, "The day is not a day"},
-	query.CodeInvalidStatus:     {http.StatusBadRequest, "The status is not known"},
-	query.CodeVersionNotReached: {http.StatusPreconditionFailed, "The order is older than asked for"},
+	query.CodeInvalidBucket:     {http.StatusBadRequest, "The day is not a day"},
+	query.CodeInvalidValue:      {http.StatusBadRequest, "The status is not known"},
+	order.CodeVersionNotReached: {http.StatusPreconditionFailed, "The order is older than asked for"},
 
 	command.CodeKeyReused:  {http.StatusUnprocessableEntity, "The Idempotency-Key was used before"},
 	command.CodeUnfoldable: {http.StatusConflict, "The order's events contradict one another"},

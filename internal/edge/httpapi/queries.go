@@ -6,12 +6,13 @@ import (
 	"strconv"
 	"strings"
 
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/query"
 	"gakushoku/internal/event"
 )
 
 func (s *server) getOrder(w http.ResponseWriter, r *http.Request) error {
-	o, err := s.Queries.GetOrder(r.Context(), r.PathValue("id"), oldest(r))
+	o, err := s.Queries.Get(r.Context(), r.PathValue("id"), oldest(r))
 	if err != nil {
 		return err
 	}
@@ -34,32 +35,33 @@ func oldest(r *http.Request) uint64 {
 
 // page is the body of a list.
 type page struct {
-	Orders []query.Order `json:"orders"`
-	Next   string        `json:"next,omitempty"`
+	Orders []query.Row `json:"orders"`
+	Next   string      `json:"next,omitempty"`
 }
 
 func (s *server) listOrders(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	limit, _ := strconv.Atoi(q.Get("limit")) // checked before; "" is 0, the default
-	found, err := s.Queries.ListOrders(r.Context(), query.ListRequest{
-		Status: q.Get("status"), Day: q.Get("day"), Cursor: q.Get("cursor"), Limit: limit,
+	found, err := s.Queries.List(r.Context(), query.ListRequest{
+		Value: q.Get("status"), Bucket: q.Get("day"), Cursor: q.Get("cursor"), Limit: limit,
 	})
 	if err != nil {
 		return err
 	}
-	body := page{Orders: found.Orders, Next: found.Next}
+	body := page{Orders: found.Rows, Next: found.Next}
 	if body.Orders == nil {
-		body.Orders = []query.Order{}
+		body.Orders = []query.Row{}
 	}
 	return respond(w, http.StatusOK, body)
 }
 
 func (s *server) getSales(w http.ResponseWriter, r *http.Request) error {
-	sales, err := s.Queries.Sales(r.Context(), r.PathValue("day"))
+	day := r.PathValue("day")
+	total, err := s.Queries.Total(r.Context(), day)
 	if err != nil {
 		return err
 	}
-	return respond(w, http.StatusOK, sales)
+	return respond(w, http.StatusOK, readmodel.SalesOf(day, total))
 }
 
 // history is the body of an order's events.

@@ -64,7 +64,7 @@ func newCanteen(t testing.TB, changes ...func(*Config)) *canteen {
 	definitions := []model.Projection{readmodel.Orders()}
 	pointers := &projection.CachedPointers{Source: c.control, TTL: time.Hour, Now: clock.Now}
 	c.projector = &projection.Projector{Projections: definitions, Pointers: pointers, Tables: c.tables, Streams: c.events, Now: clock.Now}
-	c.queries = &query.Service{Pointers: pointers, Browser: c.tables, Streams: c.events, Projections: definitions, Now: clock.Now}
+	c.queries = &query.Service{View: readmodel.View(), Pointers: pointers, Browser: c.tables, Streams: c.events, Projections: definitions, Now: clock.Now}
 	if err := projection.Ensure(t.Context(), c.control, c.tables, readmodel.Orders()); err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/fault/wait"
+	"gakushoku/internal/model"
 	"gakushoku/internal/observe"
 )
 
@@ -35,19 +36,18 @@ type Handler struct {
 	NewID   func() string
 }
 
-// Decider is the pure rules of one kind of aggregate.
-type Decider[S, C any] struct {
-	Decide func(S, C) ([]event.Payload, error)
-	Evolve func(S, *event.Event) (S, error)
+// Request is one command for one aggregate.
+type Request[C model.Command] struct {
+	ID      string // of the aggregate; "" when the command names it, or one is to be made
+	Command C
+	Key     string // the client's Idempotency-Key, which belongs to the caller; made up when empty
 }
 
-// Request is one command for one stream.
-type Request[C any] struct {
-	Name    string // the commandName of logs
-	Stream  string
-	Command C
-	ID      string // the client's Idempotency-Key, which belongs to the caller; made up when empty
-	Hash    string // Hash of what the client sent, to notice a key that is used for something else
+// prepared is a request with what the engine has made of it.
+type prepared[C model.Command] struct {
+	Request[C]
+	name, stream string
+	hash         string // of what the client sent, to notice a key that is used for something else
 }
 
 // Result is what came of a command.
@@ -88,24 +88,40 @@ func (keyReused) Error() string {
 // DomainCode makes the reuse of a key a refusal like those of the rules.
 func (keyReused) DomainCode() string { return CodeKeyReused }
 
-// Execute carries one command out and logs it. The errors are the decider's refusals,
-// ErrKeyReused, and those of the store; after too many lost races, an infra error.
-func Execute[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Request[C]) (Result[S], error) {
+// Execute carries one command out. The errors are the decider's refusals, ErrKeyReused, and those of
+// the store; after too many lost races, an infra error.
+func Execute[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r Request[C]) (Result[S], error) {
+	hash, err := Hash(r.Command.CommandName(), r.Command)
+	if err != nil {
+		return Result[S]{}, err
+	}
+	if c, ok := any(r.Command).(model.Creating[C]); ok {
+		if r.ID = c.ID(); r.ID == "" {
+			r.ID = h.makeID(observe.CallerOf(ctx).Name, r.Key)
+			r.Command = c.WithID(r.ID)
+		}
+	}
+	ctx = observe.WithField(ctx, d.Kind.Key, r.ID)
+	return run(ctx, h, d, prepared[C]{Request: r, name: r.Command.CommandName(), stream: d.Kind.Stream(r.ID), hash: hash})
+}
+
+// run carries a command out and logs it.
+func run[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r prepared[C]) (Result[S], error) {
 	started := h.Now()
-	ctx, span := observe.Start(ctx, r.Name, observe.Internal)
+	ctx, span := observe.Start(ctx, r.name, observe.Internal)
 	defer span.End()
-	logger := observe.Logger(ctx).With().Str(observe.FieldCommandName, r.Name).Str(observe.FieldStream, r.Stream).Logger()
+	logger := observe.Logger(ctx).With().Str(observe.FieldCommandName, r.name).Str(observe.FieldStream, r.stream).Logger()
 	logger.Info().Msg("command:start")
 	result, err := execute(ctx, h, d, r)
 	took := h.Now().Sub(started)
 	appended := len(result.Events)
 	if result.Repeated {
 		appended = 0
-		observe.MetricsOf(ctx).Repeated(ctx, r.Name)
+		observe.MetricsOf(ctx).Repeated(ctx, r.name)
 	}
-	observe.MetricsOf(ctx).Command(ctx, r.Name, took, appended, err)
+	observe.MetricsOf(ctx).Command(ctx, r.name, took, appended, err)
 	elapsed := float64(took.Microseconds()) / 1000
-	noted(span, r.Name, r.Stream, result.Version, result.Repeated, err)
+	noted(span, r.name, r.stream, result.Version, result.Repeated, err)
 	if err != nil {
 		line := logger.Warn()
 		if fault.ClassOf(err) != fault.Domain {
@@ -138,31 +154,31 @@ func noted(span observe.Span, name, stream string, version uint64, repeated bool
 	span.Set(all...).Failed(err)
 }
 
-func execute[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Request[C]) (Result[S], error) {
-	if r.ID == "" {
-		r.ID = h.NewID()
+func execute[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r prepared[C]) (Result[S], error) {
+	if r.Key == "" {
+		r.Key = h.NewID()
 	}
 	for attempt := range maxAttempts {
 		if attempt > 0 {
 			if err := backOff(ctx, attempt); err != nil {
 				return Result[S]{}, err
 			}
-			observe.MetricsOf(ctx).Retried(ctx, r.Name)
+			observe.MetricsOf(ctx).Retried(ctx, r.name)
 		}
 		result, err := tryOnce(ctx, h, d, r)
 		if !errors.Is(err, eventstore.ErrConflict) {
 			return result, err
 		}
-		observe.MetricsOf(ctx).Conflict(ctx, r.Name)
-		observe.Logger(ctx).Info().Str(observe.FieldCommandName, r.Name).Str(observe.FieldStream, r.Stream).Int("attempt", attempt+1).Msg("command:conflict")
+		observe.MetricsOf(ctx).Conflict(ctx, r.name)
+		observe.Logger(ctx).Info().Str(observe.FieldCommandName, r.name).Str(observe.FieldStream, r.stream).Int("attempt", attempt+1).Msg("command:conflict")
 	}
-	return Result[S]{}, fault.UnavailableFor(fmt.Errorf("%s: others kept changing %s, %d tries were lost", r.Name, r.Stream, maxAttempts), time.Second)
+	return Result[S]{}, fault.UnavailableFor(fmt.Errorf("%s: others kept changing %s, %d tries were lost", r.name, r.stream, maxAttempts), time.Second)
 }
 
-func tryOnce[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Request[C]) (Result[S], error) {
-	history, err := h.load(ctx, r.Stream)
+func tryOnce[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r prepared[C]) (Result[S], error) {
+	history, err := h.load(ctx, r.stream)
 	if err != nil {
-		return Result[S]{}, fmt.Errorf("loading %s: %w", r.Stream, err)
+		return Result[S]{}, fmt.Errorf("loading %s: %w", r.stream, err)
 	}
 	if first, ok, err := repeated(d, r, observe.CallerOf(ctx).Name, history); ok || err != nil {
 		return first, err
@@ -175,18 +191,18 @@ func tryOnce[S, C any](ctx context.Context, h *Handler, d Decider[S, C], r Reque
 	if err != nil {
 		return Result[S]{}, err
 	}
-	events, err := h.envelopes(ctx, r.Stream, r.ID, r.Hash, payloads)
+	events, err := h.envelopes(ctx, r.stream, r.Key, r.hash, payloads)
 	if err != nil {
 		return Result[S]{}, err
 	}
-	err = h.append(ctx, r.Stream, uint64(len(history)), events)
+	err = h.append(ctx, r.stream, uint64(len(history)), events)
 	if fault.ClassOf(err) == fault.Infra && ctx.Err() == nil {
-		if after, ok := h.appended(ctx, r.Stream, len(history), events); ok {
+		if after, ok := h.appended(ctx, r.stream, len(history), events); ok {
 			return outcome(d, after, len(events), false)
 		}
 	}
 	if err != nil {
-		return Result[S]{}, fmt.Errorf("appending to %s: %w", r.Stream, err)
+		return Result[S]{}, fmt.Errorf("appending to %s: %w", r.stream, err)
 	}
 	return outcome(d, append(history, events...), len(events), false)
 }
@@ -231,17 +247,17 @@ func (h *Handler) append(ctx context.Context, stream string, expected uint64, ev
 
 // repeated answers the first outcome when the stream already holds events of this command: of the
 // same id from the same caller. Two callers may have chosen the same id.
-func repeated[S, C any](d Decider[S, C], r Request[C], caller string, history []event.Event) (Result[S], bool, error) {
+func repeated[S any, C model.Command](d model.Decider[S, C], r prepared[C], caller string, history []event.Event) (Result[S], bool, error) {
 	last, count := 0, 0
 	for i := range history {
-		if history[i].CommandID == r.ID && history[i].Actor == caller {
+		if history[i].CommandID == r.Key && history[i].Actor == caller {
 			last, count = i, count+1
 		}
 	}
 	if count == 0 {
 		return Result[S]{}, false, nil
 	}
-	if history[last].CommandHash != r.Hash {
+	if history[last].CommandHash != r.hash {
 		return Result[S]{}, true, ErrKeyReused
 	}
 	result, err := outcome(d, history[:last+1], count, true)
@@ -252,7 +268,7 @@ func repeated[S, C any](d Decider[S, C], r Request[C], caller string, history []
 }
 
 // outcome is the result of a command whose events are the last count of history.
-func outcome[S, C any](d Decider[S, C], history []event.Event, count int, again bool) (Result[S], error) {
+func outcome[S any, C model.Command](d model.Decider[S, C], history []event.Event, count int, again bool) (Result[S], error) {
 	state, err := fold(d, history)
 	if err != nil {
 		return Result[S]{}, err
@@ -260,7 +276,7 @@ func outcome[S, C any](d Decider[S, C], history []event.Event, count int, again 
 	return Result[S]{State: state, Version: uint64(len(history)), Events: history[len(history)-count:], Repeated: again}, nil
 }
 
-func fold[S, C any](d Decider[S, C], history []event.Event) (S, error) {
+func fold[S any, C model.Command](d model.Decider[S, C], history []event.Event) (S, error) {
 	var state S
 	for i := range history {
 		next, err := d.Evolve(state, &history[i])

@@ -24,6 +24,14 @@ func handler(streams command.Streams) *command.Handler {
 	return &command.Handler{Streams: streams, Now: time.Now, NewID: observe.NewID}
 }
 
+func place(ctx context.Context, h *command.Handler, c order.PlaceOrder, key string) (command.Result[order.State], error) {
+	return change(ctx, h, "", c, key)
+}
+
+func change(ctx context.Context, h *command.Handler, id string, c order.Command, key string) (command.Result[order.State], error) {
+	return command.Execute(ctx, h, order.Rules, command.Request[order.Command]{ID: id, Command: c, Key: key})
+}
+
 func yen(n int64) *int64 { return &n }
 
 func history(t *testing.T, s *memory.Events, id string) []event.Event {
@@ -39,7 +47,7 @@ func TestACommandCarriesItsContextIntoItsEvents(t *testing.T) {
 	t.Parallel()
 	s := memory.NewEvents()
 	ctx := observe.WithCaller(observe.WithCorrelationID(t.Context(), "c1"), observe.Caller{Name: "user-7"})
-	if _, err := handler(s).PlaceOrder(ctx, order.PlaceOrder{OrderID: "o1", Total: yen(780)}, "key-1"); err != nil {
+	if _, err := place(ctx, handler(s), order.PlaceOrder{OrderID: "o1", Total: yen(780)}, "key-1"); err != nil {
 		t.Fatal(err)
 	}
 	e := history(t, s, "o1")[0]
@@ -56,15 +64,15 @@ func TestARepeatedKeyGivesTheFirstAnswer(t *testing.T) {
 	t.Parallel()
 	s := memory.NewEvents()
 	h := handler(s)
-	first, err := h.PlaceOrder(t.Context(), order.PlaceOrder{Total: yen(780)}, "key-1")
+	first, err := place(t.Context(), h, order.PlaceOrder{Total: yen(780)}, "key-1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	id := first.State.OrderID
-	if _, err := h.ChangeOrder(t.Context(), id, order.PayOrder{Method: order.MethodCard}, "key-2"); err != nil {
+	if _, err := change(t.Context(), h, id, order.PayOrder{Method: order.MethodCard}, "key-2"); err != nil {
 		t.Fatal(err)
 	}
-	again, err := h.PlaceOrder(t.Context(), order.PlaceOrder{Total: yen(780)}, "key-1")
+	again, err := place(t.Context(), h, order.PlaceOrder{Total: yen(780)}, "key-1")
 	if err != nil || !again.Repeated {
 		t.Fatalf("repeated: %v, %v", again.Repeated, err)
 	}
@@ -79,21 +87,21 @@ func TestARepeatedKeyGivesTheFirstAnswer(t *testing.T) {
 func TestAKeyOfAnotherCommandIsRefused(t *testing.T) {
 	t.Parallel()
 	h := handler(memory.NewEvents())
-	placed, err := h.PlaceOrder(t.Context(), order.PlaceOrder{Total: yen(780)}, "key-1")
+	placed, err := place(t.Context(), h, order.PlaceOrder{Total: yen(780)}, "key-1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.PlaceOrder(t.Context(), order.PlaceOrder{Total: yen(781)}, "key-1"); !errors.Is(err, command.ErrKeyReused) {
+	if _, err := place(t.Context(), h, order.PlaceOrder{Total: yen(781)}, "key-1"); !errors.Is(err, command.ErrKeyReused) {
 		t.Errorf("another body: %v, want ErrKeyReused", err)
 	}
-	if _, err := h.ChangeOrder(t.Context(), placed.State.OrderID, order.CancelOrder{}, "key-1"); !errors.Is(err, command.ErrKeyReused) {
+	if _, err := change(t.Context(), h, placed.State.OrderID, order.CancelOrder{}, "key-1"); !errors.Is(err, command.ErrKeyReused) {
 		t.Errorf("another command: %v, want ErrKeyReused", err)
 	}
 	if fault.ClassOf(command.ErrKeyReused) != fault.Domain {
 		t.Error("a reused key must be a refusal")
 	}
 	other := observe.WithCaller(t.Context(), observe.Caller{Name: "another guest"})
-	theirs, err := h.PlaceOrder(other, order.PlaceOrder{Total: yen(500)}, "key-1")
+	theirs, err := place(other, h, order.PlaceOrder{Total: yen(500)}, "key-1")
 	if err != nil || theirs.State.OrderID == placed.State.OrderID {
 		t.Errorf("the same key of another caller: order %s, %v", theirs.State.OrderID, err)
 	}
@@ -107,7 +115,7 @@ func TestConcurrentCommandsWithOneKeyAppendOnce(t *testing.T) {
 	ids := make(chan string, 16)
 	for range 16 {
 		group.Go(func() {
-			r, err := h.PlaceOrder(t.Context(), order.PlaceOrder{Total: yen(780)}, "key-1")
+			r, err := place(t.Context(), h, order.PlaceOrder{Total: yen(780)}, "key-1")
 			if err != nil {
 				t.Errorf("PlaceOrder: %v", err)
 			}
@@ -127,14 +135,14 @@ func TestOfConcurrentPaymentsOneWins(t *testing.T) {
 	t.Parallel()
 	s := memory.NewEvents()
 	h := handler(s)
-	if _, err := h.PlaceOrder(t.Context(), order.PlaceOrder{OrderID: "o1", Total: yen(780)}, ""); err != nil {
+	if _, err := place(t.Context(), h, order.PlaceOrder{OrderID: "o1", Total: yen(780)}, ""); err != nil {
 		t.Fatal(err)
 	}
 	var group sync.WaitGroup
 	results := make(chan error, 8)
 	for i := range 8 {
 		group.Go(func() {
-			_, err := h.ChangeOrder(t.Context(), "o1", order.PayOrder{Method: order.MethodCard}, fmt.Sprintf("key-%d", i))
+			_, err := change(t.Context(), h, "o1", order.PayOrder{Method: order.MethodCard}, fmt.Sprintf("key-%d", i))
 			results <- err
 		})
 	}
@@ -162,7 +170,7 @@ func (contested) Append(context.Context, string, uint64, []event.Event) error {
 
 func TestACommandThatAlwaysLosesGivesUp(t *testing.T) {
 	t.Parallel()
-	_, err := handler(contested{memory.NewEvents()}).PlaceOrder(t.Context(), order.PlaceOrder{Total: yen(1)}, "")
+	_, err := place(t.Context(), handler(contested{memory.NewEvents()}), order.PlaceOrder{Total: yen(1)}, "")
 	if err == nil || fault.ClassOf(err) != fault.Infra || fault.RetryAfter(err) == 0 {
 		t.Errorf("got %v (class %s), want an infra error that says when to try again", err, fault.ClassOf(err))
 	}
@@ -200,11 +208,11 @@ func (s *unconfirmed) Load(ctx context.Context, stream string, after uint64) ([]
 func TestAnUnconfirmedAppendIsLookedUp(t *testing.T) {
 	t.Parallel()
 	lost := fault.Unavailable(errors.New("the response broke off"))
-	place := order.PlaceOrder{OrderID: "o1", Total: yen(780)}
+	taken := order.PlaceOrder{OrderID: "o1", Total: yen(780)}
 	t.Run("and succeeds when its events are there", func(t *testing.T) {
 		t.Parallel()
 		s := &unconfirmed{Events: memory.NewEvents(), after: lost}
-		r, err := handler(s).PlaceOrder(t.Context(), place, "key-1")
+		r, err := place(t.Context(), handler(s), taken, "key-1")
 		if err != nil || r.Repeated || r.Version != 1 || len(r.Events) != 1 || r.Events[0].Version != 1 || r.State.OrderID != "o1" {
 			t.Errorf("%+v, %v", r, err)
 		}
@@ -212,17 +220,17 @@ func TestAnUnconfirmedAppendIsLookedUp(t *testing.T) {
 	t.Run("and is unavailable when they are not", func(t *testing.T) {
 		t.Parallel()
 		s := &unconfirmed{Events: memory.NewEvents(), before: lost}
-		if _, err := handler(s).PlaceOrder(t.Context(), place, "key-1"); fault.ClassOf(err) != fault.Infra || !errors.Is(err, lost) {
+		if _, err := place(t.Context(), handler(s), taken, "key-1"); fault.ClassOf(err) != fault.Infra || !errors.Is(err, lost) {
 			t.Errorf("%v", err)
 		}
 	})
 	t.Run("and is unavailable when nobody can tell, until the key is sent again", func(t *testing.T) {
 		t.Parallel()
 		s := &unconfirmed{Events: memory.NewEvents(), after: lost, unreadable: 1}
-		if _, err := handler(s).PlaceOrder(t.Context(), place, "key-1"); fault.ClassOf(err) != fault.Infra {
+		if _, err := place(t.Context(), handler(s), taken, "key-1"); fault.ClassOf(err) != fault.Infra {
 			t.Errorf("%v", err)
 		}
-		r, err := handler(s).PlaceOrder(t.Context(), place, "key-1")
+		r, err := place(t.Context(), handler(s), taken, "key-1")
 		if err != nil || !r.Repeated || len(history(t, s.Events, "o1")) != 1 {
 			t.Errorf("%+v, %v", r, err)
 		}
@@ -233,13 +241,13 @@ func TestAnUnconfirmedAppendIsLookedUp(t *testing.T) {
 		h := handler(s)
 		h.NewID = func() string { // between load and append
 			if len(history(t, s.Events, "o1")) == 0 {
-				if _, err := handler(s.Events).PlaceOrder(t.Context(), place, "another"); err != nil {
+				if _, err := place(t.Context(), handler(s.Events), taken, "another"); err != nil {
 					t.Error(err)
 				}
 			}
 			return observe.NewID()
 		}
-		if _, err := h.PlaceOrder(t.Context(), place, "key-1"); fault.ClassOf(err) != fault.Infra {
+		if _, err := place(t.Context(), h, taken, "key-1"); fault.ClassOf(err) != fault.Infra {
 			t.Errorf("%v", err)
 		}
 	})
@@ -251,19 +259,19 @@ func TestTheKeyOfAnotherCallerIsAnotherCommand(t *testing.T) {
 	h := handler(s)
 	till := observe.WithCaller(t.Context(), observe.Caller{Name: "till"})
 	web := observe.WithCaller(t.Context(), observe.Caller{Name: "web"})
-	place := order.PlaceOrder{OrderID: "o1", Total: yen(780)}
-	if _, err := h.PlaceOrder(till, place, "key-1"); err != nil {
+	taken := order.PlaceOrder{OrderID: "o1", Total: yen(780)}
+	if _, err := place(till, h, taken, "key-1"); err != nil {
 		t.Fatal(err)
 	}
 	for name, other := range map[string]context.Context{"another caller": web, "nobody": t.Context()} {
-		if _, err := h.PlaceOrder(other, place, "key-1"); !errors.Is(err, &order.Error{Code: order.CodeAlreadyExists}) {
+		if _, err := place(other, h, taken, "key-1"); !errors.Is(err, &order.Error{Code: order.CodeAlreadyExists}) {
 			t.Errorf("%s gets the first one's order: %v", name, err)
 		}
 	}
-	if again, err := h.PlaceOrder(till, place, "key-1"); err != nil || !again.Repeated {
+	if again, err := place(till, h, taken, "key-1"); err != nil || !again.Repeated {
 		t.Errorf("the caller itself: repeated %t, %v", again.Repeated, err)
 	}
-	if _, err := h.ChangeOrder(web, "o1", order.PayOrder{Method: order.MethodCash}, "key-1"); err != nil {
+	if _, err := change(web, h, "o1", order.PayOrder{Method: order.MethodCash}, "key-1"); err != nil {
 		t.Errorf("another command of another caller under the same key: %v", err)
 	}
 }
@@ -281,7 +289,7 @@ func TestACommandOnAStreamThatCannotBeFoldedIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err := handler(s).ChangeOrder(t.Context(), "o1", order.PayOrder{Method: order.MethodCard}, "")
+	_, err := change(t.Context(), handler(s), "o1", order.PayOrder{Method: order.MethodCard}, "")
 	var refusal fault.DomainError
 	if !errors.As(err, &refusal) || refusal.DomainCode() != command.CodeUnfoldable {
 		t.Errorf("got %v, want a refusal with %s", err, command.CodeUnfoldable)

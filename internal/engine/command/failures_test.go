@@ -13,6 +13,7 @@ import (
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/model"
 	"gakushoku/internal/store/memory"
 )
 
@@ -45,7 +46,7 @@ func (s scripted) Append(ctx context.Context, stream string, expected uint64, ev
 func placed(t *testing.T) *memory.Events {
 	t.Helper()
 	s := memory.NewEvents()
-	if _, err := handler(s).PlaceOrder(t.Context(), order.PlaceOrder{OrderID: "o1", Total: yen(780)}, "key-1"); err != nil {
+	if _, err := place(t.Context(), handler(s), order.PlaceOrder{OrderID: "o1", Total: yen(780)}, "key-1"); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -65,7 +66,7 @@ func TestACommandOnAStoreThatFailsIsAnInfraErrorAndAppendsNothing(t *testing.T) 
 			t.Parallel()
 			s := scripted{Events: placed(t)}
 			fail(&s)
-			_, err := handler(s).ChangeOrder(t.Context(), "o1", order.PayOrder{Method: order.MethodCard}, "key-2")
+			_, err := change(t.Context(), handler(s), "o1", order.PayOrder{Method: order.MethodCard}, "key-2")
 			if !errors.Is(err, errDisk) || fault.ClassOf(err) != fault.Infra {
 				t.Errorf("got %v, want the store's error", err)
 			}
@@ -88,7 +89,7 @@ func TestACommandWhoseContextEndsWhileItBacksOffFails(t *testing.T) {
 		cancel()
 		return eventstore.ErrConflict
 	}
-	_, err := handler(s).ChangeOrder(ctx, "o1", order.PayOrder{Method: order.MethodCard}, "key-2")
+	_, err := change(ctx, handler(s), "o1", order.PayOrder{Method: order.MethodCard}, "key-2")
 	if !errors.Is(err, context.Canceled) || tries != 1 {
 		t.Errorf("%d tries, then %v; want one, then that the context was cancelled", tries, err)
 	}
@@ -112,7 +113,7 @@ func TestOnlyACommandThatLostARaceWaits(t *testing.T) {
 					return nil
 				}}
 				before := time.Now()
-				r, err := handler(s).ChangeOrder(t.Context(), "o1", order.PayOrder{Method: order.MethodCard}, "key-2")
+				r, err := change(t.Context(), handler(s), "o1", order.PayOrder{Method: order.MethodCard}, "key-2")
 				if err != nil || r.State.Status != order.StatusPaid || r.Version != 2 {
 					t.Errorf("got %+v, %v", r, err)
 				}
@@ -152,7 +153,7 @@ func TestNoCommandIsDecidedOnAStreamThatCannotBeFolded(t *testing.T) {
 		t.Run(key, func(t *testing.T) {
 			t.Parallel()
 			s := paidOnly(t, "the first", hash)
-			r, err := handler(s).ChangeOrder(t.Context(), "o1", c, key)
+			r, err := change(t.Context(), handler(s), "o1", c, key)
 			if err == nil || errors.Is(err, command.ErrKeyReused) {
 				t.Errorf("got %+v, %v; want that the stream cannot be folded", r, err)
 			}
@@ -169,7 +170,7 @@ func TestCommandsWithoutAKeyAreCommandsOfTheirOwn(t *testing.T) {
 	h := handler(s)
 	ids := map[string]bool{}
 	for range 2 {
-		r, err := h.PlaceOrder(t.Context(), order.PlaceOrder{Total: yen(780)}, "")
+		r, err := place(t.Context(), h, order.PlaceOrder{Total: yen(780)}, "")
 		if err != nil || r.Repeated || len(r.Events) != 1 {
 			t.Fatalf("got %+v, %v", r, err)
 		}
@@ -184,12 +185,15 @@ func TestCommandsWithoutAKeyAreCommandsOfTheirOwn(t *testing.T) {
 type unwritable struct{ Channel chan int }
 
 func (unwritable) EventType() string { return "Unwritable" }
-func (unwritable) EventSchema() int  { return 1 }
+
+type try struct{}
+
+func (try) CommandName() string { return "Try" }
 
 // always decides the same, on a state that counts events.
-func always(payloads []event.Payload, evolve error) command.Decider[int, string] {
-	return command.Decider[int, string]{
-		Decide: func(int, string) ([]event.Payload, error) { return payloads, nil },
+func always(payloads []event.Payload, evolve error) model.Decider[int, try] {
+	return model.Decider[int, try]{
+		Decide: func(int, try) ([]event.Payload, error) { return payloads, nil },
 		Evolve: func(n int, _ *event.Event) (int, error) { return n + 1, evolve },
 	}
 }
@@ -198,7 +202,7 @@ func TestADecisionThatCannotBeCarriedOutIsAnError(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("the fold is broken")
 	for name, c := range map[string]struct {
-		decider command.Decider[int, string]
+		decider model.Decider[int, try]
 		want    string
 	}{
 		"an event without JSON":          {always([]event.Payload{unwritable{}}, nil), "encoding Unwritable"},
@@ -206,7 +210,7 @@ func TestADecisionThatCannotBeCarriedOutIsAnError(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r, err := command.Execute(t.Context(), handler(memory.NewEvents()), c.decider, command.Request[string]{Name: "Try", Stream: "order-o1"})
+			r, err := command.Execute(t.Context(), handler(memory.NewEvents()), c.decider, command.Request[try]{ID: "o1"})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %+v, %v; want an error with %q", r, err, c.want)
 			}

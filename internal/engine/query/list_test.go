@@ -73,17 +73,17 @@ func stock(counts []int, nth int) (*shelf, map[string][]string) {
 func follow(t rapid.TB, f *Service, s *shelf, r ListRequest) (ids []string, pages, most int) {
 	for {
 		s.read = 0
-		page, err := f.ListOrders(context.Background(), r)
+		page, err := f.List(context.Background(), r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		pages, most = pages+1, max(most, s.read)
-		for _, o := range page.Orders {
-			row := string(o.Row)
+		for _, o := range page.Rows {
+			row := string(o.Data)
 			ids = append(ids, row[len(`{"orderId":"`):len(`{"orderId":"`)+16])
 		}
-		if len(page.Orders) > r.Limit {
-			t.Fatalf("%d orders on a page of %d", len(page.Orders), r.Limit)
+		if len(page.Rows) > r.Limit {
+			t.Fatalf("%d orders on a page of %d", len(page.Rows), r.Limit)
 		}
 		if r.Cursor = page.Next; page.Next == "" {
 			return ids, pages, most
@@ -112,16 +112,16 @@ func TestAPageOfLargeOrdersIsShort(t *testing.T) {
 		}
 	}
 	f := listService(t, s)
-	page, err := f.ListOrders(t.Context(), ListRequest{Limit: MaxLimit})
+	page, err := f.List(t.Context(), ListRequest{Limit: MaxLimit})
 	if err != nil {
 		t.Fatal(err)
 	}
 	size := 0
-	for _, o := range page.Orders {
-		size += len(o.Row)
+	for _, o := range page.Rows {
+		size += len(o.Data)
 	}
 	if page.Next == "" || size < maxBytes || size > maxBytes+23<<10 {
-		t.Errorf("%d orders of %d bytes, next %q", len(page.Orders), size, page.Next)
+		t.Errorf("%d orders of %d bytes, next %q", len(page.Rows), size, page.Next)
 	}
 	ids, _, _ := follow(t, f, s, ListRequest{Limit: MaxLimit})
 	if diff := cmp.Diff(all[""], ids); diff != "" {
@@ -138,7 +138,7 @@ func TestListsAreCompleteWhateverThePages(t *testing.T) {
 		service := *f
 		service.Browser = s
 		status := rapid.SampledFrom([]string{"", readmodel.StatusPaid, readmodel.StatusOrdered, readmodel.StatusReady}).Draw(t, "status")
-		ids, _, _ := follow(t, &service, s, ListRequest{Status: status, Limit: rapid.IntRange(1, 15).Draw(t, "limit")})
+		ids, _, _ := follow(t, &service, s, ListRequest{Value: status, Limit: rapid.IntRange(1, 15).Draw(t, "limit")})
 		if diff := cmp.Diff(all[status], ids); diff != "" {
 			t.Fatal(diff)
 		}
@@ -148,13 +148,13 @@ func TestListsAreCompleteWhateverThePages(t *testing.T) {
 func TestTheWorkForAPageIsBounded(t *testing.T) {
 	t.Parallel()
 	s, _ := stock([]int{0, 5000, 10}, 1_000_000)
-	ids, pages, most := follow(t, listService(t, s), s, ListRequest{Status: readmodel.StatusPaid, Limit: 20})
+	ids, pages, most := follow(t, listService(t, s), s, ListRequest{Value: readmodel.StatusPaid, Limit: 20})
 	if len(ids) > 0 || pages < 5 || most > maxRows+chunk {
 		t.Errorf("%d found in %d pages, at most %d rows read for one", len(ids), pages, most)
 	}
 	s, all := stock(slices.Repeat([]int{1}, 200), 150)
-	ids, pages, _ = follow(t, listService(t, s), s, ListRequest{Status: readmodel.StatusOrdered, Limit: 100})
-	if len(ids) != len(all[readmodel.StatusOrdered]) || pages < 200/maxDays {
+	ids, pages, _ = follow(t, listService(t, s), s, ListRequest{Value: readmodel.StatusOrdered, Limit: 100})
+	if len(ids) != len(all[readmodel.StatusOrdered]) || pages < 200/maxBuckets {
 		t.Errorf("%d found in %d pages", len(ids), pages)
 	}
 }
@@ -186,14 +186,14 @@ func TestOrdersThatComeInWhileAListIsReadChangeNothingBehind(t *testing.T) {
 	for i := range 10 {
 		place(i)
 	}
-	first, err := f.ListOrders(t.Context(), ListRequest{Limit: 5})
+	first, err := f.List(t.Context(), ListRequest{Limit: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
 	place(10)
-	rest, err := f.ListOrders(t.Context(), ListRequest{Limit: 5, Cursor: first.Next})
-	if err != nil || len(rest.Orders) != 5 || rest.Next != "" {
-		t.Errorf("%d orders, next %q, %v", len(rest.Orders), rest.Next, err)
+	rest, err := f.List(t.Context(), ListRequest{Limit: 5, Cursor: first.Next})
+	if err != nil || len(rest.Rows) != 5 || rest.Next != "" {
+		t.Errorf("%d orders, next %q, %v", len(rest.Rows), rest.Next, err)
 	}
 }
 
@@ -206,18 +206,18 @@ func TestWhatNobodyCanAskFor(t *testing.T) {
 		request ListRequest
 		code    string
 	}{
-		"status":                {ListRequest{Status: "paid"}, CodeInvalidStatus},
-		"day":                   {ListRequest{Day: "2026-02-30"}, CodeInvalidDay},
+		"status":                {ListRequest{Value: "paid"}, CodeInvalidValue},
+		"day":                   {ListRequest{Bucket: "2026-02-30"}, CodeInvalidBucket},
 		"cursor not base64":     {ListRequest{Cursor: "=="}, CodeInvalidCursor},
 		"cursor not JSON":       {ListRequest{Cursor: cursor("x")}, CodeInvalidCursor},
 		"cursor of other JSON":  {ListRequest{Cursor: cursor(`{"d":7}`)}, CodeInvalidCursor},
 		"cursor without a day":  {ListRequest{Cursor: cursor(`{}`)}, CodeInvalidCursor},
 		"cursor of no day":      {ListRequest{Cursor: cursor(`{"d":"2026-02-30"}`)}, CodeInvalidCursor},
-		"cursor of another day": {ListRequest{Day: "2026-01-23", Cursor: position{Day: "2026-01-24"}.cursor()}, CodeInvalidCursor},
+		"cursor of another day": {ListRequest{Bucket: "2026-01-23", Cursor: position{Bucket: "2026-01-24"}.cursor()}, CodeInvalidCursor},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := f.ListOrders(t.Context(), test.request); code(err) != test.code {
+			if _, err := f.List(t.Context(), test.request); code(err) != test.code {
 				t.Errorf("got %v, want %s", err, test.code)
 			}
 		})

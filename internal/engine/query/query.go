@@ -1,7 +1,6 @@
-// Package query answers what readers ask: one order, a list, a day's sales, an order's
-// history. It reads the active version of the read model, and the event store where the
-// read model is not yet as new as the reader needs it (infra/DESIGN.md section 9), so that nobody
-// who has just paid is told that they have not.
+// Package query answers what readers ask: one row, a list, a total, a stream's history. It reads the active version of the read model, and the event store where the
+// read model is not yet as new as the reader needs it (infra/DESIGN.md section 9), so that
+// a client always sees what it has just done.
 package query
 
 import (
@@ -10,8 +9,6 @@ import (
 	"fmt"
 	"time"
 
-	"gakushoku/internal/canteen/order"
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
@@ -24,9 +21,10 @@ type Streams interface {
 	Load(ctx context.Context, stream string, after uint64) ([]event.Event, error)
 }
 
-// Service answers queries. It is safe for concurrent use. Errors are refusals (an Error, or
-// order.CodeNotFound), infra errors, or defects.
+// Service answers queries about the rows of one projection. It is safe for concurrent use. Errors are
+// refusals (an Error, or the view's NotFound), infra errors, or defects.
 type Service struct {
+	View        model.View
 	Pointers    *projection.CachedPointers
 	Browser     projection.Browser
 	Streams     Streams
@@ -47,16 +45,10 @@ func (e *Error) DomainCode() string { return e.Code }
 
 // The codes of this package. They are part of the HTTP interface: never change one.
 const (
-	CodeVersionNotReached = "order/version-not-reached" // the order is older than the reader asked for
-	CodeInvalidCursor     = "query/invalid-cursor"
-	CodeInvalidDay        = "query/invalid-day"
-	CodeInvalidStatus     = "query/invalid-status"
+	CodeInvalidCursor = "query/invalid-cursor"
+	CodeInvalidBucket = "query/invalid-day"
+	CodeInvalidValue  = "query/invalid-status"
 )
-
-// errNoSuchOrder is the refusal that commands give too.
-func errNoSuchOrder() error {
-	return &order.Error{Code: order.CodeNotFound, Detail: "there is no such order"}
-}
 
 // active is the table that readers see and the revision of its rows.
 type active struct {
@@ -69,22 +61,22 @@ type active struct {
 // which its first event does, f is not called and found is false.
 func (s *Service) read(ctx context.Context, f func(active) error) (found bool, err error) {
 	for attempt := range 2 {
-		pointer, err := s.Pointers.Pointer(ctx, readmodel.OrdersName)
+		pointer, err := s.Pointers.Pointer(ctx, s.View.Projection)
 		if errors.Is(err, projection.ErrNoPointer) {
 			return false, nil
 		}
 		if err != nil {
-			return false, fmt.Errorf("reading the pointer of %s: %w", readmodel.OrdersName, err)
+			return false, fmt.Errorf("reading the pointer of %s: %w", s.View.Projection, err)
 		}
 		v, ok := pointer.ActiveVersion()
 		if !ok {
-			return false, fmt.Errorf("the pointer of %s names no active version", readmodel.OrdersName)
+			return false, fmt.Errorf("the pointer of %s names no active version", s.View.Projection)
 		}
 		err = f(active{pointer.Table(v), v.Revision})
 		if !errors.Is(err, projection.ErrNoTable) {
 			return true, err
 		}
-		s.Pointers.Forget(readmodel.OrdersName)
+		s.Pointers.Forget(s.View.Projection)
 		observe.Logger(ctx).Warn().Str(observe.FieldProjection, pointer.Table(v).String()).Int("attempt", attempt+1).Msg("query:no-table")
 	}
 	return false, fault.UnavailableFor(errors.New("the active read model's table is missing: rebuild the projection"), 5*time.Second)

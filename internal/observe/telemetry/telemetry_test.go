@@ -259,7 +259,7 @@ func TestLogLinesCarryTheSpanThatIsUnderWay(t *testing.T) {
 	var out bytes.Buffer
 	ctx := observe.WithTracer(observe.WithLogger(t.Context(), observe.NewLogger(&out, zerolog.InfoLevel, "test")), sent.Tracer())
 	ctx, request := observe.StartRemote(ctx, http.Header{"Traceparent": {sampled}}, "request", observe.Server)
-	ctx = observe.WithOrderID(ctx, "o1")
+	ctx = observe.WithField(ctx, "orderId", "o1")
 	inside, command := observe.Start(ctx, "command", observe.Internal)
 	observe.Logger(observe.WithField(inside, "runId", "r1")).Info().Msg("inside")
 	observe.Logger(ctx).Info().Msg("outside")

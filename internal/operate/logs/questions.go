@@ -80,7 +80,7 @@ func Questions() []Question {
 			[]string{observe.FieldFunction, messageField, observe.FieldCommandName, observe.FieldQueryName, observe.FieldEventType, observe.FieldVersion, observe.FieldProjection, observe.FieldResult, observe.FieldErrorClass, "error", observe.FieldCorrelationID},
 			oldestFirst,
 			func(g Given) Filter {
-				return Any{is(observe.FieldOrderID, g.OrderID), is(observe.FieldStream, order.Stream(g.OrderID))}
+				return Any{is(order.Rules.Kind.Key, g.OrderID), is(observe.FieldStream, order.Stream(g.OrderID))}
 			},
 		},
 		{

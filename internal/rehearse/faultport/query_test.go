@@ -14,13 +14,13 @@ func TestQueriesReportAPortThatFails(t *testing.T) {
 	t.Parallel()
 	list := func(r query.ListRequest) func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
 		return func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
-			var all []query.Order
+			var all []query.Row
 			for service, r := w.service(g), r; ; {
-				page, err := service.ListOrders(ctx, r)
+				page, err := service.List(ctx, r)
 				if err != nil {
 					return nil, err
 				}
-				all = append(all, page.Orders...)
+				all = append(all, page.Rows...)
 				if r.Cursor = page.Next; page.Next == "" {
 					return all, nil
 				}
@@ -29,17 +29,17 @@ func TestQueriesReportAPortThatFails(t *testing.T) {
 	}
 	get := func(id string, version uint64) func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
 		return func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
-			return w.service(g).GetOrder(ctx, id, version)
+			return w.service(g).Get(ctx, id, version)
 		}
 	}
 	sweepAll(t, []operation{
 		{name: "list all orders", run: list(query.ListRequest{Limit: 2})},
-		{name: "list those that are paid", run: list(query.ListRequest{Limit: 2, Status: "PAID"})},
-		{name: "list a day", run: list(query.ListRequest{Limit: 4, Day: "2026-01-24"})},
+		{name: "list those that are paid", run: list(query.ListRequest{Limit: 2, Value: "PAID"})},
+		{name: "list a day", run: list(query.ListRequest{Limit: 4, Bucket: "2026-01-24"})},
 		{name: "get an order", run: get("a26", 0)},
 		{name: "get an order that the read model lacks", world: behind, run: get("b6", 2)},
 		{name: "get an order that is not there", run: func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
-			_, err := w.service(g).GetOrder(ctx, "nobody", 1)
+			_, err := w.service(g).Get(ctx, "nobody", 1)
 			if strings.Contains(fmt.Sprint(err), "no such order") {
 				return "none", nil
 			}
@@ -49,7 +49,7 @@ func TestQueriesReportAPortThatFails(t *testing.T) {
 			return w.service(g).History(ctx, "a26")
 		}},
 		{name: "sales", run: func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
-			return w.service(g).Sales(ctx, "2026-01-24")
+			return w.service(g).Total(ctx, "2026-01-24")
 		}},
 	})
 }

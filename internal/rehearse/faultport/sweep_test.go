@@ -6,6 +6,7 @@ import (
 
 	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/event"
 	"gakushoku/internal/rehearse/faultport"
@@ -76,15 +77,15 @@ func TestCommandsReportAPortThatFails(t *testing.T) {
 	t.Parallel()
 	sweepAll(t, []operation{
 		{name: "place an order", state: (*world).stored, run: func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
-			r, err := w.handler(g).PlaceOrder(ctx, order.PlaceOrder{OrderID: "n1", Total: new(int64(780))}, "key")
+			r, err := command.Execute(ctx, w.handler(g), order.Rules, command.Request[order.Command]{Command: order.PlaceOrder{OrderID: "n1", Total: new(int64(780))}, Key: "key"})
 			return r.State.Status, err
 		}},
 		{name: "pay an order", state: (*world).stored, run: func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
-			r, err := w.handler(g).ChangeOrder(ctx, "a14", order.PayOrder{Method: order.MethodCash}, "key")
+			r, err := command.Execute(ctx, w.handler(g), order.Rules, command.Request[order.Command]{ID: "a14", Command: order.PayOrder{Method: order.MethodCash}, Key: "key"})
 			return r.State.Status, err
 		}},
 		{name: "cancel an order", state: (*world).stored, run: func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
-			r, err := w.handler(g).ChangeOrder(ctx, "a0", order.CancelOrder{Reason: "x"}, "key")
+			r, err := command.Execute(ctx, w.handler(g), order.Rules, command.Request[order.Command]{ID: "a0", Command: order.CancelOrder{Reason: "x"}, Key: "key"})
 			return r.State.Status, err
 		}},
 	})

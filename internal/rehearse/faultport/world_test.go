@@ -13,6 +13,7 @@ import (
 
 	"gakushoku/internal/canteen"
 	"gakushoku/internal/canteen/order"
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/eventstore"
@@ -147,6 +148,7 @@ func (w *world) log(g faultport.Gate) *logcheck.Log {
 
 func (w *world) service(g faultport.Gate) *query.Service {
 	return &query.Service{
+		View:     readmodel.View(),
 		Pointers: &projection.CachedPointers{Source: w.pointers(g), Now: w.Now}, Browser: faultport.Tables{Store: w.Tables, Gate: g},
 		Streams: w.streams(g), Projections: canteen.Projections(), Now: w.Now,
 	}

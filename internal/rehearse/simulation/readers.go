@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gakushoku/internal/canteen/order"
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/query"
 	"gakushoku/internal/rehearse/faultport"
@@ -50,6 +51,7 @@ func (w *world) connect(g *guest) {
 	g.browser = &watchedBrowser{Tables: w.tablesOf(g.process)}
 	g.busy = false
 	g.service = &query.Service{
+		View:        readmodel.View(),
 		Pointers:    &projection.CachedPointers{Source: w.pointersOf(g.process), TTL: pointerTTL, Now: time.Now},
 		Browser:     g.browser,
 		Streams:     w.eventsOf(g.process),
@@ -73,12 +75,12 @@ func (w *world) ask(g *guest) {
 	s := w.truth.streams[stream]
 	due, began := s.due(), time.Now()
 	g.busy = true
-	var got query.Order
+	var got query.Row
 	g.process.run(func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, readTimeout)
 		defer cancel()
 		var err error
-		got, err = g.service.GetOrder(ctx, stream[len(order.StreamPrefix):], 0)
+		got, err = g.service.Get(ctx, stream[len(order.StreamPrefix):], 0)
 		return err
 	}, func(err error) {
 		g.busy = false
@@ -98,7 +100,7 @@ func (w *world) activeTable() projection.Table {
 
 // judge compares a response with the promises. Reads that failed, or took longer than a
 // request may, say nothing.
-func (w *world) judge(g *guest, stream string, due uint64, began time.Time, got query.Order, err error) {
+func (w *world) judge(g *guest, stream string, due uint64, began time.Time, got query.Row, err error) {
 	refused, isRefusal := err.(interface{ DomainCode() string })
 	if err != nil && !isRefusal {
 		return
@@ -121,8 +123,8 @@ func (w *world) judge(g *guest, stream string, due uint64, began time.Time, got 
 		w.violated("%s sees version %d of %s in %s, which had version %d before it asked", g.name, got.Version, stream, g.browser.table, due)
 	case got.Version < g.shown[key]:
 		w.violated("%s sees %s go back from version %d to %d in %s", g.name, stream, g.shown[key], got.Version, g.browser.table)
-	case got.Version >= uint64(len(rows)) || rows[got.Version].Data != string(got.Row):
-		w.violated("%s sees in %s a version %d of %s that is not the fold of its events: %s", g.name, g.browser.table, got.Version, stream, got.Row)
+	case got.Version >= uint64(len(rows)) || rows[got.Version].Data != string(got.Data):
+		w.violated("%s sees in %s a version %d of %s that is not the fold of its events: %s", g.name, g.browser.table, got.Version, stream, got.Data)
 	}
 	g.shown[key] = max(g.shown[key], got.Version)
 }

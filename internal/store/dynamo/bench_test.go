@@ -104,7 +104,7 @@ func liveBatch(b *testing.B, handler *command.Handler, projector *projection.Pro
 	for i := range ids {
 		ids[i] = observe.NewID()
 		lines := []order.Line{{Product: "唐揚げ丼", Quantity: 1, UnitPrice: 580}, {Product: "味噌汁", Quantity: 2, UnitPrice: 100}}
-		result, err := handler.PlaceOrder(ctx, order.PlaceOrder{OrderID: ids[i], Lines: lines}, "")
+		result, err := command.Execute(ctx, handler, order.Rules, command.Request[order.Command]{Command: order.PlaceOrder{OrderID: ids[i], Lines: lines}, Key: ""})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -114,7 +114,7 @@ func liveBatch(b *testing.B, handler *command.Handler, projector *projection.Pro
 	for _, step := range life {
 		var done []event.Event
 		for _, id := range ids {
-			result, err := handler.ChangeOrder(ctx, id, step, "")
+			result, err := command.Execute(ctx, handler, order.Rules, command.Request[order.Command]{ID: id, Command: step, Key: ""})
 			if err != nil {
 				b.Fatal(err)
 			}

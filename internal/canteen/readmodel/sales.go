@@ -1,11 +1,9 @@
-package query
+package readmodel
 
 import (
-	"context"
 	"strings"
 
 	"gakushoku/internal/canteen/order"
-	"gakushoku/internal/canteen/readmodel"
 )
 
 // Sales is what a business day (Asia/Tokyo) brought. Money is in yen. A payment counts on
@@ -20,27 +18,12 @@ type Sales struct {
 	Refunds   map[string]int64 `json:"refunds"` // by payment method; CARD and CASH are always there
 }
 
-// Sales is the total of one day, such as 2026-01-24; all zero for a day without orders.
-func (s *Service) Sales(ctx context.Context, day string) (Sales, error) {
-	return answer(ctx, s, "GetSales", func(ctx context.Context) (Sales, error) {
-		if err := readmodel.CheckDay(day); err != nil {
-			return Sales{}, &Error{CodeInvalidDay, err.Error()}
-		}
-		var total map[string]int64
-		_, err := s.read(ctx, func(a active) error {
-			var err error
-			total, err = s.Browser.Total(ctx, a.table, day)
-			return err
-		})
-		if err != nil {
-			return Sales{}, err
-		}
-		return Sales{
-			Day: day, Orders: total[readmodel.FieldOrders], Paid: total[readmodel.FieldPaid],
-			Cancelled: total[readmodel.FieldCancelled], Refunded: total[readmodel.FieldRefunded],
-			Revenue: byMethod(total, readmodel.FieldRevenuePrefix), Refunds: byMethod(total, readmodel.FieldRefundsPrefix),
-		}, nil
-	})
+// SalesOf makes the sales of a day of its total; all zero for a day without orders.
+func SalesOf(day string, total map[string]int64) Sales {
+	return Sales{
+		Day: day, Orders: total[FieldOrders], Paid: total[FieldPaid], Cancelled: total[FieldCancelled], Refunded: total[FieldRefunded],
+		Revenue: byMethod(total, FieldRevenuePrefix), Refunds: byMethod(total, FieldRefundsPrefix),
+	}
 }
 
 // byMethod picks the amounts of a prefix. A method other than the usual two shows only when

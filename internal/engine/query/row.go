@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"gakushoku/internal/canteen/order"
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
@@ -18,16 +16,16 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// Order is one order as the read model has it.
-type Order struct {
+// Row is one row as the read model has it.
+type Row struct {
 	Version uint64          // of the last event in it
-	Row     json.RawMessage // the row's JSON object
+	Data    json.RawMessage // the row's JSON object
 	Folded  bool            // from the event store, because the read model was older than asked for
 }
 
 // MarshalJSON is the row with its version as one more member.
-func (o Order) MarshalJSON() ([]byte, error) {
-	row := bytes.TrimSpace(o.Row)
+func (o Row) MarshalJSON() ([]byte, error) {
+	row := bytes.TrimSpace(o.Data)
 	if len(row) < 2 || row[0] != '{' || row[len(row)-1] != '}' {
 		return nil, errors.New("the stored row is not a JSON object")
 	}
@@ -41,16 +39,16 @@ func (o Order) MarshalJSON() ([]byte, error) {
 	return append(out, '}'), nil
 }
 
-// GetOrder is one order, at least as new as minVersion (0: as the read model has it). An
-// order that has not come to minVersion is refused with CodeVersionNotReached.
-func (s *Service) GetOrder(ctx context.Context, id string, minVersion uint64) (Order, error) {
-	ctx = observe.WithOrderID(ctx, id)
-	return answer(ctx, s, "GetOrder", func(ctx context.Context) (Order, error) {
-		return s.getOrder(ctx, order.Stream(id), minVersion)
+// Get returns one row, at least as new as minVersion (0: as the read model has it). A stream that has
+// not come to minVersion is refused with the view's NotReached.
+func (s *Service) Get(ctx context.Context, id string, minVersion uint64) (Row, error) {
+	ctx = observe.WithField(ctx, s.View.Kind.Key, id)
+	return answer(ctx, s, s.View.Queries.Get, func(ctx context.Context) (Row, error) {
+		return s.get(ctx, s.View.Kind.Stream(id), minVersion)
 	})
 }
 
-func (s *Service) getOrder(ctx context.Context, stream string, minVersion uint64) (Order, error) {
+func (s *Service) get(ctx context.Context, stream string, minVersion uint64) (Row, error) {
 	var record projection.Record
 	var at active
 	setUp, err := s.read(ctx, func(a active) error {
@@ -63,64 +61,64 @@ func (s *Service) getOrder(ctx context.Context, stream string, minVersion uint64
 		return err
 	})
 	if err != nil {
-		return Order{}, err
+		return Row{}, err
 	}
 	if record.Visible() && record.Version >= minVersion {
-		return Order{Version: record.Version, Row: record.Data}, nil
+		return Row{Version: record.Version, Data: record.Data}, nil
 	}
 	if minVersion == 0 {
-		return Order{}, errNoSuchOrder()
+		return Row{}, s.View.NotFound
 	}
-	d, known := s.Projections.Revision(readmodel.OrdersName, at.revision)
+	d, known := s.Projections.Revision(s.View.Projection, at.revision)
 	if !setUp {
-		d, known = s.Projections.Newest(readmodel.OrdersName)
+		d, known = s.Projections.Newest(s.View.Projection)
 	}
 	if !known {
-		return Order{}, fault.UnavailableFor(fmt.Errorf("revision %d of the read model is not known to this deployment, and its row is behind", at.revision), time.Second)
+		return Row{}, fault.UnavailableFor(fmt.Errorf("revision %d of the read model is not known to this deployment, and its row is behind", at.revision), time.Second)
 	}
 	observe.Logger(ctx).Debug().Str(observe.FieldStream, stream).Uint64("from", record.Version).Uint64("minVersion", minVersion).Msg("query:fold")
 	return s.fold(ctx, d, stream, minVersion)
 }
 
 // fold makes the row from the event store, just as the projection would.
-func (s *Service) fold(ctx context.Context, d model.Projection, stream string, minVersion uint64) (Order, error) {
+func (s *Service) fold(ctx context.Context, d model.Projection, stream string, minVersion uint64) (Row, error) {
 	events, err := s.Streams.Load(ctx, stream, 0)
 	if err != nil {
-		return Order{}, fmt.Errorf("loading %s: %w", stream, err)
+		return Row{}, fmt.Errorf("loading %s: %w", stream, err)
 	}
 	if len(events) == 0 {
-		return Order{}, errNoSuchOrder()
+		return Row{}, s.View.NotFound
 	}
 	record := projection.FoldHistory(d, events, event.InstantOf(s.Now())).Record(stream, 0)
 	switch {
 	case record.Version >= minVersion:
-		return Order{Version: record.Version, Row: record.Data, Folded: true}, nil
+		return Row{Version: record.Version, Data: record.Data, Folded: true}, nil
 	case record.Version < uint64(len(events)):
 		// An event that cannot be applied stands in the way; its stream is parked and an alarm is
-		// up. What the reader wants to see exists, but nobody can show it yet.
-		return Order{}, fault.UnavailableFor(fmt.Errorf("version %d of %s cannot be applied", record.Version+1, stream), 30*time.Second)
+		// up. What the reader wants to see exists, but cannot be shown yet.
+		return Row{}, fault.UnavailableFor(fmt.Errorf("version %d of %s cannot be applied", record.Version+1, stream), 30*time.Second)
 	}
-	return Order{}, &Error{CodeVersionNotReached, fmt.Sprintf("the order is at version %d, not yet at %d", record.Version, minVersion)}
+	return Row{}, &Error{s.View.NotReached, fmt.Sprintf("it is at version %d, not yet at %d", record.Version, minVersion)}
 }
 
-// History is all that ever happened to an order.
+// History is all events of one stream.
 type History struct {
 	Stream  string
 	Version uint64
 	Events  []event.Event // from the first to the last
 }
 
-// History is an order's events, straight from the event store.
+// History returns a stream's events, straight from the event store.
 func (s *Service) History(ctx context.Context, id string) (History, error) {
-	ctx = observe.WithOrderID(ctx, id)
-	return answer(ctx, s, "GetOrderEvents", func(ctx context.Context) (History, error) {
-		stream := order.Stream(id)
+	ctx = observe.WithField(ctx, s.View.Kind.Key, id)
+	return answer(ctx, s, s.View.Queries.History, func(ctx context.Context) (History, error) {
+		stream := s.View.Kind.Stream(id)
 		events, err := s.Streams.Load(ctx, stream, 0)
 		if err != nil {
 			return History{}, fmt.Errorf("loading %s: %w", stream, err)
 		}
 		if len(events) == 0 {
-			return History{}, errNoSuchOrder()
+			return History{}, s.View.NotFound
 		}
 		return History{Stream: stream, Version: events[len(events)-1].Version, Events: events}, nil
 	})
