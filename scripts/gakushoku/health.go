@@ -36,9 +36,9 @@ Examples:
 
 // How often a server is asked, and how long it may take to respond.
 const (
-	healthPause   = 200 * time.Millisecond
-	healthAnswer  = 5 * time.Second
-	healthMaxBody = 1 << 20
+	healthPause  = 200 * time.Millisecond
+	healthAnswer = 5 * time.Second
+	maxBody      = 16 << 20 // bytes of a response
 )
 
 func (c *waitCommand) Run(p *program) error {
@@ -106,7 +106,7 @@ func serverURL(text string) (*url.URL, error) {
 // each time (how late something is by now), and without them.
 type unready struct {
 	text, what string
-	refused    bool // nobody listens there
+	refused    bool // no server listens there
 }
 
 // unanswered is why there was no response.
@@ -118,28 +118,40 @@ func unanswered(err error) unready {
 func ask(ctx context.Context, target string) (problem unready, ready bool) {
 	ctx, cancel := context.WithTimeout(ctx, healthAnswer)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
-	if err != nil {
+	body, status, err := get(ctx, target)
+	switch {
+	case status == http.StatusOK:
+		return unready{}, true
+	case err != nil:
 		return unanswered(err), false
+	}
+	text := fmt.Sprintf("%d %s", status, http.StatusText(status))
+	details, names := notReady(body)
+	return unready{text: text + details, what: text + names}, false
+}
+
+// get reads what a server responds. The status is known even when reading the body fails.
+func get(ctx context.Context, url string) (body []byte, status int, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, 0, err
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		var wrapped *url.Error
-		if errors.As(err, &wrapped) {
-			err = wrapped.Err
-		}
-		return unanswered(err), false
+		return nil, 0, withoutURL(err)
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, healthMaxBody))
-	if response.StatusCode == http.StatusOK {
-		return unready{}, true
+	body, err = io.ReadAll(io.LimitReader(response.Body, maxBody))
+	return body, response.StatusCode, err
+}
+
+// withoutURL drops the method and the URL from an error of package http.
+func withoutURL(err error) error {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		return wrapped.Err
 	}
-	if err != nil {
-		return unanswered(err), false
-	}
-	details, names := notReady(body)
-	return unready{text: response.Status + details, what: response.Status + names}, false
+	return err
 }
 
 // notReady lists the failing parts of a health report, with and without details.

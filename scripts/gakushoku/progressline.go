@@ -76,12 +76,19 @@ func paceText(done, total, since int64, took time.Duration, unit string) string 
 		percent = 100 * float64(done) / float64(total)
 	}
 	text := fmt.Sprintf("%.0f %%, %d of %s", percent, done, plural(total, unit))
-	if since <= 0 || took <= 0 {
-		return text
+	if perSecond, left, known := pace(done, total, since, took); known {
+		text += fmt.Sprintf(", %.0f/s, %s left", perSecond, left.Round(time.Second))
 	}
-	perSecond := float64(since) / took.Seconds()
-	left := time.Duration(float64(max(0, total-done)) / perSecond * float64(time.Second))
-	return fmt.Sprintf("%s, %.0f/s, %s left", text, perSecond, left.Round(time.Second))
+	return text
+}
+
+// pace returns the rate at which since was done, and the time left, if they are known.
+func pace(done, total, since int64, took time.Duration) (perSecond float64, left time.Duration, known bool) {
+	if since <= 0 || total <= 0 || took <= 0 {
+		return 0, 0, false
+	}
+	perSecond = float64(since) / took.Seconds()
+	return perSecond, time.Duration(float64(max(0, total-done)) / perSecond * float64(time.Second)), true
 }
 
 // importing shows an import.

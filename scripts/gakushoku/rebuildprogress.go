@@ -203,14 +203,10 @@ func (s *stepProgress) rate(decor.Statistics) string {
 	return fmt.Sprintf("%.0f %s/s, %s left", perSecond, s.unit.Load(), left.Round(time.Second))
 }
 
-// pace returns the rate and the time left, if they are known.
+// pace is pace of the step so far.
 func (s *stepProgress) pace(elapsed time.Duration) (perSecond float64, left time.Duration, known bool) {
-	done, total := s.done.Load(), s.total.Load()
-	if done <= 0 || total <= 0 || elapsed <= 0 {
-		return 0, 0, false
-	}
-	perSecond = float64(done) / elapsed.Seconds()
-	return perSecond, time.Duration(float64(max(0, total-done)) / perSecond * float64(time.Second)), true
+	done := s.done.Load()
+	return pace(done, s.total.Load(), done, elapsed)
 }
 
 func (s *stepProgress) log(ctx context.Context) {

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -120,15 +119,12 @@ func (w *topWatcher) watch() error {
 	}
 }
 
-// topAnswer is how long the server may take to respond.
-const topAnswer = 5 * time.Second
-
 // read polls the server once.
 func (w *topWatcher) read() (top.Reading, error) {
-	ctx, cancel := context.WithTimeout(w.ctx, topAnswer)
+	ctx, cancel := context.WithTimeout(w.ctx, healthAnswer)
 	defer cancel()
 	var r top.Reading
-	text, status, err := get(ctx, w.base.JoinPath("/metrics"))
+	text, status, err := get(ctx, w.base.JoinPath("/metrics").String())
 	if err == nil && status != http.StatusOK {
 		if status == http.StatusNotFound && w.hasHealth(ctx) {
 			return r, fmt.Errorf("%s answers, but %w", w.base, errMetricsElsewhere)
@@ -140,7 +136,7 @@ func (w *topWatcher) read() (top.Reading, error) {
 	}
 	if err == nil {
 		r.At = time.Now()
-		text, _, err = get(ctx, w.base.JoinPath("/health"))
+		text, _, err = get(ctx, w.base.JoinPath("/health").String())
 	}
 	if err != nil {
 		return top.Reading{}, fmt.Errorf("%s does not answer: %w", w.base, err)
@@ -155,30 +151,10 @@ var errMetricsElsewhere = errors.New("has no /metrics. They are at the server's 
 
 // hasHealth reports whether the server's /health is that of a canteen.
 func (w *topWatcher) hasHealth(ctx context.Context) bool {
-	text, _, err := get(ctx, w.base.JoinPath("/health"))
+	text, _, err := get(ctx, w.base.JoinPath("/health").String())
 	var report health.Report
 	return err == nil && json.Unmarshal(text, &report) == nil && report.Status != ""
 }
-
-func get(ctx context.Context, from *url.URL) (body []byte, status int, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, from.String(), nil)
-	if err != nil {
-		return nil, 0, err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		var wrapped *url.Error
-		if errors.As(err, &wrapped) {
-			err = wrapped.Err
-		}
-		return nil, 0, err
-	}
-	defer response.Body.Close()
-	body, err = io.ReadAll(io.LimitReader(response.Body, topMaxBody))
-	return body, response.StatusCode, err
-}
-
-const topMaxBody = 16 << 20
 
 // noAnswer reports a failed read: in place of the page on a terminal, on standard error elsewhere.
 func (w *topWatcher) noAnswer(err error) {

@@ -89,6 +89,14 @@ func (i *Installation) underWay(ctx context.Context, name string) ([]rebuild.Und
 	return i.RunsOf(ctx, pointer)
 }
 
+// lock is Lock of a known projection.
+func (i *Installation) lock(name string) (unlock func(), err error) {
+	if err := i.Engine.Known(name); err != nil {
+		return nil, err
+	}
+	return i.Lock(name)
+}
+
 // History returns the latest runs of a projection, the newest first.
 func (i *Installation) History(ctx context.Context, name string, limit int) ([]rebuild.Past, error) {
 	if err := i.Engine.Known(name); err != nil {
@@ -105,10 +113,7 @@ func (i *Installation) History(ctx context.Context, name string, limit int) ([]r
 
 // Abandon ends the runs of a projection and drops their versions.
 func (i *Installation) Abandon(ctx context.Context, name string) ([]rebuild.Run, error) {
-	if err := i.Engine.Known(name); err != nil {
-		return nil, err
-	}
-	unlock, err := i.Lock(name)
+	unlock, err := i.lock(name)
 	if err != nil {
 		return nil, err
 	}
@@ -153,10 +158,7 @@ func (i *Installation) Rollback(ctx context.Context, name string, force bool) (r
 
 // CleanUp drops the previous and the scratch versions of a projection once no reader can see them.
 func (i *Installation) CleanUp(ctx context.Context, name string, force bool) ([]int, error) {
-	if err := i.Engine.Known(name); err != nil {
-		return nil, err
-	}
-	unlock, err := i.Lock(name)
+	unlock, err := i.lock(name)
 	if err != nil {
 		return nil, err
 	}
