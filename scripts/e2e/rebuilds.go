@@ -200,7 +200,7 @@ func meetPoison(ctx context.Context, c *canteen) error {
 		return err
 	}
 	say("   a poison event was appended to %s", stream)
-	err = until(ctx, time.Minute, stream+" to be set aside", func(ctx context.Context) (bool, error) {
+	err = until(ctx, time.Minute, stream+" to be parked", func(ctx context.Context) (bool, error) {
 		row, err := c.stack.Tables.Record(ctx, table(active.Number), stream)
 		return row.Parked != nil, err
 	})

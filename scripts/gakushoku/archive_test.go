@@ -49,7 +49,7 @@ func decoded[T any](t *testing.T, got outcome) (v T) {
 	return v
 }
 
-func TestArchiveStatusTellsWhatWaits(t *testing.T) {
+func TestArchiveStatusShowsWaitingEvents(t *testing.T) {
 	t.Parallel()
 	dir := seeded(t)
 	contains(t, ok(t, "archive", "status", "-d", dir), "0 events in 0 segments\n", "2 events wait to be archived")
@@ -188,7 +188,7 @@ func TestEventsVerifyJudgesTheStoreAndTheLog(t *testing.T) {
 	call(t, "events", "verify", "--deep", "-d", dir).wants(t, exitFailed, "1 objectMissing", "Each event is sound by itself", "the log is not sound")
 }
 
-func TestWhatCannotBeToldExitsWith2(t *testing.T) {
+func TestUndecidedVerdictExitsWith2(t *testing.T) {
 	t.Parallel()
 	missing := filepath.Join(t.TempDir(), "missing")
 	broken := seeded(t)

@@ -46,7 +46,7 @@ func silentCloud(t *testing.T) string {
 	})
 }
 
-// nobody is an address where nobody listens.
+// nobody is an address where no server listens.
 func nobody(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -86,7 +86,7 @@ func TestWhatIsMissingOnAWSIsSaidWithinSeconds(t *testing.T) {
 		"a metadata service that is silent":     {[]string{region, "AWS_EC2_METADATA_SERVICE_ENDPOINT=" + silentCloud(t)}, []string{"no AWS credentials", "AWS_PROFILE"}},
 		"a profile that is not there":           {[]string{region, "AWS_PROFILE=canteen"}, []string{"canteen", "AWS_PROFILE"}},
 		"credentials that have expired":         {keys(endpoint(t, expired)), []string{"does not accept the credentials", "expired", "AWS_PROFILE"}},
-		"an endpoint where nobody listens":      {keys(nobody(t)), []string{"the network", "AWS_ENDPOINT_URL"}},
+		"an endpoint without a server":          {keys(nobody(t)), []string{"the network", "AWS_ENDPOINT_URL"}},
 		"an endpoint that is silent":            {keys(silentCloud(t)), []string{"within 10s", "the network", "AWS_ENDPOINT_URL"}},
 		"an endpoint that is something else":    {keys(endpoint(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>welcome</html>") })), []string{"AWS_ENDPOINT_URL"}},
 		"an endpoint that is something without": {keys(endpoint(t, http.NotFound)), []string{"AWS"}},
@@ -109,7 +109,7 @@ func TestWhatIsMissingOnAWSIsSaidWithinSeconds(t *testing.T) {
 	}
 }
 
-func TestEveryCommandOnAWSSaysThatTheStackIsMissing(t *testing.T) {
+func TestEveryAWSCommandReportsMissingStack(t *testing.T) {
 	t.Parallel()
 	account := endpoint(t, emptyAccount)
 	for _, command := range []string{

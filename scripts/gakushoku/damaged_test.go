@@ -73,7 +73,7 @@ func TestRecoveryNeedsOnlyWhatItReads(t *testing.T) {
 	}
 }
 
-func TestWhereReadModelsStandIsToldByWhatIsWhole(t *testing.T) {
+func TestStatusUsesTheIntactParts(t *testing.T) {
 	t.Parallel()
 	whole := archivedFolder(t)
 	for pattern, want := range map[string]struct{ status, list, explain string }{
@@ -116,9 +116,9 @@ func TestWhereReadModelsStandIsToldByWhatIsWhole(t *testing.T) {
 	}
 }
 
-// TestEveryCommandSaysWhatItCannotRead has each file of a folder spoiled in turn. A command does
+// TestEveryCommandNamesUnreadableParts has each file of a folder spoiled in turn. A command does
 // without it or ends with exitUnknown; which panics would not even come to an end here.
-func TestEveryCommandSaysWhatItCannotRead(t *testing.T) {
+func TestEveryCommandNamesUnreadableParts(t *testing.T) {
 	t.Parallel()
 	whole := archivedFolder(t)
 	server := start(t, serving(whole)...) // which leaves a log file

@@ -73,7 +73,7 @@ func TestADrillCanBeRunByHand(t *testing.T) {
 	contains(t, ok(t, "events", "show", "lunch-lost", "-d", filepath.Join(report.Folder, "data")), "OrderPlaced", "OrderPaid")
 }
 
-func TestADrillTellsWhatDoesNotHold(t *testing.T) {
+func TestDrillReportsFailedChecks(t *testing.T) {
 	t.Parallel()
 	d, _ := drill.Find("lost-operation")
 	var told strings.Builder

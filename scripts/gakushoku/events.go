@@ -28,7 +28,7 @@ type importCommand struct {
 	File            string `arg:"" help:"JSONL file, one event a line; - is standard input."`
 	SkipBad         bool   `help:"Import the good lines of a file that has bad ones, and keep the bad lines in a file."`
 	BadFile         string `help:"Where --skip-bad keeps the bad lines; FILE.bad if not given. A file that is there is left as it is." placeholder:"FILE"`
-	AllowUnfoldable bool   `help:"Take events all the same that cannot follow those before them, such as a second OrderPlaced."`
+	AllowUnfoldable bool   `help:"Also import events that cannot follow those before them, such as a second OrderPlaced."`
 	JSON            bool   `help:"Print the report as JSON." name:"json"`
 }
 
@@ -99,7 +99,7 @@ func (p *program) importFile(i importing) (eventio.Report, error) {
 			fmt.Fprintf(p.stderr, "%s: the first %s of the file are in; import it again to go on from there.\n", inputName(path), plural(int64(report.Imported), "new event"))
 		}
 	case report.Unfoldable > 0 && i.allowUnfoldable:
-		fmt.Fprintf(p.stderr, "%s: %s cannot be folded: commands on their streams are refused, and read models set them aside.\n", inputName(path), plural(int64(report.Unfoldable), "event"))
+		fmt.Fprintf(p.stderr, "%s: %s cannot be folded: commands on their streams are refused, and read models park them.\n", inputName(path), plural(int64(report.Unfoldable), "event"))
 	case bad.file != nil:
 		fmt.Fprintf(p.stderr, "The bad lines are in %s.\n", bad.path)
 	}

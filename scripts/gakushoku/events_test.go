@@ -49,14 +49,14 @@ func TestImportRefusesAFileWithABadLine(t *testing.T) {
 	}
 }
 
-func TestImportTakesWhatCannotBeFoldedOnlyWhenTold(t *testing.T) {
+func TestImportAcceptsUnfoldableEventsOnlyWithFlag(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	file := put(t, "log.jsonl", `{"eventId":"e1","type":"OrderPaid","occurredAt":"2026-01-24T00:00:00.000Z","payload":{"orderId":"o1"}}`+"\n")
 	call(t, "events", "import", file, "-d", dir).wants(t, exitFailed, file+":1: ", "OrderPaid cannot follow status", "take the 1 event that cannot be folded with --allow-unfoldable")
 	call(t, "events", "import", file, "-d", dir, "--allow-unfoldable").wants(t, exitDone, "1 imported", "1 event cannot be folded")
 	call(t, "events", "import", file, "-d", dir).wants(t, exitDone, "1 already there")
-	call(t, "reproject", "--from", file, "-d", filepath.Join(t.TempDir(), "other")).wants(t, exitDone, "1 stream set aside")
+	call(t, "reproject", "--from", file, "-d", filepath.Join(t.TempDir(), "other")).wants(t, exitDone, "1 stream parked")
 }
 
 func TestImportListsOnlySoManyBadLines(t *testing.T) {
@@ -69,7 +69,7 @@ func TestImportListsOnlySoManyBadLines(t *testing.T) {
 	}
 }
 
-func TestImportThatIsInterruptedSaysHowToGoOn(t *testing.T) {
+func TestInterruptedImportSaysHowToContinue(t *testing.T) {
 	t.Parallel()
 	const events = 60_000
 	var in strings.Builder

@@ -89,7 +89,7 @@ func (p *program) showRow(what string, r *verify.ExplainedRow) {
 		p.printf("        listed under %s at %s\n", plain(r.Bucket), plain(r.Sort))
 	}
 	if r.Parked != nil {
-		p.printf("        set aside %s\n", parkedSince(r.Parked))
+		p.printf("        parked %s\n", parkedSince(r.Parked))
 	}
 	if len(r.Contributions) > 0 {
 		p.printf("        adds to totals: %s\n", contributions(r.Contributions))

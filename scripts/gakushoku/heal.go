@@ -9,7 +9,7 @@ import (
 type healCommand struct {
 	Name   string   `arg:"" help:"The projection, such as orders."`
 	Stream []string `help:"The stream, such as order-o1, or the order's id; may be given again." placeholder:"STREAM" xor:"what" required:""`
-	Parked bool     `help:"All streams that are set aside." xor:"what" required:""`
+	Parked bool     `help:"All parked streams." xor:"what" required:""`
 	JSON   bool     `help:"Print JSON, one stream a line." name:"json"`
 	awsFlag
 }
@@ -17,7 +17,7 @@ type healCommand struct {
 func (healCommand) Help() string {
 	return `Folds the streams from the event store and writes the rows that differ, in every table version that live delivery writes. Safe at any time, and to repeat. A row that holds events which the event store does not have is left alone, and one whose stream is not the same in the event store and in the log. One that is missing is made only where totals do not have its share, which takes a verification of all rows.
 
-Exit code 1 when a stream is set aside (parked) afterwards, or its row was left alone or is missing.
+Exit code 1 when a stream is parked afterwards, or its row was left alone or is missing.
 
 Examples:
 
@@ -57,9 +57,9 @@ func (l *healedList) add(h verify.Healed) error {
 	}
 	if h.Parked != nil {
 		l.apart++
-		outcome = fmt.Sprintf("set aside at version %d (event %s): %s", h.Parked.EventVersion, h.Parked.EventID, plain(h.Parked.Reason))
+		outcome = fmt.Sprintf("parked at version %d (event %s): %s", h.Parked.EventVersion, h.Parked.EventID, plain(h.Parked.Reason))
 		if h.Parked.EventID == "" {
-			outcome = "set aside: " + plain(h.Parked.Reason)
+			outcome = "parked: " + plain(h.Parked.Reason)
 		}
 	}
 	if h.Missing {
@@ -82,7 +82,7 @@ func (l *healedList) add(h verify.Healed) error {
 
 func (l *healedList) end() error {
 	if !l.json {
-		l.printf("%s, %d healed, %d set aside\n", plural(int64(l.streams), "row"), l.mended, l.apart)
+		l.printf("%s, %d healed, %d parked\n", plural(int64(l.streams), "row"), l.mended, l.apart)
 	}
 	if l.disputed > 0 {
 		return fmt.Errorf("%s left alone, since the event store and the log do not have the same events of them: gakushoku events verify --deep (runbook lost-events.md)", plural(int64(l.disputed), "row"))
@@ -94,7 +94,7 @@ func (l *healedList) end() error {
 		return fmt.Errorf("%s missing", plural(int64(l.missing), "row"))
 	}
 	if l.apart > 0 {
-		return fmt.Errorf("%s still set aside", plural(int64(l.apart), "row"))
+		return fmt.Errorf("%s still parked", plural(int64(l.apart), "row"))
 	}
 	return nil
 }

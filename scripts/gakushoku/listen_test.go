@@ -9,12 +9,12 @@ import (
 	"testing"
 )
 
-// taken is an address that somebody else listens on.
+// taken is an address that another program listens on.
 func taken(t *testing.T, addr string) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		t.Skipf("another program has %s, for nobody knows how long", addr)
+		t.Skipf("another program has %s", addr)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -23,7 +23,7 @@ func taken(t *testing.T, addr string) string {
 	return l.Addr().String()
 }
 
-func TestAServerWhoseUsualOpsPortIsTakenSaysWhichItHas(t *testing.T) {
+func TestServerPrintsItsFreeOpsPort(t *testing.T) {
 	t.Parallel()
 	usual := taken(t, defaultOpsAddr)
 	server := start(t, "serve", "-d", filepath.Join(t.TempDir(), "data"), "--addr", "127.0.0.1:0", "--stop-grace", "0s")
@@ -53,7 +53,7 @@ func TestAnOpsAddressThatWasAskedForIsNotReplaced(t *testing.T) {
 	}
 }
 
-// free is an address that nobody listened on a moment ago.
+// free is an address that was free a moment ago.
 func free(t *testing.T) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

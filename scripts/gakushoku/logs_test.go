@@ -107,7 +107,7 @@ func TestLogsAsksCloudWatch(t *testing.T) {
 	contains(t, *query, "/aws/lambda/canteen-command", "/aws/lambda/canteen-reproject", " 1769212800 1769216401 ", "\n| filter message = \"command:failed\"\n", "\n| filter level in [\"warn\",", "\n| limit 50\n")
 }
 
-func TestLogsSaysWhenCloudWatchGivesNoMore(t *testing.T) {
+func TestLogsReportsCloudWatchLimit(t *testing.T) {
 	lines := make([]string, 10_000)
 	for i := range lines {
 		lines[i] = operations[0]

@@ -5,7 +5,7 @@ import (
 )
 
 type parkCommands struct {
-	List parkListCommand `cmd:"" help:"List the streams that are set aside, and why."`
+	List parkListCommand `cmd:"" help:"List the parked streams, and why they are parked."`
 }
 
 type parkListCommand struct {
@@ -15,7 +15,7 @@ type parkListCommand struct {
 }
 
 func (parkListCommand) Help() string {
-	return `A stream is set aside (parked) when one of its events cannot be applied: its row stays as it was before that event, and all other streams go on. Fix the code or the event, then try again with "gakushoku projection heal NAME --parked".
+	return `A stream is parked when one of its events cannot be applied: its row stays as it was before that event, and all other streams go on. Fix the code or the event, then try again with "gakushoku projection heal NAME --parked".
 
 Examples:
 
@@ -61,7 +61,7 @@ func (l *parkedList) add(r verify.ParkedRow) error {
 
 func (l *parkedList) end() error {
 	if l.rows == 0 && !l.json {
-		return l.printf("No stream is set aside.\n")
+		return l.printf("No stream is parked.\n")
 	}
 	return l.table.Flush()
 }

@@ -9,7 +9,7 @@ type projectionCommands struct {
 	Approve  approveCommand  `cmd:"" help:"Answer a rebuild that waits before the switch."`
 	Abandon  abandonCommand  `cmd:"" help:"End a rebuild before its switch, or clear away one that was cut off."`
 	Rollback rollbackCommand `cmd:"" help:"Show readers the version before the last switch again."`
-	Cleanup  cleanupCommand  `cmd:"" help:"Drop the versions that nobody needs any more."`
+	Cleanup  cleanupCommand  `cmd:"" help:"Drop the versions that are no longer needed."`
 	Heal     healCommand     `cmd:"" help:"Fold single streams again and write their rows where they differ."`
-	Park     parkCommands    `cmd:"" help:"Look at the streams that are set aside."`
+	Park     parkCommands    `cmd:"" help:"Look at parked streams."`
 }

@@ -24,7 +24,7 @@ type rebuildCommand struct {
 	DryRun         bool           `help:"Fold and count, but write nothing: events, rows, bytes, time, cost on AWS, and the events that cannot be applied."`
 	Approve        bool           `help:"Wait before the switch until a person approves it."`
 	Soak           *time.Duration `help:"Drop the old version that long after the switch; if not given it is kept until cleanup." placeholder:"DURATION"`
-	AllowParked    *int           `help:"How many streams may be set aside without stopping the rebuild." placeholder:"N"`
+	AllowParked    *int           `help:"How many streams may be parked without stopping the rebuild." placeholder:"N"`
 	MaxConcurrency int            `help:"How many parts are replayed at once." placeholder:"N"`
 	Sample         share          `help:"Verify only this share of the rows, such as 1%." placeholder:"SHARE"`
 	JSON           bool           `help:"Print what was done as JSON." name:"json"`
@@ -192,7 +192,7 @@ func (p *program) healInconsistent(m *verify.ReadModels, name string, asJSON boo
 func (p *program) showRun(r *rebuild.Run, took time.Duration, onAWS string) {
 	switch r.Mode {
 	case rebuild.ModeHeal:
-		p.printf("%s: %s folded again in %s, %d of them set aside\n", r.Projection, plural(int64(r.Heal.Streams), "stream"), versionNames(r.Projection, r.Heal.Versions), r.Heal.Parked)
+		p.printf("%s: %s folded again in %s, %d of them parked\n", r.Projection, plural(int64(r.Heal.Streams), "stream"), versionNames(r.Projection, r.Heal.Versions), r.Heal.Parked)
 	case rebuild.ModeDryRun:
 		p.showDryRun(r, took, onAWS)
 	case rebuild.ModeScratch:
@@ -200,7 +200,7 @@ func (p *program) showRun(r *rebuild.Run, took time.Duration, onAWS string) {
 		if len(r.Dropped) > 0 {
 			replaced = fmt.Sprintf("; %s, which showed a moment before, is dropped for it: there is one at a time", versionNames(r.Projection, r.Dropped))
 		}
-		p.printf("%s: %s in %s, as of %s; nobody is switched to it, \"gakushoku projection cleanup %s\" drops it%s\n",
+		p.printf("%s: %s in %s, as of %s; readers are not switched to it, \"gakushoku projection cleanup %s\" drops it%s\n",
 			r.Projection, plural(r.Replay.Rows, "row"), r.Table(), until(r), r.Projection, replaced)
 	default:
 		p.showFullRun(r, took)

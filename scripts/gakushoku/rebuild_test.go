@@ -34,7 +34,7 @@ func TestRebuildReplacesTheVersionAndRollbackGoesBack(t *testing.T) {
 	contains(t, ok(t, "projection", "status", "-d", dir, "--json"), `"rows": 1`, `"parked": 0`)
 }
 
-// What a rebuild has brought in waits for nobody, though no server has been there.
+// What a rebuild has brought in is up to date without a server.
 func TestStatusKnowsWhatARebuildHasBroughtIn(t *testing.T) {
 	t.Parallel()
 	dir := seeded(t)
@@ -68,7 +68,7 @@ func TestSoakDropsTheOldVersion(t *testing.T) {
 	}
 }
 
-// A soak is no secret, and keeps nobody from anything.
+// A soak is shown, and blocks no other command.
 func TestASoakIsSeenAndLetsOthersWork(t *testing.T) {
 	t.Parallel()
 	dir := seeded(t)
@@ -147,10 +147,10 @@ func TestPartialRepairs(t *testing.T) {
 		contains(t, ok(t, "explain", "orders", "o1", "-d", dir), `"status":"PAID"`, "It is what the events say.")
 	}
 	wrong()
-	contains(t, ok(t, "projection", "rebuild", "orders", "--stream", "o1", "-d", dir), "orders: 1 stream folded again in orders-v1, 0 of them set aside")
+	contains(t, ok(t, "projection", "rebuild", "orders", "--stream", "o1", "-d", dir), "orders: 1 stream folded again in orders-v1, 0 of them parked")
 	repaired()
 	wrong()
-	contains(t, ok(t, "projection", "rebuild", "orders", "--from-event-number", "2", "-d", dir), "2 streams folded again in orders-v1, 1 of them set aside")
+	contains(t, ok(t, "projection", "rebuild", "orders", "--from-event-number", "2", "-d", dir), "2 streams folded again in orders-v1, 1 of them parked")
 	repaired()
 	wrong()
 	contains(t, ok(t, "projection", "rebuild", "orders", "--from-inconsistency", "-d", dir), "order-o1", "different, fixed", "sound now")
@@ -181,13 +181,13 @@ func TestAVersionThatWasFoundWrongIsNeitherGoneBackToNorCleanedUpFor(t *testing.
 func TestUntilShowsAPastMoment(t *testing.T) {
 	t.Parallel()
 	dir := projected(t)
-	contains(t, ok(t, "projection", "rebuild", "orders", "--until", "2026-01-24T00:00:00Z", "-d", dir), "orders: 2 rows in orders-v2, as of 2026-01-24T00:00:00.000Z", "nobody is switched to it")
+	contains(t, ok(t, "projection", "rebuild", "orders", "--until", "2026-01-24T00:00:00Z", "-d", dir), "orders: 2 rows in orders-v2, as of 2026-01-24T00:00:00.000Z", "readers are not switched to it")
 	explained := ok(t, "explain", "orders", "o1", "-d", dir)
 	contains(t, explained, "orders-v2: scratch", `"status":"ORDERED"`, "It is scratch and not kept up to date.", `"status":"PAID"`)
 	call(t, "projection", "verify", "orders", "--version", "2", "-d", dir).wants(t, exitUsage, "orders-v2 is scratch")
 	contains(t, ok(t, "projection", "rebuild", "orders", "--until", "2026-01-24T00:00:00Z", "-d", dir), "2 rows in orders-v3", "orders-v2, which showed a moment before, is dropped for it")
 	for _, first := range []string{"1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z"} {
-		contains(t, ok(t, "projection", "rebuild", "orders", "--until", first, "-d", dir), "orders: 0 rows", "as of "+first[:10], "nobody is switched to it")
+		contains(t, ok(t, "projection", "rebuild", "orders", "--until", first, "-d", dir), "orders: 0 rows", "as of "+first[:10], "readers are not switched to it")
 	}
 	contains(t, ok(t, "projection", "cleanup", "orders", "-d", dir), "dropped orders-v5")
 }
@@ -230,7 +230,7 @@ func TestARebuildWaitsForApproval(t *testing.T) {
 
 // Who waits for the question can tell whether it comes, without reading texts. A server with the
 // folder makes the run wait after Join, so that there is time to ask.
-func TestWhoAsksTooEarlyIsToldToComeAgain(t *testing.T) {
+func TestEarlyApprovalExitsWithNotYet(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		flags []string
@@ -256,7 +256,7 @@ func TestWhoAsksTooEarlyIsToldToComeAgain(t *testing.T) {
 	}
 }
 
-func TestRunsTellWhatBecameOfThem(t *testing.T) {
+func TestRunsListOutcomes(t *testing.T) {
 	t.Parallel()
 	dir := projected(t)
 	if out := ok(t, "projection", "runs", "orders", "--json", "-d", dir); out != "" {
@@ -326,7 +326,7 @@ func TestARebuildThatMakesNoSenseIsRefused(t *testing.T) {
 }
 
 // TestVerifyAfterDamageAndRebuild is the whole way from a complaint to sound totals.
-func TestWrongTotalsAreMendedByARebuild(t *testing.T) {
+func TestRebuildFixesWrongTotals(t *testing.T) {
 	t.Parallel()
 	dir := seeded(t)
 	ok(t, "projection", "rebuild", "orders", "-d", dir)
@@ -337,7 +337,7 @@ func TestWrongTotalsAreMendedByARebuild(t *testing.T) {
 	contains(t, ok(t, "projection", "verify", "orders", "-d", dir), "It is sound.")
 }
 
-func TestARebuildTellsWhatChanges(t *testing.T) {
+func TestRebuildReportsChanges(t *testing.T) {
 	t.Parallel()
 	dir := projected(t)
 	damage(t, dir, "order-o1", unpaid)

@@ -31,7 +31,7 @@ type reprojectCommand struct {
 func (reprojectCommand) Help() string {
 	return `Replays the events of a file into the rows of the orders read model. With --data DIR on the command line the events are imported into that data folder, unless they are there already, and its read model is rebuilt from all that it has.
 
-On a terminal a progress bar is shown; elsewhere reproject:start and reproject:done are logged to standard error as JSON. A stream with an event that cannot be applied, such as the payment of an unknown order, is set aside with a warning; the others go on.
+On a terminal a progress bar is shown; elsewhere reproject:start and reproject:done are logged to standard error as JSON. A stream with an event that cannot be applied, such as the payment of an unknown order, is parked with a warning; the others go on.
 
 Examples:
 
@@ -219,7 +219,7 @@ func setAside(streams int) string {
 	if streams == 0 {
 		return ""
 	}
-	return "; " + plural(int64(streams), "stream") + " set aside (see the warnings)"
+	return "; " + plural(int64(streams), "stream") + " parked (see the warnings)"
 }
 
 // replaceFile writes a file beside path and then renames it to path, so that a half-written file is

@@ -24,7 +24,7 @@ func logLines(t *testing.T, log string) (messages []string, fields []map[string]
 	return messages, fields
 }
 
-func TestReprojectTellsAndShowsAFewRows(t *testing.T) {
+func TestReprojectPrintsSummaryAndFewRows(t *testing.T) {
 	t.Parallel()
 	got := call(t, "reproject", "--from", put(t, "seed.jsonl", seed))
 	got.wants(t, exitDone, "count 2 events, size 1 row", seedRow)
@@ -83,7 +83,7 @@ func TestReprojectWarnsOfAPaymentForAnUnknownOrder(t *testing.T) {
 	t.Parallel()
 	paid := strings.SplitAfter(strings.ReplaceAll(seed, "o1", "o9"), "\n")[1]
 	got := call(t, "reproject", "--from", put(t, "log.jsonl", "\r\n"+strings.ReplaceAll(paid, "e2", "e9")+seed))
-	got.wants(t, exitDone, "1 stream set aside", "reproject:parked", `"stream":"order-o9"`, `"level":"warn"`, seedRow)
+	got.wants(t, exitDone, "1 stream parked", "reproject:parked", `"stream":"order-o9"`, `"level":"warn"`, seedRow)
 }
 
 func TestReprojectStopsAtABadLineUnlessAskedNotTo(t *testing.T) {
@@ -103,7 +103,7 @@ func TestReprojectIntoAFolderWarnsOfWhatCannotBeApplied(t *testing.T) {
 	file, dir := put(t, "seed.jsonl", seed+unknown+"\n"), filepath.Join(t.TempDir(), "data")
 	for range 2 {
 		call(t, "reproject", "--from", file, "--data", dir).wants(t, exitDone,
-			"count 3 events (", "size 1 row of "+dir, "; 1 stream set aside (see the warnings)",
+			"count 3 events (", "size 1 row of "+dir, "; 1 stream parked (see the warnings)",
 			"reproject:parked", "order-nobody at version 1 (event e9)", "it was never placed")
 	}
 }

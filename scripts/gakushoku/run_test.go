@@ -28,7 +28,7 @@ func TestMistakesInWhatIsTypedExitWith2(t *testing.T) {
 		"a level to search that is none":   {"logs", "--level", "loud"},
 		"a number of lines that is none":   {"logs", "--last", "many"},
 		"a negative number of lines":       {"logs", "--last=-1"},
-		"a question that nobody asks":      {"logs", "--question", "why"},
+		"an unknown question":              {"logs", "--question", "why"},
 		"a question about no order":        {"logs", "--question", "order"},
 		"slower than no time":              {"logs", "--slow=0s"},
 		"following until a time":           {"logs", "--follow", "--until", "1h"},
@@ -81,7 +81,7 @@ func TestHelpIsThereForEveryCommand(t *testing.T) {
 	call(t, "demo", "--help").wants(t, exitDone, "Nothing is left behind")
 }
 
-func TestWithoutEventsThereIsNothingToLookAt(t *testing.T) {
+func TestEmptyInputIsReported(t *testing.T) {
 	t.Parallel()
 	empty := t.TempDir()
 	lost := projected(t)
@@ -143,7 +143,7 @@ func TestFailuresExitWith1AndOneLine(t *testing.T) {
 		{"serving a foreign folder", []string{"serve", "-d", foreign, "--addr", "127.0.0.1:0"}, "not a gakushoku data folder"},
 		{"serving at an address that is none", []string{"serve", "-d", data, "--addr", "nowhere"}, "--addr takes HOST:PORT"},
 		{"serving at a port that is none", []string{"serve", "-d", data, "--addr", "127.0.0.1:99999"}, "--addr takes HOST:PORT"},
-		{"serving where somebody else does", []string{"serve", "-d", missing, "--addr", taken.Addr().String()}, "another server is running there"},
+		{"serving on a taken port", []string{"serve", "-d", missing, "--addr", taken.Addr().String()}, "another server is running there"},
 		{"serving at another machine's address", []string{"serve", "-d", data, "--addr", "192.0.2.1:80"}, "this machine has no such address"},
 		{"logs of a folder without", []string{"logs", "-d", data}, "has `gakushoku serve` run"},
 		{"reprojecting a file that is not there", []string{"reproject", "--from", missing}, "no such file"},
@@ -152,7 +152,7 @@ func TestFailuresExitWith1AndOneLine(t *testing.T) {
 		{"reprojecting to a place that is not there", []string{"reproject", "--from", file, "--out", filepath.Join(missing, "x")}, "check the path"},
 		{"reprojecting a bad line", []string{"reproject", "--from", junk}, junk + ":1: byte 1: expected '{', the beginning of an event, found 'j': fix the line, or leave bad lines out with --skip-bad"},
 		{"reprojecting into a foreign folder", []string{"reproject", "--from", file, "--data", foreign}, "not a gakushoku data folder"},
-		{"waiting for nobody", []string{"health", "wait", "127.0.0.1:1", "--timeout", "10ms"}, "is not ready after 10ms"},
+		{"waiting for no server", []string{"health", "wait", "127.0.0.1:1", "--timeout", "10ms"}, "is not ready after 10ms"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -250,7 +250,7 @@ func (b *blockingReader) Read([]byte) (int, error) {
 	return 0, os.ErrClosed
 }
 
-func TestVersionTellsWhatWasBuilt(t *testing.T) {
+func TestVersionPrintsBuild(t *testing.T) {
 	t.Parallel()
 	contains(t, ok(t, "version"), "gakushoku ", "go1.")
 	contains(t, ok(t, "version", "--json"), `"platform"`)

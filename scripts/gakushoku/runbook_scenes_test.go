@@ -36,7 +36,7 @@ var scenes = map[string]func(*shift){
 	"failed-run.md#It is over when":         (*shift).switched,
 	"lost-events.md":                        (*shift).withoutEvents,
 	"paid-but-unpaid.md":                    (*shift).wrongRows,
-	"paid-but-unpaid.md#It is set aside":    (*shift).setAside,
+	"paid-but-unpaid.md#It is parked":       (*shift).setAside,
 }
 
 // The order that a guest asks about, and the operation that paid it.
@@ -181,7 +181,7 @@ func (s *shift) wrongRows() {
 // misfolded is what a bad deployment has left behind that was taken back.
 func (s *shift) misfolded() {
 	s.wrongRows()
-	s.shows = []string{"server:start", "2 problems: 2 different", "2 rows fixed: it is sound now", "No stream is set aside.", "It is sound."}
+	s.shows = []string{"server:start", "2 problems: 2 different", "2 rows fixed: it is sound now", "No stream is parked.", "It is sound."}
 }
 
 // setAside is an event that the code of yesterday could not apply; today's can.
@@ -190,7 +190,7 @@ func (s *shift) setAside() {
 		unpaid(r)
 		r.Version, r.Parked = 1, &projection.Parked{EventID: "e2", EventVersion: 2, Reason: "unknown payment method", Attempts: 1}
 	})
-	s.shows = []string{"unknown payment method", "1 row, 1 healed, 0 set aside"}
+	s.shows = []string{"unknown payment method", "1 row, 1 healed, 0 parked"}
 }
 
 // killed is a rebuild whose process died while it waited for the projectors to know of it.
@@ -214,7 +214,7 @@ func (s *shift) gaveUp() {
 	s.shows = []string{"failed: ", "cannot be folded to their end"}
 }
 
-// waiting is a rebuild that waits for somebody's approval.
+// waiting is a rebuild that waits for its approval.
 func (s *shift) waiting() {
 	run := start(s.t, "projection", "rebuild", "orders", "--approve", "-d", s.dir)
 	run.eventually(s.t, run.err, "reproject:approve")

@@ -80,7 +80,7 @@ func play(t *testing.T, scene string, blocks []runbook.Block) {
 	})
 }
 
-// Whoever is woken by an alarm has its name, and looks for it in the index or on its page.
+// A person woken by an alarm searches for its name in the index or on its page.
 func TestEveryAlarmIsOnItsPageAndInTheIndex(t *testing.T) {
 	t.Parallel()
 	index := read(t, filepath.Join(runbooks, "README.md"))
@@ -104,7 +104,7 @@ func TestEveryAlarmIsOnItsPageAndInTheIndex(t *testing.T) {
 // kindOfProblem is where the code names a kind of problem.
 var kindOfProblem = regexp.MustCompile(`(?m)^\t\w+ +Kind = "(\w+)"`)
 
-// Whoever sees a problem of log or store finds what it means, and what to do.
+// Each problem of log or store is explained, with what to do.
 func TestEveryProblemOfLogAndStoreIsExplained(t *testing.T) {
 	t.Parallel()
 	_, table, _ := strings.Cut(read(t, filepath.Join(runbooks, "failed-run.md")), "\n## What the problems mean\n")

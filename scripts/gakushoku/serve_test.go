@@ -100,7 +100,7 @@ func fetch(t *testing.T, address string) string {
 	return string(body)
 }
 
-func TestHealthWaitTellsWhatIsNotReady(t *testing.T) {
+func TestHealthWaitReportsFailingParts(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -122,13 +122,13 @@ func TestHealthWaitTellsWhatIsNotReady(t *testing.T) {
 	call(t, "health", "wait", server.URL+"/elsewhere", "--timeout", "2s").wants(t, exitFailed, "404 Not Found")
 }
 
-func TestHealthWaitSaysThatNobodyListensYet(t *testing.T) {
+func TestHealthWaitReportsClosedPort(t *testing.T) {
 	t.Parallel()
 	call(t, "health", "wait", "127.0.0.1:1", "--timeout", "2s").
 		wants(t, exitFailed, "waiting for http://127.0.0.1:1/health/ready (not listening yet)\n", "is not ready after 2s: dial tcp")
 }
 
-func TestTheBannerSaysWhetherThereAreMetrics(t *testing.T) {
+func TestBannerMentionsMetrics(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		opsAddr string

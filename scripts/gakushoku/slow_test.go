@@ -67,7 +67,7 @@ func TestSlowFallsBackToLogLines(t *testing.T) {
 	contains(t, ok(t, "slow", "-d", dir), "12.5 ms  12.5 ms  GET /orders/o1", "correlation.id=c1", "Note: no spans were kept")
 }
 
-func TestSlowTellsOfRebuilds(t *testing.T) {
+func TestSlowListsRebuilds(t *testing.T) {
 	t.Parallel()
 	dir := seeded(t)
 	ok(t, "projection", "rebuild", "orders", "-d", dir)

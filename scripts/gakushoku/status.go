@@ -60,7 +60,7 @@ type statusCommand struct {
 }
 
 func (statusCommand) Help() string {
-	return `Shows the table versions of each projection, its rows, the streams that are set aside (parked), how far the projector is behind the newest event, and the step that a rebuild is at, also when it has switched readers and soaks. What the events or the log would tell is left out, and said, when they cannot be read.
+	return `Shows the table versions of each projection, its rows, the streams that are parked, how far the projector is behind the newest event, and the step that a rebuild is at, also when it has switched readers and soaks. What the events or the log would tell is left out, and said, when they cannot be read.
 
 Exit code: 0; 1 the parts of the data folder do not belong together; 2 the events or the control records cannot be read.
 

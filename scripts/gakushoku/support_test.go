@@ -32,7 +32,7 @@ func skipWhenShort(t *testing.T) {
 // until no projector can be left that knows only the old pointer.
 const atOnce = "8"
 
-// TestMain keeps the settings of whoever runs the tests out of them.
+// TestMain keeps the environment of the person who runs the tests out of them.
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()

@@ -45,7 +45,7 @@ type cleanupCommand struct {
 }
 
 func (cleanupCommand) Help() string {
-	return `Drops the previous versions, to which one could roll back, and those that show a past moment. A version that is being built stays. A rebuild that soaks ends then: it has nothing more to wait for. It waits until nobody can read them any more: a second, and ten on AWS unless the stack was deployed with another PointerTtl.
+	return `Drops the previous versions, to which one could roll back, and those that show a past moment. A version that is being built stays. A rebuild that soaks ends then: it has nothing more to wait for. It waits until no reader can see them any more: a second, and ten on AWS unless the stack was deployed with another PointerTtl.
 
 Example:
 

@@ -38,7 +38,7 @@ func TestTopShowsWhatARunningServerDoes(t *testing.T) {
 	}
 }
 
-func TestTopSaysThatThereIsNoServer(t *testing.T) {
+func TestTopReportsMissingServer(t *testing.T) {
 	t.Parallel()
 	nobody := httptest.NewServer(http.NotFoundHandler())
 	none := filepath.Join(t.TempDir(), "none")
@@ -49,7 +49,7 @@ func TestTopSaysThatThereIsNoServer(t *testing.T) {
 	call(t, "top", "-d", none, "--interval", "1ms").wants(t, exitUsage, "--interval")
 }
 
-// Whoever has the data folder need not know where its server is.
+// With the data folder at hand, the address of its server is not needed.
 func TestTopFindsTheServerOfItsFolder(t *testing.T) {
 	t.Parallel()
 	dir, _, ops := openedWithOps(t)
@@ -57,7 +57,7 @@ func TestTopFindsTheServerOfItsFolder(t *testing.T) {
 }
 
 // The metrics of this server go elsewhere, as the environment says.
-func TestTopSaysThatTheMetricsGoElsewhere(t *testing.T) {
+func TestTopReportsMetricsElsewhere(t *testing.T) {
 	t.Setenv("OTEL_METRICS_EXPORTER", "none")
 	dir, _, ops := openedWithOps(t)
 	got := call(t, "top", "-d", dir, "--url", ops, "--once")
@@ -70,7 +70,7 @@ func TestTopSaysThatTheMetricsGoElsewhere(t *testing.T) {
 // metricsExporter is where a page shows how to send metrics.
 var metricsExporter = regexp.MustCompile("OTEL_METRICS_EXPORTER=([a-z,]+)")
 
-// Whoever starts a server as a page shows must not be left without top, which other pages open with.
+// A server that is started as a page shows works with top, with which other pages begin.
 func TestEveryCombinationThatIsShownLeavesTopSomethingToRead(t *testing.T) {
 	t.Parallel()
 	texts := map[string]string{"README.md": read(t, "../../README.md"), "serve --help": ok(t, "serve", "--help"), "runbooks/README.md": read(t, "../../infra/runbooks/README.md")}
@@ -206,7 +206,7 @@ func TestAPageIsNoLongerThanItsWindow(t *testing.T) {
 }
 
 // The first command of many runbooks: it is not to fail because the folder has lost its events.
-func TestTopShowsAServerWhoseFolderCannotBeUsed(t *testing.T) {
+func TestTopWorksWithUnusableFolder(t *testing.T) {
 	t.Parallel()
 	dir := seeded(t)
 	if err := os.Remove(filepath.Join(dir, "events.db")); err != nil {

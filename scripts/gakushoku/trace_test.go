@@ -80,7 +80,7 @@ func awaitLog(t *testing.T, dir string, operations ...string) {
 	t.Fatalf("the log does not say how all of %s ended", strings.Join(operations, ", "))
 }
 
-func TestTraceTellsTheStoryOfAnOperation(t *testing.T) {
+func TestTraceShowsOperation(t *testing.T) {
 	t.Parallel()
 	dir, url := opened(t)
 	post(t, "place", url+"/orders", `{"orderId":"o1","total":780}`)
@@ -114,7 +114,7 @@ func TestTraceTellsTheStoryOfAnOperation(t *testing.T) {
 	contains(t, ok(t, "trace", "--order", "o1", "-d", dir), "OrderPlaced (version 1)")
 }
 
-func TestTraceSaysWhatIsWrongWithItsArguments(t *testing.T) {
+func TestTraceRefusesBadArguments(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
 		"": "either", "c1 --order o1": "either", "c1 --limit 0": "--limit", "c1 --trace-url http://x": "has no {traceId}",
@@ -153,10 +153,10 @@ TIME                      AFTER   KIND          WHAT                 OUTCOME
 2026-01-24T00:00:00.000Z          request       POST /orders/o1/pay  500 after 3.0 ms, bug, a�[31m
 2026-01-24T00:00:00.001Z   +1 ms  command       PayOrder             has not ended
 2026-01-24T00:00:00.001Z   +1 ms  event         OrderPaid            order-o1 version 2, number 12, by till, eventId e2
-                                    read model  orders-v1            SET ASIDE since 2026-01-24T00:00:01.000Z, 1 attempt, at version 2 (event e2): no
+                                    read model  orders-v1            PARKED since 2026-01-24T00:00:01.000Z, 1 attempt, at version 2 (event e2): no
                                     read model  meals-v3             NOT APPLIED: it has no row
 2026-01-24T00:00:00.002Z   +2 ms  event         OrderReady           order-o1 version 3, not in the log yet, eventId e3
-                                    read model  orders-v1            NOT APPLIED, waits behind what is set aside since 2026-01-24T00:00:01.000Z, 1 attempt, at version 2 (event e2): no
+                                    read model  orders-v1            NOT APPLIED, waits behind what is parked since 2026-01-24T00:00:01.000Z, 1 attempt, at version 2 (event e2): no
                                     read model  meals-v3             applied, its row is at version 3
 2026-01-24T00:00:01.000Z     +1s  log           projection:gap       INFO stream=order-o1 version=3
 2026-01-24T00:35:02.435Z  +35m2s  command       PayOrder             OK after 1.5s, repeated: nothing was appended, order-o1 version 2

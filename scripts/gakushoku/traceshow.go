@@ -128,9 +128,9 @@ func projectedText(p *timeline.Projected) string {
 	}
 	switch p.State {
 	case timeline.StateParked:
-		return "SET ASIDE " + parkedSince(p.Parked)
+		return "PARKED " + parkedSince(p.Parked)
 	case timeline.StateBlocked:
-		return "NOT APPLIED, waits behind what is set aside " + parkedSince(p.Parked)
+		return "NOT APPLIED, waits behind what is parked " + parkedSince(p.Parked)
 	case timeline.StateBehind:
 		return "NOT APPLIED: " + row
 	}

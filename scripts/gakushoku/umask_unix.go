@@ -4,6 +4,6 @@ package main
 
 import "syscall"
 
-// keepToUser lets every file and folder that this process makes be its user's alone, whoever makes
-// it: SQLite, the writer of logs, an export. Orders name people.
+// keepToUser keeps every file and folder that this process creates private to its user, whether SQLite,
+// the log writer or an export creates it. Orders name people.
 func keepToUser() { syscall.Umask(0o077) }

@@ -19,7 +19,7 @@ type verifyCommand struct {
 }
 
 func (verifyCommand) Help() string {
-	return `Folds every stream from the event store and compares the result with its row, field by field, and the totals with the sum of all folds. The server may go on: rows that are only a little behind are looked at again. What is found is classed as stale (behind), missing, extra (no such stream, in the log neither), different, ahead or broken (the event store has lost events; such rows are left alone), or disputed (the event store and the log do not have the same events of the stream, so nobody knows which is right; such rows are left alone). A row that is missing though totals have its share was removed: --fix leaves it, since it would count twice; a rebuild has both right.
+	return `Folds every stream from the event store and compares the result with its row, field by field, and the totals with the sum of all folds. The server may go on: rows that are only a little behind are looked at again. What is found is classed as stale (behind), missing, extra (no such stream, in the log neither), different, ahead or broken (the event store has lost events; such rows are left alone), or disputed (the event store and the log do not have the same events of the stream, so it is unknown which is right; such rows are left alone). A row that is missing though totals have its share was removed: --fix leaves it, since it would count twice; a rebuild has both right.
 
 Exit code: 0 the read model is sound, or is after --fix; 1 it is not; 2 it could not be told.
 
@@ -69,7 +69,7 @@ func (p *program) showVerified(name string, v *verify.Verified, took time.Durati
 	p.printf("%s (%s, revision %d%s): %s of %s, %s and %s compared in %s\n", v.Table, v.Version.State, v.Version.Revision, sample,
 		plural(v.Rows, "row"), plural(v.Streams, "stream"), plural(v.Events, "event"), plural(int64(v.Checked), "total"), took.Round(time.Millisecond))
 	if v.Parked > 0 {
-		p.printf("%s set aside, as the events say: gakushoku projection park list %s\n", plural(v.Parked, "stream"), name)
+		p.printf("%s parked, as the events say: gakushoku projection park list %s\n", plural(v.Parked, "stream"), name)
 	}
 	if v.Found() > 0 {
 		p.showProblems(&v.Report)

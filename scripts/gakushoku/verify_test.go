@@ -27,7 +27,7 @@ func projected(t *testing.T) string {
 	dir := filepath.Join(t.TempDir(), "data")
 	ok(t, "events", "import", "--allow-unfoldable", put(t, "seed.jsonl", seed+poison), "--data", dir)
 	call(t, "projection", "heal", "orders", "--stream", "o1", "--stream", "order-bad", "-d", dir).
-		wants(t, exitFailed, "order-o1 in orders-v1: healed, version 0 to 2", "order-bad in orders-v1: set aside at version 2 (event p2)", "2 rows, 2 healed, 1 set aside")
+		wants(t, exitFailed, "order-o1 in orders-v1: healed, version 0 to 2", "order-bad in orders-v1: parked at version 2 (event p2)", "2 rows, 2 healed, 1 parked")
 	folder, err := embedded.OpenFolder(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func unpaid(r *projection.Record) {
 func TestVerifyJudgesAReadModel(t *testing.T) {
 	t.Parallel()
 	dir := projected(t)
-	contains(t, ok(t, "projection", "verify", "orders", "-d", dir), "orders-v1 (active, revision 1): 2 rows of 2 streams, 4 events and 3 totals compared", "1 stream set aside, as the events say", "It is sound.")
+	contains(t, ok(t, "projection", "verify", "orders", "-d", dir), "orders-v1 (active, revision 1): 2 rows of 2 streams, 4 events and 3 totals compared", "1 stream parked, as the events say", "It is sound.")
 	contains(t, ok(t, "projection", "verify", "orders", "-d", dir, "--sample", "100%"), "2 rows", "3 totals")
 	contains(t, ok(t, "projection", "verify", "orders", "-d", dir, "--sample", "0.5"), "a sample of 50 %", "0 totals")
 	contains(t, ok(t, "projection", "verify", "orders", "-d", dir, "--sample", "0.000001"), "a sample of 0.0001 %", "1 row of 1 stream")
@@ -107,7 +107,7 @@ func TestVerifyJudgesAReadModel(t *testing.T) {
 	ok(t, "projection", "verify", "orders", "--version", "1", "-d", dir)
 }
 
-func TestVerifyTellsOfWrongTotals(t *testing.T) {
+func TestVerifyReportsWrongTotals(t *testing.T) {
 	t.Parallel()
 	dir := projected(t)
 	damage(t, dir, "order-o1", func(*projection.Record) {}, model.Contribution{Key: "2026-01-24", Field: readmodel.FieldPaid, Amount: 3})
@@ -149,7 +149,7 @@ func TestVerifyReportsAsJSON(t *testing.T) {
 	}
 }
 
-func TestVerifyThatCannotTellExitsWith2(t *testing.T) {
+func TestUndecidedVerifyExitsWith2(t *testing.T) {
 	t.Parallel()
 	missing := filepath.Join(t.TempDir(), "missing")
 	call(t, "projection", "verify", "orders", "-d", missing).wants(t, exitUnknown, "gakushoku: could not tell: there is no data folder")
@@ -175,7 +175,7 @@ func TestExplainShowsEverythingBehindARow(t *testing.T) {
 		contains(t, ok(t, "explain", "orders", key, "-d", dir), "order-o1 in orders: 2 events", "OrderPlaced", "e2", "c2", "orders-v1: active, folded by revision 1 of the code",
 			"row   version 2", `"status":"PAID"`, "listed under 2026-01-24", "2026-01-24 orders +1, 2026-01-24 paid +1, 2026-01-24 revenue.UNKNOWN +780", "It is what the events say.")
 	}
-	contains(t, ok(t, "explain", "orders", "bad", "-d", dir), "set aside since", "1 attempt, at version 2 (event p2): order bad was placed before", "It is what the events say.")
+	contains(t, ok(t, "explain", "orders", "bad", "-d", dir), "parked since", "1 attempt, at version 2 (event p2): order bad was placed before", "It is what the events say.")
 	damage(t, dir, "order-o1", unpaid)
 	contains(t, ok(t, "explain", "orders", "o1", "-d", dir), `It is different: status is "ORDERED", should be "PAID"`, "fold  version 2")
 	var explained struct {
@@ -195,14 +195,14 @@ func TestExplainShowsEverythingBehindARow(t *testing.T) {
 	call(t, "explain", "orders", "nobody", "-d", dir).wants(t, exitFailed, "explaining nobody of orders: there are no events and there is no row of it")
 }
 
-func TestExplainTellsARowThatIsBehind(t *testing.T) {
+func TestExplainMarksRowBehind(t *testing.T) {
 	t.Parallel()
 	dir := projected(t)
 	late := `{"eventId":"e3","type":"OrderReady","occurredAt":"2026-01-24T00:00:02.000Z","correlationId":"c3","payload":{"orderId":"o1"},"stream":"order-o1","version":3}` + "\n"
 	callWith(t, late, false, "events", "import", "-", "--allow-unfoldable", "-d", dir).wants(t, exitDone)
 	contains(t, ok(t, "explain", "orders", "o1", "-d", dir), "It is behind the stream", "fold  version 3", `"status":"READY"`)
 	call(t, "projection", "verify", "orders", "-d", dir).wants(t, exitFailed, "1 stale", "e3", "c3")
-	call(t, "projection", "heal", "orders", "--stream", "o1", "-d", dir).wants(t, exitDone, "version 2 to 3", "1 row, 1 healed, 0 set aside")
+	call(t, "projection", "heal", "orders", "--stream", "o1", "-d", dir).wants(t, exitDone, "version 2 to 3", "1 row, 1 healed, 0 parked")
 }
 
 func TestParkedStreamsAreListedAndTriedAgain(t *testing.T) {
@@ -210,21 +210,21 @@ func TestParkedStreamsAreListedAndTriedAgain(t *testing.T) {
 	dir := projected(t)
 	contains(t, ok(t, "projection", "park", "list", "-d", dir), "orders-v1", "order-bad", "p2", "order bad was placed before")
 	contains(t, ok(t, "projection", "park", "list", "orders", "--json", "-d", dir), `{"table":"orders-v1","stream":"order-bad","version":1,"eventId":"p2","eventVersion":2,`)
-	call(t, "projection", "heal", "orders", "--parked", "-d", dir).wants(t, exitFailed, "order-bad in orders-v1: set aside", "gakushoku: 1 row still set aside")
+	call(t, "projection", "heal", "orders", "--parked", "-d", dir).wants(t, exitFailed, "order-bad in orders-v1: parked", "gakushoku: 1 row still parked")
 	contains(t, ok(t, "projection", "park", "list", "-d", dir), "  2  ") // attempts
 	call(t, "projection", "heal", "orders", "--parked", "--json", "-d", dir).wants(t, exitFailed, `"changed":false`, `"eventId":"p2"`)
 	damage(t, dir, "order-bad", func(r *projection.Record) { *r = projection.Record{Stream: r.Stream, Writes: r.Writes} })
-	contains(t, ok(t, "projection", "park", "list", "-d", dir), "No stream is set aside.")
+	contains(t, ok(t, "projection", "park", "list", "-d", dir), "No stream is parked.")
 }
 
-// A row that cannot be read is only set aside: nothing of it is mended, and there is no event.
-func TestHealSaysOfARowThatCannotBeReadWhatItDid(t *testing.T) {
+// A row that cannot be read is only parked: nothing of it is mended, and there is no event.
+func TestHealReportsUnreadableRow(t *testing.T) {
 	t.Parallel()
 	dir := projected(t)
 	damage(t, dir, "order-o1", func(r *projection.Record) { r.Data = []byte("{oops") })
 	for _, text := range []string{"first", "again"} {
 		got := call(t, "projection", "heal", "orders", "--stream", "o1", "-d", dir)
-		got.wants(t, exitFailed, "order-o1 in orders-v1: set aside: the stored row of order-o1 cannot be read", "rebuild the projection", "1 row, 0 healed, 1 set aside")
+		got.wants(t, exitFailed, "order-o1 in orders-v1: parked: the stored row of order-o1 cannot be read", "rebuild the projection", "1 row, 0 healed, 1 parked")
 		if strings.Contains(got.out, "event )") {
 			t.Errorf("%s: %s", text, got.out)
 		}

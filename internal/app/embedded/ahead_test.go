@@ -58,7 +58,7 @@ func rows(t *testing.T, f *Folder, version int) int {
 	return len(records)
 }
 
-func TestTheProjectorGoesOnWhereARebuildHasEnded(t *testing.T) {
+func TestProjectorContinuesAfterRebuild(t *testing.T) {
 	t.Parallel()
 	const orders = 30
 	f := rebuiltImport(t, orders)
@@ -88,7 +88,7 @@ func TestTheProjectorGoesOnWhereARebuildHasEnded(t *testing.T) {
 }
 
 // A version that readers are switched back to before it has everything is not called up to date.
-func TestAVersionThatIsLateIsNotCalledUpToDate(t *testing.T) {
+func TestLateVersionIsNotReportedUpToDate(t *testing.T) {
 	t.Parallel()
 	const orders = 10
 	f := rebuiltImport(t, orders)

@@ -131,7 +131,7 @@ func TestSeveralProcessesArchiveOneFolder(t *testing.T) {
 	wantArchived(t, server)
 }
 
-func TestAServerArchivesWhatItIsTold(t *testing.T) {
+func TestServerArchivesAppendedEvents(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	ctx, stop := context.WithCancel(t.Context())
@@ -187,7 +187,7 @@ func logHealth(t *testing.T, f *Folder, later time.Duration) health.Part {
 	return health.Part{}
 }
 
-func TestHealthNoticesThatTheArchiverHasDied(t *testing.T) {
+func TestHealthDetectsDeadArchiver(t *testing.T) {
 	t.Parallel()
 	f := openFolder(t)
 	if part := logHealth(t, f, time.Hour); part.Status != health.OK {
@@ -227,7 +227,7 @@ func TestHealthNoticesThatTheArchiverHasDied(t *testing.T) {
 	}
 }
 
-func TestAnArchiverThatWorksOffAnImportIsWell(t *testing.T) {
+func TestArchiverBusyWithImportIsHealthy(t *testing.T) {
 	t.Parallel()
 	f := openFolder(t)
 	place(t, f, 10)
@@ -251,7 +251,7 @@ func TestAnArchiverThatWorksOffAnImportIsWell(t *testing.T) {
 	}
 }
 
-func TestADiskThatFailsIsToldAndThenTheArchiverGoesOn(t *testing.T) {
+func TestArchiverReportsFailingDiskAndRecovers(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	f := openFolderAt(t, dir)

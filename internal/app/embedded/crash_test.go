@@ -238,7 +238,7 @@ func TestServeStopsOnSIGTERM(t *testing.T) {
 	}
 }
 
-func TestServeSaysWhatIsWrong(t *testing.T) {
+func TestServeExplainsFailures(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	url, process := startServer(t, dir)

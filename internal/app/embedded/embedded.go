@@ -29,7 +29,7 @@ type ServeOptions struct {
 	Dir   string            // the data folder
 	Addr  string            // where to listen, such as 127.0.0.1:8080
 	Level zerolog.Level     // of the log
-	Keys  map[string]string // API key -> name of the caller; whoever brings none is anonymous
+	Keys  map[string]string // API key -> name of the caller; callers without a key are anonymous
 	Log   io.Writer         // gets the log lines too, besides the log file; nil for none
 	Out   io.Writer         // of the exporter console; nil is standard output
 

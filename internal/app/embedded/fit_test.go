@@ -67,7 +67,7 @@ func change(t *testing.T, path, statement string) {
 	}
 }
 
-func TestOlderLogGoesOnWhereItEnds(t *testing.T) {
+func TestOlderLogContinuesAtItsEnd(t *testing.T) {
 	t.Parallel()
 	for name, forget := range map[string]bool{"as it was": false, "with control records made anew": true} {
 		t.Run(name, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestOlderLogGoesOnWhereItEnds(t *testing.T) {
 	}
 }
 
-func TestOlderEventsUnderANewerLogAreTold(t *testing.T) {
+func TestOlderEventsUnderNewerLogAreDetected(t *testing.T) {
 	t.Parallel()
 	for name, parts := range map[string][]string{
 		"with their control records":  {"events.db", "control.db", "readmodels"},
@@ -139,7 +139,7 @@ func TestOlderEventsUnderANewerLogAreTold(t *testing.T) {
 	}
 }
 
-func TestLostObjectsAreMadeAgainFromTheStore(t *testing.T) {
+func TestLostObjectsAreRestoredFromStore(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		lose func(t *testing.T, f *Folder, object string)
@@ -203,7 +203,7 @@ func TestLostObjectsAreMadeAgainFromTheStore(t *testing.T) {
 	}
 }
 
-func TestWhoeverNeedsOnlyTheLogOpensNoMore(t *testing.T) {
+func TestLogCanBeUsedWithoutOtherParts(t *testing.T) {
 	t.Parallel()
 	for _, damaged := range []string{"events.db", "control.db"} {
 		t.Run(damaged, func(t *testing.T) {
@@ -255,7 +255,7 @@ func withPartOfAnother(t *testing.T, part string) *Folder {
 	return f
 }
 
-func TestPartOfAnotherFolderIsTold(t *testing.T) {
+func TestPartOfAnotherFolderIsDetected(t *testing.T) {
 	t.Parallel()
 	for _, part := range []string{"events.db", "control.db", "log.db", "log"} {
 		t.Run(part, func(t *testing.T) {
@@ -272,7 +272,7 @@ func TestPartOfAnotherFolderIsTold(t *testing.T) {
 	}
 }
 
-func TestFolderFromBeforeIdsIsTakenInOnce(t *testing.T) {
+func TestFolderWithoutIdsGetsThemOnce(t *testing.T) {
 	t.Parallel()
 	f := openFolder(t)
 	place(t, f, 3)
@@ -300,7 +300,7 @@ func TestFolderFromBeforeIdsIsTakenInOnce(t *testing.T) {
 	}
 }
 
-func TestEventsCopiedAloneWhileServedAreTold(t *testing.T) {
+func TestEventsCopiedWithoutWALAreDetected(t *testing.T) {
 	t.Parallel()
 	f := openFolder(t)
 	place(t, f, 3)

@@ -12,7 +12,7 @@ import (
 	"gakushoku/internal/operate/health"
 )
 
-func TestOlderTableIsToldAndMended(t *testing.T) {
+func TestOlderTableIsDetectedAndFixed(t *testing.T) {
 	t.Parallel()
 	f := aged(t, "readmodels")
 	if err := f.CheckRows(t.Context()); !errors.Is(err, ErrRowsBehind) {
@@ -32,7 +32,7 @@ func TestOlderTableIsToldAndMended(t *testing.T) {
 	}
 }
 
-func TestNewerTableIsTold(t *testing.T) {
+func TestNewerTableIsDetected(t *testing.T) {
 	t.Parallel()
 	f := aged(t, "events.db", "control.db", "log.db", "log")
 	if err := f.CheckRows(t.Context()); !errors.Is(err, ErrRowsAhead) {

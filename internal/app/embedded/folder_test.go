@@ -126,7 +126,7 @@ func tree(t *testing.T, dir string) string {
 	return strings.Join(names, "\n")
 }
 
-func TestFolderWithoutItsMarkerAndAnotherPartSaysWhatIsMissing(t *testing.T) {
+func TestFolderWithoutMarkerAndPartNamesTheMissing(t *testing.T) {
 	t.Parallel()
 	f := openFolder(t)
 	without(t, f, markerFile, "log.db")
@@ -135,7 +135,7 @@ func TestFolderWithoutItsMarkerAndAnotherPartSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-func TestWhoeverOnlyLooksMakesNoFolder(t *testing.T) {
+func TestReadingCreatesNoFolder(t *testing.T) {
 	t.Parallel()
 	empty := t.TempDir()
 	for _, dir := range []string{empty, filepath.Join(empty, "missing")} {
@@ -183,7 +183,7 @@ func TestTheLogOutlivesEverythingElse(t *testing.T) {
 	}
 }
 
-func TestHealthSeesThatTheEventsWereRemovedOrReplaced(t *testing.T) {
+func TestHealthDetectsReplacedEvents(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("an open file cannot be removed there")
@@ -237,7 +237,7 @@ func settled(t *testing.T, f *Folder) {
 	}
 }
 
-func TestAnOlderEventStoreIsNeverGoneOnWith(t *testing.T) {
+func TestOlderEventStoreIsRefused(t *testing.T) {
 	t.Parallel()
 	// Fewer events than were read, just as many, and more: the numbers have overtaken.
 	for _, more := range []int{0, 2, 4, 9} {
@@ -276,7 +276,7 @@ func TestAnOlderEventStoreIsNeverGoneOnWith(t *testing.T) {
 	}
 }
 
-func TestCheckpointsFromBeforeIdsAreGoneOnWith(t *testing.T) {
+func TestCheckpointsWithoutIdsAreContinued(t *testing.T) {
 	t.Parallel()
 	f := openFolder(t)
 	place(t, f, 4)
@@ -349,8 +349,8 @@ func TestAVerificationOfAStoreThatHasLostEventsAppendsNothing(t *testing.T) {
 	}
 }
 
-// A row is all that is left of a stream that the event store has lost, but for the log. Nobody empties
-// it to fit the store. One of a stream that nobody ever heard of is emptied.
+// A row is all that is left of a stream that the event store has lost, but for the log. It is not emptied
+// to fit the store. A row of a stream that never existed is emptied.
 func TestARowOfAStreamThatWasLostIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	f := openFolder(t)

@@ -23,7 +23,7 @@ type identified interface {
 func mendMarker(ctx context.Context, dir string) (mended bool, err error) {
 	about, err := os.Stat(eventsFile(dir))
 	if err != nil {
-		return false, nil // which is told by whoever opens it
+		return false, nil // opening it reports the error
 	}
 	if err := checkOwner(dir, about, os.Geteuid()); err != nil {
 		return false, err
@@ -90,7 +90,7 @@ func (f *Folder) whileMarked(p health.Probe) health.Probe {
 			return "", errors.Join(health.Problemf("%s cannot be read: restore it from a backup of this folder", markerFile), err)
 		}
 		if !found {
-			return "", health.Problemf("%s was removed while it is served: start the server again, which makes it anew of what the other files say", markerFile)
+			return "", health.Problemf("%s was removed while it is served: start the server again, which restores it from the other files", markerFile)
 		}
 		id, err := f.Events.Belong(ctx, "")
 		if err == nil && m.Folder != id {

@@ -9,7 +9,7 @@ import (
 	"gakushoku/internal/operate/health"
 )
 
-func TestLostMarkerIsToldAndMadeAnewOfWhatAllPartsSay(t *testing.T) {
+func TestLostMarkerIsReportedAndRestored(t *testing.T) {
 	t.Parallel()
 	f := openFolder(t)
 	place(t, f, 2)
@@ -34,7 +34,7 @@ func TestLostMarkerIsToldAndMadeAnewOfWhatAllPartsSay(t *testing.T) {
 	}
 }
 
-func TestLostMarkerIsNotMadeOfPartsThatDisagree(t *testing.T) {
+func TestMarkerIsNotRestoredFromDisagreeingParts(t *testing.T) {
 	t.Parallel()
 	for _, part := range []string{"events.db", "control.db", "log.db", "log"} {
 		t.Run(part, func(t *testing.T) {

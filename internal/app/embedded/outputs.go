@@ -34,7 +34,7 @@ const (
 // console exporter. Each may block or fail without delaying the server.
 type outputs struct {
 	log, console *sink.Sink
-	also         *sink.Sink // nil for nobody
+	also         *sink.Sink // nil for none
 	logFile      io.Closer
 	spanFile     io.Closer
 	spans        io.Writer
@@ -116,7 +116,7 @@ func (o *outputs) close() error {
 		}
 	})
 	closing.Go(func() { errs[1] = closeWithin(ctx, o.spanFile) })
-	closing.Go(func() { o.console.Close(ctx) }) //nolint:errcheck // nobody reads it
+	closing.Go(func() { o.console.Close(ctx) }) //nolint:errcheck // a console that fails has no other reader
 	if o.also != nil {
 		closing.Go(func() { o.also.Close(ctx) }) //nolint:errcheck // likewise
 	}

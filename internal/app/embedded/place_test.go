@@ -203,7 +203,7 @@ func TestSecondServerIsKeptOutWhateverIsRemovedOrRenamed(t *testing.T) {
 	}
 }
 
-func TestAServerListensWhereItIsAskedToAndSaysSo(t *testing.T) {
+func TestServerListensAndReportsItsAddress(t *testing.T) {
 	t.Parallel()
 	s, err := OpenServer(t.Context(), ServeOptions{Dir: filepath.Join(t.TempDir(), "data"), Addr: "0.0.0.0:0", OpsAddr: "127.0.0.1:0"})
 	if err != nil {
@@ -219,6 +219,6 @@ func TestAServerListensWhereItIsAskedToAndSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := OpsURL(s.options.Dir); got != "" {
-		t.Errorf("nobody serves it: %s", got)
+		t.Errorf("no server has it: %s", got)
 	}
 }

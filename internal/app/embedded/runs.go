@@ -64,7 +64,7 @@ func beginRun(ctx context.Context, dir, projection, runID string) (over func(), 
 	}
 	return func() {
 		file.Close()      //nolint:errcheck // nothing was written
-		os.Remove(path)   //nolint:errcheck // it would only say that nobody works on the run
+		os.Remove(path)   //nolint:errcheck // it would only show that no process works on the run
 		os.Remove(folder) //nolint:errcheck // it stays when the run has left something
 	}, nil
 }

@@ -25,7 +25,7 @@ const longAgo = `{"eventId":"e1","type":"OrderPlaced","occurredAt":"2020-01-24T0
 {"eventId":"e2","type":"OrderPaid","occurredAt":"2020-01-24T00:00:01.000Z","correlationId":"c2","payload":{"orderId":"o1","paidAt":"2020-01-24T00:00:01.000Z"}}
 `
 
-func TestLagCountsFromWhenAnEventWasAppended(t *testing.T) {
+func TestLagCountsFromAppend(t *testing.T) {
 	t.Parallel()
 	f, started := openFolder(t), time.Now()
 	if _, err := eventio.Import(t.Context(), strings.NewReader(longAgo), f.Events, eventio.Options{}); err != nil {

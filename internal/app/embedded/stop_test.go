@@ -87,7 +87,7 @@ func (a *acknowledged) regular(url, name string) error {
 	}
 }
 
-func TestAStopUnderLoadBreaksNoConnectionAndLeavesNothingBehind(t *testing.T) {
+func TestStopUnderLoadBreaksNoConnection(t *testing.T) {
 	t.Parallel()
 	dir, hurry := filepath.Join(t.TempDir(), "data"), make(chan struct{})
 	s := serve(t, embedded.ServeOptions{Dir: dir, Grace: time.Hour, Hurry: hurry, Drain: time.Hour})
@@ -129,8 +129,8 @@ func TestAStopUnderLoadBreaksNoConnectionAndLeavesNothingBehind(t *testing.T) {
 	checkFolder(t, dir, acks.versions)
 }
 
-// A client that never ends its request does not keep the server from stopping, nor do outputs that nobody reads.
-func TestNobodyKeepsAServerFromStopping(t *testing.T) {
+// A client that never ends its request does not keep the server from stopping, nor do outputs without a reader.
+func TestServerStopsDespiteSlowClients(t *testing.T) {
 	t.Parallel()
 	blocked := blocking(t.Context().Done())
 	s := serve(t, embedded.ServeOptions{Dir: filepath.Join(t.TempDir(), "data"), Log: blocked, Out: blocked})
@@ -150,7 +150,7 @@ func TestNobodyKeepsAServerFromStopping(t *testing.T) {
 	}
 }
 
-// blocking is a pipe that nobody reads.
+// blocking is a pipe without a reader.
 type blocking <-chan struct{}
 
 func (b blocking) Write(p []byte) (int, error) {

@@ -14,8 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
-// TestThePointersTimeIsReadFromTheStack asks a service that answers as CloudFormation does.
-func TestThePointersTimeIsReadFromTheStack(t *testing.T) {
+// TestPointerTTLIsReadFromStack asks a service that answers as CloudFormation does.
+func TestPointerTTLIsReadFromStack(t *testing.T) {
 	t.Parallel()
 	parameter := "PointerTtl"
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -197,7 +197,7 @@ func TestARebuildIsFollowedToItsEnd(t *testing.T) {
 	}
 }
 
-func TestAFailedRunSaysWhy(t *testing.T) {
+func TestFailedRunHasReason(t *testing.T) {
 	t.Parallel()
 	s, m := newStack(t)
 	place(t, m.folder, "o1", 1) // again: nothing can apply that
@@ -243,7 +243,7 @@ func waiting(t *testing.T, s *deployed, follow context.Context) (runID string, e
 	return "", nil
 }
 
-func TestARunGoesOnWhenNobodyFollowsIt(t *testing.T) {
+func TestRunContinuesUnfollowed(t *testing.T) {
 	t.Parallel()
 	s, m := newStack(t)
 	ctx, leave := context.WithCancel(t.Context())
@@ -277,7 +277,7 @@ func (unseen) Execution(context.Context, string) (stepfunctions.Execution, error
 	return stepfunctions.Execution{}, fault.Unavailable(errors.New("the response broke off"))
 }
 
-func TestARunThatCannotBeSeenIsSaidToGoOn(t *testing.T) {
+func TestUnobservableRunIsReportedAsContinuing(t *testing.T) {
 	t.Parallel()
 	s, _ := newStack(t)
 	s.host.Machine = unseen{s.host.Machine}

@@ -36,7 +36,7 @@ const (
 	commandLine = `{"message":"command:success","commandName":"PlaceOrder","stream":"order-o1","result":"OK","durationMs":20,"correlationId":"c1","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"b","timestamp":"2026-01-24T00:00:01.000Z"}`
 )
 
-func TestOperationsAreLookedForInCloudWatch(t *testing.T) {
+func TestOperationsAreFoundInCloudWatch(t *testing.T) {
 	t.Parallel()
 	s, _ := newStack(t)
 	var questions []asked
@@ -65,7 +65,7 @@ func TestOperationsAreLookedForInCloudWatch(t *testing.T) {
 }
 
 // An id that was made here says when; otherwise the operator may.
-func TestLinesAreLookedForFromWhenTheOperationWas(t *testing.T) {
+func TestLinesAreSearchedFromTheOperationsTime(t *testing.T) {
 	t.Parallel()
 	s, _ := newStack(t)
 	var questions []asked

@@ -113,7 +113,7 @@ func (p *plan) readAgain(at span, sum uint64) ([]byte, error) {
 		return nil, fmt.Errorf("reading line %d again: %w", at.line, err)
 	}
 	if err != nil || p.sum(line) != sum {
-		return nil, fmt.Errorf("%w, at line %d: import it again when nobody writes to it", ErrFileChanged, at.line)
+		return nil, fmt.Errorf("%w, at line %d: import it again when no other program writes to it", ErrFileChanged, at.line)
 	}
 	return line, nil
 }

@@ -108,7 +108,7 @@ func TestImportBoundsTheBytesOfATransaction(t *testing.T) {
 	equal(t, []int{14, 14, 2}, watched.chunks)
 }
 
-func TestImportThatWasCutOffGoesOnWhereItEnded(t *testing.T) {
+func TestInterruptedImportContinues(t *testing.T) {
 	t.Parallel()
 	const events = 4*chunkEvents + 9
 	file, boom := orders(events), errors.New("the disk is gone")

@@ -54,7 +54,7 @@ type failingWriter struct{ err error }
 
 func (f failingWriter) Write([]byte) (int, error) { return 0, f.err }
 
-func TestExportEndsQuietlyWhenNobodyReads(t *testing.T) {
+func TestExportEndsWithoutErrorOnEPIPE(t *testing.T) {
 	t.Parallel()
 	store := newStore(t)
 	mustImport(t, store, placed1)

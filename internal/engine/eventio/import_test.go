@@ -73,7 +73,7 @@ func mustImport(t testing.TB, store Target, lines ...string) Report {
 	return report
 }
 
-func TestImportTakesTheSeedAsItStands(t *testing.T) {
+func TestImportAcceptsTheSeed(t *testing.T) {
 	t.Parallel()
 	store := newStore(t)
 	report, err := Import(t.Context(), strings.NewReader("\xef\xbb\xbf"+placed1+"\r\n\r\n  \n"+paid1+"\n"+placed2), store, Options{CorrelationID: "run-1"})
@@ -102,7 +102,7 @@ func TestImportAgainDoesNothing(t *testing.T) {
 	equal(t, 4, len(stored(t, store)))
 }
 
-func TestImportRefusesIdsThatStandForOtherEvents(t *testing.T) {
+func TestImportRefusesIdsOfOtherEvents(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ line, want string }{
 		"another stream":  {strings.ReplaceAll(placed1, `"o1"`, `"zzz0"`), `eventId "e1" is version 1 of order-o1 in the event store, and version 1 of order-zzz0 here`},
@@ -158,7 +158,7 @@ func TestImportRefusesBadLines(t *testing.T) {
 	}{
 		{"no JSON", nil, []string{placed1, "nonsense", paid1}, []BadLine{{2, "byte 1"}}},
 		{"half a line", nil, []string{placed1[:len(placed1)-5]}, []BadLine{{1, ""}}},
-		{"a type nobody knows", nil, []string{strings.Replace(placed1, "OrderPlaced", "OrderEaten", 1)}, []BadLine{{1, "OrderEaten"}}},
+		{"an unknown type", nil, []string{strings.Replace(placed1, "OrderPlaced", "OrderEaten", 1)}, []BadLine{{1, "OrderEaten"}}},
 		{"a payload its type cannot be made of", nil, []string{strings.Replace(placed1, "780", `"780"`, 1)}, []BadLine{{1, "total"}}},
 		{"no eventId", nil, []string{strings.Replace(placed1, `"e1"`, `""`, 1)}, []BadLine{{1, "eventId"}}},
 		{"an order's event in another's stream", nil, []string{strings.Replace(placed1, `"payload"`, `"stream":"order-x","payload"`, 1)}, []BadLine{{1, "order-x"}}},
@@ -326,7 +326,7 @@ func TestImportLeavesOutWhatAnotherImportsMeanwhile(t *testing.T) {
 }
 
 // What was stored before a rule was made is taken back as it is.
-func TestOnlyLinesFromOutsideKeepToEveryRule(t *testing.T) {
+func TestStoredLinesAreCheckedLessStrictly(t *testing.T) {
 	t.Parallel()
 	for name, payload := range map[string]string{
 		"a total beside its lines":    `{"orderId":"o1","total":1,"lines":[{"product":"x","quantity":5,"unitPrice":780}]}`,
@@ -355,7 +355,7 @@ func (c changingFile) LoadMany(ctx context.Context, streams []string) (map[strin
 	return c.Events.LoadMany(ctx, streams)
 }
 
-func TestImportTakesOnlyWhatItHasChecked(t *testing.T) {
+func TestImportAppendsOnlyCheckedLines(t *testing.T) {
 	t.Parallel()
 	checked := placed1 + "\nnot an event\n"
 	for name, rewritten := range map[string]string{
@@ -388,7 +388,7 @@ func TestImportTakesOnlyWhatItHasChecked(t *testing.T) {
 	}
 }
 
-func TestImportTellsHowFarItIs(t *testing.T) {
+func TestImportReportsProgress(t *testing.T) {
 	t.Parallel()
 	reached := map[string]Progress{}
 	_, err := Import(t.Context(), file(placed1, paid1, placed2), newStore(t), Options{Progress: func(p Progress) { reached[p.Step] = p }})

@@ -109,7 +109,7 @@ func TestEventsAreFoundThroughTheLines(t *testing.T) {
 	}
 }
 
-func TestATimelineTellsOfEventsThatTheStoreHasLost(t *testing.T) {
+func TestTimelineNotesLostEvents(t *testing.T) {
 	t.Parallel()
 	for eventID, notes := range map[string]int{"o1-1": 0, "gone": 1} {
 		paid := logged(1, "command:success", `"commandName":"PayOrder","stream":"order-o1","version":2,"eventId":"`+eventID+`","result":"OK",`)

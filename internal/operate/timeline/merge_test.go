@@ -45,7 +45,7 @@ func row(stream string, version uint64, parked *projection.Parked) timeline.Row 
 	return timeline.Row{Table: "orders-v1", Record: projection.Record{Stream: stream, Version: version, Parked: parked}}
 }
 
-func TestWhatWasFoundIsPutTogether(t *testing.T) {
+func TestMergeJoinsSources(t *testing.T) {
 	t.Parallel()
 	request := `"method":"POST","path":"/orders/o1/pay",`
 	command := `"orderId":"o1","commandName":"PayOrder","stream":"order-o1",`
@@ -154,7 +154,7 @@ func history(t *rapid.T) timeline.Found {
 	return found
 }
 
-func TestAnyTimelineIsInOrderAndTellsEverythingOnce(t *testing.T) {
+func TestTimelineIsOrderedWithoutRepeats(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		found := history(t)

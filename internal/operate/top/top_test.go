@@ -84,7 +84,7 @@ func TestWhatHappenedBetweenTwoReadings(t *testing.T) {
 
 // A server that has just begun, one that began anew between the readings, and one that did
 // nothing: there is a page of each, without numbers that JSON cannot have.
-func TestThereIsAPageOfAnyTwoReadings(t *testing.T) {
+func TestAnyTwoReadingsMakeAPage(t *testing.T) {
 	t.Parallel()
 	for _, texts := range [][2]string{{"", ""}, {after, before}, {after, after}, {"", after}} {
 		page := top.Between(reading(t, 0, texts[0]), reading(t, 1, texts[1]))

@@ -65,10 +65,10 @@ func poisonEvent() Drill {
 		},
 		signs: []sign{alarmed("streams-parked", beat), listed("gakushoku projection park list orders", order.Stream(theOrder))},
 		steps: []step{
-			{section: look, shows: []string{order.Stream(theOrder), order.CancelledType + " is not expected here", "set aside since"}},
+			{section: look, shows: []string{order.Stream(theOrder), order.CancelledType + " is not expected here", "parked since"}},
 			{hand: "the deployment is taken back", do: takeBack},
-			{section: repair, shows: []string{"1 row, 1 healed, 0 set aside"}},
-			{section: over, shows: []string{"No stream is set aside.", "It is sound."}},
+			{section: repair, shows: []string{"1 row, 1 healed, 0 parked"}},
+			{section: over, shows: []string{"No stream is parked.", "It is sound."}},
 		},
 	}
 }
