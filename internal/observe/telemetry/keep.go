@@ -78,6 +78,7 @@ const (
 type Keeper struct {
 	next sdktrace.SpanProcessor
 	slow time.Duration
+	all  bool // spans wait for their root, sampled ones too
 
 	mu     sync.Mutex
 	owners map[trace.SpanID]*local // of spans that are open, or held
@@ -100,10 +101,19 @@ func NewKeeper(next sdktrace.SpanProcessor, slow time.Duration) *Keeper {
 	return &Keeper{next: next, slow: slow, owners: map[trace.SpanID]*local{}}
 }
 
+// only makes a Keeper that drops sampled spans like others, unless their root failed or was slow.
+func (k *Keeper) only() *Keeper {
+	k.all = true
+	return k
+}
+
+// passes reports whether a span goes on whatever becomes of its root.
+func (k *Keeper) passes(s sdktrace.ReadOnlySpan) bool { return !k.all && s.SpanContext().IsSampled() }
+
 // OnStart is sdktrace.SpanProcessor.
 func (k *Keeper) OnStart(ctx context.Context, s sdktrace.ReadWriteSpan) {
 	k.next.OnStart(ctx, s)
-	if s.SpanContext().IsSampled() {
+	if k.passes(s) {
 		return
 	}
 	k.mu.Lock()
@@ -123,7 +133,7 @@ func (k *Keeper) OnStart(ctx context.Context, s sdktrace.ReadWriteSpan) {
 
 // OnEnd is sdktrace.SpanProcessor.
 func (k *Keeper) OnEnd(s sdktrace.ReadOnlySpan) {
-	if s.SpanContext().IsSampled() {
+	if k.passes(s) {
 		if reason := k.reason(s); reason != "" && isRoot(s) {
 			s = kept{s, reason}
 		}

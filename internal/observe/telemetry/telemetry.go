@@ -106,7 +106,7 @@ func (t *Telemetry) openTraces(ctx context.Context, o Options, about *resource.R
 		if o.Kept != nil {
 			file := newBounded("spans", o.Kept, o.Logger, sdktrace.WithBatchTimeout(keptDelay))
 			t.sinks = append(t.sinks, file.sent)
-			processors = append(processors, everything{NewKeeper(file, slow)})
+			processors = append(processors, NewKeeper(file, slow).only())
 		}
 	}
 	if len(processors) == 0 {

@@ -164,9 +164,3 @@ func fieldsOf(filters []Filter) []string {
 func literal(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
-
-// Passes reports whether a line is JSON and passes a filter.
-func Passes(f Filter, line []byte) bool {
-	var r record
-	return f.mayMatch(line) && json.Unmarshal(line, &r) == nil && f.matches(r)
-}
