@@ -8,25 +8,25 @@ import (
 	"time"
 )
 
-// Source is what operations were found in.
+// Source is where operations were found.
 type Source string
 
-// The sources: log lines know less than spans.
+// The sources. Log lines have less detail than spans.
 const (
 	FromSpans Source = "spans"
 	FromLog   Source = "log"
 )
 
-// Operation is a span with what happened within it.
+// Operation is a span with those within it.
 type Operation struct {
 	Span
-	TraceURL string      `json:"traceUrl,omitempty"` // shows it
-	OwnMs    float64     `json:"ownMs"`              // in which nothing within it was under way
+	TraceURL string      `json:"traceUrl,omitempty"` // of a page that shows the trace
+	OwnMs    float64     `json:"ownMs"`              // during which no child was running
 	Children []Operation `json:"children,omitempty"`
 }
 
-// Slowest are the operations that took the longest, the slowest first, at most limit. read gives
-// every span to f; it is called twice, so that only what is shown is held in memory.
+// Slowest returns the slowest operations, slowest first, at most limit. It calls read twice, which passes
+// every span to f, so that only the result is held in memory.
 func Slowest(limit int, read func(f func(*Span) error) error) ([]Operation, error) {
 	slowest := &roots{}
 	err := read(func(s *Span) error {
@@ -60,16 +60,16 @@ func Slowest(limit int, read func(f func(*Span) error) error) ([]Operation, erro
 	return operations, nil
 }
 
-// Sort puts the slowest operation first.
+// Sort sorts operations, slowest first.
 func Sort(operations []Operation) {
 	slices.SortFunc(operations, func(a, b Operation) int { return -compare(&a.Span, &b.Span) })
 }
 
-// operation is a span with what is within it, oldest first.
+// operation returns a span with its children, oldest first.
 func operation(s Span, within map[string][]Span) Operation {
 	parent := s.key() + s.SpanID
 	children := within[parent]
-	delete(within, parent) // a span that came twice has no children twice, and a circle an end
+	delete(within, parent) // a repeated span gets its children once, and a cycle ends
 	slices.SortFunc(children, func(a, b Span) int {
 		return cmp.Or(a.Timestamp.Time().Compare(b.Timestamp.Time()), strings.Compare(a.SpanID, b.SpanID))
 	})
@@ -81,8 +81,8 @@ func operation(s Span, within map[string][]Span) Operation {
 	return o
 }
 
-// ownMs is how long a span took without its children, which are sorted by when they began and
-// may have been under way at the same time, or after it.
+// ownMs returns how long a span took without its children. They are sorted by start; they may overlap, or
+// end after it.
 func ownMs(s *Span, children []Span) float64 {
 	covered, at, end := time.Duration(0), s.Timestamp.Time(), s.end()
 	for i := range children {
@@ -101,15 +101,15 @@ func ownMs(s *Span, children []Span) float64 {
 	return max(0, s.DurationMs-float64(covered)/float64(time.Millisecond))
 }
 
-// compare says which of two spans took longer; the order of any two is the same each time.
+// compare orders spans by duration. The order of equal ones is stable.
 func compare(a, b *Span) int {
 	return cmp.Or(cmp.Compare(a.DurationMs, b.DurationMs), -a.Timestamp.Time().Compare(b.Timestamp.Time()), strings.Compare(a.key()+a.SpanID, b.key()+b.SpanID))
 }
 
-// roots is a heap of the slowest operations; the quickest of them is its first.
+// roots is a heap of the slowest operations, the fastest of them first.
 type roots []Span
 
-// offer keeps a span if it is among the slowest.
+// offer adds a span if it is among the slowest.
 func (r *roots) offer(s Span, limit int) {
 	full := r.Len() == limit
 	if full && compare(&s, &(*r)[0]) <= 0 || slices.ContainsFunc(*r, func(o Span) bool { return o.key() == s.key() && o.SpanID == s.SpanID }) {

@@ -1,29 +1,29 @@
-// Package spans knows what a server keeps of traces, one JSON object a span on a line, and finds
-// the slowest operations in it, each with what it spent its time on. It is pure.
+// Package spans defines the format in which a server keeps spans, one JSON object per line, and finds the
+// slowest operations with what they spent their time on. It is pure.
 package spans
 
 import "time"
 
-// Span is a part of an operation that somebody has timed.
+// Span is a timed part of an operation.
 type Span struct {
-	Timestamp  Time           `json:"timestamp"` // when it began
+	Timestamp  Time           `json:"timestamp"` // of the start
 	Name       string         `json:"name"`
 	Kind       string         `json:"kind,omitempty"`
 	DurationMs float64        `json:"durationMs"`
 	TraceID    string         `json:"trace_id"`
 	SpanID     string         `json:"span_id"`
 	ParentID   string         `json:"parent_id,omitempty"` // within the same process
-	Error      string         `json:"error,omitempty"`     // when it has failed
+	Error      string         `json:"error,omitempty"`     // if it failed
 	Attributes map[string]any `json:"attributes,omitempty"`
-	Links      []string       `json:"links,omitempty"` // traces that it was caused by
+	Links      []string       `json:"links,omitempty"` // traces that caused it
 
-	Group string `json:"-"` // of a log line: what its trace alone does not tell apart
+	Group string `json:"-"` // of a log line: tells operations of one trace apart
 }
 
-// key is what a span has in common with what is within it.
+// key is common to a span and the spans within it.
 func (s *Span) key() string { return s.Group + "/" + s.TraceID + "/" }
 
-// Time is a moment as lines have it: in UTC, to the microsecond, so that texts sort by time.
+// Time is formatted in UTC with microseconds, so that texts sort by time.
 type Time time.Time
 
 const timeLayout = "2006-01-02T15:04:05.000000Z"
@@ -33,13 +33,13 @@ func (t Time) MarshalText() ([]byte, error) {
 	return time.Time(t).UTC().AppendFormat(nil, timeLayout), nil
 }
 
-// UnmarshalText reads any RFC 3339 time.
+// UnmarshalText parses any RFC 3339 time.
 func (t *Time) UnmarshalText(text []byte) error { return (*time.Time)(t).UnmarshalText(text) }
 
-// Time is t as others know it.
+// Time converts t.
 func (t Time) Time() time.Time { return time.Time(t) }
 
-// end is when the span was over.
+// end returns when the span ended.
 func (s *Span) end() time.Time {
 	return s.Timestamp.Time().Add(time.Duration(s.DurationMs * float64(time.Millisecond)))
 }

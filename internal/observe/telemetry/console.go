@@ -14,19 +14,19 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// attrCorrelationID is the operation that a span belongs to.
+// attrCorrelationID names the operation that a span belongs to.
 const attrCorrelationID = attribute.Key("correlation.id")
 
-// console writes spans as lines between those of the log. Whoever looks for an operation there
-// asks for correlationId, so they have it too.
+// console writes spans as lines among those of the log. Operators search the log by correlationId, so
+// these lines have it too.
 func console(out io.Writer) (sdktrace.SpanExporter, error) {
 	return stdouttrace.New(stdouttrace.WithWriter(correlated{out}))
 }
 
-// correlated puts the correlation id of each span at the beginning of its line.
+// correlated puts the correlation id of each span at the start of its line.
 type correlated struct{ out io.Writer }
 
-// Write gets one span, as its exporter encodes them.
+// Write receives one span as encoded by its exporter.
 func (c correlated) Write(line []byte) (int, error) {
 	var span struct {
 		Attributes []struct {
@@ -35,14 +35,14 @@ func (c correlated) Write(line []byte) (int, error) {
 		}
 	}
 	if err := json.Unmarshal(line, &span); err != nil {
-		return 0, fmt.Errorf("reading a span: %w", err)
+		return 0, fmt.Errorf("decoding a span: %w", err)
 	}
 	more := line
 	for _, a := range span.Attributes {
 		if id, ok := a.Value.Value.(string); ok && a.Key == attrCorrelationID {
 			field, err := json.Marshal(map[string]string{observe.FieldCorrelationID: id})
 			if err != nil {
-				return 0, fmt.Errorf("writing a span: %w", err)
+				return 0, fmt.Errorf("encoding a span: %w", err)
 			}
 			more = append(append(bytes.TrimSuffix(field, []byte("}")), ','), bytes.TrimPrefix(line, []byte("{"))...)
 		}
@@ -53,8 +53,7 @@ func (c correlated) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// correlating gives every span the correlation id of its operation: by itself only a request's
-// has it.
+// correlating adds the operation's correlation id to every span: otherwise only that of a request has it.
 type correlating struct{}
 
 var _ sdktrace.SpanProcessor = correlating{}

@@ -17,7 +17,7 @@ import (
 
 const envSlow = "GAKUSHOKU_TRACES_SLOW"
 
-// slowOf is from when on something counts as slow; 0 when only the sampler is to decide.
+// slowOf returns the duration above which an operation counts as slow; 0 if only the sampler decides.
 func slowOf(getenv func(string) string) (time.Duration, error) {
 	switch text := getenv(envSlow); text {
 	case "":
@@ -27,15 +27,14 @@ func slowOf(getenv func(string) string) (time.Duration, error) {
 	default:
 		slow, err := time.ParseDuration(text)
 		if err != nil || slow <= 0 {
-			return 0, fmt.Errorf("%s is %q: it must be a time such as 200ms, or off", envSlow, text)
+			return 0, fmt.Errorf("%s is %q: it must be a duration such as 200ms, or off", envSlow, text)
 		}
 		return slow, nil
 	}
 }
 
-// RecordAll is a sampler that has recorded what head does not sample, so that a Keeper can
-// decide about it when it has ended. Recorded is not sampled: callers and events hear what head
-// says.
+// RecordAll returns a sampler that records what head does not sample, so that a Keeper can decide about
+// it at the end. A recorded span is not sampled: callers and events get head's decision.
 func RecordAll(head sdktrace.Sampler) sdktrace.Sampler { return recordAll{head} }
 
 type recordAll struct{ sdktrace.Sampler }
@@ -52,62 +51,60 @@ func (s recordAll) ShouldSample(p sdktrace.SamplingParameters) sdktrace.Sampling
 // Description is sdktrace.Sampler.
 func (s recordAll) Description() string { return "RecordAll{" + s.Sampler.Description() + "}" }
 
-// What a Keeper holds at most: so many local traces, none of them for longer than what counts
-// as slow, and so many spans in one and in all.
+// The limits of a Keeper: local traces, spans in one of them, and spans in all of them. It holds none
+// for longer than the duration that counts as slow.
 const (
 	maxLocals         = 1000
 	maxHeldOfOne      = 500
 	maxHeldAltogether = 20_000
 )
 
-// Keeper is a span processor that keeps what failed and what was slow, whatever the sampler
-// said. It stands before any other one, such as a batcher with any exporter, of a provider
-// whose sampler is RecordAll:
+// Keeper is a span processor that keeps failed and slow traces regardless of the sampler. It wraps
+// another processor, such as a batcher, in a provider whose sampler is RecordAll:
 //
 //	sdktrace.WithSampler(RecordAll(head)), sdktrace.WithSpanProcessor(NewKeeper(sdktrace.NewBatchSpanProcessor(exporter), slow))
 //
-// A span that head has sampled goes on as soon as it ends. The others wait for their local root,
-// the outermost span of this process: a request, a batch of events, a step of a rebuild. All
-// go on, marked as sampled, when the root failed because of the infrastructure or a bug, or as
-// soon as it has taken longer than slow; else nothing does. On a root that failed or was slow,
-// sampled or not, the attribute observe.AttrKept says which. With sdktrace.NeverSample as head,
-// what comes through is exactly what failed or was slow.
+// A span that head sampled is passed on when it ends. The others wait for their local root, the
+// outermost span of this process: a request, a batch of events, a step of a rebuild. If the root fails
+// because of the infrastructure or a bug, or takes longer than slow, all of them are passed on, marked
+// as sampled; otherwise they are dropped. The attribute observe.AttrKept on a root says whether it
+// failed or was slow, even if it was sampled.
 //
-// What other processes did in the same trace is not kept by this: they decide for themselves.
-// It is safe for concurrent use.
+// A Keeper does not affect other processes of the same trace: they decide for themselves. It is safe
+// for concurrent use.
 type Keeper struct {
 	next sdktrace.SpanProcessor
 	slow time.Duration
-	all  bool // spans wait for their root, sampled ones too
+	all  bool // sampled spans wait for their root too
 
 	mu     sync.Mutex
-	owners map[trace.SpanID]*local // of spans that are open, or held
-	order  list.List               // of undecided *local, the oldest first
+	owners map[trace.SpanID]*local // of open and held spans
+	order  list.List               // of undecided *local, oldest first
 	held   int                     // spans in all of them
 	full   sync.Once
 }
 
-// local is the part of a trace that is in this process, under one local root.
+// local is the part of a trace in this process under one local root.
 type local struct {
 	root    trace.SpanID
 	started time.Time
 	held    []sdktrace.ReadOnlySpan
-	place   *list.Element // in order; nil when it is decided
-	kept    bool          // when it is decided
+	place   *list.Element // in order; nil once decided
+	kept    bool          // the decision
 }
 
-// NewKeeper makes a Keeper before next.
+// NewKeeper returns a Keeper that passes spans on to next.
 func NewKeeper(next sdktrace.SpanProcessor, slow time.Duration) *Keeper {
 	return &Keeper{next: next, slow: slow, owners: map[trace.SpanID]*local{}}
 }
 
-// only makes a Keeper that drops sampled spans like others, unless their root failed or was slow.
+// only makes the Keeper drop sampled spans too, unless their root failed or was slow.
 func (k *Keeper) only() *Keeper {
 	k.all = true
 	return k
 }
 
-// passes reports whether a span goes on whatever becomes of its root.
+// passes reports whether a span is passed on regardless of its root.
 func (k *Keeper) passes(s sdktrace.ReadOnlySpan) bool { return !k.all && s.SpanContext().IsSampled() }
 
 // OnStart is sdktrace.SpanProcessor.
@@ -147,14 +144,14 @@ func (k *Keeper) OnEnd(s sdktrace.ReadOnlySpan) {
 	k.pass(on)
 }
 
-// ended is what goes on now that an unsampled span has ended.
+// ended returns the spans to pass on now that an undecided span has ended.
 func (k *Keeper) ended(s sdktrace.ReadOnlySpan) []sdktrace.ReadOnlySpan {
 	id := s.SpanContext().SpanID()
 	l := k.owners[id]
 	switch {
 	case l == nil:
 		return nil
-	case l.place == nil: // it is decided; a root that had to go to make room can still be kept itself
+	case l.place == nil: // decided; a root that was dropped to make room can still be kept itself
 		delete(k.owners, id)
 		if l.kept || id == l.root && k.reason(s) != "" {
 			return []sdktrace.ReadOnlySpan{k.keep(s, l)}
@@ -177,7 +174,7 @@ func (k *Keeper) ended(s sdktrace.ReadOnlySpan) []sdktrace.ReadOnlySpan {
 	return nil
 }
 
-// decide ends the waiting of a local trace and answers what goes on of what it holds.
+// decide ends the wait of a local trace and returns the spans to pass on.
 func (k *Keeper) decide(l *local, keep bool) (on []sdktrace.ReadOnlySpan) {
 	k.order.Remove(l.place)
 	l.place, l.kept = nil, keep
@@ -192,8 +189,8 @@ func (k *Keeper) decide(l *local, keep bool) (on []sdktrace.ReadOnlySpan) {
 	return on
 }
 
-// makeRoom decides about the oldest local traces before they have ended: those that are slow by
-// now are kept, and when there are too many, the oldest of the others are not.
+// makeRoom decides about the oldest local traces before they end: it keeps those that are slow by now
+// and, if there are too many, drops the oldest of the others.
 func (k *Keeper) makeRoom(now time.Time) (on []sdktrace.ReadOnlySpan) {
 	for front := k.order.Front(); front != nil; front = k.order.Front() {
 		l := front.Value.(*local)
@@ -209,11 +206,11 @@ func (k *Keeper) makeRoom(now time.Time) (on []sdktrace.ReadOnlySpan) {
 	return on
 }
 
-var errTooMuch = errors.New("so much is under way at once that traces which fail or are slow may be kept in part only")
+var errTooMuch = errors.New("too many operations at once: failed and slow traces may be incomplete")
 
 func (k *Keeper) tooMuch() { k.full.Do(func() { otel.Handle(errTooMuch) }) }
 
-// pass hands spans on. Nobody waits for that.
+// pass hands spans on. It is called without the lock.
 func (k *Keeper) pass(on []sdktrace.ReadOnlySpan) {
 	for _, s := range on {
 		k.next.OnEnd(s)

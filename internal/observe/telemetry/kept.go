@@ -12,19 +12,19 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// kept is a span that goes on though it was not sampled, or a root with the reason for it.
+// kept is a span that is passed on although it was not sampled, or a root with the reason.
 type kept struct {
 	sdktrace.ReadOnlySpan
-	reason string // "" for a span that is no root
+	reason string // "" unless it is a root
 }
 
-// SpanContext says that the span is sampled: batchers and exporters take no other.
+// SpanContext marks the span as sampled: batchers and exporters ignore others.
 func (s kept) SpanContext() trace.SpanContext {
 	c := s.ReadOnlySpan.SpanContext()
 	return c.WithTraceFlags(c.TraceFlags().WithSampled(true))
 }
 
-// Attributes are those of the span and why it was kept.
+// Attributes returns those of the span and the reason.
 func (s kept) Attributes() []attribute.KeyValue {
 	own := s.ReadOnlySpan.Attributes()
 	if s.reason == "" {
@@ -33,7 +33,7 @@ func (s kept) Attributes() []attribute.KeyValue {
 	return append(slices.Clip(own), attribute.String(observe.AttrKept, s.reason))
 }
 
-// keep is a span as it goes on; l is its local trace.
+// keep returns a span as it is passed on; l is its local trace.
 func (k *Keeper) keep(s sdktrace.ReadOnlySpan, l *local) sdktrace.ReadOnlySpan {
 	if l.root != s.SpanContext().SpanID() {
 		return kept{s, ""}
@@ -41,8 +41,8 @@ func (k *Keeper) keep(s sdktrace.ReadOnlySpan, l *local) sdktrace.ReadOnlySpan {
 	return kept{s, k.reason(s)}
 }
 
-// reason is why a root is kept, "" when there is none. What the rules refuse, or the caller did
-// wrong, is no failure.
+// reason returns why a root is kept, "" if it is not. Refusals by the rules and mistakes of the caller
+// are not failures.
 func (k *Keeper) reason(s sdktrace.ReadOnlySpan) string {
 	switch {
 	case failed(s):
@@ -62,5 +62,5 @@ func failed(s sdktrace.ReadOnlySpan) bool {
 	})
 }
 
-// isRoot reports whether a span is the outermost one of its trace in this process.
+// isRoot reports whether a span is the outermost of its trace in this process.
 func isRoot(s sdktrace.ReadOnlySpan) bool { return !s.Parent().IsValid() || s.Parent().IsRemote() }

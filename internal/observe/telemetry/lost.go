@@ -12,14 +12,14 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// bounded is a batching processor that counts what it drops. The SDK's own drops without a word
-// when spans come faster than the exporter takes them; this one never lets it come to that.
+// bounded is a batching processor that counts the spans it drops. The SDK's batcher drops spans silently
+// if they come faster than the exporter sends them, so bounded never fills its queue.
 type bounded struct {
 	sdktrace.SpanProcessor
 	sent *counted
 }
 
-// maxWaitingSpans is how many spans wait to be sent: what the SDK's queue holds.
+// maxWaitingSpans is how many spans may be queued: the size of the SDK's queue.
 const maxWaitingSpans = sdktrace.DefaultMaxQueueSize
 
 func newBounded(name string, e sdktrace.SpanExporter, logger zerolog.Logger, o ...sdktrace.BatchSpanProcessorOption) bounded {
@@ -34,8 +34,7 @@ func (b bounded) OnEnd(s sdktrace.ReadOnlySpan) {
 	}
 }
 
-// counted is an exporter that counts the spans that did not get through, and says how many are
-// missing once it works again.
+// counted is an exporter that counts lost spans, and logs how many are missing once it works again.
 type counted struct {
 	sdktrace.SpanExporter
 	name   string
@@ -44,11 +43,11 @@ type counted struct {
 	mu      sync.Mutex
 	waiting int
 	lost    int64
-	missing int // since the last batch that was sent
+	missing int // since the last successful batch
 	since   time.Time
 }
 
-// take counts a span that is to be sent; false when there is no room for it.
+// take counts a span that is to be sent. It returns false if the queue is full.
 func (c *counted) take() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,7 +69,7 @@ func (c *counted) ExportSpans(ctx context.Context, batch []sdktrace.ReadOnlySpan
 	return err
 }
 
-// sent counts a batch, and returns what went missing before it if it got through.
+// sent counts a batch. After a successful one it returns how many spans went missing before it.
 func (c *counted) sent(spans int, err error) (missing int, since time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -91,10 +90,10 @@ func (c *counted) miss(spans int) {
 	c.lost += int64(spans)
 }
 
-// Name is what is counted.
+// Name is observe.Lossy.
 func (c *counted) Name() string { return c.name }
 
-// Lost is how many spans did not get through.
+// Lost returns the number of lost spans.
 func (c *counted) Lost() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

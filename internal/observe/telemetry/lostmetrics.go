@@ -10,7 +10,7 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// sentMetrics is a reader that sends the metrics now and then, and counts what did not get through.
+// sentMetrics is a reader that sends metrics periodically and counts failed exports.
 type sentMetrics struct {
 	*sdkmetric.PeriodicReader
 	counted *countedMetrics
@@ -18,8 +18,7 @@ type sentMetrics struct {
 
 var _ observe.Lossy = sentMetrics{}
 
-// SendMetrics reads the metrics for an exporter now and then. What the exporter could not send is
-// counted with the other telemetry that was lost.
+// SendMetrics returns a reader that exports metrics periodically. Failed exports count as lost telemetry.
 func SendMetrics(e sdkmetric.Exporter) sdkmetric.Reader {
 	c := &countedMetrics{Exporter: e}
 	return sentMetrics{sdkmetric.NewPeriodicReader(c), c}
@@ -28,10 +27,10 @@ func SendMetrics(e sdkmetric.Exporter) sdkmetric.Reader {
 // Name is observe.Lossy.
 func (s sentMetrics) Name() string { return "metrics" }
 
-// Lost is how many exports did not get through.
+// Lost returns the number of failed exports.
 func (s sentMetrics) Lost() int64 { return s.counted.lost.Load() }
 
-// countedMetrics counts the exports that failed.
+// countedMetrics counts failed exports.
 type countedMetrics struct {
 	sdkmetric.Exporter
 	lost atomic.Int64

@@ -16,7 +16,7 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// MetricReaders make what takes metrics, by the names that OTEL_METRICS_EXPORTER may have.
+// MetricReaders create readers, by the values of OTEL_METRICS_EXPORTER.
 type MetricReaders map[string]func(context.Context) (sdkmetric.Reader, error)
 
 func (t *Telemetry) openMetrics(ctx context.Context, o Options, about *resource.Resource) error {
@@ -41,17 +41,17 @@ func (t *Telemetry) openMetrics(ctx context.Context, o Options, about *resource.
 	t.meters = sdkmetric.NewMeterProvider(options...)
 	var err error
 	if t.metrics, err = observe.NewMetrics(t.meters.Meter(scope)); err != nil {
-		return fmt.Errorf("making the metrics: %w", err)
+		return fmt.Errorf("creating the meters: %w", err)
 	}
 	return nil
 }
 
-// metricReader is what one name in OTEL_METRICS_EXPORTER stands for.
+// metricReader returns the reader of one name in OTEL_METRICS_EXPORTER.
 func metricReader(ctx context.Context, o Options, name string) (sdkmetric.Reader, error) {
 	open, ok := o.Metrics[name]
 	if !ok {
 		can := strings.Join(slices.Sorted(maps.Keys(o.Metrics)), ", ")
-		return nil, fmt.Errorf("%s names %q, which this program cannot do: use none, or one or more of %s with commas between them", envMetricsExporter, name, can)
+		return nil, fmt.Errorf("%s names %q, which this program does not support: use none, or one or more of %s, separated by commas", envMetricsExporter, name, can)
 	}
 	reader, err := open(ctx)
 	if err != nil {
@@ -60,8 +60,7 @@ func metricReader(ctx context.Context, o Options, name string) (sdkmetric.Reader
 	return reader, nil
 }
 
-// ConsoleMetrics writes metrics to out every minute, or as often as OTEL_METRIC_EXPORT_INTERVAL
-// says.
+// ConsoleMetrics writes metrics to out every minute, or at OTEL_METRIC_EXPORT_INTERVAL.
 func ConsoleMetrics(out io.Writer) MetricReaders {
 	return MetricReaders{"console": func(context.Context) (sdkmetric.Reader, error) {
 		exporter, err := stdoutmetric.New(stdoutmetric.WithWriter(out))

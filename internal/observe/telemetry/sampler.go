@@ -12,13 +12,13 @@ const (
 	envSamplerArg = "OTEL_TRACES_SAMPLER_ARG"
 )
 
-// samplerOf is what OTEL_TRACES_SAMPLER names; parentbased_always_on when it is not set.
+// samplerOf returns the sampler that OTEL_TRACES_SAMPLER names; parentbased_always_on if it is unset.
 func samplerOf(getenv func(string) string) (sdktrace.Sampler, error) {
 	ratio := 1.0
 	if arg := getenv(envSamplerArg); arg != "" {
 		var err error
 		if ratio, err = strconv.ParseFloat(arg, 64); err != nil || !(ratio >= 0 && ratio <= 1) {
-			return nil, fmt.Errorf("%s is %q: it must be a part from 0 to 1, such as 0.05", envSamplerArg, arg)
+			return nil, fmt.Errorf("%s is %q: it must be a ratio from 0 to 1, such as 0.05", envSamplerArg, arg)
 		}
 	}
 	switch name := getenv(envSampler); name {
@@ -39,15 +39,15 @@ func samplerOf(getenv func(string) string) (sdktrace.Sampler, error) {
 	}
 }
 
-// parentBased does as a span's parent, and as root does when there is none. On Lambda the parent
-// of a batch is its invocation, which X-Ray has decided on without knowing what is in the batch:
-// that decision does not keep back what a sampled request has caused.
+// parentBased samples like a span's parent, and like root if there is none. On Lambda the parent of a
+// batch is its invocation, about which X-Ray decides without knowing the batch: that decision does not
+// suppress what a sampled request has caused.
 func parentBased(root sdktrace.Sampler) sdktrace.Sampler {
 	return sdktrace.ParentBased(linked{root}, sdktrace.WithRemoteParentNotSampled(linked{sdktrace.NeverSample()}))
 }
 
-// linked samples a span that is linked to a sampled one: what comes of an event is seen whenever
-// the request that made it is.
+// linked samples a span that is linked to a sampled one: the processing of an event is traced whenever
+// the request that appended it was.
 type linked struct{ otherwise sdktrace.Sampler }
 
 // ShouldSample is sdktrace.Sampler.

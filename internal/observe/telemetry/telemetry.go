@@ -1,6 +1,6 @@
-// Package telemetry sends the spans and metrics that package observe records to where the environment says.
-// It is apart from observe so that only programs which send something carry OpenTelemetry's SDK,
-// and OTLP, which brings gRPC and protocol buffers along, is yet a package of its own.
+// Package telemetry sends the spans and metrics that package observe records to where the environment
+// says. It is separate from observe so that only programs that send something carry OpenTelemetry's SDK.
+// OTLP, which links gRPC and protocol buffers, is another package of its own.
 package telemetry
 
 import (
@@ -26,10 +26,10 @@ import (
 	"gakushoku/internal/observe/telemetry/xray"
 )
 
-// scope is the name of this program's instrumentation.
+// scope names this program's instrumentation.
 const scope = "gakushoku"
 
-// The names of OpenTelemetry's specification.
+// The variables are those of OpenTelemetry's specification.
 const (
 	envDisabled       = "OTEL_SDK_DISABLED"
 	envTracesExporter = "OTEL_TRACES_EXPORTER"
@@ -40,26 +40,26 @@ const (
 	toConsole, toXRay = "console", "xray" // values of OTEL_TRACES_EXPORTER
 )
 
-// SpanExporters makes exporters by the names that OTEL_TRACES_EXPORTER may have.
+// SpanExporters create exporters, by the values of OTEL_TRACES_EXPORTER.
 type SpanExporters map[string]func(context.Context) (sdktrace.SpanExporter, error)
 
 // Options say what is sent where.
 type Options struct {
 	Function string              // which part of the system this process is, as in its log lines
-	Getenv   func(string) string // of the environment
+	Getenv   func(string) string // reads the environment
 	Platform resource.Detector   // describes where the process runs; may be nil
 	Out      io.Writer           // where the exporter console writes
-	Logger   zerolog.Logger      // hears of what could not be sent
-	More     SpanExporters       // what this program can do besides none, console and xray
-	// Kept gets what failed and what was slow, whatever is sent elsewhere; nil for nobody.
+	Logger   zerolog.Logger      // logs what could not be sent
+	More     SpanExporters       // exporters besides none, console and xray
+	// Kept receives failed and slow traces, whatever is sent elsewhere; may be nil.
 	Kept sdktrace.SpanExporter
 
-	Metrics       MetricReaders // what this program can do with metrics besides none
-	MetricsUnsaid string        // what it does with them when the environment does not say
+	Metrics       MetricReaders // readers of metrics besides none
+	MetricsUnsaid string        // which of them is used if the environment names none
 }
 
-// Telemetry sends what a process records. The zero value, and nil, send nothing and cost
-// nothing. It is safe for concurrent use.
+// Telemetry sends what a process records. The zero value and nil send nothing and cost nothing. It is
+// safe for concurrent use.
 type Telemetry struct {
 	spans   *sdktrace.TracerProvider
 	meters  *sdkmetric.MeterProvider
@@ -67,8 +67,8 @@ type Telemetry struct {
 	sinks   []observe.Lossy
 }
 
-// Open reads the environment and starts to send. A value that it does not know is an error: who
-// asks for traces and gets none would notice too late.
+// Open reads the environment and starts to send. An unknown value is an error: otherwise an operator
+// who asked for traces would notice too late that there are none.
 func Open(ctx context.Context, o Options) (*Telemetry, error) {
 	t := &Telemetry{}
 	if o.Getenv(envDisabled) == "true" {
@@ -78,7 +78,7 @@ func Open(ctx context.Context, o Options) (*Telemetry, error) {
 	if err != nil {
 		return t, err
 	}
-	// What the SDK cannot send it tells one function of the process, whatever there is.
+	// The SDK reports what it cannot send to one handler per process.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { o.Logger.Warn().Err(err).Msg("telemetry:not-sent") }))
 	if err := t.openTraces(ctx, o, about); err != nil {
 		return t, err
@@ -126,11 +126,11 @@ func (t *Telemetry) openTraces(ctx context.Context, o Options, about *resource.R
 	return nil
 }
 
-// keptDelay is by when a span that is kept is there for who looks for it.
+// keptDelay is how long a kept span may take until it can be read.
 const keptDelay = time.Second
 
-// sendingSpans is what sends spans to where the environment says, and which of them; without
-// such a place none, and what callers have decided goes on to others.
+// sendingSpans returns what sends spans to where the environment says, and the sampler of these spans.
+// If the environment names no exporter, callers' sampling decisions are only passed on.
 func (t *Telemetry) sendingSpans(ctx context.Context, o Options) (sdktrace.Sampler, []sdktrace.SpanProcessor, error) {
 	exporter, err := spanExporter(ctx, o)
 	if err != nil || exporter == nil {
@@ -145,7 +145,7 @@ func (t *Telemetry) sendingSpans(ctx context.Context, o Options) (sdktrace.Sampl
 	return sampler, []sdktrace.SpanProcessor{sending}, nil
 }
 
-// spanExporter is what OTEL_TRACES_EXPORTER names, nil for none.
+// spanExporter returns the exporter that OTEL_TRACES_EXPORTER names, nil for none.
 func spanExporter(ctx context.Context, o Options) (sdktrace.SpanExporter, error) {
 	name := o.Getenv(envTracesExporter)
 	switch name {
@@ -156,7 +156,7 @@ func spanExporter(ctx context.Context, o Options) (sdktrace.SpanExporter, error)
 	case toXRay:
 		address, onLambda := o.Getenv("AWS_XRAY_DAEMON_ADDRESS"), o.Getenv("AWS_LAMBDA_FUNCTION_NAME") != ""
 		if onLambda && address == "" {
-			return nil, nil // an emulator: Lambda itself always says where its daemon is
+			return nil, nil // an emulator: Lambda itself always sets the daemon's address
 		}
 		return xray.New(xray.Options{
 			Address: address, OnLambda: onLambda,
@@ -165,7 +165,7 @@ func spanExporter(ctx context.Context, o Options) (sdktrace.SpanExporter, error)
 	}
 	more, ok := o.More[name]
 	if !ok {
-		return nil, fmt.Errorf("%s is %q, which this program cannot do: use none, console or xray, or otlp with the server", envTracesExporter, name)
+		return nil, fmt.Errorf("%s is %q, which this program does not support: use none, console or xray, or otlp with the server", envTracesExporter, name)
 	}
 	exporter, err := more(ctx)
 	if err != nil {
@@ -174,7 +174,7 @@ func spanExporter(ctx context.Context, o Options) (sdktrace.SpanExporter, error)
 	return exporter, nil
 }
 
-// ServiceName is what the environment calls this service.
+// ServiceName returns the service's name in the environment, or the default.
 func ServiceName(getenv func(string) string) string {
 	if name := getenv(envServiceName); name != "" {
 		return name
@@ -196,7 +196,7 @@ func describe(ctx context.Context, o Options) (*resource.Resource, error) {
 	return resource.New(ctx, resource.WithAttributes(own...), resource.WithFromEnv(), resource.WithAttributes(attribute.String("service.name", ServiceName(o.Getenv))))
 }
 
-// Tracer records what is sent; nil when nothing is.
+// Tracer returns the tracer of the spans that are sent, nil if none are.
 func (t *Telemetry) Tracer() trace.Tracer {
 	if t == nil || t.spans == nil {
 		return nil
@@ -204,7 +204,7 @@ func (t *Telemetry) Tracer() trace.Tracer {
 	return t.spans.Tracer(scope)
 }
 
-// Metrics measure what is sent; nil when nothing is.
+// Metrics returns the meters that are sent, nil if none are.
 func (t *Telemetry) Metrics() *observe.Metrics {
 	if t == nil {
 		return nil
@@ -212,7 +212,7 @@ func (t *Telemetry) Metrics() *observe.Metrics {
 	return t.metrics
 }
 
-// MeterProvider returns what other instrumentation measures with; a no-op one when metrics are not sent.
+// MeterProvider returns a provider for other instrumentation. It measures nothing if metrics are not sent.
 func (t *Telemetry) MeterProvider() metric.MeterProvider {
 	if t == nil || t.meters == nil {
 		return noop.NewMeterProvider()
@@ -220,7 +220,7 @@ func (t *Telemetry) MeterProvider() metric.MeterProvider {
 	return t.meters
 }
 
-// Sinks are what spans go to, each with a count of those that did not get through.
+// Sinks returns where telemetry goes, each with a count of what was lost on the way.
 func (t *Telemetry) Sinks() []observe.Lossy {
 	if t == nil {
 		return nil
@@ -228,8 +228,8 @@ func (t *Telemetry) Sinks() []observe.Lossy {
 	return t.sinks
 }
 
-// Flush sends what is waiting. A Lambda function does so at the end of each invocation, since
-// it may be frozen for hours after that.
+// Flush sends what is queued. A Lambda function flushes at the end of each invocation, since it may be
+// frozen for hours after that.
 func (t *Telemetry) Flush(ctx context.Context) error {
 	var errs []error
 	if t != nil && t.meters != nil {
@@ -241,8 +241,8 @@ func (t *Telemetry) Flush(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Close sends what is waiting and ends. Metrics and spans go side by side: if one takes all the
-// time that there is, the other still gets through.
+// Close sends what is queued and shuts down. It sends metrics and spans concurrently, so that one that
+// uses up all the time does not hold back the other.
 func (t *Telemetry) Close(ctx context.Context) error {
 	var metrics, spans error
 	var closing sync.WaitGroup

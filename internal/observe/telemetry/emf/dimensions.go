@@ -8,7 +8,7 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// The dimensions. What log lines say too is called by the name of their field.
+// The dimensions. They have the names of log fields where there is one.
 const (
 	Service    = observe.FieldService
 	Function   = observe.FieldFunction
@@ -22,11 +22,11 @@ const (
 	Cached     = "cached"
 )
 
-// Dimensions says under which sets of dimensions each metric is published: an alarm or a graph
-// has to name one of these sets exactly. Each set of values is a metric to pay for, so all have
-// few: routes of the contract, commands, projections, classes of errors. A metric that is not
-// here is not published. A set is left out of a measurement that has no value for one of it; so
-// errorClass has what failed only.
+// Dimensions lists the sets of dimensions under which each metric is published. An alarm or a graph must
+// name one of these sets exactly. AWS charges for each combination of values, so every dimension has
+// few: routes of the contract, commands, projections, classes of errors. Metrics that are not listed are
+// not published. A measurement without a value for one dimension of a set is not published under that
+// set, so sets with errorClass contain failures only.
 var Dimensions = map[string][][]string{
 	observe.MetricRequests:   {{Service}, {Service, Function}, {Service, Method, Route}, {Service, ErrorClass}},
 	observe.MetricCommands:   {{Service}, {Service, Command}, {Service, Result}, {Service, ErrorClass}},
@@ -51,7 +51,7 @@ var Dimensions = map[string][][]string{
 	observe.MetricDisk:       {{Service, Function}},
 }
 
-// dimensionOf are the dimensions by the attributes that their values come from.
+// dimensionOf maps attributes to the dimensions that take their values.
 var dimensionOf = map[attribute.Key]string{
 	"http.request.method":  Method,
 	"http.route":           Route,
@@ -63,14 +63,13 @@ var dimensionOf = map[attribute.Key]string{
 	observe.AttrCached:     Cached,
 }
 
-// noValue stands for an empty text, which is no value of a dimension.
+// noValue replaces an empty text, which CloudWatch rejects.
 const noValue = "none"
 
-// maxDimension is the most characters that CloudWatch takes as a value.
+// maxDimension is the maximum length of a value in CloudWatch.
 const maxDimension = 1024
 
-// place is what a measurement is published under: the values that it brings, and the sets whose
-// values are all there.
+// place returns the sets under which a measurement is published, and the values of their dimensions.
 func place(name string, set attribute.Set) (values map[string]string, sets [][]string) {
 	all := map[string]string{}
 	for _, a := range set.ToSlice() {
@@ -104,7 +103,7 @@ func valueOf(v attribute.Value) string {
 	return s[:min(len(s), maxDimension)]
 }
 
-// unitOf is a unit of OpenTelemetry as CloudWatch calls it.
+// unitOf returns CloudWatch's name of an OpenTelemetry unit.
 func unitOf(unit string) string {
 	switch unit {
 	case "s":

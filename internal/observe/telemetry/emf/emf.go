@@ -1,16 +1,15 @@
-// Package emf writes what was measured in one invocation of a Lambda function as lines in
-// CloudWatch's embedded metric format, from which CloudWatch makes metrics: no call of AWS
-// and no agent is needed. The lines are log lines like the others, with the message "metrics".
+// Package emf writes the measurements of each Lambda invocation as lines in CloudWatch's embedded metric
+// format, from which CloudWatch creates metrics without an API call or an agent. They are log lines like
+// others, with the message "metrics".
 //
-// # What the percentiles are worth
+// # Accuracy of percentiles
 //
-// A value that was measured alone in its invocation, as a request and a command are, is in the
-// line as it was measured. Several are counted in an exponential histogram of 640 buckets, and
-// the line has the middle of a value's bucket for the value: off by at most 1.1 % when the
-// largest is a million times the smallest, by less when they are closer together. The smallest
-// and the largest are exact. Of more than 1000 values, 1000 are written that stand evenly among
-// them: percentiles stay what they are to 0.05 % of the ranks, but the sample count is then
-// 1000. Only events have such numbers in one invocation, and counters count those exactly.
+// A value measured once per invocation, such as the duration of a request or a command, is written
+// exactly. Several values are counted in an exponential histogram of 640 buckets and written as the
+// middle of their bucket: off by at most 1.1 % if the largest is a million times the smallest, by less
+// if they are closer. The smallest and the largest are exact. Of more than 1000 values, 1000 evenly
+// spaced ones are written: percentiles stay within 0.05 % of the ranks, but the sample count is 1000.
+// Only events reach such numbers in one invocation, and counters count them exactly.
 package emf
 
 import (
@@ -25,39 +24,39 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// Name is the value of OTEL_METRICS_EXPORTER that this package answers to.
+// Name is the value of OTEL_METRICS_EXPORTER that selects this package.
 const Name = "emf"
 
-// EnvNamespace is the environment variable that names the metrics' namespace.
+// EnvNamespace is the environment variable with the namespace of the metrics.
 const EnvNamespace = "METRICS_NAMESPACE"
 
-// DefaultNamespace is the namespace when the environment names none.
+// DefaultNamespace is used if the environment has no namespace.
 const DefaultNamespace = "gakushoku"
 
-// buckets is the most that a histogram has.
+// buckets is the maximum of a histogram.
 const buckets = 640
 
-// Options say what the lines tell of their process.
+// Options describe the process of the lines.
 type Options struct {
 	Namespace string    // of the metrics; "" is DefaultNamespace
 	Service   string    // the dimension service
 	Function  string    // the dimension function, and the field of log lines
-	Out       io.Writer // gets the lines; each comes in one Write
+	Out       io.Writer // receives each line in one Write
 	Now       func() time.Time
-	// Fields are what else the lines of an invocation say, such as its request id; may be nil. None
-	// of them becomes a dimension.
+	// Fields returns other fields of an invocation's lines, such as its request id. They do not become
+	// dimensions. It may be nil.
 	Fields func(context.Context) map[string]string
 }
 
-// Reader is an sdkmetric.Reader that writes what was measured since it last wrote, whenever its
-// provider is flushed. It is safe for concurrent use.
+// Reader is an sdkmetric.Reader. Whenever its provider is flushed, it writes what was measured since the
+// last flush. It is safe for concurrent use.
 type Reader struct {
 	*sdkmetric.ManualReader
 	options Options
 	mu      sync.Mutex // keeps the lines of one flush together
 }
 
-// New makes a reader. Nothing is written before it is flushed.
+// New returns a reader. It writes nothing before the first flush.
 func New(o Options) *Reader {
 	if o.Namespace == "" {
 		o.Namespace = DefaultNamespace
@@ -73,8 +72,8 @@ func New(o Options) *Reader {
 	)}
 }
 
-// ForceFlush writes what was measured. Nothing is written when nothing was. That ctx has ended
-// does not matter: an invocation that ran out of time is one to know about.
+// ForceFlush writes what was measured, if anything was. It ignores the end of ctx: an invocation that ran
+// out of time must be seen.
 func (r *Reader) ForceFlush(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	r.mu.Lock()
@@ -94,7 +93,7 @@ func (r *Reader) ForceFlush(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Shutdown writes what was measured and ends the reader.
+// Shutdown writes what was measured and closes the reader.
 func (r *Reader) Shutdown(ctx context.Context) error {
 	return errors.Join(r.ForceFlush(ctx), r.ManualReader.Shutdown(ctx))
 }

@@ -13,10 +13,10 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// maxMetrics is how many metrics the format allows in a line.
+// maxMetrics is the format's maximum per line.
 const maxMetrics = 100
 
-// directive and metric say in a line which of its members CloudWatch makes metrics of.
+// directive and metric tell CloudWatch which members of a line are metrics.
 type directive struct {
 	Namespace  string
 	Dimensions [][]string
@@ -32,16 +32,15 @@ type line struct {
 	metrics    int
 }
 
-// measurement is what a line has of one metric.
+// measurement is the part of a line that belongs to one metric.
 type measurement struct {
 	metric metric
-	value  any // an int64, or an array of numbers
+	value  any // an int64, or numbers
 	values map[string]string
 	sets   [][]string
 }
 
-// lines puts measurements into as few lines as can be: those whose dimensions have different
-// values cannot be in the same.
+// lines puts measurements into as few lines as possible. A line has one value per dimension.
 func (r *Reader) lines(ctx context.Context, all metricdata.ResourceMetrics) []*line {
 	var lines []*line
 	for _, m := range measured(all) {
@@ -54,7 +53,7 @@ func (r *Reader) lines(ctx context.Context, all metricdata.ResourceMetrics) []*l
 	return lines
 }
 
-// begin is a line with what every log line says.
+// begin returns a line with the fields of every log line.
 func (r *Reader) begin(ctx context.Context) *line {
 	l := &line{members: map[string]any{"level": "info", "message": "metrics", Service: r.options.Service, Function: r.options.Function}}
 	if r.options.Fields != nil {
@@ -91,7 +90,7 @@ func (l *line) put(namespace string, m measurement) {
 	l.directives = append(l.directives, directive{Namespace: namespace, Dimensions: m.sets, Metrics: []metric{m.metric}})
 }
 
-// encode is the line as JSON, its members in the order of their names.
+// encode returns the line as JSON, sorted by key.
 func (l *line) encode(o Options) ([]byte, error) {
 	now := o.Now().UTC()
 	all := maps.Clone(l.members)
@@ -103,7 +102,7 @@ func (l *line) encode(o Options) ([]byte, error) {
 	return json.Marshal(all)
 }
 
-// measured are the measurements of the metrics that are published, always in the same order.
+// measured returns the measurements of published metrics in a stable order.
 func measured(all metricdata.ResourceMetrics) []measurement {
 	var found []measurement
 	for _, scope := range all.ScopeMetrics {

@@ -7,14 +7,14 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 )
 
-// maxValues is how many values of one histogram are written at most, maxArray how many of them
-// in one line, which the format bounds.
+// maxValues is how many values of one histogram are written at most. maxArray is the format's maximum per
+// line.
 const (
 	maxValues = 1000
 	maxArray  = 100
 )
 
-// number is a value with as many digits as it is worth.
+// number is a value with six significant digits.
 type number float64
 
 // MarshalJSON is json.Marshaler.
@@ -22,19 +22,18 @@ func (n number) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, float64(n), 'g', 6, 64), nil
 }
 
-// bucket is values that count as one.
+// bucket holds values that count as equal.
 type bucket struct {
 	value float64
 	count uint64
 }
 
-// valuesOf are the values of a histogram in their order, or maxValues that stand evenly among
-// them.
+// valuesOf returns the values of a histogram in order, or maxValues evenly spaced ones.
 func valuesOf(p metricdata.ExponentialHistogramDataPoint[float64]) []number {
 	all := bucketsOf(p)
 	n := min(p.Count, maxValues)
 	values := make([]number, 0, n)
-	below, at := uint64(0), 0 // how many values the buckets before all[at] have
+	below, at := uint64(0), 0 // below counts the values in the buckets before all[at]
 	for k := range n {
 		rank := uint64((float64(k) + 0.5) * float64(p.Count) / float64(n))
 		for at < len(all)-1 && rank >= below+all[at].count {
@@ -52,8 +51,7 @@ func valuesOf(p metricdata.ExponentialHistogramDataPoint[float64]) []number {
 	return values
 }
 
-// bucketsOf are the buckets with the value that stands for what is in each: its middle, in the
-// sense of ratios. No meter has negative values.
+// bucketsOf returns the buckets, each with its geometric middle as the value. No meter has negative values.
 func bucketsOf(p metricdata.ExponentialHistogramDataPoint[float64]) []bucket {
 	var all []bucket
 	if p.ZeroCount > 0 {

@@ -1,5 +1,5 @@
-// Package otlp sends spans and metrics by OTLP over HTTP, to a collector. It is a package of its
-// own since it links gRPC and protocol buffers, which the Lambda functions do not carry.
+// Package otlp sends spans and metrics to a collector by OTLP over HTTP. It is separate since it links
+// gRPC and protocol buffers, which the Lambda functions do not carry.
 package otlp
 
 import (
@@ -17,12 +17,11 @@ import (
 	"gakushoku/internal/observe/telemetry"
 )
 
-// Name is the value of OTEL_TRACES_EXPORTER and of OTEL_METRICS_EXPORTER that this package
-// answers to.
+// Name is the value of OTEL_TRACES_EXPORTER and OTEL_METRICS_EXPORTER that selects this package.
 const Name = "otlp"
 
-// Spans are the exporters of this package. Where to, and with which headers, the usual
-// variables say: OTEL_EXPORTER_OTLP_ENDPOINT and the others.
+// Spans returns the exporters of this package. OTEL_EXPORTER_OTLP_ENDPOINT and the other standard
+// variables configure them.
 func Spans() telemetry.SpanExporters {
 	return telemetry.SpanExporters{Name: func(ctx context.Context) (sdktrace.SpanExporter, error) {
 		unsaid, err := check("TRACES")
@@ -36,7 +35,8 @@ func Spans() telemetry.SpanExporters {
 	}}
 }
 
-// Metrics send every minute, or as often as OTEL_METRIC_EXPORT_INTERVAL says in milliseconds.
+// Metrics returns the readers of this package. They send every minute, or every
+// OTEL_METRIC_EXPORT_INTERVAL milliseconds.
 func Metrics() telemetry.MetricReaders {
 	return telemetry.MetricReaders{Name: func(ctx context.Context) (sdkmetric.Reader, error) {
 		unsaid, err := check("METRICS")
@@ -55,16 +55,16 @@ func Metrics() telemetry.MetricReaders {
 	}}
 }
 
-// collector is where OpenTelemetry's specification looks for one that nobody has named. Go's
-// exporters look there by HTTPS, which no collector speaks out of its box.
+// collector is the default endpoint of OpenTelemetry's specification. Go's exporters would use HTTPS
+// there, which no collector speaks by default.
 const collector = "http://localhost:4318"
 
-// check looks at what the exporters would pass over in silence: a protocol that they do not
-// speak, and an endpoint that is no URL. It reports whether nobody has named an endpoint.
+// check rejects what the exporters would silently ignore: a protocol that they do not speak, and an
+// endpoint that is not a URL. It reports whether no endpoint is set.
 func check(signal string) (unsaid bool, err error) {
 	const all = "OTEL_EXPORTER_OTLP_"
 	if protocol := cmp.Or(os.Getenv(all+signal+"_PROTOCOL"), os.Getenv(all+"PROTOCOL"), spoken); protocol != spoken {
-		return false, fmt.Errorf("%sPROTOCOL is %q: this program speaks %s, for which collectors have port 4318", all, protocol, spoken)
+		return false, fmt.Errorf("%sPROTOCOL is %q: this program supports only %s, for which collectors use port 4318", all, protocol, spoken)
 	}
 	unsaid = true
 	for _, name := range []string{all + signal + "_ENDPOINT", all + "ENDPOINT"} {
@@ -80,5 +80,5 @@ func check(signal string) (unsaid bool, err error) {
 	return unsaid, nil
 }
 
-// spoken is the one protocol of the exporters here.
+// spoken is the only protocol of these exporters.
 const spoken = "http/protobuf"

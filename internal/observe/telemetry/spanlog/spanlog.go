@@ -1,5 +1,5 @@
-// Package spanlog writes spans as JSON lines, as package spans reads them: what a server keeps
-// of its traces without anybody who collects them.
+// Package spanlog writes spans as JSON lines for package spans: the traces that a server keeps without a
+// collector.
 package spanlog
 
 import (
@@ -26,10 +26,10 @@ type Exporter struct {
 
 var _ sdktrace.SpanExporter = (*Exporter)(nil)
 
-// New makes an exporter that writes each batch with one call. It does not close out.
+// New returns an exporter that writes each batch with one call. It does not close out.
 func New(out io.Writer) *Exporter { return &Exporter{out: out} }
 
-// ExportSpans writes a line for each span.
+// ExportSpans writes one line per span.
 func (e *Exporter) ExportSpans(_ context.Context, batch []sdktrace.ReadOnlySpan) error {
 	var lines bytes.Buffer
 	encoder := json.NewEncoder(&lines)
@@ -50,7 +50,7 @@ func (e *Exporter) ExportSpans(_ context.Context, batch []sdktrace.ReadOnlySpan)
 // Shutdown is sdktrace.SpanExporter.
 func (e *Exporter) Shutdown(context.Context) error { return nil }
 
-// lineOf is a span as a line has it.
+// lineOf converts a span.
 func lineOf(span sdktrace.ReadOnlySpan) spans.Span {
 	s := spans.Span{
 		Timestamp: spans.Time(span.StartTime()), Name: span.Name(), Kind: span.SpanKind().String(),
@@ -75,7 +75,7 @@ func lineOf(span sdktrace.ReadOnlySpan) spans.Span {
 	return s
 }
 
-// failureOf is the error that a span has noted, "" when it has not failed.
+// failureOf returns the error recorded on a span, "" if it has not failed.
 func failureOf(span sdktrace.ReadOnlySpan) string {
 	if span.Status().Code != codes.Error {
 		return ""

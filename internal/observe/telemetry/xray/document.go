@@ -23,19 +23,19 @@ const (
 	maxAnnotations = 50
 )
 
-// document is a segment or subsegment, as X-Ray's documentation of segment documents has it.
+// document is a segment or subsegment in X-Ray's format of segment documents.
 type document struct {
 	Name        string         `json:"name"`
 	ID          string         `json:"id"`
 	TraceID     string         `json:"trace_id"`
 	ParentID    string         `json:"parent_id,omitempty"`
-	Type        string         `json:"type,omitempty"`      // subsegment, or nothing
-	Namespace   string         `json:"namespace,omitempty"` // aws, or remote: a call of another system
+	Type        string         `json:"type,omitempty"`      // subsegment or empty
+	Namespace   string         `json:"namespace,omitempty"` // aws or remote: a call of another system
 	StartTime   seconds        `json:"start_time"`
 	EndTime     seconds        `json:"end_time"`
-	Error       bool           `json:"error,omitempty"`    // of the caller
-	Throttle    bool           `json:"throttle,omitempty"` // the caller asks too often
-	Fault       bool           `json:"fault,omitempty"`    // ours
+	Error       bool           `json:"error,omitempty"`    // caused by the caller
+	Throttle    bool           `json:"throttle,omitempty"` // too many requests
+	Fault       bool           `json:"fault,omitempty"`    // caused by this process or the called service
 	Cause       *cause         `json:"cause,omitempty"`
 	HTTP        *httpBlock     `json:"http,omitempty"`
 	AWS         *awsBlock      `json:"aws,omitempty"`
@@ -67,7 +67,7 @@ type httpResponse struct {
 	Status int64 `json:"status"`
 }
 
-// awsBlock is the call of an AWS service, under the names that X-Ray's own SDKs give.
+// awsBlock describes a call of an AWS service with the names of X-Ray's own SDKs.
 type awsBlock struct {
 	Operation  string   `json:"operation,omitempty"`
 	Region     string   `json:"region,omitempty"`
@@ -84,13 +84,13 @@ type link struct {
 	ID      string `json:"id"`
 }
 
-// throttledKey is the annotation of a call that was throttled.
+// throttledKey annotates a throttled call.
 var throttledKey = keyOf(observe.AttrThrottled)
 
-// seconds is a moment in seconds since 1970, with microseconds.
+// seconds is a time as Unix seconds with microseconds.
 type seconds time.Time
 
-// MarshalJSON is json.Marshaler. A float64 of encoding/json would lose the last digits.
+// MarshalJSON is json.Marshaler. A float64 would lose the last digits.
 func (s seconds) MarshalJSON() ([]byte, error) {
 	micro := time.Time(s).UnixMicro()
 	fraction := strconv.FormatInt(1_000_000+micro%1_000_000, 10)[1:]
@@ -99,8 +99,8 @@ func (s seconds) MarshalJSON() ([]byte, error) {
 
 var _ json.Marshaler = seconds{}
 
-// documentOf is a span as a document. A segment has the name of the service, for that is a node
-// of the map; what was done is an annotation then.
+// documentOf converts a span. A segment has the name of the service, which is a node of X-Ray's map; the
+// span's name becomes an annotation.
 func documentOf(span sdktrace.ReadOnlySpan, subsegment bool) document {
 	d := document{
 		Name: nameOf(span.Name()), ID: span.SpanContext().SpanID().String(), TraceID: traceID(span.SpanContext().TraceID()),
@@ -133,9 +133,8 @@ func documentOf(span sdktrace.ReadOnlySpan, subsegment bool) document {
 	return d
 }
 
-// call makes the subsegment that of an AWS service when the span is a call of one: it has the
-// name of the service then, and is the node of the table or of the service in the map. What is
-// left of the attributes comes back.
+// call turns the subsegment into one of an AWS service if the span is a call of one. It gets the name of
+// the service, and the map shows the service or its table as a node. call returns the other attributes.
 func (d *document) call(all []attribute.KeyValue) []attribute.KeyValue {
 	if !slices.ContainsFunc(all, func(a attribute.KeyValue) bool { return a.Key == "rpc.system.name" && a.Value.AsString() == "aws-api" }) {
 		return all
@@ -197,7 +196,7 @@ func (d *document) attributes(all []attribute.KeyValue) {
 	}
 }
 
-// annotate notes what X-Ray lets people search for: keys are of letters, digits and underscores.
+// annotate adds an annotation, which X-Ray indexes. Keys consist of letters, digits and underscores.
 func (d *document) annotate(key string, value attribute.Value) {
 	if len(d.Annotations) >= maxAnnotations {
 		return
@@ -220,7 +219,7 @@ func keyOf(key string) string {
 	}, key)
 }
 
-// outcome says whose an error is.
+// outcome sets who caused an error, and its exceptions.
 func (d *document) outcome(span sdktrace.ReadOnlySpan) {
 	d.Fault = span.Status().Code == codes.Error
 	if d.HTTP != nil && d.HTTP.Response != nil {
@@ -228,7 +227,7 @@ func (d *document) outcome(span sdktrace.ReadOnlySpan) {
 		d.Error, d.Throttle, d.Fault = status >= 400 && status < 500, status == 429, d.Fault || status >= 500
 	}
 	if d.AWS != nil {
-		// The services say "slow down" with other statuses too, and a refusal is never their fault.
+		// Services throttle with other statuses too, and a rejected call is not their fault.
 		_, throttled := d.Annotations[throttledKey]
 		d.Throttle = d.Throttle || d.Fault && throttled && d.HTTP != nil
 		d.Fault = d.Fault && !d.Error && !d.Throttle
@@ -254,13 +253,13 @@ func (d *document) outcome(span sdktrace.ReadOnlySpan) {
 	}
 }
 
-// exceptionID is 16 hex digits that no other exception of the trace has.
+// exceptionID returns 16 hex digits that are unique in the trace.
 func exceptionID(span trace.SpanID, index int) string {
 	span[7] ^= byte(index + 1)
 	return span.String()
 }
 
-// nameOf leaves in a name what X-Ray allows there.
+// nameOf removes the characters that X-Ray does not allow in names.
 func nameOf(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsNumber(r) || r == ' ' || strings.ContainsRune(`_.:/%&#=+\-@`, r) {
@@ -271,7 +270,7 @@ func nameOf(s string) string {
 	return cut(s, maxName)
 }
 
-// cut is the beginning of s, at most limit characters.
+// cut returns the first characters of s, at most limit.
 func cut(s string, limit int) string {
 	if len(s) <= limit {
 		return s
