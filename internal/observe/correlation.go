@@ -1,6 +1,5 @@
-// Package observe carries what belongs to one operation (correlation id, trace context,
-// caller) in the context, and makes the loggers that put it on every line. Nobody passes
-// these by hand, so nobody forgets them.
+// Package observe carries what belongs to one operation (correlation id, trace context, caller) in the
+// context, and creates the loggers that put it on every line.
 package observe
 
 import (
@@ -10,7 +9,7 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// HeaderCorrelationID is the HTTP header that brings and returns the correlation id.
+// HeaderCorrelationID is the HTTP header of the correlation id, in requests and responses.
 const HeaderCorrelationID = "x-correlation-id"
 
 // maxCorrelationID bounds a correlation id, so that one header cannot fill the log.
@@ -24,14 +23,14 @@ func WithCorrelationID(ctx context.Context, id string) context.Context {
 	return withLoggerField(ctx, FieldCorrelationID, id)
 }
 
-// CorrelationID is the id of the operation that ctx belongs to, or "".
+// CorrelationID returns the id of the operation of ctx, or "".
 func CorrelationID(ctx context.Context) string {
 	id, _ := ctx.Value(correlationKey{}).(string)
 	return id
 }
 
-// ValidCorrelationID reports whether id may be taken over from a caller: 1 to 128 of
-// [A-Za-z0-9._:-], which cannot break a log line or a header.
+// ValidCorrelationID reports whether a caller may use id: 1 to 128 characters of [A-Za-z0-9._:-], which
+// cannot break a log line or a header.
 func ValidCorrelationID(id string) bool {
 	if id == "" || len(id) > maxCorrelationID {
 		return false
@@ -48,5 +47,5 @@ func ValidCorrelationID(id string) bool {
 	return true
 }
 
-// NewID makes an id for an operation, an event or a command: a ULID, which sorts by time.
+// NewID returns an id for an operation, an event or a command: a ULID, which sorts by time.
 func NewID() string { return ulid.MustNew(ulid.Now(), rand.Reader).String() }

@@ -6,14 +6,14 @@ import (
 	"io"
 )
 
-// lastOfKey lets no line hold a key twice, since zerolog appends a field without looking whether
-// it is there: of a repeated one the last stays. That is the more specific: the context gave the
-// others before. What reads such lines takes the first, the last, or none of them.
+// lastOfKey removes repeated keys from lines, since zerolog appends fields without checking. The last one
+// stays: it is the most specific, as those before it come from the context. Programs that read a line
+// with a repeated key differ in which value they take.
 type lastOfKey struct{ w io.Writer }
 
-// Write is io.Writer. A line comes in one piece: zerolog writes them so.
+// Write is io.Writer. zerolog writes each line with one call.
 func (l lastOfKey) Write(line []byte) (int, error) {
-	var few [32]member // a line with more takes memory
+	var few [32]member // a line with more allocates
 	members := membersOf(few[:0], line)
 	if once := withoutRepeats(line, members); once != nil {
 		if _, err := l.w.Write(once); err != nil {
@@ -24,14 +24,14 @@ func (l lastOfKey) Write(line []byte) (int, error) {
 	return l.w.Write(line)
 }
 
-// member is where a member of a JSON object is: its key, and all of it with the comma behind.
-// Equal keys have equal prints, and others seldom have: comparing them is cheap.
+// member is the position of a member of a JSON object: of its key, and of all of it with the comma after
+// it. print is a hash of the key, to compare keys cheaply.
 type member struct {
 	start, keyEnd, end int
 	print              uint32
 }
 
-// membersOf adds the members of the object that a line is.
+// membersOf appends the members of a line's object.
 func membersOf(members []member, line []byte) []member {
 	for i := 1; i < len(line) && line[i] == '"'; {
 		m := member{start: i, keyEnd: stringEnd(line, i)}
@@ -42,7 +42,7 @@ func membersOf(members []member, line []byte) []member {
 	return members
 }
 
-// stringEnd is behind the string that begins at i.
+// stringEnd returns the index after the string that starts at i.
 func stringEnd(line []byte, i int) int {
 	for from := i + 1; from < len(line); {
 		quote := bytes.IndexByte(line[from:], '"')
@@ -53,12 +53,12 @@ func stringEnd(line []byte, i int) int {
 		if slash < 0 {
 			return from + quote + 1
 		}
-		from += slash + 2 // behind what is escaped
+		from += slash + 2 // after the escaped character
 	}
 	return len(line)
 }
 
-// valueEnd is where the comma or the brace is that ends the value at i.
+// valueEnd returns the index of the comma or brace that ends the value at i.
 func valueEnd(line []byte, i int) int {
 	for depth := 0; i < len(line); i++ {
 		switch line[i] {
@@ -80,8 +80,8 @@ func valueEnd(line []byte, i int) int {
 	return len(line)
 }
 
-// withoutRepeats is the line without the members whose key comes again; nil when none does. What
-// is taken out is never the last member, so the commas stay right.
+// withoutRepeats returns the line without members whose key occurs again, nil if there are none. It never
+// removes the last member, so the commas stay valid.
 func withoutRepeats(line []byte, members []member) []byte {
 	var once []byte
 	kept := 0

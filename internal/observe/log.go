@@ -14,7 +14,7 @@ import (
 	"gakushoku/internal/fault"
 )
 
-// The fields of log lines (infra/DESIGN.md section 10). People search for them: never rename one.
+// The fields of log lines (infra/DESIGN.md section 10). Operators search for them: never rename one.
 const (
 	FieldService       = "service"
 	FieldFunction      = "function"
@@ -40,12 +40,11 @@ const (
 	ResultNG = "NG"
 )
 
-// timestampLayout is RFC 3339 in UTC with milliseconds, as events have it.
+// timestampLayout is RFC 3339 in UTC with milliseconds, as in events.
 const timestampLayout = "2006-01-02T15:04:05.000Z"
 
 func init() {
-	// zerolog keeps its field names in package variables; they are set once, here, before
-	// any logger exists.
+	// zerolog keeps its field names in package variables. They are set once, before any logger exists.
 	zerolog.TimestampFieldName = "timestamp"
 	zerolog.MessageFieldName = "message"
 	zerolog.LevelFieldName = "level"
@@ -54,13 +53,13 @@ func init() {
 	zerolog.TimestampFunc = func() time.Time { return time.Now().UTC() }
 }
 
-// NewLogger makes the logger of a process: JSON lines to w, from level up. No line holds a key
-// twice: of a field that is put on again the last value stays.
+// NewLogger returns the logger of a process. It writes JSON lines of level and above to w. If a field is
+// set twice, the line has its last value.
 func NewLogger(w io.Writer, level zerolog.Level, function string) zerolog.Logger {
 	return zerolog.New(lastOfKey{w}).Level(level).With().Timestamp().Str(FieldService, "gakushoku").Str(FieldFunction, function).Logger()
 }
 
-// ParseLevel reads a level such as "debug" or "info".
+// ParseLevel parses a level such as "debug" or "info".
 func ParseLevel(s string) (zerolog.Level, error) {
 	if s == "" {
 		return zerolog.InfoLevel, nil
@@ -72,18 +71,17 @@ func ParseLevel(s string) (zerolog.Level, error) {
 	return level, nil
 }
 
-// WithLogger puts the logger of the process into a context. Its lines carry the ids of the
-// span that ctx is in, if there is one.
+// WithLogger returns a context with the logger of the process. Its lines carry the ids of the span of ctx,
+// if there is one.
 func WithLogger(ctx context.Context, logger zerolog.Logger) context.Context {
 	return context.WithValue(ctx, loggerKey{}, &operation{fields: &logger, span: operationOf(ctx).span})
 }
 
-// Logger is the logger of the operation that ctx belongs to; one that writes nothing when
-// there is none.
+// Logger returns the logger of the operation of ctx. Without one it writes nothing.
 func Logger(ctx context.Context) *zerolog.Logger { return operationOf(ctx).logger() }
 
-// Failed adds to a line what every line of a failed operation says: how long it took, its
-// result, the class of the error, the code of a refusal, and the error.
+// Failed adds the fields of a failed operation to a line: duration, result, class of the error, code of a
+// refusal, and the error.
 func Failed(line *zerolog.Event, elapsedMs float64, err error) *zerolog.Event {
 	var refusal fault.DomainError
 	if errors.As(err, &refusal) {
@@ -118,11 +116,10 @@ func withSpanFields(ctx context.Context, span trace.SpanContext) context.Context
 
 type loggerKey struct{}
 
-// operation is what the lines of an operation carry. The ids of its span are put on when the
-// first line is written: zerolog cannot take a field back, a span within the span has other
-// ids, and in most spans nobody writes a line.
+// operation holds the fields of an operation's lines. The ids of its span are added when the first line
+// is written: zerolog cannot remove a field, inner spans have other ids, and most spans have no lines.
 type operation struct {
-	fields *zerolog.Logger // everything but the ids of the span
+	fields *zerolog.Logger // all but the ids of the span
 	span   trace.SpanContext
 	once   sync.Once
 	whole  *zerolog.Logger

@@ -13,18 +13,18 @@ import (
 
 type metricsKey struct{}
 
-// WithMetrics returns a context whose operations are measured by m.
+// WithMetrics returns a context whose operations m measures.
 func WithMetrics(ctx context.Context, m *Metrics) context.Context {
 	return context.WithValue(ctx, metricsKey{}, m)
 }
 
-// MetricsOf is what measures the operations of ctx, nil for nothing.
+// MetricsOf returns the meters of ctx, nil if nothing is measured.
 func MetricsOf(ctx context.Context) *Metrics {
 	m, _ := ctx.Value(metricsKey{}).(*Metrics)
 	return m
 }
 
-// Request measures a request. Its route is as in the contract, "" when there is none.
+// Request measures a request. Its route is that of the contract, "" if there is none.
 func (m *Metrics) Request(ctx context.Context, method, route string, status int, took time.Duration, err error) {
 	if m == nil {
 		return
@@ -58,23 +58,23 @@ func classOf(err error) string {
 	return string(fault.ClassOf(err))
 }
 
-// seriesKey is what one series of a histogram is about: the method, route and status of requests,
-// or the name and result of commands. The class is "" when there was no error.
+// seriesKey identifies a series of a histogram: the method, route and status of requests, or the name and
+// result of commands. The class is "" if there was no error.
 type seriesKey struct {
 	what, outcome string
 	status        int
 	class         string
 }
 
-// seriesOptions are the options of measurements that come again and again, since making the set of
-// their attributes costs more than the measurement. There are as many as series, and the SDK has
-// each of those in memory anyway. It is safe for concurrent use.
+// seriesOptions caches the options of frequent measurements, since creating a set of attributes costs more
+// than the measurement. It holds one entry per series, which the SDK keeps in memory anyway. It is safe
+// for concurrent use.
 type seriesOptions struct {
 	mu     sync.RWMutex
 	byWhat map[seriesKey][]metric.RecordOption
 }
 
-// of are the options of a series; attributes makes those that no error adds.
+// of returns the options of a series. attributes returns those apart from the class of an error.
 func (s *seriesOptions) of(key seriesKey, attributes func(seriesKey) []attribute.KeyValue) []metric.RecordOption {
 	s.mu.RLock()
 	options := s.byWhat[key]
@@ -96,14 +96,14 @@ func (s *seriesOptions) of(key seriesKey, attributes func(seriesKey) []attribute
 	return options
 }
 
-// Retried counts a try of a command after the first.
+// Retried counts an attempt of a command after the first.
 func (m *Metrics) Retried(ctx context.Context, name string) {
 	if m != nil {
 		m.retries.Add(ctx, 1, metric.WithAttributes(attribute.String(AttrCommand, name)))
 	}
 }
 
-// Repeated counts a command that had been carried out before.
+// Repeated counts a command that had already been executed.
 func (m *Metrics) Repeated(ctx context.Context, name string) {
 	if m != nil {
 		m.repeats.Add(ctx, 1, metric.WithAttributes(attribute.String(AttrCommand, name)))
@@ -117,41 +117,41 @@ func (m *Metrics) Conflict(ctx context.Context, name string) {
 	}
 }
 
-// What came out of the event table's stream beside new events, as TableTouched counts it.
+// The records that TableTouched counts.
 const (
 	TableChanged     = "changed"     // a stored event was changed or removed
-	TableUndecodable = "undecodable" // something that cannot be read was put there
+	TableUndecodable = "undecodable" // an item that is not an event was put there
 )
 
-// TableTouched counts a record of the event table's stream that is not of a new event.
+// TableTouched counts a record of the event table's stream that is not a new event.
 func (m *Metrics) TableTouched(ctx context.Context, what string) {
 	if m != nil {
 		m.touched.Add(ctx, 1, metric.WithAttributes(attribute.String(AttrResult, what)))
 	}
 }
 
-// Delivered counts an event by what came of it: applied, duplicate, gap, parked or set-aside.
+// Delivered counts an event by its outcome: applied, duplicate, gap, parked or set-aside.
 func (m *Metrics) Delivered(ctx context.Context, projection, outcome string) {
 	if m != nil {
 		m.steps.Add(ctx, 1, metric.WithAttributes(attribute.String(AttrProjection, projection), attribute.String(AttrResult, outcome)))
 	}
 }
 
-// Projected measures how late an event came into a projection.
+// Projected measures the delay of an event in a projection.
 func (m *Metrics) Projected(ctx context.Context, projection string, late time.Duration) {
 	if m != nil {
 		m.lag.Record(ctx, max(0, late.Seconds()), metric.WithAttributes(attribute.String(AttrProjection, projection)))
 	}
 }
 
-// Healed counts streams that were folded anew.
+// Healed counts streams that were folded again.
 func (m *Metrics) Healed(ctx context.Context, projection string, streams int) {
 	if m != nil {
 		m.heals.Add(ctx, int64(streams), metric.WithAttributes(attribute.String(AttrProjection, projection)))
 	}
 }
 
-// Archived measures a segment that has come into the log.
+// Archived measures a segment that was added to the log.
 func (m *Metrics) Archived(ctx context.Context, last uint64, late time.Duration) {
 	if m != nil {
 		m.logHead.Record(ctx, int64(last))
@@ -166,28 +166,28 @@ func (m *Metrics) PointerRead(ctx context.Context, cached bool) {
 	}
 }
 
-// Parked tells how many streams are parked in the active version of a projection.
+// Parked records how many streams are parked in the active version of a projection.
 func (m *Metrics) Parked(ctx context.Context, projection string, streams int) {
 	if m != nil {
 		m.parked.Record(ctx, int64(streams), metric.WithAttributes(attribute.String(AttrProjection, projection)))
 	}
 }
 
-// Planned tells how many events a rebuild has to go through.
+// Planned records how many events a rebuild has to process.
 func (m *Metrics) Planned(ctx context.Context, projection string, events int64) {
 	if m != nil {
 		m.planned.Record(ctx, events, metric.WithAttributes(attribute.String(AttrProjection, projection)))
 	}
 }
 
-// Folded counts events that a step of a rebuild has gone through.
+// Folded counts the events that a step of a rebuild has processed.
 func (m *Metrics) Folded(ctx context.Context, projection, step string, events int64) {
 	if m != nil && events > 0 {
 		m.folded.Add(ctx, events, metric.WithAttributes(attribute.String(AttrProjection, projection), attribute.String(AttrStep, step)))
 	}
 }
 
-// Verified counts a rebuild that was verified: whether it was found right.
+// Verified counts a verified rebuild, by whether it was correct.
 func (m *Metrics) Verified(ctx context.Context, projection string, sound bool) {
 	if m == nil {
 		return

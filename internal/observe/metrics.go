@@ -7,7 +7,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// The names of the meters. Dashboards and alarms know them: never rename one.
+// The names of the meters. Dashboards and alarms use them: never rename one.
 const (
 	MetricRequests    = "http.server.request.duration"
 	MetricCommands    = "gakushoku.command.duration"
@@ -34,7 +34,7 @@ const (
 	MetricDisk        = "system.filesystem.utilization"
 )
 
-// Metrics are the meters of a process. A nil one measures nothing. It is safe for concurrent use.
+// Metrics are the meters of a process. Nil measures nothing. It is safe for concurrent use.
 type Metrics struct {
 	meter                                    metric.Meter
 	requests, commands, lag, logLag          metric.Float64Histogram
@@ -45,17 +45,17 @@ type Metrics struct {
 	series                                   seriesOptions
 }
 
-// Slow is from when on what a guest waits for is slow: the target that 95 % of the requests keep to.
+// Slow is the target for the duration of 95 % of the requests: longer ones count as slow.
 const Slow = 200 * time.Millisecond
 
-// The bounds of histograms, in seconds: of what somebody waits for, and of how late something is.
-// The targets (Slow and 0.1) are among them, so that an alarm does not have to guess.
+// The bounds of histograms in seconds, for durations and for delays. The targets (Slow and 0.1) are among
+// them, so that alarms do not have to interpolate.
 var (
 	latencyBounds = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, Slow.Seconds(), 0.25, 0.5, 1, 2.5, 5, 10}
 	lagBounds     = []float64{0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300}
 )
 
-// NewMetrics makes the meters.
+// NewMetrics creates the meters.
 func NewMetrics(meter metric.Meter) (*Metrics, error) {
 	var errs []error
 	histogram := func(name, about string, bounds []float64) metric.Float64Histogram {
@@ -75,24 +75,24 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 	}
 	m := &Metrics{
 		meter:      meter,
-		requests:   histogram(MetricRequests, "Requests, how long they took", latencyBounds),
-		commands:   histogram(MetricCommands, "Commands, how long they took", latencyBounds),
-		touched:    counter(MetricTouched, "Records of the event table's stream that are not of a new event, by what they are"),
-		lag:        histogram(MetricLag, "From when an event occurred to when it was in the read model", lagBounds),
-		logLag:     histogram(MetricLogLag, "From when the newest event of a segment occurred to when it was in the log", lagBounds),
-		conflicts:  counter(MetricConflicts, "Races for a stream that a command lost"),
-		retries:    counter(MetricRetries, "Tries of commands after the first"),
-		repeats:    counter(MetricRepeats, "Commands that had been carried out before, and were answered again"),
-		appends:    counter(MetricAppended, "Events that commands have appended"),
-		steps:      counter(MetricDelivered, "Events that were delivered, once for each table version that is written, by what came of them"),
-		heals:      counter(MetricHeals, "Streams that were folded from the event store"),
-		pointers:   counter(MetricPointers, "Reads of a version pointer, answered from memory or not"),
-		folded:     counter(MetricFolded, "Events that the steps of rebuilds have gone through"),
-		verified:   counter(MetricVerified, "Rebuilds that were verified, by whether they were right"),
-		coldStarts: counter(MetricColdStarts, "Processes of a function that have had their first invocation"),
-		logHead:    gauge(MetricLogHead, "Number of the newest event in the log that this process has put there"),
-		parked:     gauge(MetricParked, "Streams that are parked in the active version"),
-		planned:    gauge(MetricPlanned, "Events that the rebuild under way has to go through"),
+		requests:   histogram(MetricRequests, "Duration of requests", latencyBounds),
+		commands:   histogram(MetricCommands, "Duration of commands", latencyBounds),
+		touched:    counter(MetricTouched, "Records of the event table's stream that are not new events, by kind"),
+		lag:        histogram(MetricLag, "Delay between an event and its row in the read model", lagBounds),
+		logLag:     histogram(MetricLogLag, "Delay between the newest event of a segment and the segment in the log", lagBounds),
+		conflicts:  counter(MetricConflicts, "Races for a stream that commands lost"),
+		retries:    counter(MetricRetries, "Attempts of commands after the first"),
+		repeats:    counter(MetricRepeats, "Commands that had already been executed and returned their first outcome"),
+		appends:    counter(MetricAppended, "Events appended by commands"),
+		steps:      counter(MetricDelivered, "Events delivered to each written table version, by outcome"),
+		heals:      counter(MetricHeals, "Streams folded from the event store"),
+		pointers:   counter(MetricPointers, "Reads of a version pointer, from memory or not"),
+		folded:     counter(MetricFolded, "Events processed by the steps of rebuilds"),
+		verified:   counter(MetricVerified, "Verified rebuilds, by result"),
+		coldStarts: counter(MetricColdStarts, "Processes of a function that had their first invocation"),
+		logHead:    gauge(MetricLogHead, "Number of the newest event that this process added to the log"),
+		parked:     gauge(MetricParked, "Streams parked in the active version"),
+		planned:    gauge(MetricPlanned, "Events that the current rebuild has to process"),
 	}
 	return m, errors.Join(errs...)
 }

@@ -10,8 +10,7 @@ import (
 	"gakushoku/internal/fault"
 )
 
-// The attributes of spans and metrics that OpenTelemetry has no convention for. What has one
-// is called by that.
+// The attributes of spans and metrics. Those that OpenTelemetry defines have its names.
 const (
 	AttrCommand    = "gakushoku.command"
 	AttrStream     = "gakushoku.stream"
@@ -25,12 +24,12 @@ const (
 	AttrStep       = "gakushoku.step"
 	AttrCached     = "gakushoku.cached"
 	AttrSink       = "gakushoku.sink"
-	AttrKept       = "gakushoku.kept" // why a trace was kept whatever the sampler said
+	AttrKept       = "gakushoku.kept" // why a trace was kept regardless of the sampler
 	AttrErrorClass = "error.type"     // the class of an error, the HTTP status, or the code of a service
 
-	AttrThrottled    = "gakushoku.throttled_attempts" // how often a service has said "slow down" to one call
-	AttrReasons      = "gakushoku.reasons"            // codes by which a service explains its refusal
-	AttrCallsLeftOut = "gakushoku.calls_left_out"     // on the last call that is recorded: there may be more
+	AttrThrottled    = "gakushoku.throttled_attempts" // how often a service throttled one call
+	AttrReasons      = "gakushoku.reasons"            // codes with which a service explains its refusal
+	AttrCallsLeftOut = "gakushoku.calls_left_out"     // on the last recorded call: there may be more
 )
 
 // The values of AttrKept, on the root of a trace.
@@ -39,8 +38,8 @@ const (
 	KeptSlow   = "slow"
 )
 
-// What a span is to the outside, in OpenTelemetry's words: a request that is answered here, a
-// call of another system, work on events that others have made, or none of these.
+// OpenTelemetry's kinds of spans: a request served here, a call of another system, the processing of
+// events from elsewhere, or none of these.
 const (
 	Server   = trace.SpanKindServer
 	Client   = trace.SpanKindClient
@@ -48,8 +47,8 @@ const (
 	Internal = trace.SpanKindInternal
 )
 
-// Span is a part of an operation that somebody records. The zero value is one that nobody
-// records: its methods do nothing and cost nothing.
+// Span is a part of an operation. The zero value is not recorded: its methods do nothing and cost
+// nothing.
 type Span struct{ span trace.Span }
 
 func recording(span trace.Span) Span {
@@ -59,17 +58,17 @@ func recording(span trace.Span) Span {
 	return Span{}
 }
 
-// Recorded reports whether somebody records the span.
+// Recorded reports whether the span is recorded.
 func (s Span) Recorded() bool { return s.span != nil }
 
-// Rename gives the span the name that was not known when it began.
+// Rename changes the name of the span.
 func (s Span) Rename(name string) {
 	if s.span != nil {
 		s.span.SetName(name)
 	}
 }
 
-// Set notes several things at once, which costs less than one after the other.
+// Set sets several attributes at once, which costs less than one by one.
 func (s Span) Set(all ...attribute.KeyValue) Span {
 	if s.span != nil {
 		s.span.SetAttributes(all...)
@@ -77,7 +76,7 @@ func (s Span) Set(all ...attribute.KeyValue) Span {
 	return s
 }
 
-// Str notes a text.
+// Str sets a string attribute.
 func (s Span) Str(key, value string) Span {
 	if s.span != nil {
 		s.span.SetAttributes(attribute.String(key, value))
@@ -85,7 +84,7 @@ func (s Span) Str(key, value string) Span {
 	return s
 }
 
-// Int notes a number.
+// Int sets an integer attribute.
 func (s Span) Int(key string, value int) Span {
 	if s.span != nil {
 		s.span.SetAttributes(attribute.Int(key, value))
@@ -93,7 +92,7 @@ func (s Span) Int(key string, value int) Span {
 	return s
 }
 
-// Bool notes whether something is so.
+// Bool sets a boolean attribute.
 func (s Span) Bool(key string, value bool) Span {
 	if s.span != nil {
 		s.span.SetAttributes(attribute.Bool(key, value))
@@ -101,8 +100,8 @@ func (s Span) Bool(key string, value bool) Span {
 	return s
 }
 
-// Failed notes an error, if there is one. A refusal by the rules is an outcome and makes no
-// failed span of it; its code is noted.
+// Failed records err, if it is not nil. A refusal by the rules does not make the span a failed one; its
+// code is recorded.
 func (s Span) Failed(err error) Span {
 	if s.span == nil || err == nil {
 		return s
@@ -121,7 +120,7 @@ func (s Span) Failed(err error) Span {
 	return s
 }
 
-// FailedAs notes a failure of which there is a code. What else the error says is left out.
+// FailedAs records a failure by its code only.
 func (s Span) FailedAs(code string) {
 	if s.span != nil {
 		s.span.SetAttributes(attribute.String(AttrErrorClass, code))

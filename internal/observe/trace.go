@@ -15,20 +15,18 @@ var propagator = propagation.TraceContext{}
 
 type tracerKey struct{}
 
-// WithTracer returns a context whose operations are recorded by tracer; by nobody when it is
-// nil.
+// WithTracer returns a context whose operations tracer records. A nil tracer records nothing.
 func WithTracer(ctx context.Context, tracer trace.Tracer) context.Context {
 	return context.WithValue(ctx, tracerKey{}, tracer)
 }
 
-// TracerOf is who records the operations of ctx, nil when nobody does.
+// TracerOf returns the tracer of ctx, or nil.
 func TracerOf(ctx context.Context) trace.Tracer {
 	tracer, _ := ctx.Value(tracerKey{}).(trace.Tracer)
 	return tracer
 }
 
-// WithParent returns a context in the span that a W3C traceparent names, unless it is not valid:
-// spans that are started in it are parts of that one.
+// WithParent returns a context within the span that a W3C traceparent names. An invalid one is ignored.
 func WithParent(ctx context.Context, traceparent string) context.Context {
 	if traceparent == "" {
 		return ctx
@@ -36,9 +34,8 @@ func WithParent(ctx context.Context, traceparent string) context.Context {
 	return propagator.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent})
 }
 
-// StartRemote begins a span in the trace that the caller's W3C headers name, and in a new
-// trace when they name none or are not valid. There are ids for log lines and events even when
-// nobody records the span.
+// StartRemote starts a span in the trace that the caller's W3C headers name, or in a new trace if they
+// name none. Log lines and events get ids even if the span is not recorded.
 func StartRemote(ctx context.Context, headers http.Header, name string, kind trace.SpanKind) (context.Context, Span) {
 	ctx = propagator.Extract(ctx, propagation.HeaderCarrier(headers))
 	if tracer := TracerOf(ctx); tracer != nil {
@@ -55,24 +52,21 @@ func StartRemote(ctx context.Context, headers http.Header, name string, kind tra
 	return withSpanFields(trace.ContextWithSpanContext(ctx, span), span), Span{}
 }
 
-// Start begins a span in the span of ctx. Without somebody who records it this costs nothing:
-// ctx comes back as it was.
+// Start starts a span within the span of ctx. Without a tracer this costs nothing and returns ctx.
 func Start(ctx context.Context, name string, kind trace.SpanKind) (context.Context, Span) {
 	tracer := TracerOf(ctx)
 	if tracer == nil {
-		return ctx, Span{} // before the options, which take memory
+		return ctx, Span{} // before the options, which allocate
 	}
 	return start(ctx, tracer, name, trace.WithSpanKind(kind))
 }
 
-// Recording reports whether somebody records the span of ctx, so that a span within it has a
-// place. It costs nothing.
+// Recording reports whether the span of ctx is recorded. It costs nothing.
 func Recording(ctx context.Context) bool {
 	return TracerOf(ctx) != nil && trace.SpanFromContext(ctx).IsRecording()
 }
 
-// Past is a span in the span of ctx of something that began at a time, and of which it is known
-// only now that it is to be recorded.
+// Past returns a span within the span of ctx with a start in the past.
 func Past(ctx context.Context, name string, kind trace.SpanKind, began time.Time) Span {
 	tracer := TracerOf(ctx)
 	if tracer == nil {
@@ -82,20 +76,19 @@ func Past(ctx context.Context, name string, kind trace.SpanKind, began time.Time
 	return recording(span)
 }
 
-// brief is how short a part is that explains nothing in an operation that was slow.
+// brief is the duration below which a part cannot explain a slow operation.
 const brief = time.Millisecond
 
-// Part is a part of an operation that is usually over before it is worth a span of its own. In
-// an operation that is sampled it is a span like others. In one that is only recorded, in case it
-// fails or is slow, it becomes a span afterwards, when it has failed or was not brief: that halves
-// what it costs to be ready for a trace that in most operations nobody wants.
+// Part is a part of an operation that is usually too short to deserve a span. In a sampled operation it is
+// a span. In one that is only recorded in case it fails or is slow, it becomes a span afterwards if it
+// failed or was not brief: that halves the cost of recording traces that are mostly dropped.
 type Part struct {
 	span  Span
 	name  string
-	began time.Time // zero when nobody records the operation, or the span is there already
+	began time.Time // zero if the operation is not recorded, or the part has a span
 }
 
-// StartPart begins a part of the operation of ctx.
+// StartPart starts a part of the operation of ctx.
 func StartPart(ctx context.Context, name string) (context.Context, Part) {
 	if !Recording(ctx) {
 		return ctx, Part{}
@@ -107,8 +100,8 @@ func StartPart(ctx context.Context, name string) (context.Context, Part) {
 	return ctx, Part{name: name, began: time.Now()}
 }
 
-// Over is the span of the part, which is over with err: it is for the caller to end. ctx is as
-// StartPart has returned it.
+// Over returns the span of the part, which ended with err. The caller must end the span. ctx is the one
+// that StartPart returned.
 func (p Part) Over(ctx context.Context, err error) Span {
 	if p.began.IsZero() || err == nil && time.Since(p.began) < brief {
 		return p.span.Failed(err)
@@ -119,8 +112,8 @@ func (p Part) Over(ctx context.Context, err error) Span {
 // maxLinks bounds the links of a span, as the SDK's limit does.
 const maxLinks = 128
 
-// StartLinked is Start for work on events that others have caused: the span is linked to the
-// span of each event, which its W3C traceparent names. Many events may have one.
+// StartLinked is like Start, for the processing of events: the span is linked to those that appended the
+// events, which their W3C traceparents name. Events may share one.
 func StartLinked(ctx context.Context, name string, kind trace.SpanKind, traceparents iter.Seq[string]) (context.Context, Span) {
 	tracer := TracerOf(ctx)
 	if tracer == nil {
@@ -152,7 +145,7 @@ func start(ctx context.Context, tracer trace.Tracer, name string, options ...tra
 	return withSpanFields(ctx, span.SpanContext()), Span{span}
 }
 
-// Traceparent is the W3C traceparent of ctx, or "".
+// Traceparent returns the W3C traceparent of ctx, or "".
 func Traceparent(ctx context.Context) string {
 	carrier := propagation.MapCarrier{}
 	propagator.Inject(ctx, carrier)

@@ -10,11 +10,11 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// Vitals are how much of a machine is in use, each a part from 0 to 1, NaN when it is not known.
+// Vitals are the shares of a machine in use, from 0 to 1, NaN if unknown.
 type Vitals struct{ CPU, Memory, Disk float64 }
 
-// Watch has look asked whenever somebody reads the metrics, for what nobody measures before
-// that: the machine, and what look itself measures.
+// Watch calls look whenever the metrics are read. It measures the machine, and whatever look itself
+// measures.
 func (m *Metrics) Watch(look func(context.Context) Vitals) error {
 	if m == nil {
 		return nil
@@ -25,9 +25,9 @@ func (m *Metrics) Watch(look func(context.Context) Vitals) error {
 		errs = append(errs, err)
 		return g
 	}
-	cpu := gauge(MetricCPU, "Part of the processors' time that was used since the last look")
-	memory := gauge(MetricMemory, "Part of the memory that is in use")
-	disk := gauge(MetricDisk, "Part of the disk that is in use")
+	cpu := gauge(MetricCPU, "Share of processor time used since the last reading")
+	memory := gauge(MetricMemory, "Share of memory in use")
+	disk := gauge(MetricDisk, "Share of the disk in use")
 	_, err := m.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		v := look(ctx)
 		for g, value := range map[metric.Float64ObservableGauge]float64{cpu: v.CPU, memory: v.Memory, disk: v.Disk} {
@@ -38,24 +38,23 @@ func (m *Metrics) Watch(look func(context.Context) Vitals) error {
 		return nil
 	}, cpu, memory, disk)
 	if err := errors.Join(append(errs, err)...); err != nil {
-		return fmt.Errorf("watching the machine: %w", err)
+		return fmt.Errorf("measuring the machine: %w", err)
 	}
 	return nil
 }
 
-// Lossy is a place to which log lines or spans go, and where some may get lost.
+// Lossy is a destination of telemetry on the way to which some may be lost.
 type Lossy interface {
 	Name() string
 	Lost() int64 // so far
 }
 
-// WatchLost measures, whenever somebody reads the metrics, how much was lost on the way to each
-// of these.
+// WatchLost measures what was lost on the way to each of the sinks, whenever the metrics are read.
 func (m *Metrics) WatchLost(sinks ...Lossy) error {
 	if m == nil {
 		return nil
 	}
-	_, err := m.meter.Int64ObservableCounter(MetricLost, metric.WithDescription("Log lines, spans and exports of metrics that could not be written or sent"),
+	_, err := m.meter.Int64ObservableCounter(MetricLost, metric.WithDescription("Log lines, spans and metric exports that could not be written or sent"),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			for _, s := range sinks {
 				o.Observe(s.Lost(), metric.WithAttributes(attribute.String(AttrSink, s.Name())))
@@ -63,23 +62,23 @@ func (m *Metrics) WatchLost(sinks ...Lossy) error {
 			return nil
 		}))
 	if err != nil {
-		return fmt.Errorf("watching what is lost: %w", err)
+		return fmt.Errorf("measuring lost telemetry: %w", err)
 	}
 	return nil
 }
 
-// WatchConnections measures, whenever somebody reads the metrics, how many clients are connected.
+// WatchConnections measures how many clients are connected, whenever the metrics are read.
 func (m *Metrics) WatchConnections(open func() int64) error {
 	if m == nil {
 		return nil
 	}
-	_, err := m.meter.Int64ObservableGauge(MetricConnections, metric.WithDescription("Clients that are connected to the HTTP interface"),
+	_, err := m.meter.Int64ObservableGauge(MetricConnections, metric.WithDescription("Clients connected to the HTTP interface"),
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			o.Observe(open())
 			return nil
 		}))
 	if err != nil {
-		return fmt.Errorf("watching the connections: %w", err)
+		return fmt.Errorf("measuring the connections: %w", err)
 	}
 	return nil
 }

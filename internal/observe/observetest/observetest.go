@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-// Keys are the keys of the object that a line is, as they come, a repeated one each time.
+// Keys returns the keys of a line's object in order, repeated ones each time.
 func Keys(t testing.TB, line []byte) []string {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(line))
 	if brace, err := d.Token(); err != nil || brace != json.Delim('{') {
-		t.Fatalf("no object: %s", line)
+		t.Fatalf("not an object: %s", line)
 	}
 	var keys []string
 	for d.More() {
@@ -30,7 +30,7 @@ func Keys(t testing.TB, line []byte) []string {
 	return keys
 }
 
-// NoKeyTwice wants lines that hold no key twice.
+// NoKeyTwice fails the test if a line has a key twice.
 func NoKeyTwice(t testing.TB, lines []byte) {
 	t.Helper()
 	for line := range bytes.Lines(lines) {
@@ -38,7 +38,7 @@ func NoKeyTwice(t testing.TB, lines []byte) {
 		slices.Sort(keys)
 		for i := range len(keys) - 1 {
 			if keys[i] == keys[i+1] {
-				t.Errorf("%q is there twice: %s", keys[i], line)
+				t.Errorf("%q occurs twice: %s", keys[i], line)
 			}
 		}
 	}

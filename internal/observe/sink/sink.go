@@ -1,7 +1,6 @@
-// Package sink keeps what a process writes about itself from holding up its work. A pipe that
-// nobody reads blocks its writer and a full disk fails it; writing into a Sink does neither. What
-// does not fit is dropped and counted, and one line says so where it is missing, as soon as
-// the writer behind the sink works again.
+// Package sink keeps logging from blocking a process. A pipe without a reader blocks its writer, and a
+// full disk fails it; a Sink does neither. It drops and counts what does not fit, and writes one line in
+// its place as soon as the underlying writer works again.
 package sink
 
 import (
@@ -15,50 +14,50 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// DefaultBytes is how much waits for a writer that is slow: some 3,000 log lines.
+// DefaultBytes is how much is queued for a slow writer: some 3,000 log lines.
 const DefaultBytes = 1 << 20
 
-// errFull is why lines are dropped while the writer blocks.
-var errFull = errors.New("it is not read, or written too slowly")
+// errFull is the reason for dropping lines while the writer blocks.
+var errFull = errors.New("the output is not read, or is written too slowly")
 
 // Options of a sink.
 type Options struct {
-	Name  string        // of the sink, in log:lost and in the meter of lost lines
-	Level zerolog.Level // of the process's log: whether log:lost is written
-	Bytes int           // that may wait; 0 is DefaultBytes
-	// Torn says that what was written before ends in the middle of a line.
+	Name  string        // in log:lost and in the meter of lost lines
+	Level zerolog.Level // of the process's log; decides whether log:lost is written
+	Bytes int           // size of the queue; 0 is DefaultBytes
+	// Torn says that the output ends in the middle of a line.
 	Torn bool
-	// Cut takes the last n bytes off what was written, when only a part of a line was; nil if that is
-	// not possible.
+	// Cut removes the last n bytes of the output, after a partial write of a line; nil if that is not
+	// possible.
 	Cut func(n int64) error
-	// Failing is told once, when lines begin to be lost; may be nil. It must not block.
+	// Failing is called once when the first lines are lost. It must not block. It may be nil.
 	Failing func(error)
 }
 
-// Sink is an io.Writer that neither blocks nor fails. Each Write is one line, or one piece that
-// makes sense only as a whole. It is safe for concurrent use.
+// Sink is an io.Writer that neither blocks nor fails. Each Write is one line, or one piece that must not be
+// split. It is safe for concurrent use.
 type Sink struct {
 	options Options
 	out     io.Writer
-	ended   chan struct{} // closed when everything is written
+	ended   chan struct{} // closed once everything is written
 
 	mu      sync.Mutex
-	changed *sync.Cond // there are pieces, or it is closed
+	changed *sync.Cond // pieces were added, or the sink was closed
 	queue   []piece
-	waiting int  // bytes in the queue, and in the piece that is being written
+	waiting int  // bytes in the queue and in the piece being written
 	dropped loss // since the last piece of the queue
 	lost    int64
 	failing bool
 	closed  bool
 }
 
-// piece is what one Write brought, or what is missing at this place.
+// piece is the argument of one Write, with what is missing before it.
 type piece struct {
 	line    []byte
 	missing loss
 }
 
-// New starts a sink that writes to out. Close it.
+// New starts a sink that writes to out. The caller must close it.
 func New(out io.Writer, o Options) *Sink {
 	if o.Bytes <= 0 {
 		o.Bytes = DefaultBytes
@@ -69,8 +68,8 @@ func New(out io.Writer, o Options) *Sink {
 	return s
 }
 
-// Whole is a writer that writes at once, keeps lines whole as a Sink does, and fails. It is for one
-// goroutine.
+// Whole returns a writer that keeps lines whole like a Sink, but writes immediately and returns errors. It
+// is for one goroutine.
 func Whole(out io.Writer, o Options) io.Writer {
 	w := &writer{out: out, options: o, torn: o.Torn}
 	return writerFunc(func(line []byte) (int, error) {
@@ -81,17 +80,17 @@ func Whole(out io.Writer, o Options) io.Writer {
 	})
 }
 
-// Name is what the sink is called.
+// Name returns the name of the sink.
 func (s *Sink) Name() string { return s.options.Name }
 
-// Lost is how many lines were dropped, or could not be written.
+// Lost returns how many lines were dropped or could not be written.
 func (s *Sink) Lost() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.lost
 }
 
-// Write takes a line, or drops it. It always reports success: the caller can do nothing about it.
+// Write queues a line, or drops it. It always succeeds, since the caller could not do anything about it.
 func (s *Sink) Write(line []byte) (int, error) {
 	if !s.put(line) {
 		s.tellFailing(errFull)
@@ -114,7 +113,7 @@ func (s *Sink) put(line []byte) bool {
 	return true
 }
 
-// tellFailing tells, once, that lines begin to be lost.
+// tellFailing reports the first loss.
 func (s *Sink) tellFailing(why error) {
 	s.mu.Lock()
 	first := !s.failing
@@ -125,8 +124,8 @@ func (s *Sink) tellFailing(why error) {
 	}
 }
 
-// take waits for pieces; none come when the sink is closed and empty. What was dropped behind
-// the last one is then missing at the end.
+// take waits for pieces. It returns none once the sink is closed and empty. Lines dropped after the last
+// piece are missing at the end.
 func (s *Sink) take() []piece {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,7 +140,7 @@ func (s *Sink) take() []piece {
 	return taken
 }
 
-// run writes until the sink is closed and everything is written.
+// run writes until the sink is closed and empty.
 func (s *Sink) run() {
 	defer close(s.ended)
 	w := &writer{out: s.out, options: s.options, torn: s.options.Torn}
@@ -160,7 +159,7 @@ func (s *Sink) run() {
 	}
 }
 
-// written counts a piece that the writer is done with.
+// written counts a piece that was written, or failed.
 func (s *Sink) written(p piece, failed error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -173,8 +172,7 @@ func (s *Sink) written(p piece, failed error) {
 	}
 }
 
-// Close writes what waits, for as long as ctx allows. After an error the writer behind the sink
-// may still be in use.
+// Close writes what is queued, until ctx ends. After an error the underlying writer may still be in use.
 func (s *Sink) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true

@@ -8,10 +8,10 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// loss is what is missing at one place.
+// loss describes the lines missing at one place.
 type loss struct {
 	lines int
-	since time.Time // when the first of them was lost
+	since time.Time // of the first lost line
 	why   error
 }
 
@@ -22,18 +22,17 @@ func (l *loss) add(lines int, at time.Time, why error) {
 	l.lines += lines
 }
 
-// writer keeps lines whole when its disk is full, or was: the part of a line that could be written
-// is cut off again. Where that fails, and where a process was killed, the line ends where it was
-// torn, so that the next one is not lost with it. The next line that can be written comes after
-// one that says how many are missing.
+// writer keeps lines whole on a full disk: it removes a partially written line. If that fails, or after a
+// crash, it ends the torn line, so that the next one is not lost with it. Before the next line that can
+// be written it writes how many are missing.
 type writer struct {
 	out     io.Writer
 	options Options
-	torn    bool // the output does not end with the end of a line
+	torn    bool // the output does not end with a line end
 	missing loss
 }
 
-// write writes a piece, after what is missing before it.
+// write writes a piece, after a line about what is missing before it.
 func (w *writer) write(p piece) error {
 	if p.missing.lines > 0 {
 		w.missing.add(p.missing.lines, p.missing.since, p.missing.why)
@@ -48,7 +47,7 @@ func (w *writer) write(p piece) error {
 	return err
 }
 
-// catchUp ends a torn line, and says what is missing.
+// catchUp ends a torn line and reports missing ones.
 func (w *writer) catchUp() error {
 	if w.torn {
 		if _, err := w.out.Write([]byte("\n")); err != nil {
@@ -65,7 +64,7 @@ func (w *writer) catchUp() error {
 	return nil
 }
 
-// put writes a line, and takes back a part of one.
+// put writes a line, and removes it again if it was written in part.
 func (w *writer) put(line []byte) error {
 	n, err := w.out.Write(line)
 	switch {
@@ -73,13 +72,13 @@ func (w *writer) put(line []byte) error {
 		return err
 	case n == len(line)-1:
 		w.torn = true
-		return nil // only its end is missing, which the next line brings
+		return nil // only the line end is missing; the next write adds it
 	}
 	w.torn = w.options.Cut == nil || w.options.Cut(int64(n)) != nil
 	return err
 }
 
-// tell says what is missing.
+// tell writes a line about what is missing.
 func (w *writer) tell() error {
 	var err error
 	logger := observe.NewLogger(writerFunc(func(line []byte) (int, error) {

@@ -9,17 +9,16 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// AttrCorrelation is the attribute that has the correlation id of an operation.
+// AttrCorrelation is the attribute with the correlation id of an operation.
 const AttrCorrelation = "correlation.id"
 
 var durationKey = []byte(`"` + observe.FieldDurationMs + `"`)
 
-// FromLogLine makes a span of a log line that tells how long something took: for a server that
-// has kept no spans. Commands and queries are within the request of their trace. false for any
-// other line.
+// FromLogLine converts a log line with a duration, for a server that has kept no spans. Commands and
+// queries are children of the request of their trace. It returns false for other lines.
 func FromLogLine(line []byte) (Span, bool) {
 	if !bytes.Contains(line, durationKey) {
-		return Span{}, false // most lines; parsing them would take the most of the time
+		return Span{}, false // most lines; parsing them would take most of the time
 	}
 	var l struct {
 		Timestamp     Time

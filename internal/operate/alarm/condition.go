@@ -10,59 +10,59 @@ import (
 	"time"
 )
 
-// Class is how soon somebody has to look.
+// Class is how soon someone has to look.
 type Class string
 
 // The classes, each with a topic of its own on AWS.
 const (
-	Critical Class = "Critical" // now, at night too: it is down, or data are wrong
+	Critical Class = "Critical" // now, at night too: outage or wrong data
 	Warning  Class = "Warning"  // in working hours: load, space, slowness
-	Info     Class = "Info"     // nothing to do: routine work is done, settings were changed
+	Info     Class = "Info"     // nothing to do: routine work ended, settings changed
 )
 
-// Comparison is how a value is held against its threshold, in CloudWatch's words.
+// Comparison compares a value with its threshold, in CloudWatch's terms.
 type Comparison string
 
-// The comparisons that are used.
+// The comparisons in use.
 const (
 	Above   Comparison = "GreaterThanThreshold"
 	AtLeast Comparison = "GreaterThanOrEqualToThreshold"
 	Below   Comparison = "LessThanThreshold"
 )
 
-// Missing is what a period without data counts as, in CloudWatch's words.
+// Missing says how a period without data counts, in CloudWatch's terms.
 type Missing string
 
-// The treatments that are used.
+// The treatments in use.
 const (
 	NotBreaching Missing = "notBreaching"
 	Breaching    Missing = "breaching"
 )
 
-// Condition is something that somebody is told of.
+// Condition is a condition that raises an alarm.
 type Condition struct {
-	Name    string // the alarm's on AWS is STACK-NAME
+	Name    string // the alarm on AWS is called STACK-NAME
 	Class   Class
-	Meaning string // for the canteen, and what to look at
+	Meaning string // for the canteen, and what to check
 	Runbook string // file in infra/runbooks
 
 	Value        Value
 	Compare      Comparison
 	Threshold    float64
-	AWSThreshold float64 // when it is another one there, for the reason in Why; 0 for the same
+	AWSThreshold float64 // if it differs on AWS, for the reason in Why; 0 if not
 	Period       time.Duration
-	Periods      int // how many periods are looked at
-	Datapoints   int // in how many of them it has to be too much
+	Periods      int // how many periods are evaluated
+	Datapoints   int // how many of them must breach
 	Missing      Missing
-	Why          string // why missing data count so; why the threshold is another one on AWS
+	Why          string // why missing data count so, and why the threshold differs on AWS
 
-	Once  bool         // tells of what has happened: that it happens no more is no news
-	AnyOf []string     // fires when one of these conditions does; there is no value then
-	Part  bool         // of another condition: it tells nobody by itself
-	Event EventPattern // fires for each such event on AWS; there is no value then
+	Once  bool         // reports an occurrence: there is no OK afterwards
+	AnyOf []string     // fires if one of these conditions does; there is no value then
+	Part  bool         // of another condition: it notifies no one itself
+	Event EventPattern // fires on each such event on AWS; there is no value then
 }
 
-// Description is what the alarm says: it has to be enough at three in the morning.
+// Description returns the text of the alarm. It must suffice at three in the morning.
 func (c *Condition) Description() string {
 	return c.Meaning + " Runbook: infra/runbooks/" + c.Runbook
 }
@@ -77,7 +77,7 @@ func (c *Condition) Embedded() bool {
 	return len(c.AnyOf) > 0 || len(c.Value.Terms) > 0 && c.Value.Terms[0].Series.Name != ""
 }
 
-// ThresholdOnAWS is the threshold in the units that AWS measures in.
+// ThresholdOnAWS returns the threshold in AWS's units.
 func (c *Condition) ThresholdOnAWS() float64 {
 	if c.AWSThreshold != 0 {
 		return c.AWSThreshold
@@ -85,20 +85,20 @@ func (c *Condition) ThresholdOnAWS() float64 {
 	return c.Threshold
 }
 
-// EventPattern is what EventBridge looks for.
+// EventPattern selects events of EventBridge.
 type EventPattern struct {
 	Source, DetailType string
 }
 
-// Form is how a value is made of its terms.
+// Form says how a value is computed from its terms.
 type Form int
 
 // The forms.
 const (
-	Single  Form = iota // the one term
-	Sum                 // all terms; one without data is 0
-	Share               // the terms before the last, of the last
-	Stalled             // 1 when the first term stands still while the last one moves, or else 0
+	Single  Form = iota // the only term
+	Sum                 // of all terms; one without data is 0
+	Share               // the other terms divided by the last
+	Stalled             // 1 if the first term is 0 while the last is not, otherwise 0
 )
 
 // Value is the number that a condition watches.
@@ -107,8 +107,7 @@ type Value struct {
 	Terms []Term
 }
 
-// Term is one thing that is measured, on AWS and embedded. Either may be missing in all terms of a
-// value.
+// Term is a measurement on AWS and in an embedded server. All terms of a value may lack one of them.
 type Term struct {
 	ID     string // in the expression
 	Metric Metric
@@ -123,29 +122,29 @@ type Metric struct {
 	Statistic  string // such as Sum or p95
 }
 
-// Dimension is a dimension of a metric. Its value may name a parameter of the template, ${Name}.
+// Dimension is a dimension of a metric. Its value may refer to a parameter of the template, ${Name}.
 type Dimension struct{ Name, Value string }
 
-// Series is a series of an embedded server's metrics, and how a period of it is read.
+// Series selects series of an embedded server's metrics, and says how to read a period of them.
 type Series struct {
-	Name     string                    // without the ending of a histogram's series
+	Name     string                    // for Quantile without the suffix _bucket
 	Where    map[string]*regexp.Regexp // labels
 	Read     Read
 	Quantile float64 // for Quantile
 }
 
-// Read is how a series becomes the number of a period.
+// Read says how a series becomes the value of a period.
 type Read int
 
 // The ways to read.
 const (
-	Increase Read = iota // by how much counters grew
-	Last                 // the sum of what gauges said last
-	Quantile             // of what histograms counted in the period
-	Up                   // 1 when the server answered, 0 when not
+	Increase Read = iota // of counters
+	Last                 // the sum of the latest values of gauges
+	Quantile             // of the values that histograms counted in the period
+	Up                   // 1 if the server responded, otherwise 0
 )
 
-// Expression is the metric math of a value with more than one term.
+// Expression returns the metric math of a value with several terms.
 func (v Value) Expression() string {
 	last := len(v.Terms) - 1
 	parts := make([]string, 0, len(v.Terms))

@@ -9,39 +9,38 @@ import (
 	"gakushoku/internal/operate/scrape"
 )
 
-// Scrape is what the metrics of a server said at a time.
+// Scrape holds the metrics of a server at a time.
 type Scrape struct {
 	At      time.Time
-	Samples model.Vector // nil when the server did not answer
+	Samples model.Vector // nil if the server did not respond
 }
 
-// State is what came of a condition.
+// State is the state of a condition.
 type State string
 
 // The states.
 const (
 	OK         State = "OK"
 	Firing     State = "firing"
-	Unreadable State = "unreadable" // the metrics of an embedded server do not show it
+	Unreadable State = "unreadable" // an embedded server has no metrics for it
 )
 
-// Verdict is what came of a condition, and why.
+// Verdict is the state of a condition with the reasons.
 type Verdict struct {
 	State  State
-	Points []Point // the newest first; of a condition of others, those of the first that fires
+	Points []Point // newest first; for AnyOf, those of the first condition that fires
 }
 
 // Point is the value of one period.
 type Point struct {
 	From, To  time.Time
 	Value     float64
-	Missing   bool // there was nothing to read
+	Missing   bool // there were no data
 	Breaching bool
 }
 
-// Evaluate holds scrapes, in order of time, against the condition as CloudWatch does, looking
-// back from the last one. The period is the condition's own when it is 0; a drill has no five
-// minutes.
+// Evaluate evaluates the condition as CloudWatch does, looking back from the last scrape. The scrapes are
+// in order of time. If period is 0, the condition's own is used; drills use shorter ones.
 func (c *Condition) Evaluate(scrapes []Scrape, period time.Duration) Verdict {
 	if len(c.AnyOf) > 0 {
 		return c.evaluateAny(scrapes, period)
@@ -71,7 +70,7 @@ func (c *Condition) Evaluate(scrapes []Scrape, period time.Duration) Verdict {
 	return v
 }
 
-// evaluateAny is Evaluate of a condition that others make up.
+// evaluateAny evaluates a condition with AnyOf.
 func (c *Condition) evaluateAny(scrapes []Scrape, period time.Duration) Verdict {
 	all := Verdict{State: OK}
 	for _, name := range c.AnyOf {
@@ -101,8 +100,8 @@ func (c *Condition) point(scrapes []Scrape, from, to time.Time) Point {
 	return p
 }
 
-// span is a period: the samples at its beginning and at its end, nil where there are none, and
-// whether the server answered when it was last asked.
+// span is a period: the samples at its start and at its end, nil where there are none, and whether the
+// server responded to the last scrape.
 type span struct {
 	before, after model.Vector
 	asked, up     bool
@@ -126,7 +125,7 @@ func window(scrapes []Scrape, from, to time.Time) span {
 	return s
 }
 
-// read is the value in a period; false when there is nothing to read it from.
+// read returns the value in a period, false if there are no data.
 func (v Value) read(s span) (float64, bool) {
 	values, known := make([]float64, len(v.Terms)), make([]bool, len(v.Terms))
 	for i, t := range v.Terms {
@@ -177,7 +176,7 @@ func (r Series) read(s span) (float64, bool) {
 	return total, true
 }
 
-// last is the sum of gauges; false when nobody has set one.
+// last returns the sum of gauges, false if none is set.
 func (r Series) last(s span) (float64, bool) {
 	total, known := 0.0, false
 	for _, sample := range scrape.Named(s.after, r.Name) {
@@ -188,7 +187,7 @@ func (r Series) last(s span) (float64, bool) {
 	return total, known
 }
 
-// increases are by how much the counters of a name grew, by series.
+// increases returns the increases of the matching counters of a name.
 func (r Series) increases(s span, name string) model.Vector {
 	return slices.DeleteFunc(scrape.Increases(s.before, s.after, name), func(grown *model.Sample) bool { return !r.matches(grown) })
 }

@@ -15,11 +15,10 @@ const (
 	commands = "gakushoku_command_duration_seconds"
 )
 
-// notByRules are the errors of commands that are ours: what the rules of the canteen refuse is
-// an answer like any other.
+// notByRules matches failures of commands. A refusal by the rules of the canteen is not one.
 const notByRules = string(fault.Infra + "|" + fault.Bug)
 
-// guests are the conditions of what guests, the till and the kitchen notice at once.
+// guests returns the conditions that guests, the till and the kitchen notice immediately.
 func guests() []Condition {
 	failing := Value{Share, []Term{
 		{ID: "failed", Metric: ofAPI("5XXError", sum), Series: grownWhere(requests+"_count", "http_response_status_code", "5..")},
@@ -33,7 +32,7 @@ func guests() []Condition {
 	return []Condition{
 		{
 			Name: "canteen-down", Class: Critical, Runbook: "commands-failing.md",
-			Meaning: "The canteen is down: more than half of all requests or of all commands fail, or the server does not answer.",
+			Meaning: "The canteen is down: more than half of all requests or of all commands fail, or the server does not respond.",
 			AnyOf:   []string{"most-requests-fail", "most-commands-fail", "no-answer"},
 		},
 		{
@@ -44,20 +43,20 @@ func guests() []Condition {
 		},
 		{
 			Name: "most-commands-fail", Class: Critical, Part: true, Runbook: "commands-failing.md",
-			Meaning: "More than half of all commands fail: nobody can order or pay, though lists may be shown.",
+			Meaning: "More than half of all commands fail: guests can neither order nor pay, although lists may be shown.",
 			Value:   commandsFailing, Compare: Above, Threshold: 0.5, Period: time.Minute, Periods: 2, Datapoints: 2,
 			Missing: NotBreaching, Why: quiet,
 		},
 		{
 			Name: "no-answer", Class: Critical, Part: true, Runbook: "commands-failing.md",
-			Meaning: "The server does not answer.",
+			Meaning: "The server does not respond.",
 			Value:   Value{Single, []Term{{ID: "up", Series: Series{Name: "up", Read: Up}}}},
 			Compare: Below, Threshold: 1, Period: time.Minute, Periods: 2, Datapoints: 2,
-			Missing: NotBreaching, Why: "no data means that it was not asked",
+			Missing: NotBreaching, Why: "no data means that there was no scrape",
 		},
 		{
 			Name: "requests-failing", Class: Warning, Runbook: "bad-deployment.md",
-			Meaning: "More than 0.1 % of the requests are answered with a server error. Was something deployed?",
+			Meaning: "More than 0.1 % of the requests fail with a server error. Was something deployed?",
 			Value:   failing, Compare: Above, Threshold: 0.001, Period: 5 * time.Minute, Periods: 3, Datapoints: 2,
 			Missing: NotBreaching, Why: quiet,
 		},
@@ -72,13 +71,13 @@ func guests() []Condition {
 		},
 		{
 			Name: "commands-failing", Class: Warning, Runbook: "commands-failing.md",
-			Meaning: "Fewer than 99.9 % of the commands succeed; those that the rules of the canteen refuse are not counted as failed. Guests are asked to try again.",
+			Meaning: "Fewer than 99.9 % of the commands succeed, not counting refusals by the rules of the canteen. Guests are asked to try again.",
 			Value:   commandsFailing, Compare: Above, Threshold: 0.001, Period: 5 * time.Minute, Periods: 3, Datapoints: 2,
 			Missing: NotBreaching, Why: quiet,
 		},
 		{
 			Name: "commands-conflict", Class: Warning, Runbook: "commands-failing.md",
-			Meaning: "There is a lost race for an order for every tenth command. Each is tried again, so guests only wait; but somebody sends commands on the same order many times.",
+			Meaning: "One command in ten loses a race for its order. Each is retried, so guests only wait; but a client sends many commands on the same order.",
 			Value: Value{Share, []Term{
 				{ID: "conflicts", Metric: ours(observe.MetricConflicts, sum), Series: grown("gakushoku_command_conflicts_total")},
 				{ID: "commands", Metric: ours(observe.MetricCommands, count), Series: grown(commands + "_count")},

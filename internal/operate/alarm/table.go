@@ -9,12 +9,12 @@ import (
 	"gakushoku/internal/observe/telemetry/emf"
 )
 
-// All are the conditions, those of guests first. The caller may change the slice.
+// All returns all conditions, those of guests first. The caller may change the slice.
 func All() []Condition {
 	return slices.Concat(guests(), readModels(), log(), platform())
 }
 
-// Find finds a condition by its name.
+// Find returns a condition by its name.
 func Find(name string) (Condition, bool) {
 	all := All()
 	i := slices.IndexFunc(all, func(c Condition) bool { return c.Name == name })
@@ -24,7 +24,7 @@ func Find(name string) (Condition, bool) {
 	return all[i], true
 }
 
-// Namespace is that of the metrics that the functions send, by stack.
+// Namespace is that of the functions' metrics, one per stack.
 const Namespace = "gakushoku/${Stack}"
 
 // The namespaces of AWS's own metrics.
@@ -43,9 +43,9 @@ const (
 	p95     = "p95"
 )
 
-const quiet = "no data means that nobody asked, which is how it is at night"
+const quiet = "no data means that there were no requests, as at night"
 
-// ours is a metric of our own. Whatever the dimensions, the service is one.
+// ours returns a metric of our own. The service is always a dimension.
 func ours(name, statistic string, dimensions ...Dimension) Metric {
 	return Metric{Namespace, name, append([]Dimension{{emf.Service, "gakushoku"}}, dimensions...), statistic}
 }
@@ -70,12 +70,12 @@ func where(label, pattern string) map[string]*regexp.Regexp {
 	return map[string]*regexp.Regexp{label: regexp.MustCompile("^(?:" + pattern + ")$")}
 }
 
-// log are the conditions of the numbered log, from which everything can be made anew.
+// log returns the conditions of the numbered log, from which everything can be rebuilt.
 func log() []Condition {
 	return []Condition{
 		{
 			Name: "log-not-advancing", Class: Critical, Runbook: "log-not-advancing.md",
-			Meaning: "Guests order, but for 15 minutes nothing has come into the numbered log. Nothing is lost as long as the event table's stream keeps it, " +
+			Meaning: "Guests order, but nothing has reached the numbered log for 15 minutes. Nothing is lost as long as the event table's stream keeps it, " +
 				"which is 24 hours; until then rebuilds and backups lack the newest events.",
 			Value: Value{Stalled, []Term{
 				{ID: "archived", Metric: ours(observe.MetricLogLag, count), Series: grown("gakushoku_log_lag_seconds_count")},
@@ -89,30 +89,29 @@ func log() []Condition {
 		late("archiver-very-late", Critical, "ArchiverFunction", 15*time.Minute, "log-not-advancing.md",
 			"The archiver is more than 15 minutes behind the event table's stream, which forgets events after 24 hours. Fix it today."),
 		undelivered("archiver-gave-up", "ArchiverMapping", "log-not-advancing.md",
-			"Records of the event table's stream are in the failure bucket since the archiver could not take them: the numbered log lacks events, until archive verify --fix appends them."),
+			"Records of the event table's stream are in the failure bucket since the archiver could not process them: the numbered log lacks events until archive verify --fix appends them."),
 		{
 			Name: "events-changed", Class: Critical, Once: true, Runbook: "events-changed.md",
-			Meaning: "Somebody has changed or removed stored events in the event table, or put something there that is none. No function may; the numbered log has the events as they were.",
+			Meaning: "Stored events were changed or removed in the event table, or something that is not an event was put there. No function may do that; the numbered log has the original events.",
 			Value:   Value{Single, []Term{{ID: "touched", Metric: ours(observe.MetricTouched, sum)}}},
 			Compare: Above, Threshold: 0, Period: time.Minute, Periods: 1, Datapoints: 1,
-			Missing: NotBreaching, Why: "no data means that nothing but new events came out of the stream",
+			Missing: NotBreaching, Why: "no data means that the stream had only new events",
 		},
 	}
 }
 
-// late is that a reader of the stream is behind. Lambda measures it when it reads on, so when
-// the reader is not run at all it says nothing: for that there are conditions of what stands
-// still.
+// late returns the condition that a reader of the stream is behind. Lambda measures that when it reads, so
+// there are no data if the reader does not run at all: other conditions notice what does not advance.
 func late(name string, class Class, function string, than time.Duration, runbook, meaning string) Condition {
 	return Condition{
 		Name: name, Class: class, Meaning: meaning, Runbook: runbook,
 		Value:   Value{Single, []Term{{ID: "age", Metric: ofFunction(function, "IteratorAge", maximum)}}},
 		Compare: Above, Threshold: float64(than.Milliseconds()), Period: time.Minute, Periods: 3, Datapoints: 3,
-		Missing: NotBreaching, Why: "no data means that there is nothing in the stream to read",
+		Missing: NotBreaching, Why: "no data means that the stream has nothing to read",
 	}
 }
 
-// undelivered is that records went to the failure bucket.
+// undelivered returns the condition that records went to the failure bucket.
 func undelivered(name, mapping, runbook, meaning string) Condition {
 	return Condition{
 		Name: name, Class: Critical, Once: true, Meaning: meaning, Runbook: runbook,

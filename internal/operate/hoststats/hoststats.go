@@ -1,5 +1,5 @@
-// Package hoststats tells how much of the machine that this process runs on is in use: on Linux,
-// so on Lambda too, processors and memory; everywhere the disk.
+// Package hoststats measures how much of the machine is in use: processors and memory on Linux, including
+// Lambda, and the disk everywhere.
 package hoststats
 
 import (
@@ -13,21 +13,21 @@ import (
 	"gakushoku/internal/store/files"
 )
 
-// Watcher looks at the machine again and again. It is safe for concurrent use.
+// Watcher measures the machine repeatedly. It is safe for concurrent use.
 type Watcher struct {
-	path       string // the disk is that of this path
+	path       string // on the disk
 	mu         sync.Mutex
-	busy, idle float64 // of the processors, when they were last looked at
+	busy, idle float64 // of the processors at the last look
 }
 
-// Watch begins to watch the machine, and the disk of path.
+// Watch returns a Watcher of the machine and of the disk that has path.
 func Watch(path string) *Watcher {
 	w := &Watcher{path: path}
-	w.cpu() // what was used is between two looks
+	w.cpu() // processor use is measured between two looks
 	return w
 }
 
-// Look is how much is in use. The processors' part is that since the last look.
+// Look returns what is in use. Processor use is that since the last look.
 func (w *Watcher) Look() observe.Vitals {
 	return observe.Vitals{CPU: w.cpu(), Memory: memory(), Disk: disk(w.path)}
 }
@@ -48,7 +48,7 @@ func (w *Watcher) cpu() float64 {
 	return part(worked, all)
 }
 
-// memory counts as in use what would not be given to a process that asked for it.
+// memory counts as used what is not available to a process.
 func memory() float64 {
 	text, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
@@ -66,7 +66,7 @@ func disk(path string) float64 {
 	return part(float64(all)-float64(free), float64(all))
 }
 
-// part is a of b, NaN when b is nothing.
+// part returns a/b within 0 and 1, NaN if b is 0.
 func part(a, b float64) float64 {
 	if b <= 0 {
 		return math.NaN()
@@ -74,8 +74,8 @@ func part(a, b float64) float64 {
 	return min(max(a/b, 0), 1)
 }
 
-// processors reads the first line of /proc/stat: "cpu" and the time spent as user, nice, system,
-// idle, iowait, irq, softirq and steal. Time of guests after that is in user already.
+// processors parses the first line of /proc/stat: "cpu" and the time spent as user, nice, system, idle,
+// iowait, irq, softirq and steal. The times of guests that follow are part of user.
 func processors(stat []byte) (busy, idle float64, ok bool) {
 	first, _, _ := bytes.Cut(stat, []byte("\n"))
 	fields := bytes.Fields(first)
@@ -96,7 +96,7 @@ func processors(stat []byte) (busy, idle float64, ok bool) {
 	return busy, idle, true
 }
 
-// meminfo reads MemTotal and MemAvailable, in kB; 0 for what is not there.
+// meminfo parses MemTotal and MemAvailable in kB; 0 if missing.
 func meminfo(text []byte) (all, available float64) {
 	for line := range bytes.Lines(text) {
 		fields := bytes.Fields(line)

@@ -1,10 +1,8 @@
-// Package awstrace has each call of an AWS service recorded as a span, by the conventions that
-// OpenTelemetry has for clients of AWS: which service and operation, on which table or bucket,
-// how often it was sent, what came of it. Of what is in a call, keys and values, it notes nothing.
+// Package awstrace records calls of AWS services as spans, by OpenTelemetry's conventions for clients of
+// AWS: service and operation, table or bucket, attempts, outcome. It does not record keys and values.
 //
-// The tracer is that of the context, as everywhere. A call is recorded when it is made within a
-// span that is, and so belongs to something; the middleware is for clients of processes that
-// trace at all, since the SDK builds its stack anew for each call.
+// The tracer is that of the context. A call is recorded if it is made within a recorded span. Only clients
+// of processes that trace should have the middleware, since the SDK builds its stack for each call.
 package awstrace
 
 import (
@@ -26,22 +24,22 @@ import (
 	"gakushoku/internal/store/awsfault"
 )
 
-// The values of error.type when no service has said what is wrong.
+// The values of error.type for errors that do not come from a service.
 const (
 	errorCanceled = "canceled"
 	errorTimeout  = "timeout"
 	errorNoAnswer = "no_answer"
 )
 
-// Service is what an adapter knows of the calls of its service.
+// Service describes the calls of a service.
 type Service struct {
-	// Names are what a call is about, such as its table; never what is in it.
+	// Names returns what a call is about, such as its table, but never its content.
 	Names func(input any) []attribute.KeyValue
-	// Reasons are the codes by which the service explains an error further. May be nil.
+	// Reasons returns the codes with which the service explains an error. It may be nil.
 	Reasons func(err error) []string
 }
 
-// Record is an option of the SDK's clients (APIOptions) that has their calls recorded.
+// Record is an option (APIOptions) of the SDK's clients that records their calls.
 func (s Service) Record(stack *middleware.Stack) error {
 	return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("RecordCall", s.call), middleware.After)
 }
@@ -56,8 +54,8 @@ func (s Service) call(ctx context.Context, in middleware.InitializeInput, next m
 	return out, metadata, err
 }
 
-// record makes the span of a call that is over: whether it is one that is worth recording when
-// there are very many is not known before.
+// record creates the span of a finished call. Only then is it known whether one of very many calls is
+// worth recording.
 func (s Service) record(ctx context.Context, input any, began time.Time, metadata middleware.Metadata, err error) {
 	var attempts []retry.AttemptResult
 	if all, ok := retry.GetAttemptResults(metadata); ok {
@@ -103,9 +101,9 @@ func (s Service) record(ctx context.Context, input any, began time.Time, metadat
 	}
 }
 
-// outcome is what a call has ended with, "" when it went well, and whether it has failed. When
-// the service has refused it (a condition did not hold, there is no such object), the caller
-// knows whether that is a failure, and says so on its own span.
+// outcome returns the error code of a call, "" if it succeeded, and whether it failed. A refusal by the
+// service (a condition did not hold, an object does not exist) is not a failure here: the caller knows
+// whether it is one, and records that on its own span.
 func outcome(ctx context.Context, err error) (code string, failed bool) {
 	if err == nil {
 		return "", false
@@ -126,10 +124,10 @@ func outcome(ctx context.Context, err error) (code string, failed bool) {
 
 var throttles = retry.IsErrorThrottles(retry.DefaultThrottles)
 
-// throttleReasons are the codes of reasons that say "slow down". They are others than those of errors.
+// throttleReasons are the reasons that mean throttling. They differ from the codes of errors.
 var throttleReasons = []string{"ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"}
 
-// throttled is how many attempts the service has answered with "slow down".
+// throttled returns how many attempts the service throttled.
 func (s Service) throttled(attempts []retry.AttemptResult) int {
 	n := 0
 	for i := range attempts {

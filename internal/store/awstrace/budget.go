@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// How many calls of one piece of work are recorded: so many of any kind, and after these so
-// many that failed, were repeated or slow. A part of a rebuild puts hundreds of thousands of
-// rows; all of them would fill memory, and each says the same.
+// How many calls of one piece of work are recorded: maxCalls of any kind, then maxTelling that failed,
+// were repeated or were slow. A part of a rebuild writes hundreds of thousands of rows: their spans would
+// fill memory, and all look alike.
 const (
 	maxCalls   = 200
 	maxTelling = 200
@@ -15,11 +15,11 @@ const (
 
 type budgetKey struct{}
 
-// budget is what is left to record. It is safe for concurrent use.
+// budget counts recorded calls. It is safe for concurrent use.
 type budget struct{ calls, telling atomic.Int64 }
 
-// WithBudget returns a context for one piece of work, such as an invocation, in which not more
-// than a few hundred calls are recorded. Where no context has a budget all are.
+// WithBudget returns a context for one piece of work, such as an invocation, in which at most a few
+// hundred calls are recorded. Without a budget all are.
 func WithBudget(ctx context.Context) context.Context {
 	return context.WithValue(ctx, budgetKey{}, &budget{})
 }
@@ -29,8 +29,8 @@ func budgetOf(ctx context.Context) *budget {
 	return b
 }
 
-// take reports whether a call is to be recorded, and whether it is the last one of its kind:
-// who reads it should know that there may be more.
+// take reports whether to record a call, and whether it is the last one of its kind, which tells readers
+// that there may be more.
 func (b *budget) take(telling bool) (wanted, last bool) {
 	if b == nil {
 		return true, false

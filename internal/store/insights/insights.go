@@ -1,4 +1,4 @@
-// Package insights asks CloudWatch Logs Insights for the log lines of a stack's functions.
+// Package insights queries CloudWatch Logs Insights for the log lines of a stack's functions.
 package insights
 
 import (
@@ -17,30 +17,29 @@ import (
 	"gakushoku/internal/store/awsfault"
 )
 
-// Limit is how many lines a query gives at most, whatever it asks for.
+// Limit is the service's maximum of lines per query.
 const Limit = 10_000
 
-// The times between two looks at a query: it takes a second at least, and the service bounds
-// how often one may ask.
+// The pauses between polls of a query: it takes at least a second, and the service limits the rate of
+// polls.
 const (
 	firstLook = 500 * time.Millisecond
 	maxLook   = 5 * time.Second
 )
 
-// Patience is how long a query is waited for when nobody says otherwise; the service itself
-// gives up after an hour.
+// Patience is the default time limit of a query. The service itself gives up after an hour.
 const Patience = 5 * time.Minute
 
-// stopLimit bounds the last word to a query that nobody waits for any more.
+// stopLimit is the time limit for stopping a query.
 const stopLimit = 5 * time.Second
 
-// The errors of a query, beside those of the service.
+// The errors of a query, apart from those of the service.
 var (
 	ErrNoLogs = errors.New("there are no logs")
-	ErrFailed = errors.New("the query has failed")
+	ErrFailed = errors.New("the query failed")
 )
 
-// Client is what is needed of the service; a *cloudwatchlogs.Client has it.
+// Client is the part of *cloudwatchlogs.Client that is used.
 type Client interface {
 	StartQuery(context.Context, *cloudwatchlogs.StartQueryInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.StartQueryOutput, error)
 	GetQueryResults(context.Context, *cloudwatchlogs.GetQueryResultsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetQueryResultsOutput, error)
@@ -53,19 +52,19 @@ var _ Client = (*cloudwatchlogs.Client)(nil)
 type Logs struct {
 	Client   Client
 	Groups   []string
-	Patience time.Duration // how long a query may take; 0 is the constant
+	Patience time.Duration // time limit of a query; 0 is the constant
 
 	wait func(context.Context, time.Duration) error // for tests; nil is wait.For
 }
 
-// Lines runs a query that asks for @timestamp and @message, newest lines first, over a span of
-// time, and gives the lines the oldest first. A query that is not waited for to its end is stopped.
+// Lines runs a query for @timestamp and @message, newest lines first, over a time range. It returns the
+// lines oldest first. It stops a query that does not end in time.
 func (l *Logs) Lines(ctx context.Context, query string, from, to time.Time) ([]string, error) {
 	patience := l.Patience
 	if patience <= 0 {
 		patience = Patience
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no result within %s: ask for less time with --since and --until", patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no result within %s: narrow the time range with --since and --until", patience))
 	defer cancel()
 	started, err := l.Client.StartQuery(ctx, &cloudwatchlogs.StartQueryInput{
 		LogGroupNames: l.Groups, QueryString: &query, Limit: aws.Int32(Limit),
@@ -73,7 +72,7 @@ func (l *Logs) Lines(ctx context.Context, query string, from, to time.Time) ([]s
 	})
 	var missing *types.ResourceNotFoundException
 	if errors.As(err, &missing) {
-		return nil, fmt.Errorf("%w: not all of %s are there: check the stack's name and AWS_REGION: %s", ErrNoLogs, strings.Join(l.Groups, ", "), missing.ErrorMessage())
+		return nil, fmt.Errorf("%w: not all of %s exist: check the stack's name and AWS_REGION: %s", ErrNoLogs, strings.Join(l.Groups, ", "), missing.ErrorMessage())
 	}
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -88,7 +87,7 @@ func (l *Logs) Lines(ctx context.Context, query string, from, to time.Time) ([]s
 	return oldestFirst(results), nil
 }
 
-// oldestFirst are the lines of results, which come newest first, as far as the service sorts them.
+// oldestFirst returns the lines of results, which come newest first as far as the service sorts them.
 func oldestFirst(results [][]types.ResultField) []string {
 	type line struct{ at, text string }
 	all := make([]line, 0, len(results))
@@ -112,7 +111,7 @@ func oldestFirst(results [][]types.ResultField) []string {
 	return texts
 }
 
-// await looks at a query until it has ended.
+// await polls a query until it ends.
 func (l *Logs) await(ctx context.Context, id *string) ([][]types.ResultField, error) {
 	pause := firstLook
 	for {
@@ -144,13 +143,13 @@ func (l *Logs) pause(ctx context.Context, d time.Duration) error {
 	return wait.For(ctx, d)
 }
 
-// left is why a query was not waited for.
+// left returns why the wait for a query ended early.
 func (l *Logs) left(ctx context.Context) error {
 	return fmt.Errorf("waiting for the query: %w", context.Cause(ctx))
 }
 
-// stop ends a query, which goes on costing otherwise. That it has ended by itself meanwhile is
-// no failure.
+// stop ends a query, which would otherwise go on costing money. It is not an error if the query has ended
+// meanwhile.
 func (l *Logs) stop(ctx context.Context, id *string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
 	defer cancel()
