@@ -2,24 +2,8 @@
 package main
 
 import (
-	"context"
-	"os"
-
-	"github.com/aws/aws-lambda-go/lambda"
-
 	"gakushoku/internal/app/lambdas"
+	"gakushoku/internal/app/lambdas/archiver"
 )
 
-const name = "archiver"
-
-func main() {
-	system, err := lambdas.Open(context.Background(), name, os.Getenv)
-	if err != nil {
-		lambdas.Exit(name, err)
-	}
-	handler, err := system.Archiver()
-	if err != nil {
-		lambdas.Exit(name, err)
-	}
-	lambda.Start(handler)
-}
+func main() { lambdas.Main("archiver", archiver.Build) }

@@ -1,21 +1,9 @@
-// Command projector brings the read models up to date with the event table's stream.
+// Command projector updates the read models from the event table's stream.
 package main
 
 import (
-	"context"
-	"os"
-
-	"github.com/aws/aws-lambda-go/lambda"
-
 	"gakushoku/internal/app/lambdas"
+	"gakushoku/internal/app/lambdas/projector"
 )
 
-const name = "projector"
-
-func main() {
-	system, err := lambdas.Open(context.Background(), name, os.Getenv)
-	if err != nil {
-		lambdas.Exit(name, err)
-	}
-	lambda.Start(system.Projector())
-}
+func main() { lambdas.Main("projector", projector.Build) }

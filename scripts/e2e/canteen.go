@@ -13,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"gakushoku/internal/app/lambdas"
 	"gakushoku/internal/app/operator"
 	"gakushoku/internal/app/stack"
 	"gakushoku/internal/canteen/readmodel"
@@ -28,7 +27,7 @@ import (
 type canteen struct {
 	options
 	deployment *deployment
-	stack      *lambdas.Stack
+	stack      *stack.Deployed
 	ops        *operator.Installation
 	tables     *dynamodb.Client // for breaking things by hand
 	logs       *cloudwatchlogs.Client
@@ -38,7 +37,7 @@ type canteen struct {
 }
 
 func openCanteen(ctx context.Context, o options, endpoint string, d *deployment) (*canteen, error) {
-	deployed, err := lambdas.OpenStack(ctx, o.stack)
+	deployed, err := stack.OpenDeployed(ctx, o.stack)
 	if err != nil {
 		return nil, err
 	}

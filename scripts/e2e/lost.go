@@ -14,7 +14,7 @@ import (
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/logcheck"
 	"gakushoku/internal/engine/verify"
-	"gakushoku/internal/store/dynamo"
+	"gakushoku/internal/store/dynamo/feed"
 )
 
 // feedPage is how many records of the stream are read at once.
@@ -44,10 +44,10 @@ func (c *canteen) inStream(ctx context.Context) (map[string]bool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the AWS configuration: %w", err)
 	}
-	feed := dynamo.NewFeed(dynamodb.NewFromConfig(cloud), dynamodbstreams.NewFromConfig(cloud), c.deployment.outputs["EventTable"])
+	stream := feed.New(dynamodb.NewFromConfig(cloud), dynamodbstreams.NewFromConfig(cloud), c.deployment.outputs["EventTable"])
 	found := map[string]bool{}
 	for cursor, empty := "", 0; empty < 2; {
-		events, next, err := feed.Read(ctx, cursor, feedPage)
+		events, next, err := stream.Read(ctx, cursor, feedPage)
 		if err != nil {
 			return nil, err
 		}

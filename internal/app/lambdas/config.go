@@ -12,27 +12,27 @@ import (
 
 // The environment variables of the functions; template.yaml sets them.
 const (
-	envEventTable      = "EVENT_TABLE"
-	envControlTable    = "CONTROL_TABLE"
-	envReadModelPrefix = "READ_MODEL_PREFIX"
-	envLogBucket       = "LOG_BUCKET"
-	envLogLevel        = "LOG_LEVEL"
-	envPointerTTL      = "POINTER_TTL"
+	EnvEventTable      = "EVENT_TABLE"
+	EnvControlTable    = "CONTROL_TABLE"
+	EnvReadModelPrefix = "READ_MODEL_PREFIX"
+	EnvLogBucket       = "LOG_BUCKET"
+	EnvLogLevel        = "LOG_LEVEL"
+	EnvPointerTTL      = "POINTER_TTL"
 
-	envProjectorTimeout = "PROJECTOR_TIMEOUT"
-	envStateMachineARN  = "STATE_MACHINE_ARN"
+	EnvProjectorTimeout = "PROJECTOR_TIMEOUT"
+	EnvStateMachineARN  = "STATE_MACHINE_ARN"
 )
 
 // defaultPointerTTL is how old the knowledge of the active version may be. A switch waits at
 // least as long.
 const defaultPointerTTL = 5 * time.Second
 
-// defaultProjectorTimeout is the longest that Lambda lets a function run: a rebuild that waits
+// DefaultProjectorTimeout is the longest that Lambda lets a function run: a rebuild that waits
 // for invocations of the projector to end is right with it, whatever the projector's limit is.
-const defaultProjectorTimeout = 15 * time.Minute
+const DefaultProjectorTimeout = 15 * time.Minute
 
-// maxPointerTTL bounds the pointer's: beyond, a switch or a roll-back would take long to be seen.
-const maxPointerTTL = time.Minute
+// MaxPointerTTL bounds the pointer's: beyond, a switch or a roll-back would take long to be seen.
+const MaxPointerTTL = time.Minute
 
 // Config is what a function has to be told.
 type Config struct {
@@ -52,31 +52,29 @@ type Config struct {
 func ReadConfig(getenv func(string) string) (Config, error) {
 	var errs []error
 	required := func(name, what string) string {
-		value := getenv(name)
-		if value == "" {
-			errs = append(errs, fmt.Errorf("%s is not set: it names %s", name, what))
-		}
+		value, err := Required(name, getenv(name), what)
+		errs = append(errs, err)
 		return value
 	}
 	c := Config{
-		EventTable:      required(envEventTable, "the DynamoDB table of events"),
-		ControlTable:    required(envControlTable, "the DynamoDB table of pointers, checkpoints and the log's records"),
-		ReadModelPrefix: required(envReadModelPrefix, "what the names of the read models' tables begin with"),
-		LogBucket:       getenv(envLogBucket),
+		EventTable:      required(EnvEventTable, "the DynamoDB table of events"),
+		ControlTable:    required(EnvControlTable, "the DynamoDB table of pointers, checkpoints and the log's records"),
+		ReadModelPrefix: required(EnvReadModelPrefix, "what the names of the read models' tables begin with"),
+		LogBucket:       getenv(EnvLogBucket),
 		PointerTTL:      defaultPointerTTL,
 
-		ProjectorTimeout: defaultProjectorTimeout,
-		StateMachineARN:  getenv(envStateMachineARN),
+		ProjectorTimeout: DefaultProjectorTimeout,
+		StateMachineARN:  getenv(EnvStateMachineARN),
 	}
 	var err error
-	if c.LogLevel, err = observe.ParseLevel(getenv(envLogLevel)); err != nil {
-		errs = append(errs, fmt.Errorf("%s: %w", envLogLevel, err))
+	if c.LogLevel, err = observe.ParseLevel(getenv(EnvLogLevel)); err != nil {
+		errs = append(errs, fmt.Errorf("%s: %w", EnvLogLevel, err))
 	}
 	for _, d := range []struct {
 		name  string
 		into  *time.Duration
 		limit time.Duration
-	}{{envPointerTTL, &c.PointerTTL, maxPointerTTL}, {envProjectorTimeout, &c.ProjectorTimeout, defaultProjectorTimeout}} {
+	}{{EnvPointerTTL, &c.PointerTTL, MaxPointerTTL}, {EnvProjectorTimeout, &c.ProjectorTimeout, DefaultProjectorTimeout}} {
 		text := getenv(d.name)
 		if text == "" {
 			continue

@@ -1,132 +1,135 @@
-// Package lambdas builds what each Lambda function is: the engine on DynamoDB behind API
-// Gateway and the event table's stream. It is the AWS half of package embedded, in a package of
-// its own so that the functions do not carry the embedded half, SQLite above all, with them.
-// Stack is the same for the operator's tools.
+// Package lambdas holds what the Lambda functions share: configuration, clients of AWS, telemetry
+// and the start. Each function is a package below it, so that its binary carries only what it uses.
 package lambdas
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/rs/zerolog"
 
 	"gakushoku/internal/app/wiring"
-	"gakushoku/internal/canteen"
-	"gakushoku/internal/canteen/readmodel"
-	"gakushoku/internal/edge/httpapi"
-	"gakushoku/internal/edge/lambdaevent"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/observe/telemetry"
-	"gakushoku/internal/operate/health"
 	"gakushoku/internal/store/dynamo"
 )
 
-// HTTPHandler is a Lambda handler behind API Gateway.
-type HTTPHandler func(context.Context, events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error)
+// Handler is a Lambda handler.
+type Handler[In, Out any] = func(context.Context, In) (Out, error)
 
-// StreamHandler is a Lambda handler of the event table's stream.
-type StreamHandler func(context.Context, lambdaevent.StreamBatch) (events.DynamoDBEventResponse, error)
-
-// System is the stores on DynamoDB and what stands on them. Nothing is read or written
-// before the first invocation needs it.
+// System is what every function works with. Nothing is read or written before the first
+// invocation needs it.
 type System struct {
-	config  Config
-	logger  zerolog.Logger
-	cloud   aws.Config
-	client  *dynamodb.Client
-	events  *dynamo.Events
-	tables  *dynamo.Tables
-	control *dynamo.Control
+	Config  Config
+	Logger  zerolog.Logger
+	AWS     aws.Config
+	Events  *dynamo.Events
+	Tables  *dynamo.Tables
+	Control *dynamo.Control
+	Ledger  *dynamo.Ledger
 
-	telemetry *telemetry.Telemetry // nil sends nothing
+	Telemetry *telemetry.Telemetry // nil records nothing
 }
 
-// Open reads the configuration from the environment and prepares the clients, whose
-// credentials, region and endpoint (AWS_ENDPOINT_URL) come from where AWS's own tools find
-// them too. function is the name in log lines.
+// Main runs the function of this name, whose handler build returns. When it cannot start, it logs
+// why and exits.
+func Main[In, Out any](name string, build func(*System) (Handler[In, Out], error)) {
+	handler, err := start(context.Background(), name, os.Getenv, build)
+	if err != nil {
+		logger := observe.NewLogger(os.Stdout, zerolog.InfoLevel, name)
+		logger.Error().Str(observe.FieldErrorClass, string(fault.Bug)).Err(err).Msg("function:not-started")
+		os.Exit(1)
+	}
+	lambda.Start(handler)
+}
+
+func start[In, Out any](ctx context.Context, name string, getenv func(string) string, build func(*System) (Handler[In, Out], error)) (Handler[In, Out], error) {
+	system, err := Open(ctx, name, getenv)
+	if err != nil {
+		return nil, err
+	}
+	handler, err := build(system)
+	if err != nil {
+		return nil, err
+	}
+	return Observed(system.Telemetry, handler), nil
+}
+
+// Open reads the configuration from the environment and prepares the clients. function is the name
+// in log lines.
 func Open(ctx context.Context, function string, getenv func(string) string) (*System, error) {
 	c, err := ReadConfig(getenv)
 	if err != nil {
 		return nil, err
-	}
-	cloud, err := config.LoadDefaultConfig(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("reading the AWS configuration: %w", err)
 	}
 	logger := observe.NewLogger(os.Stdout, c.LogLevel, function)
 	sent, err := openTelemetry(ctx, function, getenv, os.Stdout, logger)
 	if err != nil {
 		return nil, err
 	}
-	return newSystem(cloud, c, logger, sent), nil
+	return New(cloud(getenv), c, logger, sent), nil
 }
 
-func newSystem(cloud aws.Config, c Config, logger zerolog.Logger, sent *telemetry.Telemetry) *System {
-	s := &System{config: c, logger: logger, cloud: cloud, telemetry: sent}
-	s.client = dynamodb.NewFromConfig(cloud, options(s, dynamo.Bounded, dynamo.Traced)...)
-	s.events = dynamo.NewEvents(s.client, c.EventTable)
-	s.tables = dynamo.NewTables(s.client, dynamo.Options{Prefix: c.ReadModelPrefix, Tags: map[string]string{"application": "gakushoku"}})
-	s.control = dynamo.NewControl(s.client, c.ControlTable)
+// cloud is the AWS that a function runs in. Lambda and its emulators put region, credentials and
+// endpoint into the environment. The SDK's own configuration would look for them in six more places,
+// whose clients every function would carry and initialize.
+func cloud(getenv func(string) string) aws.Config {
+	c := aws.Config{
+		Region: getenv("AWS_REGION"),
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			c := aws.Credentials{
+				AccessKeyID: getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: getenv("AWS_SECRET_ACCESS_KEY"), SessionToken: getenv("AWS_SESSION_TOKEN"), Source: "environment",
+			}
+			if !c.HasKeys() {
+				return c, errors.New("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set")
+			}
+			return c, nil
+		}),
+	}
+	if endpoint := getenv("AWS_ENDPOINT_URL"); endpoint != "" {
+		c.BaseEndpoint = &endpoint
+	}
+	return c
+}
+
+// New returns the system on an AWS. sent may be nil.
+func New(cloud aws.Config, c Config, logger zerolog.Logger, sent *telemetry.Telemetry) *System {
+	s := &System{Config: c, Logger: logger, AWS: cloud, Telemetry: sent}
+	client := dynamodb.NewFromConfig(cloud, Options(s, dynamo.Bounded, dynamo.Traced)...)
+	s.Events = dynamo.NewEvents(client, c.EventTable)
+	s.Tables = dynamo.NewTables(client, dynamo.Options{Prefix: c.ReadModelPrefix, Tags: map[string]string{"application": "gakushoku"}})
+	s.Control = dynamo.NewControl(client, c.ControlTable)
+	s.Ledger = dynamo.NewLedger(client, c.ControlTable)
 	return s
 }
 
-// options are those of a client of AWS. Only where somebody traces its calls pass through what
-// records them: the SDK puts that together anew for each call.
-func options[O any](s *System, bounded, traced func(*O)) []func(*O) {
-	if s.telemetry.Tracer() == nil {
+// Options returns the options of an AWS client. The one that records calls is left out unless spans
+// are exported: the SDK assembles its middleware anew for each call.
+func Options[O any](s *System, bounded, traced func(*O)) []func(*O) {
+	if s.Telemetry.Tracer() == nil {
 		return []func(*O){bounded}
 	}
 	return []func(*O){bounded, traced}
 }
 
-// Exit ends a function that could not be built, with a log line that says why.
-func Exit(function string, err error) {
-	logger := observe.NewLogger(os.Stdout, zerolog.InfoLevel, function)
-	logger.Error().Str(observe.FieldErrorClass, string(fault.Bug)).Err(err).Msg("function:not-started")
-	os.Exit(1)
+// Ports returns the stores. Pointers are read through a cache of source.
+func (s *System) Ports(source projection.Pointers) *wiring.Ports {
+	cached := &projection.CachedPointers{Source: source, TTL: s.Config.PointerTTL, Now: time.Now}
+	return &wiring.Ports{Events: s.Events, Tables: s.Tables, Control: s.Control, Pointers: cached, Ledger: s.Ledger}
 }
 
-// Command is the function that serves commands.
-func (s *System) Command() (HTTPHandler, error) {
-	return s.serve(httpapi.Config{Parts: httpapi.PartCommands, Commands: s.ports(s.control).Commands()})
-}
-
-// Query is the function that serves queries. It writes nothing: a read model that was never
-// set up has no rows.
-func (s *System) Query() (HTTPHandler, error) {
-	return s.serve(httpapi.Config{Parts: httpapi.PartQueries, Queries: s.ports(s.control).Queries()})
-}
-
-// Health is the function that tells how the parts are.
-func (s *System) Health() (HTTPHandler, error) {
-	return s.serve(httpapi.Config{Parts: httpapi.PartHealth, Health: &health.Checker{Now: time.Now, Probes: []health.Probe{
-		health.EventStore(s.events),
-		health.ReadModel(s.control, s.tables, readmodel.OrdersName),
-		health.ProjectionLag(maxLag, s.lag(readerProjector)),
-		health.LogLag(maxLag, s.lag(readerArchiver)),
-		health.Parked(s.control, s.tables, canteen.Projections().Names()...),
-	}}})
-}
-
-func (s *System) serve(c httpapi.Config) (HTTPHandler, error) {
-	c.Logger, c.Metrics = s.logger, s.telemetry.Metrics()
-	h, err := httpapi.New(c)
-	if err != nil {
-		return nil, err
+// Required returns a setting that not all functions need, or an error that names its variable.
+func Required(variable, value, what string) (string, error) {
+	if value == "" {
+		return "", fmt.Errorf("%s is not set: it names %s", variable, what)
 	}
-	return observed(s.telemetry, lambdaevent.HTTP(h, s.logger)), nil
-}
-
-// ports are the stores; queries and the projector read pointers through a cache of source.
-func (s *System) ports(source projection.Pointers) *wiring.Ports {
-	cached := &projection.CachedPointers{Source: source, TTL: s.config.PointerTTL, Now: time.Now}
-	return &wiring.Ports{Events: s.events, Tables: s.tables, Control: s.control, Pointers: cached, Ledger: s.ledger()}
+	return value, nil
 }

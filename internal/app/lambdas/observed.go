@@ -20,7 +20,7 @@ import (
 	"gakushoku/internal/store/awstrace"
 )
 
-// openTelemetry sends what a function records. Metrics are lines of its log out, unless the
+// openTelemetry exports what a function records. Metrics are log lines, written to out, unless the
 // environment says otherwise.
 func openTelemetry(ctx context.Context, function string, getenv func(string) string, out io.Writer, logger zerolog.Logger) (*telemetry.Telemetry, error) {
 	lines := func(context.Context) (sdkmetric.Reader, error) {
@@ -43,13 +43,12 @@ func openTelemetry(ctx context.Context, function string, getenv func(string) str
 	return sent, sent.Metrics().Watch(func(context.Context) observe.Vitals { return watcher.Look() })
 }
 
-// observed is a Lambda handler whose operations are recorded and measured. What there is of it
-// is sent before the handler answers, fails or panics: the process may be frozen, or ended,
-// right after that.
-func observed[In, Out any](t *telemetry.Telemetry, handle func(context.Context, In) (Out, error)) func(context.Context, In) (Out, error) {
+// Observed records and measures the invocations of a handler. What was recorded is sent before the
+// handler returns, fails or panics: the process may be frozen or ended right after.
+func Observed[In, Out any](t *telemetry.Telemetry, handle Handler[In, Out]) Handler[In, Out] {
 	var coldStart sync.Once
 	return func(ctx context.Context, in In) (Out, error) {
-		defer t.Flush(ctx) //nolint:errcheck // the SDK logs it; an answer is not worth less without its trace
+		defer t.Flush(ctx) //nolint:errcheck // the SDK logs it; a response is worth the same without its trace
 		coldStart.Do(func() { t.Metrics().ColdStarted(ctx) })
 		if tracer := t.Tracer(); tracer != nil {
 			ctx = awstrace.WithBudget(observe.WithTracer(ctx, tracer))

@@ -34,11 +34,11 @@ func metricLines(t *testing.T, log *bytes.Buffer) []map[string]any {
 func TestEachInvocationWritesItsMetrics(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	sent, err := openTelemetry(t.Context(), "projector", environment("METRICS_NAMESPACE", "gakushoku/canteen", "OTEL_SERVICE_NAME", "lunch"), &log, zerolog.Nop())
+	sent, err := openTelemetry(t.Context(), "projector", Environment("METRICS_NAMESPACE", "gakushoku/canteen", "OTEL_SERVICE_NAME", "lunch"), &log, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler := observed(sent, func(ctx context.Context, what string) (string, error) {
+	handler := Observed(sent, func(ctx context.Context, what string) (string, error) {
 		observe.MetricsOf(ctx).Healed(ctx, "orders", 1)
 		switch what {
 		case "fail":
@@ -82,11 +82,11 @@ func TestMetricsCanBeTurnedOff(t *testing.T) {
 	t.Parallel()
 	for _, pairs := range [][]string{{"OTEL_METRICS_EXPORTER", "none"}, {"OTEL_SDK_DISABLED", "true"}} {
 		var log bytes.Buffer
-		sent, err := openTelemetry(t.Context(), "projector", environment(pairs...), &log, zerolog.Nop())
+		sent, err := openTelemetry(t.Context(), "projector", Environment(pairs...), &log, zerolog.Nop())
 		if err != nil {
 			t.Fatal(err)
 		}
-		handler := observed(sent, func(ctx context.Context, in int) (int, error) {
+		handler := Observed(sent, func(ctx context.Context, in int) (int, error) {
 			observe.MetricsOf(ctx).Healed(ctx, "orders", 1)
 			return in, nil
 		})

@@ -1,4 +1,4 @@
-package lambdas
+package lambdas_test
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/app/lambdas/projector"
 	"gakushoku/internal/app/operator"
 	"gakushoku/internal/canteen"
 	"gakushoku/internal/canteen/order"
@@ -162,7 +163,7 @@ func deliver(ctx context.Context, t *testing.T, out *logLines) {
 	batch := sample[lambdaevent.StreamBatch](t, "projector-batch.json")
 	projector := &projection.Projector{
 		Projections: canteen.Projections(), Tables: tables, Streams: store, Now: time.Now,
-		Pointers: &projection.CachedPointers{Source: &selfSetup{Pointers: control, tables: tables}, Now: time.Now},
+		Pointers: &projection.CachedPointers{Source: &projector.SelfSetup{Pointers: control, Tables: tables}, Now: time.Now},
 	}
 	keep := func(ctx context.Context, delivered []event.Event) projection.Failures {
 		if err := store.Append(ctx, delivered[0].Stream, 0, delivered); err != nil {

@@ -1,4 +1,4 @@
-package lambdas
+package lambdas_test
 
 import (
 	"encoding/json"
@@ -18,6 +18,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"gakushoku/infra"
+	"gakushoku/internal/app/lambdas/api"
+	"gakushoku/internal/app/lambdas/projector"
+	function "gakushoku/internal/app/lambdas/rebuild"
 	"gakushoku/internal/canteen"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/edge/httpapi"
@@ -61,7 +64,7 @@ type sampleStack struct {
 	archiver  *eventlog.Archiver
 	projector *projection.Projector
 	engine    *rebuild.Engine
-	serve     HTTPHandler
+	serve     api.Handler
 }
 
 func newSampleStack(t *testing.T) *sampleStack {
@@ -70,12 +73,12 @@ func newSampleStack(t *testing.T) *sampleStack {
 	s.archiver = &eventlog.Archiver{Ledger: memory.NewLedger(), Blobs: memory.NewBlobs(), Now: time.Now, NewID: observe.NewID}
 	s.projector = &projection.Projector{
 		Projections: canteen.Projections(), Tables: s.tables, Streams: s.store, Now: time.Now,
-		Pointers: &projection.CachedPointers{Source: &selfSetup{Pointers: s.control, tables: s.tables}, Now: time.Now},
+		Pointers: &projection.CachedPointers{Source: &projector.SelfSetup{Pointers: s.control, Tables: s.tables}, Now: time.Now},
 	}
 	s.engine = &rebuild.Engine{
 		Projections: canteen.Projections(), Pointers: s.control, Tables: s.tables, Streams: s.store, Log: &eventlog.Reader{Ledger: s.archiver.Ledger, Blobs: s.archiver.Blobs},
 		Blobs: s.archiver.Blobs, Projector: s.projector, Now: time.Now,
-		Settings: rebuild.Settings{PartEvents: partEvents, PartBytes: partBytes, VerifyParts: 1, Workers: 1, CatchUpBudget: catchUpBudget},
+		Settings: rebuild.Settings{PartEvents: function.PartEvents, PartBytes: function.PartBytes, VerifyParts: 1, Workers: 1, CatchUpBudget: function.CatchUpBudget},
 	}
 	handler, err := httpapi.New(httpapi.Config{
 		Commands: &command.Handler{Streams: s.store, Now: time.Now, NewID: observe.NewID},

@@ -1,4 +1,4 @@
-package lambdas
+package lambdas_test
 
 import (
 	"context"
@@ -20,8 +20,12 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
+	"gakushoku/internal/app/lambdas"
+	"gakushoku/internal/app/lambdas/archiver"
+	"gakushoku/internal/app/lambdas/command"
 	"gakushoku/internal/edge/lambdaevent"
 	"gakushoku/internal/observe/telemetry"
+	"gakushoku/internal/store/dynamo"
 )
 
 // aCloud answers every call as if all its tables and buckets were empty and took everything. It
@@ -59,7 +63,7 @@ func (c *aCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // cloudy is a system in a cloud of its own, and what it has recorded.
-func cloudy(t *testing.T, c *aCloud, environment func(string) string) (*System, *tracetest.InMemoryExporter) {
+func cloudy(t *testing.T, c *aCloud, environment func(string) string) (*lambdas.System, *tracetest.InMemoryExporter) {
 	t.Helper()
 	server := httptest.NewServer(c)
 	t.Cleanup(server.Close)
@@ -73,7 +77,7 @@ func cloudy(t *testing.T, c *aCloud, environment func(string) string) (*System, 
 	}
 	t.Cleanup(func() { sent.Close(context.Background()) }) //nolint:errcheck // it is memory
 	cloud := aws.Config{Region: "eu-west-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("k", "s", "")}
-	return newSystem(cloud, Config{EventTable: "t-events", ControlTable: "t-control", ReadModelPrefix: "t_view_", LogBucket: "t-log"}, zerolog.Nop(), sent), spans
+	return lambdas.New(cloud, lambdas.Config{EventTable: "t-events", ControlTable: "t-control", ReadModelPrefix: "t_view_", LogBucket: "t-log"}, zerolog.Nop(), sent), spans
 }
 
 // drawn is each span with what it is about and what is within it, in the order of their beginnings.
@@ -114,11 +118,8 @@ func call(name string, noted map[string]any) drawn {
 func TestTheTraceOfACommandHasItsCallsOfDynamoDB(t *testing.T) {
 	t.Parallel()
 	cloud := &aCloud{busy: "PutItem"}
-	s, spans := cloudy(t, cloud, environment("OTEL_TRACES_EXPORTER", "memory"))
-	handler, err := s.Command()
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, spans := cloudy(t, cloud, lambdas.Environment("OTEL_TRACES_EXPORTER", "memory"))
+	handler := built(t, s, command.Build)
 	r := sample[events.APIGatewayProxyRequest](t, "command-place-order.json")
 	r.MultiValueHeaders["traceparent"] = []string{"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
 	if out, err := handler(t.Context(), r); err != nil || out.StatusCode != http.StatusCreated {
@@ -158,11 +159,8 @@ func TestTheTraceOfACommandHasItsCallsOfDynamoDB(t *testing.T) {
 
 func TestTheArchiversSpanHasItsCallsAndWhatCausedThem(t *testing.T) {
 	t.Parallel()
-	s, spans := cloudy(t, &aCloud{}, environment("OTEL_TRACES_EXPORTER", "memory"))
-	handler, err := s.Archiver()
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, spans := cloudy(t, &aCloud{}, lambdas.Environment("OTEL_TRACES_EXPORTER", "memory"))
+	handler := built(t, s, archiver.Build)
 	if out, err := handler(t.Context(), sample[lambdaevent.StreamBatch](t, "archiver-batch.json")); err != nil || len(out.BatchItemFailures) > 0 {
 		t.Fatalf("%v %v", out, err)
 	}
@@ -182,20 +180,17 @@ func TestTheArchiversSpanHasItsCallsAndWhatCausedThem(t *testing.T) {
 
 func TestWhoDoesNotTraceHasNoMiddlewareForIt(t *testing.T) {
 	t.Parallel()
-	for exporter, want := range map[string]int{"none": 0, "memory": 1} {
+	for exporter, want := range map[string]int{"none": 1, "memory": 2} {
 		cloud := &aCloud{}
-		s, spans := cloudy(t, cloud, environment("OTEL_TRACES_EXPORTER", exporter))
-		if got := len(s.client.Options().APIOptions); got != want {
-			t.Errorf("%s: the client of DynamoDB has %d options", exporter, got)
+		s, spans := cloudy(t, cloud, lambdas.Environment("OTEL_TRACES_EXPORTER", exporter))
+		if got := len(lambdas.Options(s, dynamo.Bounded, dynamo.Traced)); got != want {
+			t.Errorf("%s: a client has %d options, want %d", exporter, got, want)
 		}
-		handler, err := s.Command()
-		if err != nil {
-			t.Fatal(err)
-		}
+		handler := built(t, s, command.Build)
 		if out, err := handler(t.Context(), sample[events.APIGatewayProxyRequest](t, "command-place-order.json")); err != nil || out.StatusCode != http.StatusCreated || len(cloud.calls) != 2 {
 			t.Fatalf("%s: %d %v, calls %v", exporter, out.StatusCode, err, cloud.calls)
 		}
-		if n := len(spans.GetSpans()); (n > 0) != (want > 0) {
+		if n := len(spans.GetSpans()); (n > 0) != (want > 1) {
 			t.Errorf("%s: %d spans", exporter, n)
 		}
 	}

@@ -1,4 +1,4 @@
-package lambdas
+package lambdas_test
 
 import (
 	"bytes"
@@ -8,6 +8,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gakushoku/internal/app/lambdas"
+	"gakushoku/internal/app/lambdas/command"
+	"gakushoku/internal/app/lambdas/query"
 
 	"github.com/aws/aws-lambda-go/events"
 )
@@ -20,10 +24,7 @@ func TestAnInvocationsTraceIsWithTheDaemonWhenItAnswers(t *testing.T) {
 	defer daemon.Close()
 	const header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 	s := open(t, "OTEL_TRACES_EXPORTER", "xray", "AWS_XRAY_DAEMON_ADDRESS", daemon.LocalAddr().String(), "AWS_LAMBDA_FUNCTION_NAME", "query", "_X_AMZN_TRACE_ID", header)
-	handler, err := s.Query()
-	if err != nil {
-		t.Fatal(err)
-	}
+	handler := built(t, s, query.Build)
 	//lint:ignore SA1029 it is the key that the runtime uses
 	ctx := context.WithValue(t.Context(), "x-amzn-trace-id", header)
 	if out, err := handler(ctx, events.APIGatewayProxyRequest{HTTPMethod: "GET", Path: "/menu"}); err != nil || out.StatusCode != 404 {
@@ -56,7 +57,7 @@ func TestAnInvocationsTraceIsWithTheDaemonWhenItAnswers(t *testing.T) {
 func TestAFunctionThatCannotSendWhatIsAskedForDoesNotStart(t *testing.T) {
 	t.Setenv("AWS_REGION", "us-east-1")
 	for _, name := range []string{"OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER"} {
-		if _, err := Open(t.Context(), "query", environment(envEventTable, "e", envControlTable, "c", envReadModelPrefix, "p-", name, "otlp")); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := lambdas.Open(t.Context(), "query", lambdas.Environment(lambdas.EnvEventTable, "e", lambdas.EnvControlTable, "c", lambdas.EnvReadModelPrefix, "p-", name, "otlp")); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("a function cannot send OTLP, and was opened with %s: %v", name, err)
 		}
 	}
@@ -70,11 +71,8 @@ func TestTheDaemonHearsOfTheCallsOfACommand(t *testing.T) {
 	}
 	defer daemon.Close()
 	const header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
-	s, _ := cloudy(t, &aCloud{}, environment("OTEL_TRACES_EXPORTER", "xray", "AWS_XRAY_DAEMON_ADDRESS", daemon.LocalAddr().String(), "AWS_LAMBDA_FUNCTION_NAME", "command", "_X_AMZN_TRACE_ID", header))
-	handler, err := s.Command()
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, _ := cloudy(t, &aCloud{}, lambdas.Environment("OTEL_TRACES_EXPORTER", "xray", "AWS_XRAY_DAEMON_ADDRESS", daemon.LocalAddr().String(), "AWS_LAMBDA_FUNCTION_NAME", "command", "_X_AMZN_TRACE_ID", header))
+	handler := built(t, s, command.Build)
 	//lint:ignore SA1029 it is the key that the runtime uses
 	ctx := context.WithValue(t.Context(), "x-amzn-trace-id", header)
 	if out, err := handler(ctx, sample[events.APIGatewayProxyRequest](t, "command-place-order.json")); err != nil || out.StatusCode != 201 {

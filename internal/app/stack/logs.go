@@ -7,7 +7,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 
-	"gakushoku/internal/app/lambdas"
 	"gakushoku/internal/store/awsfault"
 	"gakushoku/internal/store/insights"
 )
@@ -24,7 +23,7 @@ const (
 
 // OpenLogs opens the logs of a stack's functions by the stack's name.
 func OpenLogs(ctx context.Context, name string) (*insights.Logs, error) {
-	cloud, err := lambdas.OpenCloud(ctx)
+	cloud, err := OpenCloud(ctx)
 	if err != nil {
 		return nil, err
 	}

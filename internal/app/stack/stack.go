@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"gakushoku/internal/app/lambdas"
 	"gakushoku/internal/app/operator"
 	"gakushoku/internal/app/wiring"
 	"gakushoku/internal/edge/stepfunctions"
@@ -56,7 +55,7 @@ const archivePatience = time.Minute
 
 // Open opens a stack by its name.
 func Open(ctx context.Context, name string) (*operator.Installation, error) {
-	deployed, err := lambdas.OpenStack(ctx, name)
+	deployed, err := OpenDeployed(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +63,7 @@ func Open(ctx context.Context, name string) (*operator.Installation, error) {
 }
 
 // Of returns an opened stack as operators work on it.
-func Of(s *lambdas.Stack) *operator.Installation {
+func Of(s *Deployed) *operator.Installation {
 	host := &Stack{
 		Region: s.Cloud.Region, Machine: s.Machine, Logs: logsOf(s.Cloud.Config, s.Name), Poll: poll,
 		TTL: func(ctx context.Context) (time.Duration, error) { return pointerTTL(ctx, s.Cloud.Config, s.Name) },

@@ -25,7 +25,7 @@ import (
 //
 // committed, unless it is nil, hears of each batch that is in: when the newest of its events
 // was appended.
-func Archive(commit func(context.Context, []eventlog.Record) (eventlog.Archived, error), committed func(context.Context, time.Time), logger zerolog.Logger) func(context.Context, StreamBatch) (events.DynamoDBEventResponse, error) {
+func Archive(commit func(context.Context, []eventlog.Record) (eventlog.Archived, error), committed func(context.Context, time.Time), logger zerolog.Logger) StreamHandler {
 	var all invocations
 	return func(ctx context.Context, batch StreamBatch) (events.DynamoDBEventResponse, error) {
 		started := time.Now()

@@ -25,7 +25,7 @@ import (
 //
 // applied, unless it is nil, hears of each batch that is in without a failure: when the
 // newest of its events was appended.
-func Project(apply func(context.Context, []event.Event) projection.Failures, applied func(context.Context, time.Time), logger zerolog.Logger) func(context.Context, StreamBatch) (events.DynamoDBEventResponse, error) {
+func Project(apply func(context.Context, []event.Event) projection.Failures, applied func(context.Context, time.Time), logger zerolog.Logger) StreamHandler {
 	var all invocations
 	return func(ctx context.Context, batch StreamBatch) (events.DynamoDBEventResponse, error) {
 		started := time.Now()

@@ -15,6 +15,9 @@ import (
 	"gakushoku/internal/store/dynamo/eventitem"
 )
 
+// StreamHandler is a Lambda handler of the event table's stream.
+type StreamHandler = func(context.Context, StreamBatch) (events.DynamoDBEventResponse, error)
+
 // StreamBatch is a batch of records of a DynamoDB stream. The records are decoded one by
 // one, so that one that cannot be read does not take the others with it.
 type StreamBatch struct {

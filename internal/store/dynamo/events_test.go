@@ -12,6 +12,7 @@ import (
 
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/event"
+	"gakushoku/internal/store/dynamo/feed"
 )
 
 func TestAppendWhoseAnswerWasLost(t *testing.T) {
@@ -223,7 +224,7 @@ func TestForeignCursorsAreRefused(t *testing.T) {
 		if _, _, err := NewTables(client, Options{}).ParkedRecords(context.Background(), ordersV1, cursor, 10); err == nil {
 			t.Errorf("ParkedRecords took %q", cursor)
 		}
-		if _, _, err := NewFeed(client, nil, "events").Read(context.Background(), cursor, 10); err == nil {
+		if _, _, err := feed.New(client, nil, "events").Read(context.Background(), cursor, 10); err == nil {
 			t.Errorf("Read took %q", cursor)
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"gakushoku/internal/fault"
 	"gakushoku/internal/store/awsfault"
 	"gakushoku/internal/store/awsfault/awsfaulttest"
+	"gakushoku/internal/store/dynamo/feed"
 )
 
 // calls is every method that talks to the store, by name.
@@ -37,7 +38,7 @@ func calls(client *dynamodb.Client) map[string]func(context.Context) error {
 		},
 		"Streams": func(ctx context.Context) error { _, _, err := events.Streams(ctx, eventstore.All, "", 10); return err },
 		"Read": func(ctx context.Context) error {
-			_, _, err := NewFeed(client, nil, "events").Read(ctx, "", 10)
+			_, _, err := feed.New(client, nil, "events").Read(ctx, "", 10)
 			return err
 		},
 		"Create": func(ctx context.Context) error { return tables.Create(ctx, ordersV1) },

@@ -4,20 +4,18 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
-
 	"gakushoku/internal/event"
+	"gakushoku/internal/store/dynamo/feed"
 )
 
 func TestFeedRefusesTheCursorOfATableThatWasMadeAnew(t *testing.T) {
 	t.Parallel()
 	client, table := realClient(t), newEventTable(t)
-	feed, store := NewFeed(client, realStreams(t), table), NewEvents(client, table)
+	stream, store := feed.New(client, realStreams(t), table), NewEvents(client, table)
 	if err := store.Append(t.Context(), "order-o1", 0, []event.Event{testEvent("e1")}); err != nil {
 		t.Fatal(err)
 	}
-	_, cursor, err := feed.Read(t.Context(), "", 10)
+	_, cursor, err := stream.Read(t.Context(), "", 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,60 +25,14 @@ func TestFeedRefusesTheCursorOfATableThatWasMadeAnew(t *testing.T) {
 	if err := CreateEventTable(t.Context(), client, table); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := feed.Read(t.Context(), cursor, 10); !errors.Is(err, ErrFeedCursor) {
-		t.Errorf("got %v, want ErrFeedCursor", err)
+	if _, _, err := stream.Read(t.Context(), cursor, 10); !errors.Is(err, feed.ErrCursor) {
+		t.Errorf("got %v, want ErrCursor", err)
 	}
 }
 
 func TestFeedOfATableWithoutAStreamSaysWhatToDo(t *testing.T) {
 	t.Parallel()
-	if _, _, err := NewFeed(realClient(t), realStreams(t), newControlTable(t)).Read(t.Context(), "", 10); err == nil {
+	if _, _, err := feed.New(realClient(t), realStreams(t), newControlTable(t)).Read(t.Context(), "", 10); err == nil {
 		t.Error("no error")
-	}
-}
-
-// TestTurnsOfShards reads a stream whose shards split: parents come before children, and a
-// shard that always has something does not keep its neighbours waiting.
-func TestTurnsOfShards(t *testing.T) {
-	t.Parallel()
-	shards := []types.Shard{shardOfTest("a", "trimmed"), shardOfTest("b", ""), shardOfTest("c", "a"), shardOfTest("d", "c")}
-	c := &feedCursor{Shards: map[string]*shardRead{"gone": {Done: true}}}
-	c.settle(shards)
-	if _, stale := c.Shards["gone"]; stale {
-		t.Error("a shard that is gone is still in the cursor")
-	}
-	var order string
-	ends := map[int]bool{3: true, 5: true, 6: true} // a, c and d are read to their ends in these turns
-	for turn := 1; turn <= 8; turn++ {
-		s, ok := c.turn(shards, nil)
-		if !ok {
-			break
-		}
-		c.Last = *s.ShardId
-		order += c.Last
-		c.Shards[c.Last].Done = ends[turn]
-	}
-	if want := "ababcdbb"; order != want {
-		t.Errorf("the turns were %s, want %s", order, want)
-	}
-}
-
-func shardOfTest(id, parent string) types.Shard {
-	s := types.Shard{ShardId: aws.String(id)}
-	if parent != "" {
-		s.ParentShardId = aws.String(parent)
-	}
-	return s
-}
-
-func TestRecordsThatAreNoNewEventsArePassedOver(t *testing.T) {
-	t.Parallel()
-	record := types.Record{EventName: types.OperationTypeRemove, Dynamodb: &types.StreamRecord{}}
-	if _, is, err := eventOfRecord(record); is || err != nil {
-		t.Errorf("got %v, %v", is, err)
-	}
-	record = types.Record{EventName: types.OperationTypeInsert, Dynamodb: &types.StreamRecord{NewImage: map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: "x"}}}}
-	if _, is, err := eventOfRecord(record); is || err == nil {
-		t.Errorf("got %v, %v, want an error", is, err)
 	}
 }

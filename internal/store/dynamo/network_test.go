@@ -17,6 +17,7 @@ import (
 	"gakushoku/internal/engine/projection/projectiontest"
 	"gakushoku/internal/store/awsfault"
 	"gakushoku/internal/store/awsfault/awsfaulttest"
+	"gakushoku/internal/store/dynamo/feed"
 )
 
 // patient is a client that never gives up on a network that loses some responses.
@@ -53,7 +54,7 @@ func TestContractsOverAnUnreliableNetwork(t *testing.T) {
 		open = func(t *testing.T, table string) eventstoretest.Instance {
 			client := unreliable(t, awsfaulttest.Faults...)
 			return eventstoretest.Instance{
-				Store: NewEvents(client, table), Feed: NewFeed(client, realStreams(t), table),
+				Store: NewEvents(client, table), Feed: feed.New(client, realStreams(t), table),
 				Reopen: func(t *testing.T) eventstoretest.Instance { return open(t, table) },
 			}
 		}

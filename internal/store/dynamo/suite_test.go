@@ -14,6 +14,7 @@ import (
 	"gakushoku/internal/engine/eventstore/eventstoretest"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/projection/projectiontest"
+	"gakushoku/internal/store/dynamo/feed"
 )
 
 func TestEventStoreContract(t *testing.T) {
@@ -36,7 +37,7 @@ func instance(t *testing.T, table string) eventstoretest.Instance {
 	}))
 	return eventstoretest.Instance{
 		Store:  NewEvents(client, table),
-		Feed:   NewFeed(client, realStreams(t), table),
+		Feed:   feed.New(client, realStreams(t), table),
 		Reopen: func(t *testing.T) eventstoretest.Instance { return instance(t, table) },
 		Overload: func(*testing.T) func() {
 			throttled.Store(true)

@@ -1,4 +1,4 @@
-package lambdas
+package stack
 
 import (
 	"os"
@@ -7,7 +7,12 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"gakushoku/internal/app/lambdas"
 )
+
+// root is the repository, seen from this package.
+const root = "../../.."
 
 // TestAStackHasTheNamesOfTheTemplate keeps the names that tools find a stack by the ones that
 // are deployed.
@@ -17,8 +22,8 @@ func TestAStackHasTheNamesOfTheTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newStack(Cloud{Config: aws.Config{Region: "eu-central-1"}, Account: "123456789012", Partition: "aws"}, "canteen")
-	c := s.system.config
+	s := newDeployed(Cloud{Config: aws.Config{Region: "eu-central-1"}, Account: "123456789012", Partition: "aws"}, "canteen")
+	c := s.config
 	replacer := strings.NewReplacer("${AWS::StackName}", "canteen", "${AWS::AccountId}", "123456789012", "${AWS::Region}", "eu-central-1", "${AWS::Partition}", "aws")
 	template := replacer.Replace(string(raw))
 	for _, want := range []string{
@@ -29,7 +34,7 @@ func TestAStackHasTheNamesOfTheTemplate(t *testing.T) {
 			t.Errorf("template.yaml has no %s", want)
 		}
 	}
-	if s.Settings.PointerTTL != maxPointerTTL || s.Blobs == nil || s.Ledger == nil || s.Machine == nil {
+	if s.Settings.PointerTTL != lambdas.MaxPointerTTL || s.Blobs == nil || s.Ledger == nil || s.Machine == nil {
 		t.Errorf("%+v", s)
 	}
 }

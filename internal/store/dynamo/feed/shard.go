@@ -1,4 +1,4 @@
-package dynamo
+package feed
 
 import (
 	"context"
@@ -104,10 +104,10 @@ func (f *Feed) iterator(ctx context.Context, p position) (string, error) {
 }
 
 func (f *Feed) wrap(ctx context.Context, err error) error {
-	if ctx.Err() == nil && (awsfault.HasCode(err, trimmed) || missing(err)) {
-		return fmt.Errorf("reading the feed of table %s: %w (%w)", f.table, ErrFeedCursor, err)
+	if ctx.Err() == nil && (awsfault.HasCode(err, trimmed) || awsfault.HasCode(err, notFound)) {
+		return fmt.Errorf("reading the feed of table %s: %w (%w)", f.table, ErrCursor, err)
 	}
-	return wrap(ctx, "reading the feed of table "+f.table, err)
+	return awsfault.Wrap(ctx, "reading the feed of table "+f.table, err)
 }
 
 // recall takes the iterator of a position out of memory.

@@ -1,4 +1,4 @@
-package lambdas
+package stack
 
 import (
 	"context"
@@ -7,6 +7,9 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"gakushoku/internal/app/lambdas"
+	"gakushoku/internal/app/lambdas/logbucket"
+	function "gakushoku/internal/app/lambdas/rebuild"
 	"gakushoku/internal/app/wiring"
 	"gakushoku/internal/edge/stepfunctions"
 	"gakushoku/internal/engine/rebuild"
@@ -14,9 +17,9 @@ import (
 	"gakushoku/internal/store/awsfault"
 )
 
-// Stack is a deployed stack from outside: the stores that its functions work on, and the state machine
+// Deployed is a deployed stack from outside: the stores that its functions work on, and the state machine
 // of its rebuilds.
-type Stack struct {
+type Deployed struct {
 	*wiring.Ports
 	Name    string
 	Cloud   Cloud
@@ -25,26 +28,26 @@ type Stack struct {
 	// these times are the longest possible ones.
 	Settings rebuild.Settings
 
-	system *System
+	config lambdas.Config
 }
 
 // ErrNoStack says that there is no stack of that name.
 var ErrNoStack = errors.New("there is no such stack")
 
-// OpenStack opens a stack by the names that template.yaml gives what it makes. Credentials,
+// OpenDeployed opens a stack by the names that template.yaml gives what it makes. Credentials,
 // region and endpoint come from where AWS's own tools find them. It fails with ErrNoStack when
 // nothing of that name is deployed there.
-func OpenStack(ctx context.Context, name string) (*Stack, error) {
+func OpenDeployed(ctx context.Context, name string) (*Deployed, error) {
 	cloud, err := OpenCloud(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := newStack(cloud, name)
+	s := newDeployed(cloud, name)
 	return s, s.isThere(ctx)
 }
 
 // isThere looks for the stack by its control table, which every tool may read.
-func (s *Stack) isThere(ctx context.Context) error {
+func (s *Deployed) isThere(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, identityLimit)
 	defer cancel()
 	_, err := s.Ledger.Head(limited)
@@ -59,15 +62,16 @@ func (s *Stack) isThere(ctx context.Context) error {
 	return nil // whoever may not read the table may still do other things
 }
 
-func newStack(cloud Cloud, name string) *Stack {
-	system := newSystem(cloud.Config, Config{
+func newDeployed(cloud Cloud, name string) *Deployed {
+	c := lambdas.Config{
 		EventTable: name + "-events", ControlTable: name + "-control", ReadModelPrefix: name + "_view_",
 		LogBucket:       fmt.Sprintf("%s-log-%s-%s", name, cloud.Account, cloud.Region),
 		StateMachineARN: fmt.Sprintf("arn:%s:states:%s:%s:stateMachine:%s-reproject", cloud.Partition, cloud.Region, cloud.Account, name),
-		PointerTTL:      maxPointerTTL, ProjectorTimeout: defaultProjectorTimeout,
-	}, zerolog.Nop(), nil)
-	s := &Stack{Ports: system.ports(system.control), Name: name, Cloud: cloud, Settings: system.settings(), system: system}
-	s.Blobs, _ = system.blobs()     // its name is set
-	s.Machine, _ = system.machine() // and so is this one
+		PointerTTL:      lambdas.MaxPointerTTL, ProjectorTimeout: lambdas.DefaultProjectorTimeout,
+	}
+	system := lambdas.New(cloud.Config, c, zerolog.Nop(), nil)
+	s := &Deployed{Ports: system.Ports(system.Control), Name: name, Cloud: cloud, Settings: function.Settings(c), config: c}
+	s.Blobs, _ = logbucket.Open(system)     // its name is set
+	s.Machine, _ = function.Machine(system) // and so is this one
 	return s
 }

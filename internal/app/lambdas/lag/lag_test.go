@@ -1,4 +1,4 @@
-package lambdas
+package lag
 
 import (
 	"context"
@@ -16,18 +16,18 @@ var noon = time.Date(2026, 1, 24, 3, 0, 0, 0, time.UTC)
 type readers struct {
 	t                   *testing.T
 	control             *memory.Control
-	projector, archiver *marker
+	projector, archiver *Marker
 	now                 time.Time
 }
 
 func newReaders(t *testing.T) *readers {
 	r := &readers{t: t, control: memory.NewControl(), now: noon}
-	r.projector, r.archiver = r.instance(readerProjector, readerArchiver), r.instance(readerArchiver, readerProjector)
+	r.projector, r.archiver = r.instance(Projector, Archiver), r.instance(Archiver, Projector)
 	return r
 }
 
-func (r *readers) instance(reader, other string) *marker {
-	return &marker{checkpoints: r.control, reader: reader, other: other, now: func() time.Time { return r.now }}
+func (r *readers) instance(reader, other string) *Marker {
+	return &Marker{checkpoints: r.control, reader: reader, other: other, now: func() time.Time { return r.now }}
 }
 
 func (r *readers) checkpoint(reader string) projection.Checkpoint {
@@ -50,33 +50,33 @@ func TestTheCheckpointIsWrittenNowAndThen(t *testing.T) {
 	r := newReaders(t)
 	for _, step := range []struct{ later, want time.Duration }{{0, 0}, {500 * time.Millisecond, 0}, {600 * time.Millisecond, 1100 * time.Millisecond}} {
 		r.now = r.now.Add(step.later)
-		r.archiver.done(t.Context(), r.now.Add(-40*time.Millisecond))
-		c := r.checkpoint(readerArchiver)
+		r.archiver.Done(t.Context(), r.now.Add(-40*time.Millisecond))
+		c := r.checkpoint(Archiver)
 		if want := event.InstantOf(noon.Add(step.want)); c.AppliedAt != want || c.AppliedAt-c.OccurredAt != 40 {
 			t.Errorf("%+v, want it written at %s", c, want)
 		}
 	}
 	// One that catches up has much newer events a moment later: those count.
-	r.archiver.done(t.Context(), r.now.Add(time.Hour))
-	if c := r.checkpoint(readerArchiver); c.OccurredAt != event.InstantOf(r.now.Add(time.Hour)) {
+	r.archiver.Done(t.Context(), r.now.Add(time.Hour))
+	if c := r.checkpoint(Archiver); c.OccurredAt != event.InstantOf(r.now.Add(time.Hour)) {
 		t.Errorf("%+v", c)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r.now = r.now.Add(time.Hour)
-	r.archiver.done(ctx, r.now) // cannot be written, and that is all
+	r.archiver.Done(ctx, r.now) // cannot be written, and that is all
 }
 
 func TestAnInstanceThatIsBehindTakesNothingBack(t *testing.T) {
 	t.Parallel()
 	r := newReaders(t)
-	r.archiver.done(t.Context(), noon.Add(-time.Second))
+	r.archiver.Done(t.Context(), noon.Add(-time.Second))
 	r.now = noon.Add(5 * time.Second)
-	r.instance(readerArchiver, readerProjector).done(t.Context(), noon.Add(-3*time.Minute))
-	if c := r.checkpoint(readerArchiver); newest(c) != event.InstantOf(noon.Add(-time.Second)) {
+	r.instance(Archiver, Projector).Done(t.Context(), noon.Add(-3*time.Minute))
+	if c := r.checkpoint(Archiver); newest(c) != event.InstantOf(noon.Add(-time.Second)) {
 		t.Errorf("the newest event is %s", newest(c))
 	}
-	if lag := r.behind(readerArchiver); lag != 3*time.Minute+5*time.Second {
+	if lag := r.behind(Archiver); lag != 3*time.Minute+5*time.Second {
 		t.Errorf("events that were three minutes late count as %s", lag)
 	}
 }
@@ -112,9 +112,9 @@ func TestLag(t *testing.T) {
 // TestAReaderThatDiesIsNoticedByTheOther has one of them stop while the other goes on.
 func TestAReaderThatDiesIsNoticedByTheOther(t *testing.T) {
 	t.Parallel()
-	for name, pick := range map[string]func(r *readers) (dead, alive *marker){
-		"the archiver":  func(r *readers) (dead, alive *marker) { return r.archiver, r.projector },
-		"the projector": func(r *readers) (dead, alive *marker) { return r.projector, r.archiver },
+	for name, pick := range map[string]func(r *readers) (dead, alive *Marker){
+		"the archiver":  func(r *readers) (dead, alive *Marker) { return r.archiver, r.projector },
+		"the projector": func(r *readers) (dead, alive *Marker) { return r.projector, r.archiver },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -122,25 +122,25 @@ func TestAReaderThatDiesIsNoticedByTheOther(t *testing.T) {
 			dead, alive := pick(r)
 			for range 20 { // both are well
 				r.now = r.now.Add(3 * time.Second)
-				alive.done(t.Context(), r.now.Add(-time.Second))
+				alive.Done(t.Context(), r.now.Add(-time.Second))
 				if lag := r.behind(dead.reader); lag > 5*time.Second {
 					t.Fatalf("the %s counts as %s behind though it goes on", dead.reader, lag)
 				}
 				r.now = r.now.Add(2 * time.Second)
-				dead.done(t.Context(), r.now.Add(-3*time.Second))
+				dead.Done(t.Context(), r.now.Add(-3*time.Second))
 			}
 			died := r.now
 			for range 40 {
 				r.now = r.now.Add(2 * time.Second)
-				alive.done(t.Context(), r.now.Add(-time.Second))
+				alive.Done(t.Context(), r.now.Add(-time.Second))
 			}
-			if lag := r.behind(dead.reader); lag < r.now.Sub(died)-3*time.Second || lag < maxLag {
+			if lag := r.behind(dead.reader); lag < r.now.Sub(died)-3*time.Second || lag < Max {
 				t.Errorf("the %s died %s ago and counts as %s behind", dead.reader, r.now.Sub(died), lag)
 			}
 			if lag := r.behind(alive.reader); lag > 2*time.Second {
 				t.Errorf("the %s counts as %s behind though it goes on", alive.reader, lag)
 			}
-			dead.done(t.Context(), r.now.Add(-time.Second)) // it is back, and as far
+			dead.Done(t.Context(), r.now.Add(-time.Second)) // it is back, and as far
 			if lag := r.behind(dead.reader); lag > 2*time.Second {
 				t.Errorf("the %s counts as %s behind though it is back", dead.reader, lag)
 			}

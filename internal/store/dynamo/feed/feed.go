@@ -1,4 +1,6 @@
-package dynamo
+// Package feed reads the stream of an event table, for local runs, tests and benchmarks. Lambda's event
+// source mappings read it on AWS, so no function carries the client of streams.
+package feed
 
 import (
 	"context"
@@ -17,6 +19,8 @@ import (
 
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/event"
+	"gakushoku/internal/fault"
+	"gakushoku/internal/store/awsfault"
 )
 
 // StreamsAPI is what Feed calls of the SDK; a *dynamodbstreams.Client has it.
@@ -45,8 +49,8 @@ type Feed struct {
 
 var _ eventstore.Feed = (*Feed)(nil)
 
-// NewFeed is the feed of an event table that has a stream of new images.
-func NewFeed(tables DescribeAPI, streams StreamsAPI, table string) *Feed {
+// New returns the feed of an event table that has a stream of new images.
+func New(tables DescribeAPI, streams StreamsAPI, table string) *Feed {
 	return &Feed{tables: tables, streams: streams, table: table, iterators: map[position]string{}}
 }
 
@@ -63,10 +67,17 @@ type shardRead struct {
 	Done     bool   `json:"done,omitempty"`     // it is closed and was read to its end
 }
 
-// ErrFeedCursor says that a cursor does not fit the feed any more: the table was made anew,
+// ErrCursor says that a cursor does not fit the feed any more: the table was made anew,
 // or the reader was away for longer than the stream holds. Events may be missing from the
 // feed; the event table has them all.
-var ErrFeedCursor = errors.New("the feed does not go on from this cursor: start with an empty one and heal or rebuild what reads it")
+var ErrCursor = errors.New("the feed does not go on from this cursor: start with an empty one and heal or rebuild what reads it")
+
+// errNotDescribed is the error of a description that does not describe: the response is not one of
+// the service.
+var errNotDescribed = fault.Unavailable(errors.New("the response describes nothing"))
+
+// notFound is the code of a stream or table that does not exist.
+const notFound = "ResourceNotFoundException"
 
 // Read is eventstore.Feed. Children of a shard are read after it, so that the events of a
 // stream come in their order.
@@ -96,7 +107,7 @@ func (f *Feed) Read(ctx context.Context, cursor string, limit int) ([]event.Even
 		visited[at.Last] = true
 	}
 	if ended && len(events) == 0 {
-		return nil, "", fmt.Errorf("stream %s has ended, and was read to its end: %w", at.Stream, ErrFeedCursor)
+		return nil, "", fmt.Errorf("stream %s has ended, and was read to its end: %w", at.Stream, ErrCursor)
 	}
 	next, err := json.Marshal(at)
 	if err != nil {
@@ -110,7 +121,7 @@ func (f *Feed) decode(ctx context.Context, cursor string) (*feedCursor, error) {
 	if cursor == "" {
 		out, err := f.tables.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &f.table})
 		if err != nil {
-			return nil, wrap(ctx, "looking for the stream of table "+f.table, err)
+			return nil, awsfault.Wrap(ctx, "looking for the stream of table "+f.table, err)
 		}
 		if out.Table == nil {
 			return nil, fmt.Errorf("looking for the stream of table %s: %w", f.table, errNotDescribed)
@@ -140,11 +151,11 @@ func (f *Feed) shards(ctx context.Context, stream string) (all []types.Shard, en
 	in := &dynamodbstreams.DescribeStreamInput{StreamArn: &stream}
 	for {
 		out, err := f.streams.DescribeStream(ctx, in)
-		if missing(err) {
-			return nil, false, fmt.Errorf("stream %s is gone: %w", stream, ErrFeedCursor)
+		if awsfault.HasCode(err, notFound) {
+			return nil, false, fmt.Errorf("stream %s is gone: %w", stream, ErrCursor)
 		}
 		if err != nil {
-			return nil, false, wrap(ctx, "listing the shards of table "+f.table, err)
+			return nil, false, awsfault.Wrap(ctx, "listing the shards of table "+f.table, err)
 		}
 		if out.StreamDescription == nil {
 			return nil, false, fmt.Errorf("listing the shards of table %s: %w", f.table, errNotDescribed)

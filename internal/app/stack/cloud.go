@@ -1,4 +1,4 @@
-package lambdas
+package stack
 
 import (
 	"context"

@@ -1,4 +1,6 @@
-package lambdas
+// Package lag tells how late the readers of the event table's stream are. Lambda's event source
+// mappings keep their positions; a checkpoint only tells how late its reader last was.
+package lag
 
 import (
 	"context"
@@ -12,31 +14,28 @@ import (
 	"gakushoku/internal/operate/health"
 )
 
-// The names of the checkpoints of those who read the event table's stream. Where they read on
-// is the business of Lambda's event source mappings; a checkpoint only tells how late its
-// reader last was.
+// The readers of the stream, which are also the names of their checkpoints.
 const (
-	readerProjector = "projector"
-	readerArchiver  = "archiver"
-	// expected, after a reader's name, is where the other one notes what should come to it too.
+	Projector = "projector"
+	Archiver  = "archiver"
+	// expected, after a reader's name, is where the other reader notes which event should have come.
 	expected = "-expected"
 )
 
-// checkpointEvery bounds how often one instance writes its checkpoint, and how much newer than
-// its checkpoint the newest event may be that came to a reader.
+// checkpointEvery bounds how often one instance writes its checkpoint, and how far the checkpoint may
+// be behind the newest event that came.
 const checkpointEvery = time.Second
 
-// The health of a reader: too late is an event that arrived more than maxLag after it was
-// appended, and lately is how long such news counts. A reader that does not run at all is
-// noticed by the other one, to whom the same events come. That neither runs shows in the
-// mappings' IteratorAge, which only AWS can measure.
+// Max is the delay from which on a reader is unhealthy. A late event counts for the time recent. A
+// reader that does not run at all is noticed by the other one, which gets the same events. If neither
+// runs, the mappings' IteratorAge tells, which only AWS can measure.
 const (
-	maxLag = time.Minute
-	lately = 2 * time.Minute
+	Max    = time.Minute
+	recent = 2 * time.Minute
 )
 
-// marker writes the checkpoint of a reader. Several instances write the same one.
-type marker struct {
+// Marker writes the checkpoint of a reader. Several instances write the same one.
+type Marker struct {
 	checkpoints   projection.Checkpoints
 	reader, other string
 	now           func() time.Time
@@ -44,9 +43,15 @@ type marker struct {
 	newest        atomic.Int64 // time of the event that was noted then
 }
 
-// done notes that a batch is in whose newest event was appended at that time. That it cannot
-// be noted is no reason to go through the batch again.
-func (m *marker) done(ctx context.Context, appended time.Time) {
+// NewMarker returns the marker of a reader.
+func NewMarker(checkpoints projection.Checkpoints, reader string) *Marker {
+	other := map[string]string{Projector: Archiver, Archiver: Projector}[reader]
+	return &Marker{checkpoints: checkpoints, reader: reader, other: other, now: time.Now}
+}
+
+// Done notes that a batch was applied, and when its newest event was appended. A failure is only
+// logged: the batch need not be applied again.
+func (m *Marker) Done(ctx context.Context, appended time.Time) {
 	now, every := m.now(), checkpointEvery.Milliseconds()
 	if now.UnixMilli()-m.written.Load() < every && appended.UnixMilli()-m.newest.Load() < every {
 		return
@@ -63,9 +68,9 @@ func (m *marker) done(ctx context.Context, appended time.Time) {
 	}
 }
 
-// note writes the checkpoint: how late this batch was, and, as its cursor, the newest event of
-// all, which another instance may have had.
-func (m *marker) note(ctx context.Context, c *projection.Checkpoint) error {
+// note writes the checkpoint: how late this batch was, and, as its cursor, when the newest event of
+// all instances was appended.
+func (m *Marker) note(ctx context.Context, c *projection.Checkpoint) error {
 	before, err := m.checkpoints.Checkpoint(ctx, m.reader)
 	if err != nil {
 		return err
@@ -74,7 +79,7 @@ func (m *marker) note(ctx context.Context, c *projection.Checkpoint) error {
 	return m.checkpoints.SetCheckpoint(ctx, m.reader, *c)
 }
 
-// newest is when the newest event was appended that has come to a reader.
+// newest returns when the newest event that came to a reader was appended.
 func newest(c projection.Checkpoint) event.Instant {
 	if at, err := event.ParseInstant(c.Cursor); err == nil {
 		return at
@@ -82,9 +87,9 @@ func newest(c projection.Checkpoint) event.Instant {
 	return c.OccurredAt
 }
 
-// expect notes that what came to this reader should come to the other one too, unless it has
-// something to wait for already, or is as far.
-func (m *marker) expect(ctx context.Context, c projection.Checkpoint) error {
+// expect notes that the other reader should get these events too, unless it already has them or has
+// older ones to wait for.
+func (m *Marker) expect(ctx context.Context, c projection.Checkpoint) error {
 	other, err := m.checkpoints.Checkpoint(ctx, m.other)
 	if err != nil || !behind(other, c) {
 		return err
@@ -96,19 +101,19 @@ func (m *marker) expect(ctx context.Context, c projection.Checkpoint) error {
 	return m.checkpoints.SetCheckpoint(ctx, m.other+expected, c)
 }
 
-// behind reports whether what another has noted has not come to a reader yet.
+// behind reports whether a reader has not yet got what the other one has noted.
 func behind(reader, noted projection.Checkpoint) bool {
 	return newest(reader).Time().Add(checkpointEvery).Before(newest(noted).Time())
 }
 
-// lag tells how late a reader lately was, or for how long it has not been there.
-func (s *System) lag(reader string) func(context.Context) (health.Lag, error) {
+// Of returns a function that tells how late a reader recently was, or for how long it has been gone.
+func Of(checkpoints projection.Checkpoints, reader string) func(context.Context) (health.Lag, error) {
 	return func(ctx context.Context) (health.Lag, error) {
-		c, err := s.control.Checkpoint(ctx, reader)
+		c, err := checkpoints.Checkpoint(ctx, reader)
 		if err != nil {
 			return health.Lag{}, fmt.Errorf("reading the checkpoint of the %s: %w", reader, err)
 		}
-		waiting, err := s.control.Checkpoint(ctx, reader+expected)
+		waiting, err := checkpoints.Checkpoint(ctx, reader+expected)
 		if err != nil {
 			return health.Lag{}, fmt.Errorf("reading what is expected of the %s: %w", reader, err)
 		}
@@ -121,7 +126,7 @@ func lagOf(c, waiting projection.Checkpoint, now time.Time) health.Lag {
 	if !c.AppliedAt.IsZero() {
 		late := max(0, c.AppliedAt.Time().Sub(c.OccurredAt.Time()))
 		l.Detail = fmt.Sprintf("the newest event came at %s, %s after it was appended", c.AppliedAt, late)
-		if now.Sub(c.AppliedAt.Time()) < lately {
+		if now.Sub(c.AppliedAt.Time()) < recent {
 			l.Behind = late
 		}
 	}

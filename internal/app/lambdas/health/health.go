@@ -1,0 +1,25 @@
+// Package health is the function that reports the state of each part of the system.
+package health
+
+import (
+	"time"
+
+	"gakushoku/internal/app/lambdas"
+	"gakushoku/internal/app/lambdas/api"
+	"gakushoku/internal/app/lambdas/lag"
+	"gakushoku/internal/canteen"
+	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/edge/httpapi"
+	"gakushoku/internal/operate/health"
+)
+
+// Build returns the function's handler.
+func Build(s *lambdas.System) (api.Handler, error) {
+	return api.Serve(s, httpapi.Config{Parts: httpapi.PartHealth, Health: &health.Checker{Now: time.Now, Probes: []health.Probe{
+		health.EventStore(s.Events),
+		health.ReadModel(s.Control, s.Tables, readmodel.OrdersName),
+		health.ProjectionLag(lag.Max, lag.Of(s.Control, lag.Projector)),
+		health.LogLag(lag.Max, lag.Of(s.Control, lag.Archiver)),
+		health.Parked(s.Control, s.Tables, canteen.Projections().Names()...),
+	}}})
+}

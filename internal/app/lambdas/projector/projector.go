@@ -1,0 +1,43 @@
+// Package projector is the function that brings the read models up to date. The first event sets a
+// projection up, since tables are made by version and not by the template.
+package projector
+
+import (
+	"context"
+	"errors"
+
+	"gakushoku/internal/app/lambdas"
+	"gakushoku/internal/app/lambdas/lag"
+	"gakushoku/internal/canteen"
+	"gakushoku/internal/edge/lambdaevent"
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/observe"
+)
+
+// Build returns the function's handler.
+func Build(s *lambdas.System) (lambdaevent.StreamHandler, error) {
+	projector := s.Ports(&SelfSetup{Pointers: s.Control, Tables: s.Tables}).Projector()
+	marker := lag.NewMarker(s.Control, lag.Projector)
+	return lambdaevent.Project(projector.Apply, marker.Done, s.Logger), nil
+}
+
+// SelfSetup is pointers that set up a projection when it is first asked for.
+type SelfSetup struct {
+	projection.Pointers
+	Tables projection.Tables
+}
+
+// Pointer is projection.Pointers.
+func (s *SelfSetup) Pointer(ctx context.Context, name string) (projection.Pointer, error) {
+	p, err := s.Pointers.Pointer(ctx, name)
+	if !errors.Is(err, projection.ErrNoPointer) {
+		return p, err
+	}
+	if d, ok := canteen.Projections().Newest(name); ok {
+		observe.Logger(ctx).Info().Str(observe.FieldProjection, name).Msg("projection:set-up")
+		if err := projection.Ensure(ctx, s.Pointers, s.Tables, d); err != nil {
+			return projection.Pointer{}, err
+		}
+	}
+	return s.Pointers.Pointer(ctx, name)
+}

@@ -1,0 +1,62 @@
+// Package rebuild is the function that runs the steps of rebuilds for the state machine.
+package rebuild
+
+import (
+	"errors"
+	"time"
+
+	awssfn "github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"gakushoku/internal/app/lambdas"
+	"gakushoku/internal/app/lambdas/logbucket"
+	"gakushoku/internal/app/operator"
+	"gakushoku/internal/edge/lambdaevent"
+	"gakushoku/internal/edge/stepfunctions"
+	"gakushoku/internal/engine/rebuild"
+)
+
+// What one invocation can do with its 15 minutes and the 2 GB that template.yaml gives it. A part is
+// a fold in memory and a put per row: half a million events fold in seconds, and a new table takes at
+// least a thousand puts a second.
+const (
+	PartEvents     = 500_000
+	PartBytes      = 512 << 20
+	replayedAtOnce = 10 // parts, unless the request says otherwise; each has up to 64 puts in flight
+	verifyParts    = 16
+	workers        = 8
+	CatchUpBudget  = 10 * time.Minute
+	// lagBound is the time within which the projector applies an event, unless it is overloaded.
+	lagBound = 10 * time.Second
+)
+
+// Handler is a Lambda handler of the state machine of rebuilds.
+type Handler = lambdas.Handler[rebuild.Task, any]
+
+// Build returns the function's handler.
+func Build(s *lambdas.System) (Handler, error) {
+	blobs, err := logbucket.Open(s)
+	machine, machineErr := Machine(s)
+	if err := errors.Join(err, machineErr); err != nil {
+		return nil, err
+	}
+	ports := s.Ports(s.Control)
+	ports.Blobs = blobs
+	return lambdaevent.Reproject(operator.Engine(ports, machine, Settings(s.Config)).Do, s.Logger), nil
+}
+
+// Machine returns the state machine of rebuilds.
+func Machine(s *lambdas.System) (*stepfunctions.Machine, error) {
+	arn, err := lambdas.Required(lambdas.EnvStateMachineARN, s.Config.StateMachineARN, "the state machine of rebuilds")
+	if err != nil {
+		return nil, err
+	}
+	return stepfunctions.NewMachine(awssfn.NewFromConfig(s.AWS, lambdas.Options(s, stepfunctions.Bounded, stepfunctions.Traced)...), arn), nil
+}
+
+// Settings returns those of rebuilds.
+func Settings(c lambdas.Config) rebuild.Settings {
+	return rebuild.Settings{
+		PointerTTL: c.PointerTTL, ProjectorTimeout: c.ProjectorTimeout, LagBound: lagBound, PartEvents: PartEvents, PartBytes: PartBytes,
+		MaxConcurrency: replayedAtOnce, VerifyParts: verifyParts, Workers: workers, CatchUpBudget: CatchUpBudget,
+	}
+}
