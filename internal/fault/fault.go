@@ -1,6 +1,5 @@
-// Package fault sorts errors by who has to act on them, because a log line, an HTTP
-// status and an alarm all need the same one: the caller (domain), the platform
-// (infra, try again) or us (bug).
+// Package fault classifies errors by who must act on them: the caller (domain), the platform (infra: try
+// again) or us (bug). Log lines, HTTP statuses and alarms use the same classes.
 package fault
 
 import (
@@ -9,7 +8,7 @@ import (
 	"time"
 )
 
-// Class says who has to act on an error. Its values are the errorClass of log lines.
+// Class says who must act on an error. Its values are the errorClass of log lines.
 type Class string
 
 // The three classes of infra/DESIGN.md section 5.
@@ -37,7 +36,7 @@ func (e *infra) Unwrap() error { return e.err }
 // Unavailable marks err as infra: trying again may help. It returns nil for nil.
 func Unavailable(err error) error { return UnavailableFor(err, 0) }
 
-// UnavailableFor is Unavailable with the time after which a new try makes sense.
+// UnavailableFor is Unavailable with the time after which to try again.
 func UnavailableFor(err error, retryAfter time.Duration) error {
 	if err == nil {
 		return nil
@@ -45,8 +44,8 @@ func UnavailableFor(err error, retryAfter time.Duration) error {
 	return &infra{err: err, retryAfter: retryAfter}
 }
 
-// ClassOf tells the class of err. A cancelled or expired context counts as infra:
-// the caller left or the time was used up, neither of which is a defect here.
+// ClassOf returns the class of err. A cancelled or expired context counts as infra: the caller left or the
+// time ran out, and neither is a defect.
 func ClassOf(err error) Class {
 	var domain DomainError
 	if errors.As(err, &domain) {
@@ -59,7 +58,7 @@ func ClassOf(err error) Class {
 	return Bug
 }
 
-// RetryAfter is the time to wait before trying again, or 0 when err does not say.
+// RetryAfter returns the time to wait before trying again, 0 when err does not say.
 func RetryAfter(err error) time.Duration {
 	var unavailable *infra
 	if errors.As(err, &unavailable) {

@@ -17,25 +17,25 @@ import (
 
 // Record is an event on its way into the log.
 type Record struct {
-	Source string // what its source calls it, such as a stream's sequence number; never the same for two
+	Source string // its name at the source, such as a stream's sequence number; unique
 	Event  event.Event
 }
 
-// Archiver appends to the log. Many may do so at once, in any number of processes. It is safe
-// for concurrent use.
+// Archiver appends to the log. Any number of archivers may run at once, in any number of processes. It is
+// safe for concurrent use.
 type Archiver struct {
 	Ledger Ledger
 	Blobs  Blobs
 	Now    func() time.Time // of the times in manifests and keys
 	NewID  func() string    // makes the unique part of an object's name
-	// Pause waits between two tries, up to as long; nil waits for a random part of it.
+	// Pause waits between two tries, at most for the given time; nil waits for a random part of it.
 	Pause func(ctx context.Context, longest time.Duration) error
 	// Attempts bounds the tries to commit one segment; 0 is DefaultAttempts.
 	Attempts int
 }
 
-// DefaultAttempts is how often an Archiver tries to commit a segment that says nothing else:
-// against many others at once, and for some seconds in all.
+// DefaultAttempts is how often an Archiver tries to commit a segment. It is enough against many others
+// at once, and takes some seconds in all.
 const DefaultAttempts = 20
 
 // The pauses between tries double from the first to the longest.
@@ -44,20 +44,20 @@ const (
 	longestPause = time.Second
 )
 
-// Archived is what became of a batch.
+// Archived is the outcome for a batch.
 type Archived struct {
 	Events int    // that this call has put into the log
-	Last   uint64 // number of the last event of the last segment that has to do with the batch
-	// Records is how many of the source, from the batch's first on, are in the log now. Without
-	// an error these are the batch, or more when others have put a longer one in.
+	Last   uint64 // number of the last event of the last segment that holds a part of the batch
+	// Records is how many records of the source, counted from the batch's first, are in the log now. Without
+	// an error that is the whole batch, or more when another archiver committed a longer one.
 	Records int
 }
 
-// Commit puts a batch into the log, in its order, unless it is there already. Once it returns
-// nil every record of the batch is in the log. After an error some may be, and the batch must
-// come again. As long as every batch begins at the first record of the source, or where
-// Archived.Records of another ends, nothing comes into the log twice, wherever batches end and
-// another archiver of the source. A batch that begins elsewhere may put events in again.
+// Commit puts a batch into the log, in its order, unless it is there already. When it returns nil, every
+// record of the batch is in the log. After an error some may be, and the batch must be delivered again. As
+// long as every batch begins at the first record of the source, or where Archived.Records of another ends,
+// no event enters the log twice, wherever batches end and however many archivers the source has. A batch
+// that begins elsewhere may repeat events.
 func (a *Archiver) Commit(ctx context.Context, batch []Record) (Archived, error) {
 	var done Archived
 	for len(batch) > 0 {
@@ -70,8 +70,8 @@ func (a *Archiver) Commit(ctx context.Context, batch []Record) (Archived, error)
 	return done, nil
 }
 
-// advance puts a batch into the log, or finds out that its beginning is there. It returns how
-// many records are in the log now.
+// advance puts a batch into the log, or finds that its beginning is there. It returns how many of its
+// records are in the log now.
 func (a *Archiver) advance(ctx context.Context, batch []Record, done *Archived) (covered int, err error) {
 	ctx, span := observe.StartLinked(ctx, "archive segment", observe.Consumer, traceparents(batch))
 	defer func() {
@@ -110,7 +110,7 @@ func (a *Archiver) advance(ctx context.Context, batch []Record, done *Archived) 
 	return min(claim.Records, len(batch)), nil
 }
 
-// traceparents are those of the batch's events, in order.
+// traceparents returns those of the batch's events, in order.
 func traceparents(batch []Record) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := range batch {
@@ -145,8 +145,8 @@ func (a *Archiver) commitSegment(ctx context.Context, batch []Record) (Manifest,
 	return m, nil
 }
 
-// number gives a stored segment its place behind the head, again and again while others are
-// faster or the ledger does not respond.
+// number gives a stored segment its place behind the head. It tries again while other archivers are faster
+// or the ledger does not respond.
 func (a *Archiver) number(ctx context.Context, s *segment, batch []Record) (m Manifest, tries int, err error) {
 	attempts := a.Attempts
 	if attempts <= 0 {

@@ -6,13 +6,12 @@ import (
 	"fmt"
 )
 
-// ErrLedgerBehind says that there is a manifest beside the segments that the ledger does not
-// know: it was lost, or an older copy was put in its place. Numbers would be given twice, and
-// what is read up to the ledger's head is not the whole log.
+// ErrLedgerBehind means that a manifest beside the segments is missing from the ledger: the ledger was lost,
+// or replaced by an older copy. It would assign numbers twice, and its head is not the end of the log.
 var ErrLedgerBehind = errors.New("the ledger of the log was lost or is an older copy: bring it back with `gakushoku archive restore-manifests`")
 
-// checkLedger wants that no segment begins with the number that is next. There may be one if
-// another archiver has just committed it; then the head has moved.
+// checkLedger checks that no segment begins with the next number, unless another archiver has just committed
+// it and moved the head.
 func checkLedger(ctx context.Context, ledger Ledger, blobs BlobReader, head Head) error {
 	_, err := blobs.GetRange(ctx, ManifestKey(head.Number+1), 0, 1)
 	if errors.Is(err, ErrNoBlob) {
@@ -31,8 +30,8 @@ func checkLedger(ctx context.Context, ledger Ledger, blobs BlobReader, head Head
 	return fmt.Errorf("%w: there is a segment %d, though the ledger ends at %d", ErrLedgerBehind, head.Number+1, head.Number)
 }
 
-// WholeHead is Head for callers that need the whole log: it fails with
-// ErrLedgerBehind when there is more than the ledger knows of.
+// WholeHead is Head for callers that need the whole log: it fails with ErrLedgerBehind when the log goes on
+// after the ledger's head.
 func (r *Reader) WholeHead(ctx context.Context) (Head, error) {
 	head, err := r.Ledger.Head(ctx)
 	if err != nil {

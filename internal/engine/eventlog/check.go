@@ -10,9 +10,8 @@ import (
 // MaxKeyBytes bounds the key of an object: every store has room for it.
 const MaxKeyBytes = 200
 
-// CheckKey refuses what is no key of an object: a key is one or more names with / between, a
-// name is letters, digits and -_.= and does not begin with a point. So no key can leave the
-// folder it is in.
+// CheckKey refuses an invalid key. A key is one or more names separated by /; a name consists of letters,
+// digits and -_.= and does not begin with a point, so no key leads out of its folder.
 func CheckKey(key string) error {
 	if len(key) == 0 || len(key) > MaxKeyBytes {
 		return fmt.Errorf("the key %.60q has %d bytes, 1 to %d are allowed", key, len(key), MaxKeyBytes)
@@ -45,10 +44,10 @@ const (
 	MaxManifestBytes = 1 << 20
 )
 
-// ErrTooLarge says that an object is larger than any that this system writes.
+// ErrTooLarge means that an object is larger than any that this system writes.
 var ErrTooLarge = errors.New("it is larger than anything that is written there: restore it from a backup")
 
-// CheckSize fails with ErrTooLarge when the object of a key has more bytes than one is read with.
+// CheckSize fails with ErrTooLarge when an object has more bytes than are read at most.
 func CheckSize(key string, size int64) error {
 	most := int64(MaxObjectBytes)
 	if strings.HasPrefix(key, ManifestFolder) || !strings.Contains(key, "/") {
@@ -60,7 +59,7 @@ func CheckSize(key string, size int64) error {
 	return nil
 }
 
-// CheckPrefix refuses what no key can begin with; "" is the beginning of all.
+// CheckPrefix refuses a prefix that no key can have; "" is a prefix of all.
 func CheckPrefix(prefix string) error {
 	if prefix == "" {
 		return nil
@@ -79,8 +78,8 @@ func (c *Commit) Check() error {
 	return c.Manifest.Check()
 }
 
-// Check refuses a manifest that contradicts itself, and one of a log that is divided into
-// another number of partitions than this program's.
+// Check refuses a manifest that contradicts itself, or whose log has another number of partitions than this
+// program.
 func (m *Manifest) Check() error {
 	if m.Partitions != Partitions {
 		return fmt.Errorf("segment %d is divided into %d partitions, this program divides into %d: use the gakushoku that wrote it", m.First, m.Partitions, Partitions)
@@ -97,7 +96,7 @@ func (m *Manifest) Check() error {
 	return nil
 }
 
-// checkFrames wants the frames one after another, in the order of partitions, without holes.
+// checkFrames checks that the frames follow one another in the order of partitions, without holes.
 func (m *Manifest) checkFrames() error {
 	offset, number, before := int64(0), m.First, -1
 	for _, f := range m.Frames {
@@ -112,11 +111,11 @@ func (m *Manifest) checkFrames() error {
 	return nil
 }
 
-// Equal reports whether both are the same in every field.
+// Equal reports whether two manifests are equal in every field.
 func (m *Manifest) Equal(o *Manifest) bool { return reflect.DeepEqual(m, o) }
 
-// CheckRestore refuses manifests that leave a hole between one and the next, or that are none:
-// what every ledger has to refuse before it looks at itself.
+// CheckRestore refuses invalid manifests, and a hole between one and the next. Every ledger does so before it
+// compares them with its own.
 func CheckRestore(manifests []Manifest) error {
 	for i := range manifests {
 		if err := manifests[i].Check(); err != nil {

@@ -9,10 +9,10 @@ import (
 	"gakushoku/internal/event"
 )
 
-// Differing compares streams of the event store with the log, its second witness, and tells in
-// which event each of those differs that is not the same in both. Events that only one of them
-// has are no difference: they may be on their way. It reads the partitions that the streams are
-// in, of the whole log, and fails when it cannot read all of them.
+// Differing compares streams of the event store with the log. For each stream that differs it names
+// the event that is not the same in both. An event that only one of them has is no difference:
+// it may be on its way. Differing reads the streams' partitions of the whole log, and fails when it cannot
+// read all of them.
 func (r *Reader) Differing(ctx context.Context, store eventstore.Loader, streams []string) (map[string]string, error) {
 	c := comparison{digests: NewDigests(), stored: map[string][]uint64{}, differing: map[string]string{}}
 	for some := range slices.Chunk(streams, comparedAtOnce) {
@@ -59,7 +59,7 @@ func (c *comparison) note(stream string, history []event.Event) {
 	c.stored[stream] = sums
 }
 
-// wanted are the partitions that the streams are in.
+// wanted returns the partitions of the streams.
 func (c *comparison) wanted() (partitions [Partitions]bool) {
 	for stream := range c.stored {
 		partitions[PartitionOf(stream)] = true
@@ -79,7 +79,7 @@ func (c *comparison) compare(_ uint64, e *event.Event) error {
 	return nil
 }
 
-// partitions calls f for the events of some partitions up to a number, as Events does.
+// partitions is Events for some partitions, up to a number.
 func (r *Reader) partitions(ctx context.Context, upTo uint64, wanted [Partitions]bool, f func(uint64, *event.Event) error) error {
 	d := event.NewDecoder()
 	var buf []byte

@@ -1,6 +1,6 @@
-// Package eventlog is the numbered, immutable log of everything that was ever appended: what
-// replays, backups and audits read. The archiver cuts the event store's feed into segments,
-// gives every event its number (dense, from 1), and commits each segment by compare-and-set.
+// Package eventlog is the numbered, immutable log of everything that was ever appended. Replays, backups and
+// audits read it. The archiver cuts the event store's feed into segments, gives every event its number
+// (dense, from 1), and commits each segment by compare-and-set.
 // infra/DESIGN.md section 7 is the specification; package eventlogtest holds the contracts of the
 // ports.
 package eventlog
@@ -14,13 +14,13 @@ import (
 	"gakushoku/internal/event"
 )
 
-// Partitions is into how many parts the streams of every segment are divided. It is part of
-// what is stored: each manifest records it, and one with another number is refused.
+// Partitions is the number of parts that the streams of every segment are divided into. Each manifest
+// records it, and a manifest with another number is refused.
 const Partitions = 16
 
-// HashOf places a stream: HashOf % Partitions is its partition, and HashOf / Partitions cuts
-// a partition finer. It is stored in every segment's order, so it never changes: FNV-1a of 64
-// bits, with its halves mixed so that the low bits depend on all of the name.
+// HashOf hashes a stream's name: HashOf % Partitions is its partition, and HashOf / Partitions divides a
+// partition further. Every segment is ordered by it, so it never changes: FNV-1a of 64 bits, with its
+// halves mixed so that the low bits depend on the whole name.
 func HashOf(stream string) uint64 {
 	h := fnv.New64a()
 	h.Write([]byte(stream)) //nolint:errcheck // it cannot fail
@@ -28,7 +28,7 @@ func HashOf(stream string) uint64 {
 	return sum ^ sum>>32
 }
 
-// PartitionOf is the partition of a stream, from 0.
+// PartitionOf returns the partition of a stream, from 0.
 func PartitionOf(stream string) int { return int(HashOf(stream) % Partitions) }
 
 // Manifest describes one committed segment: which events it holds, and where. The order of
@@ -76,27 +76,27 @@ type Commit struct {
 
 // Errors of Ledger.
 var (
-	// ErrHeadMoved says that another segment was committed meanwhile: read the head, number
-	// the segment anew, try again.
+	// ErrHeadMoved means that another segment was committed meanwhile: read the head, renumber the
+	// segment, try again.
 	ErrHeadMoved = errors.New("the head of the log has moved since it was read")
-	// ErrClaimed says that the batch, or its beginning, is in the log already.
+	// ErrClaimed means that the batch, or its beginning, is in the log already.
 	ErrClaimed = errors.New("the batch was committed before")
-	// ErrNoFit says that manifests to be restored are not those of this log, or leave a hole.
+	// ErrNoFit means that manifests to be restored are not those of this log, or leave a hole.
 	ErrNoFit = errors.New("the manifests do not fit the log")
 )
 
-// Ledger is the port to the log's control records. Reads are strongly consistent. What a new
-// try may cure is marked with fault.Unavailable.
+// Ledger is the port to the log's control records. Reads are strongly consistent. Retryable errors are
+// wrapped with fault.Unavailable.
 type Ledger interface {
-	// Head reads the head; the zero one of an empty log.
+	// Head returns the head; that of an empty log is zero.
 	Head(ctx context.Context) (Head, error)
-	// Claimed tells which commit has covered the record source; the zero Claim when none has.
-	// Only the first record of a batch is found. Claims are kept for at least ClaimsKept.
+	// Claimed returns the claim of the commit whose batch began with the record source; zero when there is
+	// none. Claims are kept for at least ClaimsKept.
 	Claimed(ctx context.Context, source string) (Claim, error)
 	// Commit moves the head from Manifest.First-1 to Manifest.Last, adds the manifest and
 	// claims the source, all or nothing. The head's time becomes Manifest.CreatedAt. It fails
 	// with ErrClaimed, or else ErrHeadMoved, and is safe to repeat: a commit whose response was
-	// lost is ErrClaimed the second time. What Commit.Check refuses is refused.
+	// lost is ErrClaimed the second time. It refuses what Commit.Check refuses.
 	Commit(ctx context.Context, c Commit) error
 	// Manifests returns those whose Last is above after, in the order of the log, at most
 	// limit, which is above 0; fewer only at the end, none when there is nothing above after.
@@ -110,7 +110,7 @@ type Ledger interface {
 	Restore(ctx context.Context, manifests []Manifest) error
 }
 
-// Claim is what a commit has covered of its source. Its zero value says: nothing.
+// Claim is the part of the source that a commit covers. The zero value covers nothing.
 type Claim struct {
 	Records int    // how many, from the claimed one on
 	First   uint64 // Manifest.First of the segment they are in
@@ -120,14 +120,13 @@ type Claim struct {
 // records live for 24 hours, may be delivered again for as long as that.
 const ClaimsKept = 7 * 24 * time.Hour
 
-// ErrNoBlob says that there is no object of that key.
+// ErrNoBlob means that no object has the key.
 var ErrNoBlob = errors.New("there is no such object")
 
-// Blobs is the port to objects: segments, manifests, work lists and reports. Keys are what
-// CheckKey allows; any other is refused, by all methods. No key is the folder of another. An
-// object that was put survives a crash, is seen by every read after, and is never seen in part:
-// not even after a Put that failed. Data handed in or out is not shared. What a new try may
-// cure is marked with fault.Unavailable.
+// Blobs is the port to objects: segments, manifests, work lists and reports. All methods refuse a key that
+// CheckKey refuses. No key is the folder of another. An object survives a crash once Put has returned, every
+// later read sees it, and no read ever sees a part of it, even after a Put that failed. Data handed in or
+// out is not shared. Retryable errors are wrapped with fault.Unavailable.
 type Blobs interface {
 	BlobReader
 	// Put stores an object, in place of one that is there. A store may refuse to replace a
@@ -144,13 +143,13 @@ type BlobReader interface {
 	// GetRange reads length bytes, at least one, from offset on; that there are fewer is an
 	// error. Or ErrNoBlob.
 	GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error)
-	// List returns objects whose key begins with prefix, which may end within a name, in the
-	// order of the bytes of their keys, those above after ("" starts; it need not exist), at
-	// most limit, which is above 0; fewer only at the end.
+	// List returns the objects whose keys begin with prefix, which may end within a name, and are above
+	// after, which need not exist; "" starts. They are in the byte order of their keys, at most limit (above
+	// 0), and fewer only at the end.
 	List(ctx context.Context, prefix, after string, limit int) ([]Blob, error)
 }
 
-// Blob is an object as a list shows it.
+// Blob is an object in a list.
 type Blob struct {
 	Key     string
 	Bytes   int64

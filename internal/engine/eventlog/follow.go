@@ -12,7 +12,7 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// Store is an event store that has numbers of its own, dense, from 1, in the order of appends.
+// Store is an event store that numbers its events densely from 1, in the order of appends.
 type Store interface {
 	// Since returns the events after the one of a mark, in the order of numbers, at most limit,
 	// and the mark of the last one; m when there is none. It fails as Holds does.
@@ -33,9 +33,9 @@ type Position interface {
 	SetArchived(ctx context.Context, m eventstore.Mark) error
 }
 
-// Follower archives a store's events as they come. It is the embedded runtime's archiver; on
-// AWS the event source mapping of the stream does its work. Several may follow one store, in
-// one process or many: they share the work. It is safe for concurrent use.
+// Follower archives a store's events as they come. It is the embedded archiver; on AWS the stream's event
+// source mapping does its work. Several followers of one store, in one process or many, share the work. It
+// is safe for concurrent use.
 type Follower struct {
 	Store    Store
 	Appended func() <-chan struct{} // closed at the next append of this process
@@ -49,8 +49,7 @@ type Follower struct {
 	Poll   time.Duration // how often to look for appends of other processes
 }
 
-// The bounds of a segment that is not told others: a partition worker reads a sixteenth of one
-// at a time.
+// The default bounds of a segment: a partition worker reads a sixteenth of one at a time.
 const (
 	DefaultSegmentEvents = 30_000
 	DefaultSegmentBytes  = 12 << 20
@@ -58,13 +57,13 @@ const (
 
 const (
 	followPage     = 500 // events read at once
-	lingerSteps    = 8   // how often it is looked whether a segment is full, while events linger
-	envelopeBytes  = 300 // about what an event takes in the log besides its payload
+	lingerSteps    = 8   // how often to check whether a segment is full while events linger
+	envelopeBytes  = 300 // roughly the size of an event in the log without its payload
 	maxFollowPause = 5 * time.Second
 )
 
-// Run archives until ctx ends. A store, ledger or disk that fails is logged and tried again,
-// for as long as it takes: nothing is skipped.
+// Run archives until ctx ends. It logs failures of the store, ledger or disk and tries again for as long as
+// it takes: nothing is skipped.
 func (f *Follower) Run(ctx context.Context) error {
 	pause := time.Duration(0)
 	for ctx.Err() == nil {
@@ -117,13 +116,13 @@ func (f *Follower) maxEvents() int {
 	return DefaultSegmentEvents
 }
 
-// Waiting is how many events of the store are not known to be in the log.
+// Waiting returns how many events of the store are not known to be in the log.
 func (f *Follower) Waiting(ctx context.Context) (uint64, error) {
 	archived, head, err := f.ends(ctx)
 	return head - archived.Number, err
 }
 
-// ends is how far the store is known to be archived, and where it ends.
+// ends returns how far the store is known to be archived, and its end.
 func (f *Follower) ends(ctx context.Context) (archived eventstore.Mark, head uint64, err error) {
 	if archived, err = f.Position.Archived(ctx); err != nil {
 		return eventstore.Mark{}, 0, err
@@ -155,8 +154,8 @@ func (f *Follower) CatchUp(ctx context.Context) error {
 	return err
 }
 
-// Once archives the next segment, if there are events for one. It returns up to which number
-// the store is in the log now.
+// Once archives the next segment, if there are events for one. It returns the number up to which the store
+// is in the log now.
 func (f *Follower) Once(ctx context.Context) (uint64, error) {
 	archived, head, err := f.ends(ctx)
 	if err != nil || archived.Number == head {
@@ -181,9 +180,8 @@ func (f *Follower) Once(ctx context.Context) (uint64, error) {
 	return max(done.Number, others.Number), err
 }
 
-// next reads a segment's events after a mark. What the log calls a record is its number and
-// its id: should the store ever be replaced by an older copy of itself, then the numbers come
-// again, for other events.
+// next reads a segment's events after a mark. A record's source is the event's number and id: when the store
+// is replaced by an older copy of itself, the same numbers come again for other events.
 func (f *Follower) next(ctx context.Context, after eventstore.Mark) ([]Record, error) {
 	maxBytes := f.Bytes
 	if maxBytes <= 0 {

@@ -11,24 +11,24 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// MaxFrameBytes bounds what one frame decompresses to: some times what a whole segment has.
+// MaxFrameBytes bounds the decompressed size of one frame: several times that of a whole segment.
 const MaxFrameBytes = 64 << 20
 
-// maxLineBytes bounds a line of the log: more than any event store takes.
+// maxLineBytes bounds a line of the log: more than any event store accepts.
 const maxLineBytes = 1 << 20
 
-// spare is what the decoder wants beyond the end to be fast.
+// spare is the room that the decoder needs beyond the end to be fast.
 const spare = 64
 
-// decoder decompresses frames, as many at once as there are processors, into no more than it is given.
+// decoder decompresses frames, as many at once as there are processors, and never beyond the given buffer.
 var decoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(MaxFrameBytes), zstd.WithDecodeAllCapLimit(true))
 })
 
 var newline = []byte("\n")
 
-// DecodeFrame is Reader.ReadFrame for a frame's compressed bytes. They are decompressed only when they
-// are those that were written; where the manifest is too old to tell, into no more than the segment had.
+// DecodeFrame is Reader.ReadFrame for a frame's compressed bytes. It decompresses them only if their digest
+// matches; if the manifest is too old to have one, into no more than the segment's size.
 func (m *Manifest) DecodeFrame(f Frame, compressed, buf []byte) ([]byte, error) {
 	if sum := sha256.Sum256(compressed); f.SHA256 != "" && hex.EncodeToString(sum[:]) != f.SHA256 {
 		return nil, errors.New("it is not what was written, by its digest")
@@ -43,7 +43,7 @@ func (m *Manifest) DecodeFrame(f Frame, compressed, buf []byte) ([]byte, error) 
 	return lines, nil
 }
 
-// maxBytes bounds what a frame decompresses to.
+// maxBytes bounds the decompressed size of a frame.
 func (m *Manifest) maxBytes(f Frame) int64 {
 	most := max(1, min(int64(f.Count), MaxFrameBytes/maxLineBytes)) * maxLineBytes
 	if m.RawBytes > 0 {
@@ -52,13 +52,13 @@ func (m *Manifest) maxBytes(f Frame) int64 {
 	return most
 }
 
-// decompress writes over buf, or over one that is large enough.
+// decompress reuses buf if it is large enough.
 func decompress(compressed, buf []byte, most int64) ([]byte, error) {
 	var header zstd.Header
 	if err := header.Decode(compressed); err != nil {
 		return nil, err
 	}
-	size := most // frames of a few lines do not say theirs
+	size := most // frames of a few lines do not state their size
 	if header.HasFCS {
 		size = int64(min(header.FrameContentSize, MaxFrameBytes+1))
 	}

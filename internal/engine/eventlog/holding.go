@@ -9,13 +9,13 @@ import (
 	"gakushoku/internal/event"
 )
 
-// errAllFound ends the reading of the log when nothing is looked for any more.
+// errAllFound stops reading the log when all streams were found.
 var errAllFound = errors.New("all streams were found")
 
-// Holding tells which of some streams the log has events of. It reads the partitions that they are
-// in, of the whole log, until it has found all. It fails when it cannot read all of them.
+// Holding returns which of the given streams have events in the log. It reads their partitions of the whole
+// log until it has found all, and fails when it cannot read a partition.
 func (r *Reader) Holding(ctx context.Context, streams []string) (map[string]bool, error) {
-	wanted, left := map[string]bool{}, map[int]int{} // names, and how many are looked for in a partition
+	wanted, left := map[string]bool{}, map[int]int{} // names; how many are left to find in each partition
 	for _, s := range streams {
 		if !wanted[s] {
 			wanted[s] = true

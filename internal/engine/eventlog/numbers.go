@@ -9,15 +9,15 @@ import (
 	"gakushoku/internal/event"
 )
 
-// Numberer finds the numbers that the log has given to the events of a stream. It reads only
-// segments that can hold one of them: those whose times its times fall into.
+// Numberer finds the numbers of a stream's events in the log. It reads only the segments whose time range
+// can hold one of them.
 type Numberer struct {
 	Log     *Reader
 	Streams eventstore.Loader
 }
 
-// Numbers are the event numbers by version. Events that are not in the log yet have none; of
-// an event that is there twice the first counts.
+// Numbers returns the event numbers by version. Events that are not in the log yet have none; of repeated
+// events the first counts.
 func (n *Numberer) Numbers(ctx context.Context, stream string) (map[uint64]uint64, error) {
 	history, err := n.Streams.Load(ctx, stream, 0)
 	if err != nil {

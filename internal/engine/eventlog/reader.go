@@ -18,13 +18,13 @@ type Reader struct {
 	Blobs  BlobReader
 }
 
-// ErrDamaged says that an object of the log is not what was written.
+// ErrDamaged means that an object of the log is not what was written.
 var ErrDamaged = errors.New("is damaged")
 
 // manifestPage is how many manifests are read at once.
 const manifestPage = 500
 
-// Head is the end of the log: its Number is the watermark of what is read up to now.
+// Head returns the end of the log; its Number is the watermark of a read up to now.
 func (r *Reader) Head(ctx context.Context) (Head, error) { return r.Ledger.Head(ctx) }
 
 // Manifests calls f for each segment that holds events with numbers above after and up to upTo,
@@ -108,7 +108,7 @@ func (r *Reader) Events(ctx context.Context, after, upTo uint64, f func(number u
 	})
 }
 
-// EachLine calls f for each line of a segment's object of which there is no manifest.
+// EachLine calls f for each line of a segment's object, without a manifest.
 func EachLine(object []byte, f func(line []byte) error) error {
 	frames, err := zstd.NewReader(bytes.NewReader(object), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxFrameBytes))
 	if err != nil {
@@ -125,7 +125,7 @@ func EachLine(object []byte, f func(line []byte) error) error {
 	return lines.Err()
 }
 
-// eachEvent decodes lines, of which the first has the number first.
+// eachEvent decodes lines; the first line has the number first.
 func eachEvent(d *event.Decoder, lines []byte, first, after, upTo uint64, f func(uint64, *event.Event) error) error {
 	var e event.Event
 	for number := first; len(lines) > 0 && number <= upTo; number++ {

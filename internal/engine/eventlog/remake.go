@@ -8,12 +8,12 @@ import (
 	"gakushoku/internal/event"
 )
 
-// ErrOtherEvents says that events are not those of a segment, or that this program packs them
-// differently than the one that made the segment.
+// ErrOtherEvents means that events are not those of a segment, or that this program packs them differently
+// than the one that made the segment.
 var ErrOtherEvents = errors.New("the events do not make the segment that was lost")
 
-// Remake puts the object of a segment back that was lost or damaged, from its events in the order
-// of the batch that it was made of. What they make must be what the manifest says, byte for byte.
+// Remake restores the object of a segment that was lost or damaged from the events of its batch, in order.
+// The result must match the manifest byte for byte.
 func Remake(ctx context.Context, blobs Blobs, m *Manifest, events []event.Event) error {
 	batch := make([]Record, len(events))
 	for i := range events {

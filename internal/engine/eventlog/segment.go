@@ -20,14 +20,14 @@ const (
 	manifestSuffix = ".json"
 )
 
-// ManifestKey is where the manifest of the segment that begins with number first lies beside
-// the segment. Keys sort as numbers do.
+// ManifestKey returns the key of the manifest of the segment that begins with number first. Keys sort like
+// numbers.
 func ManifestKey(first uint64) string {
 	return fmt.Sprintf("%s%020d%s", ManifestFolder, first, manifestSuffix)
 }
 
-// segmentKey is where a segment goes that was made at a moment. There is no number in it: so
-// one that loses the race for the head need not be written again.
+// segmentKey returns the key of a segment made at a moment. It has no number, so a segment that loses the
+// race for the head need not be written again.
 func segmentKey(at event.Instant, id string) string {
 	return SegmentFolder + at.Time().Format("2006-01-02") + "/" + id + segmentSuffix
 }
@@ -88,7 +88,7 @@ func encode(batch []Record) (segment, error) {
 	return s, nil
 }
 
-// from is the manifest once the number of the first event is known.
+// from returns the manifest, given the number of the first event.
 func (s *segment) from(first uint64) Manifest {
 	m := s.manifest
 	m.First, m.Last = first, first+m.Last-1

@@ -1,5 +1,5 @@
-// Package wait pauses without losing sight of the caller: every pause of the system ends with
-// its context, so that nothing waits longer than its caller does.
+// Package wait pauses until a time has passed or the context ends, so that nothing waits longer than its
+// caller.
 package wait
 
 import (
@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// For waits for d, or returns ctx.Err() when ctx ends first. A context that has ended already
-// wins over any d.
+// For waits for d, or returns ctx.Err() when ctx ends first. A context that has already ended wins over any
+// d.
 func For(ctx context.Context, d time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -2,8 +2,7 @@ package files
 
 import "fmt"
 
-// DiskSpace is how many bytes the file system of path has for this process, and how many of them
-// it may still write.
+// DiskSpace returns the size of path's file system and its free space for this process, in bytes.
 func DiskSpace(path string) (all, free uint64, err error) {
 	if all, free, err = diskSpace(path); err != nil {
 		return 0, 0, fmt.Errorf("asking for free space at %s: %w", path, err)
@@ -11,7 +10,7 @@ func DiskSpace(path string) (all, free uint64, err error) {
 	return all, free, nil
 }
 
-// DiskFree is how many bytes this process may still write on the file system of path.
+// DiskFree returns the free space for this process on path's file system, in bytes.
 func DiskFree(path string) (uint64, error) {
 	_, free, err := DiskSpace(path)
 	return free, err

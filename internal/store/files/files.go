@@ -1,10 +1,9 @@
-// Package files keeps objects as files in a folder, so that the numbered log needs no service.
-// It is the embedded twin of package s3 and passes the same contract suite. Several processes
-// may use a folder at once.
+// Package files keeps objects as files in a folder, so that the numbered log needs no service. It is the
+// embedded twin of package s3 and passes the same contract suite. Several processes may use a folder at once.
 //
-// An object is written to a temporary file, which reaches the disk before it gets the object's
-// name, and the name reaches the disk before Put returns: so an object is there entirely or
-// not at all, whenever the process or the machine dies.
+// An object is written to a temporary file and synced before it gets the object's name, and the name is
+// synced before Put returns. So an object is there entirely or not at all, whenever the process or the
+// machine dies.
 package files
 
 import (
@@ -22,13 +21,13 @@ import (
 	"gakushoku/internal/fault"
 )
 
-// tempFolder holds what is being written. No key begins with a point.
+// tempFolder holds files being written. No key begins with a point.
 const tempFolder = ".tmp"
 
-// tempAge is when a temporary file was left behind by a process that died: no put takes as long.
+// tempAge is the age from which a temporary file counts as left by a process that died: no put takes as long.
 const tempAge = time.Hour
 
-// Blobs is a folder of objects. It holds nothing open, so it need not be closed.
+// Blobs is a folder of objects. It keeps nothing open, so it need not be closed.
 type Blobs struct {
 	dir    string
 	opened fs.FileInfo // the folder
@@ -36,8 +35,8 @@ type Blobs struct {
 
 var _ eventlog.Blobs = (*Blobs)(nil)
 
-// OpenBlobs opens the objects in dir. A folder that is missing is made; what processes that
-// died have left half-written in it is removed.
+// OpenBlobs opens the objects in dir. It makes a missing folder and removes temporary files of processes
+// that died.
 func OpenBlobs(dir string) (*Blobs, error) {
 	s := &Blobs{dir: dir}
 	err := makeFolders(filepath.Join(dir, tempFolder))
@@ -53,8 +52,7 @@ func OpenBlobs(dir string) (*Blobs, error) {
 	return s, nil
 }
 
-// ErrReplaced says that the path of a folder of objects leads to another folder, or to none:
-// what is put there is not what others have of these objects.
+// ErrReplaced means that the path of an open folder now leads to another folder, or to none.
 var ErrReplaced = errors.New("the folder was removed or replaced while it was in use: stop whatever has it open, then start it again")
 
 // InPlace fails with ErrReplaced when the path leads to another folder than the one that was
@@ -107,8 +105,8 @@ func (s *Blobs) Get(ctx context.Context, key string) ([]byte, error) {
 	return data, nil
 }
 
-// openRegular opens a file, and nothing else that has its name: a pipe would keep a reader waiting
-// for ever, and a device may have no end.
+// openRegular opens a regular file and nothing else: a pipe would make a reader wait forever, and a device
+// may have no end.
 func openRegular(path string) (file *os.File, info fs.FileInfo, err error) {
 	info, err = os.Stat(path)
 	switch {
@@ -179,7 +177,7 @@ func (s *Blobs) Put(ctx context.Context, key string, data []byte) error {
 	return failed(what, syncFolder(filepath.Dir(path)))
 }
 
-// writeTemp writes data to a new temporary file and to the disk.
+// writeTemp writes data to a new temporary file and syncs it.
 func (s *Blobs) writeTemp(data []byte) (path string, err error) {
 	file, err := os.CreateTemp(filepath.Join(s.dir, tempFolder), "put-")
 	if err != nil {
@@ -219,7 +217,7 @@ func (s *Blobs) Delete(ctx context.Context, key string) error {
 	return failed(what, err)
 }
 
-// path is the file of an object.
+// path returns the file of an object.
 func (s *Blobs) path(ctx context.Context, key string) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
@@ -230,8 +228,8 @@ func (s *Blobs) path(ctx context.Context, key string) (string, error) {
 	return filepath.Join(s.dir, filepath.FromSlash(key)), nil
 }
 
-// missing is ErrNoBlob for what says that there is no file of that name: nothing at all, a
-// folder, or a file where a folder would have to be.
+// missing turns errors that mean "no such file" into ErrNoBlob: nothing there, a folder, or a file in place
+// of a folder.
 func missing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.ENOTDIR) {
 		return eventlog.ErrNoBlob
@@ -239,8 +237,8 @@ func missing(err error) error {
 	return err
 }
 
-// failed is the error of something that was tried with the disk. But for what is simply not
-// there it is infra: the same call may succeed once the disk is in order.
+// failed wraps an error of the disk. Unless an object is just missing, the error is retryable: the same call
+// may succeed once the disk is in order.
 func failed(what string, err error) error {
 	switch {
 	case err == nil:
@@ -255,7 +253,7 @@ func failed(what string, err error) error {
 	return fault.Unavailable(fmt.Errorf("%s: %w", what, err))
 }
 
-// makeFolders makes a folder and those above it, and their names reach the disk.
+// makeFolders makes a folder and its parents, and syncs their names.
 func makeFolders(dir string) error {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return nil

@@ -19,7 +19,7 @@ func (s *Blobs) List(ctx context.Context, prefix, after string, limit int) ([]ev
 	what := fmt.Sprintf("listing %q", prefix)
 	err := eventlog.CheckPrefix(prefix)
 	if limit < 1 {
-		err = fmt.Errorf("a page of %d makes no sense", limit)
+		err = fmt.Errorf("invalid page size %d", limit)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
@@ -35,7 +35,7 @@ func (s *Blobs) List(ctx context.Context, prefix, after string, limit int) ([]ev
 	return l.page, nil
 }
 
-// listing walks over folders in the order of keys.
+// listing walks folders in the order of keys.
 type listing struct {
 	ctx                context.Context
 	dir, prefix, after string
@@ -49,7 +49,7 @@ type named struct {
 	entry fs.DirEntry
 }
 
-// folder lists what is in the folder whose keys begin with path, which is "" or ends with /.
+// folder lists the objects below path, which is "" or ends with /.
 func (l *listing) folder(path string) error {
 	if err := l.ctx.Err(); err != nil {
 		return err
@@ -77,8 +77,8 @@ func (l *listing) folder(path string) error {
 	return nil
 }
 
-// inKeyOrder are the entries that keys may have, in the order of those: a folder comes where
-// its name and the / after it belong, not where its name alone does.
+// inKeyOrder returns the entries that can be parts of keys, in the order of keys: a folder sorts by its name
+// with the / after it.
 func inKeyOrder(path string, entries []fs.DirEntry) []named {
 	all := make([]named, 0, len(entries))
 	for _, entry := range entries {
@@ -95,7 +95,7 @@ func inKeyOrder(path string, entries []fs.DirEntry) []named {
 	return all
 }
 
-// reaches reports whether there may be keys in the folder that are asked for.
+// reaches reports whether a folder may hold keys that are asked for.
 func (l *listing) reaches(folder string) bool {
 	if !strings.HasPrefix(folder, l.prefix) && !strings.HasPrefix(l.prefix, folder) {
 		return false

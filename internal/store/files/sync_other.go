@@ -2,6 +2,6 @@
 
 package files
 
-// syncFolder does nothing where folders cannot be synced: there the file system keeps the
-// order of changes to names by itself.
+// syncFolder does nothing where folders cannot be synced: the file system keeps the order of changes to
+// names.
 func syncFolder(string) error { return nil }

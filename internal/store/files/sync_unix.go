@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// syncFolder lets the names in a folder reach the disk.
+// syncFolder syncs the names in a folder.
 func syncFolder(dir string) error {
 	folder, err := os.Open(dir)
 	if err != nil {

@@ -1,7 +1,6 @@
-// Package s3 keeps the log's objects in a bucket: the port eventlog.Blobs on S3, or on
-// anything that speaks its API. The service's own rules (how it says that there is no such
-// object, ranges, pages of lists, throttling, bodies that break off) live here and nowhere
-// else.
+// Package s3 keeps the log's objects in a bucket: the port eventlog.Blobs on S3 or a service with its API.
+// The service's own rules (missing objects, ranges, pages of lists, throttling, bodies that break off) are
+// only known here.
 package s3
 
 import (
@@ -24,8 +23,8 @@ import (
 	"gakushoku/internal/store/awsfault"
 )
 
-// How one call is bounded. An attempt may move a whole segment, so it has longer than a call
-// of DynamoDB; a body that breaks off is asked for again, which the SDK does not do.
+// The bounds of a call. An attempt may move a whole segment, so it has longer than a call of DynamoDB. A
+// body that breaks off is read again, which the SDK does not do.
 const (
 	maxAttempts    = 4
 	maxBackoff     = time.Second
@@ -51,7 +50,7 @@ func Bounded(o *s3.Options) {
 	o.DisableLogOutputChecksumValidationSkipped = true // parts of an object have no checksum
 }
 
-// API is what Blobs calls of the SDK; a *s3.Client has it.
+// API is the part of the SDK that Blobs calls; *s3.Client implements it.
 type API interface {
 	GetObject(context.Context, *s3.GetObjectInput, ...func(*s3.Options)) (*s3.GetObjectOutput, error)
 	PutObject(context.Context, *s3.PutObjectInput, ...func(*s3.Options)) (*s3.PutObjectOutput, error)
@@ -67,7 +66,7 @@ type Blobs struct {
 
 var _ eventlog.Blobs = (*Blobs)(nil)
 
-// NewBlobs keeps objects in a bucket that is there already.
+// NewBlobs returns the objects of an existing bucket.
 func NewBlobs(client API, bucket string) *Blobs { return &Blobs{client: client, bucket: bucket} }
 
 // Put is eventlog.Blobs. The SDK sends a checksum with the data, which the service compares. A
@@ -86,14 +85,14 @@ func (b *Blobs) Put(ctx context.Context, key string, data []byte) error {
 		return b.notFromS3("writing", key)
 	case ctx.Err() == nil && awsfault.HasCode(err, "PreconditionFailed"):
 		return b.putBefore(ctx, key, data)
-	case ctx.Err() == nil && awsfault.HasCode(err, "ConditionalRequestConflict"): // another put of it goes on
+	case ctx.Err() == nil && awsfault.HasCode(err, "ConditionalRequestConflict"): // another put of the same object is under way
 		return fault.Unavailable(fmt.Errorf("%s: %w", b.doing("writing", key), err))
 	}
 	return awsfault.Wrap(ctx, b.doing("writing", key), err)
 }
 
-// putBefore decides whether the object that is there is the one that was to be put: the SDK sent
-// the call again after a try whose response was lost.
+// putBefore decides whether the existing object is the one to put: the SDK may have repeated the call after
+// a try whose response was lost.
 func (b *Blobs) putBefore(ctx context.Context, key string, data []byte) error {
 	there, err := b.Get(ctx, key)
 	if err == nil && !bytes.Equal(there, data) {
@@ -126,7 +125,7 @@ func (b *Blobs) GetRange(ctx context.Context, key string, offset, length int64) 
 	return b.read(ctx, &s3.GetObjectInput{Bucket: &b.bucket, Key: &key, Range: &part}, length)
 }
 
-// read reads what is asked for, which must be length bytes unless length is -1.
+// read reads an object or a range, which must have length bytes unless length is -1.
 func (b *Blobs) read(ctx context.Context, in *s3.GetObjectInput, length int64) ([]byte, error) {
 	key := aws.ToString(in.Key)
 	if err := eventlog.CheckKey(key); err != nil {
@@ -150,7 +149,7 @@ func (b *Blobs) read(ctx context.Context, in *s3.GetObjectInput, length int64) (
 	}
 }
 
-// readOnce reads once; broken says that the object was there but its bytes did not all come.
+// readOnce reads once. broken reports that the object was there but some of its bytes did not arrive.
 func (b *Blobs) readOnce(ctx context.Context, in *s3.GetObjectInput) (data []byte, broken bool, err error) {
 	out, err := b.client.GetObject(ctx, in)
 	if err != nil {
@@ -171,7 +170,7 @@ func (b *Blobs) readOnce(ctx context.Context, in *s3.GetObjectInput) (data []byt
 	return read.Bytes(), false, nil
 }
 
-// notRead is the error of a call that reads an object.
+// notRead wraps the error of a call that reads an object.
 func (b *Blobs) notRead(ctx context.Context, key string, err error) error {
 	switch {
 	case ctx.Err() != nil:
@@ -188,7 +187,7 @@ func (b *Blobs) List(ctx context.Context, prefix, after string, limit int) ([]ev
 		return nil, err
 	}
 	if limit < 1 {
-		return nil, fmt.Errorf("%s: a page of %d makes no sense", b.doing("listing", prefix), limit)
+		return nil, fmt.Errorf("%s: invalid page size %d", b.doing("listing", prefix), limit)
 	}
 	in := &s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &prefix}
 	if after != "" {
@@ -217,7 +216,7 @@ func (b *Blobs) List(ctx context.Context, prefix, after string, limit int) ([]ev
 	}
 }
 
-// errNotFromS3 says that a response lacks what S3 always says: it came from something in between,
+// errNotFromS3 means that a response lacks headers that S3 always sends: it came from something in between,
 // and the outcome is unknown.
 var errNotFromS3 = errors.New("the response is not one of S3")
 

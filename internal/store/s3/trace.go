@@ -7,12 +7,12 @@ import (
 	"gakushoku/internal/store/awstrace"
 )
 
-// Traced has the calls of a client recorded as spans.
+// Traced records the calls of a client as spans.
 func Traced(o *s3.Options) {
 	o.APIOptions = append(o.APIOptions, awstrace.Service{Names: names}.Record)
 }
 
-// names are the bucket of a call, and its object: keys of the log hold times and numbers.
+// names returns the bucket and the object of a call; keys of the log hold times and numbers, no secrets.
 func names(input any) []attribute.KeyValue {
 	var bucket, key *string
 	switch in := input.(type) {
