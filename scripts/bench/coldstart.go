@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"gakushoku/internal/rehearse/loadgen"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -75,13 +76,13 @@ func reportColdStart(r *report, dir string, packages []string, times map[string]
 		if err != nil {
 			return err
 		}
-		name, size, start := filepath.Base(p), float64(info.Size())/1e6, percentile(times[p], 50)
-		fmt.Fprintf(table, "%s\t%.1f\t%.1f\t%.1f\t\n", name, start, percentile(times[p], 95), size)
+		name, size, start := filepath.Base(p), float64(info.Size())/1e6, loadgen.Percentile(times[p], 50)
+		fmt.Fprintf(table, "%s\t%.1f\t%.1f\t%.1f\t\n", name, start, loadgen.Percentile(times[p], 95), size)
 		if p == bareFunction {
 			bareSize = size
 			continue
 		}
-		r.add(figure{what: name + ": start to first /next", ours: start, unit: "ms", baseline: "bare handler", theirs: percentile(times[bareFunction], 50)})
+		r.add(figure{what: name + ": start to first /next", ours: start, unit: "ms", baseline: "bare handler", theirs: loadgen.Percentile(times[bareFunction], 50)})
 		r.add(figure{what: name + ": binary", ours: size, unit: "MB", baseline: "bare handler", theirs: bareSize})
 	}
 	return table.Flush()

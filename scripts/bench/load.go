@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"gakushoku/internal/rehearse/loadgen"
 	"slices"
 	"time"
 )
@@ -14,7 +16,7 @@ type load struct{ rate, p50, p95 float64 }
 
 // loadOf sums up the times, in milliseconds, of all calls of a measurement.
 func loadOf(times []float64, d time.Duration) load {
-	return load{float64(len(times)) / d.Seconds(), percentile(times, 50), percentile(times, 95)}
+	return load{float64(len(times)) / d.Seconds(), loadgen.Percentile(times, 50), loadgen.Percentile(times, 95)}
 }
 
 // medianLoad takes each figure by itself; all is not empty.
@@ -26,8 +28,8 @@ func medianLoad(all []load) load {
 	}
 }
 
-func medianOf[T any](all []T, figure func(T) float64) float64 {
-	figures := make([]float64, len(all))
+func medianOf[T any, F cmp.Ordered](all []T, figure func(T) F) F {
+	figures := make([]F, len(all))
 	for i, one := range all {
 		figures[i] = figure(one)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"slices"
 	"time"
 )
 
@@ -41,19 +40,10 @@ func measure(ctx context.Context, name string, cmd *exec.Cmd) (measurement, erro
 // median takes each figure by itself; all is not empty.
 func median(all []measurement) measurement {
 	return measurement{
-		wall: middle(all, func(m measurement) time.Duration { return m.wall }),
-		cpu:  middle(all, func(m measurement) time.Duration { return m.cpu }),
-		peak: middle(all, func(m measurement) int64 { return m.peak }),
+		wall: medianOf(all, func(m measurement) time.Duration { return m.wall }),
+		cpu:  medianOf(all, func(m measurement) time.Duration { return m.cpu }),
+		peak: medianOf(all, func(m measurement) int64 { return m.peak }),
 	}
-}
-
-func middle[T ~int64](all []measurement, figure func(measurement) T) T {
-	var figures []T
-	for _, m := range all {
-		figures = append(figures, figure(m))
-	}
-	slices.Sort(figures)
-	return figures[len(figures)/2]
 }
 
 // cacheDir is where suites keep what they make and fetch; .gitignore knows it.

@@ -25,6 +25,7 @@ import (
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/observe/telemetry"
+	"gakushoku/internal/rehearse/loadgen"
 )
 
 // What the project gives for being observed.
@@ -149,8 +150,8 @@ func observeCommands(ctx context.Context, variants []observer, orders int, r *re
 	table := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "observed\tcommands\tp50 ms\tp95 ms\tcost at p50\t")
 	for i, v := range variants {
-		p50, bare := percentile(times[i], 50), percentile(times[0], 50)
-		fmt.Fprintf(table, "%s\t%d\t%.3f\t%.3f\t%s\t\n", v.name, len(times[i]), p50, percentile(times[i], 95), cost(p50, bare))
+		p50, bare := loadgen.Percentile(times[i], 50), loadgen.Percentile(times[0], 50)
+		fmt.Fprintf(table, "%s\t%d\t%.3f\t%.3f\t%s\t\n", v.name, len(times[i]), p50, loadgen.Percentile(times[i], 95), cost(p50, bare))
 		if i > 0 {
 			r.add(figure{what: "a command, observed: " + v.name, ours: p50, unit: "ms", baseline: "nothing", theirs: bare, aim: atMost(aimCommandCost)})
 		}

@@ -3,6 +3,7 @@ package loadgen
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -35,11 +36,16 @@ func (t *Tally) Requests() int { return t.Commands + t.Queries }
 
 // P95 returns the 95th percentile of the requests' durations.
 func (t *Tally) P95() time.Duration {
-	if len(t.Took) == 0 {
+	return Percentile(t.Took, 95)
+}
+
+// Percentile returns the nearest-rank percentile of values, 0 of none.
+func Percentile[T time.Duration | float64](values []T, p float64) T {
+	if len(values) == 0 {
 		return 0
 	}
-	sorted := slices.Sorted(slices.Values(t.Took))
-	return sorted[(len(sorted)*95+99)/100-1]
+	rank := int(math.Ceil(p / 100 * float64(len(values))))
+	return slices.Sorted(slices.Values(values))[max(rank, 1)-1]
 }
 
 // pace is how long each guest waits before a request.
