@@ -53,10 +53,10 @@ func (w *world) archive(r *reader) {
 	})
 }
 
-// log reads the log without the gate.
+// log reads the log past the gate.
 func (w *world) log() *eventlog.Reader { return &eventlog.Reader{Ledger: w.ledger, Blobs: w.blobs} }
 
-// checkLog wants the log dense and, repeats apart, the same as the event store.
+// checkLog checks that the log is dense and, apart from repeats, equal to the event store.
 func (w *world) checkLog(ctx context.Context) {
 	log := w.log()
 	head, err := log.Head(ctx)
@@ -91,8 +91,8 @@ func (w *world) checkLog(ctx context.Context) {
 	w.checkManifests(ctx, log, head)
 }
 
-// checkManifests wants the ledger's manifest beside every segment: S3 alone has to be enough.
-// One that an archiver left out when it died was put there by `archive verify --fix`.
+// checkManifests checks that every segment has the ledger's manifest beside it, since S3 alone must be
+// enough. Manifests that a dying archiver left out were added by `archive verify --fix`.
 func (w *world) checkManifests(ctx context.Context, log *eventlog.Reader, head eventlog.Head) {
 	err := log.Manifests(ctx, 0, head.Number, func(m *eventlog.Manifest) error {
 		data, err := w.blobs.Get(ctx, eventlog.ManifestKey(m.First))

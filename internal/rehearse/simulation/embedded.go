@@ -13,8 +13,8 @@ import (
 	"gakushoku/internal/rehearse/faultport"
 )
 
-// driver runs the steps of a rebuild in the process of the execution, as the embedded system
-// does. When that crashes everything it does ends, and Resume may go on with it.
+// driver runs the steps of a rebuild in the execution's process, as the embedded system does. When that
+// process crashes, all its work ends, and Resume may continue the run.
 func (x *execution) driver() *rebuild.Driver {
 	e := x.w.rebuilder(x.process)
 	e.Settings.VerifyParts = 1
@@ -43,7 +43,7 @@ func (w *world) cutOff() *execution {
 	return nil
 }
 
-// resume goes on with a run that was cut off, in a new process.
+// resume continues a run that was cut off, in a new process.
 func (w *world) resume() {
 	cut := w.cutOff()
 	cut.resumed = true

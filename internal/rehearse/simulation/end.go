@@ -11,8 +11,8 @@ import (
 	"gakushoku/internal/rehearse/faultport"
 )
 
-// finish lets everything that is under way come to its end, checks what came of it, then
-// lets an operator tidy up and rebuild once more, undisturbed, and checks again.
+// finish lets everything under way end and checks the result. Then an operator tidies up and rebuilds once
+// more, undisturbed, and the result is checked again.
 func (w *world) finish(ctx context.Context) {
 	w.s.look()
 	w.tidy, w.s.faults, w.writes, w.again, w.disorder, w.slow, w.hurry, w.fresh, w.runs, w.parts.rate = false, faults{}, 0, 0, 0, 0, 0, 0, 0, 0
@@ -48,8 +48,7 @@ func (w *world) finish(ctx context.Context) {
 	w.checkLog(ctx)
 }
 
-// repair mends what will not be delivered any more: what has expired, and manifests that archivers
-// which died have left out.
+// repair mends what would never be delivered: expired records, and manifests that dying archivers left out.
 func (w *world) repair(ctx context.Context) {
 	if w.loss > 0 {
 		w.verifyRows()
@@ -60,10 +59,10 @@ func (w *world) repair(ctx context.Context) {
 	w.rest()
 }
 
-// rest lets everything that is under way come to its end.
+// rest lets everything under way end.
 func (w *world) rest() { w.until(w.quiet) }
 
-// until lets things happen until done says so, but first lets all calls through.
+// until releases all calls, then lets other things happen, until done returns true.
 func (w *world) until(done func() bool) {
 	for range 20_000 {
 		w.s.look()
@@ -88,7 +87,7 @@ func (w *world) until(done func() bool) {
 			w.s.rest(time.Hour)
 		}
 	}
-	w.violated("the world does not come to rest")
+	w.violated("the world never comes to rest")
 }
 
 // quiet reports whether everything that was written has been delivered and no rebuild is running.
@@ -102,8 +101,8 @@ func (w *world) quiet() bool {
 	return allDone(w.readers) && allDone(w.sources)
 }
 
-// checkVersions wants every version that readers see, or may be shown again, to be the fold of
-// all events.
+// checkVersions checks that every version that readers see, or may see after a rollback, is the fold of all
+// events.
 func (w *world) checkVersions(ctx context.Context) {
 	pointer, err := w.control.Pointer(ctx, ordersName)
 	if err != nil {
@@ -120,7 +119,7 @@ func (w *world) checkVersions(ctx context.Context) {
 	}
 }
 
-// checkScratches wants versions that show a past moment to go on showing it.
+// checkScratches checks that scratch versions still show their past moment.
 func (w *world) checkScratches() {
 	for _, x := range w.executions {
 		if x.err != nil || x.lost || !w.showsPast(x) {
@@ -132,14 +131,14 @@ func (w *world) checkScratches() {
 	}
 }
 
-// showsPast reports whether the version that an execution has filled, to show a past moment, is
-// still there. A late attempt at Prepare may have made another for it, which stays empty.
+// showsPast reports whether the scratch version that an execution filled still exists. A late attempt at
+// Prepare may have made another one, which stays empty.
 func (w *world) showsPast(x *execution) bool {
 	v := w.versionOf(x)
 	return v.State == projection.Scratch && v.Number == x.run.ToVersion
 }
 
-// checkOnly wants the last rebuild's version to be the active one and no other to exist.
+// checkOnly checks that the last rebuild's version is active and the only one.
 func (w *world) checkOnly(ctx context.Context, last *execution) {
 	if w.broken != "" {
 		return

@@ -12,11 +12,11 @@ import (
 	"gakushoku/internal/rehearse/faultport"
 )
 
-// lagBound is by when live delivery has brought in an event, normally.
+// lagBound is the time within which live delivery normally brings in an event.
 const lagBound = 2 * time.Second
 
-// execution is a run of a rebuild, or of what else rebuild.Request may ask for: on the state
-// machine, or in a process of the embedded system.
+// execution is a run of any kind of rebuild.Request, on the state machine or in a process of the embedded
+// system.
 type execution struct {
 	w       *world
 	id      string
@@ -27,16 +27,16 @@ type execution struct {
 	ended   bool
 	stopped bool // by the operator
 	meddled bool // the pointer was changed meanwhile, so that it may fail
-	resumed bool // another process has gone on with it
+	resumed bool // another process continued it
 	lost    bool // parts of the folder were replaced meanwhile
 
 	person   person            // who approves the switch
 	lengths  map[string]uint64 // of the streams when it began
-	switches int               // that there had been when it began
-	logged   map[string]uint64 // what the log held of each stream when the wait after Join was over
+	switches int               // made before it began
+	logged   map[string]uint64 // the last version of each stream in the log at the end of the wait after Join
 }
 
-// person is who is asked before a switch.
+// person approves or refuses a switch.
 type person struct {
 	takes    time.Duration
 	approves bool
@@ -77,7 +77,7 @@ func (x *execution) start(f func(context.Context) error) {
 	})
 }
 
-// goingOn are the executions that have not ended, in the order of their starts.
+// goingOn returns the executions that have not ended, in the order of their starts.
 func (w *world) goingOn() []*execution {
 	var going []*execution
 	for _, x := range w.executions {
@@ -104,7 +104,7 @@ func (w *world) settings() rebuild.Settings {
 	return s
 }
 
-// rebuilder is the engine of rebuilds as a process sees it.
+// rebuilder returns the engine of rebuilds for a process.
 func (w *world) rebuilder(p *process) *rebuild.Engine {
 	var into projection.Sink = faultport.Sink{Sink: w.tables, Gate: p}
 	if w.mutation.Sink != nil {
@@ -126,7 +126,7 @@ func (w *world) rebuilder(p *process) *rebuild.Engine {
 	return e
 }
 
-// runs tells about executions.
+// runs is rebuild.Runs.
 type runs struct{ w *world }
 
 func (r runs) Running(_ context.Context, runID string) (running bool, err error) {

@@ -14,8 +14,8 @@ import (
 // followerName is the checkpoint of the embedded projector.
 const followerName = "projector"
 
-// follow starts an embedded projector in place of one that has crashed, or beside one that is
-// still at work, as happens when a process is replaced before it has ended.
+// follow starts an embedded projector in place of one that crashed, or beside one that is still running, as
+// happens when a process is replaced before it has ended.
 func (w *world) follow() {
 	p := w.s.start(fmt.Sprintf("follower-%d", w.s.started+1))
 	p.speed = w.someSpeed()
@@ -41,7 +41,7 @@ func anyAlive(all []*process) bool {
 	return slices.ContainsFunc(all, func(p *process) bool { return !p.dead })
 }
 
-// promising knows that a follower who moves its checkpoint has brought in what is before it.
+// promising notes that a follower that moves its checkpoint has brought in all events before it.
 type promising struct {
 	faultport.Checkpoints
 	w *world

@@ -2,13 +2,12 @@ package simulation
 
 import "slices"
 
-// instance is an instance of a function: it keeps what it knows between its invocations.
+// instance is an instance of a function. It keeps its memory between invocations.
 type instance interface{ of() *process }
 
 func (p *process) of() *process { return p }
 
-// idle is an instance without an invocation under way: one that there was, or a new one
-// that knows nothing yet.
+// idle returns an instance without an invocation under way: an existing one, or a new one without memory.
 func idle[I instance](w *world, all *[]I, start func() I) I {
 	*all = slices.DeleteFunc(*all, func(i I) bool { return i.of().dead || i.of().retired })
 	var free []I

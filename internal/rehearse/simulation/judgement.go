@@ -11,7 +11,7 @@ import (
 	"gakushoku/internal/event"
 )
 
-// judgeRun wants a run to fail only for a reason that the world has given it.
+// judgeRun checks that a run failed only for a reason that the simulation gave it.
 func (w *world) judgeRun(x *execution) {
 	w.s.history.note(x.id, "ends: %v", x.err)
 	switch {
@@ -40,7 +40,7 @@ func (w *world) poisoned() bool {
 	return false
 }
 
-// reaches is told when a run comes to a step.
+// reaches is called when a run reaches a step.
 func (x *execution) reaches(step rebuild.Step) {
 	x.w.s.handOver()
 	switch step {
@@ -54,8 +54,7 @@ func (x *execution) reaches(step rebuild.Step) {
 	}
 }
 
-// noteLog remembers what the log holds when the wait after Join is over: the catch-up has to
-// bring that in.
+// noteLog remembers what the log holds at the end of the wait after Join. The catch-up must bring it in.
 func (x *execution) noteLog() {
 	x.w.s.handOver()
 	x.logged = map[string]uint64{}
@@ -67,7 +66,7 @@ func (x *execution) noteLog() {
 	}
 }
 
-// eachLogged goes through the log without the gate.
+// eachLogged reads the log past the gate.
 func (w *world) eachLogged(do func(number uint64, e *event.Event)) error {
 	log := w.log()
 	head, err := log.Head(context.Background())
@@ -80,8 +79,8 @@ func (w *world) eachLogged(do func(number uint64, e *event.Event)) error {
 	})
 }
 
-// checkCaughtUp wants the new version to have what the log held when the wait after Join was
-// over. The verification would find and heal it, but is not there to catch up.
+// checkCaughtUp checks that the new version has what the log held at the end of the wait after Join. The
+// verification would find and heal missing events, but catching up is not its job.
 func (x *execution) checkCaughtUp() {
 	if x.lost {
 		return
@@ -90,8 +89,7 @@ func (x *execution) checkCaughtUp() {
 	x.checkRows(projection.Table{Projection: x.request.Projection, Version: v.Number}, x.logged, "has caught up with the log")
 }
 
-// versionOf is the version that an execution makes, as the pointer has it; zero when it has
-// none, or no longer.
+// versionOf returns the version that an execution makes, as the pointer has it; zero when there is none.
 func (w *world) versionOf(x *execution) projection.Version {
 	pointer, err := w.control.Pointer(context.Background(), x.request.Projection)
 	if err != nil {
@@ -105,7 +103,7 @@ func (w *world) versionOf(x *execution) projection.Version {
 	return projection.Version{}
 }
 
-// checkDone looks at what a run of another kind than a rebuild says it has done.
+// checkDone checks what a heal or a scratch run claims to have done.
 func (w *world) checkDone(x *execution) {
 	if x.lost {
 		return
@@ -124,7 +122,7 @@ func (w *world) checkDone(x *execution) {
 	}
 }
 
-// checkRows wants the rows of streams at these versions at least, as far as they can be applied.
+// checkRows checks that the rows of streams have at least these versions, as far as events can be applied.
 func (x *execution) checkRows(t projection.Table, versions map[string]uint64, after string) {
 	rows, err := x.w.tables.Records(context.Background(), t, slices.Collect(maps.Keys(versions)))
 	if err != nil {

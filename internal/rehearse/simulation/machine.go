@@ -13,15 +13,15 @@ import (
 	"gakushoku/internal/fault/wait"
 )
 
-// The state machine does not crash: Step Functions keeps it. What it calls does: each state is
-// an invocation of the reproject function, in a process of its own, which goes on when the
-// state has run out of time and is tried again.
+// The state machine does not crash: Step Functions keeps it. The functions it calls may: each state is an
+// invocation of the reproject function in its own process, which keeps running when the state times out and
+// is retried.
 const (
 	lambdaTimeout = 15 * time.Minute
 	maxAttempts   = 4
 )
 
-// stages are those of the run, in the order that a mutation may have changed.
+// stages returns the run's stages, in an order that a mutation may have changed.
 func (x *execution) stages() []rebuild.Stage {
 	stages := rebuild.Stages(x.run.Mode)
 	if x.w.mutation.Order == nil || x.run.Mode != rebuild.ModeRebuild {
@@ -78,12 +78,12 @@ func (x *execution) do(ctx context.Context, s rebuild.Stage) error {
 	}
 }
 
-// abandon is the state that every failure leads to.
+// abandon is the state after every failure.
 func (x *execution) abandon(ctx context.Context, cause error) {
 	x.invoke(ctx, rebuild.Task{Step: rebuild.StepAbandon, Run: &x.run, Failure: &rebuild.Failure{Error: "Failed", Cause: cause.Error()}}, &x.run) //nolint:errcheck // the next run takes away what is left
 }
 
-// step is a state that takes the run and gives back what it has become.
+// step is a state that takes the run and returns the changed run.
 func (x *execution) step(ctx context.Context, name rebuild.Step) error {
 	t := rebuild.Task{Step: name, Run: &x.run}
 	if name == rebuild.StepPrepare {
@@ -96,7 +96,7 @@ func (x *execution) step(ctx context.Context, name rebuild.Step) error {
 	return x.invoke(ctx, t, &x.run)
 }
 
-// approve asks a person, when the request wants one, who takes some time.
+// approve waits for a person's decision when the request asks for one.
 func (x *execution) approve(ctx context.Context) error {
 	if !x.request.Approve {
 		return nil
@@ -116,7 +116,7 @@ func (x *execution) joinWait(ctx context.Context) error {
 	return err
 }
 
-// replay is the distributed map over the work list, which the state machine reads by itself.
+// replay is the distributed map over the work list. The state machine reads that list itself.
 func (x *execution) replay(ctx context.Context) error {
 	raw, err := x.w.blobs.Get(ctx, x.run.Plan.Key)
 	if err != nil {
@@ -152,8 +152,8 @@ func (x *execution) each(ctx context.Context, n int, do func(context.Context, in
 	return first
 }
 
-// invoke lets the reproject function do a task, again when that may help. Retries are those of
-// the state machine: on what a new try may cure, and when the state's time is up.
+// invoke lets the reproject function do a task. It retries as the state machine does: after errors that a
+// retry may cure, and after a timeout.
 func (x *execution) invoke(ctx context.Context, t rebuild.Task, into *rebuild.Run) error {
 	var err error
 	for attempt := range maxAttempts {

@@ -8,8 +8,8 @@ import (
 	"gakushoku/internal/engine/rebuild"
 )
 
-// startRun starts a run of some kind: a whole rebuild as a rule. The embedded system lets only
-// one process do that at a time.
+// startRun starts a run, usually a whole rebuild. The embedded system allows only one process to do so at a
+// time.
 func (w *world) startRun() {
 	if w.embedded && w.running() {
 		return
@@ -41,8 +41,7 @@ func (w *world) startRun() {
 	w.execute(r)
 }
 
-// stopRun is the operator's stop of an execution, in whatever state it is. What it had called
-// goes on.
+// stopRun is the operator's stop of an execution, in any state. Functions that it called go on.
 func (w *world) stopRun() {
 	going := w.goingOn()
 	x := going[w.s.random.IntN(len(going))]
@@ -52,7 +51,7 @@ func (w *world) stopRun() {
 	x.process.crash()
 }
 
-// switched reports whether there may be something to roll back or to clean up.
+// switched reports whether there may be a version to roll back to or to clean up.
 func (w *world) switched() bool { return w.switches > 0 }
 
 // rollBack is the operator's `rollback`.
@@ -72,8 +71,7 @@ func (w *world) cleanUp() {
 	})
 }
 
-// abandonAll is the operator's way to take away what stopped runs have left. Some of what they
-// called may still be at work.
+// abandonAll is how the operator removes what stopped runs left. Functions that they called may still run.
 func (w *world) abandonAll() {
 	w.meddle("abandons", func(ctx context.Context, e *rebuild.Engine) error {
 		pointer, err := e.Pointers.Pointer(ctx, ordersName)
@@ -88,7 +86,7 @@ func (w *world) abandonAll() {
 	})
 }
 
-// meddle runs a command that changes the pointer: a run that is going on may fail because of it.
+// meddle runs a command that changes the pointer, which may make a running rebuild fail.
 func (w *world) meddle(what string, f func(context.Context, *rebuild.Engine) error) {
 	p := w.operator(what)
 	for _, x := range w.goingOn() {
@@ -98,7 +96,7 @@ func (w *world) meddle(what string, f func(context.Context, *rebuild.Engine) err
 	w.await(p, what, func(ctx context.Context) error { return f(ctx, w.rebuilder(p)) }, func() {})
 }
 
-// operator is a process of the operator's tool.
+// operator starts a process of the operator's tool.
 func (w *world) operator(what string) *process {
 	p := w.s.start(fmt.Sprintf("operator-%d", w.s.started+1))
 	p.speed = [...]float64{1, 0.1, 0.01}[w.s.random.IntN(3)] // people take their time
@@ -106,7 +104,7 @@ func (w *world) operator(what string) *process {
 	return p
 }
 
-// await runs one of the operator's commands; then is for one that went well.
+// await runs an operator's command, and then on success.
 func (w *world) await(p *process, what string, f func(context.Context) error, then func()) {
 	w.operating++
 	p.run(f, func(err error) {

@@ -17,8 +17,8 @@ import (
 	"gakushoku/internal/store/memory"
 )
 
-// The parts of a data folder. An operator may put older copies of some in their places: then they
-// are of different ages.
+// The parts of a data folder. An operator may replace some by older copies, so that the parts are of
+// different ages.
 const (
 	partEvents  = "events"
 	partLog     = "log"    // the objects
@@ -27,7 +27,7 @@ const (
 	partRows    = "rows"
 )
 
-// folder is the parts at one moment. It is only ever read.
+// folder holds the parts of one moment. It is read-only.
 type folder struct {
 	events   *memory.Events
 	blobs    *memory.Blobs
@@ -37,15 +37,15 @@ type folder struct {
 	archived eventstore.Mark
 }
 
-// parts is what happens to the parts of the folder in this run.
+// parts is the state of the folder's parts in this run.
 type parts struct {
-	chance *rand.Rand // its own, so that runs without it are as they were
+	chance *rand.Rand // its own, so that it does not change runs without replaced parts
 	rate   float64
 	backup *folder
 	older  *memory.Events // the right event store, while an older copy is in its place
 	blobs  *memory.Blobs  // the objects that the ledger needs, while older ones are in their place
 	mixed  bool           // parts are of different ages, and not mended yet
-	ever   bool           // that was so once
+	ever   bool           // they were of different ages at some time
 }
 
 func (w *world) chooseParts(seed uint64) {
@@ -55,7 +55,7 @@ func (w *world) chooseParts(seed uint64) {
 	}
 }
 
-// changeParts lets something happen to the parts, between two steps.
+// changeParts may back up, replace or mend parts between two steps.
 func (w *world) changeParts() {
 	p := &w.parts
 	if p.rate == 0 || p.chance.Float64() >= p.rate {
@@ -76,8 +76,8 @@ func (w *world) copyParts() *folder {
 	return &folder{w.truth.Events.Copy(), w.blobs.Copy(), ledger.Copy(), w.control.Copy(), w.tables.Copy(), w.archived}
 }
 
-// putBack puts some parts of the backup in the places of theirs. Programs that run have the files
-// open that were there: they are stopped, or every call of theirs fails until they are.
+// putBack replaces some parts by those of the backup. Running programs have the replaced files open: they
+// are stopped, or every call of theirs fails until they are.
 func (w *world) putBack() {
 	p := &w.parts
 	all := []string{partEvents, partLog, partLedger, partControl, partRows}
@@ -114,7 +114,7 @@ func (w *world) putBack() {
 	}
 }
 
-// loseAll takes the files away from all programs, and ends them where the operator has.
+// loseAll takes the files away from all programs. If the operator stopped them, it ends them.
 func (w *world) loseAll(stopped bool) {
 	for _, x := range w.executions {
 		x.lost, x.meddled = true, true
@@ -131,7 +131,7 @@ func (w *world) loseAll(stopped bool) {
 	w.s.look() // what was stopped ends before anything else happens
 }
 
-// forgetPromises takes back what was promised of a read model that is another one now.
+// forgetPromises clears the promises made about a read model that was replaced.
 func (w *world) forgetPromises() {
 	for _, s := range w.truth.streams {
 		s.promised = 0
@@ -149,8 +149,8 @@ func (w *world) forgetPromises() {
 	}
 }
 
-// mend is what an operator does who has found out: all programs are stopped, what was thrown away
-// comes back, and then the commands of the runbooks.
+// mend is what an operator does about replaced parts: stop all programs, bring back what was replaced, start
+// again. The runbooks' commands follow.
 func (w *world) mend() {
 	p := &w.parts
 	w.s.history.add("operator", "mends the folder", goOn)
@@ -169,7 +169,7 @@ func (w *world) mend() {
 	w.followArchive()
 }
 
-// keepObjects copies the objects that were thrown away beside those that are there.
+// keepObjects copies the replaced objects back beside the present ones.
 func (w *world) keepObjects() {
 	ctx := context.Background()
 	lost, err := w.parts.blobs.List(ctx, "", "", 100_000)
@@ -186,8 +186,7 @@ func (w *world) keepObjects() {
 	}
 }
 
-// dropLostLog takes away what is left of a log of which neither ledger nor manifests are there: it is
-// made anew from the store.
+// dropLostLog removes the rest of a log that has neither ledger nor manifests. It is rebuilt from the store.
 func (w *world) dropLostLog() {
 	head, err := w.ledger.Head(context.Background())
 	manifests, err2 := w.blobs.List(context.Background(), eventlog.ManifestFolder, "", 1)
@@ -199,8 +198,8 @@ func (w *world) dropLostLog() {
 	}
 }
 
-// putRight is the runbook for a folder whose parts were of different ages: when all its commands have
-// ended well, everything is as if that had never been.
+// putRight is the runbook for a folder with parts of different ages. When all its commands have succeeded,
+// the folder is as if nothing had been replaced.
 func (w *world) putRight() {
 	w.mend()
 	for _, command := range []func(){w.restoreManifests, w.verifyLog, w.rebuildMissing, w.verifyRows} {
@@ -221,7 +220,7 @@ func (w *world) restoreManifests() {
 	}, func() {})
 }
 
-// rebuildMissing is the operator's rebuild of a read model of which a table is missing.
+// rebuildMissing is the operator's rebuild of a read model with a missing table.
 func (w *world) rebuildMissing() {
 	pointer, err := w.control.Pointer(context.Background(), ordersName)
 	if err != nil {
@@ -285,7 +284,7 @@ func (w *world) checkSoundRows(t projection.Table, lengths map[string]uint64) {
 	}
 }
 
-// lengths are those of the streams in the event store as it is now.
+// lengths returns the streams' lengths in the event store.
 func (w *world) lengths() map[string]uint64 {
 	all := map[string]uint64{}
 	for _, name := range w.truth.names {

@@ -41,7 +41,7 @@ func (w *world) blobsOf(p *process) faultport.Blobs {
 	return faultport.Blobs{Blobs: store, Gate: p}
 }
 
-// watchedTables counts writes that came too late.
+// watchedTables counts writes that lost a race.
 type watchedTables struct {
 	*memory.Tables
 	s *scheduler
@@ -70,7 +70,7 @@ func (c watchedPointers) SetPointer(ctx context.Context, p projection.Pointer) e
 	return err
 }
 
-// watchedLedger counts commits that did not come about.
+// watchedLedger counts commits that failed.
 type watchedLedger struct {
 	eventlog.Ledger
 	s *scheduler

@@ -18,7 +18,7 @@ var (
 	errNoAnswer = fault.Unavailable(errors.New("the response was lost"))
 )
 
-// verdict is what becomes of a call at the gate.
+// verdict is the fate of a call at the gate.
 type verdict int
 
 const (
@@ -35,8 +35,8 @@ func (v verdict) String() string {
 	return [...]string{"", " REFUSED", " ANSWER LOST", " BROKEN OFF", " LATE", " CRASH BEFORE", " CRASH AFTER"}[v]
 }
 
-// process is something with a memory of its own that can crash: an instance of a function,
-// a worker's attempt, an operator's command.
+// process has its own memory and can crash: an instance of a function, a worker's attempt, an operator's
+// command.
 type process struct {
 	s       *scheduler
 	name    string
@@ -58,7 +58,7 @@ func (p *process) newID() string {
 	return fmt.Sprintf("%d-%d", p.id, p.made)
 }
 
-// start makes a process. Some are slow: they hold old knowledge for long.
+// start makes a process. Some are slow and so act on old knowledge.
 func (s *scheduler) start(name string) *process {
 	ctx, stop := context.WithCancel(context.Background())
 	s.mu.Lock()
@@ -112,7 +112,7 @@ func (p *process) Pass(ctx context.Context, of faultport.Call) error {
 	if !p.s.arrive(c) {
 		return errCrashed
 	}
-	// What is on its way may take effect although the caller has given up.
+	// A call under way may take effect although its caller has given up.
 	detached := context.WithoutCancel(ctx)
 	switch <-c.verdict {
 	case refuse:
@@ -138,14 +138,14 @@ func (p *process) Pass(ctx context.Context, of faultport.Call) error {
 	return of.Do(ctx)
 }
 
-// network has an effect at some later time, though its caller has been told that it failed.
+// network carries a call's effect to a later time, after its caller got an error.
 func (s *scheduler) network(ctx context.Context, late faultport.Call) {
 	p := s.start("network")
 	p.durable = true
 	p.run(func(context.Context) error { return p.pass(ctx, faultport.Reads, late.Op, late.Do) }, func(error) { s.forget(p) })
 }
 
-// forget drops a process that has ended; the caller holds the lock.
+// forget drops a process that has ended. The caller holds the lock.
 func (s *scheduler) forget(p *process) {
 	s.alive = slices.DeleteFunc(s.alive, func(o *process) bool { return o == p })
 }

@@ -12,8 +12,7 @@ import (
 	"gakushoku/internal/fault/wait"
 )
 
-// The times of the system that is played. They are near to each other, so that
-// what one bounds meets what another does.
+// The time limits of the simulated system. They are close to each other, so that they interact.
 const (
 	pointerTTL       = 5 * time.Second
 	projectorTimeout = 8 * time.Second
@@ -58,7 +57,7 @@ func (w *world) engineFor(p *process) *projection.Projector {
 	}
 }
 
-// pauseWithoutChance is a pause of a retry that the seed alone decides.
+// pauseWithoutChance is a retry's pause that depends on the seed only.
 func pauseWithoutChance(ctx context.Context, attempt int) error {
 	return wait.For(ctx, time.Millisecond<<min(attempt, 7))
 }
@@ -94,8 +93,8 @@ func (w *world) project(r *reader) {
 	})
 }
 
-// acknowledge moves the reader on to the first record that failed and remembers what the read
-// model was said to have.
+// acknowledge moves the reader to the first record that failed, and remembers which events were reported to
+// be in the read model.
 func (w *world) acknowledge(r *reader, from, to int, batch []event.Event, failed projection.Failures) {
 	for _, e := range batch {
 		if s := w.truth.streams[e.Stream]; failed[e.Stream] == nil {

@@ -12,7 +12,7 @@ import (
 	"gakushoku/internal/rehearse/faultport"
 )
 
-// guest is a reader: an instance of the query function that remembers what it has shown.
+// guest is a reader: an instance of the query function, with a memory of what it showed.
 type guest struct {
 	name    string
 	process *process
@@ -88,7 +88,7 @@ func (w *world) ask(g *guest) {
 	})
 }
 
-// activeTable is the table that readers are to see now.
+// activeTable returns the table that readers should see now.
 func (w *world) activeTable() projection.Table {
 	pointer, err := w.control.Pointer(context.Background(), ordersName)
 	if err != nil {

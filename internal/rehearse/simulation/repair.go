@@ -12,11 +12,10 @@ import (
 	"gakushoku/internal/fault/wait"
 )
 
-// archivePatience is how long an archiver may take, as `archive verify` has it.
+// archivePatience is how long `archive verify` gives an archiver.
 const archivePatience = 2 * time.Second
 
-// expire loses records that a consumer has not read, as a stream does with those that are too
-// old: they will not be delivered any more.
+// expire loses records that a consumer has not read, as a stream does with records that are too old.
 func (w *world) expire() {
 	all := append(append([]*reader{}, w.readers...), w.sources...)
 	if r := all[w.s.random.IntN(len(all))]; r.due() {
@@ -26,7 +25,7 @@ func (w *world) expire() {
 	}
 }
 
-// archiveOf is the log and the event store as one of the operator's processes sees them.
+// archiveOf returns the log and the event store for an operator's process.
 func (w *world) archiveOf(p *process) *logcheck.Log {
 	l := &logcheck.Log{
 		Ledger: w.ledgerOf(p), Blobs: w.blobsOf(p), Store: w.eventsOf(p), Now: time.Now, NewID: p.newID,
@@ -38,8 +37,7 @@ func (w *world) archiveOf(p *process) *logcheck.Log {
 	return l
 }
 
-// verifyLog is the operator's `archive verify --deep --fix`. What it finds is fixed, whatever
-// is going on.
+// verifyLog is the operator's `archive verify --deep --fix`, which may run at any time.
 func (w *world) verifyLog() {
 	p := w.operator("verifies the log")
 	var report *logcheck.Report
@@ -58,8 +56,8 @@ func (w *world) verifyLog() {
 	})
 }
 
-// verifyRows is the operator's `projection verify --fix` of the versions that readers see or
-// may be shown again.
+// verifyRows is the operator's `projection verify --fix` of the versions that readers see, or may see after
+// a rollback.
 func (w *world) verifyRows() {
 	p := w.operator("verifies the rows")
 	w.await(p, "verifies the rows", func(ctx context.Context) error {
@@ -93,8 +91,7 @@ func (w *world) verifyRows() {
 	}, func() {})
 }
 
-// sweep is the operator's `archive sweep`, a day after everything: it may take away only what
-// no segment needs.
+// sweep is the operator's `archive sweep`, a day later. It may only remove what no segment needs.
 func (w *world) sweep() {
 	w.s.passTime(24 * time.Hour)
 	p := w.operator("sweeps")
@@ -104,7 +101,7 @@ func (w *world) sweep() {
 	}, func() {})
 }
 
-// checkSwept wants no object but those of segments.
+// checkSwept checks that only objects of segments are left.
 func (w *world) checkSwept(ctx context.Context) {
 	objects, err := w.blobs.List(ctx, eventlog.SegmentFolder, "", 10_000)
 	if err != nil {

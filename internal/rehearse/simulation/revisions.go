@@ -11,7 +11,7 @@ import (
 // ordersName is the projection that is rebuilt.
 const ordersName = readmodel.OrdersName
 
-// folded reports whether a stream is one of that projection's.
+// folded reports whether that projection folds a stream.
 func folded(stream string) bool { return readmodel.Orders().Folds(stream) }
 
 // revisions are those of the projection: in some runs the second is deployed on the way, and a
@@ -52,11 +52,11 @@ func (c *countedOrder) AppendJSON(dst []byte) []byte {
 	return append(strconv.AppendInt(append(dst, `,"events":`...), c.Events, 10), '}')
 }
 
-// code is the revisions that a process knows which starts now.
+// code returns the revisions that a process started now would know.
 func (w *world) code() []model.Projection { return revisions()[:w.deployed] }
 
-// deploy replaces the code: instances of functions that have nothing to do are gone, those at
-// work come to the end of their invocation. The embedded system is started again.
+// deploy replaces the code. Idle instances of functions end, busy ones finish their invocation, and the
+// embedded system restarts.
 func (w *world) deploy() {
 	w.deployed = len(revisions())
 	w.s.history.add("operator", "deploys", goOn)

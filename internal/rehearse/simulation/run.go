@@ -15,9 +15,9 @@ import (
 	"gakushoku/internal/store/memory"
 )
 
-// Mutation changes the protocol, as a mistake in it would. Its zero value changes nothing.
+// Mutation is a mistake in the protocol. The zero value changes nothing.
 type Mutation struct {
-	// Projector changes what the engine of a projector stands on.
+	// Projector changes the ports of a projector's engine.
 	Projector func(projection.Tables, eventstore.Loader) (projection.Tables, eventstore.Loader)
 	// Pointers changes the pointers as projectors see them.
 	Pointers func(projection.Pointers) projection.Pointers
@@ -29,16 +29,16 @@ type Mutation struct {
 	Order []rebuild.Step
 	// Before changes the run before a stage.
 	Before map[rebuild.Step]func(*rebuild.Run)
-	// Ledger changes the log's control records, for everybody.
+	// Ledger changes the log's control records for all processes.
 	Ledger func(eventlog.Ledger) eventlog.Ledger
-	// Blobs changes the log's objects, Tables the stored rows, for everybody.
+	// Blobs changes the log's objects, Tables the stored rows, for all processes.
 	Blobs  func(eventlog.Blobs) eventlog.Blobs
 	Tables func(projection.Store) projection.Store
-	// Feed changes what an embedded projector reads, told where its checkpoint is.
+	// Feed changes what an embedded projector reads; it gets the checkpoints.
 	Feed func(eventstore.Feed, projection.Checkpoints) eventstore.Feed
 }
 
-// Result is what came of a run.
+// Result is the outcome of a run.
 type Result struct {
 	Broken  string         // the promise that was broken; "" when all were kept
 	Steps   int            // decisions of the scheduler
@@ -63,8 +63,8 @@ func Run(t *testing.T, seed uint64, m Mutation, keep bool) Result {
 	return r
 }
 
-// prepare makes what a program makes once, at the first use: within the bubble of one run it
-// would be lost to the others.
+// prepare initializes what a program initializes once, at first use. Inside the bubble of one run it would
+// be lost to the others.
 var prepare = sync.OnceValue(func() error {
 	ctx := context.Background()
 	log := eventlog.Reader{Ledger: memory.NewLedger(), Blobs: memory.NewBlobs()}

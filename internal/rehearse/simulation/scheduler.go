@@ -11,21 +11,21 @@ import (
 	"gakushoku/internal/rehearse/faultport"
 )
 
-// faults is how often calls go wrong.
+// faults are the rates at which calls fail.
 type faults struct {
 	refuse, loseAnswer, late, crash, half float64
 }
 
-// scheduler lets one call at a time through the gate. Between two of its decisions every
-// goroutine of the run stands still: at the gate, in a pause, or at its end.
+// scheduler releases one call at a time. Between two decisions every goroutine of the run stands still: at
+// the gate, in a pause, or at its end.
 type scheduler struct {
 	random  *rand.Rand
 	faults  faults
 	history *history
-	counts  map[string]int // of what happened, to know that runs get to interesting places
+	counts  map[string]int // of events, to check that runs reach interesting places
 
 	mu      sync.Mutex
-	arrived []*call // since the last decision, in no certain order
+	arrived []*call // since the last decision, in no particular order
 	waiting []*call // in an order that depends on the seed alone
 	started int     // processes
 	alive   []*process
@@ -39,7 +39,7 @@ func newScheduler(seed uint64, keep bool) *scheduler {
 	}
 }
 
-// decides is the kind of calls to which nothing happens: they are Step Functions' own.
+// decides is the kind of calls that never fail: they are those of Step Functions itself.
 const decides = faultport.Administers + 1
 
 // call is one call of a port, waiting for its turn.
@@ -63,7 +63,7 @@ func (s *scheduler) arrive(c *call) bool {
 	return true
 }
 
-// look waits until everybody stands still and tells who is at the gate.
+// look waits until every goroutine stands still, then collects the calls at the gate.
 func (s *scheduler) look() []*call {
 	synctest.Wait()
 	s.mu.Lock()
@@ -86,10 +86,10 @@ func (s *scheduler) look() []*call {
 	return s.waiting
 }
 
-// count counts what happened; it is for effects, of which there is one at a time.
+// count counts an effect; effects happen one at a time.
 func (s *scheduler) count(what string) { s.counts[what]++ }
 
-// anyProcess is a process that may crash.
+// anyProcess returns a random process that may crash.
 func (s *scheduler) anyProcess() *process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,7 +103,7 @@ func (s *scheduler) anyProcess() *process {
 	return p
 }
 
-// turns is how much the calls at the gate weigh against everything else that may happen.
+// turns returns the weight of the calls at the gate against everything else that may happen.
 func (s *scheduler) turns() float64 {
 	sum := 0.0
 	for _, c := range s.waiting {
@@ -134,7 +134,7 @@ func (s *scheduler) release() {
 	c.verdict <- v
 }
 
-// judge decides what becomes of a call.
+// judge decides the fate of a call.
 func (s *scheduler) judge(c *call) verdict {
 	f, at := &s.faults, s.random.Float64()
 	if c.by.gone && c.Kind < decides {
@@ -159,15 +159,15 @@ func (s *scheduler) judge(c *call) verdict {
 	return goOn
 }
 
-// passTime lets time go by; every pause and deadline within d ends.
+// passTime lets d pass; every pause and deadline within it ends.
 func (s *scheduler) passTime(d time.Duration) {
 	s.history.add("time", d.String(), goOn)
 	s.handOver()
 	time.Sleep(d)
 }
 
-// handOver is called before time passes and by those whom only time has woken up: the race
-// detector does not know otherwise that they come after what was done before.
+// handOver is called before time passes, and by goroutines that only time has woken. It tells the race
+// detector that these run after what was done before.
 func (s *scheduler) handOver() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -186,7 +186,7 @@ func (s *scheduler) rest(limit time.Duration) bool {
 	}
 }
 
-// end crashes all that still live and waits until they have unwound.
+// end crashes all processes and waits until they have unwound.
 func (s *scheduler) end() {
 	s.look()
 	s.mu.Lock()

@@ -7,28 +7,27 @@ import (
 	"gakushoku/internal/event"
 )
 
-// shard is a part of the event store's stream, as DynamoDB has it: all events of a stream of
-// ours are in one shard, but in any order; the order of a shard is the same for everybody who
-// reads it.
+// shard is a part of the event store's change stream, as in DynamoDB: all events of one of our streams are in
+// one shard, in any order, and all readers see a shard in the same order.
 type shard struct {
 	name    string
 	records []event.Event
 }
 
-// reader is how far a consumer has come in a shard.
+// reader is a consumer's position in a shard.
 type reader struct {
 	shard   *shard
 	at      int // records before it are done
 	running int // invocations under way
 }
 
-// underWay is an event that was appended and is not in its shard yet.
+// underWay is an appended event that is not in its shard yet.
 type underWay struct {
 	event event.Event
 	until int // step before which it does not arrive
 }
 
-// send lets an event be under way; some take very long.
+// send puts an event on its way to its shard; some take very long.
 func (w *world) send(e event.Event) {
 	u := underWay{event: e}
 	if w.s.random.Float64() < w.straggle {
@@ -37,7 +36,7 @@ func (w *world) send(e event.Event) {
 	w.transit = append(w.transit, u)
 }
 
-// arriving are the events, by their places in transit, that may arrive now.
+// arriving returns the places in transit of the events that may arrive now.
 func (w *world) arriving() []int {
 	var all []int
 	for i, u := range w.transit {
@@ -48,7 +47,7 @@ func (w *world) arriving() []int {
 	return all
 }
 
-// arrive puts an event that was appended into its shard: not always the oldest one first.
+// arrive puts an event under way into its shard, not always the oldest one first.
 func (w *world) arrive() {
 	all := w.arriving()
 	i := all[0]
@@ -64,8 +63,8 @@ func (w *world) arrive() {
 	s.records = append(s.records, e)
 }
 
-// take is a batch for a reader: from where it stands, or from before that, as after a retry
-// or when a shard's lease went to another reader. It is empty when there is nothing to do.
+// take returns a batch for a reader: from its position or before that, as after a retry or a change of the
+// shard's lease. It is empty when there is nothing to do.
 func (w *world) take(r *reader) (from, to int) {
 	from = r.at
 	if from > 0 && w.s.random.Float64() < w.again {

@@ -33,8 +33,8 @@ func seenOf(r projection.Record) seen {
 	return s
 }
 
-// truth is the event store with what its events come to, folded as simply as can be and
-// without the engine. It also remembers what was promised to be in the read model.
+// truth is the event store with its events folded in the simplest way, without the engine. It also remembers
+// which events were promised to be in the read model.
 type truth struct {
 	*memory.Events
 	all     []event.Event // in the order of appends
@@ -73,7 +73,7 @@ func newTruth() *truth {
 	return &truth{Events: memory.NewEvents(), streams: map[string]*streamTruth{}, wake: make(chan struct{})}
 }
 
-// nextAppend is closed when something is appended.
+// nextAppend returns a channel that is closed at the next append.
 func (t *truth) nextAppend() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -127,12 +127,12 @@ func (s *streamTruth) add(e event.Event) error {
 	return nil
 }
 
-// newest is the row after all events, and what it contributes to totals.
+// newest returns the row after all events, and its contributions to totals.
 func (s *streamTruth) newest(revision int) (seen, []model.Contribution) {
 	return s.at(revision, uint64(len(s.events)))
 }
 
-// at is the row after so many events, and what it contributes to totals.
+// at returns the row after so many events, and its contributions to totals.
 func (s *streamTruth) at(revision int, length uint64) (seen, []model.Contribution) {
 	f, version := s.folds[revision], min(length, s.last())
 	row := f.rows[version]
@@ -142,15 +142,15 @@ func (s *streamTruth) at(revision int, length uint64) (seen, []model.Contributio
 	return row, f.amounts[version]
 }
 
-// last is the newest version that can be applied.
+// last returns the newest version that can be applied.
 func (s *streamTruth) last() uint64 {
 	return uint64(len(s.folds[readmodel.Orders().Revision].rows) - 1)
 }
 
-// due is the least version that a row may have: what was promised, as far as it can be applied.
+// due returns the lowest version that a row may have: the promised one, as far as it can be applied.
 func (s *streamTruth) due() uint64 { return min(s.promised, s.last()) }
 
-// checkTable compares a table version with the fold of all events; "" when they are the same.
+// checkTable compares a table version with the fold of all events; "" when they are equal.
 func (t *truth) checkTable(ctx context.Context, revision int, store projection.Inspector, table projection.Table) string {
 	want, wantTotals := map[string]seen{}, map[string]map[string]int64{}
 	for _, name := range t.names {
@@ -166,7 +166,7 @@ func (t *truth) checkTable(ctx context.Context, revision int, store projection.I
 	return compareTable(ctx, store, table, want, wantTotals)
 }
 
-// compareTable compares a table with what is wanted; "" when it is the same.
+// compareTable compares a table with the wanted rows and totals; "" when they are equal.
 func compareTable(ctx context.Context, store projection.Inspector, table projection.Table, want map[string]seen, wantTotals map[string]map[string]int64) string {
 	rows, _, err := store.Scan(ctx, table, eventstore.All, "", 10_000)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"gakushoku/internal/store/memory"
 )
 
-// world is one run: the stores, everybody who works on them, and what this seed's run is like.
+// world is one run: the stores, the processes that work on them, and the properties of this seed's run.
 type world struct {
 	s        *scheduler
 	mutation Mutation
@@ -48,10 +48,10 @@ type world struct {
 	// may be taken away from then on.
 	believedOver map[string]bool
 
-	// What this run is like. Runs differ much, so that each is extreme in some way.
+	// The properties of this run. Runs differ much, so that each is extreme in some way.
 	writes    int              // still to be made
 	later     int              // how many of them are not made at the beginning
-	pace      [3]time.Duration // how long is let go by at once, at most
+	pace      [3]time.Duration // the most time that passes at once
 	streams   int              // that are written
 	batch     int              // the largest one
 	poison    int              // one event of so many cannot be applied
@@ -82,7 +82,7 @@ type action struct {
 	do       func()
 }
 
-// someRate is 0 as often as not, and otherwise anything up to most.
+// someRate returns 0 half of the time, otherwise a random rate up to most.
 func (w *world) someRate(most float64) float64 {
 	if w.s.random.IntN(2) == 0 {
 		return 0
@@ -90,12 +90,12 @@ func (w *world) someRate(most float64) float64 {
 	return most * w.s.random.Float64()
 }
 
-// someWeight is a weight that differs much from run to run.
+// someWeight returns a weight that differs much from run to run.
 func (w *world) someWeight() float64 {
 	return [...]float64{0.1, 0.3, 1, 1, 3}[w.s.random.IntN(5)]
 }
 
-// someSpeed is that of a new process: most are equally fast, some hardly get a turn.
+// someSpeed returns the speed of a new process: most are equally fast, some hardly get a turn.
 func (w *world) someSpeed() float64 {
 	if w.s.random.Float64() >= w.slow {
 		return 1
@@ -147,7 +147,7 @@ func newWorld(s *scheduler, seed uint64, m Mutation) *world {
 	return w
 }
 
-// everything is what may happen in the busy part, apart from the calls at the gate.
+// everything returns what may happen in the busy part, apart from the calls at the gate.
 func (w *world) everything() []action {
 	random := w.s.random
 	return []action{
@@ -182,7 +182,7 @@ func (w *world) everything() []action {
 func (w *world) projectorDue() bool { return !w.embedded && anyDue(w.readers) }
 func (w *world) archiverDue() bool  { return !w.embedded && anyDue(w.sources) }
 
-// someDue is one of the readers that are due.
+// someDue returns a random reader that is due.
 func (w *world) someDue(readers []*reader) *reader {
 	var due []*reader
 	for _, r := range readers {
@@ -193,13 +193,13 @@ func (w *world) someDue(readers []*reader) *reader {
 	return due[w.s.random.IntN(len(due))]
 }
 
-// someTime lets time go by, at the pace of this run.
+// someTime lets time pass, at the pace of this run.
 func (w *world) someTime() {
 	limit := w.pace[w.s.random.IntN(len(w.pace))]
 	w.s.passTime(time.Duration(1 + w.s.random.Int64N(int64(limit))))
 }
 
-// pointerMoved is told of every change of the pointer.
+// pointerMoved is called at every change of the pointer.
 func (w *world) pointerMoved(from, to projection.Pointer) {
 	for _, v := range to.Versions {
 		w.revisions[v.Number] = v.Revision
@@ -213,8 +213,8 @@ func (w *world) pointerMoved(from, to projection.Pointer) {
 	w.stir()
 }
 
-// stir makes much happen at the moments in which old and new knowledge of the pointer meet: time
-// stands still for a while, and there is something to write.
+// stir makes much happen while old and new knowledge of the pointer coexist: time stands still for a while,
+// and there is something to write.
 func (w *world) stir() {
 	if w.stirs && w.writes+w.later > 0 {
 		w.still = w.s.history.steps + w.s.random.IntN(200)
@@ -222,7 +222,7 @@ func (w *world) stir() {
 	}
 }
 
-// crashSome crashes a process that may have nothing to do just now, so that it forgets.
+// crashSome crashes a random process, which may be idle, so that it loses its memory.
 func (w *world) crashSome() {
 	if p := w.s.anyProcess(); p != nil {
 		w.s.history.add(p.name, "crashes", crashBefore)
@@ -230,7 +230,7 @@ func (w *world) crashSome() {
 	}
 }
 
-// next lets one thing happen, until a promise is broken.
+// next lets one thing happen, unless a promise is broken.
 func (w *world) next() {
 	w.s.look()
 	if w.broken != "" {
@@ -261,7 +261,7 @@ func (w *world) next() {
 	}
 }
 
-// play runs the busy part, lets the world come to rest, and checks what came of it.
+// play runs the busy part, lets the world come to rest, and checks the result.
 func (w *world) play(ctx context.Context) {
 	w.revisions[1] = revisions()[0].Revision
 	if err := projection.Ensure(ctx, w.control, w.tables, revisions()[0]); err != nil {

@@ -9,9 +9,9 @@ import (
 	"gakushoku/internal/event"
 )
 
-// writeSome starts a writer that appends to some stream: the next events of an order's life as
-// a rule, but also events that no decider would return, such that cannot be applied, and
-// streams that the read model has nothing to do with.
+// writeSome starts a writer that appends to some stream: usually the next events of an order's life, but also
+// events that no decider would return, events that cannot be applied, and streams that the read model
+// ignores.
 func (w *world) writeSome() {
 	w.writes--
 	p := w.s.start(fmt.Sprintf("writer-%d", w.s.started+1))
@@ -47,7 +47,7 @@ func (w *world) writeSome() {
 // day is a day in instants: payments fall on different ones, so that totals move.
 const day = event.Instant(24 * time.Hour / time.Millisecond)
 
-// someStream is a stream that is written: few, so that their events meet.
+// someStream returns a stream to write to. There are few, so that their events meet.
 func (w *world) someStream() string {
 	if w.s.random.IntN(12) == 0 {
 		return "stock-rice"
@@ -55,7 +55,7 @@ func (w *world) someStream() string {
 	return order.Stream(fmt.Sprintf("o%d", w.s.random.IntN(w.streams)))
 }
 
-// nextEvent makes the event after the at-th of a stream, as the dice fell.
+// nextEvent returns a random event to follow the at-th of a stream.
 func (w *world) nextEvent(stream string, at, dice int) (event.Event, error) {
 	roll := func(n int) int {
 		r := dice % n
