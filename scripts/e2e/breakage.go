@@ -17,11 +17,11 @@ import (
 	"gakushoku/internal/event"
 )
 
-// tooMany is what is added to the day's number of orders by hand.
+// tooMany is added to the day's number of orders by hand.
 const tooMany = 100_000
 
-// breakRows does by hand what a bad deployment may do to a read model: three rows say
-// something else, two are gone, and a total is wrong. Readers see all of it.
+// breakRows damages a read model by hand as a bad deployment may: three rows are wrong, two are gone, and a
+// total is wrong. Readers see all of it.
 func (c *canteen) breakRows(ctx context.Context, version int, orders []served) error {
 	for _, s := range orders[:3] {
 		if err := c.overwriteRow(ctx, version, s.ID); err != nil {
@@ -58,7 +58,7 @@ func rowKey(orderID string) map[string]types.AttributeValue {
 	return key("r#"+order.Stream(orderID), "row")
 }
 
-// overwriteRow makes the row of a served order say that it was never paid.
+// overwriteRow changes the row of a served order to one that was never paid.
 func (c *canteen) overwriteRow(ctx context.Context, version int, orderID string) error {
 	row, err := c.stack.Tables.Record(ctx, table(version), order.Stream(orderID))
 	if err != nil {
@@ -79,8 +79,7 @@ func (c *canteen) overwriteRow(ctx context.Context, version int, orderID string)
 	return nil
 }
 
-// wantBroken makes sure that readers see what was broken: a rebuild that mends nothing would
-// prove nothing.
+// wantBroken checks that readers see the damage: a rebuild that mends nothing would prove nothing.
 func (c *canteen) wantBroken(ctx context.Context, orders []served, day string) error {
 	for _, s := range orders[:3] {
 		if shown, ok := c.client.order(ctx, s.ID, 0); !ok || shown.Status != "ORDERED" {
@@ -99,7 +98,7 @@ func (c *canteen) wantBroken(ctx context.Context, orders []served, day string) e
 	return nil
 }
 
-// wantMended wants readers to see everything as it should be, and lets guests look again.
+// wantMended checks that readers see everything as it should be, and lets guests look again.
 func (c *canteen) wantMended(ctx context.Context, orders []served) error {
 	for _, s := range orders {
 		if shown, ok := c.client.order(ctx, s.ID, 0); !ok || shown.Status != "PICKED_UP" || shown.Version != s.Version {
@@ -115,7 +114,7 @@ func (c *canteen) wantMended(ctx context.Context, orders []served) error {
 	return nil
 }
 
-// sales is the day's number of orders.
+// sales returns the day's number of orders.
 func (c *canteen) sales(ctx context.Context, day string) (int64, error) {
 	answer, ok := send[struct {
 		Orders int64 `json:"orders"`

@@ -53,7 +53,7 @@ func openCanteen(ctx context.Context, o options, endpoint string, d *deployment)
 	}, nil
 }
 
-// scenario is something that happens while guests come and go.
+// scenario is something that happens while guests order.
 type scenario struct {
 	name string
 	do   func(context.Context, *canteen) error
@@ -70,7 +70,7 @@ var scenarios = []scenario{
 	{"a switch is rolled back", rollBack},
 }
 
-// runAll opens the canteen, has the scenarios happen one after another, closes, and counts.
+// runAll opens the canteen, plays the scenarios one after another, closes, and counts.
 func (c *canteen) runAll(ctx context.Context) error {
 	c.guests = letIn(ctx, c.client, c.options.guests, c.rate)
 	defer c.guests.sendHome()
@@ -98,7 +98,7 @@ func (c *canteen) runAll(ctx context.Context) error {
 	})
 }
 
-// complaints is what guests had reason to complain of, nil when there is nothing.
+// complaints returns the guests' complaints as an error, nil for none.
 func (c *canteen) complaints() error {
 	all := c.client.complained()
 	if len(all) == 0 {
@@ -107,7 +107,7 @@ func (c *canteen) complaints() error {
 	return fmt.Errorf("guests complained %d times:\n  %s", len(all), strings.Join(all[:min(len(all), 20)], "\n  "))
 }
 
-// waitSetUp waits until the projector has set the orders up, which it does at the first event.
+// waitSetUp waits until the projector has set up the orders, which it does at the first event.
 func (c *canteen) waitSetUp(ctx context.Context) error {
 	return until(ctx, setUpLimit, "the first order to be projected", func(ctx context.Context) (bool, error) {
 		if err := c.complaints(); err != nil {
@@ -153,12 +153,10 @@ func (c *canteen) wantSound(ctx context.Context, version int) error {
 	return nil
 }
 
-// archiveLimit is how long an event may take into the log: the archiver gathers for some
-// seconds.
+// archiveLimit is how long an event may take to reach the log: the archiver gathers for some seconds.
 const archiveLimit = time.Minute
 
-// wantSameInLog compares the log with the event table, event by event, once what is on its
-// way has come in.
+// wantSameInLog compares the log with the event table, event by event, once events under way have arrived.
 func (c *canteen) wantSameInLog(ctx context.Context) error {
 	var missing, extra []string
 	err := until(ctx, archiveLimit, "the log to hold what the event table holds", func(ctx context.Context) (bool, error) {
@@ -188,7 +186,7 @@ func without(all, others map[string]bool) []string {
 
 func keyOf(e *event.Event) string { return fmt.Sprintf("%s@%d %s", e.Stream, e.Version, e.ID) }
 
-// inLog is every event of the log; it also wants their numbers to be dense.
+// inLog returns every event of the log and checks that their numbers are dense.
 func (c *canteen) inLog(ctx context.Context) (map[string]bool, error) {
 	head, err := c.stack.Ledger.Head(ctx)
 	if err != nil {
@@ -208,7 +206,7 @@ func (c *canteen) inLog(ctx context.Context) (map[string]bool, error) {
 	return found, err
 }
 
-// inTable is every event of the event table.
+// inTable returns every event of the event table.
 func (c *canteen) inTable(ctx context.Context) (map[string]bool, error) {
 	found := map[string]bool{}
 	for cursor := ""; ; {
@@ -231,7 +229,7 @@ func (c *canteen) inTable(ctx context.Context) (map[string]bool, error) {
 	}
 }
 
-// pointer is the version pointer of the orders.
+// pointer returns the version pointer of the orders.
 func (c *canteen) pointer(ctx context.Context) (projection.Pointer, projection.Version, error) {
 	p, err := c.stack.Control.Pointer(ctx, readmodel.OrdersName)
 	if err != nil {
@@ -244,7 +242,7 @@ func (c *canteen) pointer(ctx context.Context) (projection.Pointer, projection.V
 	return p, active, nil
 }
 
-// wantVersions wants the pointer to have these versions in these states and no others.
+// wantVersions checks that the pointer has exactly these versions in these states.
 func (c *canteen) wantVersions(ctx context.Context, want map[int]projection.State) error {
 	p, _, err := c.pointer(ctx)
 	if err != nil {
@@ -260,7 +258,7 @@ func (c *canteen) wantVersions(ctx context.Context, want map[int]projection.Stat
 	return nil
 }
 
-// wantNoTable wants the table of a version to be gone.
+// wantNoTable checks that the table of a version is gone.
 func (c *canteen) wantNoTable(ctx context.Context, version int) error {
 	_, err := c.stack.Tables.Record(ctx, table(version), "order-x")
 	if !errors.Is(err, projection.ErrNoTable) {

@@ -15,8 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 )
 
-// The times that the stack is deployed with. They are as short as they may be, since a rebuild
-// waits for both.
+// The time limits that the stack is deployed with: as short as possible, since a rebuild waits for both.
 const (
 	pointerTTL       = time.Second
 	projectorTimeout = 15 * time.Second
@@ -32,7 +31,7 @@ type deployment struct {
 	outputs map[string]string
 }
 
-// deploy builds and deploys the stack, unless it is a given one that is there already.
+// deploy builds and deploys the stack, unless the flags name an existing one.
 func deploy(ctx context.Context, o options, on *emulator, fresh bool) (*deployment, error) {
 	cloud, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
@@ -65,8 +64,8 @@ func deploy(ctx context.Context, o options, on *emulator, fresh bool) (*deployme
 	return d, d.readOutputs(ctx)
 }
 
-// remove deletes the stack. What it keeps (tables, the log) stays with the emulator. `sam delete`
-// cannot do it there: it does not know an emulator's addresses of nested templates.
+// remove deletes the stack. Retained resources (tables, the log) stay in the emulator. `sam delete` fails
+// there: it does not know an emulator's addresses of nested templates.
 func (d *deployment) remove(ctx context.Context) error {
 	if _, err := d.stacks.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &d.stack}); err != nil {
 		return fmt.Errorf("deleting stack %s: %w", d.stack, err)

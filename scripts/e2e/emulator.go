@@ -33,15 +33,15 @@ const (
 	emulatorLook  = time.Second
 )
 
-// emulator is what plays AWS, and what it can do.
+// emulator is the emulator in use and its abilities.
 type emulator struct {
 	endpoint string
 	// parameters are those of the stack that it wants, or that only it can show.
 	parameters []string
 }
 
-// findEmulator finds an emulator, starts one when it is told how, and sets the environment that
-// AWS's own tools read.
+// findEmulator finds an emulator, or starts one if it is told how, and sets the environment that AWS's tools
+// read.
 func findEmulator(ctx context.Context) (*emulator, error) {
 	endpoint := os.Getenv("AWS_ENDPOINT_URL")
 	if endpoint == "" {
@@ -51,7 +51,7 @@ func findEmulator(ctx context.Context) (*emulator, error) {
 		"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
 		"AWS_DEFAULT_REGION": "us-east-1", "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true", "SAM_CLI_TELEMETRY": "0",
 	} {
-		// Never by chance the credentials of a real account.
+		// Never the credentials of a real account by accident.
 		if err := os.Setenv(name, value); err != nil {
 			return nil, fmt.Errorf("setting %s: %w", name, err)
 		}
@@ -69,14 +69,14 @@ func findEmulator(ctx context.Context) (*emulator, error) {
 	}
 	found := &emulator{endpoint: endpoint}
 	if status(ctx, endpoint+"/_ministack/health") == http.StatusOK {
-		// It knows neither saved questions nor alarms with metric math, and its functions are processes beside it that nobody
-		// tells where it is. It has Object Lock.
+		// It supports neither saved queries nor alarms with metric math. Its functions are processes beside it that
+		// are not told its address. It has Object Lock.
 		found.parameters = []string{"WithObservability=false", "EndpointUrl=" + endpoint, "LogLockDays=1"}
 	}
 	return found, nil
 }
 
-// awaitEmulator waits until something at the endpoint speaks HTTP and has no error of its own.
+// awaitEmulator waits until the endpoint serves HTTP without a server error.
 func awaitEmulator(ctx context.Context, endpoint string) error {
 	for deadline, told := time.Now().Add(emulatorLimit), false; ; told = true {
 		if s := status(ctx, endpoint); s > 0 && s < http.StatusInternalServerError {

@@ -24,7 +24,7 @@ func flow(ctx context.Context, c *canteen) error {
 	return c.wantFollowed(ctx, c.guests.all()[0])
 }
 
-// wantRowsAndLog wants every order that was served in its row and in the log.
+// wantRowsAndLog checks that every served order is in its row and in the log.
 func (c *canteen) wantRowsAndLog(ctx context.Context) error {
 	for _, s := range c.guests.all() {
 		err := until(ctx, time.Minute, "the row of order "+s.ID, func(ctx context.Context) (bool, error) {
@@ -44,7 +44,7 @@ func (c *canteen) wantRowsAndLog(ctx context.Context) error {
 	return c.wantLogSound(ctx)
 }
 
-// wantInLog wants the last event of each order in the log.
+// wantInLog checks that the last event of each order is in the log.
 func (c *canteen) wantInLog(ctx context.Context, orders []served) error {
 	return until(ctx, archiveLimit, fmt.Sprintf("%d orders to be in the log", len(orders)), func(ctx context.Context) (bool, error) {
 		archived, err := c.inLog(ctx)
@@ -69,8 +69,8 @@ func (c *canteen) wantInLog(ctx context.Context, orders []served) error {
 // logLimit is how long CloudWatch may take to show a line.
 const logLimit = 3 * time.Minute
 
-// wantFollowed wants the payment of an order to be found by its correlation id in the logs of
-// the function that took it and of the one that projected it, and on its event.
+// wantFollowed checks that an order's payment is found by its correlation id: in the logs of the function
+// that took it and of the one that projected it, and on its event.
 func (c *canteen) wantFollowed(ctx context.Context, s served) error {
 	for function, message := range map[string]string{"command": "command:success", "projector": "projection:apply"} {
 		err := until(ctx, logLimit, fmt.Sprintf("%s of %s in the log of %s", message, s.CorrelationID, function), func(ctx context.Context) (bool, error) {

@@ -20,7 +20,7 @@ import (
 // feedPage is how many records of the stream are read at once.
 const feedPage = 1000
 
-// lost are the events of the event table that its stream has never had. On AWS there are none;
+// lost returns the events of the event table that never reached its stream. On AWS there are none;
 // an emulator may lose a record, which then is never delivered.
 func (c *canteen) lost(ctx context.Context) ([]string, error) {
 	streamed, err := c.inStream(ctx)
@@ -31,14 +31,14 @@ func (c *canteen) lost(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What was appended meanwhile is on its way: it is in the stream now.
+	// Events appended meanwhile are in the stream by now.
 	if again, err := c.inStream(ctx); err == nil {
 		maps.Copy(streamed, again)
 	}
 	return without(stored, streamed), nil
 }
 
-// inStream is every event that is in the table's stream.
+// inStream returns every event in the table's stream.
 func (c *canteen) inStream(ctx context.Context) (map[string]bool, error) {
 	cloud, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
@@ -63,8 +63,8 @@ func (c *canteen) inStream(ctx context.Context) (map[string]bool, error) {
 	return found, nil
 }
 
-// unlessLost looks for what an emulator's stream has lost, before the product is blamed for a
-// check that failed. If there is something, it is repaired as an operator does, and checked again.
+// unlessLost looks for records that an emulator's stream lost before a failed check counts. If there are any,
+// it repairs them as an operator would, and checks again.
 func (c *canteen) unlessLost(ctx context.Context, check func(context.Context) error) error {
 	failure := check(ctx)
 	if failure == nil || ctx.Err() != nil {

@@ -1,9 +1,8 @@
-// Command e2e deploys the system to an AWS emulator as anybody would (sam build, sam deploy),
-// has guests order and pay over HTTP at a steady rate, and meanwhile does to it what happens
-// in the life of such a system: a read model is broken by hand and rebuilt, a rebuild is
-// stopped half-way, one meets a poison event, one is rolled back. One request's trace is followed
-// from its POST to the row. It fails when a request failed, when a response was staler than it was
-// allowed to be, or when in the end rows, log and events do not agree.
+// Command e2e deploys the system to an AWS emulator in the usual way (sam build, sam deploy) and has guests
+// order and pay over HTTP at a steady rate. Meanwhile a read model is broken by hand and rebuilt, a rebuild
+// is stopped half-way, one meets a poison event, one is rolled back, and one request's trace is followed from
+// its POST to the row. It fails when a request failed, when a response was staler than allowed, or when rows,
+// log and events do not agree in the end.
 //
 //	e2e [flags]        against the emulator at $AWS_ENDPOINT_URL (http://localhost:4566)
 //
@@ -65,7 +64,7 @@ type options struct {
 	only    *regexp.Regexp
 }
 
-// run is all of it.
+// run does it all.
 func run(ctx context.Context, o options) error {
 	found, err := findEmulator(ctx)
 	if err != nil {
@@ -90,10 +89,10 @@ func run(ctx context.Context, o options) error {
 	return err
 }
 
-// say tells what is being done, and when.
+// say prints what is being done, with the time.
 func say(format string, args ...any) {
 	fmt.Printf("%s  %s\n", time.Now().Format("15:04:05"), fmt.Sprintf(format, args...))
 }
 
-// errInterrupted is what a wait ends with that was interrupted by the caller.
+// errInterrupted is the error of a wait that the caller interrupted.
 var errInterrupted = errors.New("interrupted")

@@ -19,7 +19,7 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// span is what the exporter console writes of one, as far as anything here looks at it.
+// span has the fields of the console exporter's spans that are checked here.
 type span struct {
 	Name        string
 	SpanContext spanContext
@@ -35,7 +35,7 @@ type span struct {
 
 type spanContext struct{ TraceID, SpanID string }
 
-// attribute is the value of an attribute as text, "" when there is none.
+// attribute returns the value of an attribute as text, "" when there is none.
 func (s *span) attribute(key string) string {
 	for _, a := range s.Attributes {
 		if a.Key == key {
@@ -52,7 +52,7 @@ func (s *span) linksTo(cause spanContext) bool {
 // spans are some of the same function, or of several.
 type spans []span
 
-// within are those that a span has somewhere within it, in its own process.
+// within returns the spans below a span, in its own process.
 func (all spans) within(outer *span) spans {
 	var found spans
 	for i := range all {
@@ -63,8 +63,8 @@ func (all spans) within(outer *span) spans {
 	return found
 }
 
-// one is the first span that has a name, or one of several with | between them, and is as
-// wanted. Its error says what there is instead.
+// one returns the first span with a name, or one of several names separated by |, that is as wanted. Its
+// error says what there is instead.
 func (all spans) one(what, name string, wanted func(*span) bool) (*span, error) {
 	var names []string
 	for i := range all {
@@ -80,8 +80,8 @@ func (all spans) one(what, name string, wanted func(*span) bool) (*span, error) 
 // archiver gathers for some seconds, and CloudWatch takes its time to show a line.
 const traceLimit = archiveLimit + logLimit
 
-// followTrace makes one request within a trace of its own, and follows that from the POST to the
-// order's row and into the log, by what the functions have told of their spans.
+// followTrace makes one request within its own trace, and follows that trace by the functions' spans: from
+// the POST to the order's row and into the log.
 func followTrace(ctx context.Context, c *canteen) error {
 	caller, correlationID := newCaller(), observe.NewID()
 	placed, ok := c.client.tracedCommand(ctx, "/orders", correlationID, "00-"+caller.TraceID+"-"+caller.SpanID+"-01",
@@ -116,7 +116,7 @@ func newCaller() spanContext {
 	return spanContext{TraceID: fmt.Sprintf("%x", id[:16]), SpanID: fmt.Sprintf("%x", id[16:])}
 }
 
-// wantWhole wants the spans to be those of one placed order, from its POST on.
+// wantWhole checks that the spans are those of one placed order, from its POST on.
 func (c *canteen) wantWhole(all spans, caller spanContext, correlationID string) error {
 	request, err := all.one("the request", "POST /orders", func(s *span) bool {
 		return s.function == "command" && s.Parent == caller && s.attribute("correlation.id") == correlationID
@@ -147,13 +147,12 @@ func (c *canteen) wantWhole(all spans, caller spanContext, correlationID string)
 	return nil
 }
 
-// about wants an attribute to have a part of text.
+// about returns a condition: an attribute contains a text.
 func about(key, part string) func(*span) bool {
 	return func(s *span) bool { return strings.Contains(s.attribute(key), part) }
 }
 
-// spansAbout are the spans of a trace, those that are linked to it, and all of the traces of
-// these, which are others.
+// spansAbout returns the spans of a trace, those linked to it, and all spans of the latter's traces.
 func (c *canteen) spansAbout(ctx context.Context, traceID string) (spans, error) {
 	all, err := c.spansNaming(ctx, traceID)
 	if err != nil {
@@ -173,7 +172,7 @@ func (c *canteen) spansAbout(ctx context.Context, traceID string) (spans, error)
 	return all, nil
 }
 
-// spansNaming are the spans of the functions whose lines name a trace.
+// spansNaming returns the spans of the functions whose lines name a trace.
 func (c *canteen) spansNaming(ctx context.Context, traceID string) (spans, error) {
 	var all spans
 	for _, function := range []string{"command", "projector", "archiver"} {
@@ -191,7 +190,7 @@ func (c *canteen) spansNaming(ctx context.Context, traceID string) (spans, error
 	return all, nil
 }
 
-// linesWith are the lines of a function's log that have a text.
+// linesWith returns the lines of a function's log that contain a text.
 func (c *canteen) linesWith(ctx context.Context, function, text string) ([]string, error) {
 	var lines []string
 	in := &cloudwatchlogs.FilterLogEventsInput{
@@ -209,7 +208,7 @@ func (c *canteen) linesWith(ctx context.Context, function, text string) ([]strin
 	return lines, nil
 }
 
-// wantRow wants the row of an order to be as of its first event, and that to be of the operation.
+// wantRow checks that the row of an order is as of its first event, and that this event is the operation's.
 func (c *canteen) wantRow(ctx context.Context, orderID, correlationID, traceID string) error {
 	_, active, err := c.pointer(ctx)
 	if err != nil {
@@ -234,8 +233,8 @@ func (c *canteen) wantRow(ctx context.Context, orderID, correlationID, traceID s
 	return nil
 }
 
-// wantTold wants the command line to tell of an operation: its request, command and event, and
-// that its row has that.
+// wantTold checks that the command line shows an operation: its request, command and event, and that its row
+// has that event.
 func (c *canteen) wantTold(ctx context.Context, orderID, correlationID, traceID string) error {
 	work, err := os.MkdirTemp("", "gakushoku-trace-")
 	if err != nil {

@@ -56,7 +56,7 @@ func (c *canteen) end(ctx context.Context, runID string) (stepfunctions.Executio
 	return x, err
 }
 
-// succeed runs a request that has to end well.
+// succeed runs a request that must succeed.
 func (c *canteen) succeed(ctx context.Context, name string, r rebuild.Request) (rebuild.Run, error) {
 	runID, err := c.start(ctx, name, r)
 	if err != nil {
@@ -98,7 +98,7 @@ func (c *canteen) approve(ctx context.Context, runID string) error {
 	return c.stack.Machine.Answer(ctx, asked.Token, rebuild.Decision{Approved: true, By: "e2e"})
 }
 
-// wantFailure wants a run to end with an error whose cause has a text in it.
+// wantFailure checks that a run ends with an error whose cause contains a text.
 func (c *canteen) wantFailure(ctx context.Context, runID, name, text string) error {
 	x, err := c.end(ctx, runID)
 	if err != nil {
@@ -111,7 +111,7 @@ func (c *canteen) wantFailure(ctx context.Context, runID, name, text string) err
 	return nil
 }
 
-// rebuildBroken breaks the orders by hand and has them rebuilt, while guests come and go.
+// rebuildBroken breaks the orders by hand and rebuilds them while guests order.
 func rebuildBroken(ctx context.Context, c *canteen) error {
 	orders, err := c.guests.spoilWhenThere(ctx, 5)
 	if err != nil {
@@ -231,7 +231,7 @@ func meetPoison(ctx context.Context, c *canteen) error {
 	return c.wantVersions(ctx, map[int]projection.State{active.Number: projection.Previous, run.ToVersion: projection.Active})
 }
 
-// rollBack shows readers the version before the last switch again, and then drops the other.
+// rollBack switches readers back to the version before the last switch, then drops the other.
 func rollBack(ctx context.Context, c *canteen) error {
 	before, active, err := c.pointer(ctx)
 	if err != nil {

@@ -58,10 +58,10 @@ func (s *story) complaint(ctx context.Context) error {
 	return nil
 }
 
-// traced bounds what is told of the operation; a payment is a handful of lines and one event.
+// traced bounds the entries of an operation; a payment has a handful of lines and one event.
 const traced = 100
 
-// investigate finds everything of the payment.
+// investigate finds everything about the payment.
 func (s *story) investigate(ctx context.Context) error {
 	return s.withFolder(ctx, func(f *embedded.Folder) error {
 		t, err := f.Timelines(traced, time.Time{}).Operation(ctx, s.correlationID)
@@ -76,7 +76,7 @@ func (s *story) investigate(ctx context.Context) error {
 	})
 }
 
-// tellEntry shows one thing that has happened in the operation.
+// tellEntry shows one entry of the operation.
 func (s *story) tellEntry(e *timeline.Entry) {
 	text := fmt.Sprintf("%s  %-8s %-30s", e.At, e.Kind, e.What)
 	switch {
@@ -91,7 +91,7 @@ func (s *story) tellEntry(e *timeline.Entry) {
 	}
 }
 
-// findPayment checks that nothing is missing in what was found.
+// findPayment checks that the timeline is complete.
 func (s *story) findPayment(t *timeline.Timeline) error {
 	var found []string
 	for _, e := range t.Entries {

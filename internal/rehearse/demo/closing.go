@@ -11,8 +11,8 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// rollBack shows readers the old rows again, checks that these lack nothing of what came since,
-// and goes forward again.
+// rollBack switches readers back to the old rows, checks that these have everything that came since, and
+// switches forward again.
 func (s *story) rollBack(ctx context.Context) error {
 	before, err := s.turn(ctx, readmodel.StatusOrdered)
 	if err != nil {
@@ -36,7 +36,7 @@ func (s *story) rollBack(ctx context.Context) error {
 	return nil
 }
 
-// turn switches readers to the other version, and waits until they see it.
+// turn switches readers to the other version and waits until they see it.
 func (s *story) turn(ctx context.Context, status string) (version int, err error) {
 	s.typed("projection rollback %s --force", readmodel.OrdersName)
 	err = s.withFolder(ctx, func(f *embedded.Folder) error {
@@ -69,7 +69,7 @@ func (s *story) cleanUp(ctx context.Context) error {
 	})
 }
 
-// closing lets the guests go home and counts everything once more.
+// closing ends the traffic and counts everything once more.
 func (s *story) closing(ctx context.Context) error {
 	s.traffic.Close()
 	s.typed("projection verify %s", readmodel.OrdersName)

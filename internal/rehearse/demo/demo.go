@@ -1,8 +1,8 @@
 // Package demo shows the main job of the system in seconds, on real parts: it runs the embedded
-// server in a temporary folder, lets guests come and go all the time, breaks a read model as a
-// bad deployment would, finds a guest's payment by its correlation id, rebuilds the read model
-// beside the live one, goes back and forth between the two, and cleans up. Every step is
-// checked, and so is every request of every guest: the demo fails when the system does.
+// server in a temporary folder with guests who come and go all the time, breaks a read model as a bad
+// deployment would, finds a guest's payment by its correlation id, rebuilds the read model beside the live
+// one, switches back and forth between the two, and cleans up. Every step is checked, and so is every
+// guest's request: the demo fails when the system does.
 package demo
 
 import (
@@ -19,7 +19,7 @@ import (
 	"gakushoku/internal/rehearse/loadgen"
 )
 
-// story is one run of the demo: the server, and what the steps hand to one another.
+// story is one run of the demo: the server, and the results that steps pass on.
 type story struct {
 	out     *screen
 	dir     string
@@ -62,7 +62,7 @@ func Run(ctx context.Context, w io.Writer, terminal bool) (err error) {
 	return nil
 }
 
-// tell plays the steps in order and ends with the first that goes wrong.
+// tell plays the steps in order and stops at the first failure.
 func (s *story) tell(ctx context.Context) error {
 	for i, step := range []struct {
 		title string
@@ -100,7 +100,7 @@ func (s *story) withFolder(ctx context.Context, use func(*embedded.Folder) error
 	return errors.Join(use(f), f.Close())
 }
 
-// typed shows a command that does what the step does now.
+// typed shows the command that does the same as the step.
 func (s *story) typed(format string, args ...any) {
 	s.out.say("$ gakushoku %s", fmt.Sprintf(format, args...))
 }

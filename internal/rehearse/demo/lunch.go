@@ -23,7 +23,7 @@ const (
 	lunchTills       = 4 // at which they are placed
 )
 
-// yesterday brings in the orders of the day before, so that there is something to replay.
+// yesterday imports orders of the day before, so that there is something to replay.
 func (s *story) yesterday(ctx context.Context) error {
 	var log bytes.Buffer
 	at := time.Now().Add(-24 * time.Hour)

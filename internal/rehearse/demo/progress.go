@@ -9,7 +9,7 @@ import (
 	"gakushoku/internal/rehearse/loadgen"
 )
 
-// rebuildProgress tells a terminal how far a rebuild has come, and how the guests fare.
+// rebuildProgress shows a rebuild's progress, and the guests' requests, on a terminal.
 type rebuildProgress struct {
 	out     *screen
 	traffic *loadgen.Traffic
@@ -42,7 +42,7 @@ func watchRebuild(out *screen, t *loadgen.Traffic) *rebuildProgress {
 	return r
 }
 
-// note takes what the engine tells.
+// note takes the engine's reports.
 func (r *rebuildProgress) note(p rebuild.Progress) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -60,7 +60,7 @@ func (r *rebuildProgress) show() {
 	r.out.moving("%-11s %-40s guests: %s requests, %d failed", step, far, grouped(tally.Requests()), tally.Failed)
 }
 
-// far adds up the parts of the step.
+// far adds up the progress of the step's parts.
 func (r *rebuildProgress) far() string {
 	var done, total int64
 	parts, unit := 0, ""
@@ -81,7 +81,7 @@ func (r *rebuildProgress) far() string {
 	return fmt.Sprintf("%s of %s %s", grouped(done), grouped(total), unit)
 }
 
-// end takes the line away.
+// end removes the line.
 func (r *rebuildProgress) end() {
 	close(r.ended)
 	r.shown.Wait()

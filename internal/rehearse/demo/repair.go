@@ -14,8 +14,8 @@ import (
 	"gakushoku/internal/engine/verify"
 )
 
-// checks bounds how often a verification is tried again on a machine so busy that live delivery
-// is far behind: being behind is not being wrong.
+// checks bounds how often a verification is repeated when live delivery is far behind on a busy machine: a
+// row that is behind is not wrong.
 const checks = 5
 
 // check verifies the version that readers see, while the guests go on.
@@ -32,7 +32,7 @@ func (s *story) check(ctx context.Context) (found verify.Verified, err error) {
 	return found, err
 }
 
-// damaged checks that just the lunch's rows are wrong, in nothing but what they say.
+// damaged checks that only the lunch's rows are wrong, and only in their content.
 func (s *story) damaged(v *verify.Verified) error {
 	if v.Sound || v.Counts[verify.Different] != len(s.lunch) || v.Found() != len(s.lunch) {
 		return fmt.Errorf("verify found %v, not %d different rows", v.Counts, len(s.lunch))
@@ -77,7 +77,7 @@ func orNothing(text string) string {
 	return text
 }
 
-// rebuild makes the read model anew beside the live one.
+// rebuild builds the read model again beside the live one.
 func (s *story) rebuild(ctx context.Context) error {
 	s.typed("projection rebuild %s", readmodel.OrdersName)
 	before := s.traffic.SoFar()
@@ -107,7 +107,7 @@ func (s *story) rebuild(ctx context.Context) error {
 	return nil
 }
 
-// tellRun shows what each step of a run did, and how long it took.
+// tellRun shows what each step of a run did and how long it took.
 func (s *story) tellRun(run *rebuild.Run) {
 	took := func(steps ...string) (sum time.Duration) {
 		for _, step := range steps {
@@ -138,7 +138,7 @@ func (s *story) tellRun(run *rebuild.Run) {
 	}
 }
 
-// proof checks every order of the lunch, and every row and total there is.
+// proof checks every order of the lunch, and all rows and totals.
 func (s *story) proof(ctx context.Context) error {
 	if err := s.client.Shown(ctx, s.victim, readmodel.StatusPaid); err != nil {
 		return err

@@ -16,8 +16,8 @@ const (
 	reset = "\x1b[0m"
 )
 
-// screen writes the story; on a terminal in colour, and with a line that moves. What cannot be
-// written is lost: the story is checked, not its printing.
+// screen writes the story, on a terminal in colour and with a moving line. Failed writes are ignored: the
+// demo checks the system, not its output.
 type screen struct {
 	w        io.Writer
 	terminal bool
@@ -53,15 +53,14 @@ func (s *screen) bad(format string, args ...any) {
 	fmt.Fprintf(s.w, " %s %s\n", s.paint(red, "!!"), fmt.Sprintf(format, args...))
 }
 
-// moving writes the line that tells what is going on; the next one takes its place. Nobody but
-// a terminal gets it.
+// moving writes the progress line, which the next one replaces. Only a terminal gets it.
 func (s *screen) moving(format string, args ...any) {
 	if s.terminal {
 		fmt.Fprintf(s.w, "\r    %s\x1b[K", s.paint(faint, fmt.Sprintf(format, args...)))
 	}
 }
 
-// still takes the moving line away.
+// still removes the moving line.
 func (s *screen) still() {
 	if s.terminal {
 		fmt.Fprint(s.w, "\r\x1b[K")
@@ -72,7 +71,7 @@ func (s *screen) end(format string, args ...any) {
 	fmt.Fprintf(s.w, "\n%s\n", s.paint(green, fmt.Sprintf(format, args...)))
 }
 
-// grouped is a number as people read it: 12,345.
+// grouped formats a number for people: 12,345.
 func grouped[T ~int | ~int64 | ~uint64](n T) string {
 	digits := fmt.Sprint(n)
 	var b strings.Builder
@@ -85,7 +84,7 @@ func grouped[T ~int | ~int64 | ~uint64](n T) string {
 	return b.String()
 }
 
-// short is a duration in a few letters, to the right: "85 ms", "2.5 s".
+// short formats a duration in a few letters, aligned to the right: "85 ms", "2.5 s".
 func short(d time.Duration) string {
 	if d < time.Second {
 		return fmt.Sprintf("%d ms", d.Milliseconds())

@@ -1,9 +1,8 @@
 // Package drill rehearses incidents: it opens a canteen in a temporary folder, with the real
 // embedded server and guests, breaks something on purpose, and then does what the runbook says
-// about it, with the runbook's own commands. Each drill checks that the breakage shows, that the
-// page leads to its cause, that the repair mends it, and that everything is well again; what
-// took how long is the report. A drill that fails says that an alarm, a page or the system has
-// a fault.
+// about it, with the runbook's own commands. Each drill checks that the breakage shows, that the page leads
+// to its cause, that the repair mends it, and that all is well afterwards. The report says how long each part
+// took. A failed drill means that an alarm, a page or the system has a fault.
 package drill
 
 import (
@@ -29,7 +28,7 @@ type Drill struct {
 	steps  []step // what people do then, in order
 }
 
-// step is a section of the page, whose commands are run, or something that people do by hand.
+// step is a section of the page whose commands are run, or something done by hand.
 type step struct {
 	section string
 	shows   []string                  // what the commands have to print
@@ -99,14 +98,14 @@ type Report struct {
 	Folder   string `json:"folder,omitempty"` // where the canteen was left
 }
 
-// Seen is something that was noticed, and how long after the breakage.
+// Seen is a sign, and how long after the breakage it was noticed.
 type Seen struct {
 	What    string `json:"what"`
 	Detail  string `json:"detail,omitempty"`
 	AfterMs int64  `json:"afterMs"`
 }
 
-// Done is something that was done.
+// Done is a step that was done.
 type Done struct {
 	Section string `json:"section,omitempty"` // of the runbook: its commands
 	Hand    string `json:"hand,omitempty"`    // without commands

@@ -19,8 +19,8 @@ import (
 	"gakushoku/internal/store/files"
 )
 
-// faults are what can go wrong around a server while it runs. They stand between its parts and
-// the ports that these use; the zero one does nothing.
+// faults are what can go wrong around a running server. They stand between its parts and their ports; the
+// zero value does nothing.
 type faults struct {
 	appending, archiving trouble      // of the event store, of the log's objects
 	slow                 atomic.Int64 // how long the clock of commands is behind, in nanoseconds
@@ -48,7 +48,7 @@ func (f *faults) install(s *embedded.Server, data string) {
 // minDiskFree is what a drill's canteen needs. A drill does not fill a real disk: its own is small.
 const minDiskFree = 64 << 20
 
-// trouble is what a port meets; nil for none.
+// trouble delays or fails the calls of a port, once it has begun.
 type trouble struct {
 	p atomic.Pointer[func(context.Context) error]
 }
@@ -99,19 +99,19 @@ func (o objects) Put(ctx context.Context, key string, data []byte) error {
 	return o.Blobs.Put(ctx, key, data)
 }
 
-// smallDisk is a disk that has room for a folder of some size, and no more.
+// smallDisk is a disk of a given size that holds only one folder.
 type smallDisk struct {
 	dir  string
 	size int64
 }
 
-// free is the room that is left.
+// free returns the free space.
 func (d *smallDisk) free() (uint64, error) {
 	used, err := sizeOf(d.dir)
 	return uint64(max(0, d.size-used)), err
 }
 
-// full is the error of a write when there is no room.
+// full returns the error of a write when no space is left.
 func (d *smallDisk) full() error {
 	if d == nil {
 		return nil
@@ -123,7 +123,7 @@ func (d *smallDisk) full() error {
 	return err
 }
 
-// sizeOf adds up the files of a folder. Those that go meanwhile do not count.
+// sizeOf adds up the files of a folder. Files that are removed meanwhile do not count.
 func sizeOf(dir string) (sum int64, err error) {
 	err = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {

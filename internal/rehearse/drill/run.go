@@ -11,14 +11,14 @@ import (
 	"gakushoku/internal/operate/runbook"
 )
 
-// Options say how a drill is run.
+// Options for running a drill.
 type Options struct {
 	Program  string          // the command line, as a path: what the runbook's commands call
 	Keep     bool            // leave the canteen's folder
 	Progress func(line Line) // called with each line of progress; may be nil
 }
 
-// Line is a line of what happens, for people.
+// Line is a line of progress for people.
 type Line struct{ Kind, Text string }
 
 // limit bounds a drill, so that a command that hangs cannot hang it.
@@ -220,7 +220,7 @@ func (r *run) over(ctx context.Context) error {
 	return nil
 }
 
-// closing lets the guests go home, and holds everything against the events.
+// closing ends the traffic and compares everything with the events.
 func (r *run) closing(ctx context.Context) error {
 	r.canteen.goHome()
 	tally := r.canteen.traffic.SoFar()
@@ -234,7 +234,7 @@ func (r *run) closing(ctx context.Context) error {
 	return nil
 }
 
-// short is a duration in a few letters.
+// short formats a duration in a few letters.
 func short(d time.Duration) string {
 	if d < time.Second {
 		return fmt.Sprintf("%d ms", d.Milliseconds())

@@ -12,20 +12,20 @@ import (
 	"gakushoku/internal/operate/runbook"
 )
 
-// How long a sign may take to come, and to go, on a busy machine.
+// How long a sign may take to appear, and to disappear, on a busy machine.
 const (
 	signLimit = 60 * time.Second
 	signPause = 100 * time.Millisecond
 )
 
-// sign is something that shows that something is wrong, and once it is gone, that all is well.
+// sign shows that something is wrong; once it is gone, all is well.
 type sign struct {
 	what string
-	// look tells whether the sign is there, and what it says. An error is neither.
+	// look reports whether the sign is there, and what it says. An error means neither.
 	look func(context.Context, *canteen) (detail string, there bool, err error)
 }
 
-// alarmed is an alarm. A drill has no five minutes: its periods are shorter.
+// alarmed is an alarm with a short period: a drill does not wait five minutes.
 func alarmed(name string, period time.Duration) sign {
 	return sign{"alarm " + name, func(_ context.Context, c *canteen) (string, bool, error) {
 		condition, ok := alarm.Find(name)
@@ -49,7 +49,7 @@ func alarmed(name string, period time.Duration) sign {
 // compared are comparisons as people say them.
 var compared = map[alarm.Comparison]string{alarm.Above: "above", alarm.AtLeast: "at least", alarm.Below: "below"}
 
-// unwell is a part that is not well.
+// unwell is a part that /health/ready does not report as ok.
 func unwell(part string) sign {
 	return sign{"/health/ready, " + part, func(ctx context.Context, c *canteen) (string, bool, error) {
 		p, err := c.watch.part(ctx, part)
@@ -60,8 +60,7 @@ func unwell(part string) sign {
 	}}
 }
 
-// judged is a command, as an operator types it, that exits with 1 when something is wrong
-// every day.
+// judged is a command that an operator runs every day; it exits with 1 when something is wrong.
 func judged(command string) sign {
 	return sign{command, func(ctx context.Context, c *canteen) (string, bool, error) {
 		if _, err := (&runbook.Block{Commands: command, Exit: 1}).Run(ctx, c.dir, c.shell()); err == nil {
@@ -72,7 +71,7 @@ func judged(command string) sign {
 	}}
 }
 
-// listed is a command that prints a text as long as something is wrong.
+// listed is a command that prints a text while something is wrong.
 func listed(command, text string) sign {
 	return sign{command, func(ctx context.Context, c *canteen) (string, bool, error) {
 		printed, err := (&runbook.Block{Commands: command}).Run(ctx, c.dir, c.shell())
