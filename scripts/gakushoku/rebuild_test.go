@@ -247,7 +247,8 @@ func TestEarlyApprovalExitsWithNotYet(t *testing.T) {
 			server.eventually(t, server.out, " from ")
 			run := start(t, append([]string{"projection", "rebuild", "orders", "-d", dir}, test.flags...)...)
 			run.eventually(t, run.err, "reproject:join")
-			call(t, "projection", "approve", "orders", "--show", "-d", dir).wants(t, test.code, test.says, "it is in JoinWait")
+			// The line is written before the run is saved in its next step, JoinWait.
+			call(t, "projection", "approve", "orders", "--show", "-d", dir).wants(t, test.code, test.says, "it is in Join")
 			run.stop()
 			<-run.ended
 			server.stop()
