@@ -1,6 +1,5 @@
-// Package health tells whether the parts that the system stands on are well, for load
-// balancers, deployments and the operator on call. A part that hangs is a part that is not
-// well, so every probe has a time limit and all run at once.
+// Package health checks the parts that the system depends on, for load balancers, deployments and on-call
+// operators. A part that hangs is failing, so every probe has a time limit, and all run concurrently.
 package health
 
 import (
@@ -15,36 +14,35 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// Status is how a part, or the whole, is.
+// Status is the status of a part or of the whole.
 type Status string
 
-// The whole is failing as soon as one part is.
+// The whole is failing if one part is.
 const (
 	OK      Status = "ok"
 	Failing Status = "failing"
 )
 
-// DefaultTimeout bounds a probe whose Checker sets no other limit.
+// DefaultTimeout is the default time limit of a probe.
 const DefaultTimeout = 2 * time.Second
 
-// Probe looks at one part.
+// Probe checks one part.
 type Probe struct {
 	Name string
-	// Check looks and tells, for a person, what it saw. It must end when ctx does. An error
-	// says that the part is not well; a *Problem also says it to the client, of any other
-	// error only the log hears the text.
+	// Check returns what it found, for people. It must return when ctx ends. An error means that the part
+	// is failing. Clients see the text of a *Problem; that of other errors is only logged.
 	Check func(ctx context.Context) (detail string, err error)
 }
 
-// Problem is a failing that may be told to anybody who may ask for the health.
+// Problem is a failure whose text clients may see.
 type Problem struct {
 	Detail  string
-	Planned bool // somebody wants it so: nobody has to be told
+	Planned bool // intended: no alarm is needed
 }
 
 func (p *Problem) Error() string { return p.Detail }
 
-// Problemf makes a Problem.
+// Problemf returns a Problem.
 func Problemf(format string, args ...any) error {
 	return &Problem{Detail: fmt.Sprintf(format, args...)}
 }
@@ -55,21 +53,21 @@ type Part struct {
 	Status     Status  `json:"status"`
 	Detail     string  `json:"detail,omitempty"`
 	DurationMs float64 `json:"durationMs,omitempty"`
-	Planned    bool    `json:"-"` // it is failing because somebody wants it so
+	Planned    bool    `json:"-"` // failing as intended
 }
 
-// Report is what all probes found, in the order of the probes.
+// Report holds the findings of all probes, in their order.
 type Report struct {
 	Status Status `json:"status"`
 	Parts  []Part `json:"parts"`
 }
 
-// Planned reports whether all that is failing is so because somebody wants it.
+// Planned reports whether every failing part is failing as intended.
 func (r Report) Planned() bool {
 	return r.Status != OK && !slices.ContainsFunc(r.Parts, func(p Part) bool { return p.Status != OK && !p.Planned })
 }
 
-// Outline is the report without what tells of the inside.
+// Outline returns the report without internal details.
 func (r Report) Outline() Report {
 	parts := make([]Part, len(r.Parts))
 	for i, p := range r.Parts {
@@ -85,8 +83,8 @@ type Checker struct {
 	Now     func() time.Time
 }
 
-// Check runs all probes at once and waits for each, no longer than the timeout. A probe that
-// does not end in time is left behind; it ends with its context.
+// Check runs all probes concurrently and waits for each until the timeout. A probe that does not end in time
+// is abandoned; it ends with its context.
 func (c *Checker) Check(ctx context.Context) Report {
 	limit := c.Timeout
 	if limit <= 0 {
@@ -106,7 +104,7 @@ func (c *Checker) Check(ctx context.Context) Report {
 	return report
 }
 
-// finding is what a probe returned.
+// finding is the result of a probe.
 type finding struct {
 	detail string
 	err    error
@@ -116,7 +114,7 @@ func (c *Checker) run(ctx context.Context, p Probe, limit time.Duration) Part {
 	started := c.Now()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	found := make(chan finding, 1) // room for a probe that is no longer waited for
+	found := make(chan finding, 1) // buffered, so that an abandoned probe can end
 	go func() {
 		defer func() {
 			if r := recover(); r != nil {

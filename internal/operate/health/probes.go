@@ -13,7 +13,7 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// The names of the probes: people and alarms look for them.
+// The names of the probes. People and alarms search for them.
 const (
 	PartEventStore    = "eventStore"
 	PartReadModel     = "readModel"
@@ -27,7 +27,7 @@ const (
 // probeStream is a stream that no order can have, since it has no id.
 const probeStream = order.StreamPrefix
 
-// publicDetail is what a client may hear about err.
+// publicDetail returns what a client may see of err.
 func publicDetail(err error) string {
 	var told *Problem
 	if errors.As(err, &told) {
@@ -36,12 +36,12 @@ func publicDetail(err error) string {
 	return "it cannot be reached or does not work: see the log"
 }
 
-// Streams is what the probe of the event store calls.
+// Streams is the part of the event store that its probe calls.
 type Streams interface {
 	Load(ctx context.Context, stream string, after uint64) ([]event.Event, error)
 }
 
-// EventStore reads a stream that does not exist: the way to the store and its permissions.
+// EventStore reads a stream that does not exist, which checks connection and permissions.
 func EventStore(streams Streams) Probe {
 	return Probe{PartEventStore, func(ctx context.Context) (string, error) {
 		_, err := streams.Load(ctx, probeStream, 0)
@@ -49,8 +49,8 @@ func EventStore(streams Streams) Probe {
 	}}
 }
 
-// ReadModel goes the way of a query: the pointer of a projection, and the active version's
-// table. A projection that was never set up is well, since its first event sets it up.
+// ReadModel does the same as a query: it reads the pointer of a projection, and the active version's table.
+// A projection that was never set up is fine, since its first event sets it up.
 func ReadModel(pointers projection.Pointers, browser projection.Browser, name string) Probe {
 	return Probe{PartReadModel, func(ctx context.Context) (string, error) {
 		p, err := pointers.Pointer(ctx, name)
@@ -75,18 +75,18 @@ func ReadModel(pointers projection.Pointers, browser projection.Browser, name st
 	}}
 }
 
-// Lag is how far a projector, or an archiver, is behind the event store.
+// Lag is the delay of a projector or an archiver.
 type Lag struct {
-	Behind time.Duration // how old the oldest event is that did not arrive; 0 when there is none
-	Detail string        // for a person; may be empty
+	Behind time.Duration // age of the oldest event that is still missing; 0 if none is
+	Detail string        // for people; may be empty
 }
 
-// ProjectionLag fails when lag tells that events are applied later than limit.
+// ProjectionLag fails if events are applied later than limit.
 func ProjectionLag(limit time.Duration, lag func(context.Context) (Lag, error)) Probe {
 	return lagProbe(PartProjectionLag, "events are applied %s late, %s is the limit", limit, lag)
 }
 
-// LogLag fails when lag tells that events come into the log later than limit.
+// LogLag fails if events reach the log later than limit.
 func LogLag(limit time.Duration, lag func(context.Context) (Lag, error)) Probe {
 	return lagProbe(PartLogLag, "events come into the log %s late, %s is the limit", limit, lag)
 }
@@ -107,12 +107,12 @@ func lagProbe(part, late string, limit time.Duration, lag func(context.Context) 
 	}}
 }
 
-// maxParked is as many parked streams as are counted; more are too many whatever their number.
+// maxParked is the maximum that is counted.
 const maxParked = 1000
 
-// Parked counts, and measures, the streams that are parked in the active versions of these
-// projections. It does not fail because of them: the service is there, and an alarm on the
-// meter, or on projection:parked in the log, is what calls somebody.
+// Parked counts the streams that are parked in the active versions of projections, and records the numbers as
+// metrics. It does not fail because of them, since the service is available: the alarm on the metric
+// notifies on-call staff.
 func Parked(pointers projection.Pointers, tables projection.Inspector, names ...string) Probe {
 	return Probe{PartParked, func(ctx context.Context) (string, error) {
 		var found []string
@@ -133,8 +133,7 @@ func Parked(pointers projection.Pointers, tables projection.Inspector, names ...
 	}}
 }
 
-// CountParked is how many streams are parked in the active version of a projection; maxParked
-// stands for more.
+// CountParked returns how many streams are parked in the active version of a projection, at most maxParked.
 func CountParked(ctx context.Context, pointers projection.Pointers, tables projection.Inspector, name string) (n int, err error) {
 	p, err := pointers.Pointer(ctx, name)
 	if errors.Is(err, projection.ErrNoPointer) {
@@ -148,7 +147,7 @@ func CountParked(ctx context.Context, pointers projection.Pointers, tables proje
 		var records []projection.Record
 		records, cursor, err = tables.ParkedRecords(ctx, p.Table(v), cursor, maxParked-n)
 		if errors.Is(err, projection.ErrNoTable) {
-			return 0, nil // readModel says so
+			return 0, nil // the probe readModel reports it
 		}
 		if err != nil {
 			return n, err
@@ -159,7 +158,7 @@ func CountParked(ctx context.Context, pointers projection.Pointers, tables proje
 	return n, nil
 }
 
-// Disk fails when less than minFree bytes are free; free tells how many there are.
+// Disk fails if fewer than minFree bytes are free.
 func Disk(minFree uint64, free func() (uint64, error)) Probe {
 	return Probe{PartDisk, func(context.Context) (string, error) {
 		n, err := free()
@@ -173,8 +172,8 @@ func Disk(minFree uint64, free func() (uint64, error)) Probe {
 	}}
 }
 
-// Serving fails as soon as the server is about to stop, while it still answers: whoever shares out
-// requests has to send them elsewhere.
+// Serving fails once the server is about to stop, while it still responds, so that load balancers send
+// requests elsewhere.
 func Serving(stopping func() bool) Probe {
 	return Probe{PartServing, func(context.Context) (string, error) {
 		if stopping() {

@@ -16,9 +16,9 @@ var (
 	timestampKey   = []byte(`"timestamp":"`)
 )
 
-// readFields reads the fields of a JSON line; false when it is not a JSON object. A line
-// with a single brace is a flat object, in which a key can be found without parsing: inside
-// a string its quotes would be escaped.
+// readFields reads the fields of a JSON line, and returns false if it is not a JSON object. A line with a
+// single brace is a flat object, in which a key can be found without parsing: within a string its quotes
+// would be escaped.
 func readFields(line []byte) (fields, bool) {
 	if bytes.Count(line, []byte{'{'}) == 1 && bytes.IndexByte(line, '\\') < 0 && line[len(line)-1] == '}' {
 		return fields{flatField(line, levelKey), flatField(line, correlationKey), flatField(line, timestampKey)}, true
@@ -49,8 +49,7 @@ func flatField(line, key []byte) []byte {
 	return value[:end]
 }
 
-// spacedField finds a field of a line that another program wrote with white space around
-// its keys.
+// spacedField finds a field in a line of another program, with white space around its keys.
 func spacedField(line, key []byte) []byte {
 	name := key[1 : len(key)-3]
 	if !bytes.Contains(line, name) {

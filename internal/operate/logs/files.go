@@ -1,6 +1,6 @@
-// Package logs reads the log files of an embedded server: JSON lines in one current
-// file and the rotated ones beside it. It exists so that the operator on call can follow a
-// correlation id, or watch what goes wrong, with nothing but the data folder.
+// Package logs searches the log files of an embedded server: JSON lines in the current file and in the
+// rotated ones beside it. With it, operators can follow a correlation id, or watch failures, with nothing
+// but the data folder.
 package logs
 
 import (
@@ -17,17 +17,16 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// ErrNoLog says that there are no log files at a path.
+// ErrNoLog is returned if there are no log files at a path.
 var ErrNoLog = errors.New("there is no log file")
 
-// rotatedLayout is how the rotation (lumberjack) writes the time into a file's name; such
-// names sort by time.
+// rotatedLayout is the format of times in the names of rotated files (lumberjack). The names sort by time.
 const rotatedLayout = "2006-01-02T15-04-05.000"
 
 const gzipSuffix = ".gz"
 
-// rotated returns the rotated files of the log at path, oldest first, as the paths they had
-// before compression: a file being compressed exists twice for a moment and counts once.
+// rotated returns the rotated files of the log at path, oldest first, by their names without compression:
+// a file that is being compressed exists twice for a moment.
 func rotated(path string) ([]string, error) {
 	dir, base := filepath.Split(path)
 	ext := filepath.Ext(base)
@@ -54,8 +53,8 @@ func rotated(path string) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// openRotated opens a rotated file, compressed or not. It answers fs.ErrNotExist when the
-// rotation has deleted it meanwhile.
+// openRotated opens a rotated file, compressed or not. It returns fs.ErrNotExist if the rotation has deleted
+// it meanwhile.
 func openRotated(path string) (io.ReadCloser, error) {
 	f, err := os.Open(path)
 	if err == nil {
@@ -86,8 +85,7 @@ func (g *gzipFile) Close() error { return errors.Join(g.Reader.Close(), g.file.C
 // modifiedBefore reports whether nothing was written to a rotated file after t.
 func modifiedBefore(path string, t time.Time) bool {
 	for _, name := range []string{path, path + gzipSuffix} {
-		// The rotation gives a compressed file the time of compression or later, never an
-		// earlier one, so that looking at either errs on the side of reading.
+		// A compressed file is never older than the original, so either is safe to look at.
 		if info, err := os.Stat(name); err == nil {
 			return info.ModTime().Before(t)
 		}
@@ -95,12 +93,12 @@ func modifiedBefore(path string, t time.Time) bool {
 	return false
 }
 
-// maxOpenTries bounds how often the files are listed again because the log was rotated
-// between listing and opening; a rotation comes once in 100 MB.
+// maxOpenTries limits how often the files are listed again because the log was rotated between listing and
+// opening. It is rotated every 100 MB.
 const maxOpenTries = 10
 
-// openCurrent opens the current file, and lists the rotated ones that come before exactly
-// it. The file is nil when there is no current file.
+// openCurrent opens the current file and lists the rotated ones before it. The file is nil if there is no
+// current one.
 func openCurrent(path string) (current *os.File, older []string, err error) {
 	for range maxOpenTries {
 		current, err = os.Open(path)
@@ -116,10 +114,10 @@ func openCurrent(path string) (current *os.File, older []string, err error) {
 		}
 		closeFile(current)
 	}
-	return nil, nil, fmt.Errorf("%s: rotated again and again while it was opened", path)
+	return nil, nil, fmt.Errorf("%s: the log is rotated too often to be opened", path)
 }
 
-// isCurrent reports whether f is still the file at path; nil is when there is no file there.
+// isCurrent reports whether f is still the file at path, or nil while there is none.
 func isCurrent(path string, f *os.File) bool {
 	now, err := os.Stat(path)
 	if f == nil || err != nil {

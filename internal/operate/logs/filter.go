@@ -8,23 +8,22 @@ import (
 	"strings"
 )
 
-// Filter says which lines are asked for. A line that is not JSON has no fields, and none passes
-// it. The same filter is put to the lines of files here and, as its String, to CloudWatch Logs
-// Insights.
+// Filter selects lines by their fields. Lines that are not JSON do not match. The same filter applies to
+// lines of files and, as its String, in CloudWatch Logs Insights.
 type Filter interface {
-	// String is the filter as an expression of Logs Insights.
+	// String returns the filter as an expression of Logs Insights.
 	String() string
-	// Fields are the fields that it looks at.
+	// Fields returns the fields that it compares.
 	Fields() []string
 	matches(l record) bool
-	// mayMatch is false for a line that matches cannot be true of: a cheap look at its bytes.
+	// mayMatch reports whether a line might match. It is a cheap check of its bytes.
 	mayMatch(line []byte) bool
 }
 
-// record is a line as a filter sees it, its values as JSON.
+// record is a line with its values as JSON.
 type record map[string]json.RawMessage
 
-// text is the content of a string, "" when the field is missing or something else.
+// text returns the content of a string field, "" if it is missing or of another type.
 func (r record) text(field string) string {
 	var s string
 	if json.Unmarshal(r[field], &s) != nil {
@@ -33,7 +32,7 @@ func (r record) text(field string) string {
 	return s
 }
 
-// oneOf passes lines whose field is one of some texts.
+// oneOf matches lines whose field has one of the values.
 type oneOf struct {
 	field  string
 	values []string
@@ -66,7 +65,7 @@ func (f oneOf) mayMatch(line []byte) bool {
 	return false
 }
 
-// beginsWith passes lines whose field begins with a text, of letters and colons.
+// beginsWith matches lines whose field has a prefix of letters and colons.
 type beginsWith struct{ field, prefix string }
 
 func (f beginsWith) String() string            { return f.field + " like /^" + f.prefix + "/" }
@@ -74,7 +73,7 @@ func (f beginsWith) Fields() []string          { return []string{f.field} }
 func (f beginsWith) matches(l record) bool     { return strings.HasPrefix(l.text(f.field), f.prefix) }
 func (f beginsWith) mayMatch(line []byte) bool { return bytes.Contains(line, []byte(f.prefix)) }
 
-// atLeast passes lines whose field is a number that is not less.
+// atLeast matches lines whose field is a number of at least least.
 type atLeast struct {
 	field string
 	least float64
@@ -93,7 +92,7 @@ func (f atLeast) matches(l record) bool {
 
 func (f atLeast) mayMatch(line []byte) bool { return bytes.Contains(line, []byte(f.field)) }
 
-// isTrue passes lines whose field is true, which is 1 to Logs Insights.
+// isTrue matches lines whose field is true, which is 1 in Logs Insights.
 type isTrue struct{ field string }
 
 func (f isTrue) String() string            { return f.field + " = 1" }
@@ -101,7 +100,7 @@ func (f isTrue) Fields() []string          { return []string{f.field} }
 func (f isTrue) matches(l record) bool     { return string(l[f.field]) == "true" }
 func (f isTrue) mayMatch(line []byte) bool { return bytes.Contains(line, []byte(f.field)) }
 
-// All passes what every one of its filters passes.
+// All matches what all of its filters match.
 type All []Filter
 
 // String is Filter.
@@ -118,7 +117,7 @@ func (f All) mayMatch(line []byte) bool {
 	return !slices.ContainsFunc(f, func(part Filter) bool { return !part.mayMatch(line) })
 }
 
-// Any passes what one of its filters passes.
+// Any matches what one of its filters matches.
 type Any []Filter
 
 // String is Filter.
@@ -135,7 +134,7 @@ func (f Any) mayMatch(line []byte) bool {
 	return slices.ContainsFunc(f, func(part Filter) bool { return part.mayMatch(line) })
 }
 
-// joined are filters as one expression, those of several parts in parentheses.
+// joined joins filters to one expression, those of several parts in parentheses.
 func joined(filters []Filter, by string) string {
 	parts := make([]string, len(filters))
 	for i, f := range filters {
@@ -160,7 +159,7 @@ func fieldsOf(filters []Filter) []string {
 	return all
 }
 
-// literal is a text as Logs Insights has it.
+// literal quotes a text for Logs Insights.
 func literal(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }

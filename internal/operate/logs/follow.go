@@ -13,12 +13,12 @@ import (
 	"gakushoku/internal/fault/wait"
 )
 
-// DefaultPoll is how often Follow looks for new lines when it is told nothing else.
+// DefaultPoll is the default interval in which Follow looks for new lines.
 const DefaultPoll = 200 * time.Millisecond
 
-// Follow is Search, and then gives every line that is written from then on to sink, across
-// rotations, until ctx ends; it then returns nil. A log that is not there yet is waited for.
-// poll is how often it looks, DefaultPoll when 0.
+// Follow searches like Search, and then passes every new matching line to sink, across rotations, until ctx
+// ends; then it returns nil. It waits for a log that does not exist yet. It looks for new lines every poll,
+// or DefaultPoll if that is 0.
 func Follow(ctx context.Context, path string, q Query, last int, poll time.Duration, sink Sink) error {
 	m, err := q.compile()
 	if err != nil {
@@ -45,8 +45,7 @@ func Follow(ctx context.Context, path string, q Query, last int, poll time.Durat
 	return err
 }
 
-// follower is where a Follow stands: the file it reads, its lines, and the rotated files
-// that are older than it.
+// follower is the position of a Follow: the current file, its lines, and the rotated files before it.
 type follower struct {
 	scan
 	path    string
@@ -56,7 +55,7 @@ type follower struct {
 	known   []string
 }
 
-// history reads what there is, up to the end of the current file.
+// history reads the existing lines.
 func (f *follower) history(ctx context.Context) error {
 	if err := f.open(ctx, true); err != nil {
 		return err
@@ -64,8 +63,7 @@ func (f *follower) history(ctx context.Context) error {
 	return f.sink.Flush()
 }
 
-// open takes up the current file, after the rotated ones that have not been read; first says
-// that none has.
+// open reads the rotated files that have not been read (all of them if first), and then the current one.
 func (f *follower) open(ctx context.Context, first bool) error {
 	current, older, err := openCurrent(f.path)
 	if err != nil {
@@ -75,7 +73,7 @@ func (f *follower) open(ctx context.Context, first bool) error {
 	if !first {
 		unread = slices.DeleteFunc(slices.Clone(older), func(name string) bool { return slices.Contains(f.known, name) })
 		if f.current != nil && len(unread) > 0 {
-			unread = unread[1:] // the oldest new one is the file that was read as the current one
+			unread = unread[1:] // the oldest new one was read as the current file
 		}
 	}
 	closeFile(f.current)
@@ -90,7 +88,7 @@ func (f *follower) open(ctx context.Context, first bool) error {
 	return f.more(ctx)
 }
 
-// more reads what was added to the current file.
+// more reads the lines added to the current file.
 func (f *follower) more(ctx context.Context) error {
 	if err := f.lines.each(ctx, f.line); err != nil {
 		return fmt.Errorf("reading %s: %w", f.path, err)
@@ -98,13 +96,13 @@ func (f *follower) more(ctx context.Context) error {
 	return nil
 }
 
-// round looks once for new lines and for a rotation.
+// round checks once for new lines and for a rotation.
 func (f *follower) round(ctx context.Context) error {
 	if f.current == nil {
 		return f.open(ctx, false)
 	}
-	// Whether the file was rotated is asked before reading it to its end: what is written
-	// after a "no" is found in the next round, and after a "yes" nothing is added any more.
+	// The check for a rotation comes before reading to the end: without a rotation the next round finds
+	// later lines, and after one nothing is added to the file.
 	rotatedAway := !isCurrent(f.path, f.current)
 	if err := f.startAgainIfCut(); err != nil {
 		return err
@@ -118,7 +116,7 @@ func (f *follower) round(ctx context.Context) error {
 	return f.open(ctx, false)
 }
 
-// startAgainIfCut goes back to the start of a file that was truncated.
+// startAgainIfCut returns to the start of a truncated file.
 func (f *follower) startAgainIfCut() error {
 	info, err := f.current.Stat()
 	if err != nil {

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// notJSON are, to Logs Insights, lines that are not ours and not Lambda's about an invocation,
-// such as those of a stack trace: ours have a level, Lambda's a @type.
+// notJSON selects lines that are neither ours, which have a level, nor Lambda's about an invocation, which
+// have a @type: those of a stack trace, for example.
 const notJSON = "not ispresent(level) and not ispresent(@type)"
 
-// Insights is the query for CloudWatch Logs Insights, which gives the newest lines that Search
-// finds in the same log, at most limit, the newest first. Since when is no part of it.
+// Insights returns the query for CloudWatch Logs Insights that selects the newest of the lines that Search
+// finds in the same log, at most limit, newest first. It does not contain the time range.
 func (q Query) Insights(limit int) (string, error) {
 	m, err := q.compile()
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// Printer is a Sink that writes lines for a person: time, level, message, and then the other
-// fields as key=value, in their order. A line that is not JSON is written as it is.
+// Printer is a Sink that writes lines for people: time, level and message, then the other fields in order
+// as key=value. It writes lines that are not JSON unchanged.
 type Printer struct {
 	out    *bufio.Writer
 	raw    bool
@@ -23,16 +23,16 @@ type Printer struct {
 	lines  int
 }
 
-// NewPrinter makes a Printer. raw writes the lines as they stand in the log; colour is for
-// terminals, which are also spared the control characters of lines that are not JSON.
+// NewPrinter returns a Printer. raw writes lines unchanged. colour is for terminals; it also escapes control
+// characters in lines that are not JSON.
 func NewPrinter(w io.Writer, raw, colour bool) *Printer {
 	return &Printer{out: bufio.NewWriterSize(w, 64<<10), raw: raw, colour: colour}
 }
 
-// Lines is how many lines were written.
+// Lines returns how many lines were written.
 func (p *Printer) Lines() int { return p.lines }
 
-// Flush writes out what is buffered.
+// Flush writes what is buffered.
 func (p *Printer) Flush() error { return p.out.Flush() }
 
 // Line writes one line of a log.
@@ -51,10 +51,10 @@ func (p *Printer) Line(line []byte) error {
 	return p.out.WriteByte('\n')
 }
 
-// field is one key of a line, with its value as text.
+// field is a key of a line with its value as text.
 type field struct{ key, value string }
 
-// unshown are the fields with a place of their own, and the one that is the same everywhere.
+// unshown are the fields that are shown separately, and the service, which is always the same.
 var unshown = []string{timestampField, levelField, messageField, observe.FieldService}
 
 func (p *Printer) readable(line []byte) ([]byte, bool) {
@@ -89,7 +89,7 @@ func valueOf(all []field, key string) string {
 	return ""
 }
 
-// parseFields reads a JSON object in the order in which it was written.
+// parseFields parses a JSON object, keeping the order of its fields.
 func parseFields(line []byte) ([]field, bool) {
 	if !json.Valid(line) {
 		return nil, false
@@ -114,7 +114,7 @@ func parseFields(line []byte) ([]field, bool) {
 	return all, true
 }
 
-// text is a string's content, and any other value as JSON.
+// text returns the content of a string, and other values as JSON.
 func text(value json.RawMessage) string {
 	var s string
 	if value[0] == '"' && json.Unmarshal(value, &s) == nil {
@@ -123,8 +123,8 @@ func text(value json.RawMessage) string {
 	return string(value)
 }
 
-// quoted is a value as it can stand after "=": in quotes when it would be hard to tell where
-// it ends, or when it would do something to the terminal.
+// quoted returns a value for the right side of "=". It is quoted if its end would be ambiguous, or if it
+// contains characters that affect the terminal.
 func quoted(value string) string {
 	hard := func(r rune) bool {
 		return r == '"' || r == '=' || unicode.IsSpace(r) || !unicode.IsPrint(r) || r == utf8.RuneError
@@ -135,7 +135,7 @@ func quoted(value string) string {
 	return visible(value)
 }
 
-// visible replaces control characters, which could rewrite what the terminal shows.
+// visible escapes control characters, which could change what the terminal shows.
 func visible(s string) string {
 	bad := func(r rune) bool { return r != '\t' && !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r) }
 	if strings.IndexFunc(s, bad) < 0 {

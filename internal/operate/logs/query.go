@@ -11,25 +11,25 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// Query says which lines to find; the zero Query finds all.
+// Query selects lines. The zero Query selects all.
 type Query struct {
-	CorrelationID string    // lines of this operation
-	Level         string    // lines of this level (debug, info, warn, error) and above
-	Text          string    // lines that contain this text, as a person or as JSON writes it
-	Since         time.Time // lines written at this time or later
-	Until         time.Time // lines written before this time
-	Filter        Filter    // lines that pass it; nil passes all
+	CorrelationID string    // of this operation
+	Level         string    // of this level (debug, info, warn, error) or above
+	Text          string    // that contain this text, plain or encoded as JSON
+	Since         time.Time // written at this time or later
+	Until         time.Time // written before this time
+	Filter        Filter    // that match; nil matches all
 }
 
-// matcher is a Query made ready. It remembers whether the last line was of the time that is
-// asked for, for lines that say no time: it belongs to one search.
+// matcher is a compiled Query for one search. It remembers whether the last line was in the time range,
+// which then applies to lines without a time.
 type matcher struct {
 	query       Query
 	level       zerolog.Level
-	levelNames  [][]byte // as they stand in a line
-	correlation []byte   // as it stands in a line; nil when it might be spelled in other ways
+	levelNames  [][]byte // as encoded in a line
+	correlation []byte   // as encoded in a line; nil if other encodings are possible
 	texts       [][]byte
-	since       string // in the layout of log lines, which sorts by time
+	since       string // in the format of log lines, which sorts by time
 	until       string
 	inTime      bool
 }
@@ -70,7 +70,7 @@ func (q Query) compile() (*matcher, error) {
 	return m, nil
 }
 
-// spellings are a text as it stands in a plain line and in a JSON string.
+// spellings returns a text as it appears in a plain line and in a JSON string.
 func spellings(text string) [][]byte {
 	all := [][]byte{[]byte(text)}
 	var b bytes.Buffer
@@ -85,8 +85,8 @@ func spellings(text string) [][]byte {
 	return all
 }
 
-// match reports whether the line is asked for. The cheap searches for bytes come first: they
-// reject nearly every line of a long log, and only what they let through is parsed.
+// match reports whether the line matches. Cheap searches for bytes come first: they reject nearly every
+// line of a long log, and only the others are parsed.
 func (m *matcher) match(line []byte) bool {
 	if m.until != "" {
 		m.look(line)
@@ -113,8 +113,8 @@ func (m *matcher) match(line []byte) bool {
 	return wanted
 }
 
-// matchPlain judges a line that is not JSON, such as one of a stack trace. It has no level,
-// so every level shows it, and it is as old as the line before it.
+// matchPlain matches a line that is not JSON, such as one of a stack trace. It matches every level, and is as
+// old as the line before it.
 func (m *matcher) matchPlain(line []byte) bool {
 	return m.inTime && m.query.Filter == nil && (m.query.CorrelationID == "" || bytes.Contains(line, []byte(m.query.CorrelationID)))
 }
@@ -149,8 +149,7 @@ func (m *matcher) matchFields(line []byte) (wanted, isJSON bool) {
 	return err == nil && level >= m.level, true
 }
 
-// look notes the time of a line, whether it is asked for or not: a line without a time that
-// comes after it is as old.
+// look remembers the time of a line, for lines without a time that follow.
 func (m *matcher) look(line []byte) {
 	if len(line) == 0 || line[0] != '{' {
 		return
@@ -160,7 +159,7 @@ func (m *matcher) look(line []byte) {
 	}
 }
 
-// during reports whether a time is one that is asked for.
+// during reports whether a time is in the range.
 func (m *matcher) during(timestamp []byte) bool {
 	return string(timestamp) >= m.since && (m.until == "" || string(timestamp) < m.until)
 }
@@ -174,7 +173,7 @@ func containsAny(line []byte, parts [][]byte) bool {
 	return false
 }
 
-// Validate tells what is wrong with a query, for whoever asks before there is a log.
+// Validate checks a query before there is a log.
 func (q Query) Validate() error {
 	if _, err := q.compile(); err != nil {
 		return fmt.Errorf("invalid query: %w", err)
@@ -182,7 +181,7 @@ func (q Query) Validate() error {
 	return nil
 }
 
-// Of keeps the lines that are asked for, whatever a service took for them.
+// Of returns those of the lines that match.
 func (q Query) Of(lines []string) ([]string, error) {
 	m, err := q.compile()
 	if err != nil {

@@ -9,31 +9,30 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// slowBatch is how long a batch of events takes that makes lists late.
+// slowBatch is the duration of a batch of events that makes lists late.
 const slowBatch = time.Second
 
-// What the saved form of a question has in the place of what only whoever asks can know.
+// The placeholders in the saved form of a question.
 const (
 	anyOperation = "CORRELATION-ID"
 	anyOrder     = "ORDER-ID"
 )
 
-// Question is something that is asked of logs again and again. Here is its one definition: the
-// command line puts it to files and to CloudWatch Logs, the stack keeps it among the saved
-// queries of the console.
+// Question is a frequent query. The command line runs it on files and on CloudWatch Logs, and the stack has
+// it among the saved queries of the console.
 type Question struct {
 	Name  string
 	About string
-	Show  []string // the fields that answer it
+	Show  []string // the fields to show
 	sort  string   // of its saved form
 	where func(Given) Filter
 }
 
-// Given is what whoever asks knows.
+// Given holds the parameters of questions.
 type Given struct {
 	CorrelationID string
 	OrderID       string
-	Slow          time.Duration // from when on an operation is slow; 0 is observe.Slow
+	Slow          time.Duration // longer operations are slow; 0 is observe.Slow
 }
 
 // The names of the questions that the command line has options for.
@@ -49,10 +48,10 @@ const (
 	oldestFirst = "@timestamp asc"
 )
 
-// The messages that end an operation: how long it took is there.
+// The messages at the end of an operation, with its duration.
 var ends = []string{"request:end", "projection:batch", "archive:batch"}
 
-// Questions are all of them.
+// Questions returns all questions.
 func Questions() []Question {
 	return []Question{
 		{
@@ -95,7 +94,7 @@ func Questions() []Question {
 			},
 		},
 		{
-			"cold-starts", "Which operations had to wait until a function's process was started?",
+			"cold-starts", "Which operations had to wait for a cold start?",
 			[]string{observe.FieldFunction, messageField, observe.FieldDurationMs, "method", "path", "function_request_id"},
 			newestFirst,
 			func(Given) Filter {
@@ -111,7 +110,7 @@ func Questions() []Question {
 	}
 }
 
-// QuestionNamed finds a question.
+// QuestionNamed returns a question by its name.
 func QuestionNamed(name string) (Question, error) {
 	var names []string
 	for _, q := range Questions() {
@@ -123,7 +122,7 @@ func QuestionNamed(name string) (Question, error) {
 	return Question{}, fmt.Errorf("there is no question %q: choose one of %s", name, strings.Join(names, ", "))
 }
 
-// Filter is the question with what is given.
+// Filter returns the filter of the question with parameters.
 func (q Question) Filter(g Given) (Filter, error) {
 	switch {
 	case q.Name == QuestionOperation && g.CorrelationID == "":
@@ -137,8 +136,7 @@ func (q Question) Filter(g Given) (Filter, error) {
 	return q.where(g), nil
 }
 
-// Saved is the question as a saved query of Logs Insights. In the place of ids it has words to
-// be replaced.
+// Saved returns the question as a saved query of Logs Insights, with placeholders for ids.
 func (q Question) Saved() string {
 	filter := q.where(Given{CorrelationID: anyOperation, OrderID: anyOrder, Slow: observe.Slow})
 	return "fields @timestamp, " + strings.Join(q.Show, ", ") +

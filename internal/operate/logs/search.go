@@ -10,15 +10,15 @@ import (
 	"io/fs"
 )
 
-// Sink takes the lines that were found, oldest first.
+// Sink receives the matching lines, oldest first.
 type Sink interface {
-	// Line takes one line, without its line end. The line changes after the call.
+	// Line receives one line without its line end. The bytes change after the call.
 	Line(line []byte) error
-	// Flush is called when there is nothing more for now.
+	// Flush is called when there are no more lines for now.
 	Flush() error
 }
 
-// SinkFunc is a function as a Sink.
+// SinkFunc adapts a function to Sink.
 type SinkFunc func(line []byte) error
 
 // Line is Sink.
@@ -27,9 +27,8 @@ func (f SinkFunc) Line(line []byte) error { return f(line) }
 // Flush is Sink.
 func (f SinkFunc) Flush() error { return nil }
 
-// Search finds lines in the log at path and in the rotated files beside it, and gives them to
-// sink; when last is above 0 only so many, the newest. It fails with ErrNoLog when there is
-// no log, and with the errors of sink.
+// Search passes the matching lines of the log at path and of the rotated files beside it to sink; if last
+// is above 0, only the newest of that number. It returns ErrNoLog if there is no log, and errors of sink.
 func Search(ctx context.Context, path string, q Query, last int, sink Sink) error {
 	m, err := q.compile()
 	if err != nil {
@@ -64,14 +63,13 @@ func noLog(path string, err error) error {
 
 const readBuffer = 1 << 20
 
-// scan takes files one after the other.
+// scan searches one file after the other.
 type scan struct {
 	match *matcher
 	sink  Sink
 }
 
-// rotatedFiles searches files that the rotation has finished. One that it has deleted
-// meanwhile was the oldest and is not missed.
+// rotatedFiles searches rotated files. It skips those that the rotation has deleted meanwhile: the oldest.
 func (s *scan) rotatedFiles(ctx context.Context, paths []string) error {
 	for _, path := range paths {
 		if since := s.match.query.Since; !since.IsZero() && modifiedBefore(path, since) {
@@ -93,7 +91,7 @@ func (s *scan) rotatedFiles(ctx context.Context, paths []string) error {
 	return nil
 }
 
-// whole searches a file to its end; a last line without a line end counts.
+// whole searches a file to its end, including a last line without a line end.
 func (s *scan) whole(ctx context.Context, r io.Reader) error {
 	l := &lines{r: bufio.NewReaderSize(r, readBuffer)}
 	if err := l.each(ctx, s.line); err != nil {
@@ -109,14 +107,14 @@ func (s *scan) line(line []byte) error {
 	return nil
 }
 
-// lines cuts what a reader has so far into lines, and keeps the beginning of an unfinished
-// one until more has been written. Log files bound how long a line can become.
+// lines splits what a reader has so far into lines, and keeps an incomplete one until more is written. The
+// size of log files limits the length of a line.
 type lines struct {
 	r       *bufio.Reader
 	partial []byte
 }
 
-// each gives the complete lines that there are to use.
+// each passes the complete lines to use.
 func (l *lines) each(ctx context.Context, use func([]byte) error) error {
 	for n := 0; ; n++ {
 		if n%1024 == 0 && ctx.Err() != nil {
@@ -143,7 +141,7 @@ func (l *lines) each(ctx context.Context, use func([]byte) error) error {
 	}
 }
 
-// rest gives the unfinished line to use.
+// rest passes the incomplete line to use.
 func (l *lines) rest(use func([]byte) error) error {
 	line := l.partial
 	l.partial = l.partial[:0]
@@ -154,8 +152,8 @@ func trimEnd(line []byte) []byte {
 	return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
 }
 
-// keepLast returns a sink that passes on the newest n lines when it is flushed; the sink
-// itself when n is not above 0.
+// keepLast returns a sink that passes on the newest n lines when it is flushed, or sink itself if n is not
+// above 0.
 func keepLast(n int, sink Sink) Sink {
 	if n <= 0 {
 		return sink
