@@ -15,7 +15,7 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// problem is the body of every response that is not what was asked for (RFC 9457).
+// problem is the body of every error response (RFC 9457).
 type problem struct {
 	Type          string      `json:"type"`
 	Title         string      `json:"title"`
@@ -27,14 +27,14 @@ type problem struct {
 	Errors        []violation `json:"errors,omitempty"`
 }
 
-// violation is one place where a request does not keep to the contract.
+// violation is one place where a request does not match the contract.
 type violation struct {
 	In     string `json:"in"` // body, query, path or header
 	Name   string `json:"name,omitempty"`
 	Detail string `json:"detail"`
 }
 
-// requestError refuses a request before anybody has to think about it.
+// requestError refuses a request before it reaches a handler.
 type requestError struct {
 	code       string
 	detail     string
@@ -43,7 +43,7 @@ type requestError struct {
 
 func (e *requestError) Error() string { return e.detail }
 
-// DomainCode makes it a refusal, like those of the rules.
+// DomainCode makes it a refusal, like those of the domain.
 func (e *requestError) DomainCode() string { return e.code }
 
 // invalid refuses a request for these violations of the contract.
@@ -81,59 +81,58 @@ type kind struct {
 
 // kinds maps codes to statuses: the one place that knows both.
 var kinds = map[string]kind{
-	codeMalformed:   {http.StatusBadRequest, "The request cannot be read"},
-	codeInvalid:     {http.StatusBadRequest, "The request is not as the interface asks"},
-	codeTooLarge:    {http.StatusRequestEntityTooLarge, "The request is too large"},
-	codeMediaType:   {http.StatusUnsupportedMediaType, "The request's body is of another type"},
-	codeTimeout:     {http.StatusRequestTimeout, "The request did not come in time"},
-	codeWrongKey:    {http.StatusUnauthorized, "The API key is not known"},
-	codeNoRoute:     {http.StatusNotFound, "There is nothing here"},
-	codeMethod:      {http.StatusMethodNotAllowed, "The path does not take this method"},
-	codeHeaders:     {http.StatusRequestHeaderFieldsTooLarge, "The request's headers are too large"},
-	codeEncoding:    {http.StatusNotImplemented, "The request's transfer encoding is not supported"},
-	codeProtocol:    {http.StatusHTTPVersionNotSupported, "The HTTP version is not supported"},
-	codeExpectation: {http.StatusExpectationFailed, "The expectation cannot be met"},
-	codeUnavailable: {http.StatusServiceUnavailable, "The service is not available at the moment"},
-	codeInternal:    {http.StatusInternalServerError, "The service has made a mistake"},
+	codeMalformed:   {http.StatusBadRequest, "Malformed request"},
+	codeInvalid:     {http.StatusBadRequest, "Invalid request"},
+	codeTooLarge:    {http.StatusRequestEntityTooLarge, "Request too large"},
+	codeMediaType:   {http.StatusUnsupportedMediaType, "Unsupported media type"},
+	codeTimeout:     {http.StatusRequestTimeout, "Request timed out"},
+	codeWrongKey:    {http.StatusUnauthorized, "Unknown API key"},
+	codeNoRoute:     {http.StatusNotFound, "Not found"},
+	codeMethod:      {http.StatusMethodNotAllowed, "Method not allowed"},
+	codeHeaders:     {http.StatusRequestHeaderFieldsTooLarge, "Request headers too large"},
+	codeEncoding:    {http.StatusNotImplemented, "Unsupported transfer encoding"},
+	codeProtocol:    {http.StatusHTTPVersionNotSupported, "Unsupported HTTP version"},
+	codeExpectation: {http.StatusExpectationFailed, "Unsupported expectation"},
+	codeUnavailable: {http.StatusServiceUnavailable, "Service unavailable"},
+	codeInternal:    {http.StatusInternalServerError, "Internal error"},
 
-	query.CodeInvalidCursor:     {http.StatusBadRequest, "The cursor is not known"},
-	query.CodeInvalidBucket:     {http.StatusBadRequest, "The day is not a day"},
-	query.CodeInvalidValue:      {http.StatusBadRequest, "The status is not known"},
-	order.CodeVersionNotReached: {http.StatusPreconditionFailed, "The order is older than asked for"},
+	query.CodeInvalidCursor:     {http.StatusBadRequest, "Invalid cursor"},
+	query.CodeInvalidBucket:     {http.StatusBadRequest, "Invalid day"},
+	query.CodeInvalidValue:      {http.StatusBadRequest, "Invalid status"},
+	order.CodeVersionNotReached: {http.StatusPreconditionFailed, "The order has not reached the requested version"},
 
-	command.CodeKeyReused:  {http.StatusUnprocessableEntity, "The Idempotency-Key was used before"},
-	command.CodeUnfoldable: {http.StatusConflict, "The order's events contradict one another"},
+	command.CodeKeyReused:  {http.StatusUnprocessableEntity, "The Idempotency-Key was used for another request"},
+	command.CodeUnfoldable: {http.StatusConflict, "The order's events contradict each other"},
 
-	order.CodeNotFound:         {http.StatusNotFound, "There is no such order"},
-	order.CodeAlreadyExists:    {http.StatusConflict, "The order was placed before"},
-	order.CodeAlreadyPaid:      {http.StatusConflict, "The order was paid before"},
-	order.CodeAlreadyPreparing: {http.StatusConflict, "The kitchen has begun before"},
-	order.CodeAlreadyReady:     {http.StatusConflict, "The order was ready before"},
-	order.CodeAlreadyPickedUp:  {http.StatusConflict, "The order was picked up before"},
-	order.CodeAlreadyCancelled: {http.StatusConflict, "The order was cancelled before"},
+	order.CodeNotFound:         {http.StatusNotFound, "Order not found"},
+	order.CodeAlreadyExists:    {http.StatusConflict, "The order already exists"},
+	order.CodeAlreadyPaid:      {http.StatusConflict, "The order is already paid"},
+	order.CodeAlreadyPreparing: {http.StatusConflict, "The order is already being prepared"},
+	order.CodeAlreadyReady:     {http.StatusConflict, "The order is already ready"},
+	order.CodeAlreadyPickedUp:  {http.StatusConflict, "The order was already picked up"},
+	order.CodeAlreadyCancelled: {http.StatusConflict, "The order was already cancelled"},
 	order.CodeNotPaid:          {http.StatusConflict, "The order is not paid"},
-	order.CodeNotPreparing:     {http.StatusConflict, "The kitchen has not begun"},
+	order.CodeNotPreparing:     {http.StatusConflict, "The order is not being prepared"},
 	order.CodeNotReady:         {http.StatusConflict, "The order is not ready"},
 	order.CodeTooLateToCancel:  {http.StatusConflict, "The order can no longer be cancelled"},
-	order.CodeInvalidID:        {http.StatusUnprocessableEntity, "The order's id cannot be used"},
-	order.CodeInvalidLines:     {http.StatusUnprocessableEntity, "The order's lines cannot be taken"},
-	order.CodeInvalidAmount:    {http.StatusUnprocessableEntity, "The amount is out of bounds"},
-	order.CodeTotalMismatch:    {http.StatusUnprocessableEntity, "The total is not the sum of the lines"},
-	order.CodeInvalidMethod:    {http.StatusUnprocessableEntity, "The payment method is not known"},
-	order.CodeInvalidReason:    {http.StatusUnprocessableEntity, "The reason cannot be taken"},
+	order.CodeInvalidID:        {http.StatusUnprocessableEntity, "Invalid order id"},
+	order.CodeInvalidLines:     {http.StatusUnprocessableEntity, "Invalid order lines"},
+	order.CodeInvalidAmount:    {http.StatusUnprocessableEntity, "Amount out of bounds"},
+	order.CodeTotalMismatch:    {http.StatusUnprocessableEntity, "The total does not match the lines"},
+	order.CodeInvalidMethod:    {http.StatusUnprocessableEntity, "Invalid payment method"},
+	order.CodeInvalidReason:    {http.StatusUnprocessableEntity, "Invalid reason"},
 }
 
-// unknownKind is the answer to a refusal that kinds does not know; a test keeps it from
-// being needed.
-var unknownKind = kind{http.StatusUnprocessableEntity, "The rules do not allow it"}
+// unknownKind is for a refusal that kinds does not list; a test keeps the list complete.
+var unknownKind = kind{http.StatusUnprocessableEntity, "Not allowed"}
 
-// What clients hear of errors that are not theirs. The log has the rest.
+// What clients are told about errors that are not theirs. The log has the rest.
 const (
-	unavailableDetail = "something that the service needs is down or busy: send the same request again, a command with its Idempotency-Key"
-	internalDetail    = "the request has met a defect: report it with the correlation id"
+	unavailableDetail = "the service depends on something that is down or busy: retry the same request, commands with their Idempotency-Key"
+	internalDetail    = "the request hit a defect: report it with the correlation id"
 )
 
-// problemOf turns an error into what may be said of it, and after how long to try again.
+// problemOf returns what clients may know of an error, and how long to wait before a retry.
 func problemOf(err error) (problem, time.Duration) {
 	var refusal fault.DomainError
 	switch {
@@ -145,14 +144,14 @@ func problemOf(err error) (problem, time.Duration) {
 		}
 		return p, 0
 	case errors.Is(err, eventstore.ErrTooLarge):
-		return problem{Code: codeTooLarge, Detail: "the order has become too large to be stored"}, 0
+		return problem{Code: codeTooLarge, Detail: "the order is too large to be stored"}, 0
 	case fault.ClassOf(err) == fault.Infra:
 		return problem{Code: codeUnavailable, Detail: unavailableDetail}, max(fault.RetryAfter(err), time.Second)
 	}
 	return problem{Code: codeInternal, Detail: internalDetail}, 0
 }
 
-// writeError answers with the problem that err is, and tells the request's log line.
+// writeError writes an error as a problem, and notes it for the log line of the request.
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	p, retryAfter := problemOf(err)
 	k, ok := kinds[p.Code]
