@@ -5,7 +5,8 @@ package model
 import "gakushoku/internal/event"
 
 // Row is one stream's events folded into what a reader wants to see. Its zero value is a
-// stream without events; its JSON is what is stored and served.
+// stream without events; its JSON is what is stored and served. It is a pointer to a struct of integers,
+// booleans, strings, instants, structs and slices: encoding, packing and comparing follow from that.
 type Row interface {
 	// Apply changes the row by one event, the next of its stream. An event type that is not
 	// for this row leaves it as it is. An error says that the event cannot be applied, now or
@@ -16,9 +17,6 @@ type Row interface {
 	Contributions() []Contribution
 	// Place says where lists show the row.
 	Place() Place
-	// AppendJSON appends the row's JSON, byte for byte as encoding/json writes it. A rebuild
-	// writes every row, and a verification does so to compare.
-	AppendJSON(dst []byte) []byte
 }
 
 // Contribution is an amount that a row adds to one field of the total called Key.

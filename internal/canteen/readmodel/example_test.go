@@ -1,6 +1,7 @@
 package readmodel_test
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"gakushoku/internal/canteen/order"
@@ -23,7 +24,8 @@ func Example() {
 			return
 		}
 	}
-	fmt.Println(string(row.AppendJSON(nil)))
+	stored, _ := json.Marshal(row)
+	fmt.Println(string(stored))
 	for _, c := range row.Contributions() {
 		fmt.Println(c.Key, c.Field, c.Amount)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"gakushoku/internal/engine/projection/rowjson"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 )
@@ -80,7 +81,7 @@ func (f *Fold) Contributions() []model.Contribution {
 func (f *Fold) Record(stream string, writes uint64) Record {
 	r := Record{Stream: stream, Version: f.Version, Writes: writes, Parked: f.Parked}
 	if f.Version > 0 {
-		r.Data, r.Place = f.Row.AppendJSON(nil), f.Row.Place()
+		r.Data, r.Place = rowjson.Append(nil, f.Row), f.Row.Place()
 	}
 	return r
 }

@@ -1,8 +1,6 @@
 package simulation
 
 import (
-	"strconv"
-
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
@@ -45,12 +43,6 @@ func (c *countedOrder) Contributions() []model.Contribution {
 
 // Place is model.Row.
 func (c *countedOrder) Place() model.Place { return c.Order.Place() }
-
-// AppendJSON is model.Row.
-func (c *countedOrder) AppendJSON(dst []byte) []byte {
-	dst = c.Order.AppendJSON(append(dst, `{"order":`...))
-	return append(strconv.AppendInt(append(dst, `,"events":`...), c.Events, 10), '}')
-}
 
 // code returns the revisions that a process started now would know.
 func (w *world) code() []model.Projection { return revisions()[:w.deployed] }

@@ -1,19 +1,19 @@
-package readmodel_test
+package rowjson_test
 
 import (
 	"encoding/json"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
 	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/engine/projection/rowjson"
 	"gakushoku/internal/event"
 )
 
 // Rows that are stored were written by encoding/json, and are compared byte for byte.
-func TestRowsAreWrittenAsEncodingJSONWritesThem(t *testing.T) {
+func TestOrdersAreWrittenAsEncodingJSONWritesThem(t *testing.T) {
 	t.Parallel()
 	text := rapid.OneOf(
 		rapid.String(),
@@ -36,37 +36,23 @@ func TestRowsAreWrittenAsEncodingJSONWritesThem(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := string(o.AppendJSON(nil)); got != string(want) {
+		if got := string(rowjson.Append(nil, o)); got != string(want) {
 			t.Fatalf("got  %s\nwant %s", got, want)
 		}
 	})
 }
 
-func TestABusinessDayIsADayInTokyo(t *testing.T) {
-	t.Parallel()
-	tokyo := time.FixedZone("Asia/Tokyo", 9*60*60)
-	rapid.Check(t, func(t *rapid.T) {
-		at := event.InstantOfMilli(rapid.OneOf(
-			rapid.Int64Range(-62167219200000, 253402300799999),
-			rapid.Map(rapid.Int64Range(0, 2932896), func(day int64) int64 { return day*86_400_000 - 9*3_600_000 - day%2 }), // midnight in Tokyo, and just before
-		).Draw(t, "instant"))
-		if got, want := readmodel.BusinessDay(at), at.Time().In(tokyo).Format("2006-01-02"); got != want {
-			t.Fatalf("%s: %s, want %s", at, got, want)
-		}
-	})
-}
-
-func BenchmarkAppendJSON(b *testing.B) {
+func BenchmarkAppend(b *testing.B) {
 	at := event.InstantOfMilli(1769212800000)
 	o := &readmodel.Order{
 		OrderID: "01KFQ6Z5J3ZK8N3V5T0Q2W4E6R", Total: 1170, Status: readmodel.StatusPickedUp, PaymentMethod: order.MethodCard,
 		Lines:    []order.Line{{Product: "カレーライス", Quantity: 2, UnitPrice: 390}, {Product: "味噌汁", Quantity: 1, UnitPrice: 390}},
 		PlacedAt: at, PaidAt: at, PreparingAt: at, ReadyAt: at, PickedUpAt: at,
 	}
-	b.Run("AppendJSON", func(b *testing.B) {
+	b.Run("Append", func(b *testing.B) {
 		var dst []byte
 		for b.Loop() {
-			dst = o.AppendJSON(dst[:0])
+			dst = rowjson.Append(dst[:0], o)
 		}
 	})
 	b.Run("json.Marshal", func(b *testing.B) {

@@ -1,0 +1,210 @@
+// Package rowjson writes rows as JSON, so that the author of a projection writes none.
+package rowjson
+
+import (
+	"encoding"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+	"unsafe"
+
+	"gakushoku/internal/model"
+)
+
+// Append appends a row's JSON, byte for byte as encoding/json writes it. A rebuild writes every row and a
+// verification does so to compare, so the encoder of a row type is compiled once, and reads fields at their
+// offsets. Rows hold integers, booleans, strings, instants, structs and slices; it panics on a type that holds
+// anything else.
+func Append(dst []byte, row model.Row) []byte {
+	v := reflect.ValueOf(row)
+	return encoderOf(v.Type().Elem())(dst, v.UnsafePointer())
+}
+
+// encoder appends the value at a place.
+type encoder func(dst []byte, at unsafe.Pointer) []byte
+
+// encoders holds what was compiled, by type.
+var encoders sync.Map
+
+func encoderOf(t reflect.Type) encoder {
+	if known, ok := encoders.Load(t); ok {
+		return known.(encoder)
+	}
+	e := compile(t)
+	encoders.Store(t, e)
+	return e
+}
+
+func compile(t reflect.Type) encoder {
+	p := reflect.PointerTo(t)
+	switch {
+	case p.Implements(reflect.TypeFor[encoding.TextAppender]()):
+		return textEncoder(t)
+	case p.Implements(reflect.TypeFor[json.Marshaler]()), p.Implements(reflect.TypeFor[encoding.TextMarshaler]()):
+		panic(fmt.Sprintf("a row cannot hold a %s, which writes its own JSON, but has no AppendText", t))
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return func(dst []byte, at unsafe.Pointer) []byte { return appendString(dst, *(*string)(at)) }
+	case reflect.Int64:
+		return func(dst []byte, at unsafe.Pointer) []byte { return strconv.AppendInt(dst, *(*int64)(at), 10) }
+	case reflect.Bool:
+		return func(dst []byte, at unsafe.Pointer) []byte { return strconv.AppendBool(dst, *(*bool)(at)) }
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32:
+		return func(dst []byte, at unsafe.Pointer) []byte {
+			return strconv.AppendInt(dst, reflect.NewAt(t, at).Elem().Int(), 10)
+		}
+	case reflect.Uint, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return func(dst []byte, at unsafe.Pointer) []byte {
+			return strconv.AppendUint(dst, reflect.NewAt(t, at).Elem().Uint(), 10)
+		}
+	case reflect.Slice:
+		return sliceEncoder(compile(t.Elem()), t.Elem().Size())
+	case reflect.Struct:
+		return structEncoder(t)
+	}
+	panic(fmt.Sprintf("a row cannot hold a %s", t))
+}
+
+func textEncoder(t reflect.Type) encoder {
+	return func(dst []byte, at unsafe.Pointer) []byte {
+		dst, err := reflect.NewAt(t, at).Interface().(encoding.TextAppender).AppendText(append(dst, '"'))
+		if err != nil {
+			panic(fmt.Sprintf("writing a %s: %v", t, err))
+		}
+		return append(dst, '"')
+	}
+}
+
+func sliceEncoder(elem encoder, size uintptr) encoder {
+	return func(dst []byte, at unsafe.Pointer) []byte {
+		list := *(*[]struct{})(at) // its length and first element are those of any slice
+		if list == nil {
+			return append(dst, "null"...)
+		}
+		first := unsafe.Pointer(unsafe.SliceData(list))
+		dst = append(dst, '[')
+		for i := range list {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = elem(dst, unsafe.Add(first, uintptr(i)*size))
+		}
+		return append(dst, ']')
+	}
+}
+
+// encodedField is one field of a struct.
+type encodedField struct {
+	offset uintptr
+	name   string // quoted, with the colon
+	encode encoder
+	omit   func(unsafe.Pointer) bool // nil: never
+}
+
+func structEncoder(t reflect.Type) encoder {
+	var fields []encodedField
+	for i := range t.NumField() {
+		if f, ok := fieldOf(t, i); ok {
+			fields = append(fields, f)
+		}
+	}
+	return func(dst []byte, at unsafe.Pointer) []byte {
+		dst = append(dst, '{')
+		empty := len(dst)
+		for i := range fields {
+			f := &fields[i]
+			place := unsafe.Add(at, f.offset)
+			if f.omit != nil && f.omit(place) {
+				continue
+			}
+			if len(dst) > empty {
+				dst = append(dst, ',')
+			}
+			dst = f.encode(append(dst, f.name...), place)
+		}
+		return append(dst, '}')
+	}
+}
+
+func fieldOf(t reflect.Type, i int) (encodedField, bool) {
+	f := t.Field(i)
+	tag := f.Tag.Get("json")
+	if !f.IsExported() || tag == "-" {
+		return encodedField{}, false
+	}
+	name, option, _ := strings.Cut(tag, ",")
+	if f.Anonymous && name == "" {
+		panic(fmt.Sprintf("field %s of row %s is embedded: give it a name in JSON", f.Name, t))
+	}
+	if name == "" {
+		name = f.Name
+	}
+	encoded := encodedField{offset: f.Offset, name: string(append(appendString(nil, name), ':')), encode: compile(f.Type)}
+	switch option {
+	case "":
+	case "omitempty":
+		encoded.omit = emptyOf(f.Type)
+	case "omitzero":
+		encoded.omit = zeroOf(f.Type)
+	default:
+		panic(fmt.Sprintf("field %s of row %s: the JSON option %q is not for rows", f.Name, t, option))
+	}
+	return encoded, true
+}
+
+// emptyOf tells what encoding/json takes for empty in a type.
+func emptyOf(t reflect.Type) func(unsafe.Pointer) bool {
+	switch t.Kind() {
+	case reflect.String:
+		return func(at unsafe.Pointer) bool { return len(*(*string)(at)) == 0 }
+	case reflect.Slice:
+		return func(at unsafe.Pointer) bool { return len(*(*[]struct{})(at)) == 0 }
+	case reflect.Struct:
+		return nil
+	}
+	return zeroOf(t)
+}
+
+// zeroOf tells what encoding/json takes for zero in a type.
+func zeroOf(t reflect.Type) func(unsafe.Pointer) bool {
+	type zeroer interface{ IsZero() bool }
+	switch {
+	case t.Kind() == reflect.Int64:
+		return func(at unsafe.Pointer) bool { return *(*int64)(at) == 0 }
+	case t.Implements(reflect.TypeFor[zeroer]()):
+		return func(at unsafe.Pointer) bool { return reflect.NewAt(t, at).Interface().(zeroer).IsZero() }
+	}
+	return func(at unsafe.Pointer) bool { return reflect.NewAt(t, at).Elem().IsZero() }
+}
+
+// appendString leaves to encoding/json what it escapes.
+func appendString(dst []byte, s string) []byte {
+	if !plain(s) {
+		escaped, _ := json.Marshal(s) // a string always encodes
+		return append(dst, escaped...)
+	}
+	return append(append(append(dst, '"'), s...), '"')
+}
+
+// plain reports whether encoding/json writes s as it is.
+func plain(s string) bool {
+	for i, r := range s {
+		switch r {
+		case '"', '\\', '<', '>', '&', '\u2028', '\u2029':
+			return false
+		case utf8.RuneError:
+			if _, size := utf8.DecodeRuneInString(s[i:]); size == 1 {
+				return false
+			}
+		}
+		if r < ' ' {
+			return false
+		}
+	}
+	return true
+}
