@@ -209,8 +209,9 @@ func (c *canteen) inLog(ctx context.Context) (map[string]bool, error) {
 // inTable returns every event of the event table.
 func (c *canteen) inTable(ctx context.Context) (map[string]bool, error) {
 	found := map[string]bool{}
-	for cursor := ""; ; {
-		streams, next, err := c.stack.Events.Streams(ctx, eventstore.All, cursor, 500)
+	for streams, err := range eventstore.Pages(func(cursor string) ([]string, string, error) {
+		return c.stack.Events.Streams(ctx, eventstore.All, cursor, 500)
+	}) {
 		if err != nil {
 			return nil, err
 		}
@@ -223,10 +224,8 @@ func (c *canteen) inTable(ctx context.Context) (map[string]bool, error) {
 				found[keyOf(&history[i])] = true
 			}
 		}
-		if cursor = next; cursor == "" {
-			return found, nil
-		}
 	}
+	return found, nil
 }
 
 // pointer returns the version pointer of the orders.

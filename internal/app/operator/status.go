@@ -72,8 +72,7 @@ func (i *Installation) count(ctx context.Context, p *ProjectionStatus, t project
 		return i.Models.Tables.Scan(ctx, t, eventstore.All, cursor, countPage)
 	}
 	rows, parked := 0, 0
-	for cursor, more := "", true; more; more = cursor != "" {
-		records, next, err := scan(cursor)
+	for records, err := range eventstore.Pages(scan) {
 		if errors.Is(err, projection.ErrNoTable) || errors.Is(err, projection.ErrDamaged) {
 			p.Unreadable = fmt.Sprintf("counting rows: %v", err)
 			return nil
@@ -89,7 +88,6 @@ func (i *Installation) count(ctx context.Context, p *ProjectionStatus, t project
 				parked++
 			}
 		}
-		cursor = next
 	}
 	if p.Parked = &parked; i.Stack == "" {
 		p.Rows = &rows

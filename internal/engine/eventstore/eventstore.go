@@ -6,7 +6,6 @@ package eventstore
 import (
 	"context"
 	"errors"
-	"hash/fnv"
 
 	"gakushoku/internal/event"
 )
@@ -70,9 +69,7 @@ func (p Part) Has(name string) bool {
 	if p.Count <= 1 {
 		return true
 	}
-	h := fnv.New32a()
-	h.Write([]byte(name)) //nolint:errcheck // it cannot fail
-	return int(h.Sum32()%uint32(p.Count)) == p.Index
+	return ShardOf(name, p.Count) == p.Index
 }
 
 // Lister walks over all streams.

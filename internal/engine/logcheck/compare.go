@@ -139,8 +139,9 @@ const streamPage = 100
 // eachPage lists the streams that are wanted, a page at a time.
 func eachPage(ctx context.Context, store Streams, wanted func(name string) bool, next func([]string) error) error {
 	var names []string
-	for cursor := ""; ; {
-		listed, after, err := store.Streams(ctx, eventstore.All, cursor, page)
+	for listed, err := range eventstore.Pages(func(cursor string) ([]string, string, error) {
+		return store.Streams(ctx, eventstore.All, cursor, page)
+	}) {
 		if err != nil {
 			return fmt.Errorf("listing streams: %w", err)
 		}
@@ -154,9 +155,6 @@ func eachPage(ctx context.Context, store Streams, wanted func(name string) bool,
 				}
 				names = nil
 			}
-		}
-		if cursor = after; cursor == "" {
-			break
 		}
 	}
 	if len(names) == 0 {

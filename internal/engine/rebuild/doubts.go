@@ -88,8 +88,9 @@ type shortfall struct{ rows, events int }
 // of their stream, still after the lag bound: live delivery writes both, one after the other.
 func (e *Engine) lacking(ctx context.Context, of, in projection.Table) (shortfall, error) {
 	want := map[string]uint64{}
-	for cursor := ""; ; {
-		rows, next, err := e.Tables.Scan(ctx, of, eventstore.All, cursor, comparePage)
+	for rows, err := range eventstore.Pages(func(cursor string) ([]projection.Record, string, error) {
+		return e.Tables.Scan(ctx, of, eventstore.All, cursor, comparePage)
+	}) {
 		if err != nil {
 			return shortfall{}, err
 		}
@@ -104,9 +105,6 @@ func (e *Engine) lacking(ctx context.Context, of, in projection.Table) (shortfal
 		}
 		for stream, version := range at {
 			want[stream] = version
-		}
-		if cursor = next; cursor == "" {
-			break
 		}
 	}
 	if len(want) == 0 {

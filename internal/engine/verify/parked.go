@@ -38,16 +38,7 @@ func (m *ReadModels) EachParked(ctx context.Context, name string, f func(ParkedR
 }
 
 func (m *ReadModels) parkedPages(ctx context.Context, t projection.Table, f func([]projection.Record) error) error {
-	for cursor := ""; ; {
-		rows, next, err := m.Tables.ParkedRecords(ctx, t, cursor, pageSize)
-		if err == nil {
-			err = f(rows)
-		}
-		if err != nil {
-			return err
-		}
-		if cursor = next; next == "" {
-			return nil
-		}
-	}
+	return pages(ctx, func(ctx context.Context, cursor string) ([]projection.Record, string, error) {
+		return m.Tables.ParkedRecords(ctx, t, cursor, pageSize)
+	}, f)
 }

@@ -3,7 +3,6 @@ package verify
 import (
 	"context"
 	"errors"
-	"hash/fnv"
 	"math"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
@@ -90,9 +90,7 @@ func (p *pass) chosen(stream string) bool {
 	if !p.sampled() {
 		return true
 	}
-	h := fnv.New64a()
-	h.Write([]byte(stream)) //nolint:errcheck // it cannot fail
-	x := (h.Sum64() ^ p.salt) * 0x9e3779b97f4a7c15
+	x := (eventlog.HashOf(stream) ^ p.salt) * 0x9e3779b97f4a7c15
 	return float64(x>>11)/(1<<53) < math.Min(p.options.Sample, 1) || p.surely(stream)
 }
 

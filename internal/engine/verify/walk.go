@@ -57,16 +57,13 @@ func walk[P any](ctx context.Context, workers int, read reading[P], work func(co
 }
 
 func pages[P any](ctx context.Context, read reading[P], each func(P) error) error {
-	for cursor := ""; ; {
-		page, next, err := read(ctx, cursor)
+	for page, err := range eventstore.Pages(func(cursor string) (P, string, error) { return read(ctx, cursor) }) {
+		if err == nil {
+			err = each(page)
+		}
 		if err != nil {
 			return err
 		}
-		if err := each(page); err != nil {
-			return err
-		}
-		if cursor = next; next == "" {
-			return nil
-		}
 	}
+	return nil
 }

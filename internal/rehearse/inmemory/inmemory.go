@@ -192,8 +192,9 @@ func Erase(c *projection.Change) { c.Record = projection.Record{Stream: c.Stream
 func (s *System) Rows(t projection.Table) map[string]string {
 	s.TB.Helper()
 	rows := map[string]string{}
-	for cursor := ""; ; {
-		records, next, err := s.Tables.Scan(context.Background(), t, eventstore.All, cursor, 1000)
+	for records, err := range eventstore.Pages(func(cursor string) ([]projection.Record, string, error) {
+		return s.Tables.Scan(context.Background(), t, eventstore.All, cursor, 1000)
+	}) {
 		if err != nil {
 			s.TB.Fatalf("scanning %s: %v", t, err)
 		}
@@ -204,10 +205,8 @@ func (s *System) Rows(t projection.Table) map[string]string {
 			}
 			rows[r.Stream] = fmt.Sprintf("v%d %s %v%s", r.Version, r.Data, r.Place, parked)
 		}
-		if cursor = next; next == "" {
-			return rows
-		}
 	}
+	return rows
 }
 
 // Totals are those of a table.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/model"
 )
@@ -62,7 +63,7 @@ func rowItem(r *projection.Record, writes uint64, writeID string) (item, error) 
 		if r.Place.Sort == "" {
 			return nil, fmt.Errorf("the row of %s is in bucket %s without a place to be sorted by", r.Stream, r.Place.Bucket)
 		}
-		it[attrList] = str(listKey(r.Place.Bucket, shardOf(r.Stream, listShards)))
+		it[attrList] = str(listKey(r.Place.Bucket, eventstore.ShardOf(r.Stream, listShards)))
 		it[attrSort] = str(r.Place.Sort)
 	}
 	if r.Parked != nil {
@@ -71,7 +72,7 @@ func rowItem(r *projection.Record, writes uint64, writeID string) (item, error) 
 			return nil, fmt.Errorf("encoding why %s is parked: %w", r.Stream, err)
 		}
 		it[attrParked] = str(string(raw))
-		it[attrParkedShard] = str(strconv.Itoa(shardOf(r.Stream, parkedShards)))
+		it[attrParkedShard] = str(strconv.Itoa(eventstore.ShardOf(r.Stream, parkedShards)))
 	}
 	if size := itemSize(it); size > maxItemBytes {
 		return nil, fmt.Errorf("the row of %s has %d bytes, more than an item can have (%d)", r.Stream, size, maxItemBytes)

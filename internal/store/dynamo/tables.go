@@ -3,7 +3,6 @@ package dynamo
 import (
 	"context"
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"strconv"
 	"sync"
@@ -103,13 +102,6 @@ func (s *Tables) wrap(ctx context.Context, t projection.Table, doing string, err
 		return fmt.Errorf("%s table %s: %w", doing, s.name(t), projection.ErrNoTable)
 	}
 	return wrap(ctx, doing+" table "+s.name(t), err)
-}
-
-// shardOf spreads names over n shards, the same one each time.
-func shardOf(name string, n int) int {
-	h := fnv.New32a()
-	h.Write([]byte(name))
-	return int(h.Sum32() % uint32(n))
 }
 
 // maxMarkers bounds the buckets that are remembered; beyond it they are forgotten and their

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/fault"
 )
@@ -68,7 +69,7 @@ func othersOf(p pending) map[string]bool {
 func (s *Tables) writeGroup(ctx context.Context, t projection.Table, group []pending) (late []string, err error) {
 	// Totals are summed over shards, so any shard is right. The stream chooses the first, and
 	// after a conflict chance another, so that writers get out of each other's way.
-	shard := shardOf(group[0].change.Stream, totalShards)
+	shard := eventstore.ShardOf(group[0].change.Stream, totalShards)
 	for conflicts := 0; len(group) > 0; {
 		cancelled, err := s.tryGroup(ctx, t, group, shard)
 		if err != nil || cancelled == nil {
