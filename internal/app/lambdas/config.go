@@ -23,8 +23,7 @@ const (
 	EnvStateMachineARN  = "STATE_MACHINE_ARN"
 )
 
-// defaultPointerTTL is how old the knowledge of the active version may be. A switch waits at
-// least as long.
+// defaultPointerTTL is how long a pointer is cached. A switch waits at least as long.
 const defaultPointerTTL = 5 * time.Second
 
 // DefaultProjectorTimeout is the longest that Lambda lets a function run: a rebuild that waits
@@ -34,7 +33,7 @@ const DefaultProjectorTimeout = 15 * time.Minute
 // MaxPointerTTL bounds the pointer's: beyond, a switch or a roll-back would take long to be seen.
 const MaxPointerTTL = time.Minute
 
-// Config is what a function has to be told.
+// Config holds the settings of a function.
 type Config struct {
 	EventTable      string        // DynamoDB table of events
 	ControlTable    string        // DynamoDB table of pointers, checkpoints and the log's records

@@ -14,15 +14,15 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// entrance is what every request passes: it gets its correlation id, trace, caller and
-// logger, is logged from start to end, and is answered even when a handler panics.
+// entrance wraps every request: it sets correlation id, trace, caller and logger, logs start and end,
+// and responds even when a handler panics.
 func (s *server) entrance(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := s.Now()
 		r, logger, span, refusal := s.admit(w, r)
 		level := zerolog.InfoLevel
 		if strings.HasPrefix(r.URL.Path, "/health") {
-			level = zerolog.DebugLevel // somebody asks every few seconds
+			level = zerolog.DebugLevel // polled every few seconds
 		}
 		logger.WithLevel(level).Msg("request:start")
 		out := &recorder{ResponseWriter: w}
@@ -48,14 +48,14 @@ func (s *server) entrance(next http.Handler) http.Handler {
 	})
 }
 
-// ErrWrongKey says that a request brought an API key that nobody has.
+// ErrWrongKey says that the API key of a request is unknown.
 var ErrWrongKey error = &requestError{code: codeWrongKey, detail: "no caller has this API key: send the right one in x-api-key, or none"}
 
-// open reports whether a path is for everybody, whatever key they bring.
+// open reports whether a path needs no valid API key.
 func open(path string) bool { return strings.HasPrefix(path, "/health") || path == "/openapi.json" }
 
-// admit is the request in the context of its operation, with the logger of its own lines. The
-// headers of every response are set here.
+// admit returns the request in the context of its operation, and the logger of its lines. It sets the
+// headers of every response.
 func (s *server) admit(w http.ResponseWriter, r *http.Request) (*http.Request, zerolog.Logger, observe.Span, error) {
 	ctx := r.Context()
 	if observe.Logger(ctx).GetLevel() == zerolog.Disabled {
@@ -89,8 +89,8 @@ func setHeaders(h http.Header, correlationID string) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// withTracer is the tracer of the process, unless the context brings one; none for the health
-// checks, which somebody asks for every few seconds.
+// withTracer sets the tracer of the process, unless the context has one. Health checks are polled every
+// few seconds and not traced.
 func (s *server) withTracer(ctx context.Context, r *http.Request) context.Context {
 	current := observe.TracerOf(ctx)
 	switch {
@@ -119,7 +119,7 @@ func correlationID(h http.Header) (id, received string) {
 	return observe.NewID(), fmt.Sprintf("%s (%d bytes)", strconv.QuoteToASCII(joined[:min(len(joined), shown)]), len(joined))
 }
 
-// recorder is a ResponseWriter that remembers what the log line of the request needs.
+// recorder is a ResponseWriter that keeps what the log line of the request needs.
 type recorder struct {
 	http.ResponseWriter
 	status  int
@@ -154,7 +154,7 @@ func note(w http.ResponseWriter, code string, err error) {
 	}
 }
 
-// panicked answers for a handler that did not.
+// panicked responds for a handler that panicked.
 func (w *recorder) panicked(logger *zerolog.Logger, r *http.Request, recovered any) {
 	err := fmt.Errorf("the handler panicked: %v", recovered)
 	logger.Error().Str(observe.FieldErrorClass, string(fault.Bug)).Err(err).Bytes("stack", debug.Stack()).Msg("request:panic")
@@ -165,7 +165,7 @@ func (w *recorder) panicked(logger *zerolog.Logger, r *http.Request, recovered a
 	note(w, codeInternal, err)
 }
 
-// end writes request:end. An error's text is only there when it is ours to mend.
+// end writes request:end. It includes the text of errors that are ours to fix.
 func (w *recorder) end(logger *zerolog.Logger, level zerolog.Level, elapsed float64) {
 	if w.status == 0 {
 		w.status = http.StatusOK // what net/http sends for a handler that wrote nothing
