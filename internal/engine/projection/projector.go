@@ -10,7 +10,6 @@ import (
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/model"
-	"gakushoku/internal/observe"
 )
 
 // Projector applies events to the table versions that have to be written. Several may run
@@ -41,8 +40,7 @@ func (f Failures) Err() error {
 // projection. The events may be old, repeated, out of order or incomplete. Only streams
 // kept back by the infrastructure fail; an event that cannot be applied parks its stream.
 func (p *Projector) Apply(ctx context.Context, events []event.Event) Failures {
-	ctx, span := observe.StartLinked(ctx, "process events", observe.Consumer, event.Traceparents(events))
-	defer span.Int(observe.AttrEvents, len(events)).End()
+	ctx, applied := watchApply(ctx, events)
 	failures := Failures{}
 	for _, name := range p.Projections.Names() {
 		if err := p.applyProjection(ctx, name, events, failures); err != nil {
@@ -51,7 +49,7 @@ func (p *Projector) Apply(ctx context.Context, events []event.Event) Failures {
 			}
 		}
 	}
-	span.Failed(failures.Err())
+	applied(failures)
 	return failures
 }
 
@@ -78,10 +76,12 @@ func (p *Projector) applyProjection(ctx context.Context, name string, events []e
 		if !ok {
 			// A newer deployment builds a version whose fold this one does not have. It waits for
 			// this one to end before it relies on that version being written.
-			observe.Logger(ctx).Warn().Str(observe.FieldProjection, name).Int("revision", v.Revision).Msg("projection:unknown-revision")
+			logUnknownRevision(ctx, name, v.Revision)
 			continue
 		}
-		err := p.projectTable(ctx, d, pointer.Table(v), events, failures)
+		watched, applied := p.watchTable(ctx, d, pointer.Table(v), events, failures)
+		err := p.applyTable(watched, d, pointer.Table(v), events, failures)
+		applied(err)
 		if errors.Is(err, ErrNoTable) {
 			// The version was dropped after the pointer was read: nobody needs it any more.
 			p.Pointers.Forget(name)
@@ -106,25 +106,6 @@ func (p *Projector) stillListed(ctx context.Context, name string, number int) er
 		}
 	}
 	return nil
-}
-
-// projectTable is applyTable in a span of its own.
-func (p *Projector) projectTable(ctx context.Context, d model.Projection, t Table, events []event.Event, failures Failures) error {
-	ctx, span := observe.Start(ctx, "project", observe.Internal)
-	defer span.End()
-	if span.Recorded() {
-		span.Str(observe.AttrProjection, t.String())
-	}
-	err := p.applyTable(ctx, d, t, events, failures)
-	if m := observe.MetricsOf(ctx); m != nil && err == nil {
-		now := p.Now()
-		for i := range events {
-			if failures[events[i].Stream] == nil && d.Folds(events[i].Stream) {
-				m.Projected(ctx, d.Name, now.Sub(events[i].OccurredAt.Time()))
-			}
-		}
-	}
-	return err
 }
 
 // applyTable applies events to one table version. It returns only ErrNoTable; everything
@@ -230,31 +211,4 @@ func (p *Projector) foldGroup(ctx context.Context, d model.Projection, t Table, 
 		return Change{}, upToDate
 	}
 	return change, needsWrite
-}
-
-// logStep tells what came of an event, in the context of the operation that it belongs to.
-func logStep(ctx context.Context, t Table, e *event.Event, step Step, f *Folding) {
-	logger := observe.Logger(ctx)
-	line := logger.Debug()
-	message, outcome := "projection:apply", "applied"
-	switch step {
-	case Duplicate:
-		message, outcome = "projection:duplicate", "duplicate"
-	case Gap:
-		line, message, outcome = logger.Info(), "projection:gap", "gap"
-	case SetAside:
-		if parked := f.Parked; parked != nil && parked.EventVersion == e.Version {
-			line, message = logger.Error().Str(observe.FieldErrorClass, string(fault.Bug)).Str("error", parked.Reason), "projection:parked"
-			outcome = "parked"
-		} else {
-			message, outcome = "projection:set-aside", "set-aside"
-		}
-	}
-	observe.MetricsOf(ctx).Delivered(ctx, t.Projection, outcome)
-	if !line.Enabled() {
-		return
-	}
-	line.Str(observe.FieldCorrelationID, e.CorrelationID).Str(observe.FieldProjection, t.String()).
-		Str(observe.FieldStream, e.Stream).Uint64(observe.FieldVersion, e.Version).
-		Str(observe.FieldEventID, e.ID).Str(observe.FieldEventType, e.Type).Msg(message)
 }
