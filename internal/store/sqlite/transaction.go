@@ -1,0 +1,111 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"gakushoku/internal/fault/wait"
+)
+
+// transact runs f in a transaction that holds the file's write lock from its beginning, so
+// that what f reads stays true until the commit. When ctx ends before the transaction has
+// begun, it is not begun; later ctx is not looked at, so that the outcome is never in doubt.
+// f uses d.write or statements prepared on it, and nobody else does. What was written to a file
+// that is no longer the one at its path is ErrReplaced.
+func (d *database) transact(ctx context.Context, f func() error) (err error) {
+	select {
+	case d.lock <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-d.lock }()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	committed := false
+	defer func() {
+		if !committed {
+			// Without a transaction this fails, which is as good.
+			d.rollback.Exec() //nolint:errcheck
+		}
+		if errors.Is(err, ErrReplaced) {
+			d.letGo()
+		}
+	}()
+	if err := d.beginWhenFree(ctx); err != nil {
+		return err
+	}
+	if err := f(); err != nil {
+		return err
+	}
+	if err := d.glance(); err != nil {
+		return err
+	}
+	if _, err := d.commit.Exec(); err != nil {
+		return err
+	}
+	committed = true
+	return d.look()
+}
+
+// transactPatiently is transact for somebody who may hold up others for long: it waits for
+// another process's transaction until ctx ends.
+func (d *database) transactPatiently(ctx context.Context, f func() error) error {
+	for {
+		begun := false
+		err := d.transact(ctx, func() error {
+			begun = true
+			return f()
+		})
+		if begun || !isBusy(err) {
+			return err
+		}
+	}
+}
+
+// beginWhenFree begins a transaction as soon as no other process is in one. Writers of several
+// processes have no queue: whoever looks when the file is free is next. SQLite looks more and
+// more rarely, and so may come too late each time while somebody writes many transactions with
+// short pauses, as an import does; we look at short intervals all along.
+func (d *database) beginWhenFree(ctx context.Context) error {
+	for patience := time.Now().Add(busyTimeout); ; {
+		_, err := d.begin.ExecContext(ctx)
+		if err == nil || !isBusy(err) || !time.Now().Before(patience) {
+			return err
+		}
+		if err := wait.For(ctx, busyLook); err != nil {
+			return err
+		}
+	}
+}
+
+// statements are texts of SQL and where each is kept once it is prepared.
+type statements map[**sql.Stmt]string
+
+// prepare makes statements, those for reading and those for use in transact.
+func (d *database) prepare(ctx context.Context, reads, writes statements) (err error) {
+	for into, text := range reads {
+		if *into, err = d.read.PrepareContext(ctx, text); err != nil {
+			return err
+		}
+	}
+	for into, text := range writes {
+		if err := d.preparedToWrite(ctx, into, text); err != nil {
+			return err
+		}
+	}
+	// From here on this connection only runs transactions, and beginWhenFree does the waiting.
+	_, err = d.write.ExecContext(ctx, "PRAGMA busy_timeout=0")
+	return err
+}
+
+// preparedToWrite is a statement for use in transact. It is closed with d: database/sql does
+// not do that for a connection of its own, and SQLite keeps a file open that has statements.
+func (d *database) preparedToWrite(ctx context.Context, into **sql.Stmt, text string) (err error) {
+	if *into, err = d.write.PrepareContext(ctx, text); err == nil {
+		d.written = append(d.written, *into)
+	}
+	return err
+}
