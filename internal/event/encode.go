@@ -28,7 +28,7 @@ func New(p Payload) (Event, error) {
 }
 
 // AppendJSON appends e as one line of JSONL, without the newline. The fields come in a fixed
-// order, the first five always and the others when they are set, so that equal events are
+// sequence, the first five always and the others when they are set, so that equal events are
 // equal lines. The payload is written as it is stored, but for line breaks between its
 // tokens; an event without one gets {}. Bytes that are not UTF-8 become U+FFFD.
 func AppendJSON(dst []byte, e *Event) []byte {

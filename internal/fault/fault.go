@@ -19,7 +19,7 @@ const (
 )
 
 // DomainError is what a decider returns when the rules refuse a command. Code is stable
-// and public, such as "order/already-paid".
+// and public, such as "loan/not-out".
 type DomainError interface {
 	error
 	DomainCode() string

@@ -8,7 +8,7 @@ import (
 
 // Projection is one revision of one projection.
 type Projection struct {
-	Name     string // such as "orders"
+	Name     string // such as "loans"
 	Revision int    // of the fold; see infra/DESIGN.md section 6
 	Streams  string // what the names of the streams it folds begin with; "" for all streams
 	NewRow   func() Row

@@ -22,7 +22,7 @@ type Row interface {
 // Contribution is an amount that a row adds to one field of the total called Key.
 type Contribution struct {
 	Key    string // such as a business day, 2026-01-24
-	Field  string // such as orders
+	Field  string // such as paid
 	Amount int64
 }
 
@@ -36,7 +36,7 @@ func Add(key, field string, amount int64) Contribution {
 // event that would lead beyond it.
 const MaxAmount = 1_000_000_000_000
 
-// Place orders rows in lists: all rows of a bucket (a business day), newest first by Sort.
+// Place sorts rows in lists: all rows of a bucket (a business day), newest first by Sort.
 // Both are fixed by a stream's first event, so that an index over them costs one write a row.
 type Place struct {
 	Bucket string

@@ -1,5 +1,5 @@
 // Package eventio moves events between an event store and JSONL files. A log from anywhere (another
-// canteen, a backup, AWS) can be imported while the canteen is open, any number of times, and
+// installation, a backup, AWS) can be imported while commands go on, any number of times, and
 // exported again byte for byte. A log with a bad line is not imported at all. infra/DESIGN.md
 // section 4 specifies the lines.
 package eventio

@@ -19,7 +19,7 @@ import (
 const Partitions = 16
 
 // HashOf hashes a stream's name: HashOf % Partitions is its partition, and HashOf / Partitions divides a
-// partition further. Every segment is ordered by it, so it never changes: FNV-1a of 64 bits, with its
+// partition further. Every segment is sorted by it, so it never changes: FNV-1a of 64 bits, with its
 // halves mixed so that the low bits depend on the whole name.
 func HashOf(stream string) uint64 {
 	h := fnv.New64a()

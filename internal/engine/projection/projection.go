@@ -17,7 +17,7 @@ type Table struct {
 	Version    int // 1, 2, 3...; never used twice
 }
 
-// String is the table's name in logs and stores, such as "orders-v1".
+// String is the table's name in logs and stores, such as "loans-v1".
 func (t Table) String() string { return fmt.Sprintf("%s-v%d", t.Projection, t.Version) }
 
 // Record is one stored row.

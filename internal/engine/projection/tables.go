@@ -57,7 +57,7 @@ var ErrNoRecord = errors.New("there is no such row")
 // Inspector is the port through which operators look at a whole table. Its contract is part
 // of projectiontest.TestTables.
 type Inspector interface {
-	// Scan returns rows of a part, parked and invisible ones too, in the store's own order, each
+	// Scan returns rows of a part, parked and invisible ones too, as the store sorts them, each
 	// once, and the cursor of the next page, "" after the last; a page may be empty before that.
 	Scan(ctx context.Context, t Table, part eventstore.Part, cursor string, limit int) (records []Record, next string, err error)
 	// ParkedRecords is Scan over the parked rows only, without reading the others.

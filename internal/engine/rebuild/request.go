@@ -61,7 +61,7 @@ func (r *Request) mode() (Mode, error) {
 	heal := len(r.Streams) > 0 || r.FromEventNumber > 0
 	switch {
 	case r.Projection == "":
-		return "", refusedAlways(`"projection" is missing: name the read model, such as {"projection":"orders"}`)
+		return "", refusedAlways(`"projection" is missing: name the read model, as in {"projection":"NAME"}`)
 	case heal && until:
 		return "", refusedAlways("streams and fromEventNumber repair the rows that are there, untilNumber and until make others: choose one")
 	case heal && (r.DryRun || r.Approve || r.Soak != nil):
@@ -90,7 +90,7 @@ func (r *Request) mode() (Mode, error) {
 func (r *Request) checkBounds() error {
 	for _, s := range r.Streams {
 		if s == "" || len(s) > event.MaxStreamBytes {
-			return refusedAlways("%q is not the name of a stream, such as order-o1", s)
+			return refusedAlways("%q is not the name of a stream, such as PREFIX-ID", s)
 		}
 	}
 	switch {
@@ -114,7 +114,7 @@ func ParseRequest(raw []byte) (Request, error) {
 	var r Request
 	given, err := readStrictly(raw, &r)
 	if err != nil {
-		return r, refusedAlways("the input is not as it should be: %v; the least is {\"projection\":\"orders\"}", err)
+		return r, refusedAlways("the input is not as it should be: %v; the least is {\"projection\":\"NAME\"}", err)
 	}
 	switch {
 	case given["fromEventNumber"] && r.FromEventNumber == 0, given["untilNumber"] && r.UntilNumber == 0:

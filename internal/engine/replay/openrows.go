@@ -10,7 +10,7 @@ import (
 	"gakushoku/internal/model"
 )
 
-// openRows is how many rows of a partition are kept unpacked. The events of one order are
+// openRows is how many rows of a partition are kept unpacked. The events of one stream are
 // near each other in a log, so most of them find their row open.
 const openRows = 256
 

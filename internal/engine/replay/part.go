@@ -131,9 +131,9 @@ func (p *Part) Bulk(name string) projection.BulkPart {
 	}
 }
 
-// records are the rows in the order of their first events, so that a store which keeps that
-// order has the rows of a day near each other, then the parked streams that have none; what they contribute goes
-// into sums.
+// records are the rows as their first events came, so that a store which keeps them so has the rows
+// of a day near each other, then the parked streams that have none; what they contribute goes into
+// sums.
 func (p *Part) records(sums map[model.Contribution]int64) iter.Seq2[projection.Record, error] {
 	return func(yield func(projection.Record, error) bool) {
 		row := p.options.Definition.NewRow()

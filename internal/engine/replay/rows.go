@@ -16,7 +16,7 @@ import (
 type Row struct {
 	Stream  string
 	Version uint64    // of the last event in it
-	Row     model.Row // such as a *readmodel.Order
+	Row     model.Row // as NewRow made it
 	Parked  *Parked   // when the stream was set aside after that
 }
 

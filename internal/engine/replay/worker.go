@@ -16,7 +16,7 @@ type worker struct {
 	decoder *event.Decoder
 	buffer  []byte
 	items   []item
-	order   []int32                   // indices of items, by partition
+	sorted  []int32                   // indices of items, by partition
 	starts  [partitionCount + 2]int32 // of the partitions in order; the last one is ignored
 	refused int64                     // items that are bad after all
 	bad     []BadLine                 // with lines counted from 0 in the chunk
@@ -125,14 +125,14 @@ func (w *worker) sort() {
 	for p := range partitionCount + 1 {
 		w.starts[p+1] += w.starts[p]
 	}
-	if cap(w.order) < len(w.items) {
-		w.order = make([]int32, len(w.items)+len(w.items)/4)
+	if cap(w.sorted) < len(w.items) {
+		w.sorted = make([]int32, len(w.items)+len(w.items)/4)
 	}
-	w.order = w.order[:cap(w.order)]
+	w.sorted = w.sorted[:cap(w.sorted)]
 	next := w.starts
 	for i := range w.items {
 		p := w.items[i].partition
-		w.order[next[p]] = int32(i)
+		w.sorted[next[p]] = int32(i)
 		next[p]++
 	}
 }
@@ -160,7 +160,7 @@ func (w *worker) fold(c chunk) bool {
 		if !w.turns.wait(stageFold+p, c.number) {
 			return false
 		}
-		for _, i := range w.order[w.starts[p]:w.starts[p+1]] {
+		for _, i := range w.sorted[w.starts[p]:w.starts[p+1]] {
 			it := &w.items[i]
 			if it.refused != nil {
 				continue

@@ -80,7 +80,7 @@ type Contribution struct {
 }
 
 // Explain explains the row of a stream. The key may be the stream's name or what follows the
-// prefix of the projection's streams, such as an order's id.
+// prefix of the projection's streams, such as the id of a loan.
 func (m *ReadModels) Explain(ctx context.Context, name, key string) (Explanation, error) {
 	pointer, err := m.pointer(ctx, name)
 	if err != nil {

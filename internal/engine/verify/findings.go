@@ -65,7 +65,7 @@ func (p *Problem) healable() bool {
 // maxProblems bounds the problems that are told in detail; all are counted.
 const maxProblems = 100
 
-// Sums are amounts by key and field, such as a day's sales.
+// Sums are amounts by key and field, such as a day's totals.
 type Sums map[string]map[string]int64
 
 func (s Sums) add(key, field string, amount int64) {

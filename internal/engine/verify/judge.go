@@ -130,7 +130,7 @@ func dataFields(row, fold []byte) []Field {
 			fields = append(fields, Field{Name: name, Row: shorten(string(stored[name])), Fold: shorten(string(wanted[name]))})
 		}
 	}
-	if len(fields) == 0 { // the same values in another order or spelling, which no fold writes
+	if len(fields) == 0 { // the same values in another sequence or spelling, which no fold writes
 		fields = []Field{{Name: "data", Row: shorten(string(row)), Fold: shorten(string(fold))}}
 	}
 	return fields

@@ -187,19 +187,19 @@ func (c *comparing) merge(older, newer []projection.Record) {
 	var none projection.Record
 	for len(older) > 0 || len(newer) > 0 {
 		old, new := &none, &none
-		order := 0
+		compared := 0
 		switch {
 		case len(newer) == 0:
-			order = -1
+			compared = -1
 		case len(older) == 0:
-			order = 1
+			compared = 1
 		default:
-			order = strings.Compare(older[0].Stream, newer[0].Stream)
+			compared = strings.Compare(older[0].Stream, newer[0].Stream)
 		}
-		if order <= 0 {
+		if compared <= 0 {
 			old, older = &older[0], older[1:]
 		}
-		if order >= 0 {
+		if compared >= 0 {
 			new, newer = &newer[0], newer[1:]
 		}
 		if old.Visible() {

@@ -101,7 +101,7 @@ func ownMs(s *Span, children []Span) float64 {
 	return max(0, s.DurationMs-float64(covered)/float64(time.Millisecond))
 }
 
-// compare orders spans by duration. The order of equal ones is stable.
+// compare sorts spans by duration; equal ones always come in the same order.
 func compare(a, b *Span) int {
 	return cmp.Or(cmp.Compare(a.DurationMs, b.DurationMs), -a.Timestamp.Time().Compare(b.Timestamp.Time()), strings.Compare(a.key()+a.SpanID, b.key()+b.SpanID))
 }

@@ -79,7 +79,7 @@ type Keeper struct {
 
 	mu     sync.Mutex
 	owners map[trace.SpanID]*local // of open and held spans
-	order  list.List               // of undecided *local, oldest first
+	queue  list.List               // of undecided *local, oldest first
 	held   int                     // spans in all of them
 	full   sync.Once
 }
@@ -120,7 +120,7 @@ func (k *Keeper) OnStart(ctx context.Context, s sdktrace.ReadWriteSpan) {
 	}
 	if l == nil {
 		l = &local{root: s.SpanContext().SpanID(), started: s.StartTime()}
-		l.place = k.order.PushBack(l)
+		l.place = k.queue.PushBack(l)
 	}
 	k.owners[s.SpanContext().SpanID()] = l
 	on := k.makeRoom(s.StartTime())
@@ -176,7 +176,7 @@ func (k *Keeper) ended(s sdktrace.ReadOnlySpan) []sdktrace.ReadOnlySpan {
 
 // decide ends the wait of a local trace and returns the spans to pass on.
 func (k *Keeper) decide(l *local, keep bool) (on []sdktrace.ReadOnlySpan) {
-	k.order.Remove(l.place)
+	k.queue.Remove(l.place)
 	l.place, l.kept = nil, keep
 	for _, s := range l.held {
 		delete(k.owners, s.SpanContext().SpanID())
@@ -192,11 +192,11 @@ func (k *Keeper) decide(l *local, keep bool) (on []sdktrace.ReadOnlySpan) {
 // makeRoom decides about the oldest local traces before they end: it keeps those that are slow by now
 // and, if there are too many, drops the oldest of the others.
 func (k *Keeper) makeRoom(now time.Time) (on []sdktrace.ReadOnlySpan) {
-	for front := k.order.Front(); front != nil; front = k.order.Front() {
+	for front := k.queue.Front(); front != nil; front = k.queue.Front() {
 		l := front.Value.(*local)
 		slow := now.Sub(l.started) > k.slow
 		if !slow {
-			if k.order.Len() <= maxLocals && k.held <= maxHeldAltogether {
+			if k.queue.Len() <= maxLocals && k.held <= maxHeldAltogether {
 				break
 			}
 			k.tooMuch()

@@ -18,6 +18,7 @@ import (
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 	"gakushoku/internal/store/memory"
 )
 
@@ -35,6 +36,9 @@ type System struct {
 	Control *memory.Control
 	Ledger  *memory.Ledger
 	Blobs   *memory.Blobs
+
+	projections model.Projections
+
 	ids     atomic.Int64
 	elapsed atomic.Int64 // milliseconds
 
@@ -43,15 +47,21 @@ type System struct {
 	archived  eventstore.Mark // that of Archive
 }
 
-// New returns a system without events, whose read models are set up.
+// New returns the canteen without events, whose read models are set up.
 func New(t testing.TB) *System {
 	t.Helper()
+	return NewOf(t, canteen.Projections())
+}
+
+// NewOf is New for another domain.
+func NewOf(t testing.TB, projections model.Projections) *System {
+	t.Helper()
 	s := &System{
-		TB: t, Events: memory.NewEvents(), Tables: memory.NewTables(), Control: memory.NewControl(),
+		TB: t, projections: projections, Events: memory.NewEvents(), Tables: memory.NewTables(), Control: memory.NewControl(),
 		Ledger: memory.NewLedger(), Blobs: memory.NewBlobs(),
 	}
 	s.Blobs.Now = s.Now
-	for _, p := range canteen.Projections() {
+	for _, p := range projections {
 		s.Must(projection.Ensure(t.Context(), s.Control, s.Tables, p))
 	}
 	return s
@@ -80,7 +90,12 @@ func (s *System) NewID() string { return fmt.Sprintf("%026d", s.ids.Add(1)) }
 // goroutine.
 func (s *System) Append(id string, payloads ...event.Payload) []event.Event {
 	s.TB.Helper()
-	stream := order.Stream(id)
+	return s.AppendTo(order.Stream(id), payloads...)
+}
+
+// AppendTo is Append for any stream.
+func (s *System) AppendTo(stream string, payloads ...event.Payload) []event.Event {
+	s.TB.Helper()
 	history, err := s.Events.Load(context.Background(), stream, 0)
 	events := make([]event.Event, len(payloads))
 	for i, p := range payloads {
@@ -114,7 +129,7 @@ func (s *System) Pay(id string) []event.Event {
 // Projector is the engine of live delivery, which looks at the pointers at each batch.
 func (s *System) Projector() *projection.Projector {
 	return &projection.Projector{
-		Projections: canteen.Projections(), Tables: s.Tables, Streams: s.Events, Now: s.Now,
+		Projections: s.projections, Tables: s.Tables, Streams: s.Events, Now: s.Now,
 		Pointers: &projection.CachedPointers{Source: s.Control, Now: s.Now},
 	}
 }

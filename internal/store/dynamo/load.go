@@ -81,8 +81,8 @@ func unique(names []string) []string {
 	return slices.Compact(sorted)
 }
 
-// scanFactor is how many items Streams looks at at once for each name it was asked for: an
-// order has about six events.
+// scanFactor is how many items Streams looks at at once for each name it was asked for: a
+// stream has about six events.
 const scanFactor = 8
 
 // Streams is eventstore.Lister: it walks over all items and keeps the first of each stream.

@@ -12,7 +12,7 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// Tables keeps each table version in a file of its own, such as orders-v1.db: dropping one is
+// Tables keeps each table version in a file of its own, such as loans-v1.db: dropping one is
 // removing a file, and a version that is being built never waits for one that is served.
 type Tables struct {
 	dir string

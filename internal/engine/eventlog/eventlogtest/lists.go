@@ -18,7 +18,7 @@ func putAll(t *testing.T, h Blobs, keys []string) BlobsInstance {
 	return opened
 }
 
-// testBlobListOrder has keys whose order differs when folders are sorted by their names.
+// testBlobListOrder has keys that are sorted differently when folders are sorted by their names.
 func testBlobListOrder(t *testing.T, h Blobs) {
 	keys := []string{"b/a", "a/b/c", "a-b", "a.b/x", "a=b", "a/b.json", "a/b-1/c", "C", "a0", "_", "a_/z", "10", "9"}
 	s := putAll(t, h, keys).Store

@@ -64,7 +64,7 @@ func testRestoreNoFit(t *testing.T, h Ledger) {
 		"a hole behind the head":           all[4:],
 		"a hole further on":                slices.Concat(all[3:4], all[5:]),
 		"one twice":                        slices.Concat(all[3:5], all[4:6]),
-		"the wrong order":                  {all[4], all[3]},
+		"a wrong sequence":                 {all[4], all[3]},
 		"another object":                   changed(1, func(m *eventlog.Manifest) { m.Key += "x" }),
 		"another digest at the head":       changed(2, func(m *eventlog.Manifest) { m.SHA256 = "00" }),
 		"another time":                     changed(0, func(m *eventlog.Manifest) { m.CreatedAt++ }),

@@ -24,9 +24,9 @@ func testOneWinner(t *testing.T, h Harness) {
 		for range appenders {
 			wg.Go(func() {
 				events := newEvents(2)
-				err := s.Append(t.Context(), "order-o1", 2*version, events)
+				err := s.Append(t.Context(), "loan-o1", 2*version, events)
 				for tries := 0; err != nil && fault.ClassOf(err) == fault.Infra && tries < 100; tries++ {
-					err = s.Append(t.Context(), "order-o1", 2*version, events)
+					err = s.Append(t.Context(), "loan-o1", 2*version, events)
 				}
 				switch {
 				case err == nil:
@@ -41,7 +41,7 @@ func testOneWinner(t *testing.T, h Harness) {
 			t.Errorf("%d appenders won versions %d and %d", won.Load(), 2*version+1, 2*version+2)
 		}
 	}
-	events := mustLoad(t, s, "order-o1", 0)
+	events := mustLoad(t, s, "loan-o1", 0)
 	if len(events) != 10 {
 		t.Fatalf("%d events, want 10", len(events))
 	}
@@ -61,8 +61,8 @@ func testOneStreamManyAppenders(t *testing.T, h Harness) {
 	for range appenders {
 		wg.Go(func() {
 			for range appends {
-				e := newEvent(`{"orderId":"o1"}`)
-				version, err := appendNext(t.Context(), s, "order-o1", e)
+				e := newEvent(`{"loanId":"o1"}`)
+				version, err := appendNext(t.Context(), s, "loan-o1", e)
 				if err != nil {
 					t.Error(err)
 					return
@@ -77,7 +77,7 @@ func testOneStreamManyAppenders(t *testing.T, h Harness) {
 		})
 	}
 	wg.Wait()
-	events := mustLoad(t, s, "order-o1", 0)
+	events := mustLoad(t, s, "loan-o1", 0)
 	if len(events) != appenders*appends {
 		t.Fatalf("%d events, want %d", len(events), appenders*appends)
 	}
@@ -95,7 +95,7 @@ func testManyStreams(t *testing.T, h Harness) {
 	var wg sync.WaitGroup
 	for a := range appenders {
 		wg.Go(func() {
-			stream := fmt.Sprintf("order-%d", a)
+			stream := fmt.Sprintf("loan-%d", a)
 			for n := range uint64(appends) {
 				e := newEvent(`{}`)
 				version, err := appendNext(t.Context(), s, stream, e)
@@ -109,20 +109,20 @@ func testManyStreams(t *testing.T, h Harness) {
 	}
 	wg.Wait()
 	for a := range want {
-		wantStream(t, s, fmt.Sprintf("order-%d", a), want[a])
+		wantStream(t, s, fmt.Sprintf("loan-%d", a), want[a])
 	}
 }
 
 func testReadYourWrites(t *testing.T, h Harness) {
 	s := h.Open(t).Store
 	for n := range uint64(30) {
-		mustAppend(t, s, "order-o1", n, newEvents(1)...)
-		if got := len(mustLoad(t, s, "order-o1", n)); got != 1 {
+		mustAppend(t, s, "loan-o1", n, newEvents(1)...)
+		if got := len(mustLoad(t, s, "loan-o1", n)); got != 1 {
 			t.Fatalf("after append %d, %d new events are loaded", n+1, got)
 		}
-		many, err := s.LoadMany(t.Context(), []string{"order-o1"})
-		if err != nil || uint64(len(many["order-o1"])) != n+1 {
-			t.Fatalf("after append %d, %d events are loaded with many: %v", n+1, len(many["order-o1"]), err)
+		many, err := s.LoadMany(t.Context(), []string{"loan-o1"})
+		if err != nil || uint64(len(many["loan-o1"])) != n+1 {
+			t.Fatalf("after append %d, %d events are loaded with many: %v", n+1, len(many["loan-o1"]), err)
 		}
 	}
 }
@@ -130,20 +130,20 @@ func testReadYourWrites(t *testing.T, h Harness) {
 func testCancelled(t *testing.T, h Harness) {
 	opened := h.Open(t)
 	s := opened.Store
-	mustAppend(t, s, "order-o1", 0, newEvents(1)...)
+	mustAppend(t, s, "loan-o1", 0, newEvents(1)...)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	wantErr(t, "append", s.Append(ctx, "order-o1", 1, newEvents(1)), context.Canceled)
-	wantErr(t, "append of many", s.Append(ctx, "order-o2", 0, newEvents(3)), context.Canceled)
-	_, err := s.Load(ctx, "order-o1", 0)
+	wantErr(t, "append", s.Append(ctx, "loan-o1", 1, newEvents(1)), context.Canceled)
+	wantErr(t, "append of many", s.Append(ctx, "loan-o2", 0, newEvents(3)), context.Canceled)
+	_, err := s.Load(ctx, "loan-o1", 0)
 	wantErr(t, "load", err, context.Canceled)
-	_, err = s.LoadMany(ctx, []string{"order-o1", "order-o2"})
+	_, err = s.LoadMany(ctx, []string{"loan-o1", "loan-o2"})
 	wantErr(t, "load many", err, context.Canceled)
 	_, _, err = s.Streams(ctx, eventstore.All, "", 10)
 	wantErr(t, "streams", err, context.Canceled)
 	_, _, err = opened.Feed.Read(ctx, "", 10)
 	wantErr(t, "feed", err, context.Canceled)
-	if n := len(mustLoad(t, s, "order-o1", 0)) + len(mustLoad(t, s, "order-o2", 0)); n != 1 {
+	if n := len(mustLoad(t, s, "loan-o1", 0)) + len(mustLoad(t, s, "loan-o2", 0)); n != 1 {
 		t.Errorf("%d events are there, want 1", n)
 	}
 	cancelledMidway(t, h, s)
@@ -154,7 +154,7 @@ func cancelledMidway(t *testing.T, h Harness, s eventstore.Store) {
 	t.Helper()
 	outcomes := map[string]error{}
 	for i := range 60 {
-		stream := fmt.Sprintf("order-midway-%d", i)
+		stream := fmt.Sprintf("loan-midway-%d", i)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- s.Append(ctx, stream, 0, newEvents(2)) }()
@@ -163,7 +163,7 @@ func cancelledMidway(t *testing.T, h Harness, s eventstore.Store) {
 		outcomes[stream] = <-done
 	}
 	// What was given up too late would be in by the end of an append that came after it.
-	mustAppend(t, s, "order-after", 0, newEvents(1)...)
+	mustAppend(t, s, "loan-after", 0, newEvents(1)...)
 	for stream, err := range outcomes {
 		n := len(mustLoad(t, s, stream, 0))
 		switch {
@@ -181,15 +181,15 @@ func cancelledMidway(t *testing.T, h Harness, s eventstore.Store) {
 
 func testOverload(t *testing.T, h Harness) {
 	opened := h.Open(t)
-	mustAppend(t, opened.Store, "order-o1", 0, newEvents(1)...)
+	mustAppend(t, opened.Store, "loan-o1", 0, newEvents(1)...)
 	release := opened.Overload(t)
-	err := opened.Store.Append(t.Context(), "order-o1", 1, newEvents(1))
+	err := opened.Store.Append(t.Context(), "loan-o1", 1, newEvents(1))
 	release()
 	if err == nil || fault.ClassOf(err) != fault.Infra || errors.Is(err, eventstore.ErrConflict) {
 		t.Errorf("an overloaded store answers %v, which is %s; want infra", err, fault.ClassOf(err))
 	}
-	if got := mustLoad(t, opened.Store, "order-o1", 0); len(got) != 1 {
+	if got := mustLoad(t, opened.Store, "loan-o1", 0); len(got) != 1 {
 		t.Errorf("%d events are there, want 1", len(got))
 	}
-	mustAppend(t, opened.Store, "order-o1", 1, newEvents(1)...)
+	mustAppend(t, opened.Store, "loan-o1", 1, newEvents(1)...)
 }

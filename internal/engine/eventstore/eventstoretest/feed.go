@@ -14,7 +14,7 @@ func fill(t *testing.T, opened Instance, streams, appends int) map[string]event.
 	all := map[string]event.Event{}
 	for n := range appends {
 		for i := range streams {
-			stream := fmt.Sprintf("order-%d", i)
+			stream := fmt.Sprintf("loan-%d", i)
 			events := newEvents(2)
 			for _, e := range placed(stream, uint64(2*n)+1, events) {
 				all[e.ID] = e
@@ -86,7 +86,7 @@ func testFeedResumes(t *testing.T, h Harness) {
 
 func testFeedLater(t *testing.T, h Harness) {
 	opened := h.Open(t)
-	mustAppend(t, opened.Store, "order-o1", 0, newEvents(2)...)
+	mustAppend(t, opened.Store, "loan-o1", 0, newEvents(2)...)
 	_, cursor := follow(t, opened.Feed, "", 100, count(2))
 	for n := range uint64(5) {
 		idle := cursor
@@ -103,7 +103,7 @@ func testFeedLater(t *testing.T, h Harness) {
 			idle = next
 		}
 		e := newEvent(`{}`)
-		mustAppend(t, opened.Store, "order-o1", 2+n, e)
+		mustAppend(t, opened.Store, "loan-o1", 2+n, e)
 		_, cursor = follow(t, opened.Feed, idle, 100, with(e.ID))
 	}
 }
@@ -129,7 +129,7 @@ func testFeedConcurrent(t *testing.T, h Harness) {
 		wg.Go(func() {
 			for n := range uint64(appends) {
 				e := newEvent(`{}`)
-				stream := fmt.Sprintf("order-%d", a)
+				stream := fmt.Sprintf("loan-%d", a)
 				if _, err := appendNext(t.Context(), opened.Store, stream, e); err != nil {
 					t.Error(err)
 					return
@@ -149,10 +149,10 @@ func testReopen(t *testing.T, h Harness) {
 	opened := h.Open(t)
 	want := fill(t, opened, 3, 4)
 	_, cursor := follow(t, opened.Feed, "", 100, count(len(want)))
-	before := mustLoad(t, opened.Store, "order-1", 0)
+	before := mustLoad(t, opened.Store, "loan-1", 0)
 	for range 2 {
 		opened = opened.Reopen(t)
-		wantStream(t, opened.Store, "order-1", before)
+		wantStream(t, opened.Store, "loan-1", before)
 		if got := allStreams(t, opened.Store, 10); len(got) != 3 {
 			t.Errorf("streams are %q", got)
 		}
@@ -160,6 +160,6 @@ func testReopen(t *testing.T, h Harness) {
 		wantDelivered(t, want, delivered)
 	}
 	e := newEvent(`{}`)
-	mustAppend(t, opened.Store, "order-1", uint64(len(before)), e)
+	mustAppend(t, opened.Store, "loan-1", uint64(len(before)), e)
 	follow(t, opened.Feed, cursor, 100, with(e.ID))
 }

@@ -13,16 +13,16 @@ import (
 func testLoadAfter(t *testing.T, h Harness) {
 	s := h.Open(t).Store
 	events := newEvents(12)
-	want := placed("order-o1", 1, events)
-	mustAppend(t, s, "order-o1", 0, events...)
-	mustAppend(t, s, "order-o10", 0, newEvents(1)...)
+	want := placed("loan-o1", 1, events)
+	mustAppend(t, s, "loan-o1", 0, events...)
+	mustAppend(t, s, "loan-o10", 0, newEvents(1)...)
 	for _, after := range []uint64{0, 1, 9, 11} {
-		if diff := diffEvents(want[after:], mustLoad(t, s, "order-o1", after)); diff != "" {
+		if diff := diffEvents(want[after:], mustLoad(t, s, "loan-o1", after)); diff != "" {
 			t.Errorf("after %d (-want +got):\n%s", after, diff)
 		}
 	}
 	for _, after := range []uint64{12, 13, event.MaxVersion, 1<<64 - 1} {
-		if got := mustLoad(t, s, "order-o1", after); len(got) != 0 {
+		if got := mustLoad(t, s, "loan-o1", after); len(got) != 0 {
 			t.Errorf("after %d, %d events came", after, len(got))
 		}
 	}
@@ -33,10 +33,10 @@ func testLoadMany(t *testing.T, h Harness) {
 	want := map[string][]event.Event{}
 	var names []string
 	for i := range 120 {
-		stream := fmt.Sprintf("order-%d", i)
+		stream := fmt.Sprintf("loan-%d", i)
 		events := newEvents(1 + i%3)
 		want[stream] = placed(stream, 1, events)
-		names = append(names, stream, "order-unknown-"+stream)
+		names = append(names, stream, "loan-unknown-"+stream)
 		mustAppend(t, s, stream, 0, events...)
 	}
 	names = append(names, names[:10]...) // asked for twice, answered once
@@ -68,18 +68,18 @@ func testLongStream(t *testing.T, h Harness) {
 		for i := range events {
 			events[i].Payload = fmt.Appendf(nil, `{"n":%d,"padding":"%s"}`, len(want)+i, padding)
 		}
-		want = append(want, placed("order-o1", uint64(len(want))+1, events)...)
-		mustAppend(t, s, "order-o1", uint64(len(want)-len(events)), events...)
+		want = append(want, placed("loan-o1", uint64(len(want))+1, events)...)
+		mustAppend(t, s, "loan-o1", uint64(len(want)-len(events)), events...)
 	}
-	wantStream(t, s, "order-o1", want)
-	if diff := diffEvents(want[total-7:], mustLoad(t, s, "order-o1", total-7)); diff != "" {
+	wantStream(t, s, "loan-o1", want)
+	if diff := diffEvents(want[total-7:], mustLoad(t, s, "loan-o1", total-7)); diff != "" {
 		t.Errorf("the end (-want +got):\n%s", diff)
 	}
-	many, err := s.LoadMany(t.Context(), []string{"order-o1"})
-	if err != nil || len(many["order-o1"]) != total {
-		t.Errorf("with many: %d events, %v", len(many["order-o1"]), err)
+	many, err := s.LoadMany(t.Context(), []string{"loan-o1"})
+	if err != nil || len(many["loan-o1"]) != total {
+		t.Errorf("with many: %d events, %v", len(many["loan-o1"]), err)
 	}
-	if got := allStreams(t, s, 3); !slices.Equal(got, []string{"order-o1"}) {
+	if got := allStreams(t, s, 3); !slices.Equal(got, []string{"loan-o1"}) {
 		t.Errorf("streams are %q", got)
 	}
 }
@@ -88,7 +88,7 @@ func testStreams(t *testing.T, h Harness) {
 	s := h.Open(t).Store
 	var want []string
 	for i := range 60 {
-		stream := fmt.Sprintf("order-%03d", i*7%60)
+		stream := fmt.Sprintf("loan-%03d", i*7%60)
 		mustAppend(t, s, stream, 0, newEvents(1+i%5)...)
 		want = append(want, stream)
 	}
@@ -107,7 +107,7 @@ func testStreamParts(t *testing.T, h Harness) {
 	s := h.Open(t).Store
 	var want []string
 	for i := range 60 {
-		stream := fmt.Sprintf("order-%03d", i)
+		stream := fmt.Sprintf("loan-%03d", i)
 		mustAppend(t, s, stream, 0, newEvents(1+i%3)...)
 		want = append(want, stream)
 	}
@@ -142,7 +142,7 @@ func streamsWhileAppending(t *testing.T, s eventstore.Store, before []string) {
 			break
 		}
 		if page < 20 {
-			mustAppend(t, s, fmt.Sprintf("order-%03d-new", page*3), 0, newEvents(1)...)
+			mustAppend(t, s, fmt.Sprintf("loan-%03d-new", page*3), 0, newEvents(1)...)
 		}
 	}
 	for _, name := range before {
@@ -154,8 +154,8 @@ func streamsWhileAppending(t *testing.T, s eventstore.Store, before []string) {
 
 func testEmpty(t *testing.T, h Harness) {
 	opened := h.Open(t)
-	wantStream(t, opened.Store, "order-unknown", nil)
-	if got, err := opened.Store.LoadMany(t.Context(), []string{"order-unknown"}); err != nil || len(got) != 0 {
+	wantStream(t, opened.Store, "loan-unknown", nil)
+	if got, err := opened.Store.LoadMany(t.Context(), []string{"loan-unknown"}); err != nil || len(got) != 0 {
 		t.Errorf("load many: %v, %v", got, err)
 	}
 	if got := allStreams(t, opened.Store, 10); len(got) != 0 {
@@ -165,7 +165,7 @@ func testEmpty(t *testing.T, h Harness) {
 	if err != nil || len(events) != 0 {
 		t.Fatalf("feed: %d events, %v", len(events), err)
 	}
-	mustAppend(t, opened.Store, "order-o1", 0, newEvents(1)...)
+	mustAppend(t, opened.Store, "loan-o1", 0, newEvents(1)...)
 	follow(t, opened.Feed, cursor, 10, count(1))
 }
 
@@ -177,18 +177,18 @@ func testLargeEvents(t *testing.T, h Harness) {
 		return `{"text":"` + text + strings.Repeat("x", size-frame-len(text)) + `"}`
 	}
 	large := newEvent(payload(h.MaxEventBytes - envelopeRoom))
-	want := placed("order-o1", 1, []event.Event{large})
-	mustAppend(t, s, "order-o1", 0, large)
-	wantStream(t, s, "order-o1", want)
+	want := placed("loan-o1", 1, []event.Event{large})
+	mustAppend(t, s, "loan-o1", 0, large)
+	wantStream(t, s, "loan-o1", want)
 	for name, events := range map[string][]event.Event{
 		"one event":        {newEvent(payload(h.MaxEventBytes + 1))},
 		"the last of some": {newEvent(`{}`), newEvent(payload(h.MaxEventBytes + 1))},
 		"a huge one":       {newEvent(payload(5 << 20))},
 	} {
-		wantErr(t, name, s.Append(t.Context(), "order-o1", 1, events), eventstore.ErrTooLarge)
-		wantErr(t, name+" in a new stream", s.Append(t.Context(), "order-o2", 0, events), eventstore.ErrTooLarge)
+		wantErr(t, name, s.Append(t.Context(), "loan-o1", 1, events), eventstore.ErrTooLarge)
+		wantErr(t, name+" in a new stream", s.Append(t.Context(), "loan-o2", 0, events), eventstore.ErrTooLarge)
 	}
-	wantStream(t, s, "order-o1", want)
-	wantStream(t, s, "order-o2", nil)
-	mustAppend(t, s, "order-o1", 1, newEvents(1)...)
+	wantStream(t, s, "loan-o1", want)
+	wantStream(t, s, "loan-o2", nil)
+	mustAppend(t, s, "loan-o1", 1, newEvents(1)...)
 }

@@ -50,7 +50,7 @@ func ranges(t *testing.T, s eventstore.Store, after, upTo string, limit int) []e
 
 func testRangeOrder(t *testing.T, h Harness) {
 	s := h.Open(t).Store
-	names := []string{"a", "order-", "order-1", "order-10", "order-2", "order-B", "order-b", "order-é", "order-唐", "order-🍛", "z"} // by byte
+	names := []string{"a", "loan-", "loan-1", "loan-10", "loan-2", "loan-B", "loan-b", "loan-é", "loan-唐", "loan-🍛", "z"} // by byte
 	want := map[string][]event.Event{}
 	for i := range names {
 		name := names[(i*7+3)%len(names)]
@@ -78,7 +78,7 @@ func testRangeOrder(t *testing.T, h Harness) {
 			}
 		}
 	}
-	if got := ranges(t, s, "order-0", "order-15", 100); len(got) != len(want["order-1"])+len(want["order-10"]) {
+	if got := ranges(t, s, "loan-0", "loan-15", 100); len(got) != len(want["loan-1"])+len(want["loan-10"]) {
 		t.Errorf("between names of no stream came %d events", len(got))
 	}
 }
@@ -87,12 +87,12 @@ func testRangeLongStream(t *testing.T, h Harness) {
 	s := h.Open(t).Store
 	const appends = 6
 	for i := range appends {
-		mustAppend(t, s, "order-b", uint64(i*eventstore.MaxAppend), newEvents(eventstore.MaxAppend)...)
+		mustAppend(t, s, "loan-b", uint64(i*eventstore.MaxAppend), newEvents(eventstore.MaxAppend)...)
 	}
-	mustAppend(t, s, "order-a", 0, newEvents(2)...)
-	mustAppend(t, s, "order-c", 0, newEvents(2)...)
+	mustAppend(t, s, "loan-a", 0, newEvents(2)...)
+	mustAppend(t, s, "loan-c", 0, newEvents(2)...)
 	for _, limit := range []int{1, 2, 3, 299, 300, 302, 303, 304, 305} {
-		events, next, err := s.(eventstore.Ranger).Range(t.Context(), "order-a", "", limit)
+		events, next, err := s.(eventstore.Ranger).Range(t.Context(), "loan-a", "", limit)
 		if err != nil || len(events) < appends*eventstore.MaxAppend || events[299].Version != 300 {
 			t.Errorf("with a limit of %d came %d events: %v", limit, len(events), err)
 		}
@@ -110,8 +110,8 @@ func testRangeEmpty(t *testing.T, h Harness) {
 	if got := ranges(t, s, "", "", 10); len(got) != 0 {
 		t.Errorf("an empty store has %d events", len(got))
 	}
-	mustAppend(t, s, "order-b", 0, newEvents(1)...)
-	for _, r := range [][2]string{{"order-b", ""}, {"order-c", ""}, {"", "order-a"}, {"order-b", "order-a"}, {"order-b", "order-b"}} {
+	mustAppend(t, s, "loan-b", 0, newEvents(1)...)
+	for _, r := range [][2]string{{"loan-b", ""}, {"loan-c", ""}, {"", "loan-a"}, {"loan-b", "loan-a"}, {"loan-b", "loan-b"}} {
 		if got := ranges(t, s, r[0], r[1], 10); len(got) != 0 {
 			t.Errorf("after %q up to %q came %d events", r[0], r[1], len(got))
 		}
@@ -133,7 +133,7 @@ func testRangeWhileAppending(t *testing.T, h Harness) {
 		versions[name] += 2
 	}
 	for i := range 20 {
-		grow(fmt.Sprintf("order-%02d", i))
+		grow(fmt.Sprintf("loan-%02d", i))
 	}
 	var seen []string
 	for after := ""; ; {
@@ -160,14 +160,14 @@ func testRangeWhileAppending(t *testing.T, h Harness) {
 			break
 		}
 		grow(next)
-		grow("order-19")
+		grow("loan-19")
 		grow(next + "-new")
 	}
 	if !slices.IsSortedFunc(seen, strings.Compare) || len(slices.Compact(slices.Clone(seen))) != len(seen) {
 		t.Errorf("streams came as %q", seen)
 	}
 	for i := range 20 {
-		if name := fmt.Sprintf("order-%02d", i); !slices.Contains(seen, name) {
+		if name := fmt.Sprintf("loan-%02d", i); !slices.Contains(seen, name) {
 			t.Errorf("%s did not come", name)
 		}
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
@@ -22,7 +21,7 @@ import (
 func newEvent(payload string) event.Event {
 	id := observe.NewID()
 	return event.Event{
-		ID: id, Type: order.PlacedType, OccurredAt: event.InstantOfMilli(1769212800123), CorrelationID: "c-" + id,
+		ID: id, Type: "LoanTaken", OccurredAt: event.InstantOfMilli(1769212800123), CorrelationID: "c-" + id,
 		Payload: []byte(payload), Schema: 2, CausationID: "cause-" + id, CommandID: "key-" + id, CommandHash: "00ff",
 		Actor: "user-7", Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 	}
@@ -32,7 +31,7 @@ func newEvent(payload string) event.Event {
 func newEvents(count int) []event.Event {
 	events := make([]event.Event, count)
 	for i := range events {
-		events[i] = newEvent(fmt.Sprintf(`{"orderId":"o1","total":%d}`, i+1))
+		events[i] = newEvent(fmt.Sprintf(`{"loanId":"o1","total":%d}`, i+1))
 	}
 	return events
 }

@@ -46,41 +46,41 @@ func mustSet(t *testing.T, s projection.Pointers, p projection.Pointer, changes 
 
 func testPointerRoundTrip(t *testing.T, h Control) {
 	s := h.Open(t).Store
-	orders, sales := newPointer("orders"), newPointer("売上 #1")
-	mustSet(t, s, orders, 0)
-	mustSet(t, s, sales, 0)
-	wantPointer(t, s, orders, 1)
+	loans, other := newPointer("loans"), newPointer("売上 #1")
+	mustSet(t, s, loans, 0)
+	mustSet(t, s, other, 0)
+	wantPointer(t, s, loans, 1)
 	for changes := uint64(1); changes < 12; changes++ { // 9 to 10 would show a comparison of texts
-		orders.Next++
-		mustSet(t, s, orders, changes)
-		wantPointer(t, s, orders, changes+1)
+		loans.Next++
+		mustSet(t, s, loans, changes)
+		wantPointer(t, s, loans, changes+1)
 	}
-	wantPointer(t, s, sales, 1)
-	read, err := s.Pointer(t.Context(), "orders")
+	wantPointer(t, s, other, 1)
+	read, err := s.Pointer(t.Context(), "loans")
 	if err != nil {
 		t.Fatal(err)
 	}
 	read.Versions[0].RunID = "changed"
-	wantPointer(t, s, orders, 12)
+	wantPointer(t, s, loans, 12)
 }
 
 func testNoPointer(t *testing.T, h Control) {
 	s := h.Open(t).Store
-	_, err := s.Pointer(t.Context(), "orders")
+	_, err := s.Pointer(t.Context(), "loans")
 	wantErr(t, "a projection without a pointer", err, projection.ErrNoPointer)
-	if err := s.SetCheckpoint(t.Context(), "orders", projection.Checkpoint{Cursor: "c"}); err != nil {
+	if err := s.SetCheckpoint(t.Context(), "loans", projection.Checkpoint{Cursor: "c"}); err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Pointer(t.Context(), "orders")
+	_, err = s.Pointer(t.Context(), "loans")
 	wantErr(t, "a name that has only a checkpoint", err, projection.ErrNoPointer)
 }
 
 func testPointerChanged(t *testing.T, h Control) {
 	s := h.Open(t).Store
-	p := newPointer("orders")
+	p := newPointer("loans")
 	p.Changes = 3
 	wantErr(t, "changing what is not there", s.SetPointer(t.Context(), p), projection.ErrPointerChanged)
-	_, err := s.Pointer(t.Context(), "orders")
+	_, err := s.Pointer(t.Context(), "loans")
 	wantErr(t, "reading after that", err, projection.ErrNoPointer)
 	mustSet(t, s, p, 0)
 	mustSet(t, s, p, 1)
@@ -100,7 +100,7 @@ func testPointerOneWinner(t *testing.T, h Control) {
 		var wg sync.WaitGroup
 		for next := range 8 {
 			wg.Go(func() {
-				p := newPointer("orders")
+				p := newPointer("loans")
 				p.Next, p.Changes = 100+next, changes
 				err := s.SetPointer(t.Context(), p)
 				for tries := 0; err != nil && fault.ClassOf(err) == fault.Infra && tries < 100; tries++ {
@@ -118,7 +118,7 @@ func testPointerOneWinner(t *testing.T, h Control) {
 			t.Errorf("%d setters won change %d", won.Load(), changes+1)
 		}
 	}
-	p, err := s.Pointer(t.Context(), "orders")
+	p, err := s.Pointer(t.Context(), "loans")
 	if err != nil || p.Changes != 5 {
 		t.Errorf("%d changes are counted, want 5: %v", p.Changes, err)
 	}
@@ -126,13 +126,13 @@ func testPointerOneWinner(t *testing.T, h Control) {
 
 func testPointerCancelled(t *testing.T, h Control) {
 	s := h.Open(t).Store
-	p := newPointer("orders")
+	p := newPointer("loans")
 	mustSet(t, s, p, 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := s.Pointer(ctx, "orders")
+	_, err := s.Pointer(ctx, "loans")
 	wantErr(t, "reading", err, context.Canceled)
-	other := newPointer("orders")
+	other := newPointer("loans")
 	other.Next, other.Changes = 99, 1
 	wantErr(t, "setting", s.SetPointer(ctx, other), context.Canceled)
 	wantPointer(t, s, p, 1)
@@ -140,7 +140,7 @@ func testPointerCancelled(t *testing.T, h Control) {
 
 func testPointerReopen(t *testing.T, h Control) {
 	opened := h.Open(t)
-	p := newPointer("orders")
+	p := newPointer("loans")
 	mustSet(t, opened.Store, p, 0)
 	if opened.Reopen == nil {
 		return // nothing is promised

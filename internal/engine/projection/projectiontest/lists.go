@@ -16,16 +16,16 @@ func testList(t *testing.T, h Tables) {
 	var changes []projection.Change
 	for i := range 30 {
 		n := i * 7 % 30 // not in their order
-		c := change(fmt.Sprintf("order-%02d", 29-n), 1)
+		c := change(fmt.Sprintf("loan-%02d", 29-n), 1)
 		c.Place.Sort = fmt.Sprintf("2026-01-24T00:00:%02d.000Z#学-%02d", n, 29-n)
 		changes = append(changes, c)
 	}
 	for i := range 30 {
-		want = append(want, fmt.Sprintf("order-%02d", i)) // newest first
+		want = append(want, fmt.Sprintf("loan-%02d", i)) // newest first
 	}
-	elsewhere := change("order-elsewhere", 1)
+	elsewhere := change("loan-elsewhere", 1)
 	elsewhere.Place.Bucket = "2026-01-25"
-	prefix := change("order-prefix", 1)
+	prefix := change("loan-prefix", 1)
 	prefix.Place.Bucket = day + "#0"
 	mustWrite(t, s, append(changes, elsewhere, prefix))
 	for _, limit := range []int{1, 7, 30, 100} {
@@ -67,22 +67,22 @@ func listAll(t *testing.T, s projection.Browser, bucket string, limit int) ([]st
 
 func testInvisible(t *testing.T, h Tables) {
 	s := newStore(t, h)
-	invisible := parkedChange("order-1", 1, "poison")
-	placed := parkedChange("order-2", 1, "poison")
+	invisible := parkedChange("loan-1", 1, "poison")
+	placed := parkedChange("loan-2", 1, "poison")
 	placed.Place = model.Place{Bucket: day, Sort: "s"} // no fold says so, but it must do no harm
 	mustWrite(t, s, []projection.Change{invisible, placed})
 	list := func() ([]string, error) { return listAll(t, s, day, 10) }
 	buckets := func() ([]string, error) { return s.Buckets(t.Context(), v1, "", 10) }
 	wantListed(t, h, "list", nil, list)
 	wantListed(t, h, "buckets", nil, buckets)
-	visible := change("order-1", 2)
+	visible := change("loan-1", 2)
 	mustWrite(t, s, []projection.Change{visible})
-	wantListed(t, h, "list", []string{"order-1"}, list)
+	wantListed(t, h, "list", []string{"loan-1"}, list)
 	wantListed(t, h, "buckets", []string{day}, buckets)
-	parked := parkedChange("order-1", 3, "poison again")
+	parked := parkedChange("loan-1", 3, "poison again")
 	mustWrite(t, s, []projection.Change{parked})
-	wantListed(t, h, "list of a parked row", []string{"order-1"}, list)
-	hidden := parkedChange("order-1", 1, "poison from the beginning")
+	wantListed(t, h, "list of a parked row", []string{"loan-1"}, list)
+	hidden := parkedChange("loan-1", 1, "poison from the beginning")
 	hidden.Expected, hidden.Writes = 3, 4
 	mustWrite(t, s, []projection.Change{hidden})
 	wantListed(t, h, "list of a row that a heal has made invisible", nil, list)
@@ -95,12 +95,12 @@ func testInvisible(t *testing.T, h Tables) {
 // testMoved moves a row, as a heal does with one that a wrong fold had put elsewhere.
 func testMoved(t *testing.T, h Tables) {
 	s := newStore(t, h)
-	wrong, right := change("order-1", 1), change("order-1", 2)
-	wrong.Place = model.Place{Bucket: "1999-12-31", Sort: "1999-12-31T00:00:00.000Z#order-1"}
+	wrong, right := change("loan-1", 1), change("loan-1", 2)
+	wrong.Place = model.Place{Bucket: "1999-12-31", Sort: "1999-12-31T00:00:00.000Z#loan-1"}
 	mustWrite(t, s, []projection.Change{wrong})
 	mustWrite(t, s, []projection.Change{right})
 	wantListed(t, h, "the old bucket", nil, func() ([]string, error) { return listAll(t, s, "1999-12-31", 10) })
-	wantListed(t, h, "the new bucket", []string{"order-1"}, func() ([]string, error) { return listAll(t, s, day, 10) })
+	wantListed(t, h, "the new bucket", []string{"loan-1"}, func() ([]string, error) { return listAll(t, s, day, 10) })
 }
 
 func testBuckets(t *testing.T, h Tables) {
@@ -112,7 +112,7 @@ func testBuckets(t *testing.T, h Tables) {
 		want = append(want, bucket)
 		var changes []projection.Change
 		for n := range 1 + i%3 {
-			c := change(fmt.Sprintf("order-%d-%d", i, n), 1)
+			c := change(fmt.Sprintf("loan-%d-%d", i, n), 1)
 			c.Place.Bucket = bucket
 			changes = append(changes, c)
 		}
@@ -148,7 +148,7 @@ func testScan(t *testing.T, h Tables) {
 	for page := range 4 {
 		var changes []projection.Change
 		for i := range 35 {
-			c := change(fmt.Sprintf("order-%d-%02d", page, i), 1, add(fmt.Sprintf("day-%d", i), "orders", 1))
+			c := change(fmt.Sprintf("loan-%d-%02d", page, i), 1, add(fmt.Sprintf("day-%d", i), "loans", 1))
 			if i%10 == 3 {
 				c = parkedChange(c.Stream, 1, "poison")
 			}
@@ -172,7 +172,7 @@ func testScanParts(t *testing.T, h Tables) {
 	for page := range 3 {
 		var changes []projection.Change
 		for i := range projection.MaxWrite {
-			c := change(fmt.Sprintf("order-%d-%02d", page, i), 1)
+			c := change(fmt.Sprintf("loan-%d-%02d", page, i), 1)
 			if i%10 == 3 {
 				c = parkedChange(c.Stream, 1, "poison")
 			}
@@ -206,7 +206,7 @@ func testParked(t *testing.T, h Tables) {
 	want := map[string]projection.Record{}
 	var changes []projection.Change
 	for i := range 40 {
-		c := change(fmt.Sprintf("order-%02d", i), 1)
+		c := change(fmt.Sprintf("loan-%02d", i), 1)
 		if i%3 == 0 {
 			c = parkedChange(c.Stream, 1, fmt.Sprintf("reason %d", i))
 			want[c.Stream] = c.Record
@@ -224,12 +224,12 @@ func testParked(t *testing.T, h Tables) {
 		}
 	}
 	check("parked rows")
-	for _, stream := range []string{"order-00", "order-39"} {
+	for _, stream := range []string{"loan-00", "loan-39"} {
 		mustWrite(t, s, []projection.Change{change(stream, 2)})
 		delete(want, stream)
 	}
-	again := parkedChange("order-03", 2, "still")
+	again := parkedChange("loan-03", 2, "still")
 	mustWrite(t, s, []projection.Change{again})
-	want["order-03"] = again.Record
+	want["loan-03"] = again.Record
 	check("parked rows after two were cleared")
 }

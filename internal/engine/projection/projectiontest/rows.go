@@ -23,18 +23,18 @@ func parkedChange(stream string, writes uint64, reason string) projection.Change
 
 func testRoundTrip(t *testing.T, h Tables) {
 	s := newStore(t, h)
-	first := change("order-1", 1)
-	second := change("order-1", 2, add(day, "orders", 1))
+	first := change("loan-1", 1)
+	second := change("loan-1", 2, add(day, "loans", 1))
 	second.Version = 9
-	parked := parkedChange("order-1", 3, "poison: 毒 \"quoted\"\n\tand more")
-	invisible := parkedChange("order-2", 1, "never placed")
-	placeless := change("order-3", 1)
+	parked := parkedChange("loan-1", 3, "poison: 毒 \"quoted\"\n\tand more")
+	invisible := parkedChange("loan-2", 1, "never placed")
+	placeless := change("loan-3", 1)
 	placeless.Place = model.Place{}
 	for _, c := range []projection.Change{first, second, parked, invisible, placeless} {
 		mustWrite(t, s, []projection.Change{c})
 		wantRow(t, s, c.Record)
 	}
-	cleared := change("order-1", 4)
+	cleared := change("loan-1", 4)
 	mustWrite(t, s, []projection.Change{cleared})
 	wantRow(t, s, cleared.Record)
 }
@@ -48,7 +48,7 @@ func testData(t *testing.T, h Tables) {
 		`{"escapes":"\u0001\"\\\/\b\f\n\r\t\u00e9\ud83c\udf5c","raw":"é🍜","big":123456789012345678901234567890}`,
 		`null`,
 	} {
-		c := change(fmt.Sprintf("order-%d", i), 1)
+		c := change(fmt.Sprintf("loan-%d", i), 1)
 		c.Data = []byte(data)
 		mustWrite(t, s, []projection.Change{c})
 		wantRow(t, s, c.Record)
@@ -58,8 +58,8 @@ func testData(t *testing.T, h Tables) {
 func testOddKeys(t *testing.T, h Tables) {
 	s := newStore(t, h)
 	odd := []string{
-		"order-学食-唐揚げ丼", "order-🍜👩‍🍳", `order-"quoted"'s`, `order-back\slash`, "order-%_*?[a]", "order- spaced ",
-		"order-a/b#c?d=e&f", "order-é", "order-e\u0301", "ORDER-CASE", "order-case", "x", "order-" + strings.Repeat("長", 80),
+		"loan-学食-唐揚げ丼", "loan-🍜👩‍🍳", `loan-"quoted"'s`, `loan-back\slash`, "loan-%_*?[a]", "loan- spaced ",
+		"loan-a/b#c?d=e&f", "loan-é", "loan-e\u0301", "LOAN-CASE", "loan-case", "x", "loan-" + strings.Repeat("長", 80),
 	}
 	want := map[string]map[string]int64{}
 	for i, name := range odd {
@@ -84,7 +84,7 @@ func testLargeRows(t *testing.T, h Tables) {
 	s := newStore(t, h)
 	var changes []projection.Change
 	for i := range 4 {
-		c := change(fmt.Sprintf("order-%d", i), 1, add(day, "orders", 1))
+		c := change(fmt.Sprintf("loan-%d", i), 1, add(day, "loans", 1))
 		const frame = len(`{"text":""}`)
 		text := strings.Repeat("丼", (h.MaxRowBytes-frame)/3)
 		c.Data = []byte(`{"text":"` + text + strings.Repeat("x", h.MaxRowBytes-frame-len(text)) + `"}`)
@@ -97,7 +97,7 @@ func testLargeRows(t *testing.T, h Tables) {
 			t.Errorf("%s came back with %d bytes, want %d: %v", c.Stream, len(got.Data), len(c.Data), err)
 		}
 	}
-	wantTotals(t, s, map[string]map[string]int64{day: {"orders": 4}})
+	wantTotals(t, s, map[string]map[string]int64{day: {"loans": 4}})
 	all, err := scanAll(t.Context(), scanOf(s, eventstore.All), 100)
 	if err != nil || len(all) != len(changes) {
 		t.Errorf("a scan brings %d rows: %v", len(all), err)
@@ -106,14 +106,14 @@ func testLargeRows(t *testing.T, h Tables) {
 
 func testCopies(t *testing.T, h Tables) {
 	s := newStore(t, h)
-	want := parkedChange("order-1", 2, "poison")
+	want := parkedChange("loan-1", 2, "poison")
 	want.Expected, want.Writes = 0, 1
-	given := parkedChange("order-1", 2, "poison")
+	given := parkedChange("loan-1", 2, "poison")
 	given.Expected, given.Writes = 0, 1
 	mustWrite(t, s, []projection.Change{given})
 	given.Data[2], given.Parked.Reason = 'X', "changed"
 	wantRow(t, s, want.Record)
-	read, err := s.Record(t.Context(), v1, "order-1")
+	read, err := s.Record(t.Context(), v1, "loan-1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func testFullWrite(t *testing.T, h Tables) {
 	var changes []projection.Change
 	want := map[string]map[string]int64{}
 	for i := range projection.MaxWrite {
-		c := change(fmt.Sprintf("order-%02d", i), 1, add(day, "orders", 1))
+		c := change(fmt.Sprintf("loan-%02d", i), 1, add(day, "loans", 1))
 		c.Place.Bucket = fmt.Sprintf("bucket-%02d", i)
 		for d := range 3 {
 			key := fmt.Sprintf("day-%d-%d", i, d)
@@ -135,7 +135,7 @@ func testFullWrite(t *testing.T, h Tables) {
 		}
 		changes = append(changes, c)
 	}
-	want[day] = map[string]int64{"orders": projection.MaxWrite}
+	want[day] = map[string]int64{"loans": projection.MaxWrite}
 	mustWrite(t, s, changes)
 	wantTotals(t, s, want)
 	for _, c := range changes {
@@ -145,36 +145,36 @@ func testFullWrite(t *testing.T, h Tables) {
 
 func testLate(t *testing.T, h Tables) {
 	s := newStore(t, h)
-	mustWrite(t, s, []projection.Change{change("order-1", 1), change("order-2", 1)})
-	mustWrite(t, s, []projection.Change{change("order-2", 2)})
-	stale, ahead, missing := change("order-2", 2), change("order-1", 3), change("order-9", 4)
+	mustWrite(t, s, []projection.Change{change("loan-1", 1), change("loan-2", 1)})
+	mustWrite(t, s, []projection.Change{change("loan-2", 2)})
+	stale, ahead, missing := change("loan-2", 2), change("loan-1", 3), change("loan-9", 4)
 	stale.Data, ahead.Data = []byte(`{"stale":1}`), []byte(`{"ahead":1}`)
-	again := change("order-1", 1)
+	again := change("loan-1", 1)
 	again.Data = []byte(`{"again":1}`)
 	for name, c := range map[string]projection.Change{"old": stale, "ahead": ahead, "a row that is not there": missing, "new, but there": again} {
 		t.Logf("a change that is %s", name)
 		mustWrite(t, s, []projection.Change{c}, c.Stream)
 	}
-	mustWrite(t, s, []projection.Change{stale, change("order-1", 2), change("order-3", 1), missing}, "order-2", "order-9")
-	for _, want := range []projection.Record{change("order-1", 2).Record, change("order-2", 2).Record, change("order-3", 1).Record} {
+	mustWrite(t, s, []projection.Change{stale, change("loan-1", 2), change("loan-3", 1), missing}, "loan-2", "loan-9")
+	for _, want := range []projection.Record{change("loan-1", 2).Record, change("loan-2", 2).Record, change("loan-3", 1).Record} {
 		wantRow(t, s, want)
 	}
-	_, err := s.Record(t.Context(), v1, "order-9")
+	_, err := s.Record(t.Context(), v1, "loan-9")
 	wantErr(t, "a late row", err, projection.ErrNoRecord)
 }
 
 func testLateTotals(t *testing.T, h Tables) {
 	s := newStore(t, h)
-	mustWrite(t, s, []projection.Change{change("order-1", 1, add(day, "orders", 1))})
-	mustWrite(t, s, []projection.Change{change("order-1", 1, add(day, "orders", 100))}, "order-1")
+	mustWrite(t, s, []projection.Change{change("loan-1", 1, add(day, "loans", 1))})
+	mustWrite(t, s, []projection.Change{change("loan-1", 1, add(day, "loans", 100))}, "loan-1")
 	var changes []projection.Change
 	for i := range 9 {
-		changes = append(changes, change(fmt.Sprintf("order-%d", i), 1, add(day, "orders", 1), add(fmt.Sprintf("day-%d", i%3), "paid", int64(i))))
+		changes = append(changes, change(fmt.Sprintf("loan-%d", i), 1, add(day, "loans", 1), add(fmt.Sprintf("day-%d", i%3), "paid", int64(i))))
 	}
-	mustWrite(t, s, changes, "order-1")
+	mustWrite(t, s, changes, "loan-1")
 	mustWrite(t, s, changes, toNames(changes)...)
 	wantTotals(t, s, map[string]map[string]int64{
-		day: {"orders": 9}, "day-0": {"paid": 0 + 3 + 6}, "day-1": {"paid": 4 + 7}, "day-2": {"paid": 2 + 5 + 8},
+		day: {"loans": 9}, "day-0": {"paid": 0 + 3 + 6}, "day-1": {"paid": 4 + 7}, "day-2": {"paid": 2 + 5 + 8},
 	})
 }
 

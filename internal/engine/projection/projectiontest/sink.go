@@ -118,7 +118,7 @@ func summed(changes []projection.Change) []model.Contribution {
 func bulkRows(prefix string, count int) []projection.Change {
 	all := make([]projection.Change, count)
 	for i := range all {
-		all[i] = change(fmt.Sprintf("order-%s-%04d", prefix, i), 1, add(day, "orders", 1))
+		all[i] = change(fmt.Sprintf("loan-%s-%04d", prefix, i), 1, add(day, "loans", 1))
 		all[i].Version = uint64(1 + i%5)
 	}
 	return all
@@ -165,17 +165,17 @@ func wantTable(t *testing.T, s projection.Store, want []projection.Change) {
 
 // oddRows is rows of every kind: plain, parked, invisible, without a place, with odd texts.
 func oddRows() []projection.Change {
-	plain := change("order-plain", 1, add(day, "orders", 1), add(day, "revenue.CARD", 780))
+	plain := change("loan-plain", 1, add(day, "loans", 1), add(day, "revenue.CARD", 780))
 	plain.Version = 7
-	parked := parkedChange("order-parked", 3, "poison: 毒 \"quoted\"\n\tand more")
-	parked.Writes, parked.Totals = 1, []model.Contribution{add(day, "orders", 1)}
-	invisible := parkedChange("order-invisible", 1, "never placed")
-	placeless := change("order-placeless", 1)
+	parked := parkedChange("loan-parked", 3, "poison: 毒 \"quoted\"\n\tand more")
+	parked.Writes, parked.Totals = 1, []model.Contribution{add(day, "loans", 1)}
+	invisible := parkedChange("loan-invisible", 1, "never placed")
+	placeless := change("loan-placeless", 1)
 	placeless.Place = model.Place{}
-	elsewhere := change("order-elsewhere", 1, add("2026-01-25", "orders", 1))
+	elsewhere := change("loan-elsewhere", 1, add("2026-01-25", "loans", 1))
 	elsewhere.Place.Bucket = "2026-01-25"
 	all := []projection.Change{plain, parked, invisible, placeless, elsewhere}
-	for i, name := range []string{"order-学食-🍜", `order-"quoted"'s`, `order-back\slash`, "order-%_*?[a]", "order- spaced ", "x"} {
+	for i, name := range []string{"loan-学食-🍜", `loan-"quoted"'s`, `loan-back\slash`, "loan-%_*?[a]", "loan- spaced ", "x"} {
 		odd := change(name, 1, add(name, "field "+name, int64(i-2)))
 		odd.Place.Bucket = name
 		odd.Data = []byte(" { \"a\" : 1 ,\n\t\"a\":\"\\u0001é🍜\" } ")
@@ -196,9 +196,9 @@ func testSinkRoundTrip(t *testing.T, h Tables) {
 		wantRow(t, s, c.Record)
 	}
 	wantTotals(t, s, map[string]map[string]int64{
-		day: {"orders": 32, "revenue.CARD": 780}, "2026-01-25": {"orders": 1},
-		"order-学食-🍜": {"field order-学食-🍜": -2}, `order-"quoted"'s`: {`field order-"quoted"'s`: -1},
-		"order-%_*?[a]": {"field order-%_*?[a]": 1}, "order- spaced ": {"field order- spaced ": 2}, "x": {"field x": 3},
+		day: {"loans": 32, "revenue.CARD": 780}, "2026-01-25": {"loans": 1},
+		"loan-学食-🍜": {"field loan-学食-🍜": -2}, `loan-"quoted"'s`: {`field loan-"quoted"'s`: -1},
+		"loan-%_*?[a]": {"field loan-%_*?[a]": 1}, "loan- spaced ": {"field loan- spaced ": 2}, "x": {"field x": 3},
 	})
 	wantLists(t, h, s, all)
 }
@@ -236,10 +236,10 @@ func testSinkNoParts(t *testing.T, h Tables) {
 	s := newSink(t, h)
 	mustFinish(t, s)
 	wantTable(t, s, nil)
-	mustWrite(t, s, []projection.Change{change("order-1", 1, add(day, "orders", 1))})
+	mustWrite(t, s, []projection.Change{change("loan-1", 1, add(day, "loans", 1))})
 	mustFinish(t, s)
-	wantTable(t, s, []projection.Change{change("order-1", 1)})
-	wantTotals(t, s, map[string]map[string]int64{day: {"orders": 1}})
+	wantTable(t, s, []projection.Change{change("loan-1", 1)})
+	wantTotals(t, s, map[string]map[string]int64{day: {"loans": 1}})
 }
 
 func testSinkEmptyPart(t *testing.T, h Tables) {
@@ -249,7 +249,7 @@ func testSinkEmptyPart(t *testing.T, h Tables) {
 	mustPut(t, s, "empty", nil)
 	mustFinish(t, s)
 	wantTable(t, s, bulkRows("a", 3))
-	wantTotals(t, s, map[string]map[string]int64{day: {"orders": 3}})
+	wantTotals(t, s, map[string]map[string]int64{day: {"loans": 3}})
 }
 
 func testSinkManyRows(t *testing.T, h Tables) {
@@ -261,7 +261,7 @@ func testSinkManyRows(t *testing.T, h Tables) {
 	mustPut(t, s, "many", rows)
 	mustFinish(t, s)
 	wantTable(t, s, rows)
-	wantTotals(t, s, map[string]map[string]int64{day: {"orders": 1234}})
+	wantTotals(t, s, map[string]map[string]int64{day: {"loans": 1234}})
 	wantLists(t, h, s, rows)
 }
 
@@ -279,7 +279,7 @@ func testSinkLargeRows(t *testing.T, h Tables) {
 			t.Errorf("%s came back with %d bytes, want %d: %v", c.Stream, len(got.Data), len(c.Data), err)
 		}
 	}
-	wantTotals(t, s, map[string]map[string]int64{day: {"orders": 12}})
+	wantTotals(t, s, map[string]map[string]int64{day: {"loans": 12}})
 }
 
 // breaking is rows that end with an error after so many; before that, f is called.

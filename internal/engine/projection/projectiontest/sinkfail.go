@@ -37,7 +37,7 @@ func testSinkRowsFail(t *testing.T, h Tables) {
 	mustPut(t, s, "a", rows)
 	mustFinish(t, s)
 	wantTable(t, s, rows)
-	wantTotals(t, s, map[string]map[string]int64{day: {"orders": 700}})
+	wantTotals(t, s, map[string]map[string]int64{day: {"loans": 700}})
 	wantLists(t, h, s, rows)
 }
 
@@ -60,7 +60,7 @@ func testSinkOthersFail(t *testing.T, h Tables) {
 	mustPut(t, s, "a", a)
 	mustFinish(t, s)
 	wantTable(t, s, slices.Concat(a, b))
-	wantTotals(t, s, map[string]map[string]int64{day: {"orders": 170}})
+	wantTotals(t, s, map[string]map[string]int64{day: {"loans": 170}})
 }
 
 func testSinkInvalid(t *testing.T, h Tables) {
@@ -123,7 +123,7 @@ func testSinkCancelled(t *testing.T, h Tables) {
 	mustPut(t, s, "a", rows)
 	mustFinish(t, s)
 	wantTable(t, s, rows)
-	wantTotals(t, s, map[string]map[string]int64{day: {"orders": 700}})
+	wantTotals(t, s, map[string]map[string]int64{day: {"loans": 700}})
 }
 
 // testSinkDropped drops the table while parts go in: whoever comes late hears that it is gone,
@@ -163,7 +163,7 @@ func testSinkDropped(t *testing.T, h Tables) {
 	mustPut(t, s, "a", bulkRows("a", 3))
 	mustFinish(t, s)
 	wantTable(t, s, bulkRows("a", 3))
-	wantTotals(t, s, map[string]map[string]int64{day: {"orders": 3}})
+	wantTotals(t, s, map[string]map[string]int64{day: {"loans": 3}})
 }
 
 func testSinkVersions(t *testing.T, h Tables) {
@@ -171,23 +171,23 @@ func testSinkVersions(t *testing.T, h Tables) {
 	if err := s.Create(t.Context(), v2); err != nil {
 		t.Fatal(err)
 	}
-	mustWrite(t, s, []projection.Change{change("order-1", 1, add(day, "orders", 1))})
+	mustWrite(t, s, []projection.Change{change("loan-1", 1, add(day, "loans", 1))})
 	if rows, err := s.PutPart(t.Context(), v2, part(t, "a", bulkRows("a", 30))); err != nil || rows != 30 {
 		t.Fatalf("%d rows: %v", rows, err)
 	}
 	// The other version is served and written all the while.
-	wantTable(t, s, []projection.Change{change("order-1", 1)})
-	mustWrite(t, s, []projection.Change{change("order-1", 2)})
+	wantTable(t, s, []projection.Change{change("loan-1", 1)})
+	mustWrite(t, s, []projection.Change{change("loan-1", 2)})
 	if err := s.Finish(t.Context(), v2); err != nil {
 		t.Fatal(err)
 	}
-	wantTable(t, s, []projection.Change{change("order-1", 2)})
-	wantTotals(t, s, map[string]map[string]int64{day: {"orders": 1}})
+	wantTable(t, s, []projection.Change{change("loan-1", 2)})
+	wantTotals(t, s, map[string]map[string]int64{day: {"loans": 1}})
 	total, err := s.Total(t.Context(), v2, day)
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantSame(t, "the filled version's total", map[string]int64{"orders": 30}, total)
+	wantSame(t, "the filled version's total", map[string]int64{"loans": 30}, total)
 }
 
 func testSinkReopen(t *testing.T, h Tables) {
@@ -208,5 +208,5 @@ func testSinkReopen(t *testing.T, h Tables) {
 	mustPut(t, s, "b", b)
 	mustFinish(t, s)
 	wantTable(t, s, slices.Concat(a, b))
-	wantTotals(t, s, map[string]map[string]int64{day: {"orders": 70}})
+	wantTotals(t, s, map[string]map[string]int64{day: {"loans": 70}})
 }

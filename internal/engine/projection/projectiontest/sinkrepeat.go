@@ -15,7 +15,7 @@ import (
 func testSinkTwice(t *testing.T, h Tables) {
 	s := newSink(t, h)
 	rows := bulkRows("a", 40)
-	totals := map[string]map[string]int64{day: {"orders": 40}}
+	totals := map[string]map[string]int64{day: {"loans": 40}}
 	for range 3 {
 		mustPut(t, s, "a", rows)
 	}
@@ -44,7 +44,7 @@ func testSinkAtOnce(t *testing.T, h Tables) {
 	wg.Wait()
 	mustFinish(t, s)
 	wantTable(t, s, slices.Concat(parts["1"], parts["10"], parts["1/0"]))
-	wantTotals(t, s, map[string]map[string]int64{day: {"orders": 150}})
+	wantTotals(t, s, map[string]map[string]int64{day: {"loans": 150}})
 }
 
 func testSinkManyParts(t *testing.T, h Tables) {
@@ -63,7 +63,7 @@ func testSinkManyParts(t *testing.T, h Tables) {
 	wg.Wait()
 	mustFinish(t, s)
 	wantTable(t, s, all)
-	wantTotals(t, s, map[string]map[string]int64{day: {"orders": int64(len(all))}})
+	wantTotals(t, s, map[string]map[string]int64{day: {"loans": int64(len(all))}})
 }
 
 // liveWrites writes over rows of a finished bulk: a new version, a parking, a heal at the same
@@ -76,9 +76,9 @@ func liveWrites(t *testing.T, s projection.Tables, rows []projection.Change) []p
 	parked := change(rows[1].Stream, 2)
 	parked.Version = rows[1].Version
 	parked.Parked = &projection.Parked{EventID: "e", EventVersion: parked.Version + 1, Reason: "poison", Since: event.InstantOfMilli(1769212800123), Attempts: 1}
-	healed := change(rows[2].Stream, 2, add(day, "orders", -1))
+	healed := change(rows[2].Stream, 2, add(day, "loans", -1))
 	healed.Version, healed.Data = rows[2].Version, []byte(`{"healed":true}`)
-	added := change("order-new", 1, add(day, "orders", 1))
+	added := change("loan-new", 1, add(day, "loans", 1))
 	mustWrite(t, s, []projection.Change{next, parked, healed, added})
 	rows[0], rows[1], rows[2] = next, parked, healed
 	return append(rows, added)
@@ -87,17 +87,17 @@ func liveWrites(t *testing.T, s projection.Tables, rows []projection.Change) []p
 func testSinkAfterLive(t *testing.T, h Tables) {
 	s := newSink(t, h)
 	rows, others := bulkRows("a", 30), bulkRows("b", 10)
-	invisible := parkedChange("order-invisible", 1, "never placed")
+	invisible := parkedChange("loan-invisible", 1, "never placed")
 	rows = append(rows, invisible)
 	mustPut(t, s, "a", rows)
 	mustPut(t, s, "b", others)
 	mustFinish(t, s)
 	want := slices.Concat(liveWrites(t, s, rows), others)
-	seen := parkedChange("order-invisible", 2, "still not")
+	seen := parkedChange("loan-invisible", 2, "still not")
 	seen.Version, seen.Data, seen.Place = 0, nil, model.Place{}
 	mustWrite(t, s, []projection.Change{seen})
 	want[slices.IndexFunc(want, func(c projection.Change) bool { return c.Stream == seen.Stream })] = seen
-	totals := map[string]map[string]int64{day: {"orders": 40, "paid": 1}}
+	totals := map[string]map[string]int64{day: {"loans": 40, "paid": 1}}
 	for range 2 {
 		mustPut(t, s, "a", rows)
 		wantTable(t, s, want)
@@ -113,7 +113,7 @@ func testSinkNewerRow(t *testing.T, h Tables) {
 	s := newSink(t, h)
 	mustPut(t, s, "a", bulkRows("a", 3))
 	mustFinish(t, s)
-	newer := change("order-b-0000", 1)
+	newer := change("loan-b-0000", 1)
 	newer.Version = 9
 	mustWrite(t, s, []projection.Change{newer})
 	late := bulkRows("b", 3)
@@ -143,16 +143,16 @@ func testSinkTotals(t *testing.T, h Tables) {
 	s := newSink(t, h)
 	first, second := bulkRows("a", 3), bulkRows("b", 4)
 	first[0].Totals = append(first[0].Totals, add(day, "revenue.CARD", 999_999_999_999), add("2026-01-25", "refunds.CASH", -780))
-	second[1].Totals = append(second[1].Totals, add(day, "revenue.CARD", 1), add("2026-01-25", "refunds.CASH", 780), add("2026-01-26", "orders", 0))
+	second[1].Totals = append(second[1].Totals, add(day, "revenue.CARD", 1), add("2026-01-25", "refunds.CASH", 780), add("2026-01-26", "loans", 0))
 	mustPut(t, s, "a", first)
 	mustPut(t, s, "b", second)
 	mustFinish(t, s)
-	wantTotals(t, s, map[string]map[string]int64{day: {"orders": 7, "revenue.CARD": 1_000_000_000_000}})
+	wantTotals(t, s, map[string]map[string]int64{day: {"loans": 7, "revenue.CARD": 1_000_000_000_000}})
 	mustWrite(t, s, []projection.Change{
-		change("order-c", 1, add(day, "orders", 1), add("2026-01-26", "orders", 5)), change("order-d", 1, add(day, "orders", -3)),
+		change("loan-c", 1, add(day, "loans", 1), add("2026-01-26", "loans", 5)), change("loan-d", 1, add(day, "loans", -3)),
 	})
 	mustWrite(t, s, []projection.Change{change(first[0].Stream, 2, add(day, "revenue.CARD", -1_000_000_000_000))})
-	wantTotals(t, s, map[string]map[string]int64{day: {"orders": 5}, "2026-01-26": {"orders": 5}})
+	wantTotals(t, s, map[string]map[string]int64{day: {"loans": 5}, "2026-01-26": {"loans": 5}})
 }
 
 func testSinkManyTotals(t *testing.T, h Tables) {
@@ -214,5 +214,5 @@ func testSinkFinishAgain(t *testing.T, h Tables) {
 	want := liveWrites(t, s, a)
 	mustFinish(t, s)
 	wantTable(t, s, slices.Concat(want, b))
-	wantTotals(t, s, map[string]map[string]int64{day: {"orders": 100, "paid": 1}})
+	wantTotals(t, s, map[string]map[string]int64{day: {"loans": 100, "paid": 1}})
 }

@@ -47,7 +47,7 @@ func snapshotScan(s projection.Snapshot) scan {
 
 func testSnapshotOrder(t *testing.T, h Tables) {
 	s := newStore(t, h)
-	names := []string{"order-", "order-1", "order-10", "order-2", "order-B", "order-b", "order-é", "order-唐", "order-🍛"} // by byte
+	names := []string{"loan-", "loan-1", "loan-10", "loan-2", "loan-B", "loan-b", "loan-é", "loan-唐", "loan-🍛"} // by byte
 	for i := range names {
 		mustWrite(t, s, []projection.Change{change(names[(i*5+2)%len(names)], 1)})
 	}
@@ -79,7 +79,7 @@ func testSnapshotMoment(t *testing.T, h Tables) {
 	s := newStore(t, h)
 	want := map[string]projection.Record{}
 	for i := range 25 {
-		c := change(fmt.Sprintf("order-%02d", i), 1, add(day, "orders", 1))
+		c := change(fmt.Sprintf("loan-%02d", i), 1, add(day, "loans", 1))
 		if i%7 == 3 {
 			c = parkedChange(c.Stream, 1, "poison")
 			c.Totals = nil
@@ -92,7 +92,7 @@ func testSnapshotMoment(t *testing.T, h Tables) {
 		t.Fatal(err)
 	}
 	shot := snapshotOf(t, s)
-	mustWrite(t, s, []projection.Change{change("order-00", 2, add(day, "orders", 5)), change("order-new", 1, add(day, "new", 1))})
+	mustWrite(t, s, []projection.Change{change("loan-00", 2, add(day, "loans", 5)), change("loan-new", 1, add(day, "new", 1))})
 	for _, limit := range []int{1, 7, 25, 100} {
 		got, err := scanAll(t.Context(), snapshotScan(shot), limit)
 		if err != nil {
@@ -105,7 +105,7 @@ func testSnapshotMoment(t *testing.T, h Tables) {
 		t.Fatal(err)
 	}
 	wantSame(t, "totals", wantSums, sums)
-	wantRow(t, s, change("order-00", 2).Record)
+	wantRow(t, s, change("loan-00", 2).Record)
 }
 
 // testSnapshotConsistent takes snapshots while rows are added, each of which counts once.
@@ -116,7 +116,7 @@ func testSnapshotConsistent(t *testing.T, h Tables) {
 	for w := range writers {
 		writing.Go(func() {
 			for i := range writes {
-				c := change(fmt.Sprintf("order-%d-%d", w, i), 1, add(day, "orders", 1))
+				c := change(fmt.Sprintf("loan-%d-%d", w, i), 1, add(day, "loans", 1))
 				if late, err := s.Write(context.WithoutCancel(t.Context()), v1, []projection.Change{c}); err != nil || len(late) > 0 {
 					t.Errorf("writing: late %v, %v", late, err)
 					return
@@ -132,7 +132,7 @@ func testSnapshotConsistent(t *testing.T, h Tables) {
 			break
 		}
 		sums, err := shot.Totals(t.Context())
-		if err != nil || sums[day]["orders"] != int64(len(rows)) {
+		if err != nil || sums[day]["loans"] != int64(len(rows)) {
 			t.Errorf("%d rows, and totals %v: %v", len(rows), sums, err)
 		}
 		if err := shot.Close(); err != nil {
@@ -158,7 +158,7 @@ func testSnapshotNoTable(t *testing.T, h Tables) {
 func testSnapshotShared(t *testing.T, h Tables) {
 	s := newStore(t, h)
 	for i := range 30 {
-		mustWrite(t, s, []projection.Change{change(fmt.Sprintf("order-%02d", i), 1)})
+		mustWrite(t, s, []projection.Change{change(fmt.Sprintf("loan-%02d", i), 1)})
 	}
 	shot := snapshotOf(t, s)
 	var reading sync.WaitGroup
@@ -175,7 +175,7 @@ func testSnapshotShared(t *testing.T, h Tables) {
 
 func testSnapshotClosed(t *testing.T, h Tables) {
 	s := newStore(t, h)
-	mustWrite(t, s, []projection.Change{change("order-1", 1)})
+	mustWrite(t, s, []projection.Change{change("loan-1", 1)})
 	for range 20 { // more than a store may have connections
 		shot := snapshotOf(t, s)
 		if err := shot.Close(); err != nil {
@@ -191,6 +191,6 @@ func testSnapshotClosed(t *testing.T, h Tables) {
 	if err := s.Drop(t.Context(), v1); err != nil {
 		t.Fatal(err)
 	}
-	_, err := s.Records(t.Context(), v1, []string{"order-1"})
+	_, err := s.Records(t.Context(), v1, []string{"loan-1"})
 	wantErr(t, "after the drop", err, projection.ErrNoTable)
 }

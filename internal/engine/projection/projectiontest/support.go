@@ -17,8 +17,8 @@ import (
 const day = "2026-01-24"
 
 var (
-	v1 = projection.Table{Projection: "orders", Version: 1}
-	v2 = projection.Table{Projection: "orders", Version: 2}
+	v1 = projection.Table{Projection: "loans", Version: 1}
+	v2 = projection.Table{Projection: "loans", Version: 2}
 )
 
 // newStore is a fresh store with the table v1.
@@ -35,7 +35,7 @@ func newStore(t *testing.T, h Tables) projection.Store {
 func change(stream string, writes uint64, totals ...model.Contribution) projection.Change {
 	return projection.Change{
 		Record: projection.Record{
-			Stream: stream, Version: writes, Writes: writes, Data: fmt.Appendf(nil, `{"orderId":%q,"n":%d}`, stream, writes),
+			Stream: stream, Version: writes, Writes: writes, Data: fmt.Appendf(nil, `{"loanId":%q,"n":%d}`, stream, writes),
 			Place: model.Place{Bucket: day, Sort: "2026-01-24T00:00:00.000Z#" + stream},
 		},
 		Expected: writes - 1,

@@ -20,11 +20,11 @@ func testCreateDrop(t *testing.T, h Tables) {
 			t.Fatal(err)
 		}
 	}
-	mustWrite(t, s, []projection.Change{change("order-1", 1, add(day, "orders", 1))})
+	mustWrite(t, s, []projection.Change{change("loan-1", 1, add(day, "loans", 1))})
 	if err := s.Create(t.Context(), v1); err != nil {
 		t.Fatal(err)
 	}
-	wantRow(t, s, change("order-1", 1).Record)
+	wantRow(t, s, change("loan-1", 1).Record)
 	for range 2 {
 		if err := s.Drop(t.Context(), v1); err != nil {
 			t.Fatal(err)
@@ -33,18 +33,18 @@ func testCreateDrop(t *testing.T, h Tables) {
 	if err := s.Create(t.Context(), v1); err != nil {
 		t.Fatal(err)
 	}
-	_, err := s.Record(t.Context(), v1, "order-1")
+	_, err := s.Record(t.Context(), v1, "loan-1")
 	wantErr(t, "a row of the dropped table", err, projection.ErrNoRecord)
 	wantTotals(t, s, map[string]map[string]int64{})
-	mustWrite(t, s, []projection.Change{change("order-1", 1)})
+	mustWrite(t, s, []projection.Change{change("loan-1", 1)})
 }
 
 // eachCall makes every call but Create and Drop on v1.
 func eachCall(ctx context.Context, s projection.Store) map[string]error {
 	errs := map[string]error{}
-	_, errs["Records"] = s.Records(ctx, v1, []string{"order-1"})
-	_, errs["Write"] = s.Write(ctx, v1, []projection.Change{change("order-1", 1), change("order-2", 1, add(day, "orders", 1))})
-	_, errs["Record"] = s.Record(ctx, v1, "order-1")
+	_, errs["Records"] = s.Records(ctx, v1, []string{"loan-1"})
+	_, errs["Write"] = s.Write(ctx, v1, []projection.Change{change("loan-1", 1), change("loan-2", 1, add(day, "loans", 1))})
+	_, errs["Record"] = s.Record(ctx, v1, "loan-1")
 	_, errs["List"] = s.List(ctx, v1, day, "", 10)
 	_, errs["Buckets"] = s.Buckets(ctx, v1, "", 10)
 	_, errs["Total"] = s.Total(ctx, v1, day)
@@ -77,22 +77,22 @@ func testNoTable(t *testing.T, h Tables) {
 
 func testIndependent(t *testing.T, h Tables) {
 	s := newStore(t, h)
-	other := projection.Table{Projection: "orders-v1", Version: 1}
+	other := projection.Table{Projection: "loans-v1", Version: 1}
 	for _, table := range []projection.Table{v2, other} {
 		if err := s.Create(t.Context(), table); err != nil {
 			t.Fatal(err)
 		}
 	}
-	mustWrite(t, s, []projection.Change{change("order-1", 1, add(day, "orders", 1))})
+	mustWrite(t, s, []projection.Change{change("loan-1", 1, add(day, "loans", 1))})
 	for _, table := range []projection.Table{v2, other} {
-		if found, err := s.Records(t.Context(), table, []string{"order-1"}); err != nil || len(found) != 0 {
+		if found, err := s.Records(t.Context(), table, []string{"loan-1"}); err != nil || len(found) != 0 {
 			t.Errorf("%s has rows of %s: %v, %v", table, v1, found, err)
 		}
-		if late, err := s.Write(t.Context(), table, []projection.Change{change("order-1", 1, add(day, "orders", 5))}); err != nil || len(late) > 0 {
+		if late, err := s.Write(t.Context(), table, []projection.Change{change("loan-1", 1, add(day, "loans", 5))}); err != nil || len(late) > 0 {
 			t.Errorf("writing to %s: late %v, %v", table, late, err)
 		}
 	}
-	wantTotals(t, s, map[string]map[string]int64{day: {"orders": 1}})
+	wantTotals(t, s, map[string]map[string]int64{day: {"loans": 1}})
 	if err := s.Drop(t.Context(), v1); err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func testIndependent(t *testing.T, h Tables) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantSame(t, "the other version's total", map[string]int64{"orders": 5}, total)
+	wantSame(t, "the other version's total", map[string]int64{"loans": 5}, total)
 }
 
 func testCreateAtOnce(t *testing.T, h Tables) {
@@ -114,7 +114,7 @@ func testCreateAtOnce(t *testing.T, h Tables) {
 		})
 	}
 	wg.Wait()
-	mustWrite(t, s, []projection.Change{change("order-1", 1)})
+	mustWrite(t, s, []projection.Change{change("loan-1", 1)})
 }
 
 func testCancelled(t *testing.T, h Tables) {
@@ -126,7 +126,7 @@ func testCancelled(t *testing.T, h Tables) {
 	}
 	wantErr(t, "Create", s.Create(ctx, v2), context.Canceled)
 	wantErr(t, "Drop", s.Drop(ctx, v1), context.Canceled)
-	found, err := s.Records(t.Context(), v1, []string{"order-1", "order-2"})
+	found, err := s.Records(t.Context(), v1, []string{"loan-1", "loan-2"})
 	if err != nil || len(found) != 0 {
 		t.Errorf("rows came to be: %v, %v", found, err)
 	}
@@ -144,15 +144,15 @@ func testReopen(t *testing.T, h Tables) {
 			t.Fatal(err)
 		}
 	}
-	mustWrite(t, s, []projection.Change{change("order-1", 1, add(day, "orders", 1))})
+	mustWrite(t, s, []projection.Change{change("loan-1", 1, add(day, "loans", 1))})
 	if err := s.Drop(t.Context(), v2); err != nil {
 		t.Fatal(err)
 	}
 	s = opened.Reopen(t)
-	wantRow(t, s, change("order-1", 1).Record)
-	wantTotals(t, s, map[string]map[string]int64{day: {"orders": 1}})
-	mustWrite(t, s, []projection.Change{change("order-1", 1)}, "order-1")
-	mustWrite(t, s, []projection.Change{change("order-1", 2)})
+	wantRow(t, s, change("loan-1", 1).Record)
+	wantTotals(t, s, map[string]map[string]int64{day: {"loans": 1}})
+	mustWrite(t, s, []projection.Change{change("loan-1", 1)}, "loan-1")
+	mustWrite(t, s, []projection.Change{change("loan-1", 2)})
 	_, err := s.Totals(t.Context(), v2)
 	wantErr(t, "a table that was dropped", err, projection.ErrNoTable)
 }
@@ -164,7 +164,7 @@ func testManyRecords(t *testing.T, h Tables) {
 	for page := range 4 {
 		var changes []projection.Change
 		for i := range projection.MaxWrite {
-			stream := "order-" + string(rune('a'+page)) + "-" + string(rune('0'+i))
+			stream := "loan-" + string(rune('a'+page)) + "-" + string(rune('0'+i))
 			c := change(stream, 1)
 			changes = append(changes, c)
 			want[stream] = c.Record
@@ -181,7 +181,7 @@ func testManyRecords(t *testing.T, h Tables) {
 	if got, err := s.Records(t.Context(), v1, nil); err != nil || len(got) != 0 {
 		t.Errorf("no streams: %v, %v", got, err)
 	}
-	_, err = s.Record(t.Context(), v1, "order-unknown")
+	_, err = s.Record(t.Context(), v1, "loan-unknown")
 	wantErr(t, "an unknown row", err, projection.ErrNoRecord)
 }
 
@@ -189,13 +189,13 @@ func testInvalidWrites(t *testing.T, h Tables) {
 	s := newStore(t, h)
 	var many []projection.Change
 	for i := range projection.MaxWrite + 1 {
-		many = append(many, change("order-"+string(rune('A'+i)), 1, add(day, "orders", 1)))
+		many = append(many, change("loan-"+string(rune('A'+i)), 1, add(day, "loans", 1)))
 	}
 	nameless := change("", 1)
 	nameless.Place = model.Place{}
 	for name, changes := range map[string][]projection.Change{
 		"more changes than allowed": many,
-		"one stream twice":          {change("order-1", 1, add(day, "orders", 1)), change("order-1", 2)},
+		"one stream twice":          {change("loan-1", 1, add(day, "loans", 1)), change("loan-1", 2)},
 		"no stream":                 {nameless},
 	} {
 		if _, err := s.Write(t.Context(), v1, changes); err == nil {

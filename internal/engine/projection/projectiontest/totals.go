@@ -20,28 +20,28 @@ func testTotals(t *testing.T, h Tables) {
 		t.Errorf("a total that is not there: %v, %v", none, err)
 	}
 	mustWrite(t, s, []projection.Change{
-		change("order-1", 1, add(day, "orders", 1), add(day, "revenue.CARD", 999_999_999_999)),
-		change("order-2", 1, add(day, "orders", 1), add(day, "orders", 2), add("2026-01-25", "refunds.CASH", -780)),
+		change("loan-1", 1, add(day, "loans", 1), add(day, "revenue.CARD", 999_999_999_999)),
+		change("loan-2", 1, add(day, "loans", 1), add(day, "loans", 2), add("2026-01-25", "refunds.CASH", -780)),
 	})
 	wantTotals(t, s, map[string]map[string]int64{
-		day: {"orders": 4, "revenue.CARD": 999_999_999_999}, "2026-01-25": {"refunds.CASH": -780},
+		day: {"loans": 4, "revenue.CARD": 999_999_999_999}, "2026-01-25": {"refunds.CASH": -780},
 	})
 	mustWrite(t, s, []projection.Change{
-		change("order-1", 2, add(day, "orders", -5), add(day, "revenue.CARD", -999_999_999_999)),
-		change("order-2", 2, add("2026-01-25", "refunds.CASH", 780)),
+		change("loan-1", 2, add(day, "loans", -5), add(day, "revenue.CARD", -999_999_999_999)),
+		change("loan-2", 2, add("2026-01-25", "refunds.CASH", 780)),
 	})
-	wantTotals(t, s, map[string]map[string]int64{day: {"orders": -1}})
+	wantTotals(t, s, map[string]map[string]int64{day: {"loans": -1}})
 }
 
 func testOneWinner(t *testing.T, h Tables) {
 	s := newStore(t, h)
 	for writes := uint64(1); writes <= 3; writes++ {
-		for name, totals := range map[string][]model.Contribution{"with": {add(day, "orders", 1)}, "without": nil} {
+		for name, totals := range map[string][]model.Contribution{"with": {add(day, "loans", 1)}, "without": nil} {
 			var won atomic.Int64
 			var wg sync.WaitGroup
 			for range 12 {
 				wg.Go(func() {
-					c := change("order-"+name, writes, totals...)
+					c := change("loan-"+name, writes, totals...)
 					late, err := s.Write(t.Context(), v1, []projection.Change{c})
 					for tries := 0; err != nil && fault.ClassOf(err) == fault.Infra && tries < 100; tries++ {
 						late, err = s.Write(t.Context(), v1, []projection.Change{c})
@@ -59,7 +59,7 @@ func testOneWinner(t *testing.T, h Tables) {
 			}
 		}
 	}
-	wantTotals(t, s, map[string]map[string]int64{day: {"orders": 3}})
+	wantTotals(t, s, map[string]map[string]int64{day: {"loans": 3}})
 }
 
 // writeNext writes streams' rows once more, each adding 1 to the total, until each was
@@ -77,7 +77,7 @@ func writeNext(ctx context.Context, s projection.Tables, streams []string, targe
 		var changes []projection.Change
 		for _, stream := range streams {
 			if writes := records[stream].Writes; writes < target {
-				changes = append(changes, change(stream, writes+1, add(day, "orders", 1)))
+				changes = append(changes, change(stream, writes+1, add(day, "loans", 1)))
 			}
 		}
 		if len(changes) == 0 {
@@ -110,7 +110,7 @@ func hammer(t *testing.T, s projection.Store, writers int, target uint64, stream
 		})
 	}
 	wg.Wait()
-	wantTotals(t, s, map[string]map[string]int64{day: {"orders": int64(len(want)) * int64(target)}})
+	wantTotals(t, s, map[string]map[string]int64{day: {"loans": int64(len(want)) * int64(target)}})
 	for stream := range want {
 		r, err := s.Record(t.Context(), v1, stream)
 		if err != nil || r.Writes != target {
@@ -121,10 +121,10 @@ func hammer(t *testing.T, s projection.Store, writers int, target uint64, stream
 
 func testTotalsConcurrent(t *testing.T, h Tables) {
 	hammer(t, newStore(t, h), 12, 6, func(writer int) []string {
-		return []string{fmt.Sprintf("order-%d-a", writer), fmt.Sprintf("order-%d-b", writer)}
+		return []string{fmt.Sprintf("loan-%d-a", writer), fmt.Sprintf("loan-%d-b", writer)}
 	})
 }
 
 func testOneRowConcurrent(t *testing.T, h Tables) {
-	hammer(t, newStore(t, h), 8, 10, func(int) []string { return []string{"order-1", "order-2"} })
+	hammer(t, newStore(t, h), 8, 10, func(int) []string { return []string{"loan-1", "loan-2"} })
 }

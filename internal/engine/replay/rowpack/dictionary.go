@@ -7,7 +7,7 @@ const (
 	fewWords = 8   // are compared one by one, which is quicker than a map
 )
 
-// dictionary numbers the first values of a field, for statuses, product names and the like.
+// dictionary numbers the first values of a field, such as statuses and names.
 type dictionary struct {
 	words   []string
 	numbers map[string]int

@@ -102,7 +102,7 @@ func (l *line) encode(o Options) ([]byte, error) {
 	return json.Marshal(all)
 }
 
-// measured returns the measurements of published metrics in a stable order.
+// measured returns the measurements of published metrics, always in the same order.
 func measured(all metricdata.ResourceMetrics) []measurement {
 	var found []measurement
 	for _, scope := range all.ScopeMetrics {
