@@ -3,7 +3,6 @@
 package loans
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -90,9 +89,3 @@ func (r *Row) Contributions() []model.Contribution {
 
 // Place is model.Row: loans are listed by book.
 func (r *Row) Place() model.Place { return model.Place{Bucket: r.Book, Sort: r.Since.String()} }
-
-// AppendJSON is model.Row.
-func (r *Row) AppendJSON(dst []byte) []byte {
-	data, _ := json.Marshal(r) // a row always encodes
-	return append(dst, data...)
-}
