@@ -2,10 +2,12 @@
 package rowjson
 
 import (
+	"cmp"
 	"encoding"
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -107,10 +109,10 @@ type encodedField struct {
 }
 
 func structEncoder(t reflect.Type) encoder {
-	var fields []encodedField
-	for i := range t.NumField() {
-		if f, ok := fieldOf(t, i); ok {
-			fields = append(fields, f)
+	fields := fieldsOf(t, 0)
+	for i, f := range fields {
+		if slices.ContainsFunc(fields[:i], func(other encodedField) bool { return other.name == f.name }) {
+			panic(fmt.Sprintf("row %s has two fields that are called %s in JSON", t, f.name))
 		}
 	}
 	return func(dst []byte, at unsafe.Pointer) []byte {
@@ -131,20 +133,27 @@ func structEncoder(t reflect.Type) encoder {
 	}
 }
 
-func fieldOf(t reflect.Type, i int) (encodedField, bool) {
-	f := t.Field(i)
-	tag := f.Tag.Get("json")
-	if !f.IsExported() || tag == "-" {
-		return encodedField{}, false
+// fieldsOf returns the fields of a struct that stands at an offset. Those of an embedded struct without a
+// name in JSON are among them.
+func fieldsOf(t reflect.Type, offset uintptr) []encodedField {
+	var fields []encodedField
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag := f.Tag.Get("json")
+		name, option, _ := strings.Cut(tag, ",")
+		switch {
+		case tag == "-":
+		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct:
+			fields = append(fields, fieldsOf(f.Type, offset+f.Offset)...)
+		case f.IsExported():
+			fields = append(fields, fieldOf(t, f, cmp.Or(name, f.Name), option, offset+f.Offset))
+		}
 	}
-	name, option, _ := strings.Cut(tag, ",")
-	if f.Anonymous && name == "" {
-		panic(fmt.Sprintf("field %s of row %s is embedded: give it a name in JSON", f.Name, t))
-	}
-	if name == "" {
-		name = f.Name
-	}
-	encoded := encodedField{offset: f.Offset, name: string(append(appendString(nil, name), ':')), encode: compile(f.Type)}
+	return fields
+}
+
+func fieldOf(t reflect.Type, f reflect.StructField, name, option string, offset uintptr) encodedField {
+	encoded := encodedField{offset: offset, name: string(append(appendString(nil, name), ':')), encode: compile(f.Type)}
 	switch option {
 	case "":
 	case "omitempty":
@@ -154,7 +163,7 @@ func fieldOf(t reflect.Type, i int) (encodedField, bool) {
 	default:
 		panic(fmt.Sprintf("field %s of row %s: the JSON option %q is not for rows", f.Name, t, option))
 	}
-	return encoded, true
+	return encoded
 }
 
 // emptyOf tells what encoding/json takes for empty in a type.

@@ -26,6 +26,7 @@ type anyRow struct {
 	Names    []string      `json:"names,omitempty"`
 	Inner    part          `json:"inner,omitempty"`
 	Skipped  int           `json:"-"`
+	part                   // its fields are the row's
 	unstored int
 }
 
@@ -48,7 +49,7 @@ func TestRowsOfAnyShapeAreWrittenAsEncodingJSONWritesThem(t *testing.T) {
 			Text: text.Draw(t, "text"), Flag: rapid.Bool().Draw(t, "flag"), Small: rapid.Int8().Draw(t, "small"), Count: rapid.Uint32Range(0, 2).Draw(t, "count"),
 			At: rapid.OneOf(rapid.Just(event.Instant(0)), instant).Draw(t, "at"), Maybe: text.Draw(t, "maybe"),
 			Parts: rapid.OneOf(rapid.Just([]part(nil)), rapid.SliceOfN(parts, 0, 3)).Draw(t, "parts"), Names: rapid.SliceOfN(text, 0, 2).Draw(t, "names"),
-			Inner: parts.Draw(t, "inner"), Skipped: 1, unstored: 1,
+			Inner: parts.Draw(t, "inner"), part: parts.Draw(t, "embedded"), Skipped: 1, unstored: 1,
 		}
 		if rapid.Bool().Draw(t, "moment") {
 			r.Moment = time.Unix(rapid.Int64Range(0, 1e10).Draw(t, "seconds"), 5e6).UTC()
@@ -61,6 +62,21 @@ func TestRowsOfAnyShapeAreWrittenAsEncodingJSONWritesThem(t *testing.T) {
 			t.Fatalf("got  %s\nwant x%s", got, want)
 		}
 	})
+}
+
+type twiceRow struct {
+	anyRow
+	Text string `json:"text"`
+}
+
+func TestTwoFieldsOfOneNameAreRefused(t *testing.T) {
+	t.Parallel()
+	defer func() {
+		if said, _ := recover().(string); !strings.Contains(said, `"text"`) {
+			t.Errorf("panicked with %q", said)
+		}
+	}()
+	rowjson.Append(nil, &twiceRow{})
 }
 
 type floatRow struct {
