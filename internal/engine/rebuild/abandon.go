@@ -10,14 +10,14 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// Abandoned is what is kept of a run that has failed.
+// Abandoned is what is stored about a failed run.
 type Abandoned struct {
 	Run    Run    `json:"run"`
 	Reason string `json:"reason"`
 }
 
-// Abandon ends a run that has failed: its version, unless readers have been switched to it, is
-// taken away, and the reason is kept. The active version is not touched.
+// Abandon ends a failed run: it removes the run's version, unless readers were switched to it, and stores the
+// reason. It does not touch the active version.
 func (e *Engine) Abandon(ctx context.Context, run Run, reason string) (Run, error) {
 	return e.step(ctx, run, StepAbandon, func(run *Run) error {
 		observe.Logger(ctx).Warn().Str("runId", run.ID).Str("reason", reason).Msg("reproject:abandoned")
@@ -33,7 +33,7 @@ func (e *Engine) Abandon(ctx context.Context, run Run, reason string) (Run, erro
 		}
 		for _, v := range pointer.Versions {
 			if v.RunID != run.ID || v.State != projection.Building && v.State != projection.Scratch {
-				continue // another's, or readers see it, or have seen it
+				continue // it belongs to another run, or readers see it or have seen it
 			}
 			discarded, err := e.discard(ctx, pointer.Table(v))
 			if err != nil {
@@ -47,8 +47,8 @@ func (e *Engine) Abandon(ctx context.Context, run Run, reason string) (Run, erro
 	})
 }
 
-// AbandonAll abandons runs that are under way, and answers what has become of them: what was
-// dropped is in them. The caller has made sure that none of them is going on.
+// AbandonAll abandons runs that are under way and returns them as they then are, with the versions that were
+// dropped. The caller must first ensure that none of them is still running.
 func (e *Engine) AbandonAll(ctx context.Context, runs []UnderWay, reason string) ([]Run, error) {
 	var abandoned []Run
 	for i := range runs {

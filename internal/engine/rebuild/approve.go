@@ -11,15 +11,15 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// Approval is what a person is asked before the switch, and what was answered.
+// Approval is the question whether to switch, and its context.
 type Approval struct {
 	Run     Run           `json:"run"`
-	Report  string        `json:"report"`          // key of the verification's report
-	Token   string        `json:"token,omitempty"` // of the Step Functions task that waits
+	Report  string        `json:"report"`          // key of the verification report
+	Token   string        `json:"token,omitempty"` // token of the waiting Step Functions task
 	AskedAt event.Instant `json:"askedAt"`
 }
 
-// Decision is a person's answer.
+// Decision is an operator's answer to an Approval.
 type Decision struct {
 	Approved bool          `json:"approved"`
 	By       string        `json:"by,omitempty"`
@@ -27,8 +27,8 @@ type Decision struct {
 	At       event.Instant `json:"at"`
 }
 
-// AskApproval leaves the question where the operator's tool finds it. Token is that of the
-// task which waits for the answer; "" embedded, where Decided looks for it.
+// AskApproval stores the question where the operator's tool finds it. Token names the Step Functions task
+// that waits for the decision; it is "" for the embedded driver, which polls for one (see awaitDecision).
 func (e *Engine) AskApproval(ctx context.Context, run Run, token string) error {
 	question := Approval{Run: run, Report: run.Verify.Report, Token: token, AskedAt: e.instant()}
 	if err := e.put(ctx, run.key("approval.json"), question); err != nil {
@@ -38,7 +38,7 @@ func (e *Engine) AskApproval(ctx context.Context, run Run, token string) error {
 	return nil
 }
 
-// PendingApproval is the question that a run waits with.
+// PendingApproval returns the question that a run waits on.
 func (e *Engine) PendingApproval(ctx context.Context, projection, runID string) (Approval, error) {
 	var a Approval
 	run := Run{ID: runID, Projection: projection}
@@ -49,16 +49,16 @@ func (e *Engine) PendingApproval(ctx context.Context, projection, runID string) 
 	return a, err
 }
 
-// Errors of Question, for a run that may come to wait.
+// Question returns these errors for a run that may yet wait.
 var (
-	// ErrNotYet says that a run will wait for an approval, but has not come so far.
+	// ErrNotYet means that a run will wait for an approval but has not reached that step.
 	ErrNotYet = errors.New("not yet")
-	// ErrNoRun says that nothing is under way that could wait.
+	// ErrNoRun means that no run that could wait is under way.
 	ErrNoRun = errors.New("no run is going on")
 )
 
-// Question is what waits for a person's answer, among the runs of a projection that are under
-// way. It fails with ErrNotYet, with ErrNoRun, or with ErrRefused alone when nothing will wait.
+// Question returns the pending approval among a projection's runs that are under way. It fails with
+// ErrNotYet, with ErrNoRun, or with only ErrRefused if no run will wait.
 func (e *Engine) Question(ctx context.Context, name string, runs []UnderWay) (Approval, error) {
 	switched := ""
 	for i := range runs {
@@ -83,7 +83,7 @@ func (e *Engine) Question(ctx context.Context, name string, runs []UnderWay) (Ap
 	return Approval{}, fmt.Errorf("%w: %w for %s%s: \"projection runs %s\" lists those there were", ErrRefused, ErrNoRun, name, switched, name)
 }
 
-// Decide leaves the answer for a driver that looks for it.
+// Decide stores the decision for a driver that polls for it.
 func (e *Engine) Decide(ctx context.Context, projection, runID string, d Decision) error {
 	if _, err := e.PendingApproval(ctx, projection, runID); err != nil {
 		return err
@@ -93,10 +93,10 @@ func (e *Engine) Decide(ctx context.Context, projection, runID string, d Decisio
 	return e.put(ctx, run.key("decision.json"), d)
 }
 
-// approvalPoll is how often the answer is looked for.
+// approvalPoll is how often awaitDecision looks for the decision.
 const approvalPoll = 500 * time.Millisecond
 
-// awaitDecision waits until a person has answered. It fails with ErrFailed when the answer is no.
+// awaitDecision waits for the operator's decision. It fails with ErrFailed if the switch was not approved.
 func (e *Engine) awaitDecision(ctx context.Context, run Run) error {
 	for {
 		var d Decision

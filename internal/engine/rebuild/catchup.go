@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	catchUpBatch  = 500 // events at a time, as live delivery has them
-	maxRounds     = 100 // of reading the log to its end
-	healPage      = 500 // streams at a time
+	catchUpBatch  = 500 // events per batch, as in live delivery
+	maxRounds     = 100 // limit on reading the log to its end
+	healPage      = 500 // streams per call
 	defaultBudget = 10 * time.Minute
 )
 
-// CatchUp brings the new version from the watermark to the head of the log with the code of
-// live delivery, after healing the streams that had a gap; again until nothing is left. It
-// stops when its budget is used up, and wants to be called again until run.CatchUp.Done.
+// CatchUp brings the new version from the watermark to the head of the log through the code of live delivery,
+// after healing the streams that had a gap. It repeats until no events are left. It stops when its time
+// budget is used up; the driver calls it again until run.CatchUp.Done.
 func (e *Engine) CatchUp(ctx context.Context, run Run) (Run, error) {
 	return e.step(ctx, run, StepCatchUp, func(run *Run) error {
 		progress := *run.CatchUp
@@ -38,7 +38,7 @@ func (e *Engine) CatchUp(ctx context.Context, run Run) (Run, error) {
 	})
 }
 
-// healGaps heals the streams that the replay could not fold to the watermark.
+// healGaps heals the streams that the replay could not fold up to the watermark.
 func (e *Engine) healGaps(ctx context.Context, run *Run, d model.Projection) (int, error) {
 	results, err := e.results(ctx, run)
 	if err != nil {
@@ -72,7 +72,7 @@ func (e *Engine) follow(ctx context.Context, run *Run, d model.Projection, progr
 			return fmt.Errorf("reading the head of the log: %w", err)
 		}
 		if head.Number <= progress.Number || progress.Rounds >= maxRounds {
-			// After so many rounds everything from before Join is in; live delivery has the rest.
+			// After this many rounds all events from before Join are applied; live delivery handles the rest.
 			progress.Done = true
 			return nil
 		}
@@ -86,11 +86,11 @@ func (e *Engine) follow(ctx context.Context, run *Run, d model.Projection, progr
 	}
 }
 
-// errBudget ends the reading of the log when the time of a call is used up.
+// errBudget stops reading the log when the call's time budget is used up.
 var errBudget = errors.New("the time of this call is used up")
 
-// applyLog applies events up to a number, or until the deadline, batch by batch as it reads
-// them, so that every object of the log is read once.
+// applyLog applies events up to a number, or until the deadline. It applies each batch as it reads it, so
+// every object of the log is read only once.
 func (e *Engine) applyLog(ctx context.Context, run *Run, d model.Projection, progress *CaughtUp, upTo uint64, deadline time.Time) error {
 	batch := make([]event.Event, 0, catchUpBatch)
 	err := e.Log.Events(ctx, progress.Number, upTo, func(number uint64, ev *event.Event) error {
@@ -116,7 +116,7 @@ func (e *Engine) applyLog(ctx context.Context, run *Run, d model.Projection, pro
 	return nil
 }
 
-// applyBatch applies the events up to a number.
+// applyBatch applies a batch's events up to a number.
 func (e *Engine) applyBatch(ctx context.Context, run *Run, d model.Projection, batch []event.Event, number uint64) error {
 	if err := e.Projector.ApplyTo(ctx, d, run.Table(), batch); err != nil {
 		return fmt.Errorf("applying %d events up to %d: %w", len(batch), number, err)

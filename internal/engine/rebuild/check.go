@@ -11,8 +11,8 @@ import (
 	"gakushoku/internal/model"
 )
 
-// Check refuses a request that Prepare would refuse whatever else is going on: one that makes no
-// sense, or names a projection or streams that nobody knows.
+// Check refuses a request that Prepare would refuse at any time: one that makes no sense, or that names an
+// unknown projection or unknown streams.
 func (e *Engine) Check(ctx context.Context, r *Request) error {
 	_, _, err := e.check(ctx, r)
 	return err
@@ -33,8 +33,8 @@ func (e *Engine) check(ctx context.Context, r *Request) (Mode, model.Projection,
 // maxNamed bounds the streams that a refusal names.
 const maxNamed = 10
 
-// knownStreams refuses streams that have neither events nor a row: they are most likely misspelt,
-// and to repair them would do nothing, and say that it was done.
+// knownStreams refuses streams that have neither events nor a row. They are most likely misspelt; healing
+// them would do nothing and report success.
 func (e *Engine) knownStreams(ctx context.Context, d model.Projection, streams []string) error {
 	unknown := slices.DeleteFunc(slices.Clone(streams), d.Folds)
 	if len(unknown) > 0 {
@@ -54,14 +54,14 @@ func (e *Engine) knownStreams(ctx context.Context, d model.Projection, streams [
 	return refused("%s: no event is in the event store, and no row in a table version: check the names", listed(unknown))
 }
 
-// withoutRow are those of some streams that have no row in any version that is written.
+// withoutRow returns the streams that have no row in any live version.
 func (e *Engine) withoutRow(ctx context.Context, name string, streams []string) ([]string, error) {
 	if len(streams) == 0 {
 		return nil, nil
 	}
 	pointer, err := e.Pointers.Pointer(ctx, name)
 	if errors.Is(err, projection.ErrNoPointer) {
-		return nil, nil // it is told of later
+		return nil, nil // reported later
 	}
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (e *Engine) withoutRow(ctx context.Context, name string, streams []string) 
 	return streams, nil
 }
 
-// listed names some unknown streams.
+// listed names a few of the unknown streams.
 func listed(streams []string) string {
 	text := "unknown stream " + strings.Join(streams[:min(len(streams), maxNamed)], ", ")
 	if more := len(streams) - maxNamed; more > 0 {

@@ -9,13 +9,12 @@ import (
 	"gakushoku/internal/engine/eventlog"
 )
 
-// maxSample bounds what a run says itself of parked streams and missing parts; the results
-// name them all.
+// maxSample bounds how many parked streams and missing parts the run itself names; the results name all.
 const maxSample = 5
 
-// Collect makes sure that every part has reported its result, whatever the driver believes,
-// sums them up, and finishes the table. It fails with ErrFailed when a part is missing, or
-// when more streams are parked than the request allows.
+// Collect checks that every part has stored its result, whatever the driver believes, adds the results up,
+// and finishes the table. It fails with ErrFailed if a part is missing or if more streams are parked than the
+// request allows.
 func (e *Engine) Collect(ctx context.Context, run Run) (Run, error) {
 	return e.step(ctx, run, StepCollect, func(run *Run) error { return e.collect(ctx, run) })
 }
@@ -55,7 +54,7 @@ func (e *Engine) collect(ctx context.Context, run *Run) error {
 	return nil
 }
 
-// results are those of all parts.
+// results reads the results of all parts.
 func (e *Engine) results(ctx context.Context, run *Run) ([]PartResult, error) {
 	var items []Item
 	if err := e.get(ctx, run.Plan.Key, &items); err != nil {

@@ -11,14 +11,14 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// RolledBack is what GoBack has done.
+// RolledBack is the outcome of GoBack.
 type RolledBack struct {
-	Version int      // that readers see now
-	Doubts  []string // why it would have been refused without force
+	Version int      // the version that readers now see
+	Doubts  []string // the reasons to refuse that force overrode
 }
 
-// GoBack is Rollback for an operator. Unless force is set it refuses a version that the last
-// verification called wrong, or that lacks rows or events which readers see now.
+// GoBack is Rollback for an operator. Unless force is set, it refuses a version that the last verification
+// found wrong, or that lacks rows or events which readers now see.
 func (e *Engine) GoBack(ctx context.Context, name string, force bool) (RolledBack, error) {
 	var back RolledBack
 	pointer, err := e.Pointers.Pointer(ctx, name)
@@ -38,12 +38,12 @@ func (e *Engine) GoBack(ctx context.Context, name string, force bool) (RolledBac
 	return back, err
 }
 
-// doubts are the reasons not to go back to the previous version.
+// doubts returns the reasons not to go back to the previous version.
 func (e *Engine) doubts(ctx context.Context, p *projection.Pointer) ([]string, error) {
 	active, ok := p.ActiveVersion()
 	to, found := previous(p)
 	if !ok || !found {
-		return nil, nil // Rollback says why it cannot be
+		return nil, nil // Rollback reports the reason
 	}
 	var doubts []string
 	if text := verifiedWrong(p, to); text != "" {
@@ -62,7 +62,7 @@ func (e *Engine) doubts(ctx context.Context, p *projection.Pointer) ([]string, e
 	return doubts, nil
 }
 
-// previous is the version that a rollback shows to readers.
+// previous returns the version that a rollback would show to readers.
 func previous(p *projection.Pointer) (to projection.Version, found bool) {
 	for _, v := range p.Versions {
 		if v.State == projection.Previous && v.Number > to.Number {
@@ -72,7 +72,7 @@ func previous(p *projection.Pointer) (to projection.Version, found bool) {
 	return to, found
 }
 
-// verifiedWrong says so when the last verification of a version has found it wrong.
+// verifiedWrong returns a message if the last verification of the version found it wrong, and "" otherwise.
 func verifiedWrong(p *projection.Pointer, v projection.Version) string {
 	if v.Verified == nil || v.Verified.Problems == 0 {
 		return ""
@@ -81,11 +81,12 @@ func verifiedWrong(p *projection.Pointer, v projection.Version) string {
 		p.Table(v), v.Verified.At, v.Verified.Problems, p.Projection, v.Number)
 }
 
-// shortfall is what one version lacks of another.
+// shortfall counts what one version lacks compared with another.
 type shortfall struct{ rows, events int }
 
-// lacking counts the rows of one version that another does not have, or has of an earlier version
-// of their stream, still after the lag bound: live delivery writes both, one after the other.
+// lacking counts the rows of the table of that the table in lacks or has at an earlier version of their
+// stream. It counts only rows that still lag after the lag bound, since live delivery writes one table after
+// the other.
 func (e *Engine) lacking(ctx context.Context, of, in projection.Table) (shortfall, error) {
 	want := map[string]uint64{}
 	for rows, err := range eventstore.Pages(func(cursor string) ([]projection.Record, string, error) {
@@ -116,10 +117,10 @@ func (e *Engine) lacking(ctx context.Context, of, in projection.Table) (shortfal
 	return e.below(ctx, in, want)
 }
 
-// comparePage is how many rows of two versions are compared at a time.
+// comparePage is the number of rows compared per page.
 const comparePage = 500
 
-// below leaves in want those streams whose rows are not at their version, and counts them.
+// below counts the streams whose rows are missing or older than want says, and removes all others from want.
 func (e *Engine) below(ctx context.Context, t projection.Table, want map[string]uint64) (shortfall, error) {
 	var s shortfall
 	streams := make([]string, 0, len(want))
@@ -146,8 +147,8 @@ func (e *Engine) below(ctx context.Context, t projection.Table, want map[string]
 	return s, nil
 }
 
-// Clean is CleanupAll for an operator. Unless force is set it refuses while the version that
-// readers see was called wrong by its last verification: the others may be the sound ones.
+// Clean is CleanupAll for an operator. Unless force is set, it refuses if the last verification found the
+// active version wrong, since the other versions may be the sound ones.
 func (e *Engine) Clean(ctx context.Context, name string, force bool) ([]int, error) {
 	pointer, err := e.Pointers.Pointer(ctx, name)
 	if err != nil {

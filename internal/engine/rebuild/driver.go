@@ -12,26 +12,26 @@ import (
 	"gakushoku/internal/engine/eventlog"
 )
 
-// Driver runs the steps in this process, in the order in which Step Functions runs them on
-// AWS. It keeps the run as it goes in a blob, so that a run that was cut off can go on.
+// Driver runs the steps in this process, in the same order as Step Functions does on AWS. It saves the run in
+// a blob after each step, so that an interrupted run can be resumed.
 type Driver struct {
 	Engine  *Engine
-	Workers int // parts that are replayed, or verified, at once
+	Workers int // parts that are replayed or verified concurrently
 
-	// Alone reports whether no projector can hold a stale pointer; if so, the wait after Join is skipped.
-	// When it is nil, a projector may.
+	// Alone reports whether no projector can hold a stale pointer; if so, the wait after Join is skipped. If
+	// Alone is nil, the driver waits.
 	Alone func() bool
-	// Approve asks a person whether to switch, when the request wants that. It gets the run as verified.
-	// When it is nil, the decision comes through Engine.Decide.
+	// Approve asks an operator whether to switch, if the request requires approval. It receives the verified
+	// run. If nil, the decision comes through Engine.Decide.
 	Approve func(ctx context.Context, run Run) (Decision, error)
-	// Soaking is called when the run has switched and only waits from now on, so that other runs may start.
+	// Soaking is called when the run has switched and only waits from then on, so that other runs may start.
 	// It may be nil.
 	Soaking func()
 }
 
-// Run runs a request from its beginning to its end. A run that fails before readers were
-// switched leaves nothing behind but what it reports; one that fails afterwards has switched,
-// and its error says what is left to do. One that is stopped in its soak fails with *CutInSoak.
+// Run carries out a request from beginning to end. A run that fails before the switch leaves only its reports
+// behind. One that fails afterwards has switched, and its error says what is left to do. One that is stopped
+// during its soak fails with *CutInSoak.
 func (d *Driver) Run(ctx context.Context, runID string, request Request) (Run, error) {
 	run, err := d.Engine.Prepare(ctx, runID, request)
 	if errors.Is(err, ErrRefused) {
@@ -46,7 +46,7 @@ func (d *Driver) Run(ctx context.Context, runID string, request Request) (Run, e
 	return d.goOn(ctx, run)
 }
 
-// Resume goes on with a run that was cut off.
+// Resume continues an interrupted run.
 func (d *Driver) Resume(ctx context.Context, name, runID string) (Run, error) {
 	run := Run{ID: runID, Projection: name}
 	err := d.Engine.get(ctx, run.key("run.json"), &run)
@@ -109,7 +109,7 @@ func (d *Driver) save(ctx context.Context, run Run) error {
 	return d.Engine.put(ctx, run.key("run.json"), run)
 }
 
-// abandonLimit bounds what is done after ctx has ended.
+// abandonLimit bounds the cleanup after ctx has ended.
 const abandonLimit = 30 * time.Second
 
 func (d *Driver) abandon(ctx context.Context, run Run, cause error) (Run, error) {
@@ -122,8 +122,7 @@ func (d *Driver) abandon(ctx context.Context, run Run, cause error) (Run, error)
 	return after, cause
 }
 
-// replay replays all parts, the largest first, so that no worker is left with a large one at
-// the end.
+// replay replays all parts, the largest first, so that no worker is left with a large one at the end.
 func (d *Driver) replay(ctx context.Context, run Run) error {
 	var items []Item
 	if err := d.Engine.get(ctx, run.Plan.Key, &items); err != nil {
@@ -149,7 +148,7 @@ func (d *Driver) verifyParts(ctx context.Context, run Run) error {
 	})
 }
 
-// each does n things, some at once.
+// each calls do for 0 to n-1, several at a time.
 func (d *Driver) each(ctx context.Context, run Run, n int, do func(context.Context, int) error) error {
 	workers := max(1, d.Workers)
 	if limit := run.Request.MaxConcurrency; limit > 0 {

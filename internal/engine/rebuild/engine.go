@@ -1,9 +1,8 @@
-// Package rebuild rebuilds a read model beside the live one: it folds the numbered log into
-// a new table version, lets live delivery join, catches up, verifies, and switches readers,
-// and nobody notices. infra/DESIGN.md section 8 is the specification. Each step is a method of
-// Engine that takes the run as it is and returns it as it has become; Step Functions
-// (infra/reproject.asl.json) and the embedded Driver call the same steps in the same order.
-// Every step may be repeated, also while an earlier attempt at it is still going on.
+// Package rebuild rebuilds a read model beside the live one, without downtime: it folds the numbered log into
+// a new table version, lets live delivery join, catches up, verifies, and switches readers. infra/DESIGN.md
+// section 8 is the specification. Each step is a method of Engine that takes a Run and returns its next
+// state; Step Functions (infra/reproject.asl.json) and the embedded Driver call the same steps in the
+// same order. Every step may be repeated, even while an earlier attempt is still running.
 package rebuild
 
 import (
@@ -20,13 +19,13 @@ import (
 	"gakushoku/internal/model"
 )
 
-// Errors of the steps, besides those that a new try may cure (fault.Infra).
+// Errors of the steps, besides retryable ones (fault.Infra).
 var (
-	// ErrRefused says that a run cannot be started as it was asked for: the text says why.
+	// ErrRefused means that a run cannot be started as requested; the text says why.
 	ErrRefused = errors.New("refused")
-	// ErrBadRequest says that a request, which is refused too, makes no sense at any time.
+	// ErrBadRequest means that a refused request makes no sense at any time. Such an error is ErrRefused too.
 	ErrBadRequest = errors.New("the request makes no sense")
-	// ErrFailed says that the run must not be switched to: the text says what was found.
+	// ErrFailed means that readers must not be switched to the run's version; the text says what was found.
 	ErrFailed = errors.New("the rebuild failed")
 )
 
@@ -34,7 +33,7 @@ func refused(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrRefused, fmt.Sprintf(format, args...))
 }
 
-// badRequest is a refusal that is ErrBadRequest besides.
+// badRequest is a refusal that is also ErrBadRequest.
 type badRequest struct{ error }
 
 func (e badRequest) Unwrap() error        { return e.error }
@@ -48,7 +47,7 @@ func failed(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrFailed, fmt.Sprintf(format, args...))
 }
 
-// Log is what the engine reads of the numbered log; an *eventlog.Reader has it.
+// Log is the part of the numbered log that the engine reads. *eventlog.Reader implements it.
 type Log interface {
 	Head(ctx context.Context) (eventlog.Head, error)
 	WholeHead(ctx context.Context) (eventlog.Head, error)
@@ -59,68 +58,67 @@ type Log interface {
 	Differing(ctx context.Context, store eventstore.Loader, streams []string) (map[string]string, error)
 }
 
-// Streams is what the engine reads of the event store.
+// Streams is the part of the event store that the engine reads.
 type Streams interface {
 	eventstore.Loader
 	eventstore.Lister
 }
 
-// Tables is what the engine needs of the stores of table versions.
+// Tables stores table versions.
 type Tables interface {
 	projection.Store
 	projection.Sink
 }
 
-// Runs tells about other runs.
+// Runs knows about other runs.
 type Runs interface {
-	// Running reports whether the run is still going on somewhere.
+	// Running reports whether the run is still being executed anywhere.
 	Running(ctx context.Context, runID string) (bool, error)
 }
 
-// Engine is the steps of a rebuild over the ports. It keeps nothing between calls.
+// Engine implements the steps of a rebuild over the ports. It keeps no state between calls.
 type Engine struct {
 	Projections model.Projections   // every revision that a table version may have
-	Pointers    projection.Pointers // read and changed without a cache
+	Pointers    projection.Pointers // uncached
 	Tables      Tables
 	Streams     Streams
 	Log         Log
-	Blobs       eventlog.Blobs // for work lists, results and reports, under runs/
+	Blobs       eventlog.Blobs // work lists, results and reports, under runs/
 	Projector   *projection.Projector
 	Runs        Runs
 	Settings    Settings
 	Now         func() time.Time
 
-	// Archive brings the log up to the newest event, where this process can do that; nil
-	// where the archiver is elsewhere.
+	// Archive brings the log up to the newest event. It is nil where the archiver runs in another process.
 	Archive func(ctx context.Context) error
-	// Sleep is wait.For when nil.
+	// Sleep defaults to wait.For.
 	Sleep func(ctx context.Context, d time.Duration) error
-	// Progress hears how far a step has come; may be nil. It is called by several goroutines.
+	// Progress receives the progress of each step; it may be nil. It is called from several goroutines.
 	Progress func(Progress)
 }
 
-// Settings are the times and bounds of an installation.
+// Settings are an installation's times and limits.
 type Settings struct {
-	PointerTTL       time.Duration // how old anybody's knowledge of the pointer may be
-	ProjectorTimeout time.Duration // how long an invocation of the projector may last
-	LagBound         time.Duration // by when live delivery has brought in an event, normally
-	PartEvents       int64         // a partition of the log with more events is replayed as several parts
-	PartBytes        int64         // how much memory the rows of one part may take
-	MaxConcurrency   int           // how many parts the state machine replays at once when the request does not say
-	VerifyParts      int           // into how many parts verification is divided
-	Workers          int           // how many goroutines one step may use
-	CatchUpBudget    time.Duration // after which CatchUp wants to be called again
+	PointerTTL       time.Duration // how old a process's copy of the pointer may be
+	ProjectorTimeout time.Duration // maximum duration of a projector invocation
+	LagBound         time.Duration // time within which live delivery normally applies an event
+	PartEvents       int64         // a log partition with more events is replayed as several parts
+	PartBytes        int64         // memory limit for the rows of one part
+	MaxConcurrency   int           // parts that the state machine replays concurrently by default
+	VerifyParts      int           // parts that verification is divided into
+	Workers          int           // goroutines per step
+	CatchUpBudget    time.Duration // CatchUp returns after this time and must be called again
 }
 
-// Progress is how far a step of a run has come: at its beginning for the whole step, then for
-// each of its parts, or for the whole of a step that has none. A part of Replay first reads
-// events, then writes rows, and is done when it says so of its events.
+// Progress is how far a step of a run has come. It is first reported for the whole step, then for each part,
+// or again for the whole step if it has no parts. A part of Replay first counts the events it reads, then the
+// rows it writes; it is done when its events are reported as done.
 type Progress struct {
 	RunID string
 	Step  Step
-	Part  string // of the step; "" for the whole of it
+	Part  string // part of the step; "" for the whole step
 	Done  int64
-	Total int64 // 0 when it is not known
+	Total int64 // 0 if unknown
 	Unit  string
 }
 
@@ -132,13 +130,13 @@ func (e *Engine) progress(p Progress) {
 
 func (e *Engine) instant() event.Instant { return event.InstantOf(e.Now()) }
 
-// Known fails with ErrBadRequest when there is no projection of that name.
+// Known fails with ErrBadRequest if no projection has that name.
 func (e *Engine) Known(name string) error {
 	_, err := e.newest(name)
 	return err
 }
 
-// newest is the newest revision of a projection.
+// newest returns the newest revision of a projection.
 func (e *Engine) newest(name string) (model.Projection, error) {
 	d, err := e.Projections.Named(name)
 	if err != nil {
@@ -147,8 +145,8 @@ func (e *Engine) newest(name string) (model.Projection, error) {
 	return d, nil
 }
 
-// definition is one revision of a projection. Where it is missing a deployment is under way as a
-// rule, and this program is the older one: a new try finds the newer.
+// definition returns one revision of a projection. A missing revision usually means that a deployment is
+// under way and this program is the older one, so the error is retryable: a retry reaches the newer one.
 func (e *Engine) definition(name string, revision int) (model.Projection, error) {
 	d, ok := e.Projections.Revision(name, revision)
 	if !ok {
@@ -157,7 +155,7 @@ func (e *Engine) definition(name string, revision int) (model.Projection, error)
 	return d, nil
 }
 
-// changePointer is projection.ChangePointer, after which this process reads the pointer anew.
+// changePointer is projection.ChangePointer, and makes this process read the pointer again afterwards.
 func (e *Engine) changePointer(ctx context.Context, name string, edit func(*projection.Pointer) (bool, error)) (projection.Pointer, error) {
 	changed := false
 	p, err := projection.ChangePointer(ctx, e.Pointers, name, func(p *projection.Pointer) (_ bool, err error) {

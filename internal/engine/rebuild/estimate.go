@@ -6,8 +6,8 @@ import (
 	"gakushoku/internal/engine/eventlog"
 )
 
-// Estimate is what a rebuild on AWS would take, for a dry run. It is the model of
-// infra/decisions/0007-what-a-rebuild-costs.md, which names the sources of its figures.
+// Estimate is what a rebuild on AWS would take; a dry run reports it. The model and the sources of its
+// figures are in infra/decisions/0007-what-a-rebuild-costs.md.
 type Estimate struct {
 	WriteUnits  int64   `json:"writeUnits"`
 	ReadUnits   int64   `json:"readUnits"`
@@ -16,7 +16,7 @@ type Estimate struct {
 	Transitions int64   `json:"stateTransitions"`
 	USD         float64 `json:"usd"`
 	Seconds     int64   `json:"seconds"` // of replay and verification
-	Binds       string  `json:"binds"`   // what makes the replay take that long
+	Binds       string  `json:"binds"`   // the limit that determines the replay's duration
 }
 
 // Prices in US dollars, us-east-1, on demand, 2026; see the decision record.
@@ -28,25 +28,25 @@ const (
 	priceTransition = 25e-6
 )
 
-// What one worker does, and what a table takes. The rates of folding and writing are below what
-// was measured, since a Lambda's processor is slower than the one it was measured on.
+// The throughput of one worker and of a table. The rates of folding and writing are below what was measured,
+// since a Lambda's processor is slower than the one used for measuring.
 const (
 	lambdaMemoryGB    = 2.0
-	foldRate          = 400_000.0 // events a second and worker, other parts' events included
-	workerRows        = 2_000.0   // rows a second and worker: 32 conditional puts at once, 15 ms each
-	newTableWrites    = 4_000.0   // write units a second that a new on-demand table takes
-	doublingSeconds   = 1_800.0   // after which it takes twice as many, while it is busy
-	tableWrites       = 40_000.0  // that a table takes at most, by its default quota
-	verifyRows        = 3_000.0   // streams a second and verifying task
-	eventBytes        = 500.0     // of an event's item
-	maxLambdas        = 1_000.0   // at once, by the default quota
-	getSeconds        = 0.02      // of one range read from S3
-	transitionsPart   = 4.0       // of a part of the replay, in its child execution
-	transitionsRun    = 60.0      // of the run itself
-	itemOverheadBytes = 150.0     // of a row besides its JSON: keys, place, counters
+	foldRate          = 400_000.0 // events per second and worker, including events of other parts
+	workerRows        = 2_000.0   // rows per second and worker: 32 concurrent conditional puts of 15 ms each
+	newTableWrites    = 4_000.0   // write units per second of a new on-demand table
+	doublingSeconds   = 1_800.0   // time after which a busy table's capacity doubles
+	tableWrites       = 40_000.0  // write units per second that a table takes at most, by its default quota
+	verifyRows        = 3_000.0   // streams per second and verifying task
+	eventBytes        = 500.0     // size of an event's item
+	maxLambdas        = 1_000.0   // concurrent executions, by the default quota
+	getSeconds        = 0.02      // duration of one range read from S3
+	transitionsPart   = 4.0       // transitions of one replay part, in its child execution
+	transitionsRun    = 60.0      // transitions of the run itself
+	itemOverheadBytes = 150.0     // size of a row besides its JSON: keys, place, counters
 )
 
-// estimate applies the model to what a dry run has counted.
+// estimate applies the model to the counts of a dry run.
 func estimate(p *Planned, r *Replayed, parts int) *Estimate {
 	rows, events := float64(r.Rows), float64(p.Events)
 	perRow := 1.0
@@ -54,7 +54,7 @@ func estimate(p *Planned, r *Replayed, parts int) *Estimate {
 		perRow = math.Ceil((float64(r.RowBytes)/rows + itemOverheadBytes) / 1024)
 	}
 	e := Estimate{
-		WriteUnits:  int64(rows * (perRow + 1)), // and one for the index of lists
+		WriteUnits:  int64(rows * (perRow + 1)), // plus one for the list index
 		ReadUnits:   int64(rows*(perRow+1)/4 + rows + 2*events*eventBytes/4096),
 		S3Requests:  p.Segments * int64(max(parts, 1)),
 		Transitions: int64(float64(parts)*transitionsPart + transitionsRun),
@@ -82,7 +82,7 @@ func estimate(p *Planned, r *Replayed, parts int) *Estimate {
 	return &e
 }
 
-// tableSeconds is how long a new table takes for so many write units.
+// tableSeconds returns how long a new table takes to absorb that many write units.
 func tableSeconds(units float64) float64 {
 	seconds := 0.0
 	for rate := newTableWrites; ; rate = math.Min(2*rate, tableWrites) {
@@ -94,7 +94,8 @@ func tableSeconds(units float64) float64 {
 	}
 }
 
-// readings is how often the whole log is read: each part of one partition reads all of that.
+// readings returns how often the whole log is read: each part of a divided partition reads all of that
+// partition.
 func readings(parts int) float64 {
 	return math.Max(1, math.Ceil(float64(parts)/eventlog.Partitions))
 }

@@ -10,10 +10,10 @@ import (
 	"gakushoku/internal/event"
 )
 
-// Heal folds single streams again, in place, in every table version that live delivery
-// writes: those of the request, or those with an event of its number or a later one. Rows that are
-// missing it makes only where totals do not have their share, which takes a verification of the
-// whole version. It wants to be called again until run.Heal.Done.
+// Heal folds single streams again, in place, in every table version that live delivery writes: the streams of
+// the request, or those with an event at or after its number. It creates a missing row only if the totals do
+// not include its contribution, which takes a verification of the whole version. The driver calls it again
+// until run.Heal.Done.
 func (e *Engine) Heal(ctx context.Context, run Run) (Run, error) {
 	return e.step(ctx, run, StepHeal, func(run *Run) error {
 		if run.Mode != ModeHeal {
@@ -70,7 +70,7 @@ func (e *Engine) healRun(ctx context.Context, run *Run, pointer projection.Point
 	return nil
 }
 
-// parked counts the streams that are still set aside.
+// parked counts the streams that are still parked.
 func (e *Engine) parked(ctx context.Context, t projection.Table, streams []string) (int, error) {
 	n := 0
 	for page := range slices.Chunk(streams, healPage) {
@@ -87,11 +87,10 @@ func (e *Engine) parked(ctx context.Context, t projection.Table, streams []strin
 	return n, nil
 }
 
-// healEvents is how many events of the log one call of Heal reads for the streams to heal.
+// healEvents is how many log events one call of Heal reads to find the streams to heal.
 const healEvents = 200_000
 
-// toHeal names the streams to heal, and the number of the log from which to go on; 0 when
-// these are all.
+// toHeal returns the streams to heal and the log number to continue from; 0 if there are no more.
 func (e *Engine) toHeal(ctx context.Context, run *Run, from int) ([]string, uint64, error) {
 	if run.Request.FromEventNumber == 0 {
 		return run.Request.Streams, 0, nil

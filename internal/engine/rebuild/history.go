@@ -12,19 +12,19 @@ import (
 	"gakushoku/internal/event"
 )
 
-// Past is what is known of a run from what it has left in blobs.
+// Past is what a run's blobs say about it.
 type Past struct {
 	Run    Run    `json:"run"`
 	Ended  bool   `json:"ended"`
-	Reason string `json:"reason,omitempty"` // why it has failed
+	Reason string `json:"reason,omitempty"` // why it failed
 
-	// Of a run that has not ended.
-	Stage     Step          `json:"stage,omitempty"`    // that it is in, or was cut off in
-	AtWork    bool          `json:"atWork,omitempty"`   // somebody works on it: whoever knows that sets it
+	// Set only while the run has not ended.
+	Stage     Step          `json:"stage,omitempty"`    // the stage it is in, or was interrupted in
+	AtWork    bool          `json:"atWork,omitempty"`   // it is being executed; the caller sets it
 	SoakUntil event.Instant `json:"soakUntil,omitzero"` // when it drops the old version
 }
 
-// History are the runs of a projection, the newest first, at most limit.
+// History returns up to limit runs of a projection, newest first.
 func (e *Engine) History(ctx context.Context, name string, limit int) ([]Past, error) {
 	ids, err := e.runIDs(ctx, name)
 	if err != nil {
@@ -46,12 +46,12 @@ func (e *Engine) History(ctx context.Context, name string, limit int) ([]Past, e
 	return past, nil
 }
 
-// runIDs are the runs that have left something, in the order of their ids.
+// runIDs returns the ids of the runs that have left blobs, sorted.
 func (e *Engine) runIDs(ctx context.Context, name string) ([]string, error) {
 	prefix := (&Run{Projection: name}).key() + "/"
 	var ids []string
 	for after := ""; ; {
-		// One key of each run is enough; "~" comes after everything in the run's folder.
+		// One key per run is enough; "~" sorts after everything in the run's folder.
 		found, err := e.Blobs.List(ctx, prefix, after, 1)
 		if err != nil {
 			return nil, fmt.Errorf("listing the runs of %s: %w", name, err)
@@ -81,10 +81,11 @@ func (e *Engine) past(ctx context.Context, pointer projection.Pointer, name, id 
 	p.Stage = stageAfter(&p.Run)
 	for _, v := range pointer.Versions {
 		if v.RunID == id && !p.Run.Switched() && (v.State == projection.Active || v.State == projection.Previous) {
-			p.Run.SwitchedAt = v.Since // it was cut off before it could store that
+			p.Run.SwitchedAt = v.Since // it was interrupted before it could store that
 		}
 	}
-	// What a run that was cut off after its switch had left to do, somebody else may have done.
+	// What an interrupted run still had to do after its switch may have been done by another run or an
+	// operator.
 	if p.Ended = p.Stage == "" || p.Run.Switched() && !p.Run.soaksIn(pointer); p.Ended {
 		p.Stage = ""
 		return p, nil

@@ -8,8 +8,8 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// Join lets live delivery write the new version too. The driver then waits run.Waits.Join
-// seconds: from then on nobody is left who knows only the old versions.
+// Join lets live delivery write the new version too. The driver then waits run.Waits.Join seconds, after
+// which every projector knows the new version.
 func (e *Engine) Join(ctx context.Context, run Run) (Run, error) {
 	return e.step(ctx, run, StepJoin, func(run *Run) error {
 		run.Waits.Join = Seconds(e.Settings.PointerTTL + e.Settings.ProjectorTimeout).Whole()
@@ -23,11 +23,11 @@ func (e *Engine) Join(ctx context.Context, run Run) (Run, error) {
 	})
 }
 
-// JoinWait is what run.Waits.Join says, exactly: for a driver in the same process.
+// JoinWait is the exact duration that run.Waits.Join rounds up, for a driver in the same process.
 func (e *Engine) JoinWait() time.Duration { return e.Settings.PointerTTL + e.Settings.ProjectorTimeout }
 
-// changeOwn changes the run's own version on the pointer. It fails when that is gone: the run
-// was abandoned, or another has taken its place.
+// changeOwn changes the run's own version on the pointer. It fails if that version is gone: the run was
+// abandoned, or another took its place.
 func (e *Engine) changeOwn(ctx context.Context, run *Run, edit func(*projection.Version, *projection.Pointer) (bool, error)) error {
 	_, err := e.changePointer(ctx, run.Projection, func(p *projection.Pointer) (bool, error) {
 		i := slices.IndexFunc(p.Versions, func(v projection.Version) bool { return v.Number == run.ToVersion && v.RunID == run.ID })

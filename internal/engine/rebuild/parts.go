@@ -10,9 +10,8 @@ import (
 	"gakushoku/internal/engine/eventlog"
 )
 
-// PartsOf tells which parts of a run's Replay or VerifyParts have reported their results, for
-// whoever follows a run that goes on elsewhere: Done is Total for those that have. It is empty
-// while nothing is known.
+// PartsOf reports which parts of a run's Replay or VerifyParts have stored their results, for following a run
+// that executes elsewhere: Done equals Total for those that have. The list is empty while none is known.
 func (e *Engine) PartsOf(ctx context.Context, name, runID string, step Step) ([]Progress, error) {
 	run := Run{ID: runID, Projection: name}
 	if step == StepVerifyParts {
@@ -22,7 +21,7 @@ func (e *Engine) PartsOf(ctx context.Context, name, runID string, step Step) ([]
 	if err != nil || len(plans) == 0 {
 		return nil, err
 	}
-	plan := plans[len(plans)-1] // an attempt that came late may have left an older one
+	plan := plans[len(plans)-1] // a late attempt may have left an older one
 	var items []Item
 	if err := e.get(ctx, plan, &items); err != nil {
 		return nil, err
@@ -71,7 +70,7 @@ func (e *Engine) verifyPartsOf(ctx context.Context, run *Run) ([]Progress, error
 	return parts, nil
 }
 
-// keys are those of the blobs that begin with prefix.
+// keys returns the keys of the blobs that begin with prefix.
 func (e *Engine) keys(ctx context.Context, prefix string) ([]string, error) {
 	var keys []string
 	for after := ""; ; {

@@ -9,23 +9,22 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// Work is what one part of the replay reads, in a blob of its own. Attempts at a part all
-// read the same one.
+// Work is what one part of the replay reads, in a blob of its own. All attempts at a part read the same one.
 type Work struct {
 	Part      string      `json:"part"`
-	Partition int         `json:"partition"` // of the log
-	Split     uint64      `json:"split"`     // of the finer division: 0 to Splits-1
+	Partition int         `json:"partition"` // partition of the log
+	Split     uint64      `json:"split"`     // share of a divided partition: 0 to Splits-1
 	Splits    uint64      `json:"splits"`
 	Watermark uint64      `json:"watermark"`
 	Events    int64       `json:"events"`
 	Frames    []WorkFrame `json:"frames"`
 }
 
-// WorkFrame is where some of the events are.
+// WorkFrame locates some of a part's events.
 type WorkFrame struct {
-	Key     string `json:"key"`     // of the segment
-	Segment uint64 `json:"segment"` // the number of its first event, by which it is called
-	// RawBytes is what the segment has uncompressed; older plans do not say.
+	Key     string `json:"key"`     // key of the segment
+	Segment uint64 `json:"segment"` // number of its first event, which names it
+	// RawBytes is the segment's uncompressed size; older plans lack it.
 	RawBytes int64 `json:"rawBytes,omitempty"`
 	eventlog.Frame
 }
@@ -36,9 +35,9 @@ func (w *Work) has(stream string) bool {
 	return int(hash%eventlog.Partitions) == w.Partition && hash/eventlog.Partitions%w.Splits == w.Split
 }
 
-// Plan takes the log's head as the watermark and divides the log up to there into parts, each
-// small enough for one worker. What it writes lies under the watermark's number, so an
-// attempt that comes late with another one disturbs nobody.
+// Plan takes the log's head as the watermark and divides the log up to there into parts, each small enough
+// for one worker. It writes under the watermark's number, so a late attempt with another watermark does no
+// harm.
 func (e *Engine) Plan(ctx context.Context, run Run) (Run, error) {
 	return e.step(ctx, run, StepPlan, func(run *Run) error { return e.plan(ctx, run) })
 }
@@ -82,8 +81,7 @@ func (e *Engine) plan(ctx context.Context, run *Run) error {
 	return e.put(ctx, planned.Key, items)
 }
 
-// toRead is how many events the parts have to go through: those of a divided partition in each
-// of its parts.
+// toRead counts the events that the parts have to read; those of a divided partition count once per part.
 func toRead(items []Item) (events int64) {
 	for _, item := range items {
 		events += item.Events
@@ -91,7 +89,7 @@ func toRead(items []Item) (events int64) {
 	return events
 }
 
-// frames are the frames of each partition up to the watermark, in the order of the log.
+// frames returns each partition's frames up to the watermark, in the order of the log.
 func (e *Engine) frames(ctx context.Context, planned *Planned) (partitions [eventlog.Partitions][]WorkFrame, err error) {
 	last := uint64(0)
 	err = e.Log.Manifests(ctx, 0, planned.Watermark, func(m *eventlog.Manifest) error {
@@ -116,8 +114,8 @@ func (e *Engine) frames(ctx context.Context, planned *Planned) (partitions [even
 	return partitions, err
 }
 
-// divide writes the work of a partition, as several parts when one would be too large. Each
-// of these reads the whole partition and keeps its share.
+// divide writes the work of a partition, as several parts if one would be too large. Each of those reads the
+// whole partition and keeps its share.
 func (e *Engine) divide(ctx context.Context, run *Run, planned *Planned, partition int, frames []WorkFrame) ([]Item, error) {
 	if len(frames) == 0 {
 		return nil, nil

@@ -11,13 +11,12 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// runIDs are what keys of blobs and names of executions may be.
+// runIDs matches ids that fit in blob keys and execution names.
 var runIDs = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
-// Prepare begins a run: it checks the request, gives a new table version its number,
-// registers it as building, and makes its table. A version that a run which is no longer
-// going on has left behind is taken away first. It fails with ErrRefused when the request
-// makes no sense, or when another run of the projection is going on.
+// Prepare begins a run: it checks the request, numbers a new table version, registers it as building, and
+// creates its table. It first removes a version that a run left behind when it ended. It fails with
+// ErrRefused if the request makes no sense or if another run of the projection is under way.
 func (e *Engine) Prepare(ctx context.Context, runID string, request Request) (Run, error) {
 	run := Run{ID: runID, Projection: request.Projection, Request: request, StartedAt: e.instant()}
 	if !runIDs.MatchString(runID) {
@@ -51,8 +50,9 @@ func (e *Engine) prepare(ctx context.Context, run *Run) error {
 		for _, v := range p.Versions {
 			switch {
 			case v.RunID == run.ID:
-				// An earlier attempt at this step has registered it, perhaps before a deployment that
-				// knows a newer revision: live delivery fills the version with the one on the pointer.
+				// An earlier attempt at this step registered it, perhaps before a deployment with a newer
+				// revision. Live delivery fills the version with the revision on the pointer, so keep that
+				// one.
 				run.ToVersion, run.Revision = v.Number, v.Revision
 				return false, nil
 			case v.State == projection.Building:
@@ -83,8 +83,8 @@ func (e *Engine) prepare(ctx context.Context, run *Run) error {
 	return nil
 }
 
-// unused is the next number of which there is no table. There may be some after an older copy of the
-// pointer was put in its place: what such a table holds must not get into the new version.
+// unused returns the next number that has no table. Tables with such numbers may exist after the pointer was
+// restored from an older copy; their contents must not get into the new version.
 func (e *Engine) unused(ctx context.Context, p *projection.Pointer) (int, error) {
 	for number := p.Next; ; number++ {
 		_, err := e.Tables.Record(ctx, projection.Table{Projection: p.Projection, Version: number}, noStream)
@@ -104,15 +104,15 @@ func (e *Engine) underWay(projection, runID string) error {
 	return refused("run %s of %s is going on: wait for it, or stop it first", runID, projection)
 }
 
-// clearLeftovers takes away building versions whose run has ended without doing so, and
-// scratch versions when another is wanted.
+// clearLeftovers removes building versions whose run ended without doing so, and scratch versions if the run
+// makes a new one.
 func (e *Engine) clearLeftovers(ctx context.Context, run *Run) error {
 	if run.Mode == ModeHeal || run.Mode == ModeDryRun {
 		return nil
 	}
 	pointer, err := e.Pointers.Pointer(ctx, run.Projection)
 	if errors.Is(err, projection.ErrNoPointer) {
-		return nil // it is told of later
+		return nil // reported later
 	}
 	if err != nil {
 		return err
@@ -129,7 +129,7 @@ func (e *Engine) clearLeftovers(ctx context.Context, run *Run) error {
 			return e.underWay(run.Projection, v.RunID)
 		}
 		if v.State == projection.Scratch && run.Mode != ModeScratch {
-			continue // somebody may still be looking at it
+			continue // it may still be in use
 		}
 		observe.Logger(ctx).Warn().Str(observe.FieldProjection, pointer.Table(v).String()).Str("leftBy", v.RunID).Msg("reproject:leftover")
 		discarded, err := e.discard(ctx, pointer.Table(v))
@@ -137,15 +137,15 @@ func (e *Engine) clearLeftovers(ctx context.Context, run *Run) error {
 			return err
 		}
 		if discarded && v.State == projection.Scratch {
-			run.Dropped = append(run.Dropped, v.Number) // somebody may miss it
+			run.Dropped = append(run.Dropped, v.Number) // report it, since it may be missed
 		}
 	}
 	return nil
 }
 
-// discard takes a version that is neither active nor previous off the pointer, then drops its
-// table; false when readers were switched to it meanwhile. Nobody who reads the pointer
-// afterwards looks for the table.
+// discard takes a version that is neither active nor previous off the pointer, then drops its table, so that
+// no later reader of the pointer looks for that table. It returns false if readers were switched to the
+// version meanwhile.
 func (e *Engine) discard(ctx context.Context, t projection.Table) (bool, error) {
 	kept := false
 	_, err := e.changePointer(ctx, t.Projection, func(p *projection.Pointer) (bool, error) {

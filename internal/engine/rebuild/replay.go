@@ -13,13 +13,13 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// PartResult is what a worker reports of its part: in full as a blob, and without the lists as
-// the answer of the task.
+// PartResult is what a worker reports about its part: in full as a blob, and without the lists as the result
+// of the task.
 type PartResult struct {
 	Part string `json:"part"`
 	replay.PartCounts
-	RowBytes   int64 `json:"rowBytes"`    // of the rows' JSON
-	Memory     int64 `json:"memoryBytes"` // that the rows took
+	RowBytes   int64 `json:"rowBytes"`    // size of the rows' JSON
+	Memory     int64 `json:"memoryBytes"` // memory that the rows took
 	DurationMs int64 `json:"durationMs"`
 	Parked     int   `json:"parked"`
 	Gaps       int   `json:"gaps"`
@@ -28,9 +28,9 @@ type PartResult struct {
 	GapStreams    []string        `json:"gapStreams,omitempty"`
 }
 
-// ReplayPart folds one part of the log in memory and writes each row once. All attempts at a
-// part write the same, so a repeated one, or one that goes on after it was given up, does no
-// harm. A dry run writes nothing but its result.
+// ReplayPart folds one part of the log in memory and writes each row once. All attempts at a part write the
+// same, so repeating one does no harm, nor does one that goes on after its caller gave up. A dry run writes
+// only its result.
 func (e *Engine) ReplayPart(ctx context.Context, run Run, item Item) (PartResult, error) {
 	ctx, span := observe.Start(e.context(ctx, &run), "reproject.ReplayPart", observe.Internal)
 	defer span.Str(observe.AttrRun, run.ID).Str("gakushoku.part", item.Part).End()
@@ -53,7 +53,7 @@ func (e *Engine) ReplayPart(ctx context.Context, run Run, item Item) (PartResult
 	return result, nil
 }
 
-// resultKey names the blob of a part's result. It lies under the watermark, as the work does.
+// resultKey names the blob of a part's result. Like the work, it lies under the watermark.
 func (e *Engine) resultKey(run *Run, part string) string {
 	return run.key(fmt.Sprintf("results-%d", run.Plan.Watermark), part+".json")
 }
@@ -84,7 +84,7 @@ func (e *Engine) replayPart(ctx context.Context, run *Run, item Item) (PartResul
 	return result, e.writePart(ctx, run, &work, part, &result)
 }
 
-// foldPart reads the frames of the part, a few ahead, and folds them in the order of the log.
+// foldPart reads the part's frames, a few ahead, and folds them in the order of the log.
 func (e *Engine) foldPart(ctx context.Context, run *Run, work *Work, part *replay.Part) error {
 	var done int64
 	for read, err := range e.readAhead(ctx, work.Frames) {
@@ -98,14 +98,14 @@ func (e *Engine) foldPart(ctx context.Context, run *Run, work *Work, part *repla
 			return failed("the rows of %s take more than %d bytes: plan smaller parts", work.Part, bound)
 		}
 		observe.MetricsOf(ctx).Folded(ctx, run.Projection, string(StepReplay), int64(read.frame.Count))
-		// The part is not done before its rows are stored: until then there is something left.
+		// The part is not done until its rows are stored, so report at least one event as left.
 		done = min(done+int64(read.frame.Count), work.Events-1)
 		e.progress(Progress{RunID: run.ID, Step: StepReplay, Part: work.Part, Done: done, Total: work.Events, Unit: "events"})
 	}
 	return nil
 }
 
-// progressRows is after how many rows a part tells how far it has come.
+// progressRows is the number of rows between two progress reports.
 const progressRows = 1000
 
 // writePart hands the rows to the sink.
@@ -128,7 +128,7 @@ func (e *Engine) writePart(ctx context.Context, run *Run, work *Work, part *repl
 	return e.putPart(ctx, run, bulk)
 }
 
-// putPart stores the rows; a dry run only goes through them.
+// putPart stores the rows; a dry run only iterates over them.
 func (e *Engine) putPart(ctx context.Context, run *Run, bulk projection.BulkPart) error {
 	if run.Mode != ModeDryRun {
 		_, err := e.Tables.PutPart(ctx, run.Table(), bulk)
@@ -142,8 +142,8 @@ func (e *Engine) putPart(ctx context.Context, run *Run, bulk projection.BulkPart
 	return ctx.Err()
 }
 
-// readAheadFrames is how many frames are read while one is folded: reading one object after
-// the other would leave a worker waiting most of the time.
+// readAheadFrames is how many frames are read while one is folded. Reading one object at a time would leave a
+// worker waiting most of the time.
 const readAheadFrames = 8
 
 type readFrame struct {
@@ -151,7 +151,7 @@ type readFrame struct {
 	lines []byte
 }
 
-// readAhead reads frames in order, several at once.
+// readAhead reads several frames concurrently and yields them in order.
 func (e *Engine) readAhead(ctx context.Context, frames []WorkFrame) iter.Seq2[readFrame, error] {
 	return func(yield func(readFrame, error) bool) {
 		group, ctx := errgroup.WithContext(ctx)
@@ -170,7 +170,7 @@ func (e *Engine) readAhead(ctx context.Context, frames []WorkFrame) iter.Seq2[re
 	}
 }
 
-// startReads starts reading each frame when there is room for it.
+// startReads starts reading each frame as soon as there is room for it.
 func (e *Engine) startReads(ctx context.Context, frames []WorkFrame, group *errgroup.Group, waiting chan<- chan []byte, buffers <-chan []byte, stop <-chan struct{}) error {
 	for _, f := range frames {
 		place := make(chan []byte, 1)
@@ -199,13 +199,13 @@ func (e *Engine) startReads(ctx context.Context, frames []WorkFrame, group *errg
 	return nil
 }
 
-// takeReads hands on what was read, in order. It answers true when the taker has had enough.
+// takeReads yields the frames in order. It returns true if the consumer stopped early.
 func (e *Engine) takeReads(frames []WorkFrame, waiting <-chan chan []byte, buffers chan<- []byte, yield func(readFrame, error) bool) (ended bool) {
 	n := 0
 	for place := range waiting {
 		lines, ok := <-place
 		if !ok {
-			return false // the group knows why
+			return false // the group has the error
 		}
 		if !yield(readFrame{frames[n], lines}, nil) {
 			return true

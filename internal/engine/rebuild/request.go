@@ -8,37 +8,37 @@ import (
 	"gakushoku/internal/event"
 )
 
-// Request is what a run is asked to do: the input of the state machine. Without anything but
-// the projection's name it is a whole rebuild.
+// Request describes a run: the input of the state machine. With only a projection's name it asks for a
+// complete rebuild.
 type Request struct {
 	Projection string `json:"projection"`
 
-	// Scratch: the read model as of a past event or moment, in a table version that nobody is
+	// Scratch: the read model as of a past event or moment, in a table version that readers are never
 	// switched to.
 	UntilNumber uint64        `json:"untilNumber,omitempty"`
 	Until       event.Instant `json:"until,omitzero"`
 
-	// Heal: just these streams, or those with an event of this number or a later one, in the
-	// table versions that are there.
+	// Heal: only these streams, or those with an event at or after this number, in the existing table
+	// versions.
 	Streams         []string `json:"streams,omitempty"`
 	FromEventNumber uint64   `json:"fromEventNumber,omitempty"`
 
-	DryRun         bool     `json:"dryRun,omitempty"`      // fold and count, write nothing
-	Approve        bool     `json:"approve,omitempty"`     // a person decides about the switch
-	Soak           *Seconds `json:"soak,omitempty"`        // drop the old version that long after the switch; absent: keep it
-	AllowParked    int      `json:"allowParked,omitempty"` // how many parked streams are no reason to stop
+	DryRun         bool     `json:"dryRun,omitempty"`      // fold and count, write no rows
+	Approve        bool     `json:"approve,omitempty"`     // ask an operator before the switch
+	Soak           *Seconds `json:"soak,omitempty"`        // how long to keep the old version; absent: forever
+	AllowParked    int      `json:"allowParked,omitempty"` // number of parked streams to tolerate
 	MaxConcurrency int      `json:"maxConcurrency,omitempty"`
-	Sample         float64  `json:"sample,omitempty"` // verify this share of the rows only, from 0 to 1
+	Sample         float64  `json:"sample,omitempty"` // verify only this share of the rows, from 0 to 1
 }
 
-// The bounds of a request.
+// The limits of a request.
 const (
 	maxStreams     = 1000
 	maxConcurrency = 1000
 	maxSoak        = 14 * 24 * time.Hour
 )
 
-// Mode is what kind of run a request asks for.
+// Mode is the kind of run that a request asks for.
 type Mode string
 
 // The kinds of runs.
@@ -49,13 +49,13 @@ const (
 	ModeDryRun  Mode = "dry-run"
 )
 
-// Check refuses a request that makes no sense, whatever there is, with ErrBadRequest.
+// Check refuses a request that makes no sense in any state, with ErrBadRequest.
 func (r *Request) Check() error {
 	_, err := r.mode()
 	return err
 }
 
-// mode tells the kind of run, and refuses what does not go together.
+// mode returns the kind of run, and refuses contradictory fields.
 func (r *Request) mode() (Mode, error) {
 	until := r.UntilNumber > 0 || !r.Until.IsZero()
 	heal := len(r.Streams) > 0 || r.FromEventNumber > 0
@@ -108,8 +108,8 @@ func (r *Request) checkBounds() error {
 	return nil
 }
 
-// ParseRequest reads the input of a run, strictly: what it does not know, and what is given but
-// is the value of a field that is not, would make another run than was meant.
+// ParseRequest reads the input of a run strictly: an unknown field, or a field explicitly set to the value
+// that its absence means, would result in another run than was meant.
 func ParseRequest(raw []byte) (Request, error) {
 	var r Request
 	given, err := readStrictly(raw, &r)
@@ -131,15 +131,15 @@ func ParseRequest(raw []byte) (Request, error) {
 	return r, nil
 }
 
-// Seconds is a time in whole seconds; in JSON a number of them, or text such as "10m".
+// Seconds is a duration in whole seconds; in JSON a number, or text such as "10m".
 type Seconds time.Duration
 
-// MarshalJSON writes a number.
+// MarshalJSON writes a number of seconds.
 func (s Seconds) MarshalJSON() ([]byte, error) {
 	return strconv.AppendInt(nil, s.Whole(), 10), nil
 }
 
-// Whole is the number of seconds, rounded up.
+// Whole returns the number of seconds, rounded up.
 func (s Seconds) Whole() int64 { return int64((time.Duration(s) + time.Second - 1) / time.Second) }
 
 // UnmarshalJSON reads either form.

@@ -11,8 +11,8 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// step runs one step of a run: it logs it, notes how long it took, and gives back the run as
-// it was when the step fails.
+// step runs and logs one step of a run and records how long it took. If the step fails, it returns the run
+// unchanged.
 func (e *Engine) step(ctx context.Context, run Run, name Step, f func(*Run) error) (Run, error) {
 	started := e.Now()
 	ctx, span := observe.Start(e.context(ctx, &run), "reproject."+string(name), observe.Internal)
@@ -38,7 +38,7 @@ func (e *Engine) step(ctx context.Context, run Run, name Step, f func(*Run) erro
 	return after, nil
 }
 
-// timed notes how long a stage took that is no step by itself, such as all parts of a replay.
+// timed records the duration of a stage that is not a step by itself, such as all parts of a replay.
 func (r Run) timed(stage Step, took time.Duration) Run {
 	if r.Took == nil || r.Step == stage {
 		return r
@@ -49,13 +49,13 @@ func (r Run) timed(stage Step, took time.Duration) Run {
 	return r
 }
 
-// context is ctx with a logger that names the run. The run id is the correlation id of what
-// the run itself does; an event's own is on the lines about that event.
+// context returns ctx with a logger that names the run. The run id is the correlation id of the run's own
+// work; log lines about an event carry that event's correlation id.
 func (e *Engine) context(ctx context.Context, run *Run) context.Context {
 	return observe.WithField(observe.WithField(ctx, "runId", run.ID), observe.FieldProjection, run.name())
 }
 
-// name is the table version for log lines, or the projection before there is one.
+// name returns the table version for log lines, or the projection while there is no version yet.
 func (r *Run) name() string {
 	if r.ToVersion == 0 {
 		return r.Projection
@@ -63,7 +63,7 @@ func (r *Run) name() string {
 	return r.Table().String()
 }
 
-// put stores a value as a blob of the run.
+// put stores a value as a blob.
 func (e *Engine) put(ctx context.Context, key string, v any) error {
 	raw, err := json.Marshal(v)
 	if err != nil {

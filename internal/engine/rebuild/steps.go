@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Step names a step of a run: in the state machine, in log lines and stored runs, and on the command line.
+// Step names a step of a run in the state machine, in log lines and stored runs, and on the command line.
 type Step string
 
 // The steps. A run begins with Prepare and goes through the stages of its mode.
@@ -35,13 +35,13 @@ const (
 type Stage struct {
 	Step  Step
 	modes []Mode
-	// call is the method of the engine that does it. It is nil for parts, waits and questions, which the
-	// driver and the state machine each do in their own way.
+	// call is the engine's method for the stage. It is nil for parts, waits and approvals, which the driver
+	// and the state machine each handle in their own way.
 	call func(*Engine, context.Context, Run) (Run, error)
-	done func(*Run) bool // nil: after one call
+	done func(*Run) bool // nil: done after one call
 }
 
-// stages lists every stage in order. infra/reproject.asl.json is held to it by a test.
+// stages lists every stage in order. A test holds infra/reproject.asl.json to it.
 var stages = []Stage{
 	{Step: StepHeal, modes: []Mode{ModeHeal}, call: (*Engine).Heal, done: func(r *Run) bool { return r.Heal.Done }},
 	{Step: StepPlan, modes: replaying, call: (*Engine).Plan},
@@ -70,7 +70,7 @@ func Stages(mode Mode) []Stage {
 	return slices.DeleteFunc(slices.Clone(stages), func(s Stage) bool { return !slices.Contains(s.modes, mode) })
 }
 
-// after returns those of some stages that follow a step; all of them after Prepare.
+// after returns the stages that follow a step; all of them after Prepare.
 func after(stages []Stage, step Step) []Stage {
 	return stages[slices.IndexFunc(stages, func(s Stage) bool { return s.Step == step })+1:]
 }
@@ -78,7 +78,7 @@ func after(stages []Stage, step Step) []Stage {
 // Done reports whether the stage needs no further call.
 func (s Stage) Done(run *Run) bool { return s.done == nil || s.done(run) }
 
-// callOf returns the engine's method for a step, nil when it has none that takes a run and returns it.
+// callOf returns the engine's method for a step, or nil if it has none that takes and returns a run.
 func callOf(step Step) func(*Engine, context.Context, Run) (Run, error) {
 	for _, s := range stages {
 		if s.Step == step {

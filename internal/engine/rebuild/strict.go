@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// readStrictly reads one JSON object into a struct and returns the names of the fields it has.
-// encoding/json takes a field in another case, the last of two, null for nothing given, and what
-// follows the object; each of them would make another run than was meant.
+// readStrictly reads one JSON object into a struct and returns the names of the fields it contains.
+// encoding/json accepts field names in another case, repeated fields, null as absent, and trailing data; each
+// of these could result in another run than was meant.
 func readStrictly(raw []byte, into any) (given map[string]bool, err error) {
 	fields := fieldsOf(reflect.ValueOf(into).Elem())
 	decoder := json.NewDecoder(bytes.NewReader(raw))
@@ -48,7 +48,7 @@ func readStrictly(raw []byte, into any) (given map[string]bool, err error) {
 	return given, nil
 }
 
-// fieldsOf are the fields of a struct by their names in JSON.
+// fieldsOf returns a struct's fields by their JSON names.
 func fieldsOf(v reflect.Value) map[string]reflect.Value {
 	fields := map[string]reflect.Value{}
 	for i := range v.NumField() {

@@ -11,9 +11,9 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// Switch shows the new version to readers, by one compare-and-set of the pointer. The one
-// they saw so far becomes the previous one, which live delivery goes on writing. It fails with
-// ErrFailed when the run was not verified.
+// Switch shows the new version to readers by one compare-and-set of the pointer. The version they saw before
+// becomes the previous one, which live delivery continues to write. It fails with ErrFailed if the run was
+// not verified.
 func (e *Engine) Switch(ctx context.Context, run Run) (Run, error) {
 	return e.step(ctx, run, StepSwitch, func(run *Run) error {
 		if run.Mode != ModeRebuild || run.Verify == nil || !run.Verify.Sound {
@@ -33,7 +33,7 @@ func (e *Engine) Switch(ctx context.Context, run Run) (Run, error) {
 			}
 			run.Replaced, run.SwitchedAt = replacedBy(p, v), v.Since
 			if !switched && run.Verify.Old.Unreadable != "" && run.Replaced == run.FromVersion {
-				// Nobody can read it or go back to it, and live delivery cannot write it.
+				// Readers cannot read it or go back to it, and live delivery cannot write it.
 				p.Versions = slices.DeleteFunc(p.Versions, func(v projection.Version) bool { return v.Number == run.Replaced })
 				run.Replaced = 0
 			}
@@ -42,8 +42,8 @@ func (e *Engine) Switch(ctx context.Context, run Run) (Run, error) {
 	})
 }
 
-// soak is how long to wait before the old version is dropped: not before every reader knows
-// the new one.
+// soak returns the seconds to wait before the old version is dropped, at least until every reader knows the
+// new one.
 func (e *Engine) soak(run *Run) int64 {
 	if run.Request.Soak == nil {
 		return 0
@@ -51,7 +51,7 @@ func (e *Engine) soak(run *Run) int64 {
 	return max(run.Request.Soak.Whole(), Seconds(e.readersWait()).Whole())
 }
 
-// activate makes a version the active one, and the one that was the previous one.
+// activate makes a version the active one, and the active one the previous one.
 func (e *Engine) activate(p *projection.Pointer, number int) {
 	now := e.instant()
 	for i := range p.Versions {
@@ -65,8 +65,8 @@ func (e *Engine) activate(p *projection.Pointer, number int) {
 	}
 }
 
-// replacedBy is the version that readers saw before an active one: it came into its state in the
-// same moment. 0 when it is gone, or another change came after.
+// replacedBy returns the version that readers saw before an active one: both changed state at the same
+// moment. It returns 0 if that version is gone or the pointer changed again afterwards.
 func replacedBy(p *projection.Pointer, active *projection.Version) int {
 	for _, v := range p.Versions {
 		if v.State == projection.Previous && v.Number != active.Number && v.Since == active.Since {
@@ -76,9 +76,8 @@ func replacedBy(p *projection.Pointer, active *projection.Version) int {
 	return 0
 }
 
-// Rollback shows readers the previous version again; the active one becomes the previous one.
-// Nothing is lost, since both have been written all the time. It answers the version that
-// readers see now.
+// Rollback shows readers the previous version again; the active one becomes the previous one. No events are
+// lost, since live delivery writes both all the time. It returns the version that readers now see.
 func (e *Engine) Rollback(ctx context.Context, name string) (int, error) {
 	to := 0
 	_, err := e.changePointer(ctx, name, func(p *projection.Pointer) (bool, error) {
@@ -99,10 +98,9 @@ func (e *Engine) Rollback(ctx context.Context, name string) (int, error) {
 	return to, nil
 }
 
-// Cleanup drops the versions that the run's own has replaced. A run that was rolled back
-// drops nothing: its own is then the previous one, and whoever rolled back decides. Nor does one
-// whose version was found wrong in the soak. The driver
-// has waited run.Waits.Soak seconds since Switch.
+// Cleanup drops the versions that the run's own has replaced. It drops none if the run was rolled back, since
+// its own version is then the previous one and the operator who rolled back decides; nor if the run's version
+// was found wrong during the soak. The driver calls it run.Waits.Soak seconds after Switch.
 func (e *Engine) Cleanup(ctx context.Context, run Run) (Run, error) {
 	return e.step(ctx, run, StepCleanup, func(run *Run) (err error) {
 		soaked := sight{run.ToVersion, run.SwitchedAt, e.Now()}
@@ -119,9 +117,9 @@ func (e *Engine) Cleanup(ctx context.Context, run Run) (Run, error) {
 	})
 }
 
-// KeepOne drops what older switches have left, but not the version that the run has just
-// replaced: it is what Cleanup is for a run without a soak time. Where nobody knows which that
-// was, or it could not be read, it drops none: an older one is the way back then.
+// KeepOne is Cleanup for a run without a soak time: it drops what older switches left, but keeps the version
+// that the run has just replaced. If that version is unknown or could not be read, it drops none, since an
+// older one is then the way back.
 func (e *Engine) KeepOne(ctx context.Context, run Run) (Run, error) {
 	return e.step(ctx, run, StepKeepOne, func(run *Run) (err error) {
 		run.Dropped, err = e.cleanUp(ctx, run.Projection, sight{}, func(v projection.Version, _ int) bool {
@@ -131,9 +129,8 @@ func (e *Engine) KeepOne(ctx context.Context, run Run) (Run, error) {
 	})
 }
 
-// CleanupAll drops every previous and scratch version of a projection, for an operator who
-// needs none of them any more, as soon as nobody can read them: that takes a few seconds. It
-// answers their numbers.
+// CleanupAll drops every previous and scratch version of a projection, for an operator who no longer needs
+// them. It waits a few seconds until no reader uses them. It returns their numbers.
 func (e *Engine) CleanupAll(ctx context.Context, name string) ([]int, error) {
 	dropped, err := e.cleanUp(ctx, name, sight{}, func(projection.Version, int) bool { return true })
 	if err != nil {
@@ -165,10 +162,10 @@ func (e *Engine) CleanupAll(ctx context.Context, name string) ([]int, error) {
 	return dropped, nil
 }
 
-// cleanUp drops the previous versions that drop chooses, told which version is active, once
-// every reader knows that one. They go off the pointer first; a projector that still knows one
-// finds its table gone, reads the pointer again, and goes on. Tables of versions that an attempt
-// cut short has taken off the pointer are dropped by their numbers, which are never used twice.
+// cleanUp drops the previous versions that drop selects, given the active version, once every reader knows
+// the active one. It takes them off the pointer first; a projector that still knows one finds its table gone,
+// reads the pointer again, and continues. Tables that an interrupted attempt has already taken off the
+// pointer are dropped by number; numbers are never reused.
 func (e *Engine) cleanUp(ctx context.Context, name string, seen sight, drop func(v projection.Version, active int) bool) ([]int, error) {
 	dropped, pointer, err := e.unlist(ctx, name, seen, drop)
 	if err != nil {
@@ -187,16 +184,14 @@ func (e *Engine) cleanUp(ctx context.Context, name string, seen sight, drop func
 	return dropped, nil
 }
 
-// maxForgotten is how many of the latest versions are looked at for tables that were left
-// behind.
+// maxForgotten is how many of the latest version numbers are checked for tables left behind.
 const maxForgotten = 20
 
-// unlist takes versions off the pointer when nobody reads them any more. Readers may go on for a
-// while with the pointer as it was before the active version became that. Since when it is, no
-// clock tells: a change may land long after its time was taken. So what counts is since when it
-// was seen to be: by the run, after its switch, or here. A switch or a rollback meanwhile makes
-// another version the previous one, which readers still know as the active one: then the wait
-// begins anew.
+// unlist takes versions off the pointer once no reader uses them. Readers may for a while use the pointer as
+// it was before the active version became active. No clock tells when that was, since a change may land long
+// after its time was taken; so the wait counts from when the active version was first seen as such, by the
+// run after its switch or by this function. A switch or rollback in the meantime makes a version previous
+// that readers still take for the active one, so the wait then starts again.
 func (e *Engine) unlist(ctx context.Context, name string, seen sight, drop func(projection.Version, int) bool) (dropped []int, pointer projection.Pointer, err error) {
 	for {
 		unseen := time.Duration(0)
@@ -227,13 +222,13 @@ func (e *Engine) unlist(ctx context.Context, name string, seen sight, drop func(
 	}
 }
 
-// sight is a version that was seen to be the active one.
+// sight records that a version was seen as the active one.
 type sight struct {
 	version int
 	since   event.Instant // as the pointer says
-	settled time.Time     // from when on every reader knows it
+	settled time.Time     // when every reader knows it
 }
 
-// readersWait is after what time everybody reads the version that the pointer shows now: as
-// long as readers may rely on what they know of it, and once more for what they have begun.
+// readersWait is the time after which every reader uses the current pointer: the time for which a copy is
+// valid, and the same again for reads already begun.
 func (e *Engine) readersWait() time.Duration { return 2 * e.Settings.PointerTTL }

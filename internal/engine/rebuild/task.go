@@ -8,20 +8,20 @@ import (
 	"gakushoku/internal/fault"
 )
 
-// Task is what the state machine asks its function to do.
+// Task is one request from the state machine to its function.
 type Task struct {
 	Step    Step            `json:"step"`
-	RunID   string          `json:"runId,omitempty"`   // of Prepare: the execution's name
-	Request json.RawMessage `json:"request,omitempty"` // of Prepare: the execution's input
-	Run     *Run            `json:"run,omitempty"`     // of all others
-	Item    *Item           `json:"item,omitempty"`    // of ReplayPart
-	Part    *VerifyItem     `json:"part,omitempty"`    // of VerifyPart
-	Token   string          `json:"token,omitempty"`   // of Approve
-	Failure *Failure        `json:"failure,omitempty"` // of Abandon
+	RunID   string          `json:"runId,omitempty"`   // for Prepare: the execution's name
+	Request json.RawMessage `json:"request,omitempty"` // for Prepare: the execution's input
+	Run     *Run            `json:"run,omitempty"`     // for all others
+	Item    *Item           `json:"item,omitempty"`    // for ReplayPart
+	Part    *VerifyItem     `json:"part,omitempty"`    // for VerifyPart
+	Token   string          `json:"token,omitempty"`   // for Approve
+	Failure *Failure        `json:"failure,omitempty"` // for Abandon
 }
 
-// UnmarshalJSON is strict, as the input of a run is: nobody but the state machine makes tasks, and
-// what it sends and the function does not know is a mistake in one of the two.
+// UnmarshalJSON is strict, like reading a run's input: only the state machine makes tasks, so a field that
+// the function does not know is a bug in one of the two.
 func (t *Task) UnmarshalJSON(raw []byte) error {
 	type plain Task
 	if _, err := readStrictly(raw, (*plain)(t)); err != nil {
@@ -44,13 +44,14 @@ func (i *VerifyItem) UnmarshalJSON(raw []byte) error {
 	return err
 }
 
-// Failure is what Step Functions says of the state that has failed.
+// Failure is what Step Functions reports about the failed state.
 type Failure struct {
 	Error string `json:"Error"`
 	Cause string `json:"Cause"`
 }
 
-// Reason is the failure's message: a function's own is a field of the JSON that Cause is.
+// Reason returns the failure's message. For an error of the function itself, that is a field of the JSON in
+// Cause.
 func (f *Failure) Reason() string {
 	if f == nil {
 		return "the run was stopped"
@@ -64,16 +65,15 @@ func (f *Failure) Reason() string {
 	return f.Error + ": " + f.Cause
 }
 
-// The errors of Do. Their type names are the error names that the state machine retries and
-// catches by.
+// The errors of Do. The state machine retries and catches them by their type names.
 type (
-	// Refused says that the request makes no sense or comes at the wrong time.
+	// Refused means that the request makes no sense or comes at the wrong time.
 	Refused struct{ error }
-	// Failed says that the run must end.
+	// Failed means that the run must end.
 	Failed struct{ error }
-	// Unavailable says that a new try may cure it.
+	// Unavailable means that a retry may succeed.
 	Unavailable struct{ error }
-	// Broken says that somebody has to change the code, or a setting.
+	// Broken means that the code or a setting must be changed.
 	Broken struct{ error }
 )
 
@@ -82,7 +82,7 @@ func (e Failed) Unwrap() error      { return e.error }
 func (e Unavailable) Unwrap() error { return e.error }
 func (e Broken) Unwrap() error      { return e.error }
 
-// named gives an error the type that the state machine knows it by.
+// named gives an error the type by which the state machine knows it.
 func named(err error) error {
 	switch {
 	case err == nil:
@@ -97,8 +97,7 @@ func named(err error) error {
 	return Broken{err}
 }
 
-// Do runs one step for the state machine. The answer is the run as it has become, or the
-// result of a part.
+// Do runs one step for the state machine. It returns the run's next state, or the result of a part.
 func (e *Engine) Do(ctx context.Context, t Task) (any, error) {
 	answer, err := e.do(ctx, t)
 	if err != nil {
@@ -141,7 +140,7 @@ func (e *Engine) do(ctx context.Context, t Task) (any, error) {
 	return call(e, ctx, *t.Run)
 }
 
-// Of is the id of the run that the task belongs to.
+// Of returns the id of the run that the task belongs to.
 func (t *Task) Of() string {
 	if t.Run != nil {
 		return t.Run.ID

@@ -12,21 +12,20 @@ import (
 	"gakushoku/internal/event"
 )
 
-// UnderWay is a run that has not come to its end: somebody works on it, or it was cut off.
+// UnderWay is a run that has not ended: it is being executed or was interrupted.
 type UnderWay struct {
 	Run
-	Stage     Step          `json:"stage"`              // that it is in, or was cut off in
-	AtWork    bool          `json:"atWork"`             // somebody works on it
-	SoakUntil event.Instant `json:"soakUntil,omitzero"` // of a run that has switched: when it drops the old version
+	Stage     Step          `json:"stage"`              // the stage it is in, or was interrupted in
+	AtWork    bool          `json:"atWork"`             // it is being executed
+	SoakUntil event.Instant `json:"soakUntil,omitzero"` // when a run that has switched drops the old version
 
-	RolledBack bool `json:"rolledBack,omitempty"` // readers were taken back to the old version: it drops nothing
+	RolledBack bool `json:"rolledBack,omitempty"` // readers are back on the old version, so the run drops none
 }
 
 // Switched reports whether readers were switched to the run's version.
 func (r *Run) Switched() bool { return r.SwitchedAt != 0 }
 
-// SoakUntil is when a run that has switched drops the version that it has replaced; 0 when it
-// does not.
+// SoakUntil returns when a run that has switched drops the version it replaced; 0 if it does not.
 func (e *Engine) SoakUntil(run *Run) event.Instant {
 	if run.Request.Soak == nil || !run.Switched() {
 		return 0
@@ -34,8 +33,8 @@ func (e *Engine) SoakUntil(run *Run) event.Instant {
 	return event.InstantOf(run.SwitchedAt.Time().Add(time.Duration(e.soak(run)) * time.Second))
 }
 
-// RunsOf are the runs of a projection that have not come to their end, as their drivers have
-// last stored them: those that build a version, and those that soak.
+// RunsOf returns a projection's runs that have not ended, as their drivers last stored them: those that build
+// a version and those that soak.
 func (e *Engine) RunsOf(ctx context.Context, pointer projection.Pointer) ([]UnderWay, error) {
 	var runs []UnderWay
 	for _, v := range pointer.Versions {
@@ -68,7 +67,7 @@ func (e *Engine) underWayOf(ctx context.Context, name string, v projection.Versi
 		return u, true, nil
 	}
 	if !u.Switched() {
-		u.SwitchedAt = v.Since // it was cut off before it could store that
+		u.SwitchedAt = v.Since // it was interrupted before it could store that
 	}
 	u.SoakUntil, u.RolledBack = e.SoakUntil(&u.Run), v.State == projection.Previous
 	if u.Stage == "" || unknown && !u.AtWork {
@@ -81,8 +80,7 @@ func (e *Engine) underWayOf(ctx context.Context, name string, v projection.Versi
 	return u, false, err
 }
 
-// BroughtTo is the number of the log's event to which the run that has made a version brought it;
-// 0 when that is not known.
+// BroughtTo returns the log number up to which the run that built a version brought it; 0 if unknown.
 func (e *Engine) BroughtTo(ctx context.Context, name string, v projection.Version) (uint64, error) {
 	if v.RunID == "" {
 		return 0, nil
@@ -98,8 +96,8 @@ func (e *Engine) BroughtTo(ctx context.Context, name string, v projection.Versio
 	return run.CatchUp.Number, nil
 }
 
-// soaks reports whether the run that has made a version may still have to drop another: while
-// readers see its version and an older one is kept, or while they were taken back to the older one.
+// soaks reports whether the run that built a version may still have to drop another: while readers see its
+// version and an older one is kept, or while readers are back on the older one.
 func soaks(p projection.Pointer, v projection.Version) bool {
 	active, _ := p.ActiveVersion()
 	switch {
@@ -111,7 +109,7 @@ func soaks(p projection.Pointer, v projection.Version) bool {
 	return v.State == projection.Previous && active.Number < v.Number
 }
 
-// stageAfter is the stage that comes after the last one that a run has done; "" at its end.
+// stageAfter returns the stage that follows a run's last completed one; "" at its end.
 func stageAfter(run *Run) Step {
 	if next := after(Stages(run.Mode), run.Step); len(next) > 0 {
 		return next[0].Step
@@ -119,8 +117,8 @@ func stageAfter(run *Run) Step {
 	return ""
 }
 
-// CutInSoak is how a run ends that was stopped after its switch: readers see its version, the
-// one before is kept and still written, and Resume goes on with the soak.
+// CutInSoak is the error of a run that was stopped after its switch: readers see its version, the previous
+// one is kept and still written, and Resume continues the soak.
 type CutInSoak struct {
 	Run   Run
 	cause error
@@ -132,11 +130,11 @@ func (e *CutInSoak) Error() string {
 
 func (e *CutInSoak) Unwrap() error { return e.cause }
 
-// soakPoll is how often a run that soaks looks whether there is still something to soak for.
+// soakPoll is how often a soaking run checks whether it still has to soak.
 const soakPoll = time.Second
 
-// soakOut waits until the old version may be dropped, or until somebody has done that already. A run
-// that was cut off waits for what is left, but not less than readers need to know its version.
+// soakOut waits until the old version may be dropped, or until it was dropped by other means. A resumed run
+// waits for the remaining time, but at least until every reader knows its version.
 func (e *Engine) soakOut(ctx context.Context, run *Run) error {
 	whole := time.Duration(run.Waits.Soak) * time.Second
 	left := whole
@@ -144,7 +142,7 @@ func (e *Engine) soakOut(ctx context.Context, run *Run) error {
 		left = max(whole-gone, min(whole, e.readersWait()))
 	}
 	for left > 0 {
-		// When the pointer cannot be read, the next look will do.
+		// If the pointer cannot be read, the next poll tries again.
 		if pointer, err := e.Pointers.Pointer(ctx, run.Projection); err == nil && !run.soaksIn(pointer) {
 			return nil
 		}

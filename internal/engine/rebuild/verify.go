@@ -12,32 +12,31 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// VerifyItem is one part of the verification: an element of the list that the state machine
-// maps over.
+// VerifyItem is one part of the verification: an element of the list that the state machine maps over.
 type VerifyItem struct {
 	Index int `json:"index"`
 	Count int `json:"count"`
 }
 
-// verifyTotals is what the stored totals were before the first part was verified.
+// verifyTotals holds the stored totals from before the first part was verified.
 type verifyTotals map[string]map[string]int64
 
-// verifiedPart is what came of one part, as a blob.
+// verifiedPart is the blob with the outcome of one part.
 type verifiedPart struct {
 	Findings *verify.Findings `json:"findings"`
 }
 
-// VerifyReport is the whole report of a run's verification, as a blob: for whoever approves it,
-// or wants to know why it failed.
+// VerifyReport is the blob with the complete report of a run's verification. It serves the decision to
+// switch, and explains a failure.
 type VerifyReport struct {
 	RunID  string        `json:"runId"`
 	Report verify.Report `json:"report"`
 	Old    OldAgainstNew `json:"oldAgainstNew"`
 
-	Changed []verify.Changed `json:"changed,omitempty"` // some of the rows that say something else
+	Changed []verify.Changed `json:"changed,omitempty"` // some of the changed rows
 }
 
-// StartVerify notes the totals as they are, and divides the verification into parts.
+// StartVerify records the totals and divides the verification into parts.
 func (e *Engine) StartVerify(ctx context.Context, run Run) (Run, error) {
 	return e.step(ctx, run, StepStartVerify, func(run *Run) error {
 		before, err := e.Tables.Totals(ctx, run.Table())
@@ -52,7 +51,7 @@ func (e *Engine) StartVerify(ctx context.Context, run Run) (Run, error) {
 			return err
 		}
 		if active, ok := pointer.ActiveVersion(); ok {
-			run.FromVersion = active.Number // after a rollback another than at the start
+			run.FromVersion = active.Number // a rollback may have changed it since the start
 		}
 		run.Verify = &Verified{}
 		count := max(1, e.Settings.VerifyParts)
@@ -70,9 +69,9 @@ func (e *Engine) verifier() *verify.Verifier {
 	}
 }
 
-// VerifyPart folds every stream of a part from the event store and compares it with its row;
-// rows that live delivery has not brought in within the lag bound are healed and counted. It
-// also compares the rows with those of the old version.
+// VerifyPart folds every stream of a part from the event store and compares it with its row. It heals and
+// counts rows that live delivery has not updated within the lag bound. It also compares the rows with those
+// of the old version.
 func (e *Engine) VerifyPart(ctx context.Context, run Run, item VerifyItem) (VerifyItem, error) {
 	ctx, span := observe.Start(e.context(ctx, &run), "reproject.VerifyPart", observe.Internal)
 	defer span.Str(observe.AttrRun, run.ID).Int("gakushoku.part", item.Index).End()
@@ -111,13 +110,12 @@ func (e *Engine) verifyPart(ctx context.Context, run *Run, item VerifyItem) erro
 	return nil
 }
 
-// verifying is how far a part of the verification has come: not all of it before its findings
-// are stored.
+// verifying is the progress of a part, which is not complete until its findings are stored.
 func (e *Engine) verifying(run *Run, item VerifyItem, rows int64) Progress {
 	return Progress{RunID: run.ID, Step: StepVerifyParts, Part: fmt.Sprintf("v%02d", item.Index), Done: rows, Total: e.share(run, item), Unit: "rows"}
 }
 
-// share is about how many rows a part has.
+// share estimates the number of rows in a part.
 func (e *Engine) share(run *Run, item VerifyItem) int64 {
 	if run.Replay == nil {
 		return 1
@@ -129,9 +127,8 @@ func verifyKey(run *Run, item VerifyItem) string {
 	return run.key("verify", fmt.Sprintf("part-%d-of-%d.json", item.Index+1, item.Count))
 }
 
-// Verify brings the parts together and compares the totals. It fails with ErrFailed when the
-// new version does not hold what the events say; what live delivery had not brought in yet
-// is healed by then.
+// Verify combines the parts and compares the totals. Rows that live delivery had not yet written are healed
+// by then. It fails with ErrFailed if the new version does not match the events.
 func (e *Engine) Verify(ctx context.Context, run Run) (Run, error) {
 	return e.step(ctx, run, StepVerify, func(run *Run) error {
 		d, err := e.definition(run.Projection, run.Revision)
@@ -154,7 +151,7 @@ func (e *Engine) Verify(ctx context.Context, run Run) (Run, error) {
 	})
 }
 
-// conclude brings together what the parts have found.
+// conclude combines the findings of the parts.
 func (e *Engine) conclude(ctx context.Context, run *Run) (VerifyReport, error) {
 	all := VerifyReport{RunID: run.ID}
 	var findings []*verify.Findings
@@ -200,14 +197,14 @@ func (o *OldAgainstNew) add(c *verify.Comparison) {
 	}
 }
 
-// sampleOf is a row that changed, in a few words.
+// sampleOf describes a changed row briefly.
 func sampleOf(c *verify.Changed) string {
 	var fields []string
 	for _, f := range c.Fields {
 		fields = append(fields, fmt.Sprintf("%s %s is now %s", f.Name, orNothing(f.Old), orNothing(f.New)))
 	}
 	text := []rune(c.Stream + ": " + strings.Join(fields, ", "))
-	const limit = 200 // a run has to stay small
+	const limit = 200 // keeps the run small
 	if len(text) > limit {
 		return string(text[:limit]) + "..."
 	}
@@ -221,8 +218,8 @@ func orNothing(text string) string {
 	return text
 }
 
-// late are the classes of rows that live delivery was still to bring in: an event that fell
-// between the log and Join. They are healed, and no reason to stop.
+// late are the classes of rows that live delivery had yet to write, because of an event between the end of
+// the log and Join. They are healed and do not stop a run.
 var late = []verify.Class{verify.Stale, verify.Missing}
 
 func verified(run *Run, report *verify.Report, old OldAgainstNew) *Verified {
@@ -239,7 +236,7 @@ func verified(run *Run, report *verify.Report, old OldAgainstNew) *Verified {
 	return v
 }
 
-// judge is an error when the run must not be switched to.
+// judge returns an error if readers must not be switched to the run's version.
 func judge(run *Run, report *verify.Report) error {
 	v := run.Verify
 	if v.Sound {
@@ -259,8 +256,8 @@ func judge(run *Run, report *verify.Report) error {
 	return failed("%s; the report is %s", strings.Join(reasons, "; "), v.Report)
 }
 
-// wrongRows names some of the rows that stop a run. Those that live delivery was still to bring in
-// do not, once they are healed; one that was replayed wrongly does, though it has been put right.
+// wrongRows names some of the rows that stop a run. Rows that live delivery had yet to write do not stop it
+// once they are healed; a row that was replayed wrongly does, even if it has been healed.
 func wrongRows(problems []verify.Problem) (named []string) {
 	for _, p := range problems {
 		switch {
