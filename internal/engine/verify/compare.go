@@ -10,41 +10,40 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// Comparison is what one part of a rebuild changes for readers: the rows they can see, old
-// against new.
+// Comparison is what one part of a rebuild changes for readers: the rows visible to them, old against new.
 type Comparison struct {
 	Same    int64 `json:"same"`
 	Changed int64 `json:"changed"`
 	OnlyOld int64 `json:"onlyOld"`
 	OnlyNew int64 `json:"onlyNew"`
-	Moving  int64 `json:"moving"` // at different versions: live delivery is just writing them
+	Moving  int64 `json:"moving"` // at different versions, because live delivery is writing them
 
-	Examples []Changed `json:"examples,omitempty"` // a few of those that changed
+	Examples []Changed `json:"examples,omitempty"` // a few of the changed rows
 
-	// Unreadable says why nothing was compared: the older version is missing or damaged, which may
-	// be just why the newer one is made.
+	// Unreadable says why no rows were compared: the older version is missing or damaged, which may be the
+	// very reason for building the newer one.
 	Unreadable string `json:"unreadable,omitempty"`
 }
 
-// Changed is one row that says something else in the new version.
+// Changed is a row whose contents differ in the new version.
 type Changed struct {
 	Stream  string        `json:"stream"`
-	Version uint64        `json:"version"` // of the last event in both
+	Version uint64        `json:"version"` // version of the last event in both
 	Fields  []FieldChange `json:"fields"`
 }
 
-// FieldChange is one part of a row that differs; the names are those of Field.
+// FieldChange is one changed part of a row; its names are those of Field.
 type FieldChange struct {
 	Name string `json:"name"`
 	Old  string `json:"old"`
 	New  string `json:"new"`
 }
 
-// maxExamples bounds the rows that are told in detail.
+// maxExamples bounds the rows that are described in detail.
 const maxExamples = 10
 
-// compareVersions compares the visible rows of the table with those of the older version, by
-// looking the ones of either up in the other.
+// compareVersions compares the table's visible rows with those of the older version, by looking up each
+// version's rows in the other.
 func (p *pass) compareVersions(ctx context.Context) error {
 	if p.comparing == nil {
 		return nil
@@ -73,13 +72,13 @@ func (p *pass) compareVersions(ctx context.Context) error {
 	return nil
 }
 
-// unreadable is the error of an older version that is missing or damaged.
+// unreadable is the error for an older version that is missing or damaged.
 type unreadable struct{ error }
 
 func (u unreadable) Unwrap() error { return u.error }
 
-// reading marks an error of reading a table that means that the older version cannot be read,
-// whoever tries.
+// reading wraps an error of reading a table as unreadable if it means that the older version cannot be read
+// by any attempt.
 func (p *pass) reading(t projection.Table, err error) error {
 	if t == *p.options.Against && (errors.Is(err, projection.ErrNoTable) || errors.Is(err, projection.ErrDamaged)) {
 		return unreadable{err}
@@ -87,8 +86,8 @@ func (p *pass) reading(t projection.Table, err error) error {
 	return err
 }
 
-// without goes on without the comparison when the error is that the older version cannot be
-// read. Any other error it returns.
+// without continues without the comparison if err says that the older version cannot be read. It returns any
+// other error.
 func (c *comparing) without(err error) error {
 	var older unreadable
 	if !errors.As(err, &older) {
@@ -100,7 +99,7 @@ func (c *comparing) without(err error) error {
 	return nil
 }
 
-// conclude puts what the comparison with the older version has come to into the findings.
+// conclude puts the outcome of the comparison into the findings.
 func (p *pass) conclude(ctx context.Context) error {
 	if p.comparing == nil {
 		return nil
@@ -113,9 +112,9 @@ func (p *pass) conclude(ctx context.Context) error {
 	return nil
 }
 
-// lookForLate looks again at rows that only one version has. Live delivery writes both, one after
-// the other: a row that has just come up is in both a moment later. When there are many,
-// they are no such rows.
+// lookForLate checks again the rows that only one version has. Live delivery writes one version after the
+// other, so a new row is in both a moment later. If there are many such rows, delivery is not the cause and
+// they are not checked again.
 func (p *pass) lookForLate(ctx context.Context, c *comparing, older, newer projection.Table) error {
 	if n := c.sum.OnlyOld + c.sum.OnlyNew; n == 0 || n > pageSize {
 		return nil
@@ -145,7 +144,7 @@ func (p *pass) lookForLate(ctx context.Context, c *comparing, older, newer proje
 	return nil
 }
 
-// comparing counts. Nothing of it says which version is right.
+// comparing counts how two versions differ. It does not judge which version is right.
 type comparing struct {
 	mu  sync.Mutex
 	sum Comparison
@@ -153,7 +152,7 @@ type comparing struct {
 	onlyOld, onlyNew []string // the first of these streams
 }
 
-// page counts visible rows of one table with what the other has of their streams.
+// page counts one table's visible rows against the other table's rows of the same streams.
 func (c *comparing) page(rows []projection.Record, others map[string]projection.Record, count func(row, other *projection.Record)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -186,7 +185,7 @@ func (c *comparing) old(row, other *projection.Record) {
 	}
 }
 
-// changed tells in what two rows of one version differ.
+// changed returns in what two rows of the same stream version differ.
 func changed(old, new *projection.Record) Changed {
 	c := Changed{Stream: old.Stream, Version: old.Version}
 	for _, f := range differences(old, new) {

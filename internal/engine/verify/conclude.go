@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Report is what a verification of a whole table has shown.
+// Report is the outcome of verifying a whole table.
 type Report struct {
 	Table    string        `json:"table"`
-	Sample   float64       `json:"sample,omitempty"` // of the streams that were compared; totals were not
+	Sample   float64       `json:"sample,omitempty"` // share of the streams compared; totals were not
 	Rows     int64         `json:"rows"`
 	Events   int64         `json:"events"`
 	Streams  int64         `json:"streams"`
@@ -18,28 +18,28 @@ type Report struct {
 	Counts   map[Class]int `json:"counts"`
 	Fixed    map[Class]int `json:"fixed,omitempty"`
 	Problems []Problem     `json:"problems,omitempty"` // the first hundred
-	Checked  int           `json:"totalsChecked"`      // fields of totals that were compared
+	Checked  int           `json:"totalsChecked"`      // number of fields of totals that were compared
 	Totals   []WrongTotal  `json:"totals,omitempty"`
-	Counted  int           `json:"missingCounted,omitempty"` // rows that are missing, though totals have their share or are wrong: not to be healed
+	Counted  int           `json:"missingCounted,omitempty"` // missing rows left alone because of the totals
 }
 
-// WrongTotal is one field of a total that is not the sum of the folds' contributions; those of
-// rows that are missing count where the total has their share, or is wrong anyway. Healing
-// rows does not mend it: the projection has to be rebuilt.
+// WrongTotal is one field of a total that does not equal the sum of the folds' contributions. A missing row's
+// contribution counts if the total includes it, or is wrong anyway. Healing rows does not correct the total:
+// the projection must be rebuilt.
 type WrongTotal struct {
 	Key    string `json:"key"`
 	Field  string `json:"field"`
 	Stored int64  `json:"stored"`
 	Folded int64  `json:"folded"`
-	// Settled says that it is sure. Before that, rows that moved may have caused it: see
-	// Verifier.Settle.
+	// Settled reports whether the total is known to be wrong. Before that, rows written during the
+	// verification may be the cause: see Verifier.Settle.
 	Settled bool `json:"settled"`
 }
 
-// Sound reports whether the table holds what the events say, after what was fixed.
+// Sound reports whether the table matches the events, after what was fixed.
 func (r *Report) Sound() bool { return unfixed(r.Counts, r.Fixed) == 0 && len(r.Totals) == 0 }
 
-// Mended is how many rows were fixed.
+// Mended returns how many rows were fixed.
 func (r *Report) Mended() (n int) {
 	for _, fixed := range r.Fixed {
 		n += fixed
@@ -47,7 +47,7 @@ func (r *Report) Mended() (n int) {
 	return n
 }
 
-// Found is how many rows were not what they should be, those that were fixed among them.
+// Found returns how many rows were wrong, including those that were fixed.
 func (r *Report) Found() (n int) {
 	for _, count := range r.Counts {
 		n += count
@@ -55,10 +55,9 @@ func (r *Report) Found() (n int) {
 	return n
 }
 
-// Conclude adds up what was found in all parts of a table, and compares the totals. before and
-// after are the stored totals as they were before the first and after the last part: where live
-// traffic has moved a total meanwhile, the folds' sum lies between. What does not fit is in
-// the report, unsettled.
+// Conclude combines the findings of all parts of a table and compares the totals. before and after are the
+// stored totals from before the first and after the last part: if live traffic moved a total in between, the
+// folds' sum lies between them. The report contains totals that do not fit, unsettled.
 func Conclude(parts []*Findings, before, after map[string]map[string]int64) Report {
 	all := newFindings("", 0)
 	for _, part := range parts {
@@ -96,7 +95,7 @@ func (r *Report) compareTotals(all *Findings, before, after map[string]map[strin
 // totalName names one field of a total.
 type totalName struct{ key, field string }
 
-// namesOf are the fields of all these totals, in order.
+// namesOf returns the sorted fields of all these totals.
 func namesOf(all ...map[string]map[string]int64) []totalName {
 	names := map[totalName]bool{}
 	for _, sums := range all {

@@ -12,27 +12,27 @@ import (
 	"gakushoku/internal/model"
 )
 
-// ErrUnknown says that neither the event store nor any table version has the stream.
+// ErrUnknown means that neither the event store nor any table version has the stream.
 var ErrUnknown = errors.New("there are no events and there is no row of it")
 
-// Numberer knows the place of a stream's events in the whole log.
+// Numberer returns the numbers of a stream's events in the log.
 type Numberer interface {
-	// Numbers are the event numbers of a stream's events by version; those that have none yet
-	// are left out.
+	// Numbers returns the event numbers of a stream's events by version; it omits events that are not in the
+	// log yet.
 	Numbers(ctx context.Context, stream string) (map[uint64]uint64, error)
 }
 
-// Explanation is everything behind one row.
+// Explanation shows what a row is made from.
 type Explanation struct {
 	Projection string            `json:"projection"`
 	Stream     string            `json:"stream"`
 	Events     []ExplainedEvent  `json:"events"`
-	Versions   []ExplainedByFold `json:"versions"` // one for each table version that exists
-	// Unnumbered says why the log could not tell the numbers of the events.
+	Versions   []ExplainedByFold `json:"versions"` // one per existing table version
+	// Unnumbered says why the log could not return the event numbers.
 	Unnumbered string `json:"unnumbered,omitempty"`
 }
 
-// ExplainedEvent is one event behind the row.
+// ExplainedEvent is one event of the row's stream.
 type ExplainedEvent struct {
 	Version       uint64          `json:"version"`
 	Type          string          `json:"type"`
@@ -42,20 +42,19 @@ type ExplainedEvent struct {
 	CorrelationID string          `json:"correlationId,omitempty"`
 	CausationID   string          `json:"causationId,omitempty"`
 	Actor         string          `json:"actor,omitempty"`
-	Number        uint64          `json:"eventNumber,omitempty"` // in the whole log, where known
+	Number        uint64          `json:"eventNumber,omitempty"` // number in the log, if known
 	Payload       json.RawMessage `json:"payload"`
 }
 
-// ExplainedByFold is what one table version has, and what its revision of the fold makes of the
-// events.
+// ExplainedByFold shows one table version's row beside the row that its revision folds from the events.
 type ExplainedByFold struct {
 	Table string             `json:"table"`
-	About projection.Version `json:"about"` // its state, the run that made it, the revision of the code that fills it
-	Row   *ExplainedRow      `json:"row"`   // as stored; null when there is none
-	Fold  *ExplainedRow      `json:"fold"`  // of all events; null when this program lacks the revision
+	About projection.Version `json:"about"` // its state, the run that built it, its code revision
+	Row   *ExplainedRow      `json:"row"`   // as stored; null if there is none
+	Fold  *ExplainedRow      `json:"fold"`  // of all events; null if this program lacks the revision
 	Class Class              `json:"class,omitempty"`
 	Diff  []Field            `json:"differences,omitempty"` // at the row's own version
-	// Behind says that the row lacks events that the stream has.
+	// Behind reports whether the row lacks events that the stream has.
 	Behind bool   `json:"behind,omitempty"`
 	Reason string `json:"reason,omitempty"`
 }
@@ -65,7 +64,7 @@ type ExplainedRow struct {
 	Version       uint64             `json:"version"`
 	Writes        uint64             `json:"writes,omitempty"`
 	Data          json.RawMessage    `json:"data,omitempty"`
-	Unreadable    string             `json:"unreadable,omitempty"` // data that are not JSON
+	Unreadable    string             `json:"unreadable,omitempty"` // data that is not JSON
 	Bucket        string             `json:"bucket,omitempty"`
 	Sort          string             `json:"sort,omitempty"`
 	Parked        *projection.Parked `json:"parked,omitempty"`
@@ -79,8 +78,8 @@ type Contribution struct {
 	Amount int64  `json:"amount"`
 }
 
-// Explain explains the row of a stream. The key may be the stream's name or what follows the
-// prefix of the projection's streams, such as the id of a loan.
+// Explain explains the row of a stream. The key may be the stream's name or what follows the prefix of the
+// projection's streams, such as the id of a loan.
 func (m *ReadModels) Explain(ctx context.Context, name, key string) (Explanation, error) {
 	pointer, err := m.pointer(ctx, name)
 	if err != nil {
@@ -98,7 +97,7 @@ func (m *ReadModels) Explain(ctx context.Context, name, key string) (Explanation
 	return Explanation{}, fmt.Errorf("explaining %s of %s: %w", key, name, ErrUnknown)
 }
 
-// streams are the names that a key may mean.
+// streams returns the stream names that a key may mean.
 func (m *ReadModels) streams(name, key string) []string {
 	streams := []string{key}
 	for _, d := range m.Projections {
@@ -115,7 +114,7 @@ func (m *ReadModels) explain(ctx context.Context, pointer projection.Pointer, st
 	rows := make([]projection.Record, len(pointer.Versions))
 	damaged := make([]error, len(pointer.Versions))
 	found := false
-	// The rows come first, so that none is taken to be ahead of its stream.
+	// Read the rows first, so that none appears to be ahead of its stream.
 	for i, v := range pointer.Versions {
 		records, err := m.Tables.Records(ctx, pointer.Table(v), []string{stream})
 		switch {
@@ -182,7 +181,7 @@ func (m *ReadModels) byFold(pointer projection.Pointer, v projection.Version, ro
 	return by
 }
 
-// foldAll is what a fold makes of a whole stream.
+// foldAll folds a whole stream.
 func foldAll(d model.Projection, stream string, history []event.Event, now event.Instant) *ExplainedRow {
 	if !d.Folds(stream) || len(history) == 0 {
 		return nil

@@ -10,13 +10,18 @@ import (
 // Class is a kind of difference between a row and its stream.
 type Class string
 
-// The classes. A row that is right at its own version but behind is stale, one that is not
-// there is missing, one whose stream nobody knows events of is extra, one that reflects more events
-// than the event store has is ahead, one that says something else at its own version is different, and broken
-// is a stream that lacks an event itself: no row of it can be right. Ahead and broken mean that the
-// event store has lost events; healing would lose what they were in the row too. Disputed is a row
-// that is wrong by a stream of which the store and the log do not have the same events: nobody
-// knows here which of them is right, so the row is left alone.
+// The classes:
+//   - Stale: the row is right at its own version but lacks later events.
+//   - Missing: there is no row.
+//   - Extra: no events are known for the row's stream.
+//   - Ahead: the row reflects more events than the event store has.
+//   - Different: the row's contents are wrong at its own version.
+//   - Broken: the stream itself lacks an event, so no row of it can be right.
+//   - Disputed: the row is wrong by a stream for which the event store and the log do not have the same
+//     events. Verification cannot tell which is right, so it leaves the row alone.
+//
+// Ahead and broken mean that the event store has lost events; healing would also lose what the row has from
+// them.
 const (
 	Stale     Class = "stale"
 	Missing   Class = "missing"
@@ -27,10 +32,10 @@ const (
 	Disputed  Class = "disputed"
 )
 
-// Classes are all of them.
+// Classes lists all classes.
 var Classes = []Class{Stale, Missing, Extra, Ahead, Different, Broken, Disputed}
 
-// Problem is one stream whose row is not what it should be.
+// Problem is one stream whose row is wrong.
 type Problem struct {
 	Class         Class   `json:"class"`
 	Stream        string  `json:"stream"`
@@ -38,20 +43,20 @@ type Problem struct {
 	StreamVersion uint64  `json:"streamVersion"`
 	Fields        []Field `json:"fields,omitempty"` // that differ at the row's own version
 	Reason        string  `json:"reason,omitempty"`
-	EventID       string  `json:"eventId,omitempty"` // of the last event concerned
+	EventID       string  `json:"eventId,omitempty"` // id of the last event concerned
 	CorrelationID string  `json:"correlationId,omitempty"`
 	Fixed         bool    `json:"fixed,omitempty"`
 }
 
-// Field is one part of a row that differs: a top-level field of its JSON, or one of "place",
-// "parked" and "data" (all of it). Long values are cut.
+// Field is one part of a row that differs: a top-level field of its JSON, or one of "place", "parked" and
+// "data" (all of it). Long values are cut.
 type Field struct {
 	Name string `json:"name"`
-	Row  string `json:"row"`  // as it is stored; "" when it is not there
-	Fold string `json:"fold"` // as the events say
+	Row  string `json:"row"`  // as stored; "" if absent
+	Fold string `json:"fold"` // as folded from the events
 }
 
-// healable reports whether folding the stream anew may put the row right.
+// healable reports whether folding the stream again may correct the row.
 func (p *Problem) healable() bool {
 	switch p.Class {
 	case Ahead, Broken, Disputed:
@@ -62,7 +67,7 @@ func (p *Problem) healable() bool {
 	return true
 }
 
-// maxProblems bounds the problems that are told in detail; all are counted.
+// maxProblems bounds the problems that are described in detail; all are counted.
 const maxProblems = 100
 
 // Sums are amounts by key and field, such as a day's totals.
@@ -89,34 +94,34 @@ func (s Sums) merge(other map[string]map[string]int64) {
 	}
 }
 
-// Findings is what came of one part of a table.
+// Findings are the outcome of one part of a table.
 type Findings struct {
 	Table    string        `json:"table"`
 	Sample   float64       `json:"sample,omitempty"`
-	Rows     int64         `json:"rows"`    // compared
-	Events   int64         `json:"events"`  // folded
-	Streams  int64         `json:"streams"` // looked for in the table
-	Parked   int64         `json:"parked"`  // rows whose stream is set aside, as it must be
+	Rows     int64         `json:"rows"`    // rows compared
+	Events   int64         `json:"events"`  // events folded
+	Streams  int64         `json:"streams"` // streams looked up in the table
+	Parked   int64         `json:"parked"`  // rows that are parked, as they should be
 	Counts   map[Class]int `json:"counts"`
-	Fixed    map[Class]int `json:"fixed,omitempty"` // of those, healed
+	Fixed    map[Class]int `json:"fixed,omitempty"` // of those, the healed ones
 	Problems []Problem     `json:"problems,omitempty"`
-	Sums     Sums          `json:"sums"` // what the folds contribute to totals
-	// Exact are the stored totals of the very moment at which the rows were read; nil when the
-	// store cannot tell.
+	Sums     Sums          `json:"sums"` // the folds' contributions to totals
+	// Exact are the stored totals as of the moment at which the rows were read; nil if the store cannot read
+	// both at one moment.
 	Exact Sums `json:"exact,omitempty"`
-	// Touched are the totals that healing wrong rows has changed: they have to be counted anew.
+	// Touched are the totals that healing wrong rows has changed, so that they must be counted again.
 	Touched Sums `json:"touched,omitempty"`
-	// Comparison is with the rows of Options.Against.
+	// Comparison compares the rows with those of Options.Against.
 	Comparison *Comparison `json:"comparison,omitempty"`
 
-	missing []Problem // all of them, with no more than healing needs
+	missing []Problem // all of them, with only what healing needs
 }
 
 func newFindings(table string, sample float64) *Findings {
 	return &Findings{Table: table, Sample: sample, Counts: map[Class]int{}, Fixed: map[Class]int{}, Sums: Sums{}, Touched: Sums{}}
 }
 
-// add counts a problem, and keeps it while there are few.
+// add counts a problem, and keeps it unless there are too many.
 func (f *Findings) add(p Problem) {
 	f.Counts[p.Class]++
 	if p.Fixed {
@@ -128,7 +133,7 @@ func (f *Findings) add(p Problem) {
 	}
 }
 
-// keep keeps a problem to be told in detail. One that is fixed makes room for one that is not.
+// keep keeps a problem for the detailed list. A fixed problem gives way to an unfixed one.
 func (f *Findings) keep(p Problem) {
 	if len(f.Problems) < maxProblems {
 		f.Problems = append(f.Problems, p)
@@ -139,7 +144,7 @@ func (f *Findings) keep(p Problem) {
 	}
 }
 
-// merge adds what another part, or page, has found.
+// merge adds the findings of another part or page.
 func (f *Findings) merge(other *Findings) {
 	f.Rows += other.Rows
 	f.Events += other.Events
@@ -166,7 +171,7 @@ func (f *Findings) problems() (n int64) {
 	return n
 }
 
-// unfixed is how many rows are still not what they should be.
+// unfixed returns how many rows are still wrong.
 func unfixed(counts, fixed map[Class]int) (n int) {
 	for _, class := range Classes {
 		n += counts[class] - fixed[class]
@@ -174,7 +179,7 @@ func unfixed(counts, fixed map[Class]int) (n int) {
 	return n
 }
 
-// sortProblems brings those of one class together, in the order of their streams.
+// sortProblems sorts problems by class, then by stream.
 func sortProblems(problems []Problem) {
 	slices.SortStableFunc(problems, func(a, b Problem) int {
 		if a.Class != b.Class {

@@ -9,9 +9,9 @@ import (
 	"gakushoku/internal/model"
 )
 
-// askLog asks the second witness before anything is healed by the first. What is different at its
-// own version has a suspect source: the store's events have made another row before. What is only
-// late has none, and a rebuild, which meets it all the time, does not ask.
+// askLog checks the streams against the log before they are healed from the event store. A row that is
+// different at its own version makes the event store suspect, since its events once made another row. A row
+// that is only late does not, and rebuilds, which meet late rows all the time, skip the check for them.
 func (v *Verifier) askLog(ctx context.Context, wrong []Problem, ask func(*Problem) bool) error {
 	var streams []string
 	at := map[string]*Problem{}
@@ -42,7 +42,7 @@ func isDifferent(p *Problem) bool { return p.Class == Different }
 
 func anyProblem(*Problem) bool { return true }
 
-// settleProblems heals what is wrong when it is asked to, and adds the problems to a page.
+// settleProblems heals the problems if Options.Fix is set, and adds them to a page.
 func (p *pass) settleProblems(ctx context.Context, wrong []Problem, page *Findings) error {
 	ask := isDifferent
 	if p.options.Fix && p.options.keepMissing { // an operator repairs a whole table
@@ -62,7 +62,7 @@ func (p *pass) settleProblems(ctx context.Context, wrong []Problem, page *Findin
 	return nil
 }
 
-// fix heals streams and says of each whether that has helped.
+// fix heals streams and records for each whether that helped.
 func (p *pass) fix(ctx context.Context, wrong []Problem, page *Findings) error {
 	var streams, heal, empty []string
 	at := map[string]*Problem{}
@@ -104,8 +104,8 @@ func (p *pass) fix(ctx context.Context, wrong []Problem, page *Findings) error {
 	return nil
 }
 
-// heal heals streams together, and each alone when that fails for another reason than the
-// infrastructure: one that cannot be healed must not keep the others wrong.
+// heal heals streams together. If that fails for another reason than infrastructure, it heals each stream
+// alone, so that one that cannot be healed does not keep the others wrong.
 func (p *pass) heal(ctx context.Context, streams []string, at map[string]*Problem, by func(context.Context, model.Projection, projection.Table, []string) error) error {
 	err := by(ctx, p.definition, p.table, streams)
 	if err == nil || fault.ClassOf(err) == fault.Infra {
@@ -123,13 +123,13 @@ func (p *pass) heal(ctx context.Context, streams []string, at map[string]*Proble
 	return nil
 }
 
-// moves reports whether healing takes back what a wrong row had added to totals. A row that is
-// only behind moves them forward, as live delivery does.
+// moves reports whether healing takes back what a wrong row had added to totals. A stale row only moves them
+// forward, as live delivery does.
 func (p *Problem) moves() bool {
 	return p.Class == Different || p.Class == Extra
 }
 
-// touch notes the totals that wrong rows count in, before they are healed.
+// touch records the totals that wrong rows contribute to, before they are healed.
 func (p *pass) touch(ctx context.Context, streams []string, at map[string]*Problem, page *Findings) error {
 	rows, err := p.Tables.Records(ctx, p.table, streams)
 	if err != nil {
@@ -149,8 +149,8 @@ func (f *Findings) touch(cs []model.Contribution) {
 	}
 }
 
-// contributionsOf is what a stored row contributes; nothing when it cannot be read, since
-// healing then leaves totals alone.
+// contributionsOf returns a stored row's contributions, or none if the row cannot be read, since healing then
+// leaves totals alone.
 func contributionsOf(d model.Projection, row *projection.Record) []model.Contribution {
 	decoded := d.NewRow()
 	if row.Version == 0 || json.Unmarshal(row.Data, decoded) != nil {

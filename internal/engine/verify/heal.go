@@ -9,11 +9,10 @@ import (
 	"gakushoku/internal/model"
 )
 
-// Heal makes the rows of some streams what their events say, as Options.Fix does for those that a
-// verification finds: one that is missing is made only where totals do not have its share. For that
-// it verifies the whole table, when one of them is missing still after the lag bound. Streams that
-// the projection does not fold are passed over, and rows are left alone whose stream is not the
-// same in the store and in the log.
+// Heal corrects the rows of some streams, as Options.Fix does for those that a verification finds. It creates
+// a missing row only if the totals do not include its contribution; to find out, it verifies the whole table
+// if a row is still missing after the lag bound. It skips streams that the projection does not fold, and
+// leaves rows alone whose stream differs between the event store and the log.
 func (v *Verifier) Heal(ctx context.Context, d model.Projection, t projection.Table, streams []string) (left Left, err error) {
 	streams = slices.DeleteFunc(slices.Clone(streams), func(s string) bool { return !d.Folds(s) })
 	if v.Log != nil && len(streams) > 0 {
@@ -28,10 +27,10 @@ func (v *Verifier) Heal(ctx context.Context, d model.Projection, t projection.Ta
 	return left, nil
 }
 
-// Left is what Heal has left as it was.
+// Left is what Heal left unchanged.
 type Left struct {
-	Missing  int               // rows that there are not
-	Disputed map[string]string // streams, and in what the store and the log differ
+	Missing  int               // number of rows that are still missing
+	Disputed map[string]string // by stream, how the event store and the log differ
 }
 
 func (v *Verifier) heal(ctx context.Context, d model.Projection, t projection.Table, streams []string) (left int, err error) {
@@ -54,9 +53,9 @@ func (v *Verifier) heal(ctx context.Context, d model.Projection, t projection.Ta
 	return left, v.Projector.Heal(ctx, d, t, there)
 }
 
-// settled are those of some streams that are not to be healed again: their rows are missing still,
-// and left is how many, or they were set aside just now, which is an attempt each time. One that live
-// delivery has brought in meanwhile may be behind.
+// settled returns the streams that must not be healed again. Either their rows are still missing; left is
+// their number. Or they have just been parked, and healing would count as another attempt. A row that live
+// delivery has written in the meantime may be stale, so it is not among them.
 func (v *Verifier) settled(ctx context.Context, t projection.Table, streams []string) (done map[string]bool, left int, err error) {
 	done = map[string]bool{}
 	for some := range slices.Chunk(streams, pageSize) {
@@ -75,7 +74,7 @@ func (v *Verifier) settled(ctx context.Context, t projection.Table, streams []st
 	return done, left, nil
 }
 
-// withoutRow are those of some streams that have events and no row.
+// withoutRow returns those of the streams that have events but no row.
 func (v *Verifier) withoutRow(ctx context.Context, t projection.Table, streams []string) ([]string, error) {
 	var missing []string
 	for some := range slices.Chunk(streams, pageSize) {
@@ -96,8 +95,7 @@ func (v *Verifier) withoutRow(ctx context.Context, t projection.Table, streams [
 	return missing, nil
 }
 
-// healMissing makes the rows of those of some streams that have none, where totals do not have
-// their share.
+// healMissing creates the missing rows of the given streams if the totals do not include their contributions.
 func (v *Verifier) healMissing(ctx context.Context, d model.Projection, t projection.Table, streams []string) error {
 	report, missing, err := v.whole(ctx, d, t, Options{})
 	if err == nil {

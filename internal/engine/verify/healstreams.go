@@ -10,7 +10,7 @@ import (
 	"gakushoku/internal/model"
 )
 
-// Healed is what healing did to one stream in one table version.
+// Healed is the outcome of healing one stream in one table version.
 type Healed struct {
 	Table   string             `json:"table"`
 	Stream  string             `json:"stream"`
@@ -71,7 +71,7 @@ func (m *ReadModels) StreamNames(ctx context.Context, name string, keys []string
 	return streams, nil
 }
 
-// rowsAndStreams reads rows and then their streams, in this order: see Record.Ahead.
+// rowsAndStreams reads rows and then their streams; see Record.Ahead for why in that sequence.
 func (m *ReadModels) rowsAndStreams(ctx context.Context, t projection.Table, streams []string) (map[string]projection.Record, map[string][]event.Event, error) {
 	rows, err := m.Tables.Records(ctx, t, streams)
 	if err != nil {
@@ -81,7 +81,7 @@ func (m *ReadModels) rowsAndStreams(ctx context.Context, t projection.Table, str
 	return rows, histories, err
 }
 
-// named completes the names of streams.
+// named adds the prefix to stream names that lack it.
 func named(d model.Projection, keys []string) []string {
 	streams := make([]string, len(keys))
 	for i, key := range keys {

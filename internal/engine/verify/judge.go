@@ -12,25 +12,25 @@ import (
 	"gakushoku/internal/model"
 )
 
-// judgement is what one look at a row and, after it, at its stream has shown.
+// judgement is the result of reading a row and then its stream.
 type judgement struct {
-	class  Class // "" when the row is right at its own version
+	class  Class // "" if the row is right at its own version
 	fields []Field
 	reason string
 	event  *event.Event         // the last one concerned
-	behind bool                 // the stream has more than the row
-	parks  *projection.Parked   // what the fold makes of the event after the row: set aside
-	folds  []model.Contribution // what the fold contributes at the row's own version
+	behind bool                 // the stream has later events than the row
+	parks  *projection.Parked   // set if the event after the row's version parks the stream
+	folds  []model.Contribution // the fold's contributions at the row's own version
 }
 
-// present reports whether there is a row: one of version 0 that is not parked says nothing,
-// and is what healing leaves of a row that ought not to be there.
+// present reports whether there is a row. A row of version 0 that is not parked has no contents: healing
+// leaves it where there should be no row.
 func present(r *projection.Record) bool { return r.Version > 0 || r.Parked != nil }
 
 // lostEvents is why a row cannot be healed.
 const lostEvents = "the event store does not have all of the stream's events: verify it with events verify --deep"
 
-// judge folds history up to the row's version and compares. The row was read before history.
+// judge folds history up to the row's version and compares. The row must have been read before history.
 func judge(d model.Projection, row *projection.Record, history []event.Event, now event.Instant) judgement {
 	length := uint64(len(history))
 	j := judgement{}
@@ -75,7 +75,7 @@ func judge(d model.Projection, row *projection.Record, history []event.Event, no
 	return j
 }
 
-// noStream reports whether there is a row, though no event of its stream.
+// noStream reports whether the row's stream has no events.
 func (j *judgement) noStream() bool { return j.class == Extra && j.reason == "" }
 
 func (j *judgement) differ(fields ...Field) {
@@ -84,7 +84,7 @@ func (j *judgement) differ(fields ...Field) {
 	}
 }
 
-// next compares what the row says about the event after it: to be applied, or set aside.
+// next compares what the row says about its next event, to be applied or parking the stream, with the fold.
 func (j *judgement) next(f *projection.Fold, row *projection.Record, history []event.Event, now event.Instant) {
 	e := &history[row.Version]
 	last := &history[len(history)-1]
@@ -104,7 +104,7 @@ func (j *judgement) next(f *projection.Fold, row *projection.Record, history []e
 	}
 }
 
-// differences are the parts of two rows of one version that differ.
+// differences returns the parts in which two rows of the same version differ.
 func differences(row, fold *projection.Record) []Field {
 	var fields []Field
 	if !bytes.Equal(row.Data, fold.Data) {
@@ -116,7 +116,7 @@ func differences(row, fold *projection.Record) []Field {
 	return fields
 }
 
-// dataFields names the top-level fields of two rows' JSON that differ.
+// dataFields returns the top-level fields that differ in two rows' JSON.
 func dataFields(row, fold []byte) []Field {
 	var stored, wanted map[string]json.RawMessage
 	if json.Unmarshal(row, &stored) != nil || json.Unmarshal(fold, &wanted) != nil {
@@ -154,7 +154,7 @@ func placeText(p model.Place) string {
 	return p.Bucket + " " + p.Sort
 }
 
-// shorten keeps a report small, whatever is in a row.
+// shorten cuts long values, so that a report stays small.
 func shorten(text string) string {
 	const limit = 200
 	runes := []rune(text)

@@ -9,15 +9,14 @@ import (
 	"gakushoku/internal/fault"
 )
 
-// lookAgain gives every stream that waits its second look.
+// lookAgain gives every waiting stream its second look.
 func (p *pass) lookAgain(ctx context.Context) error {
 	waiting := p.waiting
 	p.waiting = nil
 	return p.secondLook(ctx, waiting)
 }
 
-// secondLook looks again at rows that were behind, once all of them have had the lag bound to
-// come up.
+// secondLook checks rows again that were behind, after all of them have had the lag bound to be updated.
 func (p *pass) secondLook(ctx context.Context, waiting []suspect) error {
 	if len(waiting) == 0 {
 		return nil
@@ -48,8 +47,8 @@ func (p *pass) secondLook(ctx context.Context, waiting []suspect) error {
 	return nil
 }
 
-// eachOnce keeps one suspect a stream: a row that came up after it was missing may have been
-// behind as well.
+// eachOnce keeps one suspect per stream: a row that was first missing and then written may also have been
+// behind.
 func eachOnce(waiting []suspect) []suspect {
 	slices.SortStableFunc(waiting, func(a, b suspect) int { return strings.Compare(a.stream, b.stream) })
 	kept := waiting[:1]
@@ -94,14 +93,13 @@ func (p *pass) lookAgainAt(ctx context.Context, some []suspect, lost lostStreams
 	return p.add(ctx, page, nil)
 }
 
-// lostStreams tells streams of which the event store has lost all events from those that never had
-// any.
+// lostStreams tells streams whose events the event store has lost from streams that never had any.
 type lostStreams struct {
-	never map[string]bool // had any, as far as the log knows
+	never map[string]bool // streams that never had events, according to the log
 	doubt string          // why the log cannot tell
 }
 
-// lostStreams asks the log about those suspects that had no events.
+// lostStreams asks the log about the suspects that had no events.
 func (p *pass) lostStreams(ctx context.Context, waiting []suspect) (lostStreams, error) {
 	lost := lostStreams{never: map[string]bool{}}
 	var without []string
@@ -127,8 +125,8 @@ func (p *pass) lostStreams(ctx context.Context, waiting []suspect) (lostStreams,
 	return lost, nil
 }
 
-// judge is about a row without a stream: it is ahead of it when there are events in the log, and
-// when there were some in the store a moment ago.
+// judge judges a row without a stream: it is ahead if the log has events of the stream, or if the event store
+// had some a moment ago.
 func (l *lostStreams) judge(j *judgement, stream string) {
 	switch {
 	case !l.never[stream]:
@@ -138,14 +136,14 @@ func (l *lostStreams) judge(j *judgement, stream string) {
 	}
 }
 
-// looked is a row, the length of its stream, and what they show.
+// looked is a row, the length of its stream, and the judgement.
 type looked struct {
 	judgement
 	row    projection.Record
 	length uint64
 }
 
-// look reads rows, and after them their streams, and judges each.
+// look reads rows, then their streams, and judges each row.
 func (p *pass) look(ctx context.Context, streams []string) ([]looked, error) {
 	rows, err := p.Tables.Records(ctx, p.table, streams)
 	if err != nil {
@@ -165,8 +163,8 @@ func (p *pass) look(ctx context.Context, streams []string) ([]looked, error) {
 	return looks, nil
 }
 
-// late classes a row that is right as far as it goes but still lacks what its stream had at an
-// earlier look.
+// late classifies a row that is right at its version but still lacks events that its stream had at an earlier
+// look.
 func (l *looked) late(want uint64) {
 	if l.class != "" || l.row.Parked != nil || l.row.Version >= want {
 		return
@@ -176,7 +174,7 @@ func (l *looked) late(want uint64) {
 		l.class = Missing
 	default:
 		l.class = Stale
-		if l.parks != nil { // it lacks an event that will set its stream aside
+		if l.parks != nil { // it lacks an event that will park its stream
 			l.fields = append(l.fields, parkedField(nil, l.parks))
 		}
 	}
@@ -188,7 +186,7 @@ func problemOf(row *projection.Record, length uint64, j *judgement) Problem {
 		Fields: j.fields, Reason: j.reason,
 	}
 	if j.event != nil {
-		// The page that the event came from must not be held for its id.
+		// Clone the ids, so that they do not keep the event's page in memory.
 		problem.EventID, problem.CorrelationID = strings.Clone(j.event.ID), strings.Clone(j.event.CorrelationID)
 	}
 	return problem

@@ -9,16 +9,16 @@ import (
 	"gakushoku/internal/model"
 )
 
-// Why a row that is missing is not healed.
+// The reasons not to heal a missing row.
 const (
 	stillCounted = "totals count it still, or are wrong: healing it would count it twice, rebuild the projection"
 	notCounted   = "a sample does not show whether totals count it: verify without a sample"
 )
 
-// lost decides about rows that are missing. One that live delivery has not brought in is in no
-// total, and healing it brings it into both. What one that was removed had added to totals is
-// still there, and healing would add it once more. Totals tell them apart: a row is healed only
-// where they are the sum of the rows that there are.
+// lost decides which missing rows to heal. A row that live delivery has not yet written is in no total;
+// healing adds it to both the table and the totals. A deleted row's contribution remains in the totals, and
+// healing would add it again. The totals tell the two apart: a row is healed only if they equal the sum of
+// the existing rows.
 func (v *Verifier) lost(ctx context.Context, d model.Projection, t projection.Table, o Options, missing []Problem, r *Report) error {
 	wrong := map[totalName]bool{}
 	for _, total := range r.Totals {
@@ -50,7 +50,8 @@ func (v *Verifier) lost(ctx context.Context, d model.Projection, t projection.Ta
 			r.settle(heal, "")
 		}
 	}
-	// What totals should be has the share of the lost rows in it. Those that have it are right.
+	// The expected totals include the contributions of the lost rows. Totals that equal the expected ones are
+	// right.
 	r.Totals = slices.DeleteFunc(r.Totals, func(total WrongTotal) bool { return total.Stored == total.Folded+lost[total.Key][total.Field] })
 	for i := range r.Totals {
 		r.Totals[i].Folded += lost[r.Totals[i].Key][r.Totals[i].Field]
@@ -58,8 +59,8 @@ func (v *Verifier) lost(ctx context.Context, d model.Projection, t projection.Ta
 	return nil
 }
 
-// counted tells missing rows that count in a total which is not the sum of the rows that there
-// are from the others, and adds up what those contribute.
+// counted separates the missing rows that contribute to a total which does not equal the sum of the existing
+// rows from the others, and adds their contributions to lost.
 func (p *pass) counted(ctx context.Context, missing []Problem, wrong map[totalName]bool, lost Sums) (counted, others []Problem, err error) {
 	streams := make([]string, len(missing))
 	for i := range missing {
@@ -85,7 +86,7 @@ func (p *pass) counted(ctx context.Context, missing []Problem, wrong map[totalNa
 	return counted, others, nil
 }
 
-// settle notes what has become of problems: why they stay, or that they were fixed.
+// settle records the outcome for each problem: that it was fixed, or why not.
 func (r *Report) settle(problems []Problem, reason string) {
 	outcome := map[string]*Problem{}
 	for i := range problems {

@@ -11,29 +11,28 @@ import (
 	"gakushoku/internal/event"
 )
 
-// ordered is the stores of a pass where they keep the order of names: streams, rows and the rows
-// of an older version are then read on side by side, and nothing is looked up. Rows are those of
-// one moment, from before their streams are read.
+// ordered is the stores of a pass, if they keep names sorted: streams, rows and an older version's rows are
+// then read side by side, without look-ups. The rows are as of one moment before their streams are read.
 type ordered struct {
 	streams eventstore.Ranger
 	rows    projection.Snapshot
-	older   *ahead // nil when there is no older version to compare with
+	older   *ahead // nil if there is no older version to compare with
 }
 
-// stretch is the rows between two names. Their streams are still to be read.
+// stretch is the rows between two names. Their streams have yet to be read.
 type stretch struct {
 	rows, older []projection.Record
 	after, upTo string
 }
 
-// How much is read at once: events as many as a page of rows has, as a rule.
+// How much is read at once; a page of rows usually has at most that many events.
 const (
 	stretchRows   = 2000
 	stretchEvents = 20_000
 )
 
-// inOrder opens the stores for a pass over everything; nil when they do not keep the order, or
-// when most would be read for nothing.
+// inOrder opens the stores for a pass over the whole table. It returns nil if they do not keep names sorted,
+// or if most of what is read would not be used.
 func (p *pass) inOrder(ctx context.Context) (*ordered, error) {
 	tables, ok := p.Tables.(projection.Snapshotter)
 	streams, inOrder := p.Streams.(eventstore.Ranger)
@@ -68,7 +67,7 @@ func (o *ordered) close() error {
 	return err
 }
 
-// next reads a page of rows, and the older ones up to its end.
+// next reads a page of rows, and the older version's rows up to the page's end.
 func (p *pass) next(ctx context.Context, o *ordered, after string) (s stretch, upTo string, err error) {
 	s.after = after
 	if s.rows, s.upTo, err = o.rows.Scan(ctx, after, stretchRows); err != nil || o.older == nil {
@@ -85,7 +84,7 @@ func (p *pass) next(ctx context.Context, o *ordered, after string) (s stretch, u
 	return s, s.upTo, nil
 }
 
-// end is how many of these rows come up to a name.
+// end returns how many of the rows have names up to upTo.
 func end(rows []projection.Record, upTo string) int {
 	n := 0
 	for n < len(rows) && (upTo == "" || rows[n].Stream <= upTo) {
@@ -94,7 +93,7 @@ func end(rows []projection.Record, upTo string) int {
 	return n
 }
 
-// ahead reads a snapshot ahead of what is taken of it.
+// ahead reads a snapshot in pages, ahead of the rows that are taken.
 type ahead struct {
 	from   projection.Snapshot
 	rows   []projection.Record
@@ -102,10 +101,10 @@ type ahead struct {
 	ended  bool
 }
 
-// maxAhead bounds the rows that are read ahead: an older version may have many more of them.
+// maxAhead bounds the rows that are read ahead, since an older version may have many more of them.
 const maxAhead = 4 * stretchRows
 
-// fill reads the rows up to a name, "" for all there are, and answers up to where it has them.
+// fill reads the rows up to a name, or all if it is "". It returns the name up to which it has the rows.
 func (a *ahead) fill(ctx context.Context, upTo string) (string, error) {
 	for !a.ended && end(a.rows, upTo) == len(a.rows) {
 		if len(a.rows) >= maxAhead {
@@ -120,7 +119,7 @@ func (a *ahead) fill(ctx context.Context, upTo string) (string, error) {
 	return upTo, nil
 }
 
-// take gives the rows up to a name.
+// take returns the rows up to a name and removes them.
 func (a *ahead) take(upTo string) []projection.Record {
 	n := end(a.rows, upTo)
 	taken := a.rows[:n:n]
@@ -128,8 +127,8 @@ func (a *ahead) take(upTo string) []projection.Record {
 	return taken
 }
 
-// compareStretch compares the rows of a stretch with the older ones and with their streams, which
-// it reads, and finds the streams without a row.
+// compareStretch compares a stretch's rows with the older ones and with their streams, which it reads, and
+// finds streams without a row.
 func (p *pass) compareStretch(ctx context.Context, streams eventstore.Ranger, s stretch) error {
 	if p.comparing != nil {
 		p.comparing.merge(s.older, s.rows)

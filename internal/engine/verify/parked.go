@@ -10,7 +10,7 @@ import (
 type ParkedRow struct {
 	Table   string `json:"table"`
 	Stream  string `json:"stream"`
-	Version uint64 `json:"version"` // of the last event in the row
+	Version uint64 `json:"version"` // version of the last event in the row
 	projection.Parked
 }
 

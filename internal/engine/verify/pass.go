@@ -22,22 +22,22 @@ type pass struct {
 	definition model.Projection
 	table      projection.Table
 	options    Options
-	salt       uint64                 // chooses the sample
-	sure       atomic.Pointer[string] // the stream that is in the sample whatever the salt says: no sample is empty
+	salt       uint64                 // selects the sample
+	sure       atomic.Pointer[string] // a stream that is always in the sample, so that no sample is empty
 
-	comparing *comparing // with an older version; nil when that is not asked for
+	comparing *comparing // with an older version; nil if not requested
 
 	mu       sync.Mutex
 	findings *Findings
 	waiting  []suspect
 }
 
-// suspect is a stream whose row was behind it at the first look, or that was not there at all.
+// suspect is a stream whose row was behind or missing at the first look.
 type suspect struct {
 	stream string
-	want   uint64 // the version that the stream had; 0 when there was none
+	want   uint64 // the stream's version; 0 if it had no events
 	at     time.Time
-	noRow  bool // so that nothing was compared yet
+	noRow  bool // there was no row, so it has not been compared
 }
 
 func newPass(v *Verifier, d model.Projection, t projection.Table, o Options) *pass {
@@ -59,10 +59,10 @@ func (p *pass) run(ctx context.Context) error {
 	return p.conclude(ctx)
 }
 
-// walk goes through the streams and the rows: side by side where the stores keep them in order,
-// else one after the other. Then it looks for the streams' rows before it compares rows: one that
-// comes up in between is then known to have been missing. The other way round it would be neither
-// compared nor missing.
+// walk visits the streams and the rows: side by side if the stores keep names sorted, else one after the
+// other. In the latter case it looks up the streams' rows before it compares rows: a row that is written in
+// between is then known to have been missing. In the opposite sequence it would be neither compared nor known
+// as missing.
 func (p *pass) walk(ctx context.Context) (err error) {
 	stores, err := p.inOrder(ctx)
 	if err != nil {
@@ -94,7 +94,7 @@ func (p *pass) chosen(stream string) bool {
 	return float64(x>>11)/(1<<53) < math.Min(p.options.Sample, 1) || p.surely(stream)
 }
 
-// surely reports whether a stream is the first that the chance has left out.
+// surely reports whether the stream is the first that was not selected at random.
 func (p *pass) surely(stream string) bool {
 	if first := p.sure.Load(); first != nil {
 		return *first == stream
@@ -117,7 +117,7 @@ func (p *pass) comparePage(ctx context.Context, rows []projection.Record) error 
 	return p.add(ctx, page, behind)
 }
 
-// present keeps the rows that are to be compared; those of what was read are lost.
+// present keeps the rows to be compared. It overwrites the slice.
 func (p *pass) present(rows []projection.Record) []projection.Record {
 	kept := rows[:0]
 	for i := range rows {
@@ -128,8 +128,8 @@ func (p *pass) present(rows []projection.Record) []projection.Record {
 	return kept
 }
 
-// judgeRows compares rows with their streams, which were read after them, and heals those that
-// are wrong. It answers those that have to be looked at again: they are behind, or there is no stream.
+// judgeRows compares rows with their streams, which were read after them, and heals wrong ones. It returns
+// those that need a second look: they are behind, or have no stream.
 func (p *pass) judgeRows(ctx context.Context, rows []projection.Record, histories map[string][]event.Event, page *Findings) (behind []suspect, err error) {
 	var wrong []Problem
 	now := p.Now()
@@ -154,7 +154,7 @@ func (p *pass) judgeRows(ctx context.Context, rows []projection.Record, historie
 	return behind, p.settleProblems(ctx, wrong, page)
 }
 
-// add takes over what a page has shown.
+// add merges the findings of a page.
 func (p *pass) add(ctx context.Context, page *Findings, waiting []suspect) error {
 	p.mu.Lock()
 	p.findings.merge(page)
@@ -171,14 +171,14 @@ func (p *pass) add(ctx context.Context, page *Findings, waiting []suspect) error
 	return p.secondLook(ctx, full)
 }
 
-// streams finds the streams of the part that have no row.
+// streams finds the part's streams that have no row.
 func (p *pass) streams(ctx context.Context) error {
 	return walk(ctx, p.workers(), func(ctx context.Context, cursor string) ([]string, string, error) {
 		return p.Streams.Streams(ctx, p.options.Part, cursor, pageSize)
 	}, p.lookFor)
 }
 
-// lookFor looks for the rows of streams.
+// lookFor looks up the rows of streams.
 func (p *pass) lookFor(ctx context.Context, names []string) error {
 	page := newFindings("", 0)
 	kept := names[:0]
@@ -206,8 +206,8 @@ func (p *pass) lookFor(ctx context.Context, names []string) error {
 	return p.add(ctx, page, p.missing(missing, histories))
 }
 
-// missing lets streams without a row wait for their second look. How long a stream is has to be
-// known now: a row that comes up later may still lack some of it.
+// missing returns streams without a row as suspects for a second look. It records the length of each stream
+// now, since a row that is written later may still lack some of its events.
 func (p *pass) missing(streams []string, histories map[string][]event.Event) []suspect {
 	waiting := make([]suspect, len(streams))
 	now := p.Now()

@@ -19,19 +19,19 @@ func refused(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrRefused, fmt.Sprintf(format, args...))
 }
 
-// ReadModels are the read models of one installation, as an operator works on them while events keep
-// coming: verify a table version, explain a row, list parked streams, heal streams. Package rebuild
-// rebuilds whole read models.
+// ReadModels are one installation's read models, for the operator's work while events keep coming: verify a
+// table version, explain a row, list parked streams, heal streams. Package rebuild rebuilds whole read
+// models.
 type ReadModels struct {
 	Verifier
 	Projections model.Projections   // every revision that a table version may have
-	Pointers    projection.Pointers // read without a cache
-	Numbers     Numberer            // of events in the log; nil where they are not known
-	// Check fails when the event store may have lost events, so that rows must not be changed to
-	// fit it; nil where that cannot be checked.
+	Pointers    projection.Pointers // uncached
+	Numbers     Numberer            // of events in the log; nil if unknown
+	// Check fails if the event store may have lost events, so that rows must not be changed to match it; nil
+	// where that cannot be checked.
 	Check func(ctx context.Context) error
-	// Misfit returns the reason why the events are not those that the rows were made from, "" when they
-	// are; nil where that cannot be checked.
+	// Misfit returns why the events are not those that the rows were made from, or "" if they are; nil where
+	// that cannot be checked.
 	Misfit func(ctx context.Context) (string, error)
 }
 
@@ -110,7 +110,7 @@ type Verified struct {
 	Sound   bool               `json:"sound"`
 	Version projection.Version `json:"version"`
 	Report
-	Misfit string `json:"misfit,omitempty"` // why the events are not to be trusted, even where the rows match them
+	Misfit string `json:"misfit,omitempty"` // why the events are suspect, even where the rows match them
 }
 
 // Verify compares a version of a projection with the event store; 0 is the active one.

@@ -12,14 +12,13 @@ import (
 	"gakushoku/internal/model"
 )
 
-// Settle makes sure of the totals that do not fit: those that are wrong stay in the report,
-// those that live traffic or healing had moved go. It does nothing when there are none.
+// Settle finds out which of the report's doubtful totals are wrong: it keeps those, and removes totals that
+// live traffic or healing had moved. It does nothing if there are none.
 //
-// It counts the doubtful totals anew. From a snapshot that is exact. Without one it folds the
-// rows twice and reads the totals in between: a row that stood at one version all the time has
-// contributed just that, one that moved something between the least and the most that it
-// contributes at the versions it went through. A total outside what all rows together allow is
-// wrong, whatever the traffic.
+// It counts the doubtful totals again. From a snapshot that is exact. Without one it folds the rows twice and
+// reads the totals in between. A row that stayed at one version has contributed exactly its contribution; a
+// row that moved has contributed between the least and the most of its contributions at the versions it went
+// through. A total outside what all rows together allow is wrong, whatever the traffic.
 func (v *Verifier) Settle(ctx context.Context, d model.Projection, t projection.Table, r *Report) error {
 	doubtful := map[totalName]bool{}
 	for _, total := range r.Totals {
@@ -53,7 +52,7 @@ func (v *Verifier) Settle(ctx context.Context, d model.Projection, t projection.
 	return nil
 }
 
-// settling counts some totals anew.
+// settling counts some totals again.
 type settling struct {
 	*Verifier
 	definition model.Projection
@@ -61,7 +60,7 @@ type settling struct {
 	doubtful   map[totalName]bool
 
 	mu          sync.Mutex
-	seen        map[string]uint64 // versions, at the first walk, of rows that ever counted in a doubtful total
+	seen        map[string]uint64 // versions, at the first walk, of rows that ever counted
 	least, most Sums
 	stored      map[string]map[string]int64
 }
@@ -106,11 +105,11 @@ func (s *settling) walk(ctx context.Context, read reading[[]projection.Record], 
 	})
 }
 
-// counted is what a row contributes to the doubtful totals at one version.
+// counted is a row's contributions to the doubtful totals at one version.
 type counted map[totalName]int64
 
-// steps are what a row contributes at each version up to its own, from 0; nil when none of
-// them counts.
+// steps returns a row's contributions at each version up to its own, from 0; nil if it never contributes to a
+// doubtful total.
 func (s *settling) steps(row *projection.Record, history []event.Event) []counted {
 	f := projection.Fold{Row: s.definition.NewRow()}
 	counts := false
@@ -136,14 +135,14 @@ func (s *settling) steps(row *projection.Record, history []event.Event) []counte
 	return steps
 }
 
-// remember is for the first walk.
+// remember records a row on the first walk.
 func (s *settling) remember(row *projection.Record, steps []counted) {
 	if steps != nil {
 		s.seen[row.Stream] = row.Version
 	}
 }
 
-// count adds up the least and the most that a row may have contributed since the first walk.
+// count adds the least and the most that a row may have contributed since the first walk.
 func (s *settling) count(row *projection.Record, steps []counted) {
 	if steps == nil {
 		return

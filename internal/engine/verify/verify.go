@@ -1,12 +1,11 @@
-// Package verify says whether a table version holds what the events say. It folds every stream
-// from the event store by itself, not through the rows that it checks, while commands and
-// projectors go on working, and never takes what they are just doing for a mistake. infra/DESIGN.md
-// section 8, step 6, is the specification.
+// Package verify reports whether a table version matches the events. It folds every stream from the event
+// store by itself, not through the rows that it checks, while commands and projectors keep running, and does
+// not mistake their work in progress for errors. infra/DESIGN.md section 8, step 6, is the specification.
 //
-// What makes it right without stopping anybody: a row is read before its stream, so the stream
-// holds whatever the row holds, and a row is compared at its own version. A row that is behind
-// its stream is no mistake yet: it is looked at again after the lag bound, and is stale only
-// when it still lacks what the stream had at the first look.
+// It is correct without stopping any writer for two reasons. A row is read before its stream, so the stream
+// has every event that the row reflects; and a row is compared at its own version. A row that is behind its
+// stream is not wrong yet: it is checked again after the lag bound, and is stale only if it still lacks what
+// the stream had at the first look.
 package verify
 
 import (
@@ -30,10 +29,10 @@ type Streams interface {
 
 // Log is what a Verifier reads of the numbered log.
 type Log interface {
-	// Holding tells which of some streams the log has events of.
+	// Holding reports which of the streams have events in the log.
 	Holding(ctx context.Context, streams []string) (map[string]bool, error)
-	// Differing tells which of some streams have an event that is not the same in the store and in
-	// the log, and which event that is.
+	// Differing returns the streams that have an event which differs between the event store and the log, and
+	// names that event.
 	Differing(ctx context.Context, store eventstore.Loader, streams []string) (map[string]string, error)
 }
 
@@ -41,37 +40,37 @@ type Log interface {
 type Verifier struct {
 	Tables    projection.Store
 	Streams   Streams
-	Log       Log                   // tells what the event store has lost from what never was; nil where there is none
+	Log       Log                   // tells lost streams from ones that never had events; nil: no log
 	Projector *projection.Projector // heals; only for Options.Fix
-	LagBound  time.Duration         // a row behind its stream is looked at again after this long
-	Workers   int                   // pages at once; GOMAXPROCS when 0; with 1 everything happens in order
+	LagBound  time.Duration         // a row behind its stream is checked again after this time
+	Workers   int                   // concurrent pages; GOMAXPROCS if 0; 1 makes the sequence deterministic
 	Now       func() time.Time
-	Sleep     func(context.Context, time.Duration) error // wait.For when nil
+	Sleep     func(context.Context, time.Duration) error // wait.For if nil
 }
 
-// Options say what is looked at, and what is done about it.
+// Options say what is verified and what is healed.
 type Options struct {
 	Part     eventstore.Part
 	Fix      bool              // heal what can be healed
-	Sample   float64           // of the streams, above 0 and below 1; 0 for all of them
-	Against  *projection.Table // an older version, whose rows are compared with these; nil for none
+	Sample   float64           // share of the streams, above 0 and below 1; 0 for all
+	Against  *projection.Table // an older version to compare the rows with; nil for none
 	Progress func(Progress)    // called after each page, one call at a time; may be nil
 
-	keepMissing bool // Fix leaves rows that are missing for when totals are known
+	keepMissing bool // Fix leaves missing rows until the totals are known
 }
 
 // Progress is how far a verification has come.
 type Progress struct {
-	Rows     int64 // compared
-	Events   int64 // folded
-	Streams  int64 // looked for in the table
-	Waiting  int   // to be looked at again
+	Rows     int64 // rows compared
+	Events   int64 // events folded
+	Streams  int64 // streams looked up in the table
+	Waiting  int   // streams waiting for a second look
 	Problems int64
 }
 
 const (
-	pageSize   = 500     // rows and streams at once
-	maxWaiting = 100_000 // streams that wait for their second look: what bounds the memory
+	pageSize   = 500     // rows or streams per page
+	maxWaiting = 100_000 // streams waiting for a second look, which bounds memory
 )
 
 func (v *Verifier) workers() int {
@@ -90,10 +89,9 @@ func (v *Verifier) sleep(ctx context.Context, d time.Duration) error {
 
 func (v *Verifier) now() event.Instant { return event.InstantOf(v.Now()) }
 
-// Rows compares one part of a table with the event store: first the streams of the part with the
-// table, since a stream without a row shows only there, then the rows with their streams. Where
-// the stores keep the order of names and the part is everything, both are read side by side, the
-// rows as of one moment.
+// Rows compares one part of a table with the event store: first the part's streams with the table, since only
+// that finds a stream without a row, then the rows with their streams. If the stores keep names sorted and
+// the part is the whole table, it reads both side by side, the rows as of one moment.
 func (v *Verifier) Rows(ctx context.Context, d model.Projection, t projection.Table, o Options) (*Findings, error) {
 	if o.Sample < 0 || o.Sample > 1 {
 		return nil, fmt.Errorf("verifying %s: a sample of %g of all streams makes no sense", t, o.Sample)
@@ -108,7 +106,7 @@ func (v *Verifier) Rows(ctx context.Context, d model.Projection, t projection.Ta
 	return p.findings, nil
 }
 
-// Table verifies all of a table, totals included, in this process.
+// Table verifies a whole table, including totals, in this process.
 func (v *Verifier) Table(ctx context.Context, d model.Projection, t projection.Table, o Options) (Report, error) {
 	report, missing, err := v.whole(ctx, d, t, o)
 	if err == nil {
@@ -117,7 +115,7 @@ func (v *Verifier) Table(ctx context.Context, d model.Projection, t projection.T
 	return report, err
 }
 
-// whole compares rows and totals. Rows that are missing are left, and answered.
+// whole compares rows and totals. It leaves missing rows alone and returns them.
 func (v *Verifier) whole(ctx context.Context, d model.Projection, t projection.Table, o Options) (Report, []Problem, error) {
 	o.Part, o.keepMissing = eventstore.All, true
 	before, err := v.Tables.Totals(ctx, t)

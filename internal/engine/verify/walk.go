@@ -24,8 +24,8 @@ func snapshotOf(s projection.Snapshot) reading[[]projection.Record] {
 	}
 }
 
-// walk reads pages one after the other and works on several at once. With one worker nothing
-// happens at the same time, so that a simulation sees one order of events.
+// walk reads pages one after the other and works on several at once. With one worker no two things happen at
+// the same time, so that a simulation is deterministic.
 func walk[P any](ctx context.Context, workers int, read reading[P], work func(context.Context, P) error) error {
 	if workers == 1 {
 		return pages(ctx, read, func(page P) error { return work(ctx, page) })
