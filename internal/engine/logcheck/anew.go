@@ -12,17 +12,18 @@ import (
 	"gakushoku/internal/event"
 )
 
-// What is said about objects that are left of a log whose ledger and manifests are gone.
+// Messages about objects left of a log whose ledger and manifests are gone.
 const (
 	anew      = "nothing says what the log was, and all events that are left of it are in the event store: it is made anew from that, and `gakushoku archive sweep` removes the objects that are left"
 	noRecords = "there are no manifests to restore the ledger from: put log.db or log/manifests back from a backup; without one, `gakushoku archive verify --deep --fix` makes the log anew from an event store that has all that is left of it"
 )
 
-// errContradicts says why a log is not made anew.
+// errContradicts says why the log is not rebuilt from the event store.
 var errContradicts = errors.New("the log is not made anew")
 
-// emptyLedger tells that there are objects though the ledger has no segment. Young ones may be of
-// archivers that died before the first commit, unless it is known that there was one.
+// emptyLedger reports objects that exist although the ledger has no segment. Young objects may come from
+// archivers that died before the first commit, so it counts them only if a segment is known to have been
+// committed.
 func (s *structure) emptyLedger(ctx context.Context) error {
 	if s.head.Number > 0 || len(s.known) > 0 || s.report.Counts[ManifestExtra] > 0 {
 		return nil
@@ -54,8 +55,8 @@ func (s *structure) emptyLedger(ctx context.Context) error {
 	return nil
 }
 
-// makeAnew decides whether a log can be made anew whose ledger and manifests are gone: when the
-// store is not known to have lost events, and has every event of every object that is left.
+// makeAnew decides whether a log whose ledger and manifests are gone can be rebuilt from the event store: if
+// the store is not known to have lost events, and has every event of every remaining object.
 func (s *structure) makeAnew(ctx context.Context) error {
 	if errors.Is(s.blocked, eventstore.ErrOtherStore) {
 		return fmt.Errorf("%w: %w", errContradicts, s.blocked)
@@ -75,7 +76,7 @@ func (s *structure) makeAnew(ctx context.Context) error {
 	return nil
 }
 
-// holdsAll wants the events of an object in the store, as they are.
+// holdsAll checks that the store has the same events as an object.
 func (s *structure) holdsAll(ctx context.Context, key string, data []byte) error {
 	held := newIndex(part{0, 1})
 	var e event.Event

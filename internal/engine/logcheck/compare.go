@@ -14,16 +14,16 @@ type eventKey struct {
 	version uint64
 }
 
-// lateEvent is an event of the store that the log did not have when it was read.
+// lateEvent is an event of the store that was not in the log when the log was read.
 type lateEvent struct {
 	id     string
 	digest uint64
 }
 
-// maxLate bounds the events that are held until it is known whether they come.
+// maxLate bounds the late events held in memory until they come or turn out to be missing.
 const maxLate = 200_000
 
-// comparison compares one part of the store with what the log has of it.
+// comparison compares one part of the store with the log.
 type comparison struct {
 	*verification
 	held *index
@@ -42,8 +42,8 @@ type eventOf struct {
 	lateEvent
 }
 
-// run compares. The log was read before the store: so what the log has, the store must have,
-// and what only the store has may be on its way.
+// run compares the part. The log was read before the store, so the store must have every event of the log,
+// while an event that only the store has may be on its way.
 func (c *comparison) run(ctx context.Context) error {
 	err := eachStream(ctx, c.Store, c.workers(), c.held.part.has, c.digestAll(), func(s stored) error {
 		c.stream(&s)
@@ -61,13 +61,13 @@ func (c *comparison) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for name, have := range c.held.streams { // none of the store has taken them
+	for name, have := range c.held.streams { // the store has no events of these
 		c.extra(name, have, "the store does not have this stream")
 	}
 	return nil
 }
 
-// digestAll makes digests of whole streams; it is called by several at once.
+// digestAll returns a function that computes the digests of a stream. It is called concurrently.
 func (c *comparison) digestAll() func(name string, events []event.Event) stored {
 	digests := c.held.digests
 	return func(name string, events []event.Event) stored {
@@ -100,15 +100,15 @@ func (c *comparison) stream(s *stored) {
 	c.extra(s.name, have, fmt.Sprintf("the stream has %d events in the store", len(s.events)))
 }
 
-// extra tells about what only the log has of a stream.
+// extra reports the events of a stream that only the log has.
 func (c *comparison) extra(name string, have *versions, detail string) {
 	have.left(func(version uint64) {
 		c.report.add(Problem{Kind: EventExtra, Stream: name, Version: version, Detail: detail})
 	})
 }
 
-// eachStream loads the streams that are wanted, several pages at once, makes something of each,
-// and hands that to f, one after another.
+// eachStream loads the wanted streams, several pages at once, applies work to each, and passes the results to
+// f one at a time.
 func eachStream[R any](ctx context.Context, store Streams, workers int, wanted func(name string) bool, work func(name string, events []event.Event) R, f func(R) error) error {
 	return ordered(ctx, workers,
 		func(ctx context.Context, next func([]string) error) error { return eachPage(ctx, store, wanted, next) },
@@ -136,7 +136,7 @@ func eachStream[R any](ctx context.Context, store Streams, workers int, wanted f
 // streamPage is how many streams are loaded at once.
 const streamPage = 100
 
-// eachPage lists the streams that are wanted, a page at a time.
+// eachPage lists the wanted streams, a page at a time.
 func eachPage(ctx context.Context, store Streams, wanted func(name string) bool, next func([]string) error) error {
 	var names []string
 	for listed, err := range eventstore.Pages(func(cursor string) ([]string, string, error) {

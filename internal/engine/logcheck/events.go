@@ -10,22 +10,21 @@ import (
 	"gakushoku/internal/event"
 )
 
-// EventsReport is what VerifyEvents has found.
+// EventsReport is the outcome of VerifyEvents.
 type EventsReport struct {
 	Findings
 	Deep    bool          `json:"deep"`
 	Streams int           `json:"streams"`
 	Events  uint64        `json:"events"`
-	Log     *Report       `json:"log,omitempty"` // of a deep verification
+	Log     *Report       `json:"log,omitempty"` // only of a deep verification
 	At      event.Instant `json:"at"`
 
 	DurationMs int64 `json:"durationMs"`
 }
 
-// VerifyEvents looks at every event of the store: the versions of each stream have no holes,
-// every envelope and payload is valid, and no two events have one id. A deep verification also
-// wants the log to hold the same events. It may run while events come in. An error says that it
-// could not be told.
+// VerifyEvents checks every event of the store: the versions of each stream have no holes, every envelope and
+// payload is valid, and no two events share an id. A deep verification also requires the log to hold the same
+// events. It may run while events come in. An error means that the check could not be completed.
 func (l *Log) VerifyEvents(ctx context.Context, deep bool) (*EventsReport, error) {
 	started := l.Now()
 	r := &EventsReport{Deep: deep, At: event.InstantOf(started)}
@@ -40,7 +39,7 @@ func (l *Log) VerifyEvents(ctx context.Context, deep bool) (*EventsReport, error
 	if err == nil && deep {
 		log := *l
 		if r.Total() > 0 && l.CatchUp != nil {
-			log.CatchUp = func(context.Context) error { return nil } // nothing comes into the log from such a store
+			log.CatchUp = func(context.Context) error { return nil } // do not archive events of such a store
 		}
 		r.Log, err = log.Verify(ctx, Options{Deep: true})
 	}
@@ -58,10 +57,10 @@ type storeCheck struct {
 	*Log
 	report *EventsReport
 	seed   maphash.Seed
-	ids    []uint64 // a hash of every id: 8 bytes an event
+	ids    []uint64 // a hash of every id: 8 bytes per event
 }
 
-// checked is what was seen of a stream.
+// checked is what was found in a stream.
 type checked struct {
 	ids      []uint64
 	problems []Problem
@@ -81,7 +80,7 @@ func (s *storeCheck) walk(ctx context.Context) error {
 	})
 }
 
-// stream looks at one stream; it is called for several at once.
+// stream checks one stream. It is called concurrently.
 func (s *storeCheck) stream(name string, events []event.Event) checked {
 	c := checked{ids: make([]uint64, len(events))}
 	next := uint64(1)
@@ -102,8 +101,7 @@ func (s *storeCheck) stream(name string, events []event.Event) checked {
 	return c
 }
 
-// checkStored is what every event of the store must be: one that could be exported and
-// imported again.
+// checkStored requires that an event of the store could be exported and imported again.
 func checkStored(stream string, e *event.Event) error {
 	if e.Stream != stream {
 		return fmt.Errorf("it says that it is of %s", e.Stream)
@@ -118,7 +116,7 @@ func checkStored(stream string, e *event.Event) error {
 	return event.Check(&again)
 }
 
-// repeatedIDs tells about ids that more than one event has.
+// repeatedIDs reports ids that several events share.
 func (s *storeCheck) repeatedIDs(ctx context.Context) error {
 	slices.Sort(s.ids)
 	suspects := map[uint64]bool{}

@@ -9,16 +9,16 @@ import (
 	"gakushoku/internal/event"
 )
 
-// defaultHeld is how many events of a log are held in memory at once, as a digest each: with
-// the names of their streams that is some 100 MB.
+// defaultHeld is how many events of a log are held in memory at once, as one digest each. With the names of
+// their streams that takes some 100 MB.
 const defaultHeld = 2_000_000
 
-// part is a part of all streams, of which there are count: as much as is held at once. count is
-// a power of two; up to eventlog.Partitions a part is some of the log's partitions, above that
-// it is a part of one.
+// part is a subset of all streams, as large as is held in memory at once; count is the number of parts. count
+// is a power of two; up to eventlog.Partitions, a part is several of the log's partitions, above that a share
+// of one.
 type part struct{ index, count int }
 
-// parts divides a log of so many events.
+// parts divides a log with that many events.
 func (l *Log) parts(events uint64) []part {
 	held := uint64(defaultHeld)
 	if l.Held > 0 {
@@ -35,7 +35,7 @@ func (l *Log) parts(events uint64) []part {
 	return all
 }
 
-// reads reports whether there are streams of the part in a partition of the log.
+// reads reports whether a partition of the log has streams of the part.
 func (p part) reads(partition int) bool {
 	return partition%min(p.count, eventlog.Partitions) == p.index%eventlog.Partitions
 }
@@ -46,34 +46,34 @@ func (p part) has(stream string) bool {
 		(p.count <= eventlog.Partitions || int(hash/eventlog.Partitions)%(p.count/eventlog.Partitions) == p.index/eventlog.Partitions)
 }
 
-// index is what the log has of a part: a digest of each event, by stream and version.
+// index holds a digest of each log event of a part, by stream and version.
 type index struct {
 	part    part
 	digests eventlog.Digests
-	// A pointer, since assigning to a key that is there would put the key in anew: a name that
-	// is only lent to add.
+	// A pointer, since assigning to an existing key would store the key again, and the name passed to add is
+	// only borrowed.
 	streams map[string]*versions
 }
 
-// versions are the digests of a stream's events; 0 for one that is not there.
+// versions are the digests of a stream's events; 0 for a missing one.
 type versions struct{ digests []uint64 }
 
 func newIndex(p part) *index {
 	return &index{part: p, digests: eventlog.NewDigests(), streams: map[string]*versions{}}
 }
 
-// outcome is what adding an event has shown.
+// outcome is the result of adding an event.
 type outcome int
 
 const (
 	added outcome = iota
 	repeated
-	contradicted // there is another of that stream and version
+	contradicted // the stream has another event of that version
 	impossible   // no stream has such a version
 )
 
-// maxVersion bounds the versions of one stream that are believed, so that a damaged one does
-// not take all memory.
+// maxVersion bounds the versions of one stream that are accepted, so that a damaged one does not use up all
+// memory.
 const maxVersion = 10_000_000
 
 func (x *index) add(e *event.Event) outcome {
@@ -99,7 +99,7 @@ func (x *index) add(e *event.Event) outcome {
 	return added
 }
 
-// at is the digest of a version; 0 when it is not there.
+// at returns the digest of a version; 0 if it is missing.
 func (v *versions) at(version uint64) uint64 {
 	if v == nil || version < 1 || version > uint64(len(v.digests)) {
 		return 0
@@ -107,7 +107,7 @@ func (v *versions) at(version uint64) uint64 {
 	return v.digests[version-1]
 }
 
-// left are the versions that nobody has taken.
+// left calls f with each version that was not taken.
 func (v *versions) left(f func(version uint64)) {
 	if v == nil {
 		return
@@ -119,8 +119,8 @@ func (v *versions) left(f func(version uint64)) {
 	}
 }
 
-// frames calls f for the lines of each frame that may hold events of a part with numbers above
-// after and up to upTo, in the order of the log. What cannot be read is for damaged to decide.
+// frames calls f for the lines of each frame that may hold events of a part with numbers above after and up
+// to upTo, in the order of the log. It passes read errors to damaged, which decides whether to go on.
 func (l *Log) frames(ctx context.Context, p part, after, upTo uint64, damaged func(error) error, f func(frame eventlog.Frame, lines []byte) error) error {
 	type piece struct {
 		manifest *eventlog.Manifest
@@ -155,7 +155,7 @@ func (l *Log) frames(ctx context.Context, p part, after, upTo uint64, damaged fu
 		})
 }
 
-// eachLine calls f for each line, of which the first has the number first.
+// eachLine calls f for each line; first is the number of the first one.
 func eachLine(lines []byte, first uint64, f func(number uint64, line []byte) error) error {
 	for number := first; len(lines) > 0; number++ {
 		end := bytes.IndexByte(lines, '\n')

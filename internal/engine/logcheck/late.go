@@ -12,10 +12,10 @@ import (
 	"gakushoku/internal/event"
 )
 
-// settlePause is how long to wait before looking again for late events.
+// settlePause is the time between two looks for late events.
 const settlePause = time.Second
 
-// settle waits for late events to come into the log. Those that do not are missing.
+// settle waits for late events to come into the log. Those that do not come are missing.
 func (c *comparison) settle(ctx context.Context) error {
 	for waited := time.Duration(0); len(c.late) > 0; waited += settlePause {
 		if _, err := c.catchUp(ctx); err != nil {
@@ -34,7 +34,7 @@ func (c *comparison) settle(ctx context.Context) error {
 	return c.missing(ctx)
 }
 
-// readOn reads what has come into the log meanwhile, and crosses off what was late.
+// readOn reads the new events of the log and removes them from the late ones.
 func (c *comparison) readOn(ctx context.Context) error {
 	head, err := c.Ledger.Head(ctx)
 	if err != nil || head.Number == c.seen {
@@ -45,7 +45,7 @@ func (c *comparison) readOn(ctx context.Context) error {
 	err = c.frames(ctx, c.held.part, c.seen, head.Number, c.again, func(f eventlog.Frame, lines []byte) error {
 		return eachLine(lines, f.First, func(number uint64, line []byte) error {
 			if event.Decode(line, &e) != nil {
-				return nil // the next verification tells
+				return nil // the next verification reports it
 			}
 			key := eventKey{e.Stream, e.Version}
 			late, waited := c.late[key]
@@ -63,7 +63,7 @@ func (c *comparison) readOn(ctx context.Context) error {
 	return err
 }
 
-// missing tells about the events that did not come, and appends them.
+// missing reports the events that did not come, and appends them to the log when fixing.
 func (c *comparison) missing(ctx context.Context) error {
 	keys := slices.SortedFunc(maps.Keys(c.late), func(a, b eventKey) int {
 		return cmp.Or(cmp.Compare(a.stream, b.stream), cmp.Compare(a.version, b.version))

@@ -1,7 +1,6 @@
-// Package logcheck keeps the numbered log sound: it tells where the log stands, compares it with
-// itself, with its copies and with the event store, and repairs what can be repaired. It works
-// through the ports of packages eventlog and eventstore, so the same operations serve a data
-// folder and AWS.
+// Package logcheck keeps the numbered log sound: it reports the log's status, compares the log with itself,
+// with its copies and with the event store, and repairs what it can. It works through the ports of packages
+// eventlog and eventstore, so the same operations serve a data folder and AWS.
 package logcheck
 
 import (
@@ -17,47 +16,47 @@ import (
 	"gakushoku/internal/fault/wait"
 )
 
-// Streams is the event store, as the log is compared with it.
+// Streams is the event store, as compared with the log.
 type Streams interface {
 	eventstore.Loader
 	eventstore.Lister
 }
 
-// Log is a log and the event store that it is of.
+// Log is a log and the event store it is made from.
 type Log struct {
 	Ledger eventlog.Ledger
 	Blobs  eventlog.Blobs
 	Store  Streams
 	Now    func() time.Time
 	NewID  func() string
-	// CatchUp archives what is in the store now, and returns when it is in the log; nil where
-	// that is the business of an archiver that runs elsewhere.
+	// CatchUp archives what is in the store now, and returns when it is in the log; nil where the archiver
+	// runs in another process.
 	CatchUp func(ctx context.Context) error
-	// Waiting tells how many events of the store are not known to be in the log; nil where
-	// the store cannot tell.
+	// Waiting returns how many events of the store are not known to be in the log; nil where the store cannot
+	// tell.
 	Waiting func(ctx context.Context) (uint64, error)
-	// Misfit says why the log and what else there is do not belong together, "" when they do; nil
-	// where nobody can tell.
+	// Misfit returns why the log and the other stores do not belong together, or "" if they do; nil where
+	// that cannot be checked.
 	Misfit func(ctx context.Context) (string, error)
-	// Batch returns the events that a segment was made of, in their order; none when that is not
-	// known, and nil where the store has no order.
+	// Batch returns the events that a segment was made of, in their order, or none if they are not known; nil
+	// where the store has no order.
 	Batch func(ctx context.Context, m *eventlog.Manifest) ([]event.Event, error)
-	// Patience is how long an archiver may take: from an event in the store to the log, and
-	// from a commit to the manifest beside the segment.
+	// Patience is how long an archiver may take: from an event in the store to the log, and from a commit to
+	// the manifest beside the segment.
 	Patience time.Duration
 	// Pause waits; nil is a real wait.
 	Pause func(ctx context.Context, d time.Duration) error
-	// Held is how many events of the log are held in memory at once, as digests; 0 is a number
-	// that takes some 100 MB. Longer logs are read in several passes.
+	// Held is how many events of the log are held in memory at once, as digests; 0 is the default, which
+	// takes some 100 MB. Longer logs are read in several passes.
 	Held int
-	// Workers is how many objects, or pages of streams, are read at once; 0 is a few.
+	// Workers is how many objects, or pages of streams, are read at once; 0 is a small default.
 	Workers int
 }
 
 const (
 	toTheEnd       = math.MaxUint64
 	defaultWorkers = 4
-	page           = 500 // manifests, objects or streams in one call
+	page           = 500 // manifests, objects or streams per call
 )
 
 func (l *Log) workers() int {
@@ -74,8 +73,9 @@ func (l *Log) pause(ctx context.Context, d time.Duration) error {
 	return wait.For(ctx, d)
 }
 
-// catchUp brings the log up to date. When it cannot be, since its ledger is an older copy or the
-// store has lost events, what is wrong will be found; blocked is the error for when it is not.
+// catchUp brings the log up to date. If that is impossible because the ledger is an older copy or the store
+// has lost events, it returns the reason as blocked: the verification will find the cause, or report blocked
+// if it does not.
 func (l *Log) catchUp(ctx context.Context) (blocked, err error) {
 	if l.CatchUp == nil {
 		return nil, nil
@@ -87,14 +87,14 @@ func (l *Log) catchUp(ctx context.Context) (blocked, err error) {
 	return nil, err
 }
 
-// WholeHead is the head of the log, for whoever takes the ledger's word for what there is. It fails
-// with eventlog.ErrLedgerBehind when there is more than the ledger knows of.
+// WholeHead returns the head of the log, for callers that rely on the ledger being complete. It fails with
+// eventlog.ErrLedgerBehind if the log has more than the ledger knows.
 func (l *Log) WholeHead(ctx context.Context) (eventlog.Head, error) {
 	head, err := (&eventlog.Reader{Ledger: l.Ledger, Blobs: l.Blobs}).WholeHead(ctx)
 	if err != nil || head.Number > 0 {
 		return head, err
 	}
-	if l.Waiting != nil { // which fails when events were archived before
+	if l.Waiting != nil { // fails if events were archived before
 		if _, err := l.Waiting(ctx); err != nil {
 			return head, err
 		}
@@ -112,12 +112,12 @@ func (l *Log) WholeHead(ctx context.Context) (eventlog.Head, error) {
 	return head, err
 }
 
-// orphanAge is how old an object must be before it counts as one that nobody will commit.
+// orphanAge is the age from which an object without a manifest counts as abandoned by its archiver.
 const orphanAge = time.Hour
 
 func (l *Log) isOld(b eventlog.Blob) bool { return l.Now().Sub(b.Changed) >= orphanAge }
 
-// emptyLedger is what is wrong with an empty ledger beside so many objects.
+// emptyLedger returns an error if the ledger is empty beside that many objects.
 func emptyLedger(objects int) error {
 	if objects == 0 {
 		return nil
@@ -125,7 +125,7 @@ func emptyLedger(objects int) error {
 	return fmt.Errorf("%w: the ledger is empty, yet there are %d objects", eventlog.ErrLedgerBehind, objects)
 }
 
-// misfit adds to findings that nothing else explains why parts do not belong together.
+// misfit adds to the findings why the stores do not belong together, unless other findings explain it.
 func (l *Log) misfit(ctx context.Context, found *Findings) error {
 	if l.Misfit == nil || found.Total() > found.Mended() {
 		return nil
@@ -137,8 +137,8 @@ func (l *Log) misfit(ctx context.Context, found *Findings) error {
 	return err
 }
 
-// segments calls f for each manifest of the ledger that has numbers above after and begins at
-// upTo or before, whatever is wrong with it.
+// segments calls f for each manifest of the ledger that has numbers above after and begins at or before upTo,
+// whatever is wrong with it.
 func (l *Log) segments(ctx context.Context, after, upTo uint64, f func(m *eventlog.Manifest) error) error {
 	for {
 		manifests, err := l.Ledger.Manifests(ctx, after, page)

@@ -10,18 +10,17 @@ import (
 	"gakushoku/internal/event"
 )
 
-// unread is why what seems to be missing may be there.
+// unread is why what seems to be missing may exist.
 const unread = "some of the log cannot be read"
 
-// object is a segment as it was read; data is nil when there is none.
+// object is a segment as read; data is nil if there is none.
 type object struct {
 	manifest *eventlog.Manifest
 	data     []byte
 	digest   string
 }
 
-// readObjects reads every object up to a number, looks at all of it, and takes the events of
-// the index's part.
+// readObjects reads every object up to a number, checks all of it, and adds the events of the index's part.
 func (v *verification) readObjects(ctx context.Context, held *index, upTo uint64) error {
 	var buf []byte
 	return ordered(ctx, v.workers(),
@@ -47,7 +46,7 @@ func (v *verification) readObjects(ctx context.Context, held *index, upTo uint64
 		})
 }
 
-// damagedObject tells about an object with another digest, and reads it again when it was mended.
+// damagedObject reports an object with a wrong digest, and reads it again if it was repaired.
 func (v *verification) damagedObject(ctx context.Context, o *object) error {
 	mended, err := v.lostObject(ctx, o.manifest, ObjectDamaged, "its SHA-256 is "+o.digest+", it was "+o.manifest.SHA256)
 	if err != nil || !mended {
@@ -59,7 +58,7 @@ func (v *verification) damagedObject(ctx context.Context, o *object) error {
 	return err
 }
 
-// look looks at a whole object. That it is missing or has another size is known.
+// look checks a whole object. A missing object or one of another size has been reported before.
 func (o *object) look(v *verification, held *index, buf *[]byte) {
 	m := o.manifest
 	if o.data == nil || int64(len(o.data)) != m.Bytes {
@@ -72,7 +71,7 @@ func (o *object) look(v *verification, held *index, buf *[]byte) {
 	s := &segmentContent{verification: v, manifest: m, held: held}
 	for _, f := range m.Frames {
 		if f.Offset < 0 || f.Length < 0 || f.Offset > m.Bytes || f.Length > m.Bytes-f.Offset {
-			v.unsure = unread // the manifest contradicts itself, which is known
+			v.unsure = unread // the manifest contradicts itself, which was reported
 			continue
 		}
 		lines, err := m.DecodeFrame(f, o.data[f.Offset:f.Offset+f.Length], *buf)
@@ -90,7 +89,7 @@ func (o *object) look(v *verification, held *index, buf *[]byte) {
 	}
 }
 
-// fits reports whether a manifest is that of an object.
+// fits reports whether a manifest describes an object.
 func fits(m *eventlog.Manifest, data []byte) bool {
 	digest := sha256.Sum256(data)
 	if m.Check() != nil || int64(len(data)) != m.Bytes || hex.EncodeToString(digest[:]) != m.SHA256 {
@@ -108,7 +107,7 @@ func fits(m *eventlog.Manifest, data []byte) bool {
 	return raw == m.RawBytes
 }
 
-// segmentContent is what was read of one segment so far.
+// segmentContent is what has been read of one segment.
 type segmentContent struct {
 	*verification
 	manifest       *eventlog.Manifest
@@ -117,7 +116,7 @@ type segmentContent struct {
 	oldest, newest event.Instant
 }
 
-// frame looks at the lines of one partition.
+// frame checks the lines of one partition.
 func (s *segmentContent) frame(f eventlog.Frame, lines []byte) {
 	var e event.Event
 	_ = eachLine(lines, f.First, func(number uint64, line []byte) error {

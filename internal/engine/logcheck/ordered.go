@@ -6,11 +6,11 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// ordered makes items, works on several at once, and hands what came of them on one after
-// another, in the order of the items. It ends with the first error.
+// ordered produces items, works on several at once, and passes the results on one at a time, in the order of
+// the items. It stops at the first error.
 func ordered[T, R any](ctx context.Context, workers int, items func(ctx context.Context, next func(T) error) error, work func(context.Context, T) (R, error), take func(R) error) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(workers + 2) // besides the two below
+	group.SetLimit(workers + 2) // in addition to the two below
 	results := make(chan chan R, workers)
 	group.Go(func() error {
 		defer close(results)

@@ -14,8 +14,8 @@ const (
 	WrongHead       Kind = "wrongHead"       // the head is not the end of the segments
 	BadManifest     Kind = "badManifest"     // a manifest contradicts itself or its segment
 	ManifestMissing Kind = "manifestMissing" // there is none beside the segment
-	ManifestDiffers Kind = "manifestDiffers" // the one beside the segment is not the ledger's
-	ManifestExtra   Kind = "manifestExtra"   // the ledger does not know it: was the ledger lost?
+	ManifestDiffers Kind = "manifestDiffers" // the one beside the segment differs from the ledger's
+	ManifestExtra   Kind = "manifestExtra"   // the ledger does not have it: was the ledger lost?
 	ObjectMissing   Kind = "objectMissing"   // the segment is gone
 	ObjectDamaged   Kind = "objectDamaged"   // the segment is not what was written
 	LineUnreadable  Kind = "lineUnreadable"  // a line is no event, or not one that belongs there
@@ -23,22 +23,22 @@ const (
 	EventExtra      Kind = "eventExtra"      // the log has it, the store does not
 	EventDiffers    Kind = "eventDiffers"    // the log has another than the store, or two
 	VersionHole     Kind = "versionHole"     // a stream of the store lacks a version
-	EventInvalid    Kind = "eventInvalid"    // an event of the store that must not be there
-	IDRepeated      Kind = "idRepeated"      // two events of the store have one id
-	Misfit          Kind = "misfit"          // parts of the installation do not belong together
+	EventInvalid    Kind = "eventInvalid"    // an event that the store should not have accepted
+	IDRepeated      Kind = "idRepeated"      // two events of the store share an id
+	Misfit          Kind = "misfit"          // stores that do not belong together
 )
 
-// Kinds are all of them.
+// Kinds lists all kinds.
 var Kinds = []Kind{
 	Hole, WrongHead, BadManifest, ManifestMissing, ManifestDiffers, ManifestExtra, ObjectMissing, ObjectDamaged,
 	LineUnreadable, EventMissing, EventExtra, EventDiffers, VersionHole, EventInvalid, IDRepeated, Misfit,
 }
 
-// Problem is one thing that is wrong. Only the fields that apply are set.
+// Problem is one finding. Only the fields that apply are set.
 type Problem struct {
 	Kind    Kind   `json:"kind"`
 	Segment uint64 `json:"segment,omitempty"` // number of its first event
-	Key     string `json:"key,omitempty"`     // of an object
+	Key     string `json:"key,omitempty"`     // key of an object
 	Number  uint64 `json:"eventNumber,omitempty"`
 	Stream  string `json:"stream,omitempty"`
 	Version uint64 `json:"version,omitempty"`
@@ -47,14 +47,14 @@ type Problem struct {
 	Fixed   bool   `json:"fixed,omitempty"`
 }
 
-// maxProblems bounds the problems that are told in detail; all are counted.
+// maxProblems bounds the problems that are described in detail; all are counted.
 const maxProblems = 200
 
-// Findings are the problems that something has.
+// Findings are the problems of a log or a store.
 type Findings struct {
-	Sound    bool         `json:"sound"` // there are none that were not fixed
+	Sound    bool         `json:"sound"` // all problems, if any, were fixed
 	Counts   map[Kind]int `json:"counts,omitempty"`
-	Fixed    map[Kind]int `json:"fixed,omitempty"` // of those
+	Fixed    map[Kind]int `json:"fixed,omitempty"` // of those, the fixed ones
 	Problems []Problem    `json:"problems,omitempty"`
 }
 
@@ -71,10 +71,10 @@ func (f *Findings) add(p Problem) {
 	}
 }
 
-// Total is how many problems there are.
+// Total returns the number of problems.
 func (f *Findings) Total() int { return sum(f.Counts) }
 
-// Mended is how many of the problems were fixed.
+// Mended returns how many of the problems were fixed.
 func (f *Findings) Mended() int { return sum(f.Fixed) }
 
 func sum(counts map[Kind]int) (n int) {
@@ -89,22 +89,22 @@ func (f *Findings) conclude() {
 	f.Sound = f.Total() == f.Mended()
 }
 
-// Report is what Verify has found.
+// Report is the outcome of Verify.
 type Report struct {
 	Findings
 	Deep     bool          `json:"deep"`
 	Head     eventlog.Head `json:"head"`
 	Bytes    int64         `json:"bytes"`
 	RawBytes int64         `json:"rawBytes"`
-	// Orphans are old objects of no segment: of archivers that died. They do no harm.
+	// Orphans are old objects that belong to no segment, left by archivers that died. They do no harm.
 	Orphans     int   `json:"orphans"`
 	OrphanBytes int64 `json:"orphanBytes"`
-	// What only a deep verification knows.
+	// The following are set by a deep verification only.
 	Streams  int    `json:"streams,omitempty"`  // of the store
 	Events   uint64 `json:"events,omitempty"`   // of the store
 	Read     uint64 `json:"read,omitempty"`     // events of the log, repeats included
-	Repeats  uint64 `json:"repeats,omitempty"`  // events that the log has again
-	Appended int    `json:"appended,omitempty"` // events that were put into the log to fix it
+	Repeats  uint64 `json:"repeats,omitempty"`  // events that the log has more than once
+	Appended int    `json:"appended,omitempty"` // events that were appended to the log to fix it
 
 	DurationMs int64         `json:"durationMs"`
 	At         event.Instant `json:"at"`

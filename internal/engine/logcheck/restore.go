@@ -16,10 +16,10 @@ type Restored struct {
 	After     eventlog.Head `json:"after"`
 }
 
-// RestoreManifests brings a ledger that was lost, or is an older copy, up to the manifests that
-// lie beside the segments. What the ledger has must be the same there: when it is not, or when
-// manifests leave a hole, the report says so and the ledger stays as it is from there on. It
-// may be repeated, and archivers may go on meanwhile.
+// RestoreManifests brings a ledger that was lost, or is an older copy, up to date from the manifests beside
+// the segments. The manifests that the ledger already has must be the same there. If they are not, or if the
+// manifests leave a hole, the report says so and the ledger is not changed from there on. It may be repeated,
+// and archivers may run at the same time.
 func (l *Log) RestoreManifests(ctx context.Context) (Restored, error) {
 	var r Restored
 	before, err := l.Ledger.Head(ctx)
@@ -37,7 +37,7 @@ func (l *Log) RestoreManifests(ctx context.Context) (Restored, error) {
 	return r, nil
 }
 
-// kept is a manifest as it was read, or why it could not be.
+// kept is a manifest as read, or why it could not be read.
 type kept struct {
 	key      string
 	manifest *eventlog.Manifest
@@ -87,7 +87,7 @@ func (l *Log) restore(ctx context.Context, r *Restored) error {
 	if errors.Is(err, errStop) {
 		return nil
 	}
-	if err == nil && r.Manifests == 0 && r.Total() == 0 && l.Store != nil { // of which the log can be made anew
+	if err == nil && r.Manifests == 0 && r.Total() == 0 && l.Store != nil { // the log can be rebuilt from it
 		if _, err = l.WholeHead(ctx); errors.Is(err, eventlog.ErrLedgerBehind) {
 			r.add(Problem{Kind: ManifestMissing, Detail: noRecords})
 			err = nil
@@ -96,11 +96,11 @@ func (l *Log) restore(ctx context.Context, r *Restored) error {
 	return err
 }
 
-// errStop ends a walk that is of no more use. What is wrong is in the report.
+// errStop ends a walk that need not go on; the report says why.
 var errStop = errors.New("stop")
 
-// restoreBatch restores some manifests, again when somebody has moved the head meanwhile. It
-// is false when they do not fit.
+// restoreBatch restores some manifests; it tries again if an archiver moved the head meanwhile. It returns
+// false if they do not fit.
 func (l *Log) restoreBatch(ctx context.Context, r *Restored, batch []eventlog.Manifest) (bool, error) {
 	const tries = 20
 	for try := 1; ; try++ {

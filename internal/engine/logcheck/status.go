@@ -8,16 +8,16 @@ import (
 	"gakushoku/internal/event"
 )
 
-// Status is where a log stands.
+// Status is the state of a log.
 type Status struct {
 	Head    eventlog.Head `json:"head"`
-	Waiting *uint64       `json:"waiting,omitempty"` // events that are not in the log yet; absent when nobody can tell
-	AgeMs   int64         `json:"ageMs,omitempty"`   // how long ago the last segment was committed
-	Misfit  string        `json:"misfit,omitempty"`  // why the log and what else there is do not belong together
+	Waiting *uint64       `json:"waiting,omitempty"` // events that are not in the log yet; absent if unknown
+	AgeMs   int64         `json:"ageMs,omitempty"`   // time since the last segment was committed
+	Misfit  string        `json:"misfit,omitempty"`  // why the log and the other stores do not belong together
 	Lost    int           `json:"lost,omitempty"`    // segments whose object is missing
 }
 
-// Status reads where the log stands.
+// Status returns the state of the log.
 func (l *Log) Status(ctx context.Context) (Status, error) {
 	head, err := l.WholeHead(ctx)
 	if err != nil {
@@ -45,7 +45,7 @@ func (l *Log) Status(ctx context.Context) (Status, error) {
 	return s, nil
 }
 
-// lost is how many segments have no object.
+// lost returns how many segments have no object.
 func (l *Log) lost(ctx context.Context) (int, error) {
 	head, err := l.Ledger.Head(ctx)
 	there := map[string]bool{}
@@ -73,7 +73,7 @@ type Stats struct {
 	Segments      uint64        `json:"segments"`
 	Bytes         int64         `json:"bytes"`    // of the objects
 	RawBytes      int64         `json:"rawBytes"` // of the lines in them
-	Ratio         float64       `json:"ratio"`    // of raw bytes to bytes
+	Ratio         float64       `json:"ratio"`    // raw bytes divided by bytes
 	LargestEvents int           `json:"largestEvents"`
 	LargestBytes  int64         `json:"largestBytes"`
 	OldestAt      event.Instant `json:"oldestAt,omitzero"` // when the first event happened
@@ -81,15 +81,15 @@ type Stats struct {
 	FirstCommitAt event.Instant `json:"firstCommitAt,omitzero"`
 	LastCommitAt  event.Instant `json:"lastCommitAt,omitzero"`
 	Lost          int           `json:"lost,omitempty"` // segments whose object is missing
-	// What is known when the events were read.
+	// Set only if the events were read.
 	Streams *int    `json:"streams,omitempty"`
 	Repeats *uint64 `json:"repeats,omitempty"`
 
 	DurationMs int64 `json:"durationMs"`
 }
 
-// Stats adds up the manifests. With read it also reads the whole log, to count streams, and
-// events that are there again.
+// Stats adds up the manifests. If read is set, it also reads the whole log, to count streams and repeated
+// events.
 func (l *Log) Stats(ctx context.Context, read bool) (Stats, error) {
 	started := l.Now()
 	var s Stats

@@ -10,8 +10,8 @@ import (
 	"gakushoku/internal/fault"
 )
 
-// couldNotTell keeps an error that says nothing about what was looked at, such as a store that
-// does not answer, and drops those that do.
+// couldNotTell returns errors that say nothing about what was checked, such as a store that does not respond,
+// and drops those that do.
 func couldNotTell(err error) error {
 	if err != nil && fault.ClassOf(err) == fault.Infra {
 		return err
@@ -19,14 +19,14 @@ func couldNotTell(err error) error {
 	return nil
 }
 
-// beside is a manifest of the ledger, and what lies beside its segment.
+// beside is a manifest of the ledger, and what was found in its place beside the segment.
 type beside struct {
 	manifest *eventlog.Manifest
 	found    bool
-	other    *eventlog.Manifest // the one that was found; nil when it is no manifest
+	other    *eventlog.Manifest // the manifest that was found; nil if it is invalid
 }
 
-// structure looks at manifests and at the list of objects, not into those.
+// structure checks manifests and the list of objects, without reading the objects.
 func (v *verification) structure(ctx context.Context) error {
 	head, err := v.Ledger.Head(ctx)
 	if err != nil {
@@ -54,7 +54,7 @@ func (v *verification) structure(ctx context.Context) error {
 	return err
 }
 
-// structure is what is known on the way.
+// structure is the state of that check.
 type structure struct {
 	*verification
 	head     eventlog.Head
@@ -62,11 +62,11 @@ type structure struct {
 	known    map[uint64]bool          // the first numbers of all segments
 	last     uint64
 	segments uint64
-	missing  []uint64 // the first numbers of segments whose manifest is not beside them
-	young    bool     // one of them is so young that it may still come
+	missing  []uint64 // the first numbers of segments without a manifest beside them
+	young    bool     // one of them is so young that its manifest may still come
 }
 
-// walk looks at every segment of the ledger.
+// walk checks every segment of the ledger.
 func (s *structure) walk(ctx context.Context) error {
 	err := ordered(ctx, s.workers(),
 		func(ctx context.Context, next func(*eventlog.Manifest) error) error {
@@ -85,7 +85,7 @@ func (s *structure) walk(ctx context.Context) error {
 
 var errNoManifest = errors.New("is no manifest")
 
-// unreachable keeps an error of readManifest that says nothing about the manifest.
+// unreachable returns errors of readManifest that say nothing about the manifest.
 func unreachable(err error) error {
 	if noObject(err) || errors.Is(err, errNoManifest) {
 		return nil
@@ -93,12 +93,12 @@ func unreachable(err error) error {
 	return err
 }
 
-// noObject reports whether an object is not there, or is none that could have been written.
+// noObject reports whether an object does not exist, or could not have been written by this system.
 func noObject(err error) bool {
 	return errors.Is(err, eventlog.ErrNoBlob) || errors.Is(err, eventlog.ErrTooLarge)
 }
 
-// readManifest reads the manifest beside a segment. What is there may not be one.
+// readManifest reads the manifest beside a segment, and checks that it is one.
 func readManifest(ctx context.Context, blobs eventlog.BlobReader, key string) (*eventlog.Manifest, error) {
 	raw, err := blobs.Get(ctx, key)
 	if err != nil {
@@ -111,8 +111,7 @@ func readManifest(ctx context.Context, blobs eventlog.BlobReader, key string) (*
 	return &m, nil
 }
 
-// segment looks at one segment. One that was committed after the verification began is only
-// noted.
+// segment checks one segment. It only notes a segment that was committed after the verification began.
 func (s *structure) segment(ctx context.Context, b beside) error {
 	m := b.manifest
 	object, there := s.unnamed[m.Key]
@@ -155,8 +154,7 @@ func (s *structure) segment(ctx context.Context, b beside) error {
 	return nil
 }
 
-// lostObject tells about a segment whose object is not there or damaged, and makes it again from
-// the store.
+// lostObject reports a segment whose object is missing or damaged, and makes the object again from the store.
 func (v *verification) lostObject(ctx context.Context, m *eventlog.Manifest, kind Kind, detail string) (mended bool, err error) {
 	p := Problem{Kind: kind, Segment: m.First, Key: m.Key, Detail: detail + ": restore it from a backup"}
 	if v.Batch != nil {
@@ -180,8 +178,8 @@ func (v *verification) lostObject(ctx context.Context, m *eventlog.Manifest, kin
 	return p.Fixed, nil
 }
 
-// differing tells about a manifest beside a segment that is not the ledger's. Either may be the
-// damaged one: the segment itself says which.
+// differing reports a manifest beside a segment that differs from the ledger's. Either may be damaged; the
+// segment itself shows which.
 func (s *structure) differing(ctx context.Context, m, other *eventlog.Manifest) error {
 	data, err := s.Blobs.Get(ctx, m.Key)
 	if err != nil && !noObject(err) {
@@ -207,7 +205,7 @@ func (s *structure) differing(ctx context.Context, m, other *eventlog.Manifest) 
 	return nil
 }
 
-// manifestProblem tells about the manifest beside a segment, and writes it anew.
+// manifestProblem reports a problem with the manifest beside a segment, and writes that manifest again.
 func (s *structure) manifestProblem(ctx context.Context, m *eventlog.Manifest, kind Kind) error {
 	p := Problem{Kind: kind, Segment: m.First, Key: eventlog.ManifestKey(m.First), Fixed: s.fix}
 	if s.fix {
@@ -219,8 +217,7 @@ func (s *structure) manifestProblem(ctx context.Context, m *eventlog.Manifest, k
 	return nil
 }
 
-// missingManifests looks again for manifests that were not there: an archiver puts them right
-// after its commit.
+// missingManifests checks again for missing manifests, since an archiver writes them just after its commit.
 func (s *structure) missingManifests(ctx context.Context) error {
 	if s.young {
 		if err := s.pause(ctx, s.Patience); err != nil {
@@ -249,12 +246,12 @@ func (s *structure) missingManifests(ctx context.Context) error {
 	return nil
 }
 
-// extraManifests looks for manifests that the ledger does not have, not even by now.
+// extraManifests finds manifests that the ledger does not have, even now.
 func (s *structure) extraManifests(ctx context.Context) error {
 	return s.objects(ctx, eventlog.ManifestFolder, func(b eventlog.Blob) error {
 		var first uint64
 		if _, err := fmt.Sscanf(b.Key, eventlog.ManifestFolder+"%d.json", &first); err != nil || first < 1 || eventlog.ManifestKey(first) != b.Key {
-			return nil // not one of ours
+			return nil // not a manifest
 		}
 		if s.known[first] {
 			return nil

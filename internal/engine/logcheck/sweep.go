@@ -9,26 +9,26 @@ import (
 	"gakushoku/internal/event"
 )
 
-// MinSweepAge is the least age at which an object may count as an orphan: whoever wrote it may
-// still be trying to commit it.
+// MinSweepAge is the least age at which an object may count as an orphan: the archiver that wrote a younger
+// one may still be trying to commit it.
 const MinSweepAge = 10 * time.Minute
 
-// maxSwept bounds the keys that are told; all are counted.
+// maxSwept bounds the keys that are listed; all are counted.
 const maxSwept = 1000
 
-// Swept is what Sweep found, and did.
+// Swept is what Sweep found and did.
 type Swept struct {
 	DryRun  bool          `json:"dryRun"`
-	Before  event.Instant `json:"before"` // objects that were put since then were left alone
+	Before  event.Instant `json:"before"` // objects written since then were left alone
 	Objects int           `json:"objects"`
 	Bytes   int64         `json:"bytes"`
-	Young   int           `json:"young"` // objects of no segment that are too young
+	Young   int           `json:"young"` // objects that belong to no segment but are too young
 	Keys    []string      `json:"keys,omitempty"`
 }
 
-// Sweep removes objects of no segment that are older than an age: those of archivers that died
-// between writing an object and committing it. It refuses to when there are manifests that the
-// ledger does not know, since then their objects would count as orphans.
+// Sweep removes objects older than olderThan that belong to no segment. Archivers leave them when they die
+// between writing an object and committing it. Sweep refuses if there are manifests that the ledger does not
+// have, since their objects would count as orphans.
 func (l *Log) Sweep(ctx context.Context, olderThan time.Duration, dryRun bool) (Swept, error) {
 	if olderThan < MinSweepAge {
 		return Swept{}, fmt.Errorf("objects younger than %s may be on their way into the log: sweep older ones", MinSweepAge)
@@ -58,9 +58,9 @@ func (l *Log) Sweep(ctx context.Context, olderThan time.Duration, dryRun bool) (
 	return s, nil
 }
 
-// orphans are the objects of no segment, in the order of their keys.
+// orphans returns the objects that belong to no segment, in the order of their keys.
 func (l *Log) orphans(ctx context.Context) ([]eventlog.Blob, error) {
-	// The objects first: what is committed while they are listed is in the ledger by then.
+	// List the objects first: what is committed meanwhile is then in the ledger.
 	var objects []eventlog.Blob
 	err := l.objects(ctx, eventlog.SegmentFolder, func(b eventlog.Blob) error {
 		objects = append(objects, b)
@@ -94,7 +94,7 @@ func (l *Log) orphans(ctx context.Context) ([]eventlog.Blob, error) {
 	return orphans, nil
 }
 
-// refuseUnknown fails when there is a manifest that the ledger does not have.
+// refuseUnknown fails if there is a manifest that the ledger does not have.
 func (l *Log) refuseUnknown(ctx context.Context, known map[string]bool) error {
 	return l.objects(ctx, eventlog.ManifestFolder, func(b eventlog.Blob) error {
 		if known[b.Key] {
@@ -108,7 +108,7 @@ func (l *Log) refuseUnknown(ctx context.Context, known map[string]bool) error {
 		if err != nil {
 			return err
 		}
-		if len(now) == 0 || !now[0].Equal(m) { // or else it was committed meanwhile
+		if len(now) == 0 || !now[0].Equal(m) { // otherwise it was committed meanwhile
 			return fmt.Errorf("%s is not in the ledger: restore the manifests before sweeping", b.Key)
 		}
 		return nil

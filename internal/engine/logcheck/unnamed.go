@@ -12,18 +12,18 @@ import (
 	"gakushoku/internal/event"
 )
 
-// ErrLeftOut says that there are events in objects that nothing names, and not in the log.
+// ErrLeftOut means that objects without a manifest hold events that are not in the log.
 var ErrLeftOut = errors.New("the log does not have all events of its objects")
 
-// place is an event and where it belongs.
+// place is an event's stream, id and version.
 type place struct {
 	stream, id string
 	version    uint64
 }
 
-// NothingLeftOut is for whoever has nothing but the log: it fails with ErrLeftOut when an object of
-// a segment that the ledger does not name holds events that the log has nowhere else. Those that
-// archivers have left behind when they died hold none.
+// NothingLeftOut is for users of the log who have no event store: it fails with ErrLeftOut if an object that
+// no manifest in the ledger names holds events that the log has nowhere else. Objects left by archivers that
+// died hold no such events.
 func (l *Log) NothingLeftOut(ctx context.Context) error {
 	unnamed := map[string]bool{}
 	err := l.objects(ctx, eventlog.SegmentFolder, func(b eventlog.Blob) error {
@@ -60,7 +60,7 @@ func (l *Log) NothingLeftOut(ctx context.Context) error {
 		ErrLeftOut, len(left), strings.Join(keys, ", "))
 }
 
-// placesIn tells which events are in objects, and in which.
+// placesIn returns the events in objects, each with its object's key.
 func (l *Log) placesIn(ctx context.Context, keys []string) (map[place]string, error) {
 	places := map[place]string{}
 	var e event.Event

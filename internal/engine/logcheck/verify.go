@@ -13,26 +13,25 @@ import (
 type Options struct {
 	// Deep reads every object and every stream of the store, and compares them.
 	Deep bool
-	// Fix appends to the log what the store has and the log has not, and writes manifests that
-	// are missing beside their segments, or are not the ledger's although the segment is.
+	// Fix appends events to the log that only the store has, and writes manifests that are missing beside
+	// their segments, or that differ from the ledger's although the segment matches it.
 	Fix bool
-	// Progress is told now and then how far a deep verification has come; it may be nil.
+	// Progress is called now and then with the progress of a deep verification; it may be nil.
 	Progress func(Progress)
 }
 
 // Progress is how far a deep verification has come.
 type Progress struct {
-	Part, Parts int    // of the log; each is read and then compared with the store
-	Read        uint64 // events of the log that were read so far
-	Compared    uint64 // events of the store
+	Part, Parts int    // parts of the log; each is read, then compared with the store
+	Read        uint64 // events of the log read so far
+	Compared    uint64 // events of the store compared so far
 	Problems    int
 }
 
-// Verify compares a log with itself: its numbers are dense, each segment's object is there and
-// its manifest is beside it. A deep verification also reads every object against its digest and
-// decodes every line, and compares the log with the store, stream by stream. It may run while
-// events come in: what is only on its way into the log is waited for. An error says that it
-// could not be told.
+// Verify compares a log with itself: its numbers are dense, and each segment's object exists with its
+// manifest beside it. A deep verification also checks every object's digest, decodes every line, and compares
+// the log with the store, stream by stream. It may run while events come in, since it waits for events on
+// their way into the log. An error means that the verification could not be completed.
 func (l *Log) Verify(ctx context.Context, o Options) (*Report, error) {
 	started := l.Now()
 	v := &verification{Log: l, fix: o.Fix, tell: o.Progress, report: &Report{Deep: o.Deep, At: event.InstantOf(started)}}
@@ -60,10 +59,10 @@ func (l *Log) Verify(ctx context.Context, o Options) (*Report, error) {
 	return v.report, nil
 }
 
-// ErrNotThere says that the log or the event store cannot be read, so nothing can be compared.
+// ErrNotThere means that the log or the event store cannot be read, so they cannot be compared.
 var ErrNotThere = errors.New("there is nothing to compare with")
 
-// needs wants the log to be there, and for a deep verification the store.
+// needs checks that the log exists, and for a deep verification the store.
 func (l *Log) needs(deep bool) error {
 	switch {
 	case l.Ledger == nil:
@@ -81,7 +80,7 @@ type verification struct {
 	tell   func(Progress)
 	at     Progress
 	report *Report
-	// unsure says why nobody can tell what is missing in the log; "" when it can be told.
+	// unsure says why it is unknown which events the log lacks; "" if it is known.
 	unsure  string
 	blocked error // why the log could not be brought up to date
 }
@@ -98,7 +97,7 @@ func (v *verification) content(ctx context.Context) error {
 	return nil
 }
 
-// progress tells how far it has come.
+// progress reports the progress.
 func (v *verification) progress() {
 	if v.tell == nil {
 		return
@@ -126,8 +125,8 @@ func (v *verification) compare(ctx context.Context, p part) error {
 	return c.run(ctx)
 }
 
-// readFrames takes the events of a part from the log. What is wrong with the log was found when
-// the whole objects were read.
+// readFrames reads the events of a part from the log. Problems of the log itself were found when the whole
+// objects were read.
 func (v *verification) readFrames(ctx context.Context, held *index, upTo uint64) error {
 	var e event.Event
 	return v.frames(ctx, held.part, 0, upTo, v.again, func(f eventlog.Frame, lines []byte) error {
@@ -140,9 +139,9 @@ func (v *verification) readFrames(ctx context.Context, held *index, upTo uint64)
 	})
 }
 
-// again keeps an error of a frame that is read once more, or for the first time at the end of a
-// verification, unless it is known that some of the log cannot be read: what the frame holds would
-// be taken to be missing.
+// again handles an error of a frame that is read again, or for the first time at the end of a verification.
+// It returns the error, since the frame's events would otherwise be taken to be missing. If part of the log
+// is already known to be unreadable, it returns only errors that say nothing about the frame.
 func (v *verification) again(err error) error {
 	if v.unsure == "" {
 		return err
@@ -150,7 +149,7 @@ func (v *verification) again(err error) error {
 	return couldNotTell(err)
 }
 
-// take puts an event of the log into the index.
+// take adds an event of the log to the index.
 func (v *verification) take(held *index, number uint64, e *event.Event) {
 	p := Problem{Kind: EventDiffers, Number: number, Stream: e.Stream, Version: e.Version, EventID: e.ID}
 	switch held.add(e) {
