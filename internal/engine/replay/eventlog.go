@@ -22,24 +22,24 @@ const (
 	messageSetAside  = "reproject:set-aside"
 )
 
-// noCorrelationID stands in for the correlation id of an event that has none.
+// noCorrelationID replaces a missing correlation id.
 const noCorrelationID = "reproject"
 
-// EventLog writes one log line for each event that is replayed: the lines that a logger of
-// package observe would write, at the several million a second that a replay needs. Lines
-// are written whole, many at a time, in the order of the log.
+// EventLog writes one log line per replayed event: the lines that a logger of package observe would write, at
+// the several million per second that a replay needs. It writes whole lines, many at a time, in the order of
+// the log.
 type EventLog struct {
 	w          io.Writer
-	calm, warn []byte // how lines of each level begin
+	calm, warn []byte // start of the lines of each level
 }
 
-// NewEventLog writes to w at a level; streams that are parked are logged as warnings. Function is
-// the field of that name.
+// NewEventLog writes to w at a level; parked streams are logged as warnings. Function is the value of that
+// log field.
 func NewEventLog(w io.Writer, level zerolog.Level, function string) *EventLog {
 	return &EventLog{w: w, calm: lineStart(level, function), warn: lineStart(zerolog.WarnLevel, function)}
 }
 
-// lineStart is what the logger itself writes up to the first field of an event.
+// lineStart returns what the logger itself writes up to the first field of an event.
 func lineStart(level zerolog.Level, function string) []byte {
 	var line bytes.Buffer
 	logger := observe.NewLogger(&line, zerolog.TraceLevel, function)
@@ -48,7 +48,7 @@ func lineStart(level zerolog.Level, function string) []byte {
 	return start
 }
 
-// append adds the line for what came of e.
+// append appends the line for e and its outcome.
 func (l *EventLog) append(dst []byte, e *event.Event, outcome outcome, stamp []byte) []byte {
 	start, message := l.calm, messageApply
 	switch {
@@ -78,7 +78,8 @@ func (l *EventLog) append(dst []byte, e *event.Event, outcome outcome, stamp []b
 	return append(dst, "\"}\n"...)
 }
 
-// stamp is what comes between the fields of every line of a moment and its message.
+// stamp returns the text between the fields of a line and its message, which is the same for every line of a
+// moment.
 func stamp(now time.Time) []byte {
 	i, _ := event.InstantOf(now).MarshalText()
 	return fmt.Appendf(nil, `,"timestamp":"%s","message":"`, i)

@@ -10,24 +10,24 @@ import (
 	"gakushoku/internal/model"
 )
 
-// openRows is how many rows of a partition are kept unpacked. The events of one stream are
-// near each other in a log, so most of them find their row open.
+// openRows is how many rows of a partition are kept unpacked. The events of one stream lie near each other in
+// a log, so most of them find their row open.
 const openRows = 256
 
-// rows keeps the rows of a partition, packed, and some of them open.
+// rows keeps a partition's rows packed, and some of them open.
 type rows struct {
 	packer *rowpack.Packer
 	table  rowpack.Table
 	newRow func() model.Row
-	opened []openRow // by hash: a row has one place
+	opened []openRow // by hash: a row has one slot
 	packed []byte
 }
 
-// openRow is a row to which events can be applied. Its strings may share memory with its packed
-// form, which stays as it is until the row is closed.
+// openRow is an unpacked row, to which events can be applied. Its strings may share memory with its packed
+// form, which does not change until the row is closed.
 type openRow struct {
 	projection.Fold
-	first   int64 // the line of the event that made the row
+	first   int64 // line of the event that created the row
 	hash    uint32
 	stream  string
 	name    []byte // the memory of stream
@@ -39,7 +39,7 @@ func newRows(d model.Projection) (rows, error) {
 	return rows{packer: packer, newRow: d.NewRow, opened: make([]openRow, openRows)}, err
 }
 
-// open is the row of a stream, for as long as no other one is opened.
+// open returns a stream's row. It is valid until another row is opened.
 func (r *rows) open(stream string, hash uint32) *openRow {
 	o := &r.opened[hash>>16%openRows]
 	if o.hash == hash && o.stream == stream {
@@ -74,7 +74,7 @@ func (r *rows) close(o *openRow) {
 	o.changed = false
 }
 
-// closeAll packs what is open and keeps it open no longer.
+// closeAll packs and closes all open rows.
 func (r *rows) closeAll() {
 	for i := range r.opened {
 		r.close(&r.opened[i])

@@ -17,14 +17,13 @@ import (
 // PartOptions say what a Part folds.
 type PartOptions struct {
 	Definition model.Projection
-	Has        func(stream string) bool // which streams are of the part; nil for all
-	Until      event.Instant            // events that occurred later are left out; none are when it is not set
-	Now        event.Instant            // recorded where a stream is parked: the same for each attempt
+	Has        func(stream string) bool // which streams belong to the part; nil for all
+	Until      event.Instant            // leave out events that occurred later; if zero, leave out none
+	Now        event.Instant            // recorded in parked streams; the same for each attempt
 }
 
-// Part folds some of the streams of a numbered log: what one worker of a rebuild does. It is
-// fed with lines in the order of the log and gives the rows at the end. It is not safe for
-// concurrent use.
+// Part folds some of the streams of a numbered log: the work of one rebuild worker. It takes lines in
+// the order of the log and returns the rows at the end. It is not safe for concurrent use.
 type Part struct {
 	options PartOptions
 	rows    *partition
@@ -35,7 +34,7 @@ type Part struct {
 	later   int64
 }
 
-// NewPart makes a Part without events. It fails for a row type that cannot be kept packed.
+// NewPart returns a Part without events. It fails for a row type that cannot be packed.
 func NewPart(o PartOptions) (*Part, error) {
 	rows, err := newPartition(o.Definition)
 	if err != nil {
@@ -44,9 +43,9 @@ func NewPart(o PartOptions) (*Part, error) {
 	return &Part{options: o, rows: rows, decoder: event.NewDecoder(), seed: maphash.MakeSeed()}, nil
 }
 
-// Add folds lines of JSON, the first of which has the number first, up to the number upTo.
-// They may hold events of other parts. The caller may use the memory of lines again. A line
-// that is not an event is an error: a committed log has none.
+// Add folds lines of JSON up to the number upTo; first is the number of the first line. The lines may hold
+// events of other parts. The caller may reuse their memory. A line that is not an event is an error, since a
+// committed log has none.
 func (p *Part) Add(lines []byte, first, upTo uint64) error {
 	p.decoder.Reset()
 	for number := first; len(lines) > 0 && number <= upTo; number++ {
@@ -78,17 +77,17 @@ func (p *Part) apply(e *event.Event, number uint64) {
 
 func (p *Part) hash(stream string) uint32 { return uint32(maphash.String(p.seed, stream)) }
 
-// PartCounts is what a Part has done.
+// PartCounts counts what a Part has done.
 type PartCounts struct {
 	Rows       int   `json:"rows"`
 	Applied    int64 `json:"applied"`    // events that are in the rows
-	Duplicates int64 `json:"duplicates"` // events that came again
+	Duplicates int64 `json:"duplicates"` // repeated events
 	SetAside   int64 `json:"setAside"`   // events of parked streams
 	Ignored    int64 `json:"ignored"`    // events of other parts and other projections
-	Later      int64 `json:"later"`      // events after the moment asked for
+	Later      int64 `json:"later"`      // events after PartOptions.Until
 }
 
-// Counts is what it has done so far.
+// Counts returns the counts so far.
 func (p *Part) Counts() PartCounts {
 	return PartCounts{
 		Rows: p.rows.made, Applied: p.rows.applied, Duplicates: p.rows.duplicates, SetAside: p.rows.setAside,
@@ -96,10 +95,10 @@ func (p *Part) Counts() PartCounts {
 	}
 }
 
-// Bytes is about how much memory the rows take.
+// Bytes estimates the memory that the rows take.
 func (p *Part) Bytes() int64 { return p.rows.rows.table.Bytes() }
 
-// Parked are the streams that are set aside, in the order of their names.
+// Parked returns the parked streams, sorted by name.
 func (p *Part) Parked() []Parked {
 	parked := make([]Parked, 0, len(p.rows.parked))
 	for _, s := range p.rows.parked {
@@ -109,15 +108,14 @@ func (p *Part) Parked() []Parked {
 	return parked
 }
 
-// Gaps are the streams that wait for an event, in the order of their names.
+// Gaps returns the streams that wait for a missing event, sorted by name.
 func (p *Part) Gaps() []Gap {
 	gaps := p.rows.gaps(func(stream string) (uint32, uint32) { return p.hash(stream), 0 })
 	slices.SortFunc(gaps, func(a, b Gap) int { return strings.Compare(a.Stream, b.Stream) })
 	return gaps
 }
 
-// Bulk is the rows and totals as a sink takes them, under the part's name. No events may be
-// added after it.
+// Bulk returns the rows and totals for a sink, under the part's name. No events may be added afterwards.
 func (p *Part) Bulk(name string) projection.BulkPart {
 	p.rows.rows.closeAll()
 	var sums map[model.Contribution]int64
@@ -131,9 +129,8 @@ func (p *Part) Bulk(name string) projection.BulkPart {
 	}
 }
 
-// records are the rows as their first events came, so that a store which keeps them so has the rows
-// of a day near each other, then the parked streams that have none; what they contribute goes into
-// sums.
+// records returns the rows in the order of their first events, so that a store which keeps that order has the
+// rows of a day near each other, then the parked streams that have no row. It adds the contributions to sums.
 func (p *Part) records(sums map[model.Contribution]int64) iter.Seq2[projection.Record, error] {
 	return func(yield func(projection.Record, error) bool) {
 		row := p.options.Definition.NewRow()
@@ -162,7 +159,7 @@ func addContributions(sums map[model.Contribution]int64, row model.Row) {
 	}
 }
 
-// sorted is sums by key and field, without those that are 0.
+// sorted returns the sums by key and field, without zeros.
 func sorted(sums map[model.Contribution]int64) []model.Contribution {
 	totals := make([]model.Contribution, 0, len(sums))
 	for c, amount := range sums {

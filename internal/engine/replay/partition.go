@@ -10,15 +10,15 @@ import (
 	"gakushoku/internal/model"
 )
 
-// partition holds the rows of some of the streams. The rules are those of package projection;
-// what is different here is how rows are kept.
+// partition holds the rows of some of the streams. It follows the rules of package projection, but keeps rows
+// differently.
 type partition struct {
 	rows   rows
 	parked map[string]*Parked
-	held   map[string][]heldEvent // what came too early, by version
-	late   []event.Event          // held events that the last call of apply has let in
+	held   map[string][]heldEvent // events that came too early, by version
+	late   []event.Event          // held events that the last call of apply has released
 
-	made                          int // rows
+	made                          int // number of rows
 	applied, duplicates, setAside int64
 }
 
@@ -36,8 +36,7 @@ func newPartition(d model.Projection) (*partition, error) {
 	return &partition{rows: rows, parked: map[string]*Parked{}, held: map[string][]heldEvent{}}, nil
 }
 
-// apply applies the event of a line. An event without a version gets the next one of its
-// stream.
+// apply applies the event of a line. An event without a version gets the next one of its stream.
 func (p *partition) apply(e *event.Event, hash uint32, line int64, now event.Instant) outcome {
 	row, step := p.next(e, hash)
 	return p.take(row, step, e, line, now)
@@ -61,7 +60,7 @@ func (p *partition) next(e *event.Event, hash uint32) (*openRow, projection.Step
 	return row, step
 }
 
-// take does what next has said.
+// take carries out the step that next returned.
 func (p *partition) take(row *openRow, step projection.Step, e *event.Event, line int64, now event.Instant) outcome {
 	switch step {
 	case projection.Gap:
@@ -81,7 +80,7 @@ func (p *partition) take(row *openRow, step projection.Step, e *event.Event, lin
 	return outcome{step: step}
 }
 
-// advance applies the next event of a row: the stream is parked when it cannot be applied.
+// advance applies the next event to a row, and parks the stream if the event cannot be applied.
 func (p *partition) advance(row *openRow, e *event.Event, line int64, now event.Instant) projection.Step {
 	step := row.Apply(e, now)
 	if step != projection.Applied {
@@ -97,7 +96,7 @@ func (p *partition) advance(row *openRow, e *event.Event, line int64, now event.
 	return step
 }
 
-// park sets aside the stream of an event that could not be applied, with what was held of it.
+// park parks the stream of an event that could not be applied, with the stream's held events.
 func (p *partition) park(row *openRow, line int64) {
 	stream := strings.Clone(row.stream)
 	p.parked[stream] = &Parked{Stream: stream, Version: row.Version, Line: line, Parked: *row.Parked}
@@ -112,7 +111,7 @@ func (p *partition) hold(e *event.Event, line int64) {
 	p.held[h.event.Stream] = slices.Insert(p.held[h.event.Stream], at, h)
 }
 
-// holds reports whether an event is kept already.
+// holds reports whether an event is already held.
 func (p *partition) holds(e *event.Event) bool {
 	_, found := p.heldAt(e)
 	return found
@@ -124,7 +123,7 @@ func (p *partition) heldAt(e *event.Event) (int, bool) {
 	})
 }
 
-// release applies the held events of a row whose turn has come.
+// release applies a row's held events that are now next.
 func (p *partition) release(row *openRow, now event.Instant) {
 	list := p.held[row.stream]
 	for len(list) > 0 {
@@ -147,7 +146,7 @@ func (p *partition) release(row *openRow, now event.Instant) {
 	delete(p.held, row.stream)
 }
 
-// gaps lists the streams that still wait for an event.
+// gaps returns the streams that still wait for a missing event.
 func (p *partition) gaps(hash func(stream string) (index, partition uint32)) []Gap {
 	var gaps []Gap
 	for stream, list := range p.held {

@@ -10,14 +10,14 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// seen is an event that came with an eventId: enough of it to know it again, and to name its line.
-// There are millions of them.
+// seen is what is kept of each event that had an eventId: enough to recognize it and to name its line. There
+// are millions of them.
 type seen struct{ content, line uint32 }
 
 // known are the eventIds of a strict replay, by hash.
 type known map[uint64]seen
 
-// identify notes what an item can be known by. Workers do so at their own pace.
+// identify computes the hashes by which an item is recognized. It runs in the workers concurrently.
 func (r *run) identify(it *item) {
 	e := &it.event
 	it.id = maphash.String(r.seed, e.ID)
@@ -30,9 +30,8 @@ func (r *run) identify(it *item) {
 	it.content = uint32(h.Sum64())
 }
 
-// look compares an item with what came before it in the log: it is new, or it comes again, or its
-// eventId stands for two events. An event without a version has the next place of its stream, so it
-// cannot come again.
+// look compares an item with the log before it: it is new, a repeat, or its eventId is already that of
+// another event. An event without a version takes the next place in its stream, so it cannot be a repeat.
 func (k known) look(it *item, line int64) {
 	first, found := k[it.id]
 	switch {
@@ -45,7 +44,7 @@ func (k known) look(it *item, line int64) {
 	}
 }
 
-// judge holds what came of an event against whether it came again, as an import does.
+// judge checks that an event's outcome agrees with whether it is a repeat, as an import does.
 func (it *item) judge(step projection.Step) error {
 	switch {
 	case it.again && (step == projection.Applied || step == projection.Gap):
@@ -56,7 +55,7 @@ func (it *item) judge(step projection.Step) error {
 	return it.refused
 }
 
-// refuse makes bad lines of the items that were refused on the way.
+// refuse turns the items that were refused into bad lines.
 func (w *worker) refuse(text []byte) {
 	for i := range w.items {
 		if it := &w.items[i]; it.refused != nil {
@@ -67,7 +66,7 @@ func (w *worker) refuse(text []byte) {
 	slices.SortFunc(w.bad, func(a, b BadLine) int { return cmp.Compare(a.Line, b.Line) })
 }
 
-// lineOf is a line of a text, counted from 0.
+// lineOf returns a line of a text, counted from 0.
 func lineOf(text []byte, n int64) []byte {
 	for ; n > 0; n-- {
 		_, text, _ = bytes.Cut(text, []byte("\n"))

@@ -1,7 +1,6 @@
-// Package replay folds whole logs of events into rows. FromReader does it in memory from a
-// JSONL log, on all cores; it is the operator's quickest way to see what the rows
-// should be, and holds millions of them in less memory than most laptops spend on a browser
-// tab.
+// Package replay folds whole logs of events into rows. FromReader does so in memory from a JSONL log, on all
+// cores. It is the operator's quickest way to compute the right rows, and holds millions of them in less
+// memory than a browser tab takes on most laptops.
 package replay
 
 import (
@@ -21,26 +20,26 @@ import (
 // MaxLineBytes bounds one line of a log.
 const MaxLineBytes = 16 << 20
 
-// Options say how a log is replayed. Only Definition is required. The functions are called one
-// at a time, in the order of the log, while the replay goes on elsewhere.
+// Options say how a log is replayed. Only Definition is required. The functions are called one at a time, in
+// the order of the log, while the replay continues in other goroutines.
 type Options struct {
 	Definition model.Projection
-	Name       string           // of the log in errors, such as its path
-	EventLog   *EventLog        // writes a line for every event; nil for none
-	Now        func() time.Time // time.Now when nil
+	Name       string           // name of the log in errors, such as its path
+	EventLog   *EventLog        // writes a line per event; nil for none
+	Now        func() time.Time // time.Now if nil
 
-	// Strict is for a log from outside: a line is also bad when programs read it differently
-	// (event.DecodeStrict), when its eventId stands for another event too, or its version does.
+	// Strict is for a log from outside. A line is then also bad if programs read it differently
+	// (event.DecodeStrict), or if its eventId or its version is already that of another event.
 	Strict bool
 
-	// OnBad is told of every line that is not an event; the replay goes on without it unless
-	// OnBad returns an error. When OnBad is nil the first bad line ends the replay.
+	// OnBad is called for every line that is not an event; the replay skips the line unless OnBad returns an
+	// error. If OnBad is nil, the first bad line ends the replay.
 	OnBad func(*BadLine) error
-	// Progress is told from time to time how far the replay has come.
+	// Progress is called from time to time with the progress of the replay.
 	Progress func(Progress)
 
-	Workers    int // GOMAXPROCS when 0
-	ChunkBytes int // how much of the log a worker takes at a time; 256 KiB when 0
+	Workers    int // GOMAXPROCS if 0
+	ChunkBytes int // how much of the log a worker takes at a time; 256 KiB if 0
 }
 
 // Progress is how far a replay has come.
@@ -52,7 +51,7 @@ type Progress struct {
 	Events int64 // all lines that are neither blank nor bad
 }
 
-// BadLine is a line of a log that is not an event. It is an error that names the place.
+// BadLine is the error for a line of a log that is not an event. It says which line that is.
 type BadLine struct {
 	Name string // of the log
 	Line int64  // from 1
@@ -63,8 +62,7 @@ type BadLine struct {
 func (b *BadLine) Error() string { return fmt.Sprintf("%s:%d: %v", b.Name, b.Line, b.Err) }
 func (b *BadLine) Unwrap() error { return b.Err }
 
-// FromFile replays the log in a file. Its errors are those of FromReader and of opening the
-// file.
+// FromFile replays a log file. Its errors are those of FromReader and of opening the file.
 func FromFile(ctx context.Context, path string, o Options) (*Result, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -80,15 +78,14 @@ func FromFile(ctx context.Context, path string, o Options) (*Result, error) {
 	return FromReader(ctx, file, o)
 }
 
-// FromReader replays a JSONL log (infra/DESIGN.md section 4) into rows in memory. Blank lines are
-// skipped, and so is a byte order mark at the front. An event without a version is the next
-// of its stream; one with a version that the row has is a duplicate; one that comes too early
-// is held back until the gap closes. An event that cannot be applied parks its stream, and
-// the others go on.
+// FromReader replays a JSONL log (infra/DESIGN.md section 4) into rows in memory. It skips blank lines, and a
+// byte order mark at the front. An event without a version is the next of its stream; one whose version the
+// row already has is a duplicate; one that comes too early is held until the gap closes. An event that cannot
+// be applied parks its stream; other streams continue.
 //
-// The error is a *BadLine, the first in the log, unless OnBad takes them; ctx.Err(); or the
-// failure of reading or of writing the event log. A cancelled ctx is noticed between two
-// reads, not in the middle of one that hangs.
+// The error is one of these: a *BadLine, for the first bad line, unless OnBad handles it; ctx.Err(); or the
+// failure to read the log or to write the event log. FromReader notices a cancelled ctx between two reads,
+// not during a read that hangs.
 func FromReader(ctx context.Context, r io.Reader, o Options) (*Result, error) {
 	o.setDefaults()
 	run, err := newRun(&o, r)
@@ -117,30 +114,30 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// Parked is a stream that was set aside by an event that cannot be applied.
+// Parked is a stream that was parked because an event cannot be applied.
 type Parked struct {
 	Stream  string `json:"stream"`
-	Version uint64 `json:"version"` // of its row, which is as it was before the event; 0: it has none
-	Line    int64  `json:"line"`    // of the event; its number in a numbered log
+	Version uint64 `json:"version"` // version of its row, which lacks the event; 0: it has none
+	Line    int64  `json:"line"`    // line of the event; in a numbered log, its number
 	projection.Parked
 }
 
-// Gap is a stream of which a version is missing. Its row reflects the events before it.
+// Gap is a stream that lacks a version. Its row reflects the events before the gap.
 type Gap struct {
 	Stream  string
 	Missing uint64 // the version that never came
-	Held    int    // how many later events could not be applied
+	Held    int    // number of later events that could not be applied
 }
 
-// Result is what a log was replayed into.
+// Result is the outcome of a replay.
 type Result struct {
 	Progress
 	Applied    int64    // events that are in the rows
-	Duplicates int64    // events that came again
+	Duplicates int64    // repeated events
 	SetAside   int64    // events of parked streams that are not in the rows
-	Ignored    int64    // events of streams that are not for this projection
+	Ignored    int64    // events of streams that the projection does not fold
 	Parked     []Parked // in the order of the log
-	Gaps       []Gap    // in the order of stream names
+	Gaps       []Gap    // sorted by stream
 
 	partitions []*partition
 	newRow     func() model.Row

@@ -15,12 +15,12 @@ import (
 // Row is one row of a Result.
 type Row struct {
 	Stream  string
-	Version uint64    // of the last event in it
+	Version uint64    // version of the last event in it
 	Row     model.Row // as NewRow made it
-	Parked  *Parked   // when the stream was set aside after that
+	Parked  *Parked   // set if the stream was parked after that version
 }
 
-// Record is the row as a table of a projection stores it.
+// Record returns the row as a table of a projection stores it.
 func (r Row) Record() projection.Record {
 	fold := projection.Fold{Row: r.Row, Version: r.Version}
 	if r.Parked != nil {
@@ -30,7 +30,7 @@ func (r Row) Record() projection.Record {
 	return fold.Record(r.Stream, 1)
 }
 
-// Len is the number of rows.
+// Len returns the number of rows.
 func (r *Result) Len() int {
 	n := 0
 	for _, p := range r.partitions {
@@ -39,15 +39,15 @@ func (r *Result) Len() int {
 	return n
 }
 
-// place is where a row is and where it belongs in the order of the log.
+// place is where a row is stored, and its position in the order of the log.
 type place struct {
 	first     int64
 	ref       rowpack.Ref
 	partition uint32
 }
 
-// Rows is every row, in the order in which their first events stand in the log. A row is
-// only valid until the next one: its memory is used again.
+// Rows returns every row, in the order in which their first events stand in the log. A row is valid only
+// until the next one, which reuses its memory.
 func (r *Result) Rows() iter.Seq[Row] {
 	return func(yield func(Row) bool) {
 		places := make([]place, 0, r.Len())
@@ -67,7 +67,7 @@ func (r *Result) Rows() iter.Seq[Row] {
 
 func byFirst(a, b place) int { return cmp.Compare(a.first, b.first) }
 
-// places are the rows of the partition in the order of their first events.
+// places returns the partition's rows in the order of their first events.
 func (p *partition) places(index uint32) []place {
 	places := make([]place, 0, p.rows.table.Len())
 	for ref, entry := range p.rows.table.All() {
@@ -78,14 +78,13 @@ func (p *partition) places(index uint32) []place {
 	return places
 }
 
-// read unpacks a row into memory of the caller's.
+// read unpacks a row into the caller's memory.
 func (p *partition) read(entry rowpack.Entry, row model.Row) Row {
 	version, _ := p.rows.unpack(entry, row)
 	return Row{Stream: entry.Key, Version: version, Row: row, Parked: p.parked[entry.Key]}
 }
 
-// Totals is what all rows contribute, summed by key and field; fields that are 0 are left
-// out.
+// Totals returns the contributions of all rows, summed by key and field, without zeros.
 func (r *Result) Totals(ctx context.Context) (map[string]map[string]int64, error) {
 	sums := make([]map[model.Contribution]int64, len(r.partitions))
 	var workers sync.WaitGroup
@@ -111,7 +110,7 @@ func (r *Result) Totals(ctx context.Context) (map[string]map[string]int64, error
 	return merge(sums), nil
 }
 
-// totals sums by contributions without their amount.
+// totals returns sums keyed by contribution without its amount.
 func (p *partition) totals(row model.Row) map[model.Contribution]int64 {
 	sums := map[model.Contribution]int64{}
 	for _, entry := range p.rows.table.All() {

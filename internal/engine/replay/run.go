@@ -7,12 +7,12 @@ import (
 	"sync"
 )
 
-// partitionCount is into how many parts the streams are divided, each with its own rows. It is
-// a power of two, and well above the number of workers, so that they seldom meet.
+// partitionCount is the number of parts that the streams are divided into, each with its own rows. It is a
+// power of two, well above the number of workers, so that workers seldom wait for the same one.
 const partitionCount = 16
 
-// The stages that chunks go through in the order of the log: the first counts lines, the
-// last writes what there is to tell, and each partition is one in between.
+// The stages that chunks pass in the order of the log: the first counts lines, the last reports outcomes, and
+// each partition is one in between.
 const (
 	stageCount = iota
 	stageFold
@@ -20,7 +20,7 @@ const (
 	stages    = stageTell + 1
 )
 
-// run is one replay. What is not constant is changed only by the worker whose turn it is.
+// run is one replay. Its variable fields are changed only by the worker whose turn it is.
 type run struct {
 	*Options
 	source     source
@@ -28,7 +28,7 @@ type run struct {
 	seed       maphash.Seed
 	partitions []*partition
 
-	lines    int64    // before the chunk that is at stageCount
+	lines    int64    // lines before the chunk that is at stageCount
 	progress Progress // of the chunks that have passed stageTell
 	ignored  int64
 	known    known // of a strict replay
@@ -47,7 +47,7 @@ func newRun(o *Options, r io.Reader) (*run, error) {
 	return run, nil
 }
 
-// hash is where a stream belongs: its place in the index, and its partition.
+// hash returns a stream's hash for the index, and its partition.
 func (r *run) hash(stream string) (index, partition uint32) {
 	h := maphash.String(r.seed, stream)
 	return uint32(h), uint32(h>>32) % partitionCount

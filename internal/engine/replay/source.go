@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// ErrLineTooLong is what is wrong with a line beyond MaxLineBytes. The replay cannot go on
-// behind it, OnBad or not: nobody knows whether that is a log at all.
+// ErrLineTooLong is the error for a line longer than MaxLineBytes. The replay then ends even with OnBad,
+// since the input may not be a log at all.
 var ErrLineTooLong = fmt.Errorf("the line is longer than %d MiB: is this a log of one JSON object a line?", MaxLineBytes>>20)
 
 // source cuts a log into chunks of whole lines. Workers share it.
@@ -18,21 +18,21 @@ type source struct {
 
 	mu     sync.Mutex
 	reader io.Reader
-	carry  []byte // the beginning of a line whose end was not read yet
+	carry  []byte // the start of a line whose end has not been read yet
 	next   int    // number of the next chunk
 	ended  bool
 }
 
-// chunk is a part of the log, cut behind a newline.
+// chunk is a part of the log that ends with a newline.
 type chunk struct {
 	number int // 0, 1, 2... through the log
 	text   []byte
-	bytes  int64 // of the log that it accounts for
+	bytes  int64 // bytes of the log that it covers
 	err    error // the log cannot be read beyond text
 }
 
-// read fills the next chunk into buffer, which it may replace by a larger one. It answers
-// false behind the last chunk.
+// read reads the next chunk into buffer, which it may replace by a larger one. It returns false after the
+// last chunk.
 func (s *source) read(buffer *[]byte) (chunk, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,7 +57,7 @@ func (s *source) read(buffer *[]byte) (chunk, bool) {
 	return c, true
 }
 
-// fill reads until buffer is full and holds a newline; cut is behind the last one.
+// fill reads until buffer is full and holds a newline; cut is the index after the last one.
 func (s *source) fill(buffer *[]byte) (filled, cut int, err error) {
 	filled = copy(*buffer, s.carry)
 	for {

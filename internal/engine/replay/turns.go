@@ -2,9 +2,8 @@ package replay
 
 import "sync"
 
-// turns lets chunks that several workers have in hand go through each stage in the order of
-// the log, while different stages are passed at the same time. The first failure, in the
-// order of stages, sends everybody home.
+// turns lets the chunks of several workers pass each stage in the order of the log, while different stages
+// work at the same time. The first failure, in the order of stages, stops all workers.
 type turns struct {
 	mu      sync.Mutex
 	changed sync.Cond
@@ -18,7 +17,7 @@ func newTurns(stages int) *turns {
 	return t
 }
 
-// wait returns when it is the chunk's turn at a stage; false when the replay has failed.
+// wait returns true when it is the chunk's turn at a stage, false if the replay has failed.
 func (t *turns) wait(stage, chunk int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -36,7 +35,7 @@ func (t *turns) done(stage int) {
 	t.changed.Broadcast()
 }
 
-// fail ends the replay. The first failure counts.
+// fail ends the replay. Only the first failure counts.
 func (t *turns) fail(err error) {
 	t.mu.Lock()
 	if t.err == nil {

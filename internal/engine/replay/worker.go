@@ -9,25 +9,25 @@ import (
 	"gakushoku/internal/event"
 )
 
-// worker takes chunks, decodes them at its own pace, and folds them when it is their turn. Its
-// memory is used again for every chunk: rows keep nothing of it.
+// worker takes chunks, decodes them concurrently with other workers, and folds them when it is their turn. It
+// reuses its memory for every chunk, since rows keep none of it.
 type worker struct {
 	*run
 	decoder *event.Decoder
 	buffer  []byte
 	items   []item
 	sorted  []int32                   // indices of items, by partition
-	starts  [partitionCount + 2]int32 // of the partitions in order; the last one is ignored
-	refused int64                     // items that are bad after all
+	starts  [partitionCount + 2]int32 // start of each partition in sorted; the last one is for ignored items
+	refused int64                     // items that turned out to be bad
 	bad     []BadLine                 // with lines counted from 0 in the chunk
 	blank   int64
 	lines   int64
 	before  int64 // lines of the log before the chunk
 	log     []byte
-	late    map[int32][]event.Event // held events that an item let in, for the log
+	late    map[int32][]event.Event // held events that an item released, for the event log
 }
 
-// item is an event on its way into a partition.
+// item is an event on its way to a partition.
 type item struct {
 	event     event.Event
 	hash      uint32
@@ -35,17 +35,17 @@ type item struct {
 	line      int64  // in the chunk, from 0
 	outcome   outcome
 
-	// Of a strict replay:
+	// Set in a strict replay.
 	id      uint64 // hash of the eventId
-	content uint32 // hash of what the event says
-	again   bool   // it came before
-	refused error  // why the line is bad after all
+	content uint32 // hash of the event's content
+	again   bool   // it is a repeat
+	refused error  // why the line turned out to be bad
 }
 
-// outcome is what came of an event.
+// outcome is the result of an event.
 type outcome struct {
 	step   projection.Step
-	reason string // why the event has parked its stream; "" when it has not
+	reason string // why the event parked its stream; "" if it did not
 }
 
 func newWorker(r *run) *worker {
@@ -54,7 +54,7 @@ func newWorker(r *run) *worker {
 	return &worker{run: r, decoder: decoder, late: map[int32][]event.Event{}}
 }
 
-// chunk takes one chunk through all stages. It answers false when there is no more to do.
+// chunk takes one chunk through all stages. It returns false when there is no more to do.
 func (w *worker) chunk() bool {
 	if w.turns.failure() != nil {
 		return false
@@ -137,7 +137,7 @@ func (w *worker) sort() {
 	}
 }
 
-// count finds out at which line of the log the chunk begins, and which of its events came before.
+// count determines the line of the log at which the chunk begins, and which of its events are repeats.
 func (w *worker) count(c chunk) bool {
 	if !w.turns.wait(stageCount, c.number) {
 		return false
@@ -180,7 +180,7 @@ func (w *worker) fold(c chunk) bool {
 	return true
 }
 
-// tell reports what came of the chunk, in the order of the log.
+// tell reports the chunk's outcomes, in the order of the log.
 func (w *worker) tell(c chunk) bool {
 	w.refused = 0
 	if w.Strict {
@@ -198,7 +198,7 @@ func (w *worker) tell(c chunk) bool {
 	return true
 }
 
-// appendLog makes the lines of the event log.
+// appendLog appends the chunk's lines to the event log.
 func (w *worker) appendLog() {
 	w.log = w.log[:0]
 	if w.EventLog == nil {

@@ -1,34 +1,34 @@
 package rowpack
 
 const (
-	unit       = 8       // records take a multiple of this, in bytes
-	blockUnits = 1 << 15 // of a block: 256 KiB
-	maxReused  = 64      // records of up to so many units are used again
+	unit       = 8       // records take a multiple of this many bytes
+	blockUnits = 1 << 15 // units per block: 256 KiB
+	maxReused  = 64      // records of up to this many units are reused
 	maxBlocks  = 1<<32/blockUnits - 1
 )
 
-// ref names a record: one more than its block times blockUnits plus its place therein. Four
-// bytes of it reach over 32 GiB.
+// ref names a record: its block times blockUnits, plus its place in the block, plus one. Four bytes address
+// 32 GiB.
 type ref uint32
 
-// arena hands out records from large blocks, and those given back before new ones. A record
-// too large for a block gets one of its own.
+// arena allocates records from large blocks, reusing returned ones first. A record too large for a block gets
+// one of its own.
 type arena struct {
 	blocks [][]byte
-	used   int // units of the last block
+	used   int // units used in the last block
 	free   [maxReused + 1][]ref
 }
 
-// units is the room that a record of size bytes takes.
+// units returns the units that a record of size bytes takes.
 func units(size int) int { return (size + unit - 1) / unit }
 
-// from is the memory from a record on; how long the record is, it says itself.
+// from returns the memory from a record on; the record itself says how long it is.
 func (a *arena) from(r ref) []byte {
 	r--
 	return a.blocks[r/blockUnits][r%blockUnits*unit:]
 }
 
-// take is a record with room for size bytes, whose contents are anything.
+// take returns a record with room for size bytes, not cleared.
 func (a *arena) take(size int) (ref, []byte) {
 	n := units(size)
 	if n <= maxReused {
@@ -50,7 +50,7 @@ func (a *arena) take(size int) (ref, []byte) {
 	return r, a.from(r)[:n*unit]
 }
 
-// give takes back a record of size bytes.
+// give returns a record of size bytes for reuse.
 func (a *arena) give(r ref, size int) {
 	if n := units(size); n <= maxReused {
 		a.free[n] = append(a.free[n], r)

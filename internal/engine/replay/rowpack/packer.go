@@ -8,14 +8,14 @@ import (
 	"unsafe"
 )
 
-// Packer packs and unpacks rows of one type. It learns which strings come up again and again,
-// so what it has packed only it can unpack. It is not safe for concurrent use.
+// Packer packs and unpacks rows of one type. It learns which strings recur, so only the Packer that packed a
+// row can unpack it. It is not safe for concurrent use.
 type Packer struct {
 	plan *plan
 	typ  reflect.Type
 }
 
-// NewPacker makes a Packer for the type that row, a pointer to a struct, points to.
+// NewPacker returns a Packer for the struct type that row points to.
 func NewPacker(row any) (*Packer, error) {
 	t := reflect.TypeOf(row)
 	if t == nil || t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
@@ -28,7 +28,7 @@ func NewPacker(row any) (*Packer, error) {
 	return &Packer{plan: p, typ: t}, nil
 }
 
-// pointer is where row is; only rows of the packer's type may be given to it.
+// pointer returns row's address; row must be of the packer's type.
 func (p *Packer) pointer(row any) unsafe.Pointer {
 	v := reflect.ValueOf(row)
 	if v.Type() != p.typ {
@@ -37,20 +37,19 @@ func (p *Packer) pointer(row any) unsafe.Pointer {
 	return v.UnsafePointer()
 }
 
-// Append appends row in packed form. A string at the end of key, such as an id, takes a byte
-// or two only; the same key is needed to unpack. Nothing of the row is kept.
+// Append appends row in packed form. A string that key ends with, such as an id, takes only a byte or two;
+// Unpack needs the same key. The result keeps no memory of the row.
 func (p *Packer) Append(dst []byte, key string, row any) []byte {
 	return p.plan.append(dst, key, p.pointer(row))
 }
 
-// Unpack fills row, all of it, from what Append wrote at the front of data. Its strings share
-// memory with data and key; its slices' memory is used again.
+// Unpack fills all of row from what Append wrote at the front of data. Row's strings then share memory with
+// data and key; its slices' memory is reused.
 func (p *Packer) Unpack(data []byte, key string, row any) {
 	p.plan.unpack(data, key, p.pointer(row))
 }
 
-// How a string is written: the low bits of its first number; the rest is a length, or an
-// index into the dictionary.
+// The encoding of a string: the low bits of its first number; the rest is a length or a dictionary index.
 const (
 	literal = iota
 	known
@@ -60,7 +59,7 @@ const (
 
 func textHead(n int, how uint64) uint64 { return uint64(n)<<textBits | how }
 
-// minShared is the length from which a string is looked for at the end of the key.
+// minShared is the length from which a string is compared with the end of the key.
 const minShared = 4
 
 func (p *plan) append(dst []byte, key string, row unsafe.Pointer) []byte {
@@ -92,7 +91,7 @@ func (f *field) appendText(dst []byte, key, s string) []byte {
 	return append(dst, s...)
 }
 
-// sliceHeader is how Go lays out a slice.
+// sliceHeader is Go's layout of a slice.
 type sliceHeader struct {
 	data     unsafe.Pointer
 	len, cap int

@@ -1,7 +1,6 @@
-// Package rowpack keeps millions of rows in little memory: as bytes, in large blocks without
-// pointers, so that a bulk replay needs a fifth of what the rows themselves would take and
-// the garbage collector has nothing to look at. A row is unpacked to be changed or read, and
-// packed again.
+// Package rowpack keeps millions of rows in little memory: as bytes, in large blocks without pointers. A bulk
+// replay so needs a fifth of the memory of plain rows, and the garbage collector has no pointers to follow. A
+// row is unpacked to be changed or read, and packed again.
 package rowpack
 
 import (
@@ -20,24 +19,24 @@ const (
 	list                 // slice
 )
 
-// field is one value of a row: where it is, how it is packed.
+// field is one value of a row: where it is and how it is packed.
 type field struct {
 	kind   kind
-	size   uintptr // of an integer, in bytes
+	size   uintptr // size of an integer in bytes
 	offset uintptr
 	dict   *dictionary  // of a text
 	slice  reflect.Type // of a list
 	elem   *plan        // of a list
 }
 
-// plan is how values of one type are packed: structs and arrays are laid out flat.
+// plan is how values of one type are packed. Structs and arrays are flattened.
 type plan struct {
 	fields []field
-	size   uintptr // of the type, in bytes
+	size   uintptr // size of the type in bytes
 }
 
-// planOf says how to pack t. Rows are made of integers, strings, structs and slices of them;
-// anything else, such as maps and pointers, is an error that names the field.
+// planOf returns the plan for t. Rows may consist of integers, strings, structs and slices of them; for other
+// types, such as maps and pointers, it returns an error that names the field.
 func planOf(t reflect.Type) (*plan, error) {
 	p := &plan{size: t.Size()}
 	return p, p.add(t, 0, t.String())
@@ -96,7 +95,7 @@ func (f *field) readUint(p unsafe.Pointer) uint64 {
 	return *(*uint64)(p)
 }
 
-// write stores an integer at p; for signed ones v has the same bits.
+// write stores an integer at p; for a signed one v has the same bits.
 func (f *field) write(p unsafe.Pointer, v uint64) {
 	switch f.size {
 	case 1:

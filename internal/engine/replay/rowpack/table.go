@@ -6,15 +6,15 @@ import (
 	"unsafe"
 )
 
-// Table keeps packed values under string keys: an index by hash over an arena of records. It
-// holds no pointers but those to its blocks. It is not safe for concurrent use.
+// Table stores packed values by string key: a hash index over an arena of records. Its only pointers are
+// those to its blocks. It is not safe for concurrent use.
 type Table struct {
 	slots []slot // a power of two, linear probing
 	count int
 	arena arena
 }
 
-// slot is one place of the index. Ref is 0 while it is empty.
+// slot is one place in the index. Its ref is 0 while it is empty.
 type slot struct {
 	hash uint32
 	ref  ref
@@ -23,18 +23,18 @@ type slot struct {
 // Entry is a place in the table, valid until the next Put.
 type Entry struct {
 	Key    string
-	Value  []byte // nil when the key is not there
-	at     int    // in slots
-	record []byte // all of it
+	Value  []byte // nil if the key is not there
+	at     int    // index in slots
+	record []byte // the whole record
 }
 
-// firstSlots is the size of an index that has just been made.
+// firstSlots is the size of a new index.
 const firstSlots = 64
 
-// Len is how many keys there are.
+// Len returns the number of keys.
 func (t *Table) Len() int { return t.count }
 
-// Bytes is how much memory the table has taken.
+// Bytes returns how much memory the table has allocated.
 func (t *Table) Bytes() int64 {
 	const slotBytes = 8
 	total := int64(len(t.slots)) * slotBytes
@@ -44,7 +44,7 @@ func (t *Table) Bytes() int64 {
 	return total
 }
 
-// Get looks key up. Hash is a good 32-bit hash of key, always the same one.
+// Get looks key up. Hash must be a good 32-bit hash of key, the same on every call.
 func (t *Table) Get(key string, hash uint32) Entry {
 	if t.slots == nil {
 		t.slots = make([]slot, firstSlots)
@@ -65,8 +65,7 @@ func (t *Table) Get(key string, hash uint32) Entry {
 	}
 }
 
-// entry reads a record: the lengths of key and value, then both. A record is as long as they
-// are, rounded up to units.
+// entry reads a record: the lengths of key and value, then both, rounded up to units.
 func (t *Table) entry(r ref) Entry {
 	record := t.arena.from(r)
 	keySize, n := binary.Uvarint(record)
@@ -80,8 +79,8 @@ func (t *Table) entry(r ref) Entry {
 	}
 }
 
-// Put stores value under key, in the place where Get has looked for it. Key and value must
-// not share memory with the entry.
+// Put stores value under key, in the entry that Get returned. Key and value must not share memory with the
+// entry.
 func (t *Table) Put(e Entry, key string, hash uint32, value []byte) {
 	var room [2 * binary.MaxVarintLen64]byte
 	head := binary.AppendUvarint(room[:0], uint64(len(key)))
@@ -127,7 +126,7 @@ func (t *Table) grow() {
 	}
 }
 
-// All is every entry and a reference to it, in no order. The table must not change meanwhile.
+// All returns every entry and a reference to it, in any order. The table must not change meanwhile.
 func (t *Table) All() iter.Seq2[Ref, Entry] {
 	return func(yield func(Ref, Entry) bool) {
 		for _, s := range t.slots {
@@ -138,8 +137,8 @@ func (t *Table) All() iter.Seq2[Ref, Entry] {
 	}
 }
 
-// Ref is a reference to an entry, valid until the next Put.
+// Ref refers to an entry until the next Put.
 type Ref uint32
 
-// At is the entry that All has named.
+// At returns the entry that a reference from All refers to.
 func (t *Table) At(r Ref) Entry { return t.entry(ref(r)) }
