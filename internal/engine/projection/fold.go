@@ -11,11 +11,11 @@ import (
 	"gakushoku/internal/model"
 )
 
-// Step is what came of one event.
+// Step is the outcome of one event.
 type Step int
 
-// An event is applied; or the row has it already; or the row lacks one before it; or its
-// stream is set aside, by this event or by one before it.
+// The event is applied; the row already has it; the row lacks one before it; or its stream is parked, by this
+// event or an earlier one.
 const (
 	Applied Step = iota
 	Duplicate
@@ -23,15 +23,15 @@ const (
 	SetAside
 )
 
-// Fold is a row while events are applied to it. Delivery, heal, verification and bulk replay all step rows
-// through it; they differ in where a row starts and where it goes.
+// Fold is a row while events are applied to it. Delivery, healing, verification and bulk replay all advance
+// rows through it; they differ in where a row starts and where it goes.
 type Fold struct {
 	Row     model.Row
-	Version uint64  // of the last event in the row; 0: there is none
-	Parked  *Parked // the stream is set aside
+	Version uint64  // of the last event in the row; 0: none
+	Parked  *Parked // set if the stream is parked
 }
 
-// Next returns what Apply would do with an event of this version, as far as the version tells.
+// Next returns what Apply would do with an event of this version, judging by the version alone.
 func (f *Fold) Next(version uint64) Step {
 	switch {
 	case version <= f.Version:
@@ -44,8 +44,8 @@ func (f *Fold) Next(version uint64) Step {
 	return Applied
 }
 
-// Apply applies the next event. An event that cannot be applied parks the stream, as of now; what is kept
-// of the event shares no memory with it.
+// Apply applies the next event. An event that cannot be applied parks the stream, with now as the time. The
+// Fold keeps no memory of the event.
 func (f *Fold) Apply(e *event.Event, now event.Instant) Step {
 	if step := f.Next(e.Version); step != Applied {
 		return step
@@ -58,8 +58,8 @@ func (f *Fold) Apply(e *event.Event, now event.Instant) Step {
 	return Applied
 }
 
-// applyRow turns a panic of the fold into an error: an event that a fold was not written for must cost
-// its own stream only.
+// applyRow turns a panic of the projection into an error, so that an event the projection was not written for
+// affects only its own stream.
 func applyRow(row model.Row, e *event.Event) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -77,7 +77,7 @@ func (f *Fold) Contributions() []model.Contribution {
 	return f.Row.Contributions()
 }
 
-// Record returns the row of a stream as a table stores it when it was written so often.
+// Record returns a stream's row as a table stores it after that many writes.
 func (f *Fold) Record(stream string, writes uint64) Record {
 	r := Record{Stream: stream, Version: f.Version, Writes: writes, Parked: f.Parked}
 	if f.Version > 0 {
@@ -86,7 +86,7 @@ func (f *Fold) Record(stream string, writes uint64) Record {
 	return r
 }
 
-// Folding is a Fold that starts from a stored row, or from none, and knows what has to be written.
+// Folding is a Fold that starts from a stored row, or from none, and knows what must be written.
 type Folding struct {
 	Fold
 	definition model.Projection
@@ -94,8 +94,8 @@ type Folding struct {
 	before     []model.Contribution
 }
 
-// StartFolding takes up a stored row; the zero Record, but for Stream, stands for none. It fails when
-// the row cannot be read.
+// StartFolding starts from a stored row; a Record with only its Stream set stands for no row. It fails if the
+// row cannot be read.
 func StartFolding(d model.Projection, stored Record) (*Folding, error) {
 	f := &Folding{Fold: Fold{d.NewRow(), stored.Version, stored.Parked}, definition: d, stored: stored}
 	if stored.Version == 0 {
@@ -119,11 +119,12 @@ func FoldHistory(d model.Projection, history []event.Event, now event.Instant) *
 	return f
 }
 
-// Restart forgets the events in the row, to fold the stream from its beginning, but remembers
-// what the stored row contributes to totals.
+// Restart discards the events in the row, to fold the stream from its beginning, but remembers what the
+// stored row contributes to totals.
 func (f *Folding) Restart() { f.Fold = Fold{Row: f.definition.NewRow()} }
 
-// Apply is Fold's. An event that was parked before keeps its first time, and the attempt is counted.
+// Apply is Fold.Apply, but if the event had parked the stream before, it keeps the first time and counts the
+// attempt.
 func (f *Folding) Apply(e *event.Event, now event.Instant) Step {
 	step := f.Fold.Apply(e, now)
 	if before := f.stored.Parked; step == SetAside && before != nil && f.Parked != before && f.Parked.EventVersion == before.EventVersion {
@@ -132,11 +133,10 @@ func (f *Folding) Apply(e *event.Event, now event.Instant) Step {
 	return step
 }
 
-// Record returns the row as it is now.
+// Record returns the current row.
 func (f *Folding) Record() Record { return f.Fold.Record(f.stored.Stream, f.stored.Writes) }
 
-// Change is what has to be written to bring the table to the row as it is now; false when
-// the table has it already.
+// Change returns the write that brings the table up to the current row; false if the table already has it.
 func (f *Folding) Change() (Change, bool) {
 	r := f.Record()
 	if r.Version == f.stored.Version && bytes.Equal(r.Data, f.stored.Data) && r.Place == f.stored.Place && sameParking(r.Parked, f.stored.Parked) {
@@ -152,8 +152,8 @@ func sameParking(a, b *Parked) bool {
 	return *a == *b
 }
 
-// Differences is what has to be added to totals when a row that contributed before now
-// contributes after. Fields that stay as they are do not come up.
+// Differences returns what must be added to totals when a row's contributions change from before to after. It
+// omits unchanged fields.
 func Differences(before, after []model.Contribution) []model.Contribution {
 	var sums []model.Contribution
 	add := func(c model.Contribution, sign int64) {

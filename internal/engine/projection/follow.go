@@ -12,28 +12,28 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// Follower feeds a projector from a feed and keeps a checkpoint. It is the embedded runtime's
-// projector; on AWS the event source mapping of the stream does its work.
+// Follower passes a feed to a projector and keeps a checkpoint. It is the embedded projector; on AWS the
+// stream's event source mapping does its work.
 type Follower struct {
 	Name        string // of the checkpoint
 	Feed        eventstore.Feed
 	Appended    func() <-chan struct{} // closed at the next append of this process
 	Checkpoints Checkpoints
 	Projector   *Projector
-	Batch       int           // events at a time
+	Batch       int           // events per batch
 	Poll        time.Duration // how often to look for appends of other processes
-	// Timeout is how long one batch may take, 0 for ever. A batch knows the pointer as it was
-	// when it began: a rebuild waits this long for batches that do not know the new version.
+	// Timeout is how long one batch may take; 0 is no limit. A batch uses the pointer as it was when the
+	// batch began, so a rebuild waits this long for batches that do not know the new version.
 	Timeout time.Duration
 
-	batch int // events at a time while batches time out; 0: Batch
+	batch int // events per batch while batches time out; 0: Batch
 }
 
-// maxFollowPause bounds the wait after a failure, so that recovery is noticed soon.
+// maxFollowPause bounds the wait after a failure, so that the end of an outage is noticed soon.
 const maxFollowPause = 5 * time.Second
 
-// Run follows the feed until ctx ends. A failing store is logged and tried again, for as
-// long as it takes: nothing is skipped.
+// Run follows the feed until ctx ends. If a store fails, it logs that and tries again for as long as it
+// takes; it skips no event.
 func (f *Follower) Run(ctx context.Context) error {
 	pause := time.Duration(0)
 	for {
@@ -56,7 +56,7 @@ func (f *Follower) Run(ctx context.Context) error {
 	}
 }
 
-// await waits for a wake-up, no longer than limit.
+// await waits for wake, at most limit.
 func await(ctx context.Context, wake <-chan struct{}, limit time.Duration) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -67,7 +67,7 @@ func await(ctx context.Context, wake <-chan struct{}, limit time.Duration) {
 	}
 }
 
-// CatchUp applies everything that is in the feed now. What fails is tried again until ctx ends.
+// CatchUp applies everything that is in the feed now. It retries failures until ctx ends.
 func (f *Follower) CatchUp(ctx context.Context) error {
 	for {
 		more, err := f.Once(ctx)
@@ -82,7 +82,7 @@ func (f *Follower) CatchUp(ctx context.Context) error {
 	}
 }
 
-// catchUpPause is between two tries of CatchUp, for which somebody waits.
+// catchUpPause is the pause between tries of CatchUp. It is short, since a caller is waiting.
 const catchUpPause = 50 * time.Millisecond
 
 func (f *Follower) apply(ctx context.Context, events []event.Event) Failures {
@@ -94,7 +94,7 @@ func (f *Follower) apply(ctx context.Context, events []event.Event) Failures {
 	return f.Projector.Apply(ctx, events)
 }
 
-// Once applies the next batch and moves the checkpoint behind it; false when there was none.
+// Once applies the next batch and moves the checkpoint past it; it returns false if there was none.
 func (f *Follower) Once(ctx context.Context) (bool, error) {
 	checkpoint, err := f.Checkpoints.Checkpoint(ctx, f.Name)
 	if err != nil {
@@ -113,7 +113,7 @@ func (f *Follower) Once(ctx context.Context) (bool, error) {
 	}
 	if err := f.apply(ctx, events).Err(); err != nil {
 		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-			f.batch = max(1, limit/2) // a slow store gets on with less at a time
+			f.batch = max(1, limit/2) // a slow store can still progress with smaller batches
 		}
 		return false, fmt.Errorf("applying %d events: %w", len(events), err)
 	}

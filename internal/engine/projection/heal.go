@@ -14,27 +14,26 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// maxHealAttempts bounds the tries of one heal. Each lost try means that somebody else has
-// just written the row, so a few are enough; beyond that the delivery is repeated later.
+// maxHealAttempts bounds the tries of one heal. Each lost try means that another writer has just written the
+// row, so a few are enough; after that the delivery is repeated later.
 const maxHealAttempts = 10
 
-// Heal folds these streams from the event store and writes the rows that differ: those that
-// are behind, and those that are wrong. It is what makes delivery right when events come out
-// of order, and what an operator calls to repair rows and to try parked streams again. Streams
-// that the projection does not fold are passed over, so a caller may name all there are. A row that
-// is ahead of its stream is left alone, and logged: the event store has lost events then, of which
-// the row is all that is left.
+// Heal folds these streams from the event store and writes the rows that differ: stale ones and wrong ones.
+// It makes delivery right when events come out of order; operators use it to repair rows and to retry parked
+// streams. It skips streams that the projection does not fold, so a caller may name any stream. It leaves a
+// row alone that is ahead of its stream, and logs it: the event store has then lost events, and the row is
+// all that remains of them.
 func (p *Projector) Heal(ctx context.Context, d model.Projection, t Table, streams []string) error {
 	return p.heal(ctx, d, t, streams, (*Record).Ahead)
 }
 
-// Empty is Heal for rows of streams that never had events, as far as anybody knows: what they say is
-// taken back. Who calls it has made sure that the event store did not lose them.
+// Empty resets the rows of streams that have no events and removes their contributions from the totals. The
+// caller must first ensure that the event store has not lost the events.
 func (p *Projector) Empty(ctx context.Context, d model.Projection, t Table, streams []string) error {
 	return p.heal(ctx, d, t, streams, func(r *Record, history []event.Event) bool { return len(history) > 0 && r.Ahead(history) })
 }
 
-// heal leaves alone what ahead says it should.
+// heal heals streams, except those whose row ahead says to leave alone.
 func (p *Projector) heal(ctx context.Context, d model.Projection, t Table, streams []string, ahead func(*Record, []event.Event) bool) error {
 	streams = slices.DeleteFunc(slices.Clone(streams), func(s string) bool { return !d.Folds(s) })
 	for len(streams) > 0 {
@@ -67,8 +66,8 @@ func (p *Projector) healPart(ctx context.Context, d model.Projection, t Table, s
 	return fault.Unavailable(fmt.Errorf("healing %d streams of %s: others kept writing them", len(streams), t))
 }
 
-// pause waits a little longer each time, with jitter, so that writers of the same rows get
-// out of step.
+// pause waits a little longer on each attempt, with jitter, so that writers of the same rows do not collide
+// again.
 func (p *Projector) pause(ctx context.Context, attempt int) error {
 	if p.Pause != nil {
 		return p.Pause(ctx, attempt)
@@ -79,8 +78,8 @@ func (p *Projector) pause(ctx context.Context, attempt int) error {
 
 // healOnce tries each stream once and returns those whose row was changed meanwhile.
 func (p *Projector) healOnce(ctx context.Context, d model.Projection, t Table, streams []string, ahead func(*Record, []event.Event) bool) ([]string, error) {
-	// The rows are read before the streams: whatever the rows hold, the streams hold too, so a
-	// row that is ahead of its stream has lost it and is not a race.
+	// Read the rows before the streams. A stream then has every event that its row reflects, so a row that is
+	// ahead shows a loss and not a race.
 	records, err := p.Tables.Records(ctx, t, streams)
 	if err != nil {
 		return nil, err
@@ -112,8 +111,8 @@ func (p *Projector) healOnce(ctx context.Context, d model.Projection, t Table, s
 	return p.Tables.Write(ctx, t, changes)
 }
 
-// Ahead reports whether a row holds more events than its stream, which was read after it and may
-// have none.
+// Ahead reports whether a row reflects more events than its stream has. The stream must have been read after
+// the row; it may have no events.
 func (r *Record) Ahead(history []event.Event) bool {
 	if len(history) == 0 {
 		return r.Version > 0 || r.Parked != nil
@@ -121,7 +120,7 @@ func (r *Record) Ahead(history []event.Event) bool {
 	return r.Version > history[len(history)-1].Version
 }
 
-// refold folds a stream from its beginning and answers what has to be written.
+// refold folds a stream from its beginning and returns what must be written.
 func (p *Projector) refold(ctx context.Context, d model.Projection, t Table, stored Record, history []event.Event) (Change, bool, error) {
 	f, err := StartFolding(d, stored)
 	if err != nil {
@@ -144,7 +143,7 @@ func (p *Projector) refold(ctx context.Context, d model.Projection, t Table, sto
 	if changed {
 		line := observe.Logger(ctx).Info()
 		if stored.Writes == 0 {
-			line = observe.Logger(ctx).Debug() // a first row is no repair: a rebuild makes one a stream
+			line = observe.Logger(ctx).Debug() // creating a row is no repair; a rebuild does so for each stream
 		}
 		line.Str(observe.FieldProjection, t.String()).Str(observe.FieldStream, stored.Stream).
 			Uint64("from", stored.Version).Uint64("to", change.Version).Msg("projection:heal")
@@ -152,9 +151,8 @@ func (p *Projector) refold(ctx context.Context, d model.Projection, t Table, sto
 	return change, changed, nil
 }
 
-// setAsideUnreadable parks a stream whose stored row cannot be decoded. What the row had
-// added to totals is not known any more, so writing it anew would make them wrong: only a
-// rebuild helps, and the reason says so.
+// setAsideUnreadable parks a stream whose stored row cannot be decoded. The row's contribution to totals is
+// then unknown, so writing the row again would make them wrong: only a rebuild helps, and the reason says so.
 func (p *Projector) setAsideUnreadable(ctx context.Context, t Table, stored Record, cause error) (Change, bool) {
 	if stored.Parked != nil {
 		return Change{}, false

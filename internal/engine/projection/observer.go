@@ -18,8 +18,8 @@ func watchApply(ctx context.Context, events []event.Event) (watched context.Cont
 	}
 }
 
-// watchTable starts the span of the events of one table version; applied ends it, and measures how late
-// the events came in.
+// watchTable starts the span for one table version's events; applied ends it and records how late the events
+// arrived.
 func (p *Projector) watchTable(ctx context.Context, d model.Projection, t Table, events []event.Event, failures Failures) (watched context.Context, applied func(error)) {
 	ctx, span := observe.Start(ctx, "project", observe.Internal)
 	if span.Recorded() {
@@ -44,7 +44,7 @@ func logUnknownRevision(ctx context.Context, name string, revision int) {
 	observe.Logger(ctx).Warn().Str(observe.FieldProjection, name).Int("revision", revision).Msg("projection:unknown-revision")
 }
 
-// logStep tells what came of an event, in the context of the operation that it belongs to.
+// logStep logs the outcome of an event, in the context of the operation that the event belongs to.
 func logStep(ctx context.Context, t Table, e *event.Event, step Step, f *Folding) {
 	logger := observe.Logger(ctx)
 	line := logger.Debug()

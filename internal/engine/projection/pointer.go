@@ -13,12 +13,12 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// State is what a table version is for.
+// State is the role of a table version.
 type State string
 
-// A version is building until it is switched to, active while readers see it, previous while
-// it can be rolled back to, and dropped once its table is gone. A scratch version shows a past
-// moment: nobody writes it after it was filled, and nobody is switched to it.
+// A version is building until it is switched to, active while readers see it, previous while it can be rolled
+// back to, and dropped once its table is gone. A scratch version shows a past moment: it is not written after
+// it has been filled, and readers are never switched to it.
 const (
 	Building State = "building"
 	Active   State = "active"
@@ -26,18 +26,18 @@ const (
 	Scratch  State = "scratch"
 )
 
-// Version is one table version of a projection as the pointer knows it.
+// Version is one table version of a projection, as the pointer lists it.
 type Version struct {
 	Number   int           `json:"number"`
-	Revision int           `json:"revision"` // of the fold that fills it
+	Revision int           `json:"revision"` // of the code that fills it
 	State    State         `json:"state"`
-	RunID    string        `json:"runId,omitempty"`  // of the rebuild that made it
-	Joined   bool          `json:"joined,omitempty"` // a building one that live delivery writes too
-	Since    event.Instant `json:"since,omitzero"`   // when it came into its state
+	RunID    string        `json:"runId,omitempty"`  // of the rebuild that built it
+	Joined   bool          `json:"joined,omitempty"` // live delivery also writes it while it is building
+	Since    event.Instant `json:"since,omitzero"`   // when it entered its state
 	Verified *Verified     `json:"verified,omitempty"`
 }
 
-// Verified is the outcome of the last verification of a version that an operator asked for.
+// Verified is the outcome of a version's last verification that an operator requested.
 type Verified struct {
 	At       event.Instant `json:"at"`
 	Problems int           `json:"problems"` // rows and totals that it left wrong
@@ -48,16 +48,16 @@ func (v Version) Live() bool {
 	return v.State == Active || v.State == Previous || v.State == Building && v.Joined
 }
 
-// Pointer says which table versions of a projection exist and which one readers see. It is
-// stored as one value and changed by compare-and-set only.
+// Pointer names a projection's table versions and the one that readers see. It is stored as one value and
+// changed only by compare-and-set.
 type Pointer struct {
 	Projection string    `json:"projection"`
 	Versions   []Version `json:"versions"`
-	Next       int       `json:"next"` // the next version number; numbers are never used twice
+	Next       int       `json:"next"` // the next version number; numbers are never reused
 	Changes    uint64    `json:"changes"`
 }
 
-// ActiveVersion is the version that readers see.
+// ActiveVersion returns the version that readers see.
 func (p Pointer) ActiveVersion() (Version, bool) {
 	for _, v := range p.Versions {
 		if v.State == Active {
@@ -67,29 +67,29 @@ func (p Pointer) ActiveVersion() (Version, bool) {
 	return Version{}, false
 }
 
-// Table is the table of one version of p.
+// Table returns the table of one version of p.
 func (p Pointer) Table(v Version) Table { return Table{p.Projection, v.Number} }
 
 // Errors of Pointers.
 var (
-	// ErrNoPointer says that a projection was never set up.
+	// ErrNoPointer means that a projection was never set up.
 	ErrNoPointer = errors.New("the projection has no pointer")
-	// ErrPointerChanged says that somebody else changed the pointer: read it again.
+	// ErrPointerChanged means that another process changed the pointer: read it again.
 	ErrPointerChanged = errors.New("the pointer has changed since it was read")
 )
 
 // Pointers is the port to the version pointers. Its contract suite is
 // projectiontest.TestPointers. Reads are strongly consistent.
 type Pointers interface {
-	// Pointer reads the pointer of a projection, or ErrNoPointer.
+	// Pointer returns a projection's pointer, or ErrNoPointer.
 	Pointer(ctx context.Context, projection string) (Pointer, error)
-	// SetPointer stores p with Changes+1 when the stored pointer still has p.Changes changes
-	// (0: is not there), and otherwise answers ErrPointerChanged.
+	// SetPointer stores p with Changes+1 if the stored pointer still has p.Changes changes (0: does not
+	// exist). Otherwise it returns ErrPointerChanged.
 	SetPointer(ctx context.Context, p Pointer) error
 }
 
-// Ensure sets a projection up: its first table version, active. It does nothing when there
-// is a pointer, and may run in several processes at once.
+// Ensure sets a projection up with its first table version, which is active. It does nothing if there is a
+// pointer. Several processes may call it at once.
 func Ensure(ctx context.Context, pointers Pointers, tables Tables, d model.Projection) error {
 	_, err := pointers.Pointer(ctx, d.Name)
 	if err == nil || !errors.Is(err, ErrNoPointer) {
@@ -105,12 +105,11 @@ func Ensure(ctx context.Context, pointers Pointers, tables Tables, d model.Proje
 	return nil
 }
 
-// maxPointerTries bounds how often a change of the pointer is tried again after another process
-// changed it.
+// maxPointerTries bounds the tries of ChangePointer when other processes keep changing the pointer.
 const maxPointerTries = 10
 
-// ChangePointer reads a pointer, lets edit change it and stores it, again when another process was
-// faster. Edit returns false when there is nothing to change.
+// ChangePointer reads a pointer, calls edit to change it, and stores it; it tries again if another process
+// was faster. Edit returns false if there is no change to store.
 func ChangePointer(ctx context.Context, pointers Pointers, name string, edit func(*Pointer) (bool, error)) (Pointer, error) {
 	for range maxPointerTries {
 		p, err := pointers.Pointer(ctx, name)
@@ -128,12 +127,12 @@ func ChangePointer(ctx context.Context, pointers Pointers, name string, edit fun
 	return Pointer{}, fault.Unavailable(fmt.Errorf("changing the pointer of %s: others kept changing it", name))
 }
 
-// CachedPointers answers from memory for a while, so that a read of a row does not cost a
-// read of the pointer. Nobody gets an older pointer after a newer one: of reads that overlap a
-// switch, the slow one must not bring the old version back. It is safe for concurrent use.
+// CachedPointers caches pointers, so that reading a row does not cost a read of the pointer. It never returns
+// an older pointer after a newer one: if reads overlap a switch, the slow one must not bring the old version
+// back. It is safe for concurrent use.
 type CachedPointers struct {
 	Source Pointers
-	TTL    time.Duration // how old an answer may be
+	TTL    time.Duration // maximum age of a cached pointer
 	Now    func() time.Time
 
 	mu      sync.Mutex
@@ -145,9 +144,9 @@ type cachedPointer struct {
 	read    time.Time
 }
 
-// Pointer is the projection's pointer, at most TTL old.
+// Pointer returns the projection's pointer, at most TTL old.
 func (c *CachedPointers) Pointer(ctx context.Context, projection string) (Pointer, error) {
-	// The age counts from before the read: what comes back may be as old as that.
+	// The age counts from before the read, since the result may be as old as that.
 	now := c.Now()
 	c.mu.Lock()
 	entry, ok := c.entries[projection]
@@ -173,13 +172,13 @@ func (c *CachedPointers) Pointer(ctx context.Context, projection string) (Pointe
 	return p, nil
 }
 
-// Forget drops the answer for a projection, for whoever has just changed it or has found it
-// to be wrong.
+// Forget discards a projection's cached pointer, after the caller changed the pointer or found it to be
+// wrong.
 func (c *CachedPointers) Forget(projection string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if entry, ok := c.entries[projection]; ok {
-		entry.read = time.Time{} // long ago; how new it was is still known
+		entry.read = time.Time{} // expired, but still known, so that no older pointer replaces it
 		c.entries[projection] = entry
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"gakushoku/internal/model"
 )
 
-// Projector applies events to the table versions that have to be written. Several may run
-// at once, on the same events.
+// Projector applies events to the table versions that must be written. Several may run at once, on the same
+// events.
 type Projector struct {
 	Projections model.Projections // every revision that a table version may have
 	Pointers    *CachedPointers
@@ -23,11 +23,11 @@ type Projector struct {
 	Pause       func(ctx context.Context, attempt int) error // between tries of a heal; nil: with jitter
 }
 
-// Failures are the streams that could not be brought up to date, each with the infra error
-// that kept it; the events of all others are in.
+// Failures are the streams that could not be brought up to date, each with the infrastructure error that
+// prevented it. The events of all other streams are applied.
 type Failures map[string]error
 
-// Err is all failures as one error, nil when there are none.
+// Err returns all failures as one error, nil if there are none.
 func (f Failures) Err() error {
 	errs := make([]error, 0, len(f))
 	for stream, err := range f {
@@ -36,9 +36,9 @@ func (f Failures) Err() error {
 	return errors.Join(errs...)
 }
 
-// Apply brings the rows of these events' streams up to date in every table version of every
-// projection. The events may be old, repeated, out of order or incomplete. Only streams
-// kept back by the infrastructure fail; an event that cannot be applied parks its stream.
+// Apply brings the rows of these events' streams up to date in every table version of every projection. The
+// events may be old, repeated, out of order or incomplete. Only streams affected by an infrastructure error
+// fail; an event that cannot be applied parks its stream.
 func (p *Projector) Apply(ctx context.Context, events []event.Event) Failures {
 	ctx, applied := watchApply(ctx, events)
 	failures := Failures{}
@@ -53,8 +53,8 @@ func (p *Projector) Apply(ctx context.Context, events []event.Event) Failures {
 	return failures
 }
 
-// ApplyTo is Apply for one table version only, whatever its state: how a version that is being
-// built catches up. ErrNoTable when it is gone.
+// ApplyTo is Apply for one table version only, whatever its state; a building version catches up through it.
+// It returns ErrNoTable if the table is gone.
 func (p *Projector) ApplyTo(ctx context.Context, d model.Projection, t Table, events []event.Event) error {
 	failures := Failures{}
 	if err := p.applyTable(ctx, d, t, events, failures); err != nil {
@@ -74,8 +74,8 @@ func (p *Projector) applyProjection(ctx context.Context, name string, events []e
 		}
 		d, ok := p.Projections.Revision(name, v.Revision)
 		if !ok {
-			// A newer deployment builds a version whose fold this one does not have. It waits for
-			// this one to end before it relies on that version being written.
+			// A newer deployment is building a version whose revision this one lacks. It waits for this one
+			// to end before it relies on that version being written.
 			logUnknownRevision(ctx, name, v.Revision)
 			continue
 		}
@@ -83,7 +83,7 @@ func (p *Projector) applyProjection(ctx context.Context, name string, events []e
 		err := p.applyTable(watched, d, pointer.Table(v), events, failures)
 		applied(err)
 		if errors.Is(err, ErrNoTable) {
-			// The version was dropped after the pointer was read: nobody needs it any more.
+			// The version was dropped after the pointer was read, so it need not be written.
 			p.Pointers.Forget(name)
 			err = p.stillListed(ctx, name, v.Number)
 		}
@@ -94,7 +94,7 @@ func (p *Projector) applyProjection(ctx context.Context, name string, events []e
 	return nil
 }
 
-// stillListed is an error when the pointer names a version whose table is gone.
+// stillListed returns an error if the pointer names a version whose table is gone.
 func (p *Projector) stillListed(ctx context.Context, name string, number int) error {
 	pointer, err := p.Pointers.Pointer(ctx, name)
 	if err != nil {
@@ -108,8 +108,8 @@ func (p *Projector) stillListed(ctx context.Context, name string, number int) er
 	return nil
 }
 
-// applyTable applies events to one table version. It returns only ErrNoTable; everything
-// else fails the streams concerned.
+// applyTable applies events to one table version. It returns only ErrNoTable; any other error fails the
+// streams concerned.
 func (p *Projector) applyTable(ctx context.Context, d model.Projection, t Table, events []event.Event, failures Failures) error {
 	groups := groupByStream(d, events)
 	for len(groups) > 0 {
@@ -128,7 +128,7 @@ func (p *Projector) applyTable(ctx context.Context, d model.Projection, t Table,
 	return nil
 }
 
-// group is the events of one stream that the projection folds, in the order they came.
+// group is one stream's events that the projection folds, in the order they came.
 type group struct {
 	stream string
 	events []*event.Event
@@ -153,8 +153,8 @@ func groupByStream(d model.Projection, events []event.Event) []group {
 	return groups
 }
 
-// applyGroups applies the events of up to MaxWrite streams in one write, and heals the
-// streams for which that was not enough.
+// applyGroups applies the events of up to MaxWrite streams in one write, and heals the streams for which that
+// was not enough.
 func (p *Projector) applyGroups(ctx context.Context, d model.Projection, t Table, groups []group) error {
 	streams := make([]string, len(groups))
 	for i, g := range groups {
@@ -196,7 +196,7 @@ func (p *Projector) foldGroup(ctx context.Context, d model.Projection, t Table, 
 	stored.Stream = g.stream
 	f, err := StartFolding(d, stored)
 	if err != nil {
-		// Healing will say what is to be done about a row that cannot be read.
+		// Healing decides what to do about a row that cannot be read.
 		return Change{}, needsHeal
 	}
 	for _, e := range g.events {

@@ -25,7 +25,7 @@ func newPointer(name string) projection.Pointer {
 	}
 }
 
-// wantPointer wants p stored, with so many changes.
+// wantPointer checks that p is stored, with that many changes.
 func wantPointer(t *testing.T, s projection.Pointers, p projection.Pointer, changes uint64) {
 	t.Helper()
 	p.Changes = changes
@@ -50,7 +50,7 @@ func testPointerRoundTrip(t *testing.T, h Control) {
 	mustSet(t, s, loans, 0)
 	mustSet(t, s, other, 0)
 	wantPointer(t, s, loans, 1)
-	for changes := uint64(1); changes < 12; changes++ { // 9 to 10 would show a comparison of texts
+	for changes := uint64(1); changes < 12; changes++ { // 9 to 10 would reveal a comparison as text
 		loans.Next++
 		mustSet(t, s, loans, changes)
 		wantPointer(t, s, loans, changes+1)
@@ -143,7 +143,7 @@ func testPointerReopen(t *testing.T, h Control) {
 	p := newPointer("loans")
 	mustSet(t, opened.Store, p, 0)
 	if opened.Reopen == nil {
-		return // nothing is promised
+		return // no promise in this case
 	}
 	s := opened.Reopen(t)
 	wantPointer(t, s, p, 1)

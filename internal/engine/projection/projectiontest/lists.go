@@ -15,7 +15,7 @@ func testList(t *testing.T, h Tables) {
 	var want []string
 	var changes []projection.Change
 	for i := range 30 {
-		n := i * 7 % 30 // not in their order
+		n := i * 7 % 30 // not sorted
 		c := change(fmt.Sprintf("loan-%02d", 29-n), 1)
 		c.Place.Sort = fmt.Sprintf("2026-01-24T00:00:%02d.000Z#学-%02d", n, 29-n)
 		changes = append(changes, c)
@@ -69,7 +69,7 @@ func testInvisible(t *testing.T, h Tables) {
 	s := newStore(t, h)
 	invisible := parkedChange("loan-1", 1, "poison")
 	placed := parkedChange("loan-2", 1, "poison")
-	placed.Place = model.Place{Bucket: day, Sort: "s"} // no fold says so, but it must do no harm
+	placed.Place = model.Place{Bucket: day, Sort: "s"} // no projection does so, but it must do no harm
 	mustWrite(t, s, []projection.Change{invisible, placed})
 	list := func() ([]string, error) { return listAll(t, s, day, 10) }
 	buckets := func() ([]string, error) { return s.Buckets(t.Context(), v1, "", 10) }
@@ -92,7 +92,7 @@ func testInvisible(t *testing.T, h Tables) {
 	}
 }
 
-// testMoved moves a row, as a heal does with one that a wrong fold had put elsewhere.
+// testMoved moves a row, as a heal does with a row that a wrong fold had placed elsewhere.
 func testMoved(t *testing.T, h Tables) {
 	s := newStore(t, h)
 	wrong, right := change("loan-1", 1), change("loan-1", 2)

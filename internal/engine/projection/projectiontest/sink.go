@@ -55,7 +55,7 @@ func TestSink(t *testing.T, h Tables) {
 	}
 }
 
-// newSink is a fresh store with the table v1.
+// newSink returns a new store with the table v1.
 func newSink(t *testing.T, h Tables) SinkStore {
 	t.Helper()
 	return asSink(t, newStore(t, h))
@@ -70,7 +70,7 @@ func asSink(t *testing.T, s projection.Store) SinkStore {
 	return sink
 }
 
-// part is a bulk part of these rows. It proves that totals are asked for only after the rows.
+// part returns a bulk part of these rows. It checks that totals are requested only after the rows.
 func part(t *testing.T, name string, changes []projection.Change) projection.BulkPart {
 	var mu sync.Mutex
 	ended := false
@@ -98,7 +98,7 @@ func part(t *testing.T, name string, changes []projection.Change) projection.Bul
 	}
 }
 
-// summed is what changes contribute, in no order.
+// summed returns the contributions of changes, in any order.
 func summed(changes []projection.Change) []model.Contribution {
 	sums := map[model.Contribution]int64{}
 	for _, c := range changes {
@@ -114,7 +114,7 @@ func summed(changes []projection.Change) []model.Contribution {
 	return all
 }
 
-// bulkRows is count rows of streams that begin with prefix, each an order of the day.
+// bulkRows returns count rows of streams that begin with prefix, each counting as one of the day's loans.
 func bulkRows(prefix string, count int) []projection.Change {
 	all := make([]projection.Change, count)
 	for i := range all {
@@ -124,7 +124,7 @@ func bulkRows(prefix string, count int) []projection.Change {
 	return all
 }
 
-// put puts a part until it is in: an infra error may be cured by a new try.
+// put puts a part until it is in, repeating the call after infrastructure errors.
 func put(ctx context.Context, s projection.Sink, p projection.BulkPart) (rows int, err error) {
 	for range 100 {
 		if rows, err = s.PutPart(ctx, v1, p); err == nil || fault.ClassOf(err) != fault.Infra {
@@ -149,7 +149,7 @@ func mustFinish(t *testing.T, s projection.Sink) {
 	}
 }
 
-// wantTable wants exactly these rows in v1, each written as often as it says.
+// wantTable checks that v1 has exactly these rows, each with the stated number of writes.
 func wantTable(t *testing.T, s projection.Store, want []projection.Change) {
 	t.Helper()
 	rows := make(map[string]projection.Record, len(want))
@@ -163,7 +163,7 @@ func wantTable(t *testing.T, s projection.Store, want []projection.Change) {
 	wantSame(t, "rows", rows, got)
 }
 
-// oddRows is rows of every kind: plain, parked, invisible, without a place, with odd texts.
+// oddRows returns rows of every kind: plain, parked, invisible, without a place, with odd texts.
 func oddRows() []projection.Change {
 	plain := change("loan-plain", 1, add(day, "loans", 1), add(day, "revenue.CARD", 780))
 	plain.Version = 7
@@ -203,7 +203,7 @@ func testSinkRoundTrip(t *testing.T, h Tables) {
 	wantLists(t, h, s, all)
 }
 
-// wantLists wants lists, buckets and parked rows to show these rows.
+// wantLists checks that lists, buckets and parked rows show these rows.
 func wantLists(t *testing.T, h Tables, s projection.Store, rows []projection.Change) {
 	t.Helper()
 	byBucket := map[string][]string{}
@@ -219,7 +219,7 @@ func wantLists(t *testing.T, h Tables, s projection.Store, rows []projection.Cha
 	var buckets []string
 	for bucket, streams := range byBucket {
 		buckets = append(buckets, bucket)
-		slices.Sort(streams) // which is how change sorts them
+		slices.Sort(streams) // change sorts them in the same way
 		slices.Reverse(streams)
 		wantListed(t, h, "list of "+bucket, streams, func() ([]string, error) { return listAll(t, s, bucket, 40) })
 	}
@@ -282,7 +282,7 @@ func testSinkLargeRows(t *testing.T, h Tables) {
 	wantTotals(t, s, map[string]map[string]int64{day: {"loans": 12}})
 }
 
-// breaking is rows that end with an error after so many; before that, f is called.
+// breaking returns rows that end with the error of f after that many.
 func breaking(rows iter.Seq2[projection.Record, error], after int, f func() error) iter.Seq2[projection.Record, error] {
 	return func(yield func(projection.Record, error) bool) {
 		n := 0

@@ -12,7 +12,7 @@ import (
 	"gakushoku/internal/model"
 )
 
-// broken is a part that cannot be put: its rows end with what f returns, after some of them.
+// broken returns a part that cannot be put: its rows end with the error of f after that many.
 func broken(t *testing.T, name string, rows []projection.Change, after int, f func() error) projection.BulkPart {
 	p := part(t, name, rows)
 	p.Rows = breaking(p.Rows, after, f)
@@ -126,8 +126,8 @@ func testSinkCancelled(t *testing.T, h Tables) {
 	wantTotals(t, s, map[string]map[string]int64{day: {"loans": 700}})
 }
 
-// testSinkDropped drops the table while parts go in: whoever comes late hears that it is gone,
-// and nothing of the parts gets into a table that is made anew.
+// testSinkDropped drops the table while parts are being put: a late part gets ErrNoTable, and no row of the
+// parts gets into a table created again.
 func testSinkDropped(t *testing.T, h Tables) {
 	s := newSink(t, h)
 	var wg sync.WaitGroup
@@ -193,7 +193,7 @@ func testSinkVersions(t *testing.T, h Tables) {
 func testSinkReopen(t *testing.T, h Tables) {
 	opened := h.Open(t)
 	if opened.Reopen == nil {
-		return // nothing is promised
+		return // no promise in this case
 	}
 	s := asSink(t, opened.Store)
 	if err := s.Create(t.Context(), v1); err != nil {

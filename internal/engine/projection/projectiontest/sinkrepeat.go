@@ -66,8 +66,8 @@ func testSinkManyParts(t *testing.T, h Tables) {
 	wantTotals(t, s, map[string]map[string]int64{day: {"loans": int64(len(all))}})
 }
 
-// liveWrites writes over rows of a finished bulk: a new version, a parking, a heal at the same
-// version, a new row. It returns what the rows are then.
+// liveWrites writes over rows of a finished bulk: a new version, a parking, a heal at the same version, a new
+// row. It returns the resulting rows.
 func liveWrites(t *testing.T, s projection.Tables, rows []projection.Change) []projection.Change {
 	t.Helper()
 	rows = slices.Clone(rows)

@@ -10,8 +10,7 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// TestSnapshots tests everything that projection.Snapshotter promises. It is for the stores
-// that keep snapshots.
+// TestSnapshots tests everything that projection.Snapshotter promises, for stores that have snapshots.
 func TestSnapshots(t *testing.T, h Tables) {
 	for name, run := range map[string]func(*testing.T, Tables){
 		"a snapshot shows the moment it was taken":              testSnapshotMoment,
@@ -38,7 +37,7 @@ func snapshotOf(t *testing.T, s projection.Store) projection.Snapshot {
 	return shot
 }
 
-// snapshotScan is Scan of a snapshot.
+// snapshotScan returns Scan of a snapshot.
 func snapshotScan(s projection.Snapshot) scan {
 	return func(ctx context.Context, _ projection.Table, cursor string, limit int) ([]projection.Record, string, error) {
 		return s.Scan(ctx, cursor, limit)
@@ -47,7 +46,8 @@ func snapshotScan(s projection.Snapshot) scan {
 
 func testSnapshotOrder(t *testing.T, h Tables) {
 	s := newStore(t, h)
-	names := []string{"loan-", "loan-1", "loan-10", "loan-2", "loan-B", "loan-b", "loan-é", "loan-唐", "loan-🍛"} // by byte
+	// Sorted by byte.
+	names := []string{"loan-", "loan-1", "loan-10", "loan-2", "loan-B", "loan-b", "loan-é", "loan-唐", "loan-🍛"}
 	for i := range names {
 		mustWrite(t, s, []projection.Change{change(names[(i*5+2)%len(names)], 1)})
 	}

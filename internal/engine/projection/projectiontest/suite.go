@@ -1,6 +1,6 @@
-// Package projectiontest is the contract of the stores behind package projection as tests,
-// so that every adapter is held to the same promises: an adapter's tests are one call each of
-// TestTables, TestSink, TestPointers and TestCheckpoints.
+// Package projectiontest is the contract of the stores behind package projection, as tests that hold every
+// adapter to the same promises. An adapter's tests are one call each of TestTables, TestSink, TestPointers
+// and TestCheckpoints.
 package projectiontest
 
 import (
@@ -9,32 +9,31 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// Tables tells the suite how to get at an adapter of projection.Store.
+// Tables gives the suite access to an adapter of projection.Store.
 type Tables struct {
-	// Open makes a store without tables that no other test uses, and ends it with the test.
+	// Open returns a new store without tables, and closes it when the test ends.
 	Open func(t *testing.T) TablesInstance
-	// MaxRowBytes is the size of a row's data that the adapter must take.
+	// MaxRowBytes is the size of a row's data that the adapter must accept.
 	MaxRowBytes int
-	// ListsLag: List, Buckets and ParkedRecords may show a write a little later.
+	// ListsLag says that List, Buckets and ParkedRecords may show a write a little later.
 	ListsLag bool
 }
 
 // TablesInstance is one store.
 type TablesInstance struct {
 	Store projection.Store
-	// Reopen ends the store as a process would, and opens it again on the same data; nil when
-	// the data end with the store.
+	// Reopen closes the store as a process would when it ends, and opens it again on the same data; nil if
+	// the store keeps no data.
 	Reopen func(t *testing.T) projection.Store
 }
 
-// Control tells the suite how to get at an adapter of projection.Pointers and
-// projection.Checkpoints.
+// Control gives the suite access to an adapter of projection.Pointers and projection.Checkpoints.
 type Control struct {
-	// Open makes an empty store that no other test uses, and ends it with the test.
+	// Open returns a new empty store, and closes it when the test ends.
 	Open func(t *testing.T) ControlInstance
 }
 
-// ControlStore is what keeps pointers and checkpoints.
+// ControlStore stores pointers and checkpoints.
 type ControlStore interface {
 	projection.Pointers
 	projection.Checkpoints
@@ -43,8 +42,8 @@ type ControlStore interface {
 // ControlInstance is one store.
 type ControlInstance struct {
 	Store ControlStore
-	// Reopen ends the store as a process would, and opens it again on the same data; nil when
-	// the data end with the store.
+	// Reopen closes the store as a process would when it ends, and opens it again on the same data; nil if
+	// the store keeps no data.
 	Reopen func(t *testing.T) ControlStore
 }
 

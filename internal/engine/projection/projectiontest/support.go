@@ -21,7 +21,7 @@ var (
 	v2 = projection.Table{Projection: "loans", Version: 2}
 )
 
-// newStore is a fresh store with the table v1.
+// newStore returns a new store with the table v1.
 func newStore(t *testing.T, h Tables) projection.Store {
 	t.Helper()
 	s := h.Open(t).Store
@@ -31,7 +31,7 @@ func newStore(t *testing.T, h Tables) projection.Store {
 	return s
 }
 
-// change is the writes-th write of a stream's row, with an order of its own in the day.
+// change returns the writes-th write of a stream's row, with a sort key of its own within the day.
 func change(stream string, writes uint64, totals ...model.Contribution) projection.Change {
 	return projection.Change{
 		Record: projection.Record{
@@ -47,7 +47,7 @@ func add(key, field string, amount int64) model.Contribution {
 	return model.Contribution{Key: key, Field: field, Amount: amount}
 }
 
-// mustWrite writes to v1 and wants these streams to be late.
+// mustWrite writes to v1 and checks that these streams are late.
 func mustWrite(t *testing.T, s projection.Tables, changes []projection.Change, wantLate ...string) {
 	t.Helper()
 	late, err := s.Write(t.Context(), v1, changes)
@@ -65,7 +65,7 @@ func toSet(names []string) map[string]bool {
 	return set
 }
 
-// wantSame compares; an empty slice or map is as good as none.
+// wantSame compares; it treats an empty slice or map as equal to nil.
 func wantSame(t *testing.T, what string, want, got any) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -80,7 +80,7 @@ func wantErr(t *testing.T, what string, got, want error) {
 	}
 }
 
-// wantRow wants a stream's row in v1, by both ways of reading it.
+// wantRow checks a stream's row in v1, by both ways of reading it.
 func wantRow(t *testing.T, s projection.Store, want projection.Record) {
 	t.Helper()
 	one, err := s.Record(t.Context(), v1, want.Stream)
@@ -95,7 +95,7 @@ func wantRow(t *testing.T, s projection.Store, want projection.Record) {
 	wantSame(t, "Records", map[string]projection.Record{want.Stream: want}, many)
 }
 
-// wantTotals wants these totals in v1, by both ways of reading them, and no others.
+// wantTotals checks that v1 has exactly these totals, by both ways of reading them.
 func wantTotals(t *testing.T, s projection.Store, want map[string]map[string]int64) {
 	t.Helper()
 	all, err := s.Totals(t.Context(), v1)
@@ -109,7 +109,7 @@ func wantTotals(t *testing.T, s projection.Store, want map[string]map[string]int
 			t.Fatal(err)
 		}
 		for field, amount := range one {
-			if amount == 0 { // may be left out, or not
+			if amount == 0 { // may be omitted
 				delete(one, field)
 			}
 		}
@@ -117,7 +117,7 @@ func wantTotals(t *testing.T, s projection.Store, want map[string]map[string]int
 	}
 }
 
-// wantListed compares what a list answers, again and again where lists lag.
+// wantListed compares a list, repeatedly where lists lag.
 func wantListed[T any](t *testing.T, h Tables, what string, want []T, list func() ([]T, error)) {
 	t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
@@ -137,7 +137,7 @@ func wantListed[T any](t *testing.T, h Tables, what string, want []T, list func(
 	}
 }
 
-// names lists the streams of a page.
+// names returns the streams of a page.
 func names(records []projection.Record) []string {
 	var all []string
 	for _, r := range records {
@@ -148,14 +148,14 @@ func names(records []projection.Record) []string {
 
 type scan func(ctx context.Context, t projection.Table, cursor string, limit int) ([]projection.Record, string, error)
 
-// scanOf is Scan of one part.
+// scanOf returns Scan of one part.
 func scanOf(s projection.Inspector, part eventstore.Part) scan {
 	return func(ctx context.Context, t projection.Table, cursor string, limit int) ([]projection.Record, string, error) {
 		return s.Scan(ctx, t, part, cursor, limit)
 	}
 }
 
-// scanAll walks over all pages and checks their bounds.
+// scanAll reads all pages and checks their sizes.
 func scanAll(ctx context.Context, page scan, limit int) (map[string]projection.Record, error) {
 	const maxPages = 10_000
 	all := map[string]projection.Record{}

@@ -39,7 +39,7 @@ func testCreateDrop(t *testing.T, h Tables) {
 	mustWrite(t, s, []projection.Change{change("loan-1", 1)})
 }
 
-// eachCall makes every call but Create and Drop on v1.
+// eachCall makes every call except Create and Drop on v1.
 func eachCall(ctx context.Context, s projection.Store) map[string]error {
 	errs := map[string]error{}
 	_, errs["Records"] = s.Records(ctx, v1, []string{"loan-1"})
@@ -136,7 +136,7 @@ func testCancelled(t *testing.T, h Tables) {
 func testReopen(t *testing.T, h Tables) {
 	opened := h.Open(t)
 	if opened.Reopen == nil {
-		return // nothing is promised
+		return // no promise in this case
 	}
 	s := opened.Store
 	for _, table := range []projection.Table{v1, v2} {

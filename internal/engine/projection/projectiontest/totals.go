@@ -62,8 +62,8 @@ func testOneWinner(t *testing.T, h Tables) {
 	wantTotals(t, s, map[string]map[string]int64{day: {"loans": 3}})
 }
 
-// writeNext writes streams' rows once more, each adding 1 to the total, until each was
-// written by this call or by another: an infra error leaves open what was written.
+// writeNext writes each stream's row once more, adding 1 to the total, until this call or another writer has
+// written it: after an infrastructure error it is unknown what was written.
 func writeNext(ctx context.Context, s projection.Tables, streams []string, target uint64) error {
 	const tries = 10_000
 	for range tries {
@@ -90,7 +90,7 @@ func writeNext(ctx context.Context, s projection.Tables, streams []string, targe
 	return fmt.Errorf("%d tries were not enough for %v", tries, streams)
 }
 
-// hammer lets writers write rows, each the rows that it is given, all adding to one total.
+// hammer runs writers concurrently. Each writes the streams it is given, and all add to one total.
 func hammer(t *testing.T, s projection.Store, writers int, target uint64, streamsOf func(writer int) []string) {
 	t.Helper()
 	want := map[string]bool{}

@@ -1,4 +1,4 @@
-// Package rowjson writes rows as JSON, so that the author of a projection writes none.
+// Package rowjson writes rows as JSON, so that the author of a projection need not write an encoder.
 package rowjson
 
 import (
@@ -17,19 +17,19 @@ import (
 	"gakushoku/internal/model"
 )
 
-// Append appends a row's JSON, byte for byte as encoding/json writes it. A rebuild writes every row and a
-// verification does so to compare, so the encoder of a row type is compiled once, and reads fields at their
-// offsets. Rows hold integers, booleans, strings, instants, structs and slices; it panics on a type that holds
-// anything else.
+// Append appends a row's JSON, byte for byte as encoding/json writes it. A rebuild encodes every row, and so
+// does a verification, to compare; therefore the encoder of a row type is compiled once and reads fields at
+// their offsets. Rows hold integers, booleans, strings, instants, structs and slices; Append panics on a type
+// that holds anything else.
 func Append(dst []byte, row model.Row) []byte {
 	v := reflect.ValueOf(row)
 	return encoderOf(v.Type().Elem())(dst, v.UnsafePointer())
 }
 
-// encoder appends the value at a place.
+// encoder appends the value at an address.
 type encoder func(dst []byte, at unsafe.Pointer) []byte
 
-// encoders holds what was compiled, by type.
+// encoders caches compiled encoders by type.
 var encoders sync.Map
 
 func encoderOf(t reflect.Type) encoder {
@@ -84,7 +84,7 @@ func textEncoder(t reflect.Type) encoder {
 
 func sliceEncoder(elem encoder, size uintptr) encoder {
 	return func(dst []byte, at unsafe.Pointer) []byte {
-		list := *(*[]struct{})(at) // its length and first element are those of any slice
+		list := *(*[]struct{})(at) // any slice has its length and first element at the same place
 		if list == nil {
 			return append(dst, "null"...)
 		}
@@ -166,7 +166,7 @@ func fieldOf(t reflect.Type, f reflect.StructField, name, option string, offset 
 	return encoded
 }
 
-// emptyOf tells what encoding/json takes for empty in a type.
+// emptyOf returns the test for what encoding/json treats as empty in a type.
 func emptyOf(t reflect.Type) func(unsafe.Pointer) bool {
 	switch t.Kind() {
 	case reflect.String:
@@ -179,7 +179,7 @@ func emptyOf(t reflect.Type) func(unsafe.Pointer) bool {
 	return zeroOf(t)
 }
 
-// zeroOf tells what encoding/json takes for zero in a type.
+// zeroOf returns the test for what encoding/json treats as zero in a type.
 func zeroOf(t reflect.Type) func(unsafe.Pointer) bool {
 	type zeroer interface{ IsZero() bool }
 	switch {
@@ -191,7 +191,7 @@ func zeroOf(t reflect.Type) func(unsafe.Pointer) bool {
 	return func(at unsafe.Pointer) bool { return reflect.NewAt(t, at).Elem().IsZero() }
 }
 
-// appendString leaves to encoding/json what it escapes.
+// appendString leaves strings that need escaping to encoding/json.
 func appendString(dst []byte, s string) []byte {
 	if !plain(s) {
 		escaped, _ := json.Marshal(s) // a string always encodes
@@ -200,7 +200,7 @@ func appendString(dst []byte, s string) []byte {
 	return append(append(append(dst, '"'), s...), '"')
 }
 
-// plain reports whether encoding/json writes s as it is.
+// plain reports whether encoding/json writes s without escapes.
 func plain(s string) bool {
 	for i, r := range s {
 		switch r {
