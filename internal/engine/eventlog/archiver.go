@@ -26,7 +26,7 @@ type Record struct {
 type Archiver struct {
 	Ledger Ledger
 	Blobs  Blobs
-	Now    func() time.Time // of the times in manifests and keys
+	Now    func() time.Time // clock for the times in manifests and keys
 	NewID  func() string    // makes the unique part of an object's name
 	// Pause waits between two tries, at most for the given time; nil waits for a random part of it.
 	Pause func(ctx context.Context, longest time.Duration) error
@@ -92,7 +92,7 @@ func (a *Archiver) advance(ctx context.Context, batch []Record, done *Archived) 
 		if !errors.Is(err, ErrClaimed) {
 			return 0, err
 		}
-		// By another try of this batch meanwhile, or by this one, whose response was lost.
+		// Another try of this batch may have put it there meanwhile, or this one, whose response was lost.
 		if claim, err = a.Ledger.Claimed(ctx, source); err != nil {
 			return 0, err
 		}

@@ -50,7 +50,7 @@ type Manifest struct {
 // Count is the number of events.
 func (m *Manifest) Count() int { return int(m.Last - m.First + 1) }
 
-// Frame is the part of a segment that holds one partition's events: a zstd frame of its own.
+// Frame is the part of a segment with one partition's events: a zstd frame of its own.
 type Frame struct {
 	Partition int    `json:"partition"`
 	Offset    int64  `json:"offset"` // in the object
@@ -70,18 +70,18 @@ type Head struct {
 // Commit is a segment on its way into the log.
 type Commit struct {
 	Manifest Manifest
-	Source   string // the first record of the batch, as its source names it, such as a stream's sequence number
-	Records  int    // of the source that the segment covers, from Source on
+	Source   string // the batch's first record, by its name at the source, such as a stream's sequence number
+	Records  int    // number of the source's records that the segment covers, from Source on
 }
 
 // Errors of Ledger.
 var (
-	// ErrHeadMoved means that another segment was committed meanwhile: read the head, renumber the
-	// segment, try again.
+	// ErrHeadMoved means that another segment was committed meanwhile: read the head, renumber the segment,
+	// try again.
 	ErrHeadMoved = errors.New("the head of the log has moved since it was read")
-	// ErrClaimed means that the batch, or its beginning, is in the log already.
+	// ErrClaimed means that the batch, or its beginning, is already in the log.
 	ErrClaimed = errors.New("the batch was committed before")
-	// ErrNoFit means that manifests to be restored are not those of this log, or leave a hole.
+	// ErrNoFit means that manifests to be restored do not belong to this log, or leave a hole.
 	ErrNoFit = errors.New("the manifests do not fit the log")
 )
 
@@ -101,12 +101,11 @@ type Ledger interface {
 	// Manifests returns those whose Last is above after, in the order of the log, at most
 	// limit, which is above 0; fewer only at the end, none when there is nothing above after.
 	Manifests(ctx context.Context, after uint64, limit int) ([]Manifest, error)
-	// Restore puts manifests, in the order of the log, into an empty or shorter ledger and
-	// moves the head behind the last: for a ledger that was lost. Those at or below the head
-	// must be there already and be the same, the others must follow on the head without a
-	// hole: or else it fails with ErrNoFit and has changed nothing. It is safe to repeat, also
-	// with more manifests, and after a failure half-way. When another process moves the head
-	// meanwhile it may fail with ErrHeadMoved. No claims are restored.
+	// Restore puts manifests, in the order of the log, into an empty or shorter ledger and moves the head
+	// past the last: for a ledger that was lost. Manifests at or below the head must already be there and be
+	// equal; the others must follow the head without a hole. Otherwise it fails with ErrNoFit and changes
+	// nothing. It is safe to repeat, also with more manifests, and after a failure part-way. If another
+	// process moves the head meanwhile, it may fail with ErrHeadMoved. It restores no claims.
 	Restore(ctx context.Context, manifests []Manifest) error
 }
 
@@ -116,40 +115,39 @@ type Claim struct {
 	First   uint64 // Manifest.First of the segment they are in
 }
 
-// ClaimsKept is how long a claim must be remembered: a batch of a DynamoDB stream, whose
-// records live for 24 hours, may be delivered again for as long as that.
+// ClaimsKept is how long a claim must be remembered. A batch of a DynamoDB stream may be delivered again
+// while its records live, which is 24 hours.
 const ClaimsKept = 7 * 24 * time.Hour
 
 // ErrNoBlob means that no object has the key.
 var ErrNoBlob = errors.New("there is no such object")
 
 // Blobs is the port to objects: segments, manifests, work lists and reports. All methods refuse a key that
-// CheckKey refuses. No key is the folder of another. An object survives a crash once Put has returned, every
-// later read sees it, and no read ever sees a part of it, even after a Put that failed. Data handed in or
-// out is not shared. Retryable errors are wrapped with fault.Unavailable.
+// CheckKey refuses. No key is the folder of another. Once Put has returned, the object survives a crash and
+// every later read sees it; no read ever sees a part of an object, even after a Put that failed. Callers and
+// stores do not share the memory of data. Retryable errors are wrapped with fault.Unavailable.
 type Blobs interface {
 	BlobReader
-	// Put stores an object, in place of one that is there. A store may refuse to replace a
-	// segment by another.
+	// Put stores an object, replacing an existing one. A store may refuse to replace one segment by another.
 	Put(ctx context.Context, key string, data []byte) error
-	// Delete removes an object; it does nothing when there is none.
+	// Delete removes an object; it does nothing if there is none.
 	Delete(ctx context.Context, key string) error
 }
 
-// BlobReader is the half of Blobs that changes nothing.
+// BlobReader is the read-only half of Blobs.
 type BlobReader interface {
-	// Get reads an object, or ErrNoBlob, or ErrTooLarge by CheckSize.
+	// Get returns an object's data. It fails with ErrNoBlob, or with ErrTooLarge as CheckSize does.
 	Get(ctx context.Context, key string) ([]byte, error)
-	// GetRange reads length bytes, at least one, from offset on; that there are fewer is an
-	// error. Or ErrNoBlob.
+	// GetRange returns length bytes, at least one, from offset on. It fails with ErrNoBlob, or if there are
+	// fewer bytes.
 	GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error)
-	// List returns the objects whose keys begin with prefix, which may end within a name, and are above
-	// after, which need not exist; "" starts. They are in the byte order of their keys, at most limit (above
+	// List returns the objects whose keys begin with prefix, which may end within a name, and sort above
+	// after, which need not exist; "" starts. They come in the byte order of their keys, at most limit (above
 	// 0), and fewer only at the end.
 	List(ctx context.Context, prefix, after string, limit int) ([]Blob, error)
 }
 
-// Blob is an object in a list.
+// Blob is an object as listed.
 type Blob struct {
 	Key     string
 	Bytes   int64

@@ -14,15 +14,15 @@ import (
 
 // Store is an event store that numbers its events densely from 1, in the order of appends.
 type Store interface {
-	// Since returns the events after the one of a mark, in the order of numbers, at most limit,
-	// and the mark of the last one; m when there is none. It fails as Holds does.
+	// Since returns at most limit events after the one at a mark, in the order of numbers, and the mark of
+	// the last one, or m if there is none. It fails as Holds does.
 	Since(ctx context.Context, m eventstore.Mark, limit int) ([]event.Event, eventstore.Mark, error)
-	// Head is the number of the newest event.
+	// Head returns the number of the newest event.
 	Head(ctx context.Context) (uint64, error)
-	// Holds fails with eventstore.ErrOtherStore when the event of a mark is not there, or is
-	// another one.
+	// Holds fails with eventstore.ErrOtherStore if the event at a mark is missing, or is another one.
 	Holds(ctx context.Context, m eventstore.Mark) error
-	// MarkAfter marks the count-th event after the one with the given number; it is there.
+	// MarkAfter returns the mark of the count-th event after the one with the given number; that event must
+	// exist.
 	MarkAfter(ctx context.Context, number uint64, count int) (eventstore.Mark, error)
 }
 
@@ -63,7 +63,7 @@ const (
 )
 
 // Run archives until ctx ends. It logs failures of the store, ledger or disk and tries again for as long as
-// it takes: nothing is skipped.
+// it takes; it skips no event.
 func (f *Follower) Run(ctx context.Context) error {
 	pause := time.Duration(0)
 	for ctx.Err() == nil {

@@ -27,10 +27,9 @@ const manifestPage = 500
 // Head returns the end of the log; its Number is the watermark of a read up to now.
 func (r *Reader) Head(ctx context.Context) (Head, error) { return r.Ledger.Head(ctx) }
 
-// Manifests calls f for each segment that holds events with numbers above after and up to upTo,
-// in the order of the log. The first and the last may hold others too. It fails when segments
-// do not follow one another up to upTo, or the head when that is less, and on one that this
-// program cannot read.
+// Manifests calls f for each segment that holds events with numbers above after and up to upTo, in
+// the order of the log. The first and the last may also hold others. It fails if the segments do not follow
+// one another up to upTo (or up to the head, if that is less), or if this program cannot read one.
 func (r *Reader) Manifests(ctx context.Context, after, upTo uint64, f func(m *Manifest) error) error {
 	for next := after; next < upTo; {
 		page, err := r.Ledger.Manifests(ctx, next, manifestPage)
@@ -60,9 +59,8 @@ func (r *Reader) Manifests(ctx context.Context, after, upTo uint64, f func(m *Ma
 	return nil
 }
 
-// ReadFrame reads the lines of one frame of a segment: Count lines, each with its newline. They
-// are written over buf, as far as it is large enough, so that a caller can use one buffer for
-// many frames.
+// ReadFrame reads the lines of one frame of a segment: Count lines, each with its newline. It writes them
+// over buf if buf is large enough, so that a caller can reuse one buffer for many frames.
 func (r *Reader) ReadFrame(ctx context.Context, m *Manifest, f Frame, buf []byte) ([]byte, error) {
 	lines, err := r.readFrame(ctx, m, f, buf)
 	if err != nil {
@@ -83,9 +81,9 @@ func (r *Reader) readFrame(ctx context.Context, m *Manifest, f Frame, buf []byte
 	return lines, nil
 }
 
-// Events calls f for every event with a number above after and up to upTo, in the order of
-// numbers. It leaves nothing out: what is in the log twice comes twice, and versions of a
-// stream come as they are. e is f's until f returns; what f keeps it must clone.
+// Events calls f for every event with a number above after and up to upTo, in the order of numbers. It omits
+// none: repeated events are repeated, and the versions of a stream come as stored. f may use e until it
+// returns, and must clone what it keeps.
 func (r *Reader) Events(ctx context.Context, after, upTo uint64, f func(number uint64, e *event.Event) error) error {
 	d := event.NewDecoder()
 	var buf []byte

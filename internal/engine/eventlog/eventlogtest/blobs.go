@@ -17,7 +17,7 @@ import (
 
 const someKey = "runs/2026-01-24/01K.jsonl.zst"
 
-// noise is bytes of every value that do not compress.
+// noise returns bytes of every value that do not compress.
 func noise(size int) []byte {
 	random := rand.New(rand.NewPCG(1, uint64(size)))
 	data := make([]byte, size)
@@ -186,7 +186,7 @@ func testBlobCopies(t *testing.T, h Blobs) {
 	wantBlob(t, s, someKey, []byte("kept"))
 }
 
-// testBlobNeverHalf reads an object while others replace it.
+// testBlobNeverHalf reads an object while other writers replace it.
 func testBlobNeverHalf(t *testing.T, h Blobs) {
 	s := h.Open(t).Store
 	uniform := func(n int) []byte { return bytes.Repeat([]byte{byte('a' + n)}, 200_000+n*10_000) }
@@ -219,7 +219,7 @@ func testBlobNeverHalf(t *testing.T, h Blobs) {
 	readers.Wait()
 }
 
-// testBlobOneKey lets many put and delete the same: each call works, and the last one counts.
+// testBlobOneKey puts and deletes one key from many goroutines: each call succeeds, and the last one counts.
 func testBlobOneKey(t *testing.T, h Blobs) {
 	s := h.Open(t).Store
 	var all sync.WaitGroup
@@ -264,7 +264,7 @@ func testBlobReopen(t *testing.T, h Blobs) {
 	mustPut(t, opened.Store, someKey, []byte("one"))
 	mustPut(t, opened.Store, "manifests/00000000000000000001.json", []byte("{}"))
 	if opened.Reopen == nil {
-		return // nothing is promised
+		return // no promise in this case
 	}
 	s := opened.Reopen(t)
 	wantBlob(t, s, someKey, []byte("one"))
@@ -290,7 +290,7 @@ func testBlobListFields(t *testing.T, h Blobs) {
 	if err != nil || len(listed) != 1 {
 		t.Fatalf("%+v, %v", listed, err)
 	}
-	const skew = time.Hour // a store may have a clock of its own
+	const skew = time.Hour // a store may have its own clock
 	if b := listed[0]; b.Key != someKey || b.Bytes != 1234 || b.Changed.Before(before.Add(-skew)) || b.Changed.After(time.Now().Add(skew)) {
 		t.Errorf("the list shows %+v", b)
 	}

@@ -11,8 +11,8 @@ import (
 	"gakushoku/internal/engine/eventlog"
 )
 
-// testOneWinner lets many commit on the same head: the log has the segment of the one that
-// was told so, and nothing of the others.
+// testOneWinner commits concurrently on the same head: the log then has the segment whose commit succeeded,
+// and no part of the others.
 func testOneWinner(t *testing.T, h Ledger) {
 	s := h.Open(t).Store
 	var log []eventlog.Manifest
@@ -48,7 +48,7 @@ func testOneWinner(t *testing.T, h Ledger) {
 	wantHead(t, s, log...)
 }
 
-// commit commits and repeats that when the outcome is not known; then its own claim is a success.
+// commit commits, and repeats that if the outcome is unknown; its own claim then counts as success.
 func commit(ctx context.Context, s eventlog.Ledger, c eventlog.Commit) error {
 	tries := 0
 	err := again(ctx, func() error { tries++; return s.Commit(ctx, c) })
@@ -62,8 +62,8 @@ func commit(ctx context.Context, s eventlog.Ledger, c eventlog.Commit) error {
 	return errors.Join(err, readErr)
 }
 
-// testOneClaimer lets many commit the same batch, each on the head it reads: it is in the log
-// once, whichever won.
+// testOneClaimer commits the same batch concurrently, each commit on the head it reads: the batch is in the
+// log once, whichever won.
 func testOneClaimer(t *testing.T, h Ledger) {
 	s := h.Open(t).Store
 	for round := range 5 {
@@ -88,7 +88,7 @@ func testOneClaimer(t *testing.T, h Ledger) {
 	wantDense(t, s, 5, 10)
 }
 
-// commitOnHead commits on the head that it reads, again and again when that has moved.
+// commitOnHead commits on the head that it reads, and repeats that if the head has moved.
 func commitOnHead(ctx context.Context, s eventlog.Ledger, count int, source, name string) error {
 	const tries = 10_000
 	for range tries {
@@ -134,7 +134,7 @@ func testContention(t *testing.T, h Ledger) {
 	}
 }
 
-// wantDense wants so many segments of so many events, one after another.
+// wantDense checks that there are that many segments of that many events each, without holes.
 func wantDense(t *testing.T, s eventlog.Ledger, segments, events int) {
 	t.Helper()
 	manifests := allManifests(t, s, 0, 10)

@@ -20,7 +20,7 @@ func testLedgerEmpty(t *testing.T, h Ledger) {
 func testCommit(t *testing.T, h Ledger) {
 	s := h.Open(t).Store
 	one, two, three := batch(1, 3, "a"), batch(4, 1, "d"), batch(5, 10_000, "e")
-	two.Records = 7 // records of which events were in the log already
+	two.Records = 7 // as if some of the events had already been in the log
 	mustCommit(t, s, one)
 	wantHead(t, s, one.Manifest)
 	mustCommit(t, s, two)
@@ -72,7 +72,7 @@ func testRefusedLeavesNothing(t *testing.T, h Ledger) {
 	one := batch(1, 3, "a")
 	mustCommit(t, s, one)
 	wantErr(t, "late", s.Commit(t.Context(), batch(1, 9, "d")), eventlog.ErrHeadMoved)
-	wantClaim(t, s, "d", eventlog.Claim{}) // or else its next try would be lost
+	wantClaim(t, s, "d", eventlog.Claim{}) // otherwise its next try would be lost
 	two := batch(4, 9, "d")
 	mustCommit(t, s, two)
 	wantHead(t, s, one.Manifest, two.Manifest)
@@ -108,7 +108,7 @@ func testCommitInvalid(t *testing.T, h Ledger) {
 	wantClaim(t, s, "a", eventlog.Claim{})
 }
 
-// testOddSources has what streams of DynamoDB call their records, and what else may come.
+// testOddSources uses the record names of DynamoDB streams, and other unusual ones.
 func testOddSources(t *testing.T, h Ledger) {
 	s := h.Open(t).Store
 	sources := []string{
@@ -154,7 +154,7 @@ func testManifestRoundTrip(t *testing.T, h Ledger) {
 
 func testManifestsPaged(t *testing.T, h Ledger) {
 	s := h.Open(t).Store
-	all := chain(25) // above 9 segments and numbers an order of texts would show
+	all := chain(25) // above 9, comparing segments and numbers as text would fail
 	for i, m := range all {
 		mustCommit(t, s, eventlog.Commit{Manifest: m, Source: fmt.Sprint("s", i), Records: 1})
 	}
@@ -213,7 +213,7 @@ func testLedgerReopen(t *testing.T, h Ledger) {
 	one, two := batch(1, 3, "a"), batch(4, 2, "d")
 	mustCommit(t, opened.Store, one)
 	if opened.Reopen == nil {
-		return // nothing is promised
+		return // no promise in this case
 	}
 	s := opened.Reopen(t)
 	wantHead(t, s, one.Manifest)

@@ -18,7 +18,7 @@ func putAll(t *testing.T, h Blobs, keys []string) BlobsInstance {
 	return opened
 }
 
-// testBlobListOrder has keys that are sorted differently when folders are sorted by their names.
+// testBlobListOrder uses keys that would be misplaced if folders were sorted by their names alone.
 func testBlobListOrder(t *testing.T, h Blobs) {
 	keys := []string{"b/a", "a/b/c", "a-b", "a.b/x", "a=b", "a/b.json", "a/b-1/c", "C", "a0", "_", "a_/z", "10", "9"}
 	s := putAll(t, h, keys).Store
@@ -82,7 +82,7 @@ func testBlobListCurrent(t *testing.T, h Blobs) {
 	}
 }
 
-// testBlobListBeside lists while others come and go: what stays is in every list.
+// testBlobListBeside lists while other objects are put and deleted: objects that stay are in every list.
 func testBlobListBeside(t *testing.T, h Blobs) {
 	kept := []string{"k/a/1", "k/c/1", "k/e"}
 	s := putAll(t, h, kept).Store

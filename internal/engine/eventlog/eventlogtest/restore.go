@@ -43,7 +43,7 @@ func testRestoreRepeated(t *testing.T, h Ledger) {
 	wantClaim(t, s, "a", eventlog.Claim{Records: 1, First: 1})
 }
 
-// testRestoreMany has more manifests than fit into one transaction anywhere.
+// testRestoreMany restores more manifests than fit into one transaction of any store.
 func testRestoreMany(t *testing.T, h Ledger) {
 	s := h.Open(t).Store
 	all := chain(250)
@@ -113,8 +113,8 @@ func restore(ctx context.Context, s eventlog.Ledger, manifests []eventlog.Manife
 	return fmt.Errorf("%d tries to restore failed", tries)
 }
 
-// testRestoreBesideCommits lets archivers go on during a restore: whichever is first, no
-// number is given twice, and none is left out.
+// testRestoreBesideCommits runs archivers during a restore: whichever is first, no number is assigned twice
+// or left out.
 func testRestoreBesideCommits(t *testing.T, h Ledger) {
 	s := h.Open(t).Store
 	all := chain(60)

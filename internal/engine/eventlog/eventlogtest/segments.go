@@ -9,11 +9,11 @@ import (
 	"gakushoku/internal/event"
 )
 
-// began is about now: stores that forget claims by their own clock must not forget these.
+// began is about now, since stores that drop old claims by their own clock must not drop these.
 var began = event.InstantOf(time.Now())
 
-// segment is the manifest of so many events from first on, in two frames where there are two
-// events. The object's name says whose it is.
+// segment returns the manifest of that many events from first on, in two frames if there are at least two
+// events. The object's name tells segments apart.
 func segment(first uint64, count int, name string) eventlog.Manifest {
 	created := began + event.Instant(first)
 	m := eventlog.Manifest{
@@ -32,7 +32,7 @@ func segment(first uint64, count int, name string) eventlog.Manifest {
 	return m
 }
 
-// batch is a commit of so many events from first on; one record is one event.
+// batch returns a commit of that many events from first on; one record is one event.
 func batch(first uint64, count int, source string) eventlog.Commit {
 	name := strings.Map(func(r rune) rune {
 		if r < 'a' || r > 'z' {
@@ -43,7 +43,7 @@ func batch(first uint64, count int, source string) eventlog.Commit {
 	return eventlog.Commit{Manifest: segment(first, count, fmt.Sprintf("%s-%d", name, first)), Source: source, Records: count}
 }
 
-// chain is so many manifests of 1 to 4 events from number 1 on.
+// chain returns that many manifests of 1 to 4 events each, from number 1 on.
 func chain(segments int) []eventlog.Manifest {
 	all := make([]eventlog.Manifest, 0, segments)
 	next := uint64(1)

@@ -1,6 +1,5 @@
-// Package eventlogtest is the contract of the ports of package eventlog as tests, so that every
-// adapter is held to the same promises: an adapter's tests are one call of TestBlobs, or of
-// TestLedger.
+// Package eventlogtest is the contract of the ports of package eventlog, as tests that hold every adapter to
+// the same promises. An adapter's tests are one call of TestBlobs or TestLedger.
 package eventlogtest
 
 import (
@@ -9,31 +8,31 @@ import (
 	"gakushoku/internal/engine/eventlog"
 )
 
-// Blobs tells the suite how to get at an adapter of eventlog.Blobs.
+// Blobs gives the suite access to an adapter of eventlog.Blobs.
 type Blobs struct {
-	// Open makes an empty store that no other test uses, and ends it with the test.
+	// Open returns a new empty store, and closes it when the test ends.
 	Open func(t *testing.T) BlobsInstance
 }
 
 // BlobsInstance is one store.
 type BlobsInstance struct {
 	Store eventlog.Blobs
-	// Reopen ends the store as a process would, and opens it again on the same data; nil when
-	// the data end with the store.
+	// Reopen closes the store as a process would when it ends, and opens it again on the same data; nil if
+	// the store keeps no data.
 	Reopen func(t *testing.T) eventlog.Blobs
 }
 
-// Ledger tells the suite how to get at an adapter of eventlog.Ledger.
+// Ledger gives the suite access to an adapter of eventlog.Ledger.
 type Ledger struct {
-	// Open makes an empty ledger that no other test uses, and ends it with the test.
+	// Open returns a new empty ledger, and closes it when the test ends.
 	Open func(t *testing.T) LedgerInstance
 }
 
 // LedgerInstance is one ledger.
 type LedgerInstance struct {
 	Store eventlog.Ledger
-	// Reopen ends the ledger as a process would, and opens it again on the same data; nil when
-	// the data end with the ledger.
+	// Reopen closes the ledger as a process would when it ends, and opens it again on the same data; nil if
+	// the ledger keeps no data.
 	Reopen func(t *testing.T) eventlog.Ledger
 }
 

@@ -41,7 +41,7 @@ func mustDelete(t *testing.T, s eventlog.Blobs, key string) {
 	}
 }
 
-// wantBlob wants data under key, by both ways of reading it and in the list.
+// wantBlob checks that key has data, by both ways of reading it and in the list.
 func wantBlob(t *testing.T, s eventlog.Blobs, key string, data []byte) {
 	t.Helper()
 	got, err := s.Get(t.Context(), key)
@@ -60,7 +60,7 @@ func wantBlob(t *testing.T, s eventlog.Blobs, key string, data []byte) {
 	}
 }
 
-// wantNoBlob wants that nothing is under key.
+// wantNoBlob checks that key has no object.
 func wantNoBlob(t *testing.T, s eventlog.Blobs, key string) {
 	t.Helper()
 	_, err := s.Get(t.Context(), key)
@@ -73,7 +73,7 @@ func wantNoBlob(t *testing.T, s eventlog.Blobs, key string) {
 	}
 }
 
-// keysOf pages over a list and checks its bounds.
+// keysOf reads all pages of a list and checks their sizes.
 func keysOf(t *testing.T, s eventlog.BlobReader, prefix, after string, limit int) []string {
 	t.Helper()
 	const maxPages = 10_000
@@ -98,7 +98,7 @@ func keysOf(t *testing.T, s eventlog.BlobReader, prefix, after string, limit int
 	return nil
 }
 
-// again repeats what failed for want of the platform, as a caller would.
+// again repeats f after infrastructure errors, as a caller would.
 func again(ctx context.Context, f func() error) error {
 	err := f()
 	for tries := 0; err != nil && ctx.Err() == nil && fault.ClassOf(err) == fault.Infra && tries < 1000; tries++ {
@@ -123,7 +123,7 @@ func mustCommit(t *testing.T, s eventlog.Ledger, c eventlog.Commit) {
 	}
 }
 
-// wantHead wants the head behind manifests, which are all there are.
+// wantHead checks that the head is after these manifests, which are all there are.
 func wantHead(t *testing.T, s eventlog.Ledger, manifests ...eventlog.Manifest) {
 	t.Helper()
 	var want eventlog.Head
@@ -135,7 +135,7 @@ func wantHead(t *testing.T, s eventlog.Ledger, manifests ...eventlog.Manifest) {
 	wantSame(t, "the manifests", manifests, allManifests(t, s, 0, 100))
 }
 
-// allManifests pages over the manifests and checks the bounds of pages.
+// allManifests reads all pages of manifests and checks their sizes.
 func allManifests(t *testing.T, s eventlog.Ledger, after uint64, limit int) []eventlog.Manifest {
 	t.Helper()
 	const maxPages = 10_000
@@ -158,7 +158,7 @@ func allManifests(t *testing.T, s eventlog.Ledger, after uint64, limit int) []ev
 	return nil
 }
 
-// wantClaim wants what a source has been claimed for.
+// wantClaim checks the claim of a source.
 func wantClaim(t *testing.T, s eventlog.Ledger, source string, want eventlog.Claim) {
 	t.Helper()
 	got, err := s.Claimed(t.Context(), source)
