@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// ErrOtherStore says that a store is not the one that a reader has read before: it does not have
-// the event up to which that has come. It is an older copy, or has lost events. Going on would
-// leave out what comes until the numbers have overtaken the reader's.
+// ErrOtherStore means that a store is not the one that a reader has read before: it lacks the last event that
+// the reader has seen. It is an older copy, or has lost events. If the reader went on, it would skip new
+// events until their numbers exceed its own.
 var ErrOtherStore = errors.New("the event store is not the one that was read before")
 
-// Mark is how far a reader has come in a store whose events have numbers: the number of the last
-// event, and its id, since the numbers of an older copy come again for other events. The zero
-// Mark is before the first event.
+// Mark is how far a reader has come in a store that numbers its events: the number of the last event and its
+// id, since an older copy of the store assigns the same numbers to other events. The zero Mark is before the
+// first event.
 type Mark struct {
 	Number uint64
 	ID     string // "" in marks from before ids were kept
 }
 
-// String is what ParseMark reads; "" of the zero Mark.
+// String returns the form that ParseMark reads; "" for the zero Mark.
 func (m Mark) String() string {
 	switch {
 	case m.Number == 0:

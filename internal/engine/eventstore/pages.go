@@ -5,8 +5,8 @@ import (
 	"iter"
 )
 
-// Pages returns page after page of a read that goes on by a cursor, from "" until there is no next one. The
-// first error is the last pair.
+// Pages returns the pages of a read that continues by cursor, from "" until there is no next one. The first
+// error ends it, as the last pair.
 func Pages[P any](read func(cursor string) (page P, next string, err error)) iter.Seq2[P, error] {
 	return func(yield func(P, error) bool) {
 		for cursor := ""; ; {
@@ -19,7 +19,8 @@ func Pages[P any](read func(cursor string) (page P, next string, err error)) ite
 	}
 }
 
-// ShardOf returns which of n shards a name belongs to, from 0. Stores keep what it returned, so it never changes.
+// ShardOf returns which of n shards a name belongs to, from 0. Stores keep its results, so it must never
+// change.
 func ShardOf(name string, n int) int {
 	h := fnv.New32a()
 	h.Write([]byte(name)) //nolint:errcheck // it cannot fail

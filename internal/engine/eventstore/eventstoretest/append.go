@@ -164,7 +164,7 @@ func testAtomic(t *testing.T, h Harness) {
 	if h.Features.DetectsGaps {
 		return
 	}
-	// A store that allows gaps can be brought to where only the later version is taken.
+	// In a store that allows gaps, this makes a stream in which only the later version is taken.
 	second := newEvents(1)
 	want = placed("loan-o2", 2, second)
 	mustAppend(t, s, "loan-o2", 1, second...)

@@ -18,7 +18,7 @@ func testOneWinner(t *testing.T, h Harness) {
 	s := h.Open(t).Store
 	const appenders = 16
 	for version := range uint64(5) {
-		// Two events, so that a store that writes them one by one would mix appends.
+		// Two events, so that a store that wrote them one by one would interleave appends.
 		var won atomic.Int64
 		var wg sync.WaitGroup
 		for range appenders {
@@ -149,7 +149,7 @@ func testCancelled(t *testing.T, h Harness) {
 	cancelledMidway(t, h, s)
 }
 
-// cancelledMidway cancels appends at any moment: what they answered must be true.
+// cancelledMidway cancels appends at random moments: their results must be true.
 func cancelledMidway(t *testing.T, h Harness, s eventstore.Store) {
 	t.Helper()
 	outcomes := map[string]error{}
@@ -162,7 +162,7 @@ func cancelledMidway(t *testing.T, h Harness, s eventstore.Store) {
 		cancel()
 		outcomes[stream] = <-done
 	}
-	// What was given up too late would be in by the end of an append that came after it.
+	// A cancelled append that took effect late would be in by the end of a later append.
 	mustAppend(t, s, "loan-after", 0, newEvents(1)...)
 	for stream, err := range outcomes {
 		n := len(mustLoad(t, s, stream, 0))

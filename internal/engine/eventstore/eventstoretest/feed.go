@@ -8,7 +8,7 @@ import (
 	"gakushoku/internal/event"
 )
 
-// fill appends appends×2 events to each of some streams, in turns, and returns them by id.
+// fill appends appends×2 events to each of several streams, in turns, and returns them by id.
 func fill(t *testing.T, opened Instance, streams, appends int) map[string]event.Event {
 	t.Helper()
 	all := map[string]event.Event{}
@@ -25,8 +25,7 @@ func fill(t *testing.T, opened Instance, streams, appends int) map[string]event.
 	return all
 }
 
-// wantDelivered checks that a fresh delivery has exactly the events of want, each stream's
-// in order.
+// wantDelivered checks that a first delivery has exactly the events of want, each stream's in order.
 func wantDelivered(t *testing.T, want map[string]event.Event, delivered []event.Event) {
 	t.Helper()
 	last := map[string]uint64{}
@@ -90,7 +89,7 @@ func testFeedLater(t *testing.T, h Harness) {
 	_, cursor := follow(t, opened.Feed, "", 100, count(2))
 	for n := range uint64(5) {
 		idle := cursor
-		for range 3 { // with nothing new the cursor stays good
+		for range 3 { // without new events the cursor stays valid
 			events, next, err := opened.Feed.Read(t.Context(), idle, 100)
 			if err != nil {
 				t.Fatal(err)
@@ -117,8 +116,8 @@ func testFeedForeignCursor(t *testing.T, h Harness) {
 	}
 }
 
-// testFeedConcurrent reads while many append: a reader that goes on from cursor to cursor
-// must not pass an event by that is committed behind it.
+// testFeedConcurrent reads while several writers append: a reader that continues from cursor to cursor must
+// not miss an event that is committed behind it.
 func testFeedConcurrent(t *testing.T, h Harness) {
 	opened := h.Open(t)
 	const appenders, appends = 8, 25

@@ -39,7 +39,7 @@ func testLoadMany(t *testing.T, h Harness) {
 		names = append(names, stream, "loan-unknown-"+stream)
 		mustAppend(t, s, stream, 0, events...)
 	}
-	names = append(names, names[:10]...) // asked for twice, answered once
+	names = append(names, names[:10]...) // requested twice, returned once
 	got, err := s.LoadMany(t.Context(), names)
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func testLoadMany(t *testing.T, h Harness) {
 	}
 }
 
-// testLongStream loads more than any store's page, in number and in bytes.
+// testLongStream loads more than fits into any store's page, in number and in bytes.
 func testLongStream(t *testing.T, h Harness) {
 	s := h.Open(t).Store
 	const total = 3000
@@ -125,7 +125,7 @@ func testStreamParts(t *testing.T, h Harness) {
 	}
 }
 
-// streamsWhileAppending adds streams between pages: those of the start still come once.
+// streamsWhileAppending adds streams between pages: those from the start still come once.
 func streamsWhileAppending(t *testing.T, s eventstore.Store, before []string) {
 	t.Helper()
 	seen := map[string]int{}

@@ -10,8 +10,7 @@ import (
 	"gakushoku/internal/event"
 )
 
-// TestRanges tests everything that eventstore.Ranger promises. It is for the stores that keep
-// their streams in order.
+// TestRanges tests everything that eventstore.Ranger promises, for stores that keep streams sorted.
 func TestRanges(t *testing.T, h Harness) {
 	for name, run := range map[string]func(*testing.T, Harness){
 		"a range has whole streams in the order of their names": testRangeOrder,
@@ -26,7 +25,7 @@ func TestRanges(t *testing.T, h Harness) {
 	}
 }
 
-// ranges reads everything after a name and up to another, some events at a time.
+// ranges reads all streams after a name and up to another, a few events at a time.
 func ranges(t *testing.T, s eventstore.Store, after, upTo string, limit int) []event.Event {
 	t.Helper()
 	var all []event.Event
@@ -50,7 +49,8 @@ func ranges(t *testing.T, s eventstore.Store, after, upTo string, limit int) []e
 
 func testRangeOrder(t *testing.T, h Harness) {
 	s := h.Open(t).Store
-	names := []string{"a", "loan-", "loan-1", "loan-10", "loan-2", "loan-B", "loan-b", "loan-é", "loan-唐", "loan-🍛", "z"} // by byte
+	// Sorted by byte.
+	names := []string{"a", "loan-", "loan-1", "loan-10", "loan-2", "loan-B", "loan-b", "loan-é", "loan-唐", "loan-🍛", "z"}
 	want := map[string][]event.Event{}
 	for i := range names {
 		name := names[(i*7+3)%len(names)]
@@ -123,8 +123,8 @@ func testRangeEmpty(t *testing.T, h Harness) {
 	}
 }
 
-// testRangeWhileAppending lets streams grow and come up between pages: whatever was acknowledged
-// before a page was read is in it, and every stream is whole.
+// testRangeWhileAppending adds events and streams between pages: a page has every event that was acknowledged
+// before it was read, and every stream is whole.
 func testRangeWhileAppending(t *testing.T, h Harness) {
 	s := h.Open(t).Store
 	versions := map[string]uint64{}

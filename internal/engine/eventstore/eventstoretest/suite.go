@@ -1,5 +1,5 @@
-// Package eventstoretest is the contract of the eventstore ports as tests, so that every
-// adapter is held to the same promises: an adapter's test is one call of TestStore.
+// Package eventstoretest is the contract of the eventstore ports, as tests that hold every adapter to the
+// same promises. An adapter's test is one call of TestStore.
 package eventstoretest
 
 import (
@@ -8,44 +8,43 @@ import (
 	"gakushoku/internal/engine/eventstore"
 )
 
-// Harness tells the suite how to get at an adapter.
+// Harness gives the suite access to an adapter.
 type Harness struct {
-	// Open makes an empty store that no other test uses, and ends it with the test.
+	// Open returns a new empty store, and closes it when the test ends.
 	Open func(t *testing.T) Instance
-	// MaxEventBytes is the adapter's bound of one event. A payload that is envelopeRoom
-	// smaller must be taken; one that is larger must be refused with ErrTooLarge.
+	// MaxEventBytes is the adapter's limit for one event. It must accept a payload that is envelopeRoom
+	// smaller, and refuse a larger one with ErrTooLarge.
 	MaxEventBytes int
 	Features      Features
 }
 
-// Features says what an adapter can do beyond the port. Its zero value claims nothing.
+// Features says what an adapter can do beyond the port. The zero value claims no features.
 type Features struct {
-	// DetectsGaps: an append that expects more events than the stream has is a conflict. A
-	// store that would have to read before it writes may leave it out: expected is a version
-	// that the caller has loaded.
+	// DetectsGaps: an append that expects more events than the stream has is a conflict. A store that would
+	// have to read before it writes may omit the check, since expected is a version that the caller has
+	// loaded.
 	DetectsGaps bool
-	// SettlesCancelled: an append whose context ended is not in the store when it returns an
-	// error. Over a network nobody can know: the request may be on its way.
+	// SettlesCancelled: an append that returned an error because its context ended is not in the store. Over
+	// a network that is unknown, since the request may still be on its way.
 	SettlesCancelled bool
-	// Persists: the data outlive the store; Instance.Reopen is set.
+	// Persists: the data outlives the store; Instance.Reopen is set.
 	Persists bool
 	// Overloads: the store can be made to refuse work; Instance.Overload is set.
 	Overloads bool
 }
 
-// Instance is one store with its feed, and what the suite may do to it.
+// Instance is one store with its feed and controls for the suite.
 type Instance struct {
 	Store eventstore.Store
 	Feed  eventstore.Feed
-	// Reopen ends the store as a process would, and opens it again on the same data.
+	// Reopen closes the store as a process would when it ends, and opens it again on the same data.
 	Reopen func(t *testing.T) Instance
-	// Overload makes appends fail as they do when the store is throttled or busy, until
-	// release is called.
+	// Overload makes appends fail, as when the store is throttled or busy, until release is called.
 	Overload func(t *testing.T) (release func())
 }
 
-// envelopeRoom is how many bytes of Harness.MaxEventBytes the envelope and the store's own
-// overhead may take, of an event as this suite makes them.
+// envelopeRoom is how many bytes of Harness.MaxEventBytes the envelope and the store's own overhead may take,
+// for this suite's events.
 const envelopeRoom = 2 << 10
 
 type testCase struct {

@@ -17,7 +17,7 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// newEvent is an event with every field of the envelope set, but for its place.
+// newEvent returns an event with every field of the envelope set except its stream and version.
 func newEvent(payload string) event.Event {
 	id := observe.NewID()
 	return event.Event{
@@ -27,7 +27,7 @@ func newEvent(payload string) event.Event {
 	}
 }
 
-// newEvents is count events with small payloads.
+// newEvents returns count events with small payloads.
 func newEvents(count int) []event.Event {
 	events := make([]event.Event, count)
 	for i := range events {
@@ -36,7 +36,7 @@ func newEvents(count int) []event.Event {
 	return events
 }
 
-// placed is events as a load must bring them: in stream, from version first on.
+// placed returns the events as a load must return them: in stream, from version first on.
 func placed(stream string, first uint64, events []event.Event) []event.Event {
 	all := make([]event.Event, len(events))
 	for i, e := range events {
@@ -70,8 +70,8 @@ func wantStream(t *testing.T, s eventstore.Loader, stream string, want []event.E
 	}
 }
 
-// diffEvents shows the first event that differs, "" when none does. (A diff of everything
-// takes minutes for long streams and says no more.)
+// diffEvents describes the first event that differs; "" if none does. (A diff of all events takes minutes for
+// long streams and says no more.)
 func diffEvents(want, got []event.Event) string {
 	for i := range min(len(want), len(got)) {
 		if !reflect.DeepEqual(want[i], got[i]) {
@@ -84,7 +84,7 @@ func diffEvents(want, got []event.Event) string {
 	return ""
 }
 
-// shortened has a digest in place of a large payload.
+// shortened returns the event with a digest in place of a large payload.
 func shortened(e event.Event) event.Event {
 	if len(e.Payload) > 1<<10 {
 		e.Payload = fmt.Appendf(nil, "%d bytes, sha256 %x: %.200s", len(e.Payload), sha256.Sum256(e.Payload), e.Payload)
@@ -99,8 +99,8 @@ func wantErr(t *testing.T, what string, got, want error) {
 	}
 }
 
-// appendNext appends one event to the end of a stream however many others do, and returns
-// its version. An infra error leaves open whether the event is in: the stream tells.
+// appendNext appends one event to the end of a stream, despite other writers, and returns its version. After
+// an infrastructure error it is unknown whether the event is in, so appendNext reads the stream.
 func appendNext(ctx context.Context, s eventstore.Store, stream string, e event.Event) (uint64, error) {
 	const tries = 10_000
 	for range tries {
@@ -133,7 +133,7 @@ func allStreams(t *testing.T, s eventstore.Lister, limit int) []string {
 	return streamsOf(t, s, eventstore.All, limit)
 }
 
-// streamsOf pages over the streams of a part and checks the bounds of pages.
+// streamsOf reads all pages of a part's streams and checks their sizes.
 func streamsOf(t *testing.T, s eventstore.Lister, part eventstore.Part, limit int) []string {
 	t.Helper()
 	const maxPages = 10_000
@@ -160,8 +160,8 @@ func streamsOf(t *testing.T, s eventstore.Lister, part eventstore.Part, limit in
 // feedPatience bounds how long events may take to come out of the feed.
 const feedPatience = time.Minute
 
-// follow reads the feed from cursor until it has brought enough, and returns all that it
-// brought and the cursor after them.
+// follow reads the feed from cursor until enough returns true for the ids read, and returns the events and
+// the cursor after them.
 func follow(t *testing.T, feed eventstore.Feed, cursor string, limit int, enough func(ids map[string]bool) bool) ([]event.Event, string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), feedPatience)
@@ -173,7 +173,7 @@ func follow(t *testing.T, feed eventstore.Feed, cursor string, limit int, enough
 		if err != nil {
 			t.Fatalf("feed after %q, with %d events: %v", cursor, len(ids), err)
 		}
-		// "At most about": a store may finish the page that it has begun.
+		// Read's limit is approximate: a store may complete a page that it has begun.
 		if len(events) > 2*limit {
 			t.Errorf("%d events at once, about %d were asked for", len(events), limit)
 		}
@@ -189,12 +189,12 @@ func follow(t *testing.T, feed eventstore.Feed, cursor string, limit int, enough
 	return all, cursor
 }
 
-// count is enough when so many different events have come.
+// count returns a condition that holds once that many different events have come.
 func count(n int) func(map[string]bool) bool {
 	return func(ids map[string]bool) bool { return len(ids) >= n }
 }
 
-// with is enough when the event has come.
+// with returns a condition that holds once the event has come.
 func with(id string) func(map[string]bool) bool {
 	return func(ids map[string]bool) bool { return ids[id] }
 }
