@@ -11,7 +11,7 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// Record is projection.Browser.
+// Record implements projection.Browser.
 func (s *Tables) Record(ctx context.Context, t projection.Table, stream string) (projection.Record, error) {
 	var r projection.Record
 	err := s.with(ctx, t, "reading a row of", func(v *tableVersion) (err error) {
@@ -27,7 +27,7 @@ func (s *Tables) Record(ctx context.Context, t projection.Table, stream string) 
 	return r, nil
 }
 
-// rows reads rows by a statement of a table version.
+// rows runs a query on a table version and reads its rows.
 func (s *Tables) rows(ctx context.Context, t projection.Table, what string, query func(*tableVersion) (*sql.Rows, error)) ([]projection.Record, error) {
 	var records []projection.Record
 	err := s.with(ctx, t, what, func(v *tableVersion) error {
@@ -41,9 +41,9 @@ func (s *Tables) rows(ctx context.Context, t projection.Table, what string, quer
 	return records, nil
 }
 
-// List is projection.Browser.
+// List implements projection.Browser.
 func (s *Tables) List(ctx context.Context, t projection.Table, bucket, after string, limit int) ([]projection.Record, error) {
-	limit = max(limit, 0) // SQLite takes a negative one for none
+	limit = max(limit, 0) // SQLite takes a negative limit for none
 	return s.rows(ctx, t, "listing rows of", func(v *tableVersion) (*sql.Rows, error) {
 		if after == "" {
 			return v.first.QueryContext(ctx, bucket, limit)
@@ -52,7 +52,7 @@ func (s *Tables) List(ctx context.Context, t projection.Table, bucket, after str
 	})
 }
 
-// Buckets is projection.Browser.
+// Buckets implements projection.Browser.
 func (s *Tables) Buckets(ctx context.Context, t projection.Table, before string, limit int) ([]string, error) {
 	limit = max(limit, 0)
 	var buckets []string
@@ -72,7 +72,7 @@ func (s *Tables) Buckets(ctx context.Context, t projection.Table, before string,
 	return buckets, nil
 }
 
-// Total is projection.Browser.
+// Total implements projection.Browser.
 func (s *Tables) Total(ctx context.Context, t projection.Table, key string) (map[string]int64, error) {
 	all, err := s.totals(ctx, t, func(v *tableVersion) (*sql.Rows, error) { return v.total.QueryContext(ctx, key) })
 	if err != nil {
@@ -84,7 +84,7 @@ func (s *Tables) Total(ctx context.Context, t projection.Table, key string) (map
 	return all[key], nil
 }
 
-// Scan is projection.Inspector, in the order of the streams. The cursor is the last stream.
+// Scan implements projection.Inspector, sorted by stream. The cursor is the last stream.
 func (s *Tables) Scan(ctx context.Context, t projection.Table, part eventstore.Part, cursor string, limit int) ([]projection.Record, string, error) {
 	records, next, err := s.page(ctx, t, "scanning", limit, func(v *tableVersion) (*sql.Rows, error) {
 		return v.scan.QueryContext(ctx, cursor, limit)
@@ -92,8 +92,7 @@ func (s *Tables) Scan(ctx context.Context, t projection.Table, part eventstore.P
 	return slices.DeleteFunc(records, func(r projection.Record) bool { return !part.Has(r.Stream) }), next, err
 }
 
-// ParkedRecords is projection.Inspector, in the order of the streams. The cursor is the last
-// stream.
+// ParkedRecords implements projection.Inspector, sorted by stream. The cursor is the last stream.
 func (s *Tables) ParkedRecords(ctx context.Context, t projection.Table, cursor string, limit int) ([]projection.Record, string, error) {
 	return s.page(ctx, t, "listing parked rows of", limit, func(v *tableVersion) (*sql.Rows, error) {
 		return v.parked.QueryContext(ctx, cursor, limit)
@@ -111,7 +110,7 @@ func (s *Tables) page(ctx context.Context, t projection.Table, what string, limi
 	return records, records[len(records)-1].Stream, nil
 }
 
-// Totals is projection.Inspector.
+// Totals implements projection.Inspector.
 func (s *Tables) Totals(ctx context.Context, t projection.Table) (map[string]map[string]int64, error) {
 	return s.totals(ctx, t, func(v *tableVersion) (*sql.Rows, error) { return v.totals.QueryContext(ctx) })
 }
@@ -129,7 +128,7 @@ func (s *Tables) totals(ctx context.Context, t projection.Table, query func(*tab
 	return all, nil
 }
 
-// readTotals reads rows of key, field and amount to their end.
+// readTotals reads all rows of key, field and amount.
 func readTotals(rows *sql.Rows, err error) (map[string]map[string]int64, error) {
 	if err != nil {
 		return nil, err

@@ -11,27 +11,26 @@ import (
 
 var _ projection.Sink = (*Tables)(nil)
 
-// A bulk replay fills a file beside that of the table version: a table without indexes, so that
-// a row only costs its bytes, under a rollback journal, which new pages pass by, where a
-// write-ahead log would write each twice. Finish builds the indexes by sorting, which is cheaper
-// than keeping them row by row, and gives the file its name: from then on it is the table.
-// Everything is in ordinary transactions, so that whoever dies or comes too late does no harm,
-// and nothing is acknowledged that a loss of power could take back.
+// A bulk replay fills a file beside that of the table version. Its table has no indexes, so that a row costs
+// only its bytes. It uses a rollback journal, which new pages bypass, where a write-ahead log would write
+// each page twice. Finish builds the indexes by sorting, which is cheaper than maintaining them row by row,
+// and gives the file its final name: from then on it is the table. All writes are ordinary transactions, so a
+// process that dies or comes too late does no harm, and no acknowledged write is lost in a power failure.
 
-// maxPartName is how many bytes the name of a part may have, as in DynamoDB.
+// maxPartName is the maximum length of a part's name in bytes, as in DynamoDB.
 const maxPartName = 1000
 
-// errInUse says that a table has rows already, so that a part goes into it row by row.
+// errInUse means that a table already has rows, so that a part is written row by row.
 var errInUse = errors.New("the table is in use already")
 
-// PutPart is projection.Sink: one transaction for the rows and totals of a part and the note
-// that it is in. A part that waits for its turn has not begun to make its rows.
+// PutPart implements projection.Sink: one transaction for a part's rows, its totals, and the note that the
+// part is in. A part does not start to make its rows until its turn comes.
 func (s *Tables) PutPart(ctx context.Context, t projection.Table, part projection.BulkPart) (rows int, err error) {
 	doing := "putting part " + part.Name + " into"
 	if part.Name == "" || len(part.Name) > maxPartName {
 		return 0, fmt.Errorf("putting a part into %s: a part's name has 1 to %d bytes", t, maxPartName)
 	}
-	var broken error // of the part's rows, which speak for themselves
+	var broken error // error of the part's rows, returned unwrapped
 	err = s.loading(ctx, t, doing, func(l *load) error {
 		if err := s.mayLoad(ctx, t, l); err != nil {
 			return err
@@ -58,7 +57,7 @@ func (s *Tables) PutPart(ctx context.Context, t projection.Table, part projectio
 	return rows, err
 }
 
-// put runs in a transaction. broken is the error of the part's own rows.
+// put puts a part, inside a transaction. broken is the error of the part's own rows.
 func (l *load) put(ctx context.Context, part projection.BulkPart) (rows int, broken, err error) {
 	rows, found, err := findPart(ctx, l.conn, part.Name)
 	if found || err != nil {
@@ -70,8 +69,8 @@ func (l *load) put(ctx context.Context, part projection.BulkPart) (rows int, bro
 	return rows, nil, endPart(ctx, l.conn, part, rows)
 }
 
-// putLate puts a part into a table that is in use, row by row, in a transaction. No rebuild
-// does so: it finishes a table when all parts are in. broken is the error of the part's own rows.
+// putLate puts a part row by row into a table that is in use, in a transaction. No rebuild does so, since a
+// rebuild finishes a table only when all parts are in. broken is the error of the part's own rows.
 func (v *tableVersion) putLate(ctx context.Context, part projection.BulkPart) (rows int, broken, err error) {
 	if _, err := v.db.write.ExecContext(ctx, partsSchema); err != nil {
 		return 0, nil, err
@@ -105,7 +104,7 @@ func checkRow(r *projection.Record) error {
 	return nil
 }
 
-// findPart looks for a part that is in.
+// findPart looks for the note that a part is in.
 func findPart(ctx context.Context, conn *sql.Conn, name string) (rows int, found bool, err error) {
 	err = conn.QueryRowContext(ctx, "SELECT rows FROM parts WHERE name = ?", name).Scan(&rows)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -114,7 +113,7 @@ func findPart(ctx context.Context, conn *sql.Conn, name string) (rows int, found
 	return rows, err == nil, err
 }
 
-// endPart adds the totals of a part and notes that it is in.
+// endPart adds a part's totals and notes that the part is in.
 func endPart(ctx context.Context, conn *sql.Conn, part projection.BulkPart, rows int) error {
 	statement, err := conn.PrepareContext(ctx, addTotal)
 	if err != nil {
@@ -133,7 +132,7 @@ func endPart(ctx context.Context, conn *sql.Conn, part projection.BulkPart, rows
 	return errors.Join(err, ctx.Err())
 }
 
-// mayLoad is errInUse when a part may not begin a load: the table has rows already.
+// mayLoad returns errInUse if a part may not begin a load because the table already has rows.
 func (s *Tables) mayLoad(ctx context.Context, t projection.Table, l *load) error {
 	begun, filled, err := l.progress()
 	if err != nil || begun && !filled {
@@ -151,7 +150,7 @@ func (s *Tables) mayLoad(ctx context.Context, t projection.Table, l *load) error
 	return err
 }
 
-// Finish is projection.Sink.
+// Finish implements projection.Sink.
 func (s *Tables) Finish(ctx context.Context, t projection.Table) error {
 	err := s.loading(ctx, t, "finishing", func(l *load) error {
 		if begun, filled, err := l.progress(); err != nil || filled || !begun {
@@ -171,8 +170,8 @@ func (s *Tables) Finish(ctx context.Context, t projection.Table) error {
 	return err
 }
 
-// complete builds the indexes, in a transaction. Rows that the table got before all parts were
-// in come along, which no rebuild needs: nobody writes to a table that is not finished.
+// complete builds the indexes, in a transaction. It also copies rows that were written to the table before
+// all parts were in; no rebuild needs that, since tables have no other writers until they are finished.
 func (l *load) complete(ctx context.Context) error {
 	_, err := l.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA cache_size=-%d; %s", sortingMemory>>10, loadIndexes)+`
 INSERT INTO totals SELECT key, field, amount FROM base.totals WHERE true ON CONFLICT (key, field) DO UPDATE SET amount = amount + excluded.amount;

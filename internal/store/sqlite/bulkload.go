@@ -12,9 +12,9 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// loadSchema is the layout of a table that a bulk replay fills. Its rows have row ids, in the
-// order in which they came, so that rows of one day lie near each other. The index of parked
-// rows costs nothing for those that are not.
+// loadSchema is the layout of a table that a bulk replay fills. Its rows have row ids in the order of
+// insertion, so that rows of one day lie near each other. The index of parked rows costs nothing for other
+// rows.
 const loadSchema = `
 CREATE TABLE records (
   stream  TEXT NOT NULL,
@@ -26,7 +26,7 @@ CREATE TABLE records (
   data    TEXT
 ) STRICT;` + parkedIndex + totalsSchema + partsSchema
 
-// loadIndexes are those that wait for Finish.
+// loadIndexes are the indexes that Finish builds.
 const loadIndexes = `
 CREATE UNIQUE INDEX IF NOT EXISTS records_by_stream ON records (stream);` + placeIndex
 
@@ -37,33 +37,32 @@ CREATE TABLE IF NOT EXISTS parts (
 ) STRICT, WITHOUT ROWID;`
 
 const (
-	loadPage      = 8192     // bytes: larger pages take more rows at once, and more to change one
-	loadMemory    = 8 << 20  // of pages on their way to the disk
-	sortingMemory = 64 << 20 // of keys that are sorted for an index
+	loadPage      = 8192     // bytes: larger pages take more rows at once, but changing one row costs more
+	loadMemory    = 8 << 20  // for pages on their way to the disk
+	sortingMemory = 64 << 20 // for keys that are sorted for an index
 )
 
-// load is a table version while parts go into it: the file beside that of the table version,
-// on a connection of its own.
+// load is a table version while parts are put into it: the file beside the table version's, on a connection
+// of its own.
 type load struct {
 	base, path, filled string
 	db                 *sql.DB
 	conn               *sql.Conn
 }
 
-// loadPath is the file that parts go into.
+// loadPath returns the path of the file that parts are put into.
 func (s *Tables) loadPath(t projection.Table) string {
 	return filepath.Join(s.dir, t.String()+".load.db")
 }
 
-// filledPath is the name that Finish gives that file. Where there is one it is the table, and
-// the other file only says that the table exists.
+// filledPath returns the name that Finish gives that file. If a file with that name exists, it is the table,
+// and the other file only says that the table exists.
 func (s *Tables) filledPath(t projection.Table) string {
 	return filepath.Join(s.dir, t.String()+".filled.db")
 }
 
-// loading calls f with the load of a table version, which f opens. Callers of this process
-// take turns. What f returns is put into words; when the table was dropped meanwhile, that is
-// ErrNoTable, whatever f has done.
+// loading calls f with the load of a table version, which f opens. Callers in this process take turns. It
+// wraps f's error; if the table was dropped meanwhile, it returns ErrNoTable, whatever f did.
 func (s *Tables) loading(ctx context.Context, t projection.Table, what string, f func(*load) error) error {
 	turn, err := s.turn(ctx, t)
 	if err != nil {
@@ -75,7 +74,7 @@ func (s *Tables) loading(ctx context.Context, t projection.Table, what string, f
 	if err == nil {
 		err = errors.Join(f(l), l.close())
 		if now, gone := os.Stat(l.base); errors.Is(gone, fs.ErrNotExist) {
-			err = errors.Join(gone, removeFile(ctx, l.path)) // f may have made it after the drop
+			err = errors.Join(gone, removeFile(ctx, l.path)) // f may have created it after the drop
 		} else if gone == nil && !os.SameFile(before, now) {
 			err = projection.ErrNoTable
 		}
@@ -86,7 +85,7 @@ func (s *Tables) loading(ctx context.Context, t projection.Table, what string, f
 	return nil
 }
 
-// sorted tells what an error means.
+// sorted interprets an error.
 func (l *load) sorted(ctx context.Context, err error) error {
 	_, filled, _ := l.progress()
 	switch {
@@ -95,13 +94,13 @@ func (l *load) sorted(ctx context.Context, err error) error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, projection.ErrNoTable):
 		return projection.ErrNoTable
 	case filled, errors.Is(err, errInUse):
-		// Whatever SQLite has found wrong with a file that went to another name meanwhile.
+		// SQLite may report any error for a file that was renamed meanwhile.
 		return errors.Join(errInUse, l.sweep(ctx))
 	}
 	return explain(ctx, l.path, tableFile, err)
 }
 
-// progress tells whether there is a load, and whether it was finished.
+// progress reports whether there is a load, and whether it was finished.
 func (l *load) progress() (begun, filled bool, err error) {
 	for path, found := range map[string]*bool{l.path: &begun, l.filled: &filled} {
 		_, err := os.Stat(path)
@@ -112,7 +111,7 @@ func (l *load) progress() (begun, filled bool, err error) {
 	return begun, filled, nil
 }
 
-// sweep removes what somebody has made who did not know that the table was finished.
+// sweep removes files made by a process that did not know that the table was finished.
 func (l *load) sweep(ctx context.Context) error {
 	begun, filled, err := l.progress()
 	if err == nil && begun && filled {
@@ -121,7 +120,7 @@ func (l *load) sweep(ctx context.Context) error {
 	return err
 }
 
-// turn waits until no other caller of this process has the load. Give it back.
+// turn waits until no other caller in this process uses the load. The caller must give the turn back.
 func (s *Tables) turn(ctx context.Context, t projection.Table) (chan struct{}, error) {
 	s.mu.Lock()
 	err := s.check(ctx, t)
@@ -142,8 +141,7 @@ func (s *Tables) turn(ctx context.Context, t projection.Table) (chan struct{}, e
 	}
 }
 
-// open opens the file of a load, with that of the table version attached, and makes what is
-// missing.
+// open opens the file of a load, attaches the table version's file, and creates what is missing.
 func (l *load) open(ctx context.Context) (err error) {
 	settings := fmt.Sprintf("_pragma=page_size(%d)&_pragma=journal_mode(DELETE)&_pragma=synchronous(FULL)&_pragma=cache_size(-%d)", loadPage, loadMemory>>10)
 	if l.db, err = sql.Open("sqlite", dsn(l.path, settings)); err != nil {
@@ -176,9 +174,9 @@ func (l *load) close() error {
 	return errors.Join(errs...)
 }
 
-// transact runs f in a transaction that keeps other processes out. It waits for them until
-// ctx ends. A load that was finished before its turn came is errInUse: the file has become
-// the table. (A file that was moved or dropped SQLite would not write to either.)
+// transact runs f in a transaction that excludes other processes. It waits for them until ctx ends. It
+// returns errInUse for a load that was finished before its turn came, since the file has become the table.
+// (SQLite does not write to a file that was moved or dropped.)
 func (l *load) transact(ctx context.Context, f func() error) (err error) {
 	for {
 		if _, err = l.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); !isBusy(err) || ctx.Err() != nil {
@@ -190,7 +188,7 @@ func (l *load) transact(ctx context.Context, f func() error) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			// Without a transaction this fails, which is as good.
+			// Without a transaction this fails, which does no harm.
 			l.conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK") //nolint:errcheck
 		}
 	}()
@@ -204,8 +202,8 @@ func (l *load) transact(ctx context.Context, f func() error) (err error) {
 	return err
 }
 
-// publish gives the file its name, in a transaction: nobody else has one in it then, whose
-// journal would lose the file.
+// publish gives the file its final name, inside a transaction, so that no other process has one under way,
+// whose journal would no longer find the file.
 func (l *load) publish() error {
 	if err := os.Rename(l.path, l.filled); err != nil {
 		return err
@@ -213,7 +211,7 @@ func (l *load) publish() error {
 	return syncFolder(filepath.Dir(l.filled))
 }
 
-// syncFolder makes the names in a folder last.
+// syncFolder makes the names in a folder durable.
 func syncFolder(dir string) error {
 	folder, err := os.Open(dir)
 	if err != nil {

@@ -13,24 +13,24 @@ import (
 )
 
 const (
-	bulkBatch   = 100 // rows of one INSERT
-	bulkColumns = 6   // of a row that vary
+	bulkBatch   = 100 // rows per INSERT
+	bulkColumns = 6   // columns of a row that vary
 	bulkAhead   = 2   // batches that wait to be inserted
 )
 
 const bulkInsert = "INSERT INTO records (stream, version, writes, bucket, sort, parked, data) VALUES "
 
-// batch is rows as the arguments of one INSERT.
+// batch is a number of rows as the arguments of one INSERT.
 type batch struct {
 	args  []any
 	rows  int
-	texts []byte // what the rows' data, which their maker may use again, are copied to
-	ends  []int  // where in texts the data of each row end; -1 for a row that has none
-	err   error  // the end of the rows before their time
+	texts []byte // copies of the rows' data, since the source may reuse its memory
+	ends  []int  // end of each row's data in texts; -1 for a row without data
+	err   error  // the error that ended the rows early
 }
 
-// insertRows inserts rows into the table of a load, inside a transaction. While rows are inserted
-// the next are made by a goroutine, which ends with the call. broken is the error of rows.
+// insertRows inserts rows into the table of a load, inside a transaction. A goroutine makes the next rows
+// while others are inserted; it ends with the call. broken is the error of rows.
 func insertRows(ctx context.Context, conn *sql.Conn, rows iter.Seq2[projection.Record, error]) (n int, broken, err error) {
 	many, err := conn.PrepareContext(ctx, bulkInsert+strings.Repeat("(?,?,1,?,?,?,?),", bulkBatch-1)+"(?,?,1,?,?,?,?)")
 	if err != nil {
@@ -71,7 +71,7 @@ func insertRows(ctx context.Context, conn *sql.Conn, rows iter.Seq2[projection.R
 	return n, nil, ctx.Err()
 }
 
-// makeBatches puts rows into empty batches and hands them on, until the rows end or ctx does.
+// makeBatches fills empty batches with rows and passes them on, until the rows or ctx end.
 func makeBatches(ctx context.Context, rows iter.Seq2[projection.Record, error], empty <-chan *batch, full chan<- *batch) {
 	take := func() *batch {
 		select {
@@ -120,7 +120,7 @@ func (b *batch) reset() {
 	b.args, b.rows, b.texts, b.ends, b.err = b.args[:0], 0, b.texts[:0], b.ends[:0], nil
 }
 
-// add adds a row. Its data become an argument only in settle: texts moves while it grows.
+// add adds a row. Its data becomes an argument only in settle, since texts moves while it grows.
 func (b *batch) add(r *projection.Record) error {
 	if err := checkRow(r); err != nil {
 		return err
@@ -147,8 +147,8 @@ func (b *batch) add(r *projection.Record) error {
 	return nil
 }
 
-// settle makes arguments of the rows' data. They point into texts: the batch must not be
-// reset before it was inserted.
+// settle makes arguments of the rows' data. They point into texts, so the batch must not be reset before it
+// has been inserted.
 func (b *batch) settle() {
 	start := 0
 	for i, end := range b.ends {
@@ -161,7 +161,7 @@ func (b *batch) settle() {
 	}
 }
 
-// insert inserts the rows with one statement if it is full, and otherwise one by one.
+// insert inserts the rows with one statement if the batch is full, otherwise one by one.
 func (b *batch) insert(many, one *sql.Stmt) error {
 	if b.rows == bulkBatch {
 		_, err := many.Exec(b.args...)

@@ -15,12 +15,12 @@ const controlSchema = `
 CREATE TABLE pointers (projection TEXT PRIMARY KEY, changes INTEGER NOT NULL, value TEXT NOT NULL) STRICT;
 CREATE TABLE checkpoints (reader TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`
 
-// Control keeps the version pointers and the checkpoints.
+// Control stores the version pointers and the checkpoints.
 type Control struct {
 	db *database
 
 	pointer, checkpoint                         *sql.Stmt // on readers
-	insertPointer, updatePointer, setCheckpoint *sql.Stmt // on the connection that writes
+	insertPointer, updatePointer, setCheckpoint *sql.Stmt // on the writing connection
 }
 
 var (
@@ -55,17 +55,16 @@ func (c *Control) prepare(ctx context.Context) error {
 // Close closes the file. It may be called again.
 func (c *Control) Close() error { return c.db.close() }
 
-// InPlace fails with ErrReplaced when the path leads to another file than the one that is open,
-// or to none.
+// InPlace fails with ErrReplaced if the path leads to another file than the open one, or to none.
 func (c *Control) InPlace() error { return c.db.inPlace() }
 
-// Glance is InPlace for each commit of another store: it looks at the file only.
+// Glance is InPlace for use at each commit of another store: it checks only the file itself.
 func (c *Control) Glance() error { return c.db.glance() }
 
-// File is the file that is open, wherever its path leads by now.
+// File returns the open file, wherever its path now leads.
 func (c *Control) File() fs.FileInfo { return c.db.place.file }
 
-// Pointer is projection.Pointers.
+// Pointer implements projection.Pointers.
 func (c *Control) Pointer(ctx context.Context, name string) (projection.Pointer, error) {
 	var p projection.Pointer
 	found, err := c.read(ctx, c.pointer, name, &p)
@@ -78,7 +77,7 @@ func (c *Control) Pointer(ctx context.Context, name string) (projection.Pointer,
 	return p, nil
 }
 
-// SetPointer is projection.Pointers.
+// SetPointer implements projection.Pointers.
 func (c *Control) SetPointer(ctx context.Context, p projection.Pointer) error {
 	what := "setting the pointer of " + p.Projection
 	statement := c.updatePointer
@@ -105,7 +104,7 @@ func (c *Control) SetPointer(ctx context.Context, p projection.Pointer) error {
 	return c.db.failed(ctx, what, err)
 }
 
-// Checkpoint is projection.Checkpoints.
+// Checkpoint implements projection.Checkpoints.
 func (c *Control) Checkpoint(ctx context.Context, reader string) (projection.Checkpoint, error) {
 	var checkpoint projection.Checkpoint
 	if _, err := c.read(ctx, c.checkpoint, reader, &checkpoint); err != nil {
@@ -114,7 +113,7 @@ func (c *Control) Checkpoint(ctx context.Context, reader string) (projection.Che
 	return checkpoint, nil
 }
 
-// SetCheckpoint is projection.Checkpoints.
+// SetCheckpoint implements projection.Checkpoints.
 func (c *Control) SetCheckpoint(ctx context.Context, reader string, checkpoint projection.Checkpoint) error {
 	what := "setting the checkpoint of " + reader
 	value, err := json.Marshal(checkpoint)
@@ -128,7 +127,7 @@ func (c *Control) SetCheckpoint(ctx context.Context, reader string, checkpoint p
 	return c.db.failed(ctx, what, err)
 }
 
-// read decodes the value of a key; false when there is none.
+// read decodes the value of a key; false if there is none.
 func (c *Control) read(ctx context.Context, statement *sql.Stmt, key string, into any) (bool, error) {
 	var value string
 	err := statement.QueryRowContext(ctx, key).Scan(&value)

@@ -18,10 +18,10 @@ import (
 	"gakushoku/internal/store/files"
 )
 
-// errClosed is the answer of a store after Close.
+// errClosed is the error of a store after Close.
 var errClosed = fault.Unavailable(errors.New("the store is closed"))
 
-// failed is the error of something that was tried with the file.
+// failed wraps an error of using the file.
 func (d *database) failed(ctx context.Context, what string, err error) error {
 	switch {
 	case err == nil:
@@ -41,8 +41,8 @@ func isBusy(err error) bool {
 	return errors.As(err, &lite) && (lite.Code()&0xff == sqlite3.SQLITE_BUSY || lite.Code()&0xff == sqlite3.SQLITE_LOCKED)
 }
 
-// explain sorts SQLite's errors. What concerns the file or its disk is infra, since the call
-// may succeed once they are in order, and says what to do. A damaged table is projection.ErrDamaged.
+// explain classifies SQLite's errors. An error of the file or its disk is an infrastructure error, since the
+// call may succeed once they are in order, and says what to do. A damaged table is projection.ErrDamaged.
 func explain(ctx context.Context, path string, k kind, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -71,11 +71,11 @@ func explain(ctx context.Context, path string, k kind, err error) error {
 	return fault.Unavailable(fmt.Errorf("%s: %s: %w", path, advice, err))
 }
 
-// disk is what of a file's folder may be why the file cannot be used, whatever SQLite says.
+// disk is what may be wrong with the file's disk or folder, whatever SQLite reports.
 type disk struct{ full, readOnly bool }
 
-// fullBelow is with how few free bytes SQLite may be unable to read a file: it needs some beside
-// it, and where it gets none it may take the file for damaged.
+// fullBelow is the free space, in bytes, below which SQLite may be unable to read a file: it needs some space
+// beside the file, and without it may take the file for damaged.
 const fullBelow = 256 << 10
 
 func diskOf(dir string) disk {
@@ -89,8 +89,7 @@ func diskOf(dir string) disk {
 	return disk{full: errors.Is(err, syscall.ENOSPC), readOnly: errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)}
 }
 
-// advice is what to do about an error of SQLite, "" when it has nothing to do with the file or its
-// disk.
+// advice says what to do about an error of SQLite; "" if the error does not concern the file or its disk.
 func (d disk) advice(code int) string {
 	advice := ""
 	switch code {

@@ -15,11 +15,10 @@ import (
 	"gakushoku/internal/event"
 )
 
-// eventsSchema keeps each event as its envelope, a line of JSON with an empty payload, and its
-// payload byte for byte as it came. position is dense, from 1, in the order of commits, because
-// one transaction at a time takes the next ones; it is the feed's, and not the event number,
-// which the log gives. appended is when that was, in milliseconds since 1970: an imported event
-// may have occurred long before.
+// eventsSchema stores each event as its envelope, a line of JSON with an empty payload, and its payload byte
+// for byte. position is dense, from 1, in the order of commits, because only one transaction at a time
+// assigns positions; it belongs to the feed, and is not the event number, which the log assigns. appended is
+// the time of the append, in milliseconds since 1970: an imported event may have occurred long before.
 const eventsSchema = `
 CREATE TABLE events (
   position INTEGER PRIMARY KEY,
@@ -31,11 +30,11 @@ CREATE TABLE events (
   UNIQUE (stream, version)
 ) STRICT;`
 
-// eventsFormat is the format of a file that eventsSchema makes.
+// eventsFormat is the format of a file that eventsSchema creates.
 const eventsFormat = 2
 
-// eventsUpgrade brings a file of format 1 to format 2. When its events were appended is not
-// known: the moment of the upgrade stands for it.
+// eventsUpgrade brings a file of format 1 to format 2. It is unknown when the file's events were appended, so
+// they get the time of the upgrade.
 const eventsUpgrade = `ALTER TABLE events ADD COLUMN appended INTEGER NOT NULL DEFAULT %d;`
 
 // Events is the event store and its feed.
@@ -47,15 +46,15 @@ type Events struct {
 	closed sync.Once
 	guard  func() error // see Guard
 
-	belongs bool // to a folder
+	belongs bool // to a data folder
 	cutOff  bool // see CutOff
 
 	mu    sync.Mutex
 	awake chan struct{} // closed and replaced at every commit
 
 	load, loadMany, streams, upTo, beyond *sql.Stmt // on readers
-	from, nth, head, appended, position   *sql.Stmt // on them too
-	lastVersion, lastPosition, insert     *sql.Stmt // on the connection that writes
+	from, nth, head, appended, position   *sql.Stmt // on readers too
+	lastVersion, lastPosition, insert     *sql.Stmt // on the writing connection
 	mark                                  *sql.Stmt // on it too, from the first append on
 }
 
@@ -65,10 +64,10 @@ var (
 	_ eventstore.Ranger = (*Events)(nil)
 )
 
-// OpenExistingEvents opens the event store in the file at path. When there is none it makes none:
-// then, and when the file holds nothing at all, the error is fs.ErrNotExist. Close it.
+// OpenExistingEvents opens the event store in the file at path, without creating one. If there is no file, or
+// an empty one, the error is fs.ErrNotExist. Close the store after use.
 func OpenExistingEvents(ctx context.Context, path string) (*Events, error) {
-	alone, err := cutOff(ctx, path) // before it is opened, which makes a new write-ahead log
+	alone, err := cutOff(ctx, path) // before opening, which creates a new write-ahead log
 	if err != nil {
 		return nil, err
 	}
@@ -76,10 +75,10 @@ func OpenExistingEvents(ctx context.Context, path string) (*Events, error) {
 	if err == nil && format == 0 {
 		return nil, fmt.Errorf("opening %s: %w", path, fs.ErrNotExist)
 	}
-	return openEvents(ctx, path, alone) // which says what is wrong with it
+	return openEvents(ctx, path, alone) // its error says what is wrong with the file
 }
 
-// OpenEvents opens or creates the event store in the file at path. Close it.
+// OpenEvents opens or creates the event store in the file at path. Close the store after use.
 func OpenEvents(ctx context.Context, path string) (*Events, error) {
 	alone, err := cutOff(ctx, path)
 	if err != nil {
@@ -105,7 +104,7 @@ func openEvents(ctx context.Context, path string, alone bool) (*Events, error) {
 	return s, nil
 }
 
-// leave is the last thing that is done with the file.
+// leave is the last operation on the file.
 func (s *Events) leave() error {
 	if s.cutOff {
 		return s.db.keepLog(false)
@@ -117,7 +116,7 @@ func (s *Events) prepare(ctx context.Context) error {
 	return s.db.prepare(ctx, statements{
 		&s.load:     eventColumn + "WHERE stream = ? AND version > ? ORDER BY version",
 		&s.loadMany: eventColumn + "WHERE stream IN (SELECT value FROM json_each(?)) ORDER BY stream, version",
-		// Not those with a version 1: whoever looks for what a store has lost must see them all.
+		// Not only streams with a version 1: a search for lost events must see them all.
 		&s.streams:  "SELECT DISTINCT stream FROM events WHERE stream > ? ORDER BY stream LIMIT ?",
 		&s.upTo:     eventColumn + "WHERE stream > ? AND stream <= ? ORDER BY stream, version LIMIT ?",
 		&s.beyond:   eventColumn + "WHERE stream > ? ORDER BY stream, version LIMIT ?",
@@ -133,21 +132,20 @@ func (s *Events) prepare(ctx context.Context) error {
 	})
 }
 
-// Path is the file that holds the events.
+// Path returns the path of the file that holds the events.
 func (s *Events) Path() string { return s.db.path }
 
-// InPlace fails with ErrReplaced when Path leads to another file than the one that is open, or to
-// none.
+// InPlace fails with ErrReplaced if Path leads to another file than the open one, or to none.
 func (s *Events) InPlace() error { return s.db.inPlace() }
 
-// File is the file that is open, wherever its path leads by now.
+// File returns the open file, wherever its path now leads.
 func (s *Events) File() fs.FileInfo { return s.db.place.file }
 
-// Guard lets nothing be appended while allow fails. Set it before the store is used.
+// Guard refuses appends while allow fails. Call it before the store is used.
 func (s *Events) Guard(allow func() error) { s.guard = allow }
 
-// Close ends the writer, after the commit under way, and closes the file. Appends that wait
-// are refused. It may be called again.
+// Close ends the writer after the commit under way, and closes the file. Waiting appends are refused. It may
+// be called again.
 func (s *Events) Close() error {
 	var err error
 	s.closed.Do(func() {
@@ -158,17 +156,17 @@ func (s *Events) Close() error {
 	return err
 }
 
-// Load is eventstore.Loader.
+// Load implements eventstore.Loader.
 func (s *Events) Load(ctx context.Context, stream string, after uint64) ([]event.Event, error) {
 	rows, err := s.load.QueryContext(ctx, stream, int64(min(after, event.MaxVersion)))
 	events, err := readEvents(rows, err, 0)
 	return events, s.db.failed(ctx, "loading "+stream, err)
 }
 
-// eventsOfStream is how many events a stream usually has.
+// eventsOfStream is the usual number of events per stream.
 const eventsOfStream = 5
 
-// LoadMany is eventstore.Loader. All streams are read as of one moment.
+// LoadMany implements eventstore.Loader. It reads all streams as of one moment.
 func (s *Events) LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error) {
 	names, err := json.Marshal(streams)
 	if err != nil {
@@ -182,7 +180,7 @@ func (s *Events) LoadMany(ctx context.Context, streams []string) (map[string][]e
 	return eventstore.ByStream(events), nil
 }
 
-// Streams is eventstore.Lister, in the order of the names. The cursor is the last name.
+// Streams implements eventstore.Lister, sorted by name. The cursor is the last name.
 func (s *Events) Streams(ctx context.Context, part eventstore.Part, cursor string, limit int) ([]string, string, error) {
 	if err := checkLimit(limit); err != nil {
 		return nil, "", fmt.Errorf("listing streams: %w", err)
@@ -199,7 +197,7 @@ func (s *Events) Streams(ctx context.Context, part eventstore.Part, cursor strin
 	return slices.DeleteFunc(names, func(name string) bool { return !part.Has(name) }), next, nil
 }
 
-// Range is eventstore.Ranger.
+// Range implements eventstore.Ranger.
 func (s *Events) Range(ctx context.Context, after, upTo string, limit int) ([]event.Event, string, error) {
 	if err := checkLimit(limit); err != nil {
 		return nil, "", fmt.Errorf("reading streams: %w", err)
@@ -208,7 +206,7 @@ func (s *Events) Range(ctx context.Context, after, upTo string, limit int) ([]ev
 	if err != nil || len(events) <= limit {
 		return events, "", s.db.failed(ctx, "reading streams", err)
 	}
-	// The one too many may be of the stream that has reached the limit.
+	// The one event too many may belong to the stream that reached the limit.
 	last := events[limit-1].Stream
 	events = events[:limit]
 	rest, err := s.Load(ctx, last, events[limit-1].Version)
@@ -218,7 +216,7 @@ func (s *Events) Range(ctx context.Context, after, upTo string, limit int) ([]ev
 	return append(events, rest...), last, nil
 }
 
-// between reads events of the streams after one and up to another, "" for all of them.
+// between reads the events of the streams after one and up to another; "" for no upper bound.
 func (s *Events) between(ctx context.Context, after, upTo string, limit int) ([]event.Event, error) {
 	if upTo == "" {
 		rows, err := s.beyond.QueryContext(ctx, after, limit)
@@ -228,7 +226,7 @@ func (s *Events) between(ctx context.Context, after, upTo string, limit int) ([]
 	return readEvents(rows, err, min(limit, rangeEvents))
 }
 
-// rangeEvents is for how many events Range makes room at once.
+// rangeEvents is the number of events for which Range allocates at once.
 const rangeEvents = 4096
 
 func checkLimit(limit int) error {

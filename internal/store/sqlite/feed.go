@@ -11,9 +11,9 @@ import (
 	"gakushoku/internal/event"
 )
 
-// Read is eventstore.Feed: events in the order of their numbers. The cursor is the mark of the
-// last event read. A store that does not have that event is eventstore.ErrOtherStore: a reader that
-// is ahead of it would wait for ever and miss what comes.
+// Read implements eventstore.Feed: events in the order of their numbers. The cursor is the mark of the last
+// event read. If the store does not have that event, Read fails with eventstore.ErrOtherStore: a reader that
+// is ahead of the store would wait forever and miss new events.
 func (s *Events) Read(ctx context.Context, cursor string, limit int) ([]event.Event, string, error) {
 	mark, err := eventstore.ParseMark(cursor)
 	if err != nil {
@@ -29,9 +29,9 @@ func (s *Events) Read(ctx context.Context, cursor string, limit int) ([]event.Ev
 	return events, mark.String(), nil
 }
 
-// Since returns the events after the one of a mark, in the order of their numbers, at most limit of
-// them, and the mark of the last one, m when there is none. When the event of m is not there, or is
-// another one, it fails with eventstore.ErrOtherStore.
+// Since returns at most limit events after the one at a mark, in the order of their numbers, and the mark of
+// the last one, or m if there is none. It fails with eventstore.ErrOtherStore if the event at m is missing,
+// or is another one.
 func (s *Events) Since(ctx context.Context, m eventstore.Mark, limit int) ([]event.Event, eventstore.Mark, error) {
 	if err := checkLimit(limit); err != nil {
 		return nil, m, fmt.Errorf("reading events: %w", err)
@@ -39,15 +39,14 @@ func (s *Events) Since(ctx context.Context, m eventstore.Mark, limit int) ([]eve
 	return s.beginningWith(ctx, m, limit)
 }
 
-// Holds fails with eventstore.ErrOtherStore when the event of a mark is not there, or is another
-// one.
+// Holds fails with eventstore.ErrOtherStore if the event at a mark is missing, or is another one.
 func (s *Events) Holds(ctx context.Context, m eventstore.Mark) error {
 	_, _, err := s.beginningWith(ctx, m, 0)
 	return err
 }
 
-// beginningWith reads the event of a mark, which it wants to be there, and up to limit after it. It
-// returns these, and the mark of the last of them all.
+// beginningWith reads the event at a mark, which must be there, and up to limit events after it. It returns
+// the latter, and the mark of the last event read.
 func (s *Events) beginningWith(ctx context.Context, m eventstore.Mark, limit int) ([]event.Event, eventstore.Mark, error) {
 	if m.Number > 0 {
 		limit++
@@ -70,7 +69,7 @@ func (s *Events) beginningWith(ctx context.Context, m eventstore.Mark, limit int
 	return events, markOfLast(events, at), nil
 }
 
-// wantMarked wants the first of some events to be that of a mark.
+// wantMarked checks that the first event is that of a mark.
 func (s *Events) wantMarked(ctx context.Context, m eventstore.Mark, events []event.Event, at numbers) error {
 	if len(at) > 0 && at[0] == m.Number {
 		if found := events[0].ID; m.ID != "" && m.ID != found {
@@ -85,8 +84,8 @@ func (s *Events) wantMarked(ctx context.Context, m eventstore.Mark, events []eve
 	return fmt.Errorf("%w: event %d is not in %s, which ends at event %d", eventstore.ErrOtherStore, m.Number, s.db.path, head)
 }
 
-// MarkAfter marks the count-th event after the one with the given number, of those that are there.
-// When there are fewer it is eventstore.ErrOtherStore: whoever asks knows that they were there.
+// MarkAfter returns the mark of the count-th event after the one with the given number. If there are fewer
+// events, it fails with eventstore.ErrOtherStore, since the caller knows that they existed.
 func (s *Events) MarkAfter(ctx context.Context, number uint64, count int) (eventstore.Mark, error) {
 	rows, err := s.nth.QueryContext(ctx, int64(min(number, event.MaxVersion)), count-1)
 	var at numbers
@@ -105,7 +104,7 @@ func markOfLast(events []event.Event, at numbers) eventstore.Mark {
 	return eventstore.Mark{Number: at[last], ID: events[last].ID}
 }
 
-// EachID calls f with the id and the place of every event.
+// EachID calls f with the id, stream and version of every event.
 func (s *Events) EachID(ctx context.Context, f func(id, stream string, version uint64) error) error {
 	what := "reading the ids of events"
 	rows, err := s.db.read.QueryContext(ctx, "SELECT envelope FROM events")
@@ -129,14 +128,14 @@ func (s *Events) EachID(ctx context.Context, f func(id, stream string, version u
 	return s.db.failed(ctx, what, rows.Err())
 }
 
-// Head is the number of the newest event, 0 when there is none.
+// Head returns the number of the newest event, 0 if there is none.
 func (s *Events) Head(ctx context.Context) (uint64, error) {
 	var head int64
 	err := s.head.QueryRowContext(ctx).Scan(&head)
 	return uint64(head), s.db.failed(ctx, "reading the number of the newest event", err)
 }
 
-// NumberOf is the number of an event; 0 when it is not there.
+// NumberOf returns the number of an event; 0 if it is not there.
 func (s *Events) NumberOf(ctx context.Context, stream string, version uint64) (uint64, error) {
 	var number int64
 	err := s.position.QueryRowContext(ctx, stream, int64(min(version, event.MaxVersion))).Scan(&number)
@@ -146,7 +145,7 @@ func (s *Events) NumberOf(ctx context.Context, stream string, version uint64) (u
 	return uint64(number), s.db.failed(ctx, "reading the number of an event", err)
 }
 
-// AppendedAt tells when the event with the given number was appended; false when there is none.
+// AppendedAt returns when the event with the given number was appended; false if there is none.
 func (s *Events) AppendedAt(ctx context.Context, number uint64) (at time.Time, found bool, err error) {
 	var ms int64
 	err = s.appended.QueryRowContext(ctx, int64(min(number, event.MaxVersion))).Scan(&ms)
@@ -156,16 +155,15 @@ func (s *Events) AppendedAt(ctx context.Context, number uint64) (at time.Time, f
 	return time.UnixMilli(ms), err == nil, s.db.failed(ctx, "reading when an event was appended", err)
 }
 
-// Appended returns a channel that is closed at the next commit of this process. Take it
-// before reading the feed, and wait for it after: then no event is missed. Appends of other
-// processes do not show here.
+// Appended returns a channel that is closed at the next commit of this process. Take it before reading the
+// feed, and wait for it afterwards: then no event is missed. Appends of other processes do not close it.
 func (s *Events) Appended() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.awake
 }
 
-// wake tells everybody who waits for Appended.
+// wake wakes all that wait for Appended.
 func (s *Events) wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

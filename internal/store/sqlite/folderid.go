@@ -13,20 +13,20 @@ import (
 	"gakushoku/internal/fault/wait"
 )
 
-// folderSchema says to which data folder a file belongs, and whether it is whole without its
-// write-ahead log: it is not from the first append of a process to an orderly close.
+// folderSchema records the data folder that a file belongs to, and whether the file is whole without its
+// write-ahead log. It is not whole from a process's first append until an orderly close.
 const folderSchema = "CREATE TABLE IF NOT EXISTS folder (id TEXT NOT NULL, whole INTEGER NOT NULL DEFAULT 1) STRICT"
 
-// Belong returns the id of the data folder that the file belongs to. One that belongs to none, as
-// those from before ids do, belongs to id from now on, unless that is "".
+// Belong returns the id of the data folder that the file belongs to. A file that belongs to none, such as one
+// from before ids existed, is assigned to id, unless that is "".
 func (c *Control) Belong(ctx context.Context, id string) (string, error) {
 	return c.db.belong(ctx, id)
 }
 
-// Belong is Control.Belong.
+// Belong works like Control.Belong.
 func (l *Ledger) Belong(ctx context.Context, id string) (string, error) { return l.db.belong(ctx, id) }
 
-// Belong is Control.Belong.
+// Belong works like Control.Belong.
 func (s *Events) Belong(ctx context.Context, id string) (string, error) {
 	theirs, err := s.db.belong(ctx, id)
 	s.belongs = err == nil && theirs != ""
@@ -56,7 +56,7 @@ func (d *database) belong(ctx context.Context, id string) (string, error) {
 	return theirs, d.failed(ctx, what, err)
 }
 
-// checkpoint brings what was committed into the file itself, as far as no reader is in the way.
+// checkpoint moves what was committed into the file itself, unless a reader prevents it.
 func (d *database) checkpoint(ctx context.Context) error {
 	d.lock <- struct{}{}
 	defer func() { <-d.lock }()
@@ -64,15 +64,16 @@ func (d *database) checkpoint(ctx context.Context) error {
 	return err
 }
 
-// CutOff reports that the file was copied while it was in use, without its write-ahead log: events
-// may be missing at its end. Confirm takes that back.
+// CutOff reports whether the file was copied while in use, without its write-ahead log, so that events may be
+// missing at its end. Confirm resets it.
 func (s *Events) CutOff() bool { return s.cutOff }
 
-// Confirm says that no events are missing after all: others have seen the last one that is there.
+// Confirm resets CutOff. The caller must know that no events are missing, because the last event that another
+// store has seen is the last one here.
 func (s *Events) Confirm() { s.cutOff = false }
 
-// cutOff looks for a file that says it is not whole, but is without its write-ahead log. Another
-// process may be opening or closing it: then another look shows that.
+// cutOff reports whether a file says that it is not whole but lacks its write-ahead log. Another process may
+// be opening or closing the file, so it checks more than once.
 func cutOff(ctx context.Context, path string) (bool, error) {
 	const looks = 3
 	for range looks {
@@ -101,8 +102,8 @@ func wholeAlone(path string) bool {
 	return whole || err != nil
 }
 
-// leaveWhole says that the file is whole without its write-ahead log, and does without that, if
-// nobody else has it open. The caller holds the lock, and nobody reads any more.
+// leaveWhole records that the file is whole without its write-ahead log, and removes the log, if no other
+// process has the file open. The caller holds the lock, and has no readers left.
 func (d *database) leaveWhole() error {
 	whole := true
 	if err := scanIfThere(d.write, "folder", "SELECT coalesce(min(whole), 1) FROM folder", &whole); err != nil {
@@ -119,14 +120,14 @@ func (d *database) leaveWhole() error {
 	return d.keepLog(false)
 }
 
-// stepsToWhole are what makes a file whole, in the order in which the process may die after any of
-// them, or within: until the log goes it has what the file says that it has, and when it goes the
-// file says that it is whole. A step returns false when somebody else has the file open: they will
-// be the last.
+// stepsToWhole returns the steps that make a file whole. The process may die during or after any of them:
+// until the log is removed it has all that the file lacks, and when it is removed the file says that it is
+// whole. A step returns false if another process has the file open; the last process to close it will do the
+// steps.
 func (d *database) stepsToWhole() []func() (bool, error) {
 	ctx := context.Background()
 	return []func() (bool, error){
-		func() (bool, error) { // so that all that the log has left is what comes next
+		func() (bool, error) { // so that the log holds only what comes next
 			var busy, logged, moved int
 			err := d.write.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &logged, &moved)
 			return busy == 0, ignoreBusy(err)
@@ -144,12 +145,12 @@ func (d *database) stepsToWhole() []func() (bool, error) {
 			if _, err = d.write.ExecContext(ctx, markNotWhole); err == nil {
 				_, err = d.write.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)")
 			}
-			return false, ignoreBusy(err) // their next append does that too
+			return false, ignoreBusy(err) // so does the other process's next append
 		},
 	}
 }
 
-// markNotWhole says that the file is not whole without its write-ahead log.
+// markNotWhole records that the file is not whole without its write-ahead log.
 const markNotWhole = "UPDATE folder SET whole = 0 WHERE whole <> 0"
 
 func ignoreBusy(err error) error {
@@ -159,8 +160,8 @@ func ignoreBusy(err error) error {
 	return err
 }
 
-// keepLog says whether the write-ahead log stays when the connection that writes is closed as the
-// last one. It goes only when the file is known to say that it is whole.
+// keepLog determines whether the write-ahead log stays when the writing connection is closed last. It is
+// removed only if the file is known to say that it is whole.
 func (d *database) keepLog(keep bool) error {
 	if d.kind != eventsFile {
 		return nil

@@ -12,8 +12,8 @@ import (
 	"gakushoku/internal/event"
 )
 
-// ledgerSchema keeps the segments by their last number, each with how many there are up to it,
-// so that the head is the last row.
+// ledgerSchema stores the segments by their last number, each with the count of segments up to it, so that
+// the head is the last row.
 const ledgerSchema = `
 CREATE TABLE segments (last INTEGER PRIMARY KEY, ordinal INTEGER NOT NULL, created INTEGER NOT NULL, manifest TEXT NOT NULL) STRICT;
 CREATE TABLE claims (source TEXT PRIMARY KEY, records INTEGER NOT NULL, first INTEGER NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -23,12 +23,12 @@ CREATE INDEX claims_at ON claims (at);` + ledgerUpgrade
 const ledgerUpgrade = `
 CREATE INDEX claims_first ON claims (first);`
 
-// Ledger keeps the control records of a numbered log.
+// Ledger stores the control records of a numbered log.
 type Ledger struct {
 	db *database
 
 	head, claimed, manifests, newest, covering              *sql.Stmt // on readers
-	lastHead, lastClaim, manifest, insert, claim, forgetOld *sql.Stmt // on the connection that writes
+	lastHead, lastClaim, manifest, insert, claim, forgetOld *sql.Stmt // on the writing connection
 }
 
 var _ eventlog.Ledger = (*Ledger)(nil)
@@ -70,17 +70,16 @@ func (l *Ledger) prepare(ctx context.Context) error {
 // Close closes the file. It may be called again.
 func (l *Ledger) Close() error { return l.db.close() }
 
-// InPlace fails with ErrReplaced when the path leads to another file than the one that is open,
-// or to none.
+// InPlace fails with ErrReplaced if the path leads to another file than the open one, or to none.
 func (l *Ledger) InPlace() error { return l.db.inPlace() }
 
-// Glance is InPlace for each commit of another store: it looks at the file only.
+// Glance is InPlace for use at each commit of another store: it checks only the file itself.
 func (l *Ledger) Glance() error { return l.db.glance() }
 
-// File is the file that is open, wherever its path leads by now.
+// File returns the open file, wherever its path now leads.
 func (l *Ledger) File() fs.FileInfo { return l.db.place.file }
 
-// Head is eventlog.Ledger.
+// Head implements eventlog.Ledger.
 func (l *Ledger) Head(ctx context.Context) (eventlog.Head, error) {
 	head, err := scanHead(l.head.QueryRowContext(ctx))
 	return head, l.db.failed(ctx, "reading the head of the log", err)
@@ -99,7 +98,7 @@ func scanHead(row *sql.Row) (eventlog.Head, error) {
 	return head, err
 }
 
-// Claimed is eventlog.Ledger.
+// Claimed implements eventlog.Ledger.
 func (l *Ledger) Claimed(ctx context.Context, source string) (eventlog.Claim, error) {
 	claim, err := scanClaim(l.claimed.QueryRowContext(ctx, source))
 	return claim, l.db.failed(ctx, "reading the claim of "+source, err)
@@ -114,14 +113,14 @@ func scanClaim(row *sql.Row) (eventlog.Claim, error) {
 	return eventlog.Claim{Records: int(records), First: uint64(first)}, err
 }
 
-// Newest is the source of the newest commit from a store with numbers, and how many records it has
-// covered; "" when none is remembered.
+// Newest returns the source of the newest commit from a store with numbers, and how many records it covered;
+// "" if none is remembered.
 func (l *Ledger) Newest(ctx context.Context) (source string, records int, err error) {
 	return l.source(ctx, l.newest.QueryRowContext(ctx))
 }
 
-// Covering is the source of the commit of the segment that begins with a number; "" when it is no
-// longer remembered.
+// Covering returns the source of the commit of the segment that begins with a number; "" if it is no longer
+// remembered.
 func (l *Ledger) Covering(ctx context.Context, first uint64) (source string, records int, err error) {
 	return l.source(ctx, l.covering.QueryRowContext(ctx, int64(min(first, event.MaxVersion))))
 }
@@ -133,7 +132,7 @@ func (l *Ledger) source(ctx context.Context, row *sql.Row) (source string, recor
 	return source, records, l.db.failed(ctx, "reading which events are in the log", err)
 }
 
-// Commit is eventlog.Ledger.
+// Commit implements eventlog.Ledger.
 func (l *Ledger) Commit(ctx context.Context, c eventlog.Commit) error {
 	what := fmt.Sprintf("committing the events %d to %d", c.Manifest.First, c.Manifest.Last)
 	if err := c.Check(); err != nil {
@@ -179,7 +178,7 @@ func (l *Ledger) add(ordinal uint64, m *eventlog.Manifest) error {
 	return err
 }
 
-// Manifests is eventlog.Ledger.
+// Manifests implements eventlog.Ledger.
 func (l *Ledger) Manifests(ctx context.Context, after uint64, limit int) ([]eventlog.Manifest, error) {
 	what := "reading manifests"
 	if err := checkLimit(limit); err != nil {
@@ -208,7 +207,7 @@ func (l *Ledger) decode(value string) (m eventlog.Manifest, err error) {
 	return m, err
 }
 
-// Restore is eventlog.Ledger. It is done entirely or not at all.
+// Restore implements eventlog.Ledger. It is done entirely or not at all.
 func (l *Ledger) Restore(ctx context.Context, manifests []eventlog.Manifest) error {
 	what := fmt.Sprintf("restoring %d manifests", len(manifests))
 	if err := eventlog.CheckRestore(manifests); err != nil {
@@ -227,7 +226,7 @@ func (l *Ledger) Restore(ctx context.Context, manifests []eventlog.Manifest) err
 	return l.db.failed(ctx, what, err)
 }
 
-// restore adds one manifest behind the head, or wants it there, and returns the new head.
+// restore adds one manifest after the head, or checks that it is already there, and returns the new head.
 func (l *Ledger) restore(head eventlog.Head, m *eventlog.Manifest) (eventlog.Head, error) {
 	if m.First == head.Number+1 {
 		head = eventlog.Head{Number: m.Last, Segments: head.Segments + 1, CommittedAt: m.CreatedAt}

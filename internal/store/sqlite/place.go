@@ -16,39 +16,39 @@ import (
 	"gakushoku/internal/fault"
 )
 
-// ErrReplaced says that the file of a store is no longer the one at its path: somebody has removed,
-// moved, replaced or overwritten it while it was open. SQLite itself goes on, in a file that others
-// do not see, and its write-ahead log, which it finds by name, would ruin what was put in place. So
-// nothing more is written; whoever has the store open must end and open it again.
+// ErrReplaced means that a store's file is no longer the one at its path: it was removed, moved, replaced or
+// overwritten while it was open. SQLite itself would go on in a file that other processes do not see, and its
+// write-ahead log, which it finds by name, would corrupt the new file. So the store writes no more; its user
+// must close it and open it again.
 var ErrReplaced = errors.New("the file was removed or replaced while it was in use: stop whatever has it open, then start it again")
 
-// place is what a database knows of its file, to notice that its path leads to another one.
+// place is what a database knows about its file, to notice that its path leads to another one.
 type place struct {
 	file, wal, shm fs.FileInfo // as they were opened; nil before that
 
 	mu       sync.Mutex
-	lost     error // ErrReplaced, for good
-	occupied bool  // and the path leads to the same file, with what another one held
-	cleared  bool  // nothing of ours is at the path any more
+	lost     error // ErrReplaced, permanently
+	occupied bool  // the path leads to the same file, but with another file's content
+	cleared  bool  // our files have been removed from the path
 	seen     look  // the file when its content was last known to be ours
-	// unread is since when the content could not be read.
+	// unread is when the content became unreadable.
 	unread time.Time
 }
 
-// look is what shows that something was written to a file, and how far its content had come.
+// look is what shows whether a file was written to, and how far its content has come.
 type look struct {
 	size    int64
 	changed time.Time
 	content content
 }
 
-// content is what the file itself holds, without its write-ahead log. Grown never decreases.
+// content is what the file itself holds, without its write-ahead log. grown never decreases.
 type content struct {
 	folder string
 	grown  int64
 }
 
-// settle takes the files at the path as the ones that were opened.
+// settle records the files at the path as the ones that were opened.
 func (d *database) settle() (err error) {
 	if d.place.file, err = os.Stat(d.path); err != nil {
 		return err
@@ -65,8 +65,8 @@ func (d *database) settle() (err error) {
 	return err
 }
 
-// initialLook reads the content of a file that has just been opened. A file that can only be read with
-// its write-ahead log has no content yet.
+// initialLook reads the content of a file that has just been opened. A file that can be read only with its
+// write-ahead log has no content yet.
 func (d *database) initialLook() (look, error) {
 	now, err := os.Stat(d.path)
 	if err != nil {
@@ -79,8 +79,8 @@ func (d *database) initialLook() (look, error) {
 	return look{now.Size(), now.ModTime(), found}, err
 }
 
-// inPlace fails with ErrReplaced when the path no longer leads to the file that is open. Then
-// nothing of ours stays there, so that it cannot be taken for a part of what was put in place.
+// inPlace fails with ErrReplaced if the path no longer leads to the open file. In that case it removes our
+// files from the path, so that they are not taken for parts of the new file.
 func (d *database) inPlace() error {
 	err := d.look()
 	if !errors.Is(err, ErrReplaced) {
@@ -90,13 +90,13 @@ func (d *database) inPlace() error {
 	case d.lock <- struct{}{}:
 		defer func() { <-d.lock }()
 		d.letGo()
-	default: // the transaction under way will see it too
+	default: // the transaction under way will notice too
 	}
 	return err
 }
 
-// look compares the files at the path with those that are open. It costs three calls of stat,
-// and more only after a checkpoint.
+// look compares the files at the path with the open ones. It costs three calls of stat, and more only after a
+// checkpoint.
 func (d *database) look() error {
 	p := &d.place
 	if p.file == nil {
@@ -114,7 +114,7 @@ func (d *database) look() error {
 	return err
 }
 
-// glance is look at the file only: one call of stat.
+// glance is look for the file only: one call of stat.
 func (d *database) glance() error {
 	if d.place.file == nil {
 		return nil
@@ -144,18 +144,18 @@ func (d *database) lookAt(path string, was fs.FileInfo) error {
 	return nil
 }
 
-// lose notes that the file is not ours any more.
+// lose records that the file is no longer ours.
 func (p *place) lose(path, what string) error {
 	p.lost = fault.Unavailable(fmt.Errorf("%s %s: %w", path, what, ErrReplaced))
 	return p.lost
 }
 
-// unreadLimit is how long a file may be unreadable, even with its write-ahead log, after the last write.
+// unreadLimit is how long after the last write a file may be unreadable, even with its write-ahead log.
 const unreadLimit = time.Second
 
-// lookInto notices that the same file holds other content: an older state of it, or that of
-// another file, copied over it. That is looked at when the file has changed, as each checkpoint
-// changes it too. What it cannot see is a copy that holds all that had been checkpointed.
+// lookInto notices that the same file has other content: an older state of it, or another file copied over
+// it. It checks when the file has changed, since each checkpoint changes it too. It cannot detect a copy that
+// holds everything that had been checkpointed.
 func (d *database) lookInto(now fs.FileInfo) error {
 	p := &d.place
 	if now.Size() == p.seen.size && now.ModTime().Equal(p.seen.changed) {
@@ -189,13 +189,13 @@ func (d *database) lookInto(now fs.FileInfo) error {
 	return nil
 }
 
-// content reads the file without its write-ahead log. That fails in the middle of a checkpoint: while
-// one is under way, after a process died in one, and for as long as a reader keeps one from copying
-// the newest pages. The file is read through SQLite, because closing a file that was opened in another
-// way would end this process's locks on it.
+// content reads the file without its write-ahead log. That fails in the middle of a checkpoint: while one is
+// under way, after a process died in one, and for as long as a reader prevents copying the newest pages. It
+// reads the file through SQLite, because closing a file that was opened in another way would release this
+// process's locks on it.
 func (d *database) content() (content, error) { return d.contentBy("immutable=1&mode=ro") }
 
-// readable reports, as nil, that the file can be read together with its write-ahead log.
+// readable returns nil if the file can be read together with its write-ahead log.
 func (d *database) readable() error {
 	_, err := d.contentBy("mode=rw")
 	return err
@@ -237,10 +237,9 @@ func scanIfThere(db querier, table, query string, into any) error {
 	return err
 }
 
-// letGo takes what is ours away from the path, once. The caller holds the lock. What is only in
-// the write-ahead log goes into the file that was opened, wherever that is now: it is written by
-// its descriptor. Where the same file was overwritten that would mix two states, and the log is
-// only moved aside.
+// letGo removes our files from the path, once. The caller holds the lock. It moves what is only in the
+// write-ahead log into the file that was opened, wherever that is now, since SQLite writes to it by its
+// descriptor. If the same file was overwritten, that would mix two states, so the log is only renamed.
 func (d *database) letGo() {
 	p := &d.place
 	p.mu.Lock()
@@ -264,13 +263,13 @@ func (d *database) letGo() {
 	}
 }
 
-// guarded opens connections only while the path leads to the file that is open.
+// guarded opens connections only while the path leads to the open file.
 type guarded struct {
 	driver.Connector
 	db *database
 }
 
-// Connect is driver.Connector.
+// Connect implements driver.Connector.
 func (g guarded) Connect(ctx context.Context) (driver.Conn, error) {
 	if err := g.db.look(); err != nil {
 		return nil, err
@@ -287,7 +286,7 @@ func (d *database) openPool(name string) (*sql.DB, error) {
 	return sql.OpenDB(guarded{connector, d}), nil
 }
 
-// replaced reports whether it is known that the file is not ours any more.
+// replaced reports whether the file is known to be no longer ours.
 func (d *database) replaced() bool {
 	d.place.mu.Lock()
 	defer d.place.mu.Unlock()

@@ -12,19 +12,19 @@ import (
 
 var _ projection.Snapshotter = (*Tables)(nil)
 
-// snapshot is a read transaction on a connection of its own. While it is open SQLite keeps
-// what is overwritten, so the write-ahead log grows with the writes.
+// snapshot is a read transaction on its own connection. While it is open, SQLite keeps what is overwritten,
+// so the write-ahead log grows with the writes.
 type snapshot struct {
 	db    *database
 	table projection.Table
 	conn  *sql.Conn
 	tx    *sql.Tx
 
-	mu           sync.Mutex // one statement at a time on a connection
+	mu           sync.Mutex // one statement at a time per connection
 	scan, totals *sql.Stmt
 }
 
-// Snapshot is projection.Snapshotter.
+// Snapshot implements projection.Snapshotter.
 func (s *Tables) Snapshot(ctx context.Context, t projection.Table) (projection.Snapshot, error) {
 	var shot *snapshot
 	err := s.with(ctx, t, "taking a snapshot of", func(v *tableVersion) error {
@@ -32,7 +32,7 @@ func (s *Tables) Snapshot(ctx context.Context, t projection.Table) (projection.S
 		if err != nil {
 			return err
 		}
-		// The transaction lives until Close, not only until ctx ends.
+		// The transaction lives until Close, even if ctx ends before.
 		tx, err := conn.BeginTx(context.WithoutCancel(ctx), &sql.TxOptions{ReadOnly: true})
 		if err != nil {
 			return errors.Join(err, conn.Close())
@@ -51,7 +51,7 @@ func (s *Tables) Snapshot(ctx context.Context, t projection.Table) (projection.S
 	return shot, nil
 }
 
-// Scan is projection.Snapshot, in the order of the streams. The cursor is the last stream.
+// Scan implements projection.Snapshot, sorted by stream. The cursor is the last stream.
 func (s *snapshot) Scan(ctx context.Context, cursor string, limit int) ([]projection.Record, string, error) {
 	if err := checkLimit(limit); err != nil {
 		return nil, "", s.failed(ctx, err)
@@ -69,7 +69,7 @@ func (s *snapshot) Scan(ctx context.Context, cursor string, limit int) ([]projec
 	return records, records[len(records)-1].Stream, nil
 }
 
-// Totals is projection.Snapshot.
+// Totals implements projection.Snapshot.
 func (s *snapshot) Totals(ctx context.Context) (map[string]map[string]int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,7 +82,7 @@ func (s *snapshot) failed(ctx context.Context, err error) error {
 	return s.db.failed(ctx, fmt.Sprintf("reading a snapshot of %s", s.table), err)
 }
 
-// Close is projection.Snapshot. It may be called again.
+// Close implements projection.Snapshot. It may be called again.
 func (s *snapshot) Close() error {
 	err := s.tx.Rollback()
 	if errors.Is(err, sql.ErrTxDone) {

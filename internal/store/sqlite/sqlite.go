@@ -1,12 +1,12 @@
-// Package sqlite keeps events, rows and control records in SQLite files, so that the whole
-// system runs in one process and one folder. It is the embedded twin of package dynamo and
-// passes the same contract suites. Several processes may open the same files at once: what
-// is right never depends on a lock inside this process, only on SQLite's own.
+// Package sqlite stores events, rows and control records in SQLite files, so that the whole system runs in
+// one process and one folder. It is the embedded counterpart of package dynamo and passes the same contract
+// suites. Several processes may open the same files at once: correctness never depends on a lock inside this
+// process, only on SQLite's own.
 //
-// Every file is in WAL mode with synchronous=FULL: readers never wait for the writer, and
-// what was acknowledged survives the loss of power. That goes for rows too, although they
-// could be rebuilt: the projector's checkpoint promises that events before it are in the rows,
-// and nobody would come back to rows that were lost behind it.
+// Every file is in WAL mode with synchronous=FULL: readers never wait for the writer, and acknowledged writes
+// survive a power failure. That applies to rows too, although they could be rebuilt: the projector's
+// checkpoint promises that events before it are in the rows, and rows lost from before it would never be
+// written again.
 package sqlite
 
 import (
@@ -28,7 +28,7 @@ import (
 	"gakushoku/internal/fault"
 )
 
-// A kind of file is its application_id; a file of another kind is refused.
+// kind is a kind of file, by its application_id. A file of another kind is refused.
 type kind int32
 
 const (
@@ -40,31 +40,31 @@ const (
 
 const (
 	busyTimeout = 5 * time.Second      // how long to wait for another process's transaction
-	busyLook    = 2 * time.Millisecond // how often to look whether it has ended
+	busyLook    = 2 * time.Millisecond // how often to check whether it has ended
 	firstLook   = 100 * time.Millisecond
 	readers     = 4 // connections that read
 )
 
-// database is one SQLite file: one connection that writes, so that writers queue here instead
-// of failing inside SQLite, and a pool of connections that only read.
+// database is one SQLite file: one connection that writes, so that writers queue here instead of failing
+// inside SQLite, and a pool of connections that only read.
 type database struct {
 	path   string
 	kind   kind
-	place  place // of the file that was opened: its name may come to mean another
+	place  place // of the file that was opened, since its name may come to mean another
 	read   *sql.DB
-	pool   *sql.DB       // of the one connection that writes
+	pool   *sql.DB       // of the writing connection
 	write  *sql.Conn     // held until close; used under lock only
-	lock   chan struct{} // full while somebody writes
+	lock   chan struct{} // full while a writer is active
 	closed atomic.Bool
 
-	leaving func() error // called before the connection that writes is closed; may be nil
+	leaving func() error // called before the writing connection is closed; may be nil
 
 	begin, commit, rollback *sql.Stmt
-	written                 []*sql.Stmt // all that are prepared on write
+	written                 []*sql.Stmt // all statements prepared on write
 }
 
-// open opens or creates the file at path, with the tables of schema. A file's format, its
-// user_version, counts from 1; upgrades are what brings a file to the next one, in order.
+// open opens or creates the file at path, with the tables of schema. A file's format, its user_version,
+// counts from 1; each of the upgrades brings a file to the next format, in order.
 func open(ctx context.Context, path string, k kind, schema string, upgrades ...string) (*database, error) {
 	d := &database{path: path, kind: k, lock: make(chan struct{}, 1)}
 	err := d.open(ctx, "mode=rwc", k, schema, upgrades)
@@ -74,8 +74,8 @@ func open(ctx context.Context, path string, k kind, schema string, upgrades ...s
 	return d, nil
 }
 
-// openExisting is open for a file that is there; fs.ErrNotExist when it is not, even if it goes
-// only now.
+// openExisting is open for an existing file; it fails with fs.ErrNotExist if there is none, even if it was
+// removed only just now.
 func openExisting(ctx context.Context, path string, k kind, schema string, upgrades ...string) (*database, error) {
 	before, err := os.Stat(path)
 	d := &database{path: path, kind: k, lock: make(chan struct{}, 1)}
@@ -104,8 +104,8 @@ func (d *database) open(ctx context.Context, mode string, k kind, schema string,
 	return d.settle()
 }
 
-// identify refuses a file that is not ours before anything is changed in it. It returns the
-// format of the file, 0 when it is new.
+// identify refuses a file of another kind before changing it. It returns the format of the file, 0 if it is
+// new.
 func identify(ctx context.Context, path string, k kind, newest int) (format int, err error) {
 	info, err := os.Stat(path)
 	switch {
@@ -134,8 +134,8 @@ func identify(ctx context.Context, path string, k kind, newest int) (format int,
 	return checkIdentity(func(query string) *sql.Row { return conn.QueryRowContext(ctx, query) }, k, newest)
 }
 
-// checkIdentity returns the format of the file, 0 when it is new; a foreign file, or one that is
-// newer than the newest format, is an error.
+// checkIdentity returns the format of the file, 0 if it is new. It fails for a file of another kind, or in a
+// format newer than newest.
 func checkIdentity(query func(string) *sql.Row, k kind, newest int) (format int, err error) {
 	var application, version, objects int64
 	row := query("SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_master)")
@@ -153,7 +153,7 @@ func checkIdentity(query func(string) *sql.Row, k kind, newest int) (format int,
 	return int(version), nil
 }
 
-// connect opens the connections; mode says whether the file may be made.
+// connect opens the connections; mode says whether the file may be created.
 func (d *database) connect(ctx context.Context, mode string) error {
 	const settings = "_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-16000)&_pragma=journal_size_limit(67108864)"
 	var err error
@@ -178,8 +178,8 @@ func (d *database) connect(ctx context.Context, mode string) error {
 			return err
 		}
 	}
-	// Connections that read come and go. One that comes after the file was removed must not make
-	// it anew: mode=rw.
+	// Connections that read come and go. One that is opened after the file was removed must not create it
+	// again: mode=rw.
 	if d.read, err = d.openPool(dsn(d.path, settings+"&_pragma=cache_size(-4000)&_pragma=query_only(1)&mode=rw")); err != nil {
 		return err
 	}
@@ -188,8 +188,8 @@ func (d *database) connect(ctx context.Context, mode string) error {
 	return nil
 }
 
-// firstConn connects. Turning WAL on needs the file alone, and SQLite does not always wait for
-// that when two processes create it at once, nor does it look at ctx where it waits.
+// firstConn opens the first connection. Turning WAL on requires exclusive use of the file; SQLite does not
+// always wait for that when two processes create the file at once, and ignores ctx where it does wait.
 func (d *database) firstConn(ctx context.Context) (*sql.Conn, error) {
 	for patience := time.Now().Add(busyTimeout); ; {
 		conn, err := d.pool.Conn(ctx)
@@ -206,8 +206,8 @@ func (d *database) firstConn(ctx context.Context) (*sql.Conn, error) {
 	}
 }
 
-// prepareSchema makes the tables of a new file, and brings an older one up to date. It runs in a
-// transaction: another process may be at it too.
+// prepareSchema creates the tables of a new file, and upgrades an older one. It runs in a transaction, since
+// another process may do the same.
 func (d *database) prepareSchema(k kind, schema string, upgrades []string) error {
 	ctx, newest := context.Background(), 1+len(upgrades)
 	format, err := checkIdentity(func(query string) *sql.Row { return d.write.QueryRowContext(ctx, query) }, k, newest)
@@ -222,7 +222,7 @@ func (d *database) prepareSchema(k kind, schema string, upgrades []string) error
 	return err
 }
 
-// dsn is the name of a file for the driver, with settings as URI parameters.
+// dsn returns the driver's name of a file, with settings as URI parameters.
 func dsn(path, settings string) string { return dsnWaiting(path, busyTimeout, settings) }
 
 // dsnWaiting is dsn for connections that wait that long for others.
@@ -231,10 +231,9 @@ func dsnWaiting(path string, patience time.Duration, settings string) string {
 	return fmt.Sprintf("file:%s?_busy_timeout=%d&%s", escaped, patience.Milliseconds(), settings)
 }
 
-// close closes the connections, after the transaction under way. It may be called again, and
-// on a database that was not opened entirely. SQLite folds the write-ahead log into the file then,
-// but not when the path leads to another one; when that was overwritten in place, the connections
-// are left to end with the process.
+// close closes the connections after the transaction under way. It may be called again, and on a database
+// that was only partly opened. SQLite then moves the write-ahead log into the file, unless the path leads to
+// another one; if the file was overwritten in place, the connections are left open until the process ends.
 func (d *database) close() error {
 	if d.closed.Swap(true) {
 		return nil

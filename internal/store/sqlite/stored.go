@@ -14,14 +14,14 @@ import (
 	"gakushoku/internal/event"
 )
 
-// MaxEventBytes bounds one event as a line of JSON. It is a little less than a DynamoDB item
-// may hold, so that what was taken here can move to AWS.
+// MaxEventBytes bounds one event as a line of JSON. It is a little below the limit of a DynamoDB item, so
+// that every stored event can be moved to AWS.
 const MaxEventBytes = 400_000
 
 // storedEvent is an event as the columns of its row.
 type storedEvent struct{ envelope, payload string }
 
-// encodeAppend refuses what no store takes, before anything is queued, and encodes the rest.
+// encodeAppend encodes events, and refuses what no store takes before any event is queued.
 func encodeAppend(stream string, expected uint64, events []event.Event) ([]storedEvent, error) {
 	switch {
 	case stream == "" || !utf8.ValidString(stream) || strings.ContainsRune(stream, 0):
@@ -45,8 +45,8 @@ func encodeAppend(stream string, expected uint64, events []event.Event) ([]store
 	return stored, nil
 }
 
-// encode makes the columns of an event, and proves that it can be read and exported again: a
-// stored event that cannot be would block every reader of the log.
+// encode returns the columns of an event, and checks that it can be read and exported again: a stored event
+// that cannot would block every reader of the log.
 func encode(e *event.Event) (storedEvent, error) {
 	line := event.AppendJSON(nil, e)
 	if len(line) > MaxEventBytes {
@@ -74,8 +74,8 @@ func sameEnvelope(a, b *event.Event) bool {
 		a.CommandID == b.CommandID && a.CommandHash == b.CommandHash && a.Actor == b.Actor && a.Traceparent == b.Traceparent
 }
 
-// samePayload compares a payload that went through a line of JSONL, where line breaks have no
-// place, with the original.
+// samePayload compares a payload that went through a line of JSONL, which has no line breaks, with the
+// original.
 func samePayload(fromLine, original []byte) bool {
 	if bytes.Equal(fromLine, original) {
 		return true
@@ -93,8 +93,8 @@ func samePayload(fromLine, original []byte) bool {
 	return bytes.Equal(fromLine, withoutBreaks) && json.Valid(original)
 }
 
-// eventColumn is an event as one text, so that a row costs one piece of memory, which the
-// event's strings and its payload then share. The envelope is a line, so the first break ends it.
+// eventColumn reads an event as one text, so that a row costs one allocation, which the event's strings and
+// its payload share. The envelope is a line, so the first break ends it.
 const (
 	eventText   = "envelope || '\n' || payload"
 	eventColumn = "SELECT " + eventText + " FROM events "
@@ -102,10 +102,10 @@ const (
 	numberedColumns = "SELECT " + eventText + ", position FROM events "
 )
 
-// numbers is the numbers of the rows it was scanned from.
+// numbers collects the numbers of scanned rows.
 type numbers []uint64
 
-// Scan is sql.Scanner.
+// Scan implements sql.Scanner.
 func (n *numbers) Scan(position any) error {
 	number, ok := position.(int64)
 	if !ok {
@@ -115,8 +115,7 @@ func (n *numbers) Scan(position any) error {
 	return nil
 }
 
-// readEvents reads rows of eventColumn to their end, about expected of them; what else is in a row
-// goes to more.
+// readEvents reads all rows of eventColumn, about expected of them; it scans further columns into more.
 func readEvents(rows *sql.Rows, err error, expected int, more ...any) ([]event.Event, error) {
 	if err != nil {
 		return nil, err
@@ -140,7 +139,7 @@ func readEvents(rows *sql.Rows, err error, expected int, more ...any) ([]event.E
 	return events, nil
 }
 
-// decodeColumn decodes a text that is the event's from now on.
+// decodeColumn decodes a text, whose memory then belongs to the event.
 func decodeColumn(text string, e *event.Event) error {
 	line := unsafe.Slice(unsafe.StringData(text), len(text))
 	end := bytes.IndexByte(line, '\n')
@@ -154,7 +153,7 @@ func decodeColumn(text string, e *event.Event) error {
 	return nil
 }
 
-// texts reads rows of one text to their end.
+// texts reads all rows of one text column.
 func texts(rows *sql.Rows, err error) ([]string, error) {
 	if err != nil {
 		return nil, err

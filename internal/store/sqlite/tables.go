@@ -12,22 +12,22 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// Tables keeps each table version in a file of its own, such as loans-v1.db: dropping one is
-// removing a file, and a version that is being built never waits for one that is served.
+// Tables stores each table version in a file of its own, such as loans-v1.db. Dropping one only removes a
+// file, and writing a building version never delays the active one.
 type Tables struct {
 	dir string
 
 	mu     sync.Mutex
 	open   map[projection.Table]*tableVersion
-	left   map[projection.Table]*database     // that were overwritten in place, see left
+	left   map[projection.Table]*database     // overwritten in place; see whatWasLeft
 	turns  map[projection.Table]chan struct{} // see turn
 	closed bool
 }
 
 var _ projection.Store = (*Tables)(nil)
 
-// OpenTables keeps table versions in a folder, which is made when the first one is created. Files
-// are opened when they are needed. Close it.
+// OpenTables returns the table versions in a folder, which is made when the first one is created. Files are
+// opened when needed. Close the store after use.
 func OpenTables(dir string) *Tables {
 	return &Tables{dir: dir, open: map[projection.Table]*tableVersion{}, left: map[projection.Table]*database{}, turns: map[projection.Table]chan struct{}{}}
 }
@@ -45,9 +45,9 @@ func (s *Tables) Close() error {
 	return errors.Join(errs...)
 }
 
-// Replaced closes every open table version that is no longer the one at its path, and returns
-// ErrReplaced for each. Whoever needs one next finds what is there. A dropped version is among
-// them: only the pointer tells it from one that was removed by hand.
+// Replaced closes every open table version whose file is no longer the one at its path, and returns
+// ErrReplaced for each. The next use opens the file that is there. A dropped version is among them: only the
+// pointer tells it from one that was removed by hand.
 func (s *Tables) Replaced() map[projection.Table]error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,7 +62,7 @@ func (s *Tables) Replaced() map[projection.Table]error {
 
 func (s *Tables) path(t projection.Table) string { return filepath.Join(s.dir, t.String()+".db") }
 
-// check refuses what cannot be used: a name that would lead out of the folder.
+// check refuses tables whose name would lead out of the folder.
 func (s *Tables) check(ctx context.Context, t projection.Table) error {
 	switch {
 	case ctx.Err() != nil:
@@ -75,7 +75,7 @@ func (s *Tables) check(ctx context.Context, t projection.Table) error {
 	return nil
 }
 
-// Create is projection.Tables.
+// Create implements projection.Tables.
 func (s *Tables) Create(ctx context.Context, t projection.Table) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,12 +89,12 @@ func (s *Tables) Create(ctx context.Context, t projection.Table) error {
 	return nil
 }
 
-// Drop is projection.Tables. The file goes first: from then on the table is not there,
+// Drop implements projection.Tables. It removes the main file first: from then on the table does not exist,
 // whatever becomes of the files beside it.
 func (s *Tables) Drop(ctx context.Context, t projection.Table) error {
 	open, err := s.remove(ctx, t)
 	if open != nil {
-		// A bulk part may be under way, for which the other tables must not wait.
+		// A bulk part may be under way; other tables must not wait for it.
 		err = errors.Join(err, open.db.close())
 	}
 	if err != nil {
@@ -103,7 +103,7 @@ func (s *Tables) Drop(ctx context.Context, t projection.Table) error {
 	return nil
 }
 
-// remove removes the files of a table version. What was open of it is left to be closed.
+// remove removes the files of a table version. It returns the open file, if any, which the caller must close.
 func (s *Tables) remove(ctx context.Context, t projection.Table) (open *tableVersion, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,7 +115,7 @@ func (s *Tables) remove(ctx context.Context, t projection.Table) (open *tableVer
 	return open, errors.Join(removeFile(ctx, s.path(t)), s.removeLoad(ctx, t))
 }
 
-// removeLoad removes what a bulk replay has made.
+// removeLoad removes the files of a bulk replay.
 func (s *Tables) removeLoad(ctx context.Context, t projection.Table) error {
 	return errors.Join(removeFile(ctx, s.loadPath(t)), removeFile(ctx, s.filledPath(t)))
 }
@@ -145,9 +145,9 @@ func (s *Tables) forget(t projection.Table) error {
 	return err
 }
 
-// whatWasLeft fails when a table's file was overwritten in place while it was open here: it can be
-// used again when it was removed or replaced, or by another process. Our connections to it stay
-// open, so that nothing is written over what was put there, and hold locks that new ones of ours
+// whatWasLeft fails if a table's file was overwritten in place while it was open here. The table can be used
+// again when the file has been removed or replaced, or by another process. Our connections to the file stay
+// open, so that SQLite does not write over its new content; they hold locks that new connections of ours
 // would wait for in vain. The caller holds mu.
 func (s *Tables) whatWasLeft(t projection.Table, info fs.FileInfo) error {
 	left, ok := s.left[t]
@@ -157,9 +157,8 @@ func (s *Tables) whatWasLeft(t projection.Table, info fs.FileInfo) error {
 	return left.look()
 }
 
-// opened is the open file of a table version. Another process may have dropped the file, made
-// it anew or filled it: an open one that its name no longer leads to counts as not there. The
-// caller holds mu.
+// opened returns the open file of a table version. Another process may have dropped, recreated or filled the
+// file; an open file that its name no longer leads to counts as missing. The caller holds mu.
 func (s *Tables) opened(ctx context.Context, t projection.Table, create bool) (*tableVersion, error) {
 	path, info, err := s.find(ctx, t)
 	if err != nil {
@@ -183,7 +182,7 @@ func (s *Tables) opened(ctx context.Context, t projection.Table, create bool) (*
 		if err := os.Mkdir(s.dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, explain(ctx, s.dir, tableFile, err)
 		}
-		// Whoever dropped it may have died in the middle.
+		// The process that dropped it may have died half-way.
 		if err := s.removeLoad(ctx, t); err != nil {
 			return nil, err
 		}
@@ -198,7 +197,7 @@ func (s *Tables) opened(ctx context.Context, t projection.Table, create bool) (*
 	return v, err
 }
 
-// find tells which file holds a table version; info is nil when the table is not there.
+// find returns the file that holds a table version; info is nil if the table does not exist.
 func (s *Tables) find(ctx context.Context, t projection.Table) (path string, info fs.FileInfo, err error) {
 	path = s.path(t)
 	info, err = os.Stat(path)
@@ -217,8 +216,8 @@ func (s *Tables) find(ctx context.Context, t projection.Table) (path string, inf
 	return path, nil, explain(ctx, path, tableFile, err)
 }
 
-// with calls f with the file of a table version. What f returns is put into words; when the
-// table was dropped meanwhile, that is ErrNoTable.
+// with calls f with the file of a table version. It wraps f's error; if the table was dropped meanwhile, it
+// returns ErrNoTable.
 func (s *Tables) with(ctx context.Context, t projection.Table, what string, f func(*tableVersion) error) error {
 	v, err := s.get(ctx, t)
 	if err != nil {

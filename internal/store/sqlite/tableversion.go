@@ -11,9 +11,9 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// tableSchema keeps a row's place only while readers may see the row, so that the index over
-// places holds just those. A table that a bulk replay has filled is laid out differently (see
-// loadSchema); the statements are the same.
+// tableSchema stores a row's place only while readers may see the row, so that the index over places holds
+// only visible rows. A table filled by a bulk replay has another layout (see loadSchema); the statements are
+// the same.
 const tableSchema = `
 CREATE TABLE records (
   stream  TEXT PRIMARY KEY,
@@ -45,14 +45,14 @@ type tableVersion struct {
 
 	record, records, first, next, scan, parked *sql.Stmt // rows
 	newest, older, total, totals               *sql.Stmt // buckets and totals
-	insertRecord, updateRecord, mergeRecord    *sql.Stmt // on the connection that writes
+	insertRecord, updateRecord, mergeRecord    *sql.Stmt // on the writing connection
 	addTotal                                   *sql.Stmt // on it too
 }
 
 const columns = "SELECT stream, version, writes, data, bucket, sort, parked FROM records "
 
-// buckets asks the index for one bucket after the other: SQLite would otherwise look at each
-// row to find the few buckets.
+// buckets looks up one bucket after the other in the index: SQLite would otherwise read every row to find the
+// few buckets.
 const buckets = `
 WITH RECURSIVE found(bucket) AS (
   SELECT max(bucket) FROM records WHERE bucket IS NOT NULL %s
@@ -61,7 +61,7 @@ WITH RECURSIVE found(bucket) AS (
 )
 SELECT bucket FROM found WHERE bucket IS NOT NULL LIMIT ?`
 
-// openTableVersion opens a file, or makes it when create says so.
+// openTableVersion opens a file, or creates it if create is set.
 func openTableVersion(ctx context.Context, path string, create bool) (*tableVersion, error) {
 	openFile := openExisting
 	if create {
@@ -105,7 +105,7 @@ const (
 	addTotal = "INSERT INTO totals (key, field, amount) VALUES (?, ?, ?) ON CONFLICT (key, field) DO UPDATE SET amount = amount + excluded.amount"
 )
 
-// writeRecord writes one row, unless somebody was faster.
+// writeRecord writes one row, unless another writer was faster.
 func (v *tableVersion) writeRecord(c *projection.Change) (written bool, err error) {
 	statement := v.updateRecord
 	if c.Expected == 0 {
@@ -123,7 +123,7 @@ func (v *tableVersion) writeRecord(c *projection.Change) (written bool, err erro
 	return n > 0, err
 }
 
-// mergeRow writes one row of a bulk, unless there is one of its version.
+// mergeRow writes one row of a bulk, unless the table has the row at its version or later.
 func (v *tableVersion) mergeRow(r *projection.Record) error {
 	values, err := rowValues(r, 1)
 	if err != nil {
@@ -133,7 +133,7 @@ func (v *tableVersion) mergeRow(r *projection.Record) error {
 	return err
 }
 
-// rowValues are the columns of a row, in the order of insertRecord.
+// rowValues returns the columns of a row, in the order of insertRecord.
 func rowValues(r *projection.Record, writes uint64) ([]any, error) {
 	var data, bucket, sort, parked sql.NullString
 	if r.Data != nil {
@@ -153,7 +153,7 @@ func rowValues(r *projection.Record, writes uint64) ([]any, error) {
 	return []any{r.Stream, int64(r.Version), int64(writes), data, bucket, sort, parked}, nil
 }
 
-// readRecords reads rows of columns to their end.
+// readRecords reads all rows of columns.
 func readRecords(rows *sql.Rows, err error) ([]projection.Record, error) {
 	if err != nil {
 		return nil, err
@@ -173,13 +173,13 @@ func readRecords(rows *sql.Rows, err error) ([]projection.Record, error) {
 func readRecord(scan func(...any) error) (projection.Record, error) {
 	var r projection.Record
 	var version, writes int64
-	var data, bucket, sort, parked any // texts or nil, as the driver has made them
+	var data, bucket, sort, parked any // texts or nil, as the driver returns them
 	if err := scan(&r.Stream, &version, &writes, &data, &bucket, &sort, &parked); err != nil {
 		return r, err
 	}
 	r.Version, r.Writes = uint64(version), uint64(writes)
 	if text, ok := data.(string); ok {
-		// The text is nobody else's, and an empty one is data all the same.
+		// The text is not shared, and an empty one is still data.
 		r.Data = unsafe.Slice(unsafe.StringData(text), len(text))
 		if r.Data == nil {
 			r.Data = []byte{}

@@ -9,11 +9,10 @@ import (
 	"gakushoku/internal/fault/wait"
 )
 
-// transact runs f in a transaction that holds the file's write lock from its beginning, so
-// that what f reads stays true until the commit. When ctx ends before the transaction has
-// begun, it is not begun; later ctx is not looked at, so that the outcome is never in doubt.
-// f uses d.write or statements prepared on it, and nobody else does. What was written to a file
-// that is no longer the one at its path is ErrReplaced.
+// transact runs f in a transaction that holds the file's write lock from the start, so that what f reads
+// stays true until the commit. If ctx ends before the transaction has begun, it does not begin; afterwards
+// ctx is ignored, so that the outcome is never in doubt. f uses d.write or statements prepared on it; no
+// other code does. If the file written is no longer the one at its path, the error is ErrReplaced.
 func (d *database) transact(ctx context.Context, f func() error) (err error) {
 	select {
 	case d.lock <- struct{}{}:
@@ -27,7 +26,7 @@ func (d *database) transact(ctx context.Context, f func() error) (err error) {
 	committed := false
 	defer func() {
 		if !committed {
-			// Without a transaction this fails, which is as good.
+			// Without a transaction this fails, which does no harm.
 			d.rollback.Exec() //nolint:errcheck
 		}
 		if errors.Is(err, ErrReplaced) {
@@ -50,8 +49,8 @@ func (d *database) transact(ctx context.Context, f func() error) (err error) {
 	return d.look()
 }
 
-// transactPatiently is transact for somebody who may hold up others for long: it waits for
-// another process's transaction until ctx ends.
+// transactPatiently is transact for callers that may hold up others for long: it waits for another process's
+// transaction until ctx ends.
 func (d *database) transactPatiently(ctx context.Context, f func() error) error {
 	for {
 		begun := false
@@ -65,10 +64,10 @@ func (d *database) transactPatiently(ctx context.Context, f func() error) error 
 	}
 }
 
-// beginWhenFree begins a transaction as soon as no other process is in one. Writers of several
-// processes have no queue: whoever looks when the file is free is next. SQLite looks more and
-// more rarely, and so may come too late each time while somebody writes many transactions with
-// short pauses, as an import does; we look at short intervals all along.
+// beginWhenFree begins a transaction as soon as no other process is in one. Writers of several processes have
+// no queue: the first to look while the file is free is next. SQLite looks less and less often, and so may
+// miss every gap while another process writes many transactions with short pauses, as an import does;
+// beginWhenFree always looks at short intervals.
 func (d *database) beginWhenFree(ctx context.Context) error {
 	for patience := time.Now().Add(busyTimeout); ; {
 		_, err := d.begin.ExecContext(ctx)
@@ -81,10 +80,10 @@ func (d *database) beginWhenFree(ctx context.Context) error {
 	}
 }
 
-// statements are texts of SQL and where each is kept once it is prepared.
+// statements maps the place of each prepared statement to its SQL.
 type statements map[**sql.Stmt]string
 
-// prepare makes statements, those for reading and those for use in transact.
+// prepare prepares statements, those for reading and those for use in transact.
 func (d *database) prepare(ctx context.Context, reads, writes statements) (err error) {
 	for into, text := range reads {
 		if *into, err = d.read.PrepareContext(ctx, text); err != nil {
@@ -101,8 +100,8 @@ func (d *database) prepare(ctx context.Context, reads, writes statements) (err e
 	return err
 }
 
-// preparedToWrite is a statement for use in transact. It is closed with d: database/sql does
-// not do that for a connection of its own, and SQLite keeps a file open that has statements.
+// preparedToWrite prepares a statement for use in transact. It is closed with d: database/sql does not do
+// that for a single connection, and SQLite keeps a file open that has statements.
 func (d *database) preparedToWrite(ctx context.Context, into **sql.Stmt, text string) (err error) {
 	if *into, err = d.write.PrepareContext(ctx, text); err == nil {
 		d.written = append(d.written, *into)

@@ -9,7 +9,7 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// Records is projection.Tables.
+// Records implements projection.Tables.
 func (s *Tables) Records(ctx context.Context, t projection.Table, streams []string) (map[string]projection.Record, error) {
 	found := make(map[string]projection.Record, len(streams))
 	err := s.with(ctx, t, "reading rows of", func(v *tableVersion) error {
@@ -30,7 +30,7 @@ func (s *Tables) Records(ctx context.Context, t projection.Table, streams []stri
 	return found, nil
 }
 
-// Write is projection.Tables: one transaction for all changes and their totals.
+// Write implements projection.Tables: one transaction for all changes and their totals.
 func (s *Tables) Write(ctx context.Context, t projection.Table, changes []projection.Change) ([]string, error) {
 	if err := checkChanges(changes); err != nil {
 		return nil, fmt.Errorf("writing to %s: %w", t, err)

@@ -23,12 +23,12 @@ type appending struct {
 	done     chan error  // buffered: the writer never waits for the caller
 }
 
-// claim settles who decides about the append; true for the first to ask.
+// claim decides between writer and caller who settles the append; it returns true to the first.
 func (a *appending) claim() bool { return a.settled.CompareAndSwap(false, true) }
 
-// Append is eventstore.Appender. Appends that wait at the same moment are written in one
-// transaction, so that they share the cost of the commit reaching the disk. When ctx ends
-// while the append waits, it is not done; once it has its turn, its outcome is awaited.
+// Append implements eventstore.Appender. Appends that wait at the same moment are written in one transaction,
+// to share the cost of syncing the commit to disk. If ctx ends while the append waits, it is not done; once
+// its turn has come, Append waits for its outcome.
 func (s *Events) Append(ctx context.Context, stream string, expected uint64, events []event.Event) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("append to %s: %w", stream, err)
@@ -47,7 +47,7 @@ func (s *Events) Append(ctx context.Context, stream string, expected uint64, eve
 	return nil
 }
 
-// settle hands an append to the writer and waits for its outcome.
+// settle passes an append to the writer and waits for its outcome.
 func (s *Events) settle(ctx context.Context, a *appending) error {
 	select {
 	case s.queue <- a:
@@ -71,8 +71,7 @@ func (s *Events) settle(ctx context.Context, a *appending) error {
 	return <-a.done
 }
 
-// writer is the goroutine that appends: it takes all appends that wait and commits them
-// together.
+// writer is the goroutine that appends: it takes all waiting appends and commits them together.
 func (s *Events) writer() {
 	defer close(s.ended)
 	for {
@@ -90,12 +89,12 @@ func (s *Events) writer() {
 	}
 }
 
-// commitGroup writes all appends that wait and answers each. A conflict spoils only its own.
+// commitGroup writes all waiting appends and reports each outcome. A conflict fails only its own append.
 func (s *Events) commitGroup(first *appending) {
 	var group []*appending
 	var outcomes []error
 	err := s.transact(context.Background(), func(w *eventWriter) error {
-		// Taken only now: whoever gave up while another process held the lock is not in it.
+		// Taken only now, to leave out callers that gave up while another process held the lock.
 		group = s.takeGroup(first)
 		outcomes = make([]error, len(group))
 		for i, a := range group {
@@ -119,7 +118,7 @@ func (s *Events) commitGroup(first *appending) {
 	}
 }
 
-// takeGroup claims first and the appends that wait.
+// takeGroup claims first and the waiting appends.
 func (s *Events) takeGroup(first *appending) []*appending {
 	group := make([]*appending, 0, maxGroup)
 	for a := first; ; {
@@ -137,9 +136,9 @@ func (s *Events) takeGroup(first *appending) []*appending {
 	}
 }
 
-// AppendAll appends to many streams in one transaction: all, or nothing when f fails or ctx
-// ends before f has returned. add is Append, except that what it has added is seen by nobody
-// before the end. Other appends wait meanwhile; f must not use the store otherwise.
+// AppendAll appends to many streams in one transaction: all, or none if f fails or ctx ends before f has
+// returned. add is Append, except that readers do not see what it added before the end. Other appends wait
+// meanwhile; f must not otherwise use the store.
 func (s *Events) AppendAll(ctx context.Context, f func(add func(stream string, expected uint64, events []event.Event) error) error) error {
 	return s.transact(ctx, func(w *eventWriter) error {
 		err := f(func(stream string, expected uint64, events []event.Event) error {
@@ -162,23 +161,23 @@ func (s *Events) AppendAll(ctx context.Context, f func(add func(stream string, e
 		case err != nil:
 			return err
 		case w.broken != nil:
-			return w.broken // f may have passed over it
+			return w.broken // f may have ignored it
 		}
 		return ctx.Err()
 	})
 }
 
-// eventWriter appends inside one transaction. Since that holds the write lock, the next
-// position is known and nobody else can take a version.
+// eventWriter appends inside one transaction. The transaction holds the write lock, so the next position is
+// known and no other writer can take a version.
 type eventWriter struct {
 	store    *Events
 	position int64
 	now      int64 // in milliseconds since 1970
-	broken   error // what kept an append from being written entirely
+	broken   error // why an append was only partly written
 }
 
 func (s *Events) transact(ctx context.Context, f func(*eventWriter) error) error {
-	var theirs error // of f, which speaks for itself
+	var theirs error // error of f, returned unwrapped
 	appended, marked := false, false
 	err := s.db.transact(ctx, func() (err error) {
 		w := &eventWriter{store: s, now: time.Now().UnixMilli()}
@@ -211,8 +210,8 @@ func (s *Events) transact(ctx context.Context, f func(*eventWriter) error) error
 	return nil
 }
 
-// markNotWhole is part of each append: another process that was about to close the file may have
-// died after it had said that it is whole. It reports whether the file has to be told.
+// markNotWhole is part of each append: another process that was about to close the file may have died after
+// recording that the file is whole. It reports whether it had to change the file.
 func (s *Events) markNotWhole() (changed bool, err error) {
 	if s.mark == nil {
 		if err := s.db.preparedToWrite(context.Background(), &s.mark, markNotWhole); err != nil {
@@ -227,11 +226,11 @@ func (s *Events) markNotWhole() (changed bool, err error) {
 	return changes > 0, err
 }
 
-// append writes one append, or nothing of it and the error is ErrConflict; after any other
-// error the transaction must not be committed.
+// append writes one append, or none of it if the error is ErrConflict. After any other error the transaction
+// must not be committed.
 func (w *eventWriter) append(stream string, expected uint64, events []storedEvent) error {
 	if w.broken != nil {
-		// SQLite may have ended the transaction: more would be written outside of any.
+		// SQLite may have ended the transaction, so further writes would be outside of any.
 		return w.broken
 	}
 	var last int64
