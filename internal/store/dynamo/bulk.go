@@ -18,21 +18,21 @@ import (
 var _ projection.Sink = (*Tables)(nil)
 
 const (
-	// bulkParallel bounds the rows that a part has under way at once.
+	// bulkParallel bounds the concurrent row writes of one part.
 	bulkParallel = 64
-	// maxPartName is how many bytes the name of a part may have: with its prefix it is a key.
+	// maxPartName bounds a part's name in bytes: with its prefix it is a key.
 	maxPartName = 1000
 )
 
-// How a call of a bulk is repeated that the SDK has given up: a new table takes a few
-// thousand writes a second and grows, so that being told to slow down is the normal way.
+// How bulk calls are repeated after the SDK has given up. A new table takes a few thousand writes a second
+// and grows, so throttling is normal.
 const (
 	bulkTries   = 8
 	bulkWaitMin = 50 * time.Millisecond
 	bulkWaitMax = 5 * time.Second
 )
 
-// The items that note what is in of a part.
+// The items that record which of a part's writes are in.
 const (
 	partPrefix = "p#"
 	partSort   = "part"
@@ -41,9 +41,9 @@ const (
 
 func partKey(name string) item { return item{attrPK: str(partPrefix + name), attrSK: str(partSort)} }
 
-// PutPart is projection.Sink: a put for each row, on condition that there is none of its
-// version, then the totals in transactions that are each done once, then a note that the part
-// is in. A part that was broken off is there by half until it is put again.
+// PutPart implements projection.Sink: a put for each row, on condition that the table does not have the row
+// at its version or later; then the totals, in transactions that each take effect once; then a note that the
+// part is in. An interrupted part is partly stored until it is put again.
 func (s *Tables) PutPart(ctx context.Context, t projection.Table, part projection.BulkPart) (int, error) {
 	doing := "putting part " + part.Name + " into"
 	if part.Name == "" || len(part.Name) > maxPartName {
@@ -69,15 +69,15 @@ func (s *Tables) PutPart(ctx context.Context, t projection.Table, part projectio
 	return rows, s.putItem(ctx, t, doing, &dynamodb.PutItemInput{Item: note})
 }
 
-// putRows stores the rows of a part, many at once, and counts them. Once one has failed no other
-// begins, but those under way are waited for and not given up: the store may still carry out what
-// was given up, even in a table that has been made anew under the same name.
+// putRows stores a part's rows concurrently, and counts them. After a failure it starts no more writes, but
+// waits for those under way instead of cancelling them: the store might still carry out a cancelled write,
+// even in a table that was created again under the same name.
 func (s *Tables) putRows(ctx context.Context, t projection.Table, part projection.BulkPart) (int, error) {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(bulkParallel)
 	marked := map[string]bool{}
 	rows := 0
-	var broken error // of the rows, which speak for themselves
+	var broken error // error of the rows, returned unwrapped
 	for r, err := range part.Rows {
 		if groupCtx.Err() != nil {
 			break
@@ -115,7 +115,7 @@ func (s *Tables) putMarker(ctx context.Context, t projection.Table, bucket strin
 	return err
 }
 
-// putRow stores a row unless there is one of its version, or of a later one.
+// putRow stores a row unless the table has it at the same or a later version.
 func (s *Tables) putRow(ctx context.Context, t projection.Table, stream string, version uint64, it item) error {
 	err := s.putItem(ctx, t, "writing "+stream+" to", &dynamodb.PutItemInput{
 		Item:                      it,
@@ -129,7 +129,7 @@ func (s *Tables) putRow(ctx context.Context, t projection.Table, stream string, 
 	return err
 }
 
-// putItem puts an item, patiently.
+// putItem puts an item, repeating the call as patiently does.
 func (s *Tables) putItem(ctx context.Context, t projection.Table, doing string, in *dynamodb.PutItemInput) error {
 	in.TableName = aws.String(s.name(t))
 	return patiently(ctx, func() error {
@@ -141,7 +141,7 @@ func (s *Tables) putItem(ctx context.Context, t projection.Table, doing string, 
 	})
 }
 
-// patiently repeats what a new try may cure.
+// patiently repeats try after retryable errors.
 func patiently(ctx context.Context, try func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := try()
@@ -154,7 +154,7 @@ func patiently(ctx context.Context, try func() error) error {
 	}
 }
 
-// Finish is projection.Sink. There is nothing left to do, but for a table that is gone.
+// Finish implements projection.Sink. It only checks that the table exists.
 func (s *Tables) Finish(ctx context.Context, t projection.Table) error {
 	_, err := s.get(ctx, t, partKey("-"))
 	return err

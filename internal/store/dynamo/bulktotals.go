@@ -19,15 +19,15 @@ import (
 )
 
 const (
-	// maxSumFields bounds the fields of one update: an expression has at most 4 KB.
+	// maxSumFields bounds the fields of one update, since an expression has at most 4 KB.
 	maxSumFields = 200
-	// chunkSums bounds the totals of one transaction of a bulk: with its marker it is full.
+	// chunkSums bounds the totals of one bulk transaction: with its marker it is full.
 	chunkSums = maxTransactionItems - 1
 )
 
-// addPartTotals adds the totals of a part in transactions, each with a marker of its own that
-// lets it happen once. How they are cut depends on nothing but the totals, so that all
-// attempts at the part cut alike.
+// addPartTotals adds a part's totals in transactions, each with a marker of its own, so that it takes effect
+// once. How the totals are divided depends only on the totals, so that all attempts at the part divide them
+// alike.
 func (s *Tables) addPartTotals(ctx context.Context, t projection.Table, part projection.BulkPart) error {
 	for i, sums := range cutTotals(part.Totals()) {
 		marker := item{attrPK: str(partPrefix + part.Name), attrSK: str("totals-" + strconv.Itoa(i))}
@@ -38,9 +38,9 @@ func (s *Tables) addPartTotals(ctx context.Context, t projection.Table, part pro
 	return nil
 }
 
-// cutTotals sums contributions by key, in the order of keys and fields, and cuts them into
-// lists that a transaction can add. Two sums of one key, which has more fields than an update
-// can name, are never in one list.
+// cutTotals sums contributions by key, sorted by key and field, and divides them into lists that fit a
+// transaction. A key with more fields than an update can name has several sums; two of them are never in one
+// list.
 func cutTotals(contributions []model.Contribution) [][]*totalSum {
 	contributions = slices.Clone(contributions)
 	slices.SortFunc(contributions, func(a, b model.Contribution) int {
@@ -66,11 +66,12 @@ func cutTotals(contributions []model.Contribution) [][]*totalSum {
 	return chunks
 }
 
-// addOnce adds sums to totals and stores the marker, unless it is there: then they are in.
+// addOnce adds sums to totals and stores the marker, unless the marker is there, since the sums are then
+// already in.
 func (s *Tables) addOnce(ctx context.Context, t projection.Table, marker item, sums []*totalSum) error {
 	name := s.name(t)
 	return patiently(ctx, func() error {
-		// Any shard is right: whether the totals are in is up to the marker alone.
+		// Any shard is right: only the marker decides whether the totals are in.
 		shard := rand.IntN(totalShards)
 		items := []types.TransactWriteItem{{Put: &types.Put{
 			TableName: &name, Item: marker, ConditionExpression: aws.String("attribute_not_exists(" + attrPK + ")"),
@@ -90,7 +91,7 @@ func (s *Tables) addOnce(ctx context.Context, t projection.Table, marker item, s
 	})
 }
 
-// whyNotAdded reads why a transaction was cancelled; nil when that was because it was done.
+// whyNotAdded returns why a transaction was cancelled; nil if that was because it had been done before.
 func (s *Tables) whyNotAdded(ctx context.Context, t projection.Table, cancelled *types.TransactionCanceledException) error {
 	busy := false
 	for i, reason := range cancelled.CancellationReasons {

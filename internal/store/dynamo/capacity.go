@@ -9,13 +9,12 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// Observer is told what a call that succeeded has consumed, in the units that AWS charges,
-// indexes included. Calls come from many goroutines.
+// Observer is called with what a successful call consumed, in the units that AWS charges, indexes included.
+// It is called from many goroutines.
 type Observer func(table string, readUnits, writeUnits float64)
 
-// ObserveCapacity is an option of a client whose calls are to be counted: it asks the store
-// for what each call consumed and tells the observer. Calls that failed are not counted,
-// though the store charges failed conditions too.
+// ObserveCapacity is a client option that counts calls: it requests the consumed capacity of each call and
+// passes it to the observer. It does not count failed calls, although AWS also charges failed conditions.
 func ObserveCapacity(observe Observer) func(*dynamodb.Options) {
 	observer := middleware.InitializeMiddlewareFunc("ObserveCapacity", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 		askCapacity(in.Parameters)

@@ -10,11 +10,10 @@ import (
 	"github.com/aws/smithy-go/middleware"
 )
 
-// PriceByRules is an option of a client whose writes are to be counted by AWS's published rules,
-// from what was sent: a unit for each KB begun, as much again for the index when a row enters it,
-// all of it twice in a transaction. DynamoDB Local's own answers (ObserveCapacity) do not grow
-// with the items of a transaction, so they are no measure of what one costs. As there, calls that
-// fail are not counted.
+// PriceByRules is a client option that counts writes by AWS's published rules, from the requests: one unit
+// per started KB, as much again for the index if a row enters it, and all of it twice in a transaction.
+// DynamoDB Local's reports (ObserveCapacity) do not grow with the items of a transaction, so they do not show
+// its cost. Failed calls are not counted here either.
 func PriceByRules(observe Observer) func(*dynamodb.Options) {
 	counter := middleware.InitializeMiddlewareFunc("PriceByRules", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 		out, metadata, err := next.HandleInitialize(ctx, in)

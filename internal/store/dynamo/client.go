@@ -13,8 +13,8 @@ import (
 	"gakushoku/internal/store/awsfault"
 )
 
-// How one call of the SDK is bounded: a caller waits for a busy or silent table no longer
-// than a few seconds, and then hears that it is unavailable.
+// Limits of one SDK call: a caller waits a few seconds at most for a busy or silent table, then gets an
+// unavailable error.
 const (
 	maxAttempts    = 4
 	maxBackoff     = 500 * time.Millisecond
@@ -22,8 +22,8 @@ const (
 	idleConns      = 64
 )
 
-// Bounded sets the standard retryer with few tries and a time limit for each. Pass it to
-// dynamodb.New or NewFromConfig; an HTTP client set by an option after it is kept.
+// Bounded sets the standard retryer with few attempts and a time limit for each. Pass it to dynamodb.New or
+// NewFromConfig; it keeps an HTTP client that a later option sets.
 func Bounded(o *dynamodb.Options) {
 	o.Retryer = awsfault.Retryer(maxAttempts, maxBackoff)
 	o.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
@@ -36,13 +36,12 @@ type attempts struct{ awsfault.Attempts }
 
 func (a *attempts) count(o *dynamodb.Options) { o.APIOptions = append(o.APIOptions, a.Count) }
 
-// untokened keeps the SDK from adding a client request token to a transaction. Not every
-// emulator honours it, so a repeated call has to know its own writes anyway, and that is
-// better tried everywhere than only where the token is ignored.
+// untokened keeps the SDK from adding a client request token to a transaction. Not every emulator honours
+// tokens, so a repeated call must recognize its own writes anyway; without tokens that is tested everywhere.
 func untokened(o *dynamodb.Options) { o.IdempotencyTokenProvider = nil }
 
-// pause waits a random time that doubles with each attempt ("full jitter"), from base up to
-// limit, so that writers that met once do not meet again.
+// pause waits a random time whose limit doubles with each attempt ("full jitter"), from base up to limit, so
+// that writers that collided once do not collide again.
 func pause(ctx context.Context, attempt int, base, limit time.Duration) error {
 	return wait.For(ctx, rand.N(min(base<<min(attempt, 16), limit))+1)
 }

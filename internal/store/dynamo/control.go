@@ -14,13 +14,13 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// ControlAPI is what Control calls of the SDK; a *dynamodb.Client has it.
+// ControlAPI is the part of the SDK that Control uses. *dynamodb.Client implements it.
 type ControlAPI interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 }
 
-// Control keeps pointers and checkpoints, each one small item.
+// Control stores pointers and checkpoints, each as one small item.
 type Control struct {
 	client ControlAPI
 	table  string
@@ -31,13 +31,12 @@ var (
 	_ projection.Checkpoints = (*Control)(nil)
 )
 
-// NewControl is the control store in a table that CreateControlTable or the template made.
+// NewControl returns the control store in a table made by CreateControlTable or the template.
 func NewControl(client ControlAPI, table string) *Control {
 	return &Control{client: client, table: table}
 }
 
-// What an item of the control table holds: its value as JSON, and for pointers how often it
-// was changed.
+// The attributes of a control item: its value as JSON, and for pointers the number of changes.
 const (
 	attrValue   = "value"
 	attrChanges = "changes"
@@ -51,7 +50,7 @@ func checkpointKey(reader string) item {
 	return item{attrPK: str("checkpoint#" + reader), attrSK: str("checkpoint")}
 }
 
-// Pointer is projection.Pointers.
+// Pointer implements projection.Pointers.
 func (s *Control) Pointer(ctx context.Context, name string) (projection.Pointer, error) {
 	var p projection.Pointer
 	found, err := s.read(ctx, pointerKey(name), &p)
@@ -61,7 +60,7 @@ func (s *Control) Pointer(ctx context.Context, name string) (projection.Pointer,
 	return p, err
 }
 
-// SetPointer is projection.Pointers.
+// SetPointer implements projection.Pointers.
 func (s *Control) SetPointer(ctx context.Context, p projection.Pointer) error {
 	expected := p.Changes
 	p.Changes++
@@ -89,8 +88,8 @@ func (s *Control) SetPointer(ctx context.Context, p projection.Pointer) error {
 	return wrap(ctx, s.doing("writing", it), err)
 }
 
-// changedBy decides whether the pointer that made a condition fail is the one that was to be
-// written: the SDK sent the call again after a try whose answer was lost.
+// changedBy decides whether the pointer that made a condition fail is the one to be written, because the SDK
+// repeated a call whose response was lost.
 func (s *Control) changedBy(ctx context.Context, ours, theirs item) error {
 	if len(theirs) == 0 {
 		var err error
@@ -104,14 +103,14 @@ func (s *Control) changedBy(ctx context.Context, ours, theirs item) error {
 	return fmt.Errorf("%s: %w", text(ours, attrPK), projection.ErrPointerChanged)
 }
 
-// Checkpoint is projection.Checkpoints.
+// Checkpoint implements projection.Checkpoints.
 func (s *Control) Checkpoint(ctx context.Context, reader string) (projection.Checkpoint, error) {
 	var c projection.Checkpoint
 	_, err := s.read(ctx, checkpointKey(reader), &c)
 	return c, err
 }
 
-// SetCheckpoint is projection.Checkpoints.
+// SetCheckpoint implements projection.Checkpoints.
 func (s *Control) SetCheckpoint(ctx context.Context, reader string, c projection.Checkpoint) error {
 	it := checkpointKey(reader)
 	if err := setValue(it, c); err != nil {
@@ -130,7 +129,7 @@ func setValue(it item, value any) error {
 	return nil
 }
 
-// read decodes the value of an item; false when there is none.
+// read decodes the value of an item; false if there is none.
 func (s *Control) read(ctx context.Context, key item, into any) (bool, error) {
 	it, err := s.get(ctx, key)
 	if err != nil || len(it) == 0 {

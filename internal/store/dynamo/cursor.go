@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// encodeCursor makes an opaque cursor of what a walk needs to go on.
+// encodeCursor returns an opaque cursor with what a walk needs to continue.
 func encodeCursor(fields map[string]string) string {
 	raw, err := json.Marshal(fields)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"gakushoku/internal/store/dynamo/eventitem"
 )
 
-// EventsAPI is what Events calls of the SDK; a *dynamodb.Client has it.
+// EventsAPI is the part of the SDK that Events uses. *dynamodb.Client implements it.
 type EventsAPI interface {
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
@@ -33,20 +33,20 @@ type Events struct {
 
 var _ eventstore.Store = (*Events)(nil)
 
-// NewEvents is the event store in a table that CreateEventTable or the template made.
+// NewEvents returns the event store in a table made by CreateEventTable or the template.
 func NewEvents(client EventsAPI, table string) *Events {
 	return &Events{client: client, table: table}
 }
 
-// How an append waits for a transaction that holds the same item.
+// How an append waits for another transaction that holds the same item.
 const (
 	appendConflicts   = 8
 	appendConflictMin = 5 * time.Millisecond
 	appendConflictMax = 200 * time.Millisecond
 )
 
-// Append is eventstore.Appender. That the versions before expected exist is not checked:
-// expected is what the caller has loaded, and events are never removed.
+// Append implements eventstore.Appender. It does not check that the versions up to expected exist: expected
+// is what the caller has loaded, and events are never removed.
 func (s *Events) Append(ctx context.Context, stream string, expected uint64, events []event.Event) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -62,8 +62,8 @@ func (s *Events) Append(ctx context.Context, stream string, expected uint64, eve
 	return nil
 }
 
-// encode gives the events their places and makes their items, or says why the store cannot
-// take them.
+// encode assigns the events their stream and versions, and returns them with their items. It fails if the
+// store cannot take them.
 func (s *Events) encode(stream string, expected uint64, events []event.Event) ([]event.Event, []item, error) {
 	if len(events) == 0 || len(events) > eventstore.MaxAppend {
 		return nil, nil, fmt.Errorf("appending %d events to %s: 1 to %d go into one append", len(events), stream, eventstore.MaxAppend)
@@ -92,8 +92,8 @@ func (s *Events) encode(stream string, expected uint64, events []event.Event) ([
 	return stored, items, nil
 }
 
-// eventItem is the item of an event. The store's strings are UTF-8 and the SDK would repair
-// anything else without a word: what was stored would not be what was appended.
+// eventItem returns the item of an event. It refuses strings that are not UTF-8: the SDK would silently
+// repair them, so the stored event would differ from the appended one.
 func eventItem(e *event.Event) (item, error) {
 	if e.ID == "" || e.Type == "" {
 		return nil, fmt.Errorf("version %d of %q has no eventId or no type", e.Version, e.Stream)
@@ -116,8 +116,8 @@ func eventItem(e *event.Event) (item, error) {
 	return it, nil
 }
 
-// put stores the items, all or none. While another transaction holds one of them it tries
-// again: that one may yet fail.
+// put stores the items, all or none. If another transaction holds one of them, it tries again, since that
+// transaction may yet fail.
 func (s *Events) put(ctx context.Context, items []item) error {
 	var sent attempts
 	var err error
@@ -201,9 +201,9 @@ func (s *Events) putAll(ctx context.Context, items []item, sent *attempts) (busy
 	return busy, wrap(ctx, s.appending(items[0]), err)
 }
 
-// takenBy decides whose event has the version. A call that was sent again may meet itself:
-// the first try was done, only its answer was lost. Appends are all or none, so one event of
-// ours means that all are there.
+// takenBy decides whose event has the version. A repeated call may find its own events, if the first attempt
+// succeeded and only its response was lost. Appends are all or none, so one event of ours means that all are
+// there.
 func (s *Events) takenBy(ctx context.Context, ours, theirs item, sent *attempts) error {
 	if sent.Repeated() {
 		if len(theirs) == 0 {
@@ -219,7 +219,7 @@ func (s *Events) takenBy(ctx context.Context, ours, theirs item, sent *attempts)
 	return fmt.Errorf("version %s of %s is taken: %w", text(ours, eventitem.Version), text(ours, eventitem.Stream), eventstore.ErrConflict)
 }
 
-// refused is the error of an append that failed for another reason than its condition.
+// refused returns the error of an append that failed for another reason than its condition.
 func (s *Events) refused(ctx context.Context, it item, err error) error {
 	if tooLarge(err) {
 		return fmt.Errorf("%w: %w", eventstore.ErrTooLarge, err)

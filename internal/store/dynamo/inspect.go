@@ -13,7 +13,7 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// Scan is projection.Inspector.
+// Scan implements projection.Inspector.
 func (s *Tables) Scan(ctx context.Context, t projection.Table, part eventstore.Part, cursor string, limit int) ([]projection.Record, string, error) {
 	from, err := decodeCursor(cursor, attrPK)
 	if err != nil {
@@ -22,7 +22,7 @@ func (s *Tables) Scan(ctx context.Context, t projection.Table, part eventstore.P
 	in := &dynamodb.ScanInput{
 		TableName:        aws.String(s.name(t)),
 		ConsistentRead:   aws.Bool(true),
-		FilterExpression: aws.String("attribute_exists(" + attrWrites + ")"), // of rows only
+		FilterExpression: aws.String("attribute_exists(" + attrWrites + ")"), // rows only
 	}
 	in.Segment, in.TotalSegments = segmentOf(part)
 	if from != nil {
@@ -52,8 +52,8 @@ func (s *Tables) Scan(ctx context.Context, t projection.Table, part eventstore.P
 	return records, encodeCursor(map[string]string{attrPK: records[len(records)-1].Stream}), nil
 }
 
-// ParkedRecords is projection.Inspector. It walks over the index of parked rows, shard by
-// shard, and reads the rows themselves.
+// ParkedRecords implements projection.Inspector. It walks the index of parked rows, shard by shard, and reads
+// the rows themselves.
 func (s *Tables) ParkedRecords(ctx context.Context, t projection.Table, cursor string, limit int) ([]projection.Record, string, error) {
 	shard, after, err := parkedCursor(cursor)
 	if err != nil {
@@ -117,7 +117,7 @@ func (s *Tables) parkedShard(ctx context.Context, t projection.Table, shard int,
 	return streams, nil
 }
 
-// Totals is projection.Inspector. Each shard is read consistently, but not all at one moment.
+// Totals implements projection.Inspector. It reads each shard consistently, but not all at one moment.
 func (s *Tables) Totals(ctx context.Context, t projection.Table) (map[string]map[string]int64, error) {
 	totals := map[string]map[string]int64{}
 	for shard := range totalShards {

@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// Limits of the store. The size of an item counts the names of its attributes too.
+// Limits of the store. An item's size includes the names of its attributes.
 const (
 	maxItemBytes        = 400 * 1024
 	maxTransactionBytes = 4 * 1024 * 1024
@@ -25,7 +25,7 @@ func num[N int64 | uint64 | int](n N) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: fmt.Sprint(n)}
 }
 
-// text is the attribute as a string: its digits when it is a number, "" when it is not there.
+// text returns the attribute as a string: its digits if it is a number, "" if it is missing.
 func text(it item, name string) string {
 	switch v := it[name].(type) {
 	case *types.AttributeValueMemberS:
@@ -36,7 +36,7 @@ func text(it item, name string) string {
 	return ""
 }
 
-// whole is a numeric attribute, 0 when it is not there.
+// whole returns a numeric attribute, 0 if it is missing.
 func whole(it item, name string) (uint64, error) {
 	digits := text(it, name)
 	if digits == "" {
@@ -49,8 +49,8 @@ func whole(it item, name string) (uint64, error) {
 	return n, nil
 }
 
-// itemSize is the size of an item as the store counts it: names and strings in bytes, a
-// number as a byte for each two significant digits and one more, rounded up.
+// itemSize returns the size of an item as the store counts it: names and strings in bytes, a number as one
+// byte for each two significant digits plus one, rounded up.
 func itemSize(it item) int {
 	size := 0
 	for name, value := range it {

@@ -16,19 +16,19 @@ import (
 	"gakushoku/internal/fault"
 )
 
-// LedgerAPI is what Ledger calls of the SDK; a *dynamodb.Client has it.
+// LedgerAPI is the part of the SDK that Ledger uses. *dynamodb.Client implements it.
 type LedgerAPI interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
 	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
 }
 
-// Ledger is eventlog.Ledger in the control table:
-//   - pk "log#head": the head, whose number every commit has as its condition;
-//   - pk "log#manifest", sk the number of the segment's last event in 20 digits: so a page of
-//     manifests behind a number is one query;
-//   - pk "log#claim#<source>": what a commit has covered, which DynamoDB forgets by itself
-//     some time after eventlog.ClaimsKept (the attribute expires).
+// Ledger implements eventlog.Ledger in the control table:
+//   - pk "log#head": the head, whose number is a condition of every commit;
+//   - pk "log#manifest", sk the number of the segment's last event in 20 digits, so that a page of
+//     manifests after a number is one query;
+//   - pk "log#claim#<source>": what a commit covers; DynamoDB drops it some time after
+//     eventlog.ClaimsKept (the attribute expires).
 type Ledger struct {
 	client LedgerAPI
 	table  string
@@ -36,25 +36,25 @@ type Ledger struct {
 
 var _ eventlog.Ledger = (*Ledger)(nil)
 
-// NewLedger is the ledger in a control table.
+// NewLedger returns the ledger in a control table.
 func NewLedger(client LedgerAPI, table string) *Ledger { return &Ledger{client: client, table: table} }
 
-// The attributes of the ledger's items, beside value.
+// The attributes of the ledger's items, besides value.
 const (
 	attrNumber    = "number"      // head: of the last event; claim: of the segment's first
-	attrSegments  = "segments"    // head: how many there are
+	attrSegments  = "segments"    // head: number of segments
 	attrCommitted = "committedAt" // head
 	attrRecords   = "records"     // claim
-	// attrExpires is when DynamoDB may drop an item of the control table, in seconds since
-	// 1970: the table's time to live, in template.yaml too. Items without it stay.
+	// attrExpires is when DynamoDB may drop an item of the control table, in seconds since 1970: the table's
+	// time to live, in template.yaml too. Items without it stay.
 	attrExpires = "expires"
 )
 
 const (
 	manifestPK = "log#manifest"
-	// claimMargin is kept on top of eventlog.ClaimsKept for clocks that differ.
+	// claimMargin is added to eventlog.ClaimsKept, since clocks differ.
 	claimMargin = 24 * time.Hour
-	// maxManifestPage is about what an answer of DynamoDB, of 1 MB, has room for.
+	// maxManifestPage is about as many manifests as fit in a DynamoDB response of 1 MB.
 	maxManifestPage = 500
 )
 
@@ -75,7 +75,7 @@ func manifestKey(last uint64) item {
 	return item{attrPK: str(manifestPK), attrSK: str(fmt.Sprintf("%020d", last))}
 }
 
-// Head is eventlog.Ledger.
+// Head implements eventlog.Ledger.
 func (s *Ledger) Head(ctx context.Context) (eventlog.Head, error) {
 	it, err := s.get(ctx, headKey())
 	if err != nil || len(it) == 0 {
@@ -94,7 +94,7 @@ func (s *Ledger) Head(ctx context.Context) (eventlog.Head, error) {
 	return head, nil
 }
 
-// Claimed is eventlog.Ledger.
+// Claimed implements eventlog.Ledger.
 func (s *Ledger) Claimed(ctx context.Context, source string) (eventlog.Claim, error) {
 	it, err := s.get(ctx, claimKey(source))
 	if err != nil || len(it) == 0 {
@@ -119,7 +119,7 @@ func (s *Ledger) get(ctx context.Context, key item) (item, error) {
 	return out.Item, nil
 }
 
-// Manifests is eventlog.Ledger.
+// Manifests implements eventlog.Ledger.
 func (s *Ledger) Manifests(ctx context.Context, after uint64, limit int) ([]eventlog.Manifest, error) {
 	if limit < 1 {
 		return nil, fmt.Errorf("%s: a page of %d makes no sense", s.doing("reading manifests"), limit)
@@ -150,7 +150,7 @@ func (s *Ledger) Manifests(ctx context.Context, after uint64, limit int) ([]even
 	}
 }
 
-// Commit is eventlog.Ledger.
+// Commit implements eventlog.Ledger.
 func (s *Ledger) Commit(ctx context.Context, c eventlog.Commit) error {
 	doing := s.doing(fmt.Sprintf("committing the events %d to %d", c.Manifest.First, c.Manifest.Last))
 	if err := c.Check(); err != nil {
@@ -174,8 +174,8 @@ func (s *Ledger) Commit(ctx context.Context, c eventlog.Commit) error {
 	return err
 }
 
-// committed reports whether the ledger has this manifest, which its segment's key tells: no two
-// commits share one.
+// committed reports whether the ledger has this manifest, identified by its segment's key: no two commits
+// share one.
 func (s *Ledger) committed(ctx context.Context, m *eventlog.Manifest) (bool, error) {
 	it, err := s.get(ctx, manifestKey(m.Last))
 	if err != nil || len(it) == 0 {
@@ -192,15 +192,15 @@ func manifestOf(it item) (m eventlog.Manifest, err error) {
 	return m, nil
 }
 
-// ledgerWrite is one item of a transaction, and what it means when its condition fails; nil:
-// that must not happen.
+// ledgerWrite is one item of a transaction, and the error to return if its condition fails; nil: the
+// condition must not fail.
 type ledgerWrite struct {
 	item   types.TransactWriteItem
 	failed error
 }
 
-// transact writes all or nothing. While another transaction holds an item it tries again: what
-// became of that one shows then.
+// transact writes all or nothing. If another transaction holds an item, it tries again, and then sees that
+// transaction's outcome.
 func (s *Ledger) transact(ctx context.Context, doing string, sent *attempts, writes []ledgerWrite) error {
 	in := &dynamodb.TransactWriteItemsInput{}
 	for _, w := range writes {
@@ -229,9 +229,8 @@ func (s *Ledger) transact(ctx context.Context, doing string, sent *attempts, wri
 	return fault.Unavailable(err)
 }
 
-// whyCancelled tells what the first write that has a reason says: what it means that its
-// condition failed, or that something that passes was in the way. What the writes after it
-// say does not count: they would be judged anew.
+// whyCancelled returns what the first write that has a reason says: the error for its failed condition, or
+// that the reason was temporary. It ignores the reasons of later writes, which would be judged again.
 func whyCancelled(cancelled *types.TransactionCanceledException, writes []ledgerWrite) (failed error, busy bool) {
 	for i, reason := range cancelled.CancellationReasons {
 		switch code := aws.ToString(reason.Code); {
@@ -244,7 +243,7 @@ func whyCancelled(cancelled *types.TransactionCanceledException, writes []ledger
 	return nil, false
 }
 
-// moveHead moves the head from number before to behind a manifest.
+// moveHead moves the head from number before to the end of a manifest.
 func (s *Ledger) moveHead(before uint64, to eventlog.Manifest, segments int) types.TransactWriteItem {
 	update := &types.Update{
 		TableName:           &s.table,

@@ -12,11 +12,11 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// listed is an entry of the index of buckets.
+// listed is an entry of the bucket index.
 type listed struct{ sort, stream string }
 
-// List is projection.Browser: it merges the shards of the bucket, then reads the rows
-// themselves, since the index holds keys only.
+// List implements projection.Browser. It merges the shards of the bucket, then reads the rows themselves,
+// since the index holds only keys.
 func (s *Tables) List(ctx context.Context, t projection.Table, bucket, after string, limit int) ([]projection.Record, error) {
 	var rows []projection.Record
 	for bucket != "" && len(rows) < limit {
@@ -33,14 +33,14 @@ func (s *Tables) List(ctx context.Context, t projection.Table, bucket, after str
 		if len(entries) < wanted {
 			break
 		}
-		// A row whose entry is out of date has left room for another.
+		// Outdated entries leave room for more rows.
 		after = entries[len(entries)-1].sort
 	}
 	return rows, ctx.Err()
 }
 
-// listedRows reads the rows of entries, without those that are not in the bucket as the
-// index, which may lag, says they are.
+// listedRows reads the rows of entries. It omits those that are not in the bucket any more, since the index
+// may lag.
 func (s *Tables) listedRows(ctx context.Context, t projection.Table, bucket string, entries []listed) ([]projection.Record, error) {
 	streams := make([]string, len(entries))
 	for i, e := range entries {
@@ -59,7 +59,7 @@ func (s *Tables) listedRows(ctx context.Context, t projection.Table, bucket stri
 	return rows, nil
 }
 
-// listEntries is the newest entries of a bucket after the given one, at most limit.
+// listEntries returns at most limit of a bucket's newest entries after the given one.
 func (s *Tables) listEntries(ctx context.Context, t projection.Table, bucket, after string, limit int) ([]listed, error) {
 	var shards [listShards][]listed
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -102,7 +102,7 @@ func (s *Tables) listShard(ctx context.Context, t projection.Table, shard, after
 	return entries, nil
 }
 
-// Buckets is projection.Browser, by the markers that were stored with the buckets' rows.
+// Buckets implements projection.Browser, from the markers that were stored with the buckets' rows.
 func (s *Tables) Buckets(ctx context.Context, t projection.Table, before string, limit int) ([]string, error) {
 	in := &dynamodb.QueryInput{
 		TableName:                 aws.String(s.name(t)),

@@ -15,10 +15,10 @@ import (
 	"gakushoku/internal/store/dynamo/eventitem"
 )
 
-// parallel bounds the calls that one method has under way at once.
+// parallel bounds the concurrent calls of one method.
 const parallel = 16
 
-// Load is eventstore.Loader.
+// Load implements eventstore.Loader.
 func (s *Events) Load(ctx context.Context, stream string, after uint64) ([]event.Event, error) {
 	if stream == "" || after >= event.MaxVersion {
 		return nil, ctx.Err()
@@ -51,7 +51,7 @@ func (s *Events) Load(ctx context.Context, stream string, after uint64) ([]event
 	}
 }
 
-// LoadMany is eventstore.Loader, with a bounded number of queries at once.
+// LoadMany implements eventstore.Loader, with a bounded number of concurrent queries.
 func (s *Events) LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error) {
 	var mu sync.Mutex
 	all := make(map[string][]event.Event, len(streams))
@@ -75,17 +75,16 @@ func (s *Events) LoadMany(ctx context.Context, streams []string) (map[string][]e
 	return all, ctx.Err()
 }
 
-// unique is names in order without repetitions, which the store refuses in a batch.
+// unique returns the names in order without repetitions, which the store refuses in a batch.
 func unique(names []string) []string {
 	sorted := slices.Sorted(slices.Values(names))
 	return slices.Compact(sorted)
 }
 
-// scanFactor is how many items Streams looks at at once for each name it was asked for: a
-// stream has about six events.
+// scanFactor is how many items Streams reads for each name requested: a stream has about six events.
 const scanFactor = 8
 
-// Streams is eventstore.Lister: it walks over all items and keeps the first of each stream.
+// Streams implements eventstore.Lister. It scans all items and keeps the first of each stream.
 func (s *Events) Streams(ctx context.Context, part eventstore.Part, cursor string, limit int) ([]string, string, error) {
 	from, err := decodeCursor(cursor, eventitem.Stream)
 	if err != nil {
@@ -99,8 +98,8 @@ func (s *Events) Streams(ctx context.Context, part eventstore.Part, cursor strin
 	var names []string
 	look := min(limit, 1<<16) * scanFactor
 	for len(names) < limit {
-		// A filter would save bytes on the wire only, the store charges for all that it looks
-		// at; and emulators refuse one on a key.
+		// A filter would only save bytes on the wire, since the store charges for all items scanned; and
+		// emulators refuse a filter on a key.
 		out, err := s.client.Scan(ctx, &dynamodb.ScanInput{
 			TableName:                &s.table,
 			ConsistentRead:           aws.Bool(true),
@@ -130,7 +129,7 @@ func (s *Events) Streams(ctx context.Context, part eventstore.Part, cursor strin
 	return names, encodeCursor(map[string]string{eventitem.Stream: names[len(names)-1]}), nil
 }
 
-// segmentOf is a part as a parallel scan asks for it; nothing for everything.
+// segmentOf returns a part as a parallel scan takes it; nil for everything.
 func segmentOf(part eventstore.Part) (segment, segments *int32) {
 	if part.Count <= 1 {
 		return nil, nil
@@ -138,7 +137,7 @@ func segmentOf(part eventstore.Part) (segment, segments *int32) {
 	return aws.Int32(int32(part.Index)), aws.Int32(int32(part.Count))
 }
 
-// firsts names the streams whose first event is among items.
+// firsts returns the streams whose first event is among items.
 func firsts(items []item) []string {
 	var names []string
 	for _, it := range items {
@@ -149,13 +148,13 @@ func firsts(items []item) []string {
 	return names
 }
 
-// firstOf is the key of a stream's first event, after which a walk goes on: the later events
-// of that stream are passed over anyway.
+// firstOf returns the key of a stream's first event, to continue a walk after it: the stream's later events
+// are skipped anyway.
 func firstOf(stream string) item {
 	return item{eventitem.Stream: str(stream), eventitem.Version: num(1)}
 }
 
-// itemAt reads the item that has the key of it.
+// itemAt reads the item with the same key as it.
 func (s *Events) itemAt(ctx context.Context, it item) (item, error) {
 	out, err := s.client.Query(ctx, &dynamodb.QueryInput{
 		TableName:                 &s.table,

@@ -18,15 +18,15 @@ import (
 	"gakushoku/internal/store/awsfault"
 )
 
-// How a batch waits for the keys that the store has left unanswered: it does so when it is
-// busy, and beyond 16 MB.
+// How a batch waits for keys that the store did not process: it leaves some when it is busy, and beyond 16
+// MB.
 const (
 	batchTries   = 10
 	batchWaitMin = 10 * time.Millisecond
 	batchWaitMax = time.Second
 )
 
-// Records is projection.Tables.
+// Records implements projection.Tables.
 func (s *Tables) Records(ctx context.Context, t projection.Table, streams []string) (map[string]projection.Record, error) {
 	streams = unique(streams)
 	wanted := make([]item, 0, len(streams))
@@ -48,7 +48,7 @@ func (s *Tables) Records(ctx context.Context, t projection.Table, streams []stri
 	return records, nil
 }
 
-// Record is projection.Browser.
+// Record implements projection.Browser.
 func (s *Tables) Record(ctx context.Context, t projection.Table, stream string) (projection.Record, error) {
 	it, err := s.get(ctx, t, rowKey(stream))
 	if err != nil {
@@ -64,7 +64,7 @@ func (s *Tables) Record(ctx context.Context, t projection.Table, stream string) 
 	return r, nil
 }
 
-// Total is projection.Browser. Each shard is read consistently, but not all at one moment.
+// Total implements projection.Browser. It reads each shard consistently, but not all at one moment.
 func (s *Tables) Total(ctx context.Context, t projection.Table, key string) (map[string]int64, error) {
 	shards := make([]item, totalShards)
 	for i := range shards {
@@ -83,7 +83,7 @@ func (s *Tables) Total(ctx context.Context, t projection.Table, key string) (map
 	return sums, nil
 }
 
-// addTotals adds the fields of one shard of a total to sums, and leaves no field at 0.
+// addTotals adds the fields of one shard of a total to sums, and removes fields that become 0.
 func addTotals(sums map[string]int64, it item) error {
 	for name := range it {
 		field, ok := strings.CutPrefix(name, fieldPrefix)
@@ -102,7 +102,7 @@ func addTotals(sums map[string]int64, it item) error {
 	return nil
 }
 
-// get reads one item consistently; an empty one when it is not there.
+// get reads one item consistently; it returns an empty one if there is none.
 func (s *Tables) get(ctx context.Context, t projection.Table, key item) (item, error) {
 	out, err := s.client.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName:      aws.String(s.name(t)),
@@ -115,8 +115,7 @@ func (s *Tables) get(ctx context.Context, t projection.Table, key item) (item, e
 	return out.Item, nil
 }
 
-// batchGet reads items consistently, in no order; those that are not there do not come. No
-// key may come twice.
+// batchGet reads items consistently, in any order, and omits missing ones. The keys must be unique.
 func (s *Tables) batchGet(ctx context.Context, t projection.Table, wanted []item) ([]item, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -152,7 +151,7 @@ func (s *Tables) batchGetPart(ctx context.Context, t projection.Table, wanted []
 		if wanted = out.UnprocessedKeys[name].Keys; len(wanted) == 0 {
 			break
 		}
-		// Only tries that bring nothing count: what is large comes in parts.
+		// Only attempts that return no items count, since large results come in parts.
 		if len(answered) > 0 {
 			idle = 0
 			continue

@@ -8,11 +8,11 @@ import (
 	"gakushoku/internal/engine/eventlog"
 )
 
-// restoreTries is how often a restore begins again after somebody else, or a try of its own
-// whose answer was lost, has moved the head.
+// restoreTries is how often a restore starts again after the head moved, by another process or by an attempt
+// of its own whose response was lost.
 const restoreTries = 4
 
-// Restore is eventlog.Ledger: as many manifests in each transaction as fit.
+// Restore implements eventlog.Ledger. It puts as many manifests in each transaction as fit.
 func (s *Ledger) Restore(ctx context.Context, manifests []eventlog.Manifest) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -35,7 +35,7 @@ func (s *Ledger) Restore(ctx context.Context, manifests []eventlog.Manifest) err
 	return err
 }
 
-// restoreOnce looks where the head is, checks all manifests, and then puts those behind it.
+// restoreOnce reads the head, checks all manifests, and then puts those after the head.
 func (s *Ledger) restoreOnce(ctx context.Context, manifests []eventlog.Manifest) error {
 	head, err := s.Head(ctx)
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Ledger) restoreOnce(ctx context.Context, manifests []eventlog.Manifest)
 	if len(rest) > 0 && rest[0].First != head.Number+1 {
 		return fmt.Errorf("%w: the log ends with event %d, they go on with %d", eventlog.ErrNoFit, head.Number, rest[0].First)
 	}
-	const most = maxTransactionItems - 1 // and the head
+	const most = maxTransactionItems - 1 // one item is the head
 	for len(rest) > 0 {
 		part := rest[:min(len(rest), most)]
 		if err := s.restorePart(ctx, part); err != nil {
@@ -63,7 +63,7 @@ func (s *Ledger) restoreOnce(ctx context.Context, manifests []eventlog.Manifest)
 	return nil
 }
 
-// checkKnown wants manifests at or below the head to be those of the ledger.
+// checkKnown checks that manifests at or below the head equal the ledger's.
 func (s *Ledger) checkKnown(ctx context.Context, manifests []eventlog.Manifest) error {
 	for len(manifests) > 0 {
 		there, err := s.Manifests(ctx, manifests[0].First-1, min(len(manifests), maxManifestPage))

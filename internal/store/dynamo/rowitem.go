@@ -14,8 +14,8 @@ import (
 	"gakushoku/internal/model"
 )
 
-// The attributes of a row besides its keys. Their names are short because they count in every
-// write, and a write unit is 1 KB.
+// The attributes of a row besides its keys. Their names are short because they count in every write, and a
+// write unit is 1 KB.
 const (
 	attrVersion     = "v"
 	attrWrites      = "n"
@@ -24,7 +24,7 @@ const (
 	attrSort        = "s" // of visible rows only
 	attrParked      = "parked"
 	attrParkedShard = "p" // of parked rows only
-	attrWriteID     = "w" // of the write that stored the row, to know one's own
+	attrWriteID     = "w" // id of the write that stored the row, to recognize one's own
 )
 
 // The keys of the kinds of items in a table.
@@ -43,10 +43,10 @@ func totalKey(shard int, key string) item {
 
 func markerItem(bucket string) item { return item{attrPK: str(markersPK), attrSK: str(bucket)} }
 
-// listKey is the key under which the index lists the rows of a bucket's shard.
+// listKey returns the key under which the index lists the rows of a bucket's shard.
 func listKey(bucket string, shard int) string { return bucket + "#" + strconv.Itoa(shard) }
 
-// rowItem is the item of a row. A bulk, whose rows need not be known again, gives no writeID.
+// rowItem returns the item of a row. A bulk passes no writeID, since it need not recognize its rows.
 func rowItem(r *projection.Record, writes uint64, writeID string) (item, error) {
 	if r.Stream == "" {
 		return nil, errors.New("a row needs the name of its stream")
@@ -80,7 +80,7 @@ func rowItem(r *projection.Record, writes uint64, writeID string) (item, error) 
 	return it, nil
 }
 
-// recordOf reads a row.
+// recordOf decodes a row.
 func recordOf(it item) (projection.Record, error) {
 	r := projection.Record{Stream: streamOf(it)}
 	var err error
@@ -108,7 +108,7 @@ func recordOf(it item) (projection.Record, error) {
 
 func streamOf(it item) string { return strings.TrimPrefix(text(it, attrPK), rowPrefix) }
 
-// rowCondition holds while the row still has the writes that the change expects.
+// rowCondition holds while the row still has the number of writes that the change expects.
 func rowCondition(expected uint64) (string, map[string]types.AttributeValue) {
 	if expected == 0 {
 		return "attribute_not_exists(" + attrPK + ")", nil

@@ -15,28 +15,28 @@ import (
 	"gakushoku/internal/store/dynamo/eventitem"
 )
 
-// SchemaAPI is what making and dropping tables calls of the SDK; a *dynamodb.Client has it.
+// SchemaAPI is the part of the SDK that creates and drops tables. *dynamodb.Client implements it.
 type SchemaAPI interface {
 	CreateTable(context.Context, *dynamodb.CreateTableInput, ...func(*dynamodb.Options)) (*dynamodb.CreateTableOutput, error)
 	DeleteTable(context.Context, *dynamodb.DeleteTableInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteTableOutput, error)
 	DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
 }
 
-// How long making or dropping a table may take, and how often it is looked at meanwhile.
+// How long creating or dropping a table may take, and how often its status is polled.
 const (
 	schemaLimit   = 2 * time.Minute
 	schemaLookMin = 20 * time.Millisecond
 	schemaLookMax = 2 * time.Second
 )
 
-// The keys of all tables but the event table.
+// The keys of all tables except the event table.
 const (
 	attrPK = "pk"
 	attrSK = "sk"
 )
 
-// CreateEventTable makes an event table with its stream, as the template does on AWS, and
-// waits until it can be used. It does nothing when the table is there already.
+// CreateEventTable creates an event table with its stream, as the template does on AWS, and waits until it
+// can be used. It does nothing if the table exists.
 func CreateEventTable(ctx context.Context, client SchemaAPI, table string) error {
 	return createTable(ctx, client, &dynamodb.CreateTableInput{
 		TableName:            &table,
@@ -47,16 +47,15 @@ func CreateEventTable(ctx context.Context, client SchemaAPI, table string) error
 	})
 }
 
-// ControlSchemaAPI is what making a control table calls of the SDK; a *dynamodb.Client has it.
+// ControlSchemaAPI is the part of the SDK that creates a control table. *dynamodb.Client implements it.
 type ControlSchemaAPI interface {
 	SchemaAPI
 	DescribeTimeToLive(context.Context, *dynamodb.DescribeTimeToLiveInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTimeToLiveOutput, error)
 	UpdateTimeToLive(context.Context, *dynamodb.UpdateTimeToLiveInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateTimeToLiveOutput, error)
 }
 
-// CreateControlTable makes the table of pointers, checkpoints and the log's records, as the
-// template does on AWS, and waits until it can be used. It does nothing when the table is
-// there already.
+// CreateControlTable creates the table of pointers, checkpoints and the log's records, as the template does
+// on AWS, and waits until it can be used. It does nothing if the table exists.
 func CreateControlTable(ctx context.Context, client ControlSchemaAPI, table string) error {
 	err := createTable(ctx, client, &dynamodb.CreateTableInput{
 		TableName:            &table,
@@ -70,7 +69,7 @@ func CreateControlTable(ctx context.Context, client ControlSchemaAPI, table stri
 	return expire(ctx, client, table)
 }
 
-// expire has the store drop items whose time is over. It refuses to be told so twice.
+// expire makes the store drop items that have expired. The store refuses to be told so twice.
 func expire(ctx context.Context, client ControlSchemaAPI, table string) error {
 	doing := "setting the time to live of table " + table
 	now, err := client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &table})
@@ -112,8 +111,8 @@ func tags(all map[string]string) []types.Tag {
 	return list
 }
 
-// createTable makes a table and waits until it and its indexes can be used. A table that is
-// just being dropped is waited for, then made anew.
+// createTable creates a table and waits until it and its indexes can be used. If the table is being dropped,
+// it waits for that first.
 func createTable(ctx context.Context, client SchemaAPI, in *dynamodb.CreateTableInput) error {
 	name := aws.ToString(in.TableName)
 	return lookUntil(ctx, "creating table "+name, func(ctx context.Context) (bool, error) {
@@ -147,8 +146,8 @@ func dropTable(ctx context.Context, client SchemaAPI, name string) error {
 	})
 }
 
-// unlessInUse forgives what only says that somebody else is making or dropping the table, or
-// that many others are being made: the next look will tell.
+// unlessInUse ignores errors that only say that another process is creating or dropping the table, or that
+// many tables are being created: the next poll shows the outcome.
 func unlessInUse(err error) error {
 	var inUse *types.ResourceInUseException
 	var limit *types.LimitExceededException
@@ -158,7 +157,7 @@ func unlessInUse(err error) error {
 	return err
 }
 
-// tableStatus is "" when there is no such table.
+// tableStatus returns a table's status; "" if there is no such table.
 func tableStatus(ctx context.Context, client SchemaAPI, name string) (types.TableStatus, error) {
 	out, err := client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &name})
 	if missing(err) {
@@ -173,11 +172,10 @@ func tableStatus(ctx context.Context, client SchemaAPI, name string) (types.Tabl
 	return out.Table.TableStatus, nil
 }
 
-// errNotDescribed is the error of a description that does not describe: the response is not one of
-// the service.
+// errNotDescribed is the error for an empty description, which the service never sends.
 var errNotDescribed = fault.Unavailable(errors.New("the response describes nothing"))
 
-// lookUntil repeats look until it says that all is done, for at most schemaLimit.
+// lookUntil repeats look until it returns true, for at most schemaLimit.
 func lookUntil(ctx context.Context, doing string, look func(context.Context) (bool, error)) error {
 	limited, cancel := context.WithTimeout(ctx, schemaLimit)
 	defer cancel()

@@ -14,7 +14,7 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// TablesAPI is what Tables calls of the SDK; a *dynamodb.Client has it.
+// TablesAPI is the part of the SDK that Tables uses. *dynamodb.Client implements it.
 type TablesAPI interface {
 	EventsAPI
 	SchemaAPI
@@ -22,15 +22,14 @@ type TablesAPI interface {
 	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
 }
 
-// Options says how the tables of projections are named and marked.
+// Options say how the tables of projections are named and tagged.
 type Options struct {
 	Prefix string            // of every table's name, such as "gakushoku-prod-"
-	Tags   map[string]string // of every table that is made, for the bill and for permissions
+	Tags   map[string]string // of every created table, for billing and permissions
 }
 
-// Tables is projection.Store, one DynamoDB table for each table version. Rows and totals are
-// read consistently; List and ParkedRecords find their rows through indexes that follow a
-// write within moments.
+// Tables implements projection.Store with one DynamoDB table per table version. It reads rows and totals
+// consistently; List and ParkedRecords find their rows through indexes that follow a write within moments.
 type Tables struct {
 	client  TablesAPI
 	options Options
@@ -39,22 +38,22 @@ type Tables struct {
 
 var _ projection.Store = (*Tables)(nil)
 
-// NewTables is the projection store of tables with the prefix of o.
+// NewTables returns the projection store of the tables with o's prefix.
 func NewTables(client TablesAPI, o Options) *Tables {
 	o.Tags = maps.Clone(o.Tags)
 	return &Tables{client: client, options: o}
 }
 
-// How many parts keys are split into that are written by everybody, since one key takes
-// 1,000 writes a second. They are part of what is stored: another number needs new tables.
+// The number of shards of keys that all writers share, since one key takes 1,000 writes a second. Stored keys
+// depend on these numbers: changing one requires new tables.
 const (
 	totalShards  = 8 // of each total
-	listShards   = 4 // of each bucket, written once a row
+	listShards   = 4 // of each bucket, written once per row
 	parkedShards = 4 // of the index of parked rows
 )
 
-// The indexes of a table. Both are sparse and hold keys only. That of buckets has keys which
-// never change, so that it costs a write when a row is made and none after.
+// The indexes of a table. Both are sparse and hold only keys. The bucket index has keys that never change, so
+// that it costs one write when a row is created and none afterwards.
 const (
 	listIndex   = "list"
 	parkedIndex = "parked"
@@ -62,7 +61,7 @@ const (
 
 func (s *Tables) name(t projection.Table) string { return s.options.Prefix + t.String() }
 
-// Create is projection.Tables. It waits until the table can be used, some seconds on AWS.
+// Create implements projection.Tables. It waits until the table can be used, which takes some seconds on AWS.
 func (s *Tables) Create(ctx context.Context, t projection.Table) error {
 	marks := map[string]string{"projection": t.Projection, "tableVersion": strconv.Itoa(t.Version)}
 	maps.Copy(marks, s.options.Tags)
@@ -90,13 +89,13 @@ func keysOnlyIndex(name, partition, sort string) types.GlobalSecondaryIndex {
 	}
 }
 
-// Drop is projection.Tables. It waits until the table is gone.
+// Drop implements projection.Tables. It waits until the table is gone.
 func (s *Tables) Drop(ctx context.Context, t projection.Table) error {
 	s.markers.forget(t)
 	return dropTable(ctx, s.client, s.name(t))
 }
 
-// wrap is wrap with ErrNoTable for a table that is not there.
+// wrap is the function wrap, with ErrNoTable for a missing table.
 func (s *Tables) wrap(ctx context.Context, t projection.Table, doing string, err error) error {
 	if missing(err) && ctx.Err() == nil {
 		return fmt.Errorf("%s table %s: %w", doing, s.name(t), projection.ErrNoTable)
@@ -104,12 +103,12 @@ func (s *Tables) wrap(ctx context.Context, t projection.Table, doing string, err
 	return wrap(ctx, doing+" table "+s.name(t), err)
 }
 
-// maxMarkers bounds the buckets that are remembered; beyond it they are forgotten and their
-// markers written once more.
+// maxMarkers bounds the buckets that are remembered; beyond that all are forgotten and their markers written
+// again.
 const maxMarkers = 10_000
 
-// markers remembers the buckets whose markers this process knows to be stored, so that a
-// marker costs one write a bucket and process.
+// markers remembers the buckets whose markers are known to be stored, so that a marker costs one write per
+// bucket and process.
 type markers struct {
 	mu    sync.Mutex
 	known map[marker]struct{}

@@ -13,12 +13,12 @@ import (
 	"gakushoku/internal/store/awstrace"
 )
 
-// Traced has the calls of a client recorded as spans.
+// Traced records a client's calls as spans.
 func Traced(o *dynamodb.Options) {
 	o.APIOptions = append(o.APIOptions, awstrace.Service{Names: names, Reasons: reasons}.Record)
 }
 
-// names are the tables of a call, and its index.
+// names returns the tables of a call, and its index.
 func names(input any) []attribute.KeyValue {
 	var tables []string
 	var index *string
@@ -73,7 +73,7 @@ func tableOf(write *types.TransactWriteItem) []string {
 	return nil
 }
 
-// reasons are the different codes for which a transaction was cancelled.
+// reasons returns the distinct codes for which a transaction was cancelled.
 func reasons(err error) []string {
 	var cancelled *types.TransactionCanceledException
 	if !errors.As(err, &cancelled) {

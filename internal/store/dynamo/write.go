@@ -16,7 +16,7 @@ import (
 	"gakushoku/internal/fault"
 )
 
-// How a write waits when it meets other transactions on the same items.
+// How a write waits when it conflicts with other transactions on the same items.
 const (
 	writeConflicts   = 12
 	writeConflictMin = 5 * time.Millisecond
@@ -29,8 +29,8 @@ type pending struct {
 	item   item
 }
 
-// Write is projection.Tables. A change that leaves totals as they are is one conditional
-// put; the others share transactions with their summed differences.
+// Write implements projection.Tables. A change that does not affect totals is one conditional put; the others
+// share transactions with their summed differences.
 func (s *Tables) Write(ctx context.Context, t projection.Table, changes []projection.Change) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -77,8 +77,8 @@ func (l *lateStreams) add(streams ...string) {
 	l.streams = append(l.streams, streams...)
 }
 
-// prepare makes the items of changes. They share the id of this write, by which a call that
-// the SDK sent twice knows its own rows.
+// prepare makes the items of changes. They share the id of this write, by which a call that the SDK repeated
+// recognizes its own rows.
 func prepare(changes []projection.Change) ([]pending, error) {
 	if len(changes) > projection.MaxWrite {
 		return nil, fmt.Errorf("%d changes at once, at most %d are taken", len(changes), projection.MaxWrite)
@@ -101,8 +101,8 @@ func prepare(changes []projection.Change) ([]pending, error) {
 	return all, nil
 }
 
-// sortOut tells the changes that are one put from those that need a transaction: for totals,
-// or for the marker of a bucket that is not known to be there.
+// sortOut separates changes that are one put from those that need a transaction, for totals or for the marker
+// of a bucket that is not known to be stored.
 func (s *Tables) sortOut(t projection.Table, all []pending) (plain, grouped []pending) {
 	for _, p := range all {
 		if len(p.change.Totals) == 0 && s.marked(t, p) {
@@ -114,13 +114,13 @@ func (s *Tables) sortOut(t projection.Table, all []pending) (plain, grouped []pe
 	return plain, grouped
 }
 
-// marked reports whether the row needs no marker for its bucket (any more).
+// marked reports whether the row needs no marker for its bucket, or no longer needs one.
 func (s *Tables) marked(t projection.Table, p pending) bool {
 	bucket := listedIn(p)
 	return bucket == "" || s.markers.has(t, bucket)
 }
 
-// listedIn is the bucket that lists the row, "" when none does.
+// listedIn returns the bucket that lists the row, "" if none does.
 func listedIn(p pending) string {
 	if !p.change.Visible() {
 		return ""
@@ -128,7 +128,7 @@ func listedIn(p pending) string {
 	return p.change.Place.Bucket
 }
 
-// writeRow stores one row that leaves totals as they are.
+// writeRow stores one row that does not affect totals.
 func (s *Tables) writeRow(ctx context.Context, t projection.Table, p pending) (late bool, err error) {
 	name := s.name(t)
 	condition, values := rowCondition(p.change.Expected)
@@ -160,9 +160,8 @@ func (s *Tables) writeRow(ctx context.Context, t projection.Table, p pending) (l
 	return false, fault.Unavailable(fmt.Errorf("writing %s to table %s: other transactions kept holding the row: %w", p.change.Stream, name, err))
 }
 
-// isOwn reports whether the row that made a condition fail is the very one that was to be
-// written: the SDK sent the call again after a try whose answer was lost. A store that does
-// not return the row is asked for it.
+// isOwn reports whether the row that made a condition fail is the one to be written, because the SDK repeated
+// a call whose response was lost. If the store did not return the row, it reads it.
 func (s *Tables) isOwn(ctx context.Context, t projection.Table, p pending, found item) (bool, error) {
 	if len(found) == 0 {
 		var err error

@@ -18,10 +18,10 @@ import (
 	"gakushoku/internal/fault"
 )
 
-// smallItem is more than the update of a total or a marker takes of a transaction's size.
+// smallItem is more than the update of a total or a marker adds to a transaction's size.
 const smallItem = 4096
 
-// pack puts changes into as few transactions as their limits allow.
+// pack distributes changes over as few transactions as their limits allow.
 func pack(all []pending) [][]pending {
 	var groups [][]pending
 	var others map[string]bool // the totals and markers of the last group
@@ -52,7 +52,7 @@ func pack(all []pending) [][]pending {
 	return groups
 }
 
-// othersOf names the items besides the row that a change may write.
+// othersOf returns the items besides the row that a change may write.
 func othersOf(p pending) map[string]bool {
 	names := map[string]bool{}
 	if bucket := listedIn(p); bucket != "" {
@@ -64,11 +64,11 @@ func othersOf(p pending) map[string]bool {
 	return names
 }
 
-// writeGroup stores changes and their differences to totals in one transaction. Those that
-// come too late are left out and the transaction is repeated without them.
+// writeGroup stores changes and their differences to totals in one transaction. If some come too late, it
+// repeats the transaction without them.
 func (s *Tables) writeGroup(ctx context.Context, t projection.Table, group []pending) (late []string, err error) {
-	// Totals are summed over shards, so any shard is right. The stream chooses the first, and
-	// after a conflict chance another, so that writers get out of each other's way.
+	// Totals are summed over shards, so any shard is right. The stream determines the first, and after a
+	// conflict a random one is tried, so that writers avoid each other.
 	shard := eventstore.ShardOf(group[0].change.Stream, totalShards)
 	for conflicts := 0; len(group) > 0; {
 		cancelled, err := s.tryGroup(ctx, t, group, shard)
@@ -94,7 +94,7 @@ func (s *Tables) writeGroup(ctx context.Context, t projection.Table, group []pen
 	return late, nil
 }
 
-// tryGroup sends the transaction once. What cancelled it comes back apart from other errors.
+// tryGroup sends the transaction once. It returns the reason of a cancellation separately from other errors.
 func (s *Tables) tryGroup(ctx context.Context, t projection.Table, group []pending, shard int) (*types.TransactionCanceledException, error) {
 	in, buckets := s.transaction(t, group, shard)
 	_, err := s.client.TransactWriteItems(ctx, in, untokened)
@@ -111,9 +111,9 @@ func (s *Tables) tryGroup(ctx context.Context, t projection.Table, group []pendi
 	return nil, nil
 }
 
-// explain reads why a transaction was cancelled: which changes came too late, which were in
-// the table already by our own hand, which are worth another try, and whether to wait first.
-// It is an error when nothing of that is so.
+// explain determines why a transaction was cancelled: which changes came too late, which are already in the
+// table by this write, which to try again, and whether to wait first. It returns an error if none of these is
+// the reason.
 func (s *Tables) explain(ctx context.Context, t projection.Table, group []pending, cancelled *types.TransactionCanceledException) (rest []pending, late []string, busy bool, err error) {
 	if len(cancelled.CancellationReasons) < len(group) {
 		return nil, nil, false, s.wrap(ctx, t, writing(group), cancelled)
@@ -141,7 +141,7 @@ func (s *Tables) explain(ctx context.Context, t projection.Table, group []pendin
 	return rest, late, busy, nil
 }
 
-// writing says what is being done, for errors.
+// writing describes the write, for errors.
 func writing(group []pending) string {
 	switch len(group) {
 	case 0:
@@ -152,8 +152,8 @@ func writing(group []pending) string {
 	return fmt.Sprintf("writing %s and %d more to", group[0].change.Stream, len(group)-1)
 }
 
-// transaction is the rows of a group, in their order, then the markers that are missing and
-// the summed differences. It also says which buckets it marks.
+// transaction returns the rows of a group, in their order, then the missing markers and the summed
+// differences. It also returns the buckets it marks.
 func (s *Tables) transaction(t projection.Table, group []pending, shard int) (*dynamodb.TransactWriteItemsInput, []string) {
 	name := s.name(t)
 	var buckets []string
@@ -192,7 +192,7 @@ type totalSum struct {
 	amounts map[string]int64
 }
 
-// sumTotals adds up the differences of a group, in the order in which they first come up.
+// sumTotals sums the differences of a group, in the order in which they first occur.
 func sumTotals(group []pending) []*totalSum {
 	var sums []*totalSum
 	byKey := map[string]*totalSum{}

@@ -1,6 +1,6 @@
-// Package eventitem is the form of an event in the DynamoDB event table, without the AWS
-// SDK: the same items come as attribute values of the SDK when a stream is loaded, and as
-// those of a Lambda stream event when it is delivered, and both must read them alike.
+// Package eventitem defines the form of an event in the DynamoDB event table, without the AWS SDK. The same
+// items come as the SDK's attribute values when a stream is loaded, and as those of a Lambda stream event
+// when it is delivered; both must be read alike.
 package eventitem
 
 import (
@@ -11,8 +11,8 @@ import (
 	"gakushoku/internal/event"
 )
 
-// The attributes of an item. They are what is stored: never rename one. Version and Schema
-// are numbers, all others strings; those that are empty are left out.
+// The attributes of an item. They are stored, so never rename one. Version and Schema are numbers, all others
+// strings; empty ones are omitted.
 const (
 	Stream        = "stream"  // the partition key
 	Version       = "version" // the sort key
@@ -36,8 +36,7 @@ type Attribute struct {
 	Number bool
 }
 
-// Encode is the item of e, without attributes that would be empty. Stream and Version come
-// first.
+// Encode returns the item of e, without attributes that would be empty. Stream and Version come first.
 func Encode(e *event.Event) []Attribute {
 	all := [...]Attribute{
 		{Name: Stream, Value: e.Stream},
@@ -63,8 +62,8 @@ func Encode(e *event.Event) []Attribute {
 	return filled
 }
 
-// Decode makes the event of an item, whose attributes come as strings, numbers in decimal
-// digits. Attributes that it does not know are ignored, so that a later version may add some.
+// Decode returns the event of an item, whose attributes come as strings, numbers in decimal digits. It
+// ignores unknown attributes, so that a later version may add some.
 func Decode(fields map[string]string) (event.Event, error) {
 	e := event.Event{
 		ID:            fields[EventID],

@@ -1,5 +1,5 @@
-// Package feed reads the stream of an event table, for local runs, tests and benchmarks. Lambda's event
-// source mappings read it on AWS, so no function carries the client of streams.
+// Package feed reads the stream of an event table, for local runs, tests and benchmarks. On AWS, Lambda's
+// event source mappings read it, so no function links the client for streams.
 package feed
 
 import (
@@ -23,28 +23,28 @@ import (
 	"gakushoku/internal/store/awsfault"
 )
 
-// StreamsAPI is what Feed calls of the SDK; a *dynamodbstreams.Client has it.
+// StreamsAPI is the part of the SDK that Feed uses. *dynamodbstreams.Client implements it.
 type StreamsAPI interface {
 	DescribeStream(context.Context, *dynamodbstreams.DescribeStreamInput, ...func(*dynamodbstreams.Options)) (*dynamodbstreams.DescribeStreamOutput, error)
 	GetShardIterator(context.Context, *dynamodbstreams.GetShardIteratorInput, ...func(*dynamodbstreams.Options)) (*dynamodbstreams.GetShardIteratorOutput, error)
 	GetRecords(context.Context, *dynamodbstreams.GetRecordsInput, ...func(*dynamodbstreams.Options)) (*dynamodbstreams.GetRecordsOutput, error)
 }
 
-// DescribeAPI is what Feed calls of the SDK to find the stream of its table.
+// DescribeAPI is the part of the SDK that Feed uses to find its table's stream.
 type DescribeAPI interface {
 	DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
 }
 
-// Feed is eventstore.Feed over the stream of an event table, for local runs, tests and
-// benchmarks. On AWS Lambda's event source mapping reads the stream instead, with less delay
-// and without taking one of the two readers that a shard has. A stream holds 24 hours.
+// Feed implements eventstore.Feed over the stream of an event table, for local runs, tests and benchmarks. On
+// AWS, Lambda's event source mapping reads the stream instead, with less delay and without taking one of the
+// two readers that a shard allows. A stream keeps 24 hours.
 type Feed struct {
 	tables  DescribeAPI
 	streams StreamsAPI
 	table   string
 
 	mu        sync.Mutex
-	iterators map[position]string // where a read of a shard got to; only to save calls and skip empty pages
+	iterators map[position]string // where a read of a shard stopped; only saves calls and skips empty pages
 }
 
 var _ eventstore.Feed = (*Feed)(nil)
@@ -54,11 +54,11 @@ func New(tables DescribeAPI, streams StreamsAPI, table string) *Feed {
 	return &Feed{tables: tables, streams: streams, table: table, iterators: map[position]string{}}
 }
 
-// feedCursor is what Read has read. Its JSON, in base64, is the opaque cursor.
+// feedCursor is how far Read has come. Its JSON, in base64, is the opaque cursor.
 type feedCursor struct {
 	Stream string                `json:"stream"` // the ARN
 	Shards map[string]*shardRead `json:"shards"`
-	Last   string                `json:"last,omitempty"` // the shard that was read last: the next turn is another's
+	Last   string                `json:"last,omitempty"` // the shard that was read last: another one is next
 }
 
 // shardRead is how far a shard was read.
@@ -67,19 +67,17 @@ type shardRead struct {
 	Done     bool   `json:"done,omitempty"`     // it is closed and was read to its end
 }
 
-// ErrCursor says that a cursor does not fit the feed any more: the table was made anew,
-// or the reader was away for longer than the stream holds. Events may be missing from the
-// feed; the event table has them all.
+// ErrCursor means that a cursor no longer fits the feed: the table was created again, or the reader was away
+// for longer than the stream keeps. Events may be missing from the feed; the event table has them all.
 var ErrCursor = errors.New("the feed does not go on from this cursor: start with an empty one and heal or rebuild what reads it")
 
-// errNotDescribed is the error of a description that does not describe: the response is not one of
-// the service.
+// errNotDescribed is the error for an empty description, which the service never sends.
 var errNotDescribed = fault.Unavailable(errors.New("the response describes nothing"))
 
 // notFound is the code of a stream or table that does not exist.
 const notFound = "ResourceNotFoundException"
 
-// Read is eventstore.Feed. Children of a shard are read after it, so that the events of a
+// Read implements eventstore.Feed. It reads the children of a shard after it, so that the events of an event
 // stream come in their order.
 func (f *Feed) Read(ctx context.Context, cursor string, limit int) ([]event.Event, string, error) {
 	at, err := f.decode(ctx, cursor)
@@ -116,7 +114,7 @@ func (f *Feed) Read(ctx context.Context, cursor string, limit int) ([]event.Even
 	return events, base64.RawURLEncoding.EncodeToString(next), nil
 }
 
-// decode reads a cursor, or makes the one before all events.
+// decode reads a cursor, or returns the one before all events.
 func (f *Feed) decode(ctx context.Context, cursor string) (*feedCursor, error) {
 	if cursor == "" {
 		out, err := f.tables.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &f.table})
@@ -145,8 +143,8 @@ func (f *Feed) decode(ctx context.Context, cursor string) (*feedCursor, error) {
 	return &at, nil
 }
 
-// shards lists the shards of the stream, and tells whether nothing more will come into it:
-// that of a table that was dropped can be read for a day.
+// shards returns the shards of the stream, and whether the stream has ended: that of a dropped table can be
+// read for a day.
 func (f *Feed) shards(ctx context.Context, stream string) (all []types.Shard, ended bool, err error) {
 	in := &dynamodbstreams.DescribeStreamInput{StreamArn: &stream}
 	for {
@@ -167,7 +165,7 @@ func (f *Feed) shards(ctx context.Context, stream string) (all []types.Shard, en
 	}
 }
 
-// settle forgets shards that the stream no longer has, and takes up those that are new.
+// settle removes shards that the stream no longer has, and adds new ones.
 func (c *feedCursor) settle(shards []types.Shard) {
 	known := make(map[string]*shardRead, len(shards))
 	for _, shard := range shards {
@@ -179,9 +177,9 @@ func (c *feedCursor) settle(shards []types.Shard) {
 	c.Shards = known
 }
 
-// turn is the shard to be read next: one that is not finished, whose parent is, and that was
-// not visited in this call; in a circle from the one that was read last, so that a busy
-// shard does not keep the others waiting.
+// turn returns the shard to read next: one that is not finished, whose parent is, and that was not visited in
+// this call. It goes around from the shard that was read last, so that a busy shard does not hold up the
+// others.
 func (c *feedCursor) turn(shards []types.Shard, visited map[string]bool) (types.Shard, bool) {
 	var ready []types.Shard
 	for _, shard := range shards {

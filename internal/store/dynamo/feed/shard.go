@@ -13,11 +13,11 @@ import (
 	"gakushoku/internal/store/dynamo/eventitem"
 )
 
-// Bounds of one read of a shard. A page of an open shard may be empty though later ones are
-// not; the next read then goes on from the iterator that is remembered.
+// Limits of one read of a shard. A page of an open shard may be empty although later ones are not; the next
+// read then continues from the remembered iterator.
 const (
 	maxPages     = 100
-	maxRecords   = 1000 // of one page, as the service has it
+	maxRecords   = 1000 // per page, a limit of the service
 	maxIterators = 1000
 )
 
@@ -27,7 +27,7 @@ const trimmed = "TrimmedDataAccessException"
 // position is a place in a shard: after a record, or before the first.
 type position struct{ stream, shard, sequence string }
 
-// readShard reads records of one shard and moves the cursor behind them.
+// readShard reads records of one shard and moves the cursor past them.
 func (f *Feed) readShard(ctx context.Context, at *feedCursor, shard types.Shard, limit int) ([]event.Event, error) {
 	id := aws.ToString(shard.ShardId)
 	closed := shard.SequenceNumberRange != nil && shard.SequenceNumberRange.EndingSequenceNumber != nil
@@ -77,8 +77,8 @@ func (f *Feed) page(ctx context.Context, p position, limit int) (*dynamodbstream
 		if err == nil {
 			return out, nil
 		}
-		// A remembered iterator may have expired, after 15 minutes, and DynamoDB Local takes one
-		// of an empty shard for trimmed. The position itself tells what is so.
+		// A remembered iterator may have expired, after 15 minutes, and DynamoDB Local takes one of an empty
+		// shard for trimmed. A new iterator for the position shows whether it is.
 		if remembered && (awsfault.HasCode(err, "ExpiredIteratorException") || awsfault.HasCode(err, trimmed)) {
 			remembered = false
 			continue
@@ -110,7 +110,7 @@ func (f *Feed) wrap(ctx context.Context, err error) error {
 	return awsfault.Wrap(ctx, "reading the feed of table "+f.table, err)
 }
 
-// recall takes the iterator of a position out of memory.
+// recall removes and returns the remembered iterator of a position.
 func (f *Feed) recall(p position) (string, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -123,13 +123,13 @@ func (f *Feed) remember(p position, iterator string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.iterators) >= maxIterators {
-		clear(f.iterators) // of readers that went away; the others ask for new ones
+		clear(f.iterators) // of readers that are gone; the others request new ones
 	}
 	f.iterators[p] = iterator
 }
 
-// eventOfRecord is the event that a record tells of; false when it tells of something else
-// than a new item, which this system never does to the event table.
+// eventOfRecord returns the event that a record describes; false if the record is not of a new item, which
+// this system never causes in the event table.
 func eventOfRecord(record types.Record) (event.Event, bool, error) {
 	if record.EventName != types.OperationTypeInsert {
 		return event.Event{}, false, nil
