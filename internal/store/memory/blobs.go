@@ -13,9 +13,9 @@ import (
 	"gakushoku/internal/engine/eventlog"
 )
 
-// Blobs keeps objects.
+// Blobs stores objects.
 type Blobs struct {
-	// Now is the clock that Blob.Changed is of; time.Now when it is nil.
+	// Now is the clock for Blob.Changed; time.Now if nil.
 	Now func() time.Time
 
 	mu      sync.RWMutex
@@ -29,10 +29,10 @@ type object struct {
 
 var _ eventlog.Blobs = (*Blobs)(nil)
 
-// NewBlobs is a store without objects.
+// NewBlobs returns a store without objects.
 func NewBlobs() *Blobs { return &Blobs{} }
 
-// Get is eventlog.BlobReader.
+// Get implements eventlog.BlobReader.
 func (s *Blobs) Get(ctx context.Context, key string) ([]byte, error) {
 	data, err := s.get(ctx, key)
 	if err == nil {
@@ -44,7 +44,7 @@ func (s *Blobs) Get(ctx context.Context, key string) ([]byte, error) {
 	return bytes.Clone(data), nil
 }
 
-// GetRange is eventlog.BlobReader.
+// GetRange implements eventlog.BlobReader.
 func (s *Blobs) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
 	data, err := s.get(ctx, key)
 	if err == nil && (offset < 0 || length < 1 || offset > int64(len(data)) || length > int64(len(data))-offset) {
@@ -56,7 +56,7 @@ func (s *Blobs) GetRange(ctx context.Context, key string, offset, length int64) 
 	return bytes.Clone(data[offset : offset+length]), nil
 }
 
-// get is an object's data, which nobody changes: a put makes new ones.
+// get returns an object's data, which must not be changed: Put replaces it.
 func (s *Blobs) get(ctx context.Context, key string) ([]byte, error) {
 	if err := checkCall(ctx, key); err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func checkCall(ctx context.Context, key string) error {
 	return eventlog.CheckKey(key)
 }
 
-// Put is eventlog.Blobs.
+// Put implements eventlog.Blobs.
 func (s *Blobs) Put(ctx context.Context, key string, data []byte) error {
 	if err := checkCall(ctx, key); err != nil {
 		return fmt.Errorf("putting %s: %w", key, err)
@@ -96,7 +96,7 @@ func (s *Blobs) Put(ctx context.Context, key string, data []byte) error {
 	return nil
 }
 
-// Delete is eventlog.Blobs.
+// Delete implements eventlog.Blobs.
 func (s *Blobs) Delete(ctx context.Context, key string) error {
 	if err := checkCall(ctx, key); err != nil {
 		return fmt.Errorf("deleting %s: %w", key, err)
@@ -107,7 +107,7 @@ func (s *Blobs) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// List is eventlog.BlobReader.
+// List implements eventlog.BlobReader.
 func (s *Blobs) List(ctx context.Context, prefix, cursor string, limit int) ([]eventlog.Blob, error) {
 	err := eventlog.CheckPrefix(prefix)
 	if limit < 1 {

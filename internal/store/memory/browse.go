@@ -11,7 +11,7 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// Record is projection.Browser.
+// Record implements projection.Browser.
 func (s *Tables) Record(ctx context.Context, t projection.Table, stream string) (projection.Record, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -26,7 +26,7 @@ func (s *Tables) Record(ctx context.Context, t projection.Table, stream string) 
 	return cloneRecord(r), nil
 }
 
-// List is projection.Browser.
+// List implements projection.Browser.
 func (s *Tables) List(ctx context.Context, t projection.Table, bucket, after string, limit int) ([]projection.Record, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -44,7 +44,7 @@ func (s *Tables) List(ctx context.Context, t projection.Table, bucket, after str
 	return rows[:max(0, min(len(rows), limit))], nil
 }
 
-// Buckets is projection.Browser.
+// Buckets implements projection.Browser.
 func (s *Tables) Buckets(ctx context.Context, t projection.Table, before string, limit int) ([]string, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -63,7 +63,7 @@ func (s *Tables) Buckets(ctx context.Context, t projection.Table, before string,
 	return buckets[:max(0, min(len(buckets), limit))], nil
 }
 
-// Total is projection.Browser.
+// Total implements projection.Browser.
 func (s *Tables) Total(ctx context.Context, t projection.Table, key string) (map[string]int64, error) {
 	all, err := s.Totals(ctx, t)
 	if err != nil {
@@ -75,12 +75,12 @@ func (s *Tables) Total(ctx context.Context, t projection.Table, key string) (map
 	return all[key], nil
 }
 
-// Scan is projection.Inspector, in the order of the streams.
+// Scan implements projection.Inspector, sorted by stream.
 func (s *Tables) Scan(ctx context.Context, t projection.Table, part eventstore.Part, cursor string, limit int) ([]projection.Record, string, error) {
 	return s.scan(ctx, t, cursor, limit, func(r projection.Record) bool { return part.Has(r.Stream) })
 }
 
-// ParkedRecords is projection.Inspector, in the order of the streams.
+// ParkedRecords implements projection.Inspector, sorted by stream.
 func (s *Tables) ParkedRecords(ctx context.Context, t projection.Table, cursor string, limit int) ([]projection.Record, string, error) {
 	return s.scan(ctx, t, cursor, limit, func(r projection.Record) bool { return r.Parked != nil })
 }
@@ -114,7 +114,7 @@ func (s *Tables) scan(ctx context.Context, t projection.Table, cursor string, li
 	return rows, next, nil
 }
 
-// Totals is projection.Inspector.
+// Totals implements projection.Inspector.
 func (s *Tables) Totals(ctx context.Context, t projection.Table) (map[string]map[string]int64, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

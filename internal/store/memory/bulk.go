@@ -10,11 +10,11 @@ import (
 
 var _ projection.Sink = (*Tables)(nil)
 
-// maxPartName is how long the name of a part may be, as in the stores on disk.
+// maxPartName bounds a part's name, as in the stores on disk.
 const maxPartName = 1000
 
-// PutPart is projection.Sink. As in DynamoDB each row goes in by itself and the totals come
-// last, so that a part that is broken off is there by half until it is put again.
+// PutPart implements projection.Sink. As in DynamoDB, each row is stored by itself and the totals come last,
+// so that an interrupted part is partly stored until it is put again.
 func (s *Tables) PutPart(ctx context.Context, t projection.Table, part projection.BulkPart) (int, error) {
 	rows, err := s.putPart(ctx, t, part)
 	if err != nil {
@@ -46,7 +46,7 @@ func (s *Tables) putPart(ctx context.Context, t projection.Table, part projectio
 	return rows, s.endPart(ctx, t, stored, part, rows)
 }
 
-// startPart is the table that a part goes into, or how many rows the part has that is in.
+// startPart returns the table for a part, or the number of rows of a part that is already in.
 func (s *Tables) startPart(ctx context.Context, t projection.Table, name string) (stored *table, rows int, done bool, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -57,8 +57,7 @@ func (s *Tables) startPart(ctx context.Context, t projection.Table, name string)
 	return stored, rows, done, nil
 }
 
-// still refuses to go on with a table that was dropped, though there may be a new one by now.
-// The caller holds the lock.
+// still fails if a table was dropped, even if there is a new one by now. The caller holds the lock.
 func (s *Tables) still(ctx context.Context, t projection.Table, stored *table) error {
 	now, err := s.get(ctx, t)
 	if err == nil && now != stored {
@@ -96,7 +95,7 @@ func (s *Tables) endPart(ctx context.Context, t projection.Table, stored *table,
 	return nil
 }
 
-// Finish is projection.Sink: there is nothing left to do.
+// Finish implements projection.Sink. It only checks that the table exists.
 func (s *Tables) Finish(ctx context.Context, t projection.Table) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

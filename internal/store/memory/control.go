@@ -9,7 +9,7 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// Control keeps pointers and checkpoints. Its zero value is empty and ready for use.
+// Control stores pointers and checkpoints. Its zero value is empty and ready for use.
 type Control struct {
 	mu          sync.Mutex
 	pointers    map[string]projection.Pointer
@@ -21,10 +21,10 @@ var (
 	_ projection.Checkpoints = (*Control)(nil)
 )
 
-// NewControl is a control store without pointers and checkpoints.
+// NewControl returns a control store without pointers and checkpoints.
 func NewControl() *Control { return &Control{} }
 
-// Pointer is projection.Pointers.
+// Pointer implements projection.Pointers.
 func (s *Control) Pointer(ctx context.Context, name string) (projection.Pointer, error) {
 	if err := ctx.Err(); err != nil {
 		return projection.Pointer{}, err
@@ -39,7 +39,7 @@ func (s *Control) Pointer(ctx context.Context, name string) (projection.Pointer,
 	return p, nil
 }
 
-// SetPointer is projection.Pointers.
+// SetPointer implements projection.Pointers.
 func (s *Control) SetPointer(ctx context.Context, p projection.Pointer) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -58,14 +58,14 @@ func (s *Control) SetPointer(ctx context.Context, p projection.Pointer) error {
 	return nil
 }
 
-// Checkpoint is projection.Checkpoints.
+// Checkpoint implements projection.Checkpoints.
 func (s *Control) Checkpoint(ctx context.Context, reader string) (projection.Checkpoint, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.checkpoints[reader], ctx.Err()
 }
 
-// SetCheckpoint is projection.Checkpoints.
+// SetCheckpoint implements projection.Checkpoints.
 func (s *Control) SetCheckpoint(ctx context.Context, reader string, c projection.Checkpoint) error {
 	if err := ctx.Err(); err != nil {
 		return err

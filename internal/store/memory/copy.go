@@ -7,7 +7,7 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// Copy is the store as it is now, in one of its own: a backup.
+// Copy returns a copy of the store as it is now: a backup.
 func (s *Events) Copy() *Events {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -18,7 +18,7 @@ func (s *Events) Copy() *Events {
 	return c
 }
 
-// Copy is the store as it is now, in one of its own.
+// Copy returns a copy of the store as it is now.
 func (s *Tables) Copy() *Tables {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -33,21 +33,21 @@ func (s *Tables) Copy() *Tables {
 	return c
 }
 
-// Copy is the store as it is now, in one of its own.
+// Copy returns a copy of the store as it is now.
 func (s *Control) Copy() *Control {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return &Control{pointers: maps.Clone(s.pointers), checkpoints: maps.Clone(s.checkpoints)}
 }
 
-// Copy is the log's control records as they are now, in a ledger of their own.
+// Copy returns a copy of the ledger as it is now.
 func (s *Ledger) Copy() *Ledger {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return &Ledger{manifests: slices.Clone(s.manifests), claims: maps.Clone(s.claims), pruned: s.pruned}
 }
 
-// Copy is the store as it is now, in one of its own.
+// Copy returns a copy of the store as it is now.
 func (s *Blobs) Copy() *Blobs {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -13,7 +13,7 @@ import (
 	"gakushoku/internal/event"
 )
 
-// MaxEventBytes bounds the payload of one event, as the stores on disk have a bound.
+// MaxEventBytes bounds the payload of one event, since the stores on disk have a limit too.
 const MaxEventBytes = 400_000
 
 // Events is an event store with its feed. Its zero value is empty and ready for use.
@@ -29,10 +29,10 @@ var (
 	_ eventstore.Ranger = (*Events)(nil)
 )
 
-// NewEvents is an empty event store.
+// NewEvents returns an empty event store.
 func NewEvents() *Events { return &Events{} }
 
-// Append is eventstore.Appender. Expecting more events than there are is a conflict.
+// Append implements eventstore.Appender. Expecting more events than there are is a conflict.
 func (s *Events) Append(ctx context.Context, stream string, expected uint64, events []event.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,7 +86,7 @@ func checkAppend(stream string, events []event.Event) error {
 	return nil
 }
 
-// Load is eventstore.Loader.
+// Load implements eventstore.Loader.
 func (s *Events) Load(ctx context.Context, stream string, after uint64) ([]event.Event, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -105,7 +105,7 @@ func (s *Events) load(stream string, after uint64) []event.Event {
 	return events
 }
 
-// LoadMany is eventstore.Loader.
+// LoadMany implements eventstore.Loader.
 func (s *Events) LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -118,7 +118,7 @@ func (s *Events) LoadMany(ctx context.Context, streams []string) (map[string][]e
 	return found, ctx.Err()
 }
 
-// Streams is eventstore.Lister, in the order of the names. The cursor is the last name.
+// Streams implements eventstore.Lister, sorted by name. The cursor is the last name.
 func (s *Events) Streams(ctx context.Context, part eventstore.Part, cursor string, limit int) ([]string, string, error) {
 	if limit < 1 {
 		return nil, "", fmt.Errorf("listing streams: a page of %d makes no sense", limit)
@@ -132,7 +132,7 @@ func (s *Events) Streams(ctx context.Context, part eventstore.Part, cursor strin
 	return names[:limit], names[limit-1], ctx.Err()
 }
 
-// Range is eventstore.Ranger.
+// Range implements eventstore.Ranger.
 func (s *Events) Range(ctx context.Context, from, upTo string, limit int) (events []event.Event, next string, err error) {
 	if limit < 1 {
 		return nil, "", fmt.Errorf("reading streams: a page of %d makes no sense", limit)

@@ -11,12 +11,12 @@ import (
 	"gakushoku/internal/event"
 )
 
-// Ledger keeps the control records of a numbered log. Its zero value is an empty log.
+// Ledger stores the control records of a numbered log. Its zero value is an empty log.
 type Ledger struct {
 	mu        sync.Mutex
 	manifests []eventlog.Manifest
 	claims    map[string]claim
-	pruned    event.Instant // when old claims were last forgotten
+	pruned    event.Instant // when old claims were last removed
 }
 
 type claim struct {
@@ -26,10 +26,10 @@ type claim struct {
 
 var _ eventlog.Ledger = (*Ledger)(nil)
 
-// NewLedger is an empty log.
+// NewLedger returns an empty log.
 func NewLedger() *Ledger { return &Ledger{} }
 
-// Head is eventlog.Ledger.
+// Head implements eventlog.Ledger.
 func (s *Ledger) Head(ctx context.Context) (eventlog.Head, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,14 +44,14 @@ func (s *Ledger) head() eventlog.Head {
 	return eventlog.Head{Number: last.Last, Segments: uint64(len(s.manifests)), CommittedAt: last.CreatedAt}
 }
 
-// Claimed is eventlog.Ledger.
+// Claimed implements eventlog.Ledger.
 func (s *Ledger) Claimed(ctx context.Context, source string) (eventlog.Claim, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.claims[source].Claim, ctx.Err()
 }
 
-// Commit is eventlog.Ledger.
+// Commit implements eventlog.Ledger.
 func (s *Ledger) Commit(ctx context.Context, c eventlog.Commit) error {
 	err := ctx.Err()
 	if err == nil {
@@ -84,7 +84,7 @@ func (s *Ledger) commit(c eventlog.Commit) error {
 	return nil
 }
 
-// forgetClaims forgets what is too old, a few times in that while.
+// forgetClaims removes old claims, a few times per eventlog.ClaimsKept.
 func (s *Ledger) forgetClaims(now event.Instant) {
 	kept := event.Instant(eventlog.ClaimsKept.Milliseconds())
 	if now < s.pruned+kept/8 {
@@ -98,7 +98,7 @@ func (s *Ledger) forgetClaims(now event.Instant) {
 	}
 }
 
-// Manifests is eventlog.Ledger.
+// Manifests implements eventlog.Ledger.
 func (s *Ledger) Manifests(ctx context.Context, after uint64, limit int) ([]eventlog.Manifest, error) {
 	if limit < 1 {
 		return nil, fmt.Errorf("reading manifests: a page of %d makes no sense", limit)
@@ -113,12 +113,12 @@ func (s *Ledger) Manifests(ctx context.Context, after uint64, limit int) ([]even
 	return page, ctx.Err()
 }
 
-// above is the index of the first manifest whose Last is above number.
+// above returns the index of the first manifest whose Last is above number.
 func (s *Ledger) above(number uint64) int {
 	return sort.Search(len(s.manifests), func(i int) bool { return s.manifests[i].Last > number })
 }
 
-// Restore is eventlog.Ledger.
+// Restore implements eventlog.Ledger.
 func (s *Ledger) Restore(ctx context.Context, manifests []eventlog.Manifest) error {
 	err := ctx.Err()
 	if err == nil {

@@ -1,8 +1,7 @@
-// Package memory keeps events, rows, pointers and checkpoints in maps. It is for tests and
-// simulations, where thousands of stores come and go in a second; nothing survives the
-// process. It is a full implementation of the ports and passes the same contract suites as
-// the stores on disk, so what is proved with it holds with them. Everything is safe for
-// concurrent use, and nothing handed in or out shares memory with what is kept.
+// Package memory stores events, rows, pointers and checkpoints in maps. It is for tests and simulations,
+// which create and discard thousands of stores per second; no data survives the process. It implements the
+// ports fully and passes the same contract suites as the stores on disk, so what is proved with it holds for
+// them. Everything is safe for concurrent use, and callers never share memory with the stores.
 package memory
 
 import (
@@ -26,7 +25,7 @@ func cloneRecord(r projection.Record) projection.Record {
 	return r
 }
 
-// after is where a page starts in sorted names that follow cursor.
+// after returns the index at which the page after cursor starts in sorted names.
 func after(names []string, cursor string) []string {
 	at, found := slices.BinarySearch(names, cursor)
 	if found {

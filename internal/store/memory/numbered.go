@@ -15,8 +15,8 @@ var (
 	_ eventio.Target = (*Events)(nil)
 )
 
-// Read is eventstore.Feed. The cursor is the mark of the last event read; a store that does not
-// have that event is eventstore.ErrOtherStore.
+// Read implements eventstore.Feed. The cursor is the mark of the last event read; if the store does not have
+// that event, the error is eventstore.ErrOtherStore.
 func (s *Events) Read(ctx context.Context, cursor string, limit int) ([]event.Event, string, error) {
 	mark, err := eventstore.ParseMark(cursor)
 	if err != nil {
@@ -29,7 +29,7 @@ func (s *Events) Read(ctx context.Context, cursor string, limit int) ([]event.Ev
 	return events, mark.String(), nil
 }
 
-// Since is eventlog.Store.
+// Since implements eventlog.Store.
 func (s *Events) Since(ctx context.Context, m eventstore.Mark, limit int) ([]event.Event, eventstore.Mark, error) {
 	if limit < 1 {
 		return nil, m, fmt.Errorf("reading events: a page of %d makes no sense", limit)
@@ -49,14 +49,14 @@ func (s *Events) Since(ctx context.Context, m eventstore.Mark, limit int) ([]eve
 	return events, s.mark(m.Number + uint64(len(events))), nil
 }
 
-// Head is eventlog.Store.
+// Head implements eventlog.Store.
 func (s *Events) Head(ctx context.Context) (uint64, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return uint64(len(s.log)), ctx.Err()
 }
 
-// Holds is eventlog.Store.
+// Holds implements eventlog.Store.
 func (s *Events) Holds(ctx context.Context, m eventstore.Mark) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -75,7 +75,7 @@ func (s *Events) holds(ctx context.Context, m eventstore.Mark) error {
 	return nil
 }
 
-// MarkAfter is eventlog.Store.
+// MarkAfter implements eventlog.Store.
 func (s *Events) MarkAfter(ctx context.Context, number uint64, count int) (eventstore.Mark, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -89,7 +89,7 @@ func (s *Events) mark(number uint64) eventstore.Mark {
 	return eventstore.Mark{Number: number, ID: s.log[number-1].ID}
 }
 
-// AppendAll is eventio.Target.
+// AppendAll implements eventio.Target.
 func (s *Events) AppendAll(ctx context.Context, f func(add func(stream string, expected uint64, events []event.Event) error) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,7 +106,7 @@ func (s *Events) AppendAll(ctx context.Context, f func(add func(stream string, e
 	return err
 }
 
-// cut takes back the events after a number.
+// cut removes the events after a number.
 func (s *Events) cut(number int) {
 	for i := len(s.log) - 1; i >= number; i-- {
 		stream := s.log[i].Stream
@@ -117,7 +117,7 @@ func (s *Events) cut(number int) {
 	s.log = s.log[:number:number]
 }
 
-// EachID is eventio.Target.
+// EachID implements eventio.Target.
 func (s *Events) EachID(ctx context.Context, f func(id, stream string, version uint64) error) error {
 	s.mu.RLock()
 	all := s.log

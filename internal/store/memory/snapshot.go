@@ -21,7 +21,7 @@ type snapshot struct {
 
 var errClosed = errors.New("the snapshot is closed")
 
-// Snapshot is projection.Snapshotter.
+// Snapshot implements projection.Snapshotter.
 func (s *Tables) Snapshot(ctx context.Context, t projection.Table) (projection.Snapshot, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -29,7 +29,7 @@ func (s *Tables) Snapshot(ctx context.Context, t projection.Table) (projection.S
 	if err != nil {
 		return nil, err
 	}
-	// What is in a stored record is never changed, only replaced.
+	// A stored record is never changed, only replaced.
 	copied := &table{records: maps.Clone(stored.records), totals: map[string]map[string]int64{}}
 	for key, fields := range stored.totals {
 		copied.totals[key] = maps.Clone(fields)
@@ -37,7 +37,7 @@ func (s *Tables) Snapshot(ctx context.Context, t projection.Table) (projection.S
 	return &snapshot{copy: Tables{tables: map[projection.Table]*table{t: copied}}, table: t}, nil
 }
 
-// Scan is projection.Snapshot.
+// Scan implements projection.Snapshot.
 func (s *snapshot) Scan(ctx context.Context, cursor string, limit int) ([]projection.Record, string, error) {
 	if s.closed.Load() {
 		return nil, "", errClosed
@@ -45,7 +45,7 @@ func (s *snapshot) Scan(ctx context.Context, cursor string, limit int) ([]projec
 	return s.copy.Scan(ctx, s.table, eventstore.All, cursor, limit)
 }
 
-// Totals is projection.Snapshot.
+// Totals implements projection.Snapshot.
 func (s *snapshot) Totals(ctx context.Context) (map[string]map[string]int64, error) {
 	if s.closed.Load() {
 		return nil, errClosed
@@ -53,7 +53,7 @@ func (s *snapshot) Totals(ctx context.Context) (map[string]map[string]int64, err
 	return s.copy.Totals(ctx, s.table)
 }
 
-// Close is projection.Snapshot.
+// Close implements projection.Snapshot.
 func (s *snapshot) Close() error {
 	s.closed.Store(true)
 	return nil

@@ -10,7 +10,7 @@ import (
 	"gakushoku/internal/model"
 )
 
-// Tables keeps table versions. Its zero value is empty and ready for use.
+// Tables stores table versions. Its zero value is empty and ready for use.
 type Tables struct {
 	mu     sync.RWMutex
 	tables map[projection.Table]*table
@@ -19,7 +19,7 @@ type Tables struct {
 type table struct {
 	records map[string]projection.Record
 	totals  map[string]map[string]int64
-	parts   map[string]int // the rows of each part of a bulk replay that is in
+	parts   map[string]int // number of rows of each bulk part that is in
 }
 
 func newTable() *table {
@@ -38,10 +38,10 @@ func (t *table) add(differences []model.Contribution) {
 
 var _ projection.Store = (*Tables)(nil)
 
-// NewTables is a store without tables.
+// NewTables returns a store without tables.
 func NewTables() *Tables { return &Tables{} }
 
-// Create is projection.Tables.
+// Create implements projection.Tables.
 func (s *Tables) Create(ctx context.Context, t projection.Table) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -57,7 +57,7 @@ func (s *Tables) Create(ctx context.Context, t projection.Table) error {
 	return nil
 }
 
-// Drop is projection.Tables.
+// Drop implements projection.Tables.
 func (s *Tables) Drop(ctx context.Context, t projection.Table) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -68,7 +68,7 @@ func (s *Tables) Drop(ctx context.Context, t projection.Table) error {
 	return nil
 }
 
-// get is a table; the caller holds the lock.
+// get returns a table; the caller holds the lock.
 func (s *Tables) get(ctx context.Context, t projection.Table) (*table, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func (s *Tables) get(ctx context.Context, t projection.Table) (*table, error) {
 	return s.tables[t], nil
 }
 
-// Records is projection.Tables.
+// Records implements projection.Tables.
 func (s *Tables) Records(ctx context.Context, t projection.Table, streams []string) (map[string]projection.Record, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -96,7 +96,7 @@ func (s *Tables) Records(ctx context.Context, t projection.Table, streams []stri
 	return found, nil
 }
 
-// Write is projection.Tables.
+// Write implements projection.Tables.
 func (s *Tables) Write(ctx context.Context, t projection.Table, changes []projection.Change) ([]string, error) {
 	if err := checkChanges(changes); err != nil {
 		return nil, fmt.Errorf("writing to %s: %w", t, err)
