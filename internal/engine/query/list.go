@@ -10,28 +10,28 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// The bounds of a page, and of the work for one: a filter that few rows pass must not make
-// one request read the whole table. Such a page comes back short, or empty, with a cursor.
+// The limits of a page, and of the work for one: a filter that few rows pass must not make one request read
+// the whole table. Such a page is short or empty, with a cursor.
 const (
 	DefaultLimit = 20
 	MaxLimit     = 100
-	maxRows      = 1_000 // looked at for one page
-	maxBuckets   = 31    // looked into for one page
+	maxRows      = 1_000 // rows checked per page
+	maxBuckets   = 31    // buckets read per page
 	chunk        = 100   // rows read at once
-	plainChunk   = 25    // when every row comes onto the page
-	// maxBytes is from when on a page is full: a client that reads slowly keeps the whole page in
-	// memory. The largest rows have 22 KiB.
+	plainChunk   = 25    // rows read at once without a filter
+	// maxBytes is the size from which a page is full, since a client that reads slowly keeps the whole page
+	// in memory. The largest rows have 22 KiB.
 	maxBytes = 256 << 10
 )
 
-// maxCursor bounds what a client may send as a cursor, in bytes.
+// maxCursor bounds a client's cursor, in bytes.
 const maxCursor = 1_024
 
-// ListRequest asks for a page of rows, newest first.
+// ListRequest requests a page of rows, newest first.
 type ListRequest struct {
 	Value  string // one of the view's Values; "" for all rows
 	Bucket string // such as a business day, 2026-01-24; "" for all
-	Cursor string // of the page before; "" for the first
+	Cursor string // of the previous page; "" for the first
 	Limit  int    // 1 to MaxLimit; 0 is DefaultLimit
 }
 
@@ -41,8 +41,8 @@ type Page struct {
 	Next string // the cursor of the next page; "" after the last
 }
 
-// List returns one page of rows, newest first. A page may be shorter than Limit although
-// more follow: only an empty Next ends the list.
+// List returns one page of rows, newest first. A page may be shorter than Limit although more follow: only an
+// empty Next ends the list.
 func (s *Service) List(ctx context.Context, r ListRequest) (Page, error) {
 	return answer(ctx, s, s.View.Queries.List, func(ctx context.Context) (Page, error) {
 		position, err := s.check(&r)
@@ -59,7 +59,7 @@ func (s *Service) List(ctx context.Context, r ListRequest) (Page, error) {
 	})
 }
 
-// check reads the cursor, fills in the limit and refuses what cannot be asked.
+// check decodes the cursor, sets the default limit, and refuses invalid requests.
 func (s *Service) check(r *ListRequest) (position, error) {
 	if r.Limit < 1 {
 		r.Limit = DefaultLimit
@@ -83,8 +83,8 @@ func (s *Service) check(r *ListRequest) (position, error) {
 	return p, nil
 }
 
-// position is the last row that was looked at. It stays right when another table version is
-// switched to: both values follow from a stream's first event alone.
+// position is the last row that was checked. It stays valid when readers are switched to another table
+// version, since both values depend only on a stream's first event.
 type position struct {
 	Bucket string `json:"d"` // "" before the first one
 	Sort   string `json:"s"` // "" before the bucket's first row
@@ -113,7 +113,7 @@ func (s *Service) decodeCursor(cursor string) (position, error) {
 	return p, s.View.CheckBucket(p.Bucket)
 }
 
-// walk goes through the rows of the buckets, newest first, and picks those that were asked for.
+// walk reads the rows of the buckets, newest first, and picks the requested ones.
 type walk struct {
 	browser projection.Browser
 	matches func(row []byte, value string) (bool, error)
@@ -148,7 +148,7 @@ func (w *walk) page(ctx context.Context) (Page, error) {
 	return w.result, nil
 }
 
-// nextBucket moves before the first row of the next older bucket; false when there is none.
+// nextBucket moves to the start of the next older bucket; it returns false if there is none.
 func (w *walk) nextBucket(ctx context.Context) (bool, error) {
 	buckets, err := w.browser.Buckets(ctx, w.table, w.at.Bucket, 1)
 	if err != nil || len(buckets) == 0 {
@@ -159,8 +159,8 @@ func (w *walk) nextBucket(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// readBucket looks at the rows of the bucket from the position on. It is done when the page is
-// full and a further row proves that the list goes on, or when the work is used up.
+// readBucket reads the bucket's rows after the position. It is done when the page is full and another row
+// proves that the list continues, or when the limit of work is reached.
 func (w *walk) readBucket(ctx context.Context) (done bool, err error) {
 	for {
 		size := w.chunk()
@@ -183,8 +183,8 @@ func (w *walk) readBucket(ctx context.Context) (done bool, err error) {
 	}
 }
 
-// chunk is how many rows to read: with no filter, just those of the page and one to know
-// whether there are more.
+// chunk returns how many rows to read: without a filter, only those of the page and one more to know whether
+// there are more.
 func (w *walk) chunk() int {
 	if w.request.Value != "" {
 		return chunk

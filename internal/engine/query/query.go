@@ -1,6 +1,6 @@
-// Package query answers what readers ask: one row, a list, a total, a stream's history. It reads the active version of the read model, and the event store where the
-// read model is not yet as new as the reader needs it (infra/DESIGN.md section 9), so that
-// a client always sees what it has just done.
+// Package query serves reads: one row, a list, a total, a stream's history. It reads the active version of
+// the read model, and the event store if the read model is not yet as new as the reader needs
+// (infra/DESIGN.md section 9), so that clients always see their own writes.
 package query
 
 import (
@@ -16,13 +16,13 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// Streams is what queries need of the event store.
+// Streams is the part of the event store that queries read.
 type Streams interface {
 	Load(ctx context.Context, stream string, after uint64) ([]event.Event, error)
 }
 
-// Service answers queries about the rows of one projection. It is safe for concurrent use. Errors are
-// refusals (an Error, or the view's NotFound), infra errors, or defects.
+// Service runs queries on the rows of one projection. It is safe for concurrent use. Its errors are refusals
+// (an Error, or the view's NotFound), infrastructure errors, or defects.
 type Service struct {
 	View        model.View
 	Pointers    *projection.CachedPointers
@@ -32,7 +32,7 @@ type Service struct {
 	Now         func() time.Time
 }
 
-// Error is a question that has no answer. Code is stable and public; Detail is for a person.
+// Error is a refused query. Code is stable and public; Detail is for people.
 type Error struct {
 	Code   string
 	Detail string
@@ -40,7 +40,7 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Detail }
 
-// DomainCode is the stable code.
+// DomainCode returns the stable code.
 func (e *Error) DomainCode() string { return e.Code }
 
 // The codes of this package. They are part of the HTTP interface: never change one.
@@ -50,15 +50,15 @@ const (
 	CodeInvalidValue  = "query/invalid-status"
 )
 
-// active is the table that readers see and the revision of its rows.
+// active is the table that readers see, and the revision of its rows.
 type active struct {
 	table    projection.Table
 	revision int
 }
 
-// read calls f with the active table. A table that was dropped after the pointer had been
-// read is no error: the pointer is read again, once. While the projection was never set up,
-// which its first event does, f is not called and found is false.
+// read calls f with the active table. If the table was dropped after the pointer had been read, it reads the
+// pointer again, once. If the projection has not been set up yet, which its first event does, it does not
+// call f and returns false.
 func (s *Service) read(ctx context.Context, f func(active) error) (found bool, err error) {
 	for attempt := range 2 {
 		pointer, err := s.Pointers.Pointer(ctx, s.View.Projection)
@@ -93,7 +93,7 @@ func answer[T any](ctx context.Context, s *Service, name string, f func(context.
 		logger.Info().Float64(observe.FieldDurationMs, elapsed).Str(observe.FieldResult, observe.ResultOK).Msg("query:success")
 		return result, nil
 	}
-	line := logger.Info() // a reader who asks for what is not there is nobody's alarm
+	line := logger.Info() // a request for something that does not exist must not raise an alarm
 	if fault.ClassOf(err) != fault.Domain {
 		line = logger.Error()
 	}

@@ -16,14 +16,14 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// Row is one row as the read model has it.
+// Row is one row of the read model.
 type Row struct {
 	Version uint64          // of the last event in it
 	Data    json.RawMessage // the row's JSON object
-	Folded  bool            // from the event store, because the read model was older than asked for
+	Folded  bool            // from the event store, because the read model was older than requested
 }
 
-// MarshalJSON is the row with its version as one more member.
+// MarshalJSON writes the row with its version as one more member.
 func (o Row) MarshalJSON() ([]byte, error) {
 	row := bytes.TrimSpace(o.Data)
 	if len(row) < 2 || row[0] != '{' || row[len(row)-1] != '}' {
@@ -39,8 +39,8 @@ func (o Row) MarshalJSON() ([]byte, error) {
 	return append(out, '}'), nil
 }
 
-// Get returns one row, at least as new as minVersion (0: as the read model has it). A stream that has
-// not come to minVersion is refused with the view's NotReached.
+// Get returns one row, at least as new as minVersion (0: as the read model has it). It refuses a stream that
+// has not reached minVersion with the view's NotReached.
 func (s *Service) Get(ctx context.Context, id string, minVersion uint64) (Row, error) {
 	ctx = observe.WithField(ctx, s.View.Kind.Key, id)
 	return answer(ctx, s, s.View.Queries.Get, func(ctx context.Context) (Row, error) {
@@ -80,7 +80,7 @@ func (s *Service) get(ctx context.Context, stream string, minVersion uint64) (Ro
 	return s.fold(ctx, d, stream, minVersion)
 }
 
-// fold makes the row from the event store, just as the projection would.
+// fold folds the row from the event store, as the projection would.
 func (s *Service) fold(ctx context.Context, d model.Projection, stream string, minVersion uint64) (Row, error) {
 	events, err := s.Streams.Load(ctx, stream, 0)
 	if err != nil {
@@ -94,8 +94,8 @@ func (s *Service) fold(ctx context.Context, d model.Projection, stream string, m
 	case record.Version >= minVersion:
 		return Row{Version: record.Version, Data: record.Data, Folded: true}, nil
 	case record.Version < uint64(len(events)):
-		// An event that cannot be applied stands in the way; its stream is parked and an alarm is
-		// up. What the reader wants to see exists, but cannot be shown yet.
+		// An event cannot be applied; its stream is parked and an alarm has been raised. The requested row
+		// exists, but cannot be shown yet.
 		return Row{}, fault.UnavailableFor(fmt.Errorf("version %d of %s cannot be applied", record.Version+1, stream), 30*time.Second)
 	}
 	return Row{}, &Error{s.View.NotReached, fmt.Sprintf("it is at version %d, not yet at %d", record.Version, minVersion)}

@@ -2,8 +2,8 @@ package query
 
 import "context"
 
-// Total returns the sums of one total, such as those of a business day, by field; none for a bucket
-// without rows.
+// Total returns the sums of one total, such as those of a business day, by field; none for a bucket without
+// rows.
 func (s *Service) Total(ctx context.Context, bucket string) (map[string]int64, error) {
 	return answer(ctx, s, s.View.Queries.Total, func(ctx context.Context) (total map[string]int64, err error) {
 		if err := s.View.CheckBucket(bucket); err != nil {
