@@ -1,6 +1,6 @@
-// Package command carries a command out: load the stream, let the pure rules decide, append
-// what they answer. It makes commands safe to repeat and to run at the same time, and logs
-// each one from start to end. infra/DESIGN.md section 5 is the specification.
+// Package command executes commands: it loads the stream, lets the pure rules decide, and appends the
+// resulting events. It makes commands safe to repeat and to run concurrently, and logs each one from start to
+// end. infra/DESIGN.md section 5 is the specification.
 package command
 
 import (
@@ -23,13 +23,13 @@ import (
 // maxAttempts bounds how often a command decides again after losing a race for its stream.
 const maxAttempts = 12
 
-// Streams is what the handler needs of the event store.
+// Streams is the part of the event store that the handler uses.
 type Streams interface {
 	eventstore.Appender
 	Load(ctx context.Context, stream string, after uint64) ([]event.Event, error)
 }
 
-// Handler carries commands out. It is safe for concurrent use.
+// Handler executes commands. It is safe for concurrent use.
 type Handler struct {
 	Streams Streams
 	Now     func() time.Time
@@ -38,24 +38,24 @@ type Handler struct {
 
 // Request is one command for one aggregate.
 type Request[C model.Command] struct {
-	ID      string // of the aggregate; "" when the command names it, or one is to be made
+	ID      string // of the aggregate; "" if the command names it, or to create one
 	Command C
-	Key     string // the client's Idempotency-Key, which belongs to the caller; made up when empty
+	Key     string // the client's Idempotency-Key, unique per caller; generated if empty
 }
 
-// prepared is a request with what the engine has made of it.
+// prepared is a request with the values that the engine derives from it.
 type prepared[C model.Command] struct {
 	Request[C]
 	name, stream string
-	hash         string // of what the client sent, to notice a key that is used for something else
+	hash         string // of what the client sent, to detect a key reused for another command
 }
 
-// Result is what came of a command.
+// Result is the outcome of a command.
 type Result[S any] struct {
 	State    S // right after the command's own events
 	Version  uint64
 	Events   []event.Event
-	Repeated bool // the command had been carried out before; nothing was appended
+	Repeated bool // the command had been executed before; no events were appended
 }
 
 // The codes of this package's refusals. They are part of the HTTP interface: never change one.
@@ -64,19 +64,19 @@ const (
 	CodeUnfoldable = "command/stream-unfoldable"
 )
 
-// unfoldable says that the events of a stream do not follow from one another, so that no rule can
-// decide about it. Its text is for the client; the cause is for the log.
+// unfoldable means that the events of a stream do not follow from one another, so that no rule can decide on
+// it. Its text is for the client; the cause is for the log.
 type unfoldable struct{ cause error }
 
 func (unfoldable) Error() string {
 	return "the recorded events contradict one another: ask an operator to look at them"
 }
 
-// DomainCode makes it a refusal: the command will not get through, however often it is sent.
+// DomainCode makes it a refusal: the command will not succeed, however often it is sent.
 func (unfoldable) DomainCode() string { return CodeUnfoldable }
 func (e unfoldable) Unwrap() error    { return e.cause }
 
-// ErrKeyReused says that an Idempotency-Key came with another command than the first time.
+// ErrKeyReused means that an Idempotency-Key came with another command than the first time.
 var ErrKeyReused error = keyReused{}
 
 type keyReused struct{}
@@ -85,11 +85,11 @@ func (keyReused) Error() string {
 	return "this Idempotency-Key was used for another command: use a new key for a new command"
 }
 
-// DomainCode makes the reuse of a key a refusal like those of the rules.
+// DomainCode makes the reuse of a key a refusal, like those of the rules.
 func (keyReused) DomainCode() string { return CodeKeyReused }
 
-// Execute carries one command out. The errors are the decider's refusals, ErrKeyReused, and those of
-// the store; after too many lost races, an infra error.
+// Execute executes one command. Its errors are the decider's refusals, ErrKeyReused, and those of the store;
+// after too many lost races, an infrastructure error.
 func Execute[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r Request[C]) (Result[S], error) {
 	hash, err := Hash(r.Command.CommandName(), r.Command)
 	if err != nil {
@@ -105,7 +105,7 @@ func Execute[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 	return run(ctx, h, d, prepared[C]{Request: r, name: r.Command.CommandName(), stream: d.Kind.Stream(r.ID), hash: hash})
 }
 
-// run carries a command out and logs it.
+// run executes a command and logs it.
 func run[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r prepared[C]) (Result[S], error) {
 	started := h.Now()
 	ctx, span := observe.Start(ctx, r.name, observe.Internal)
@@ -142,7 +142,7 @@ func run[S any, C model.Command](ctx context.Context, h *Handler, d model.Decide
 	return result, nil
 }
 
-// noted notes all at once what a command did, which costs less than one after the other.
+// noted sets all of a command's span attributes at once, which costs less than one at a time.
 func noted(span observe.Span, name, stream string, version uint64, repeated bool, err error) {
 	if !span.Recorded() {
 		return
@@ -207,9 +207,9 @@ func tryOnce[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 	return outcome(d, append(history, events...), len(events), false)
 }
 
-// appended finds out whether events that the store failed to confirm are in the stream all the
-// same, behind the first expected ones, and returns the stream up to them. When it cannot tell
-// either, the caller has to send the command again with its key.
+// appended finds out whether events whose append the store failed to confirm are in the stream after all,
+// after the first expected ones, and returns the stream up to them. If it cannot tell either, the caller must
+// send the command again with its key.
 func (h *Handler) appended(ctx context.Context, stream string, expected int, events []event.Event) ([]event.Event, bool) {
 	after, err := h.load(ctx, stream)
 	found := err == nil && len(after) >= expected+len(events) && after[expected].ID == events[0].ID
@@ -227,7 +227,7 @@ func (h *Handler) load(ctx context.Context, stream string) ([]event.Event, error
 	return history, err
 }
 
-// append appends. To lose the race for a stream is no failure of the store.
+// append appends events. Losing the race for a stream is not recorded as a failure of the store.
 func (h *Handler) append(ctx context.Context, stream string, expected uint64, events []event.Event) error {
 	ctx, part := observe.StartPart(ctx, "append")
 	err := h.Streams.Append(ctx, stream, expected, events)
@@ -245,8 +245,8 @@ func (h *Handler) append(ctx context.Context, stream string, expected uint64, ev
 	return err
 }
 
-// repeated answers the first outcome when the stream already holds events of this command: of the
-// same id from the same caller. Two callers may have chosen the same id.
+// repeated returns the first outcome if the stream already holds events of this command: with the same id,
+// from the same caller, since two callers may have chosen the same id.
 func repeated[S any, C model.Command](d model.Decider[S, C], r prepared[C], caller string, history []event.Event) (Result[S], bool, error) {
 	last, count := 0, 0
 	for i := range history {
@@ -267,7 +267,7 @@ func repeated[S any, C model.Command](d model.Decider[S, C], r prepared[C], call
 	return result, true, err
 }
 
-// outcome is the result of a command whose events are the last count of history.
+// outcome returns the result of a command whose events are the last count of history.
 func outcome[S any, C model.Command](d model.Decider[S, C], history []event.Event, count int, again bool) (Result[S], error) {
 	state, err := fold(d, history)
 	if err != nil {
@@ -288,7 +288,7 @@ func fold[S any, C model.Command](d model.Decider[S, C], history []event.Event) 
 	return state, nil
 }
 
-// envelopes puts payloads into envelopes with what the context knows of the operation.
+// envelopes puts payloads into envelopes, with the context's data about the operation.
 func (h *Handler) envelopes(ctx context.Context, stream, commandID, hash string, payloads []event.Payload) ([]event.Event, error) {
 	now := event.InstantOf(h.Now())
 	events := make([]event.Event, len(payloads))
@@ -306,8 +306,8 @@ func (h *Handler) envelopes(ctx context.Context, stream, commandID, hash string,
 	return events, nil
 }
 
-// backOff waits a random time that grows with the tries, so that commands that met once do
-// not meet again ("full jitter").
+// backOff waits a random time whose limit grows with each attempt ("full jitter"), so that commands that
+// collided once do not collide again.
 func backOff(ctx context.Context, attempt int) error {
 	limit := 2 * time.Millisecond << min(attempt, 7)
 	return wait.For(ctx, rand.N(limit))

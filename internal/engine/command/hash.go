@@ -8,9 +8,9 @@ import (
 	"fmt"
 )
 
-// makeID makes an id for a new aggregate: from the key when there is one, so that a repeated request
-// finds what it made the first time. Keys of different callers do not meet: the caller is part of
-// what the id is made of.
+// makeID returns an id for a new aggregate. If there is a key, the id derives from it, so that a repeated
+// request finds what the first one created. It also derives from the caller, so that equal keys of different
+// callers do not collide.
 func (h *Handler) makeID(caller, key string) string {
 	if key == "" {
 		return h.NewID()
@@ -19,8 +19,8 @@ func (h *Handler) makeID(caller, key string) string {
 	return "K" + base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:])[:25]
 }
 
-// Hash is a digest of a command as the client sent it: the same for every spelling of the
-// same JSON. What the entrance adds, such as the time, is not part of it.
+// Hash returns a digest of a command as the client sent it: the same for every spelling of the same JSON. It
+// does not cover what the server adds, such as the time.
 func Hash(name string, c any) (string, error) {
 	body, err := json.Marshal(c)
 	if err != nil {
