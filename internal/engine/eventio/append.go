@@ -135,9 +135,8 @@ func (c *chunk) take(e event.Event, bytes int) {
 	c.runs = append(c.runs, []event.Event{e})
 }
 
-// appendNew appends the chunk except for events that another process has appended since the file
-// was compared with the store, such as another import of the same file; there is the number of
-// those.
+// appendNew appends the chunk except for events that another process, such as another import of the same
+// file, has appended since the file was compared with the store; it returns their number.
 func (c *chunk) appendNew(ctx context.Context, target Target) (there int, err error) {
 	for {
 		err := c.appendTo(ctx, target)
@@ -152,8 +151,8 @@ func (c *chunk) appendNew(ctx context.Context, target Target) (there int, err er
 	}
 }
 
-// leaveOut removes from the chunk what the store has by now, at least one event. An event that
-// differs there is ErrStoreChanged.
+// leaveOut removes from the chunk the events that the store has by now, at least one. An event that differs
+// there is ErrStoreChanged.
 func (c *chunk) leaveOut(ctx context.Context, target Target) (there int, err error) {
 	stored, err := target.LoadMany(ctx, c.streams())
 	if err != nil {
@@ -177,7 +176,7 @@ func (c *chunk) leaveOut(ctx context.Context, target Target) (there int, err err
 	return there, nil
 }
 
-// alike returns how many events of a run are in their stream, where each must be the same.
+// alike returns how many events of a run are already in their stream, where each must be the same.
 func alike(run, stored []event.Event) (int, error) {
 	for i := range run {
 		e := &run[i]

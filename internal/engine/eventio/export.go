@@ -22,9 +22,9 @@ type Source interface {
 // ExportOptions say what to export; the zero value exports all.
 type ExportOptions struct {
 	Stream string        // only this stream
-	Since  event.Instant // only what happened then or later; not set: whenever it happened
+	Since  event.Instant // only what happened then or later; if zero, everything
 
-	Progress func(read int64) // is told now and then how many events were read; may be nil
+	Progress func(read int64) // called now and then with the number of events read; may be nil
 }
 
 // ErrNoStream means that a stream has no events.
@@ -33,8 +33,8 @@ var ErrNoStream = errors.New("there is no such stream")
 // pageSize is how many events are read at a time.
 const pageSize = 500
 
-// Export writes events as JSONL, in the order of the log, and returns how many. When the reader of
-// w has gone (EPIPE) it ends without an error.
+// Export writes events as JSONL, in the order of the log, and returns how many. If the reader of w has gone
+// (EPIPE), it ends without an error.
 func Export(ctx context.Context, src Source, w io.Writer, o ExportOptions) (int, error) {
 	x := &export{w: bufio.NewWriterSize(w, 256<<10), since: o.Since, tell: o.Progress}
 	err := x.run(ctx, src, o.Stream)

@@ -1,7 +1,7 @@
 // Package eventio moves events between an event store and JSONL files. A log from anywhere (another
-// installation, a backup, AWS) can be imported while commands go on, any number of times, and
-// exported again byte for byte. A log with a bad line is not imported at all. infra/DESIGN.md
-// section 4 specifies the lines.
+// installation, a backup, AWS) can be imported any number of times while commands continue, and exported
+// again byte for byte. A log with a bad line is not imported at all. infra/DESIGN.md section 4 specifies the
+// lines.
 package eventio
 
 import (
@@ -24,34 +24,34 @@ const maxReported = 1000
 type Target interface {
 	// LoadMany returns the whole of each stream that has events, keyed by stream.
 	LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error)
-	// AppendAll appends what f adds in one transaction: all of it, or nothing when f or an add
-	// fails. add is eventstore.Appender's Append: at most eventstore.MaxAppend events of one
-	// stream, eventstore.ErrConflict when the stream is not at version expected.
+	// AppendAll appends what f adds in one transaction: all of it, or none if f or an add fails. add is
+	// eventstore.Appender's Append: at most eventstore.MaxAppend events of one stream, eventstore.ErrConflict
+	// if the stream is not at version expected.
 	AppendAll(ctx context.Context, f func(add func(stream string, expected uint64, events []event.Event) error) error) error
-	// EachID calls f with the eventId and the place of every event in the store.
+	// EachID calls f with the id, stream and version of every event in the store.
 	EachID(ctx context.Context, f func(id, stream string, version uint64) error) error
 }
 
 // Options say how to import.
 type Options struct {
 	Stored bool // the lines are from a log of this system, and are not checked as strictly as those from outside
-	// Follow is the state machine of the events' streams: it returns the status that an event of a
-	// type leads to from another status, "" for none. Events that cannot follow are bad lines; nil
-	// accepts them all.
+	// Follow is the state machine of the events' streams: it returns the status that an event of a type leads
+	// to from another status; "" is the status before the first event. Events that cannot follow are bad
+	// lines; nil accepts them all.
 	Follow        func(status, eventType string) (string, error)
-	Unfoldable    bool           // take events that Follow refuses all the same, and count them
-	SkipBad       bool           // import the good lines though there are bad ones
-	BadWriter     io.Writer      // takes the bad lines as they stand in the file, with SkipBad
-	CorrelationID string         // of events that bring none; the one of ctx, or a new one, when ""
-	MaxEventBytes int            // what the store can take as one line of JSON; 0 when it takes all
-	SpoolDir      string         // where a stream is kept while it is read twice; the system's when ""
-	Progress      func(Progress) // is told now and then how far the import has come; may be nil
+	Unfoldable    bool           // accept and count events that Follow refuses
+	SkipBad       bool           // import the good lines even if there are bad ones
+	BadWriter     io.Writer      // receives the bad lines unchanged, with SkipBad
+	CorrelationID string         // for events without one; if "", that of ctx or a new one
+	MaxEventBytes int            // limit of the store for one line of JSON; 0 for none
+	SpoolDir      string         // where a stream is stored to be read twice; if "", the system's
+	Progress      func(Progress) // called now and then with the progress; may be nil
 }
 
 // The steps of an import.
 const (
 	StepCheck   = "checking"  // Done and Total are bytes
-	StepCompare = "comparing" // streams, with those of the store
+	StepCompare = "comparing" // streams, including those of the store
 	StepAppend  = "importing" // events
 )
 
@@ -69,20 +69,20 @@ type BadLine struct {
 
 // Report is the outcome of an import.
 type Report struct {
-	Lines         int       `json:"lines"`         // in the file, blank ones too
+	Lines         int       `json:"lines"`         // in the file, including blank ones
 	Events        int       `json:"events"`        // good lines
-	Imported      int       `json:"imported"`      // new to the store, and in it now
-	AlreadyThere  int       `json:"alreadyThere"`  // in the store before, or twice in the file
-	Streams       int       `json:"streams"`       // that the good lines belong to
-	BadLines      int       `json:"badLines"`      // how many lines are bad
-	Unfoldable    int       `json:"unfoldable"`    // events that cannot follow those before them, which are bad lines unless Options say otherwise
-	Bad           []BadLine `json:"bad,omitempty"` // the first of them, by line
-	CorrelationID string    `json:"correlationId"` // given to events that brought none
+	Imported      int       `json:"imported"`      // new to the store, and now in it
+	AlreadyThere  int       `json:"alreadyThere"`  // already in the store, or twice in the file
+	Streams       int       `json:"streams"`       // of the good lines
+	BadLines      int       `json:"badLines"`      // number of bad lines
+	Unfoldable    int       `json:"unfoldable"`    // events that Options.Follow refuses
+	Bad           []BadLine `json:"bad,omitempty"` // the first bad lines, by line
+	CorrelationID string    `json:"correlationId"` // assigned to events without one
 }
 
 // Errors of Import.
 var (
-	// ErrBadLines means that there are bad lines, which the report describes. Nothing was imported.
+	// ErrBadLines means that there are bad lines, which the report describes. No line was imported.
 	ErrBadLines = errors.New("bad lines")
 	// ErrStoreChanged means that another process appended a different event to one of the streams
 	// between the check and the append. Importing the file again shows whether the rest still fits.
@@ -101,16 +101,15 @@ func (n badLines) Error() string {
 
 func (badLines) Is(target error) bool { return target == ErrBadLines }
 
-// Import reads JSONL from r and appends its events in the order of the file, in many small
-// transactions. It first checks the file, alone and against the store, and appends nothing when a
-// line is bad (except with SkipBad). A line is bad when it does not decode, when another event has
-// its place in the stream, when the event before it is missing, or when it cannot follow that
-// event.
+// Import reads JSONL from r and appends its events in the order of the file, in many small transactions. It
+// first checks the file, alone and against the store, and appends no events if a line is bad (except with
+// SkipBad). A line is bad if it does not decode, if another event has its place in the stream, if the event
+// before it is missing, or if it cannot follow that event.
 //
-// Events that the store has already are left alone: importing a file again does nothing, and an
-// interrupted import continues where it ended; the report of a failed import says how many events
-// are in. Memory bounds the number of events (about 200 bytes each), not their size: r is copied to
-// a temporary file unless it is a file.
+// Events that the store already has are skipped: importing a file again does nothing, and an interrupted
+// import continues where it ended; the report of a failed import says how many events are in. Memory bounds
+// the number of events (about 200 bytes each), not their size: r is copied to a temporary file unless it is a
+// file.
 func Import(ctx context.Context, r io.Reader, target Target, o Options) (Report, error) {
 	if o.CorrelationID == "" {
 		o.CorrelationID = observe.CorrelationID(ctx)

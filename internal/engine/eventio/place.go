@@ -65,7 +65,7 @@ type placing struct {
 	stored []event.Event
 	next   uint64 // the version that the next new event must have
 	first  *entry // the entry that has the latest version
-	broken bool   // an event could not be placed: those after it neither
+	broken bool   // an event could not be placed, so neither can those after it
 	status string // that the events so far lead to
 	unfit  error  // the stored events do not follow from one another
 }
@@ -81,8 +81,8 @@ func (p *plan) placeStream(name string, entries []int32, stored []event.Event) e
 	return nil
 }
 
-// placeEntry places an entry. taken is the event of the store that has its eventId, "" for none but
-// itself.
+// placeEntry places an entry. taken is the other event of the store that has its eventId; "" if there is
+// none.
 func (s *placing) placeEntry(e *entry, taken string) error {
 	if s.first != nil && s.first.version == e.version {
 		return s.placeRepeated(e)
@@ -203,8 +203,8 @@ func (s *placing) placeSame(e *entry, there *event.Event, where string) error {
 	return nil
 }
 
-// differs names what two events of one id and place differ in; "" when they are the same. What an
-// import adds to an event is not compared.
+// differs names what two events with the same id and place differ in; "" if they are equal. It ignores what
+// an import adds to an event.
 func differs(a, b *event.Event) string {
 	switch {
 	case a.Type != b.Type:

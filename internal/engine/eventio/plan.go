@@ -52,7 +52,7 @@ type plan struct {
 	byID     map[uint64]int32 // the first entry with an eventId
 	byStream [][]int32        // the entries of a stream by version
 	kinds    []string         // types of events
-	taken    map[int32]string // entries whose eventId stands for another event of the store, and which
+	taken    map[int32]string // entries whose eventId belongs to another event of the store, and which
 	bad      []badLine
 
 	unfoldable int
@@ -204,7 +204,7 @@ func (p *plan) noteStored(id, stream string, version uint64) error {
 		return nil
 	}
 	here, err := p.load(e)
-	if err == nil && here.ID == id { // or else only the hashes are the same
+	if err == nil && here.ID == id { // otherwise only the hashes are the same
 		p.taken[at] = fmt.Sprintf("version %d of %s", version, stream)
 	}
 	return err
