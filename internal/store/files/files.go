@@ -83,7 +83,7 @@ func (s *Blobs) sweep() error {
 	return nil
 }
 
-// Get is eventlog.BlobReader.
+// Get implements eventlog.BlobReader.
 func (s *Blobs) Get(ctx context.Context, key string) ([]byte, error) {
 	what := "reading " + key
 	path, err := s.path(ctx, key)
@@ -126,7 +126,7 @@ func openRegular(path string) (file *os.File, info fs.FileInfo, err error) {
 	return file, info, err
 }
 
-// GetRange is eventlog.BlobReader.
+// GetRange implements eventlog.BlobReader.
 func (s *Blobs) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
 	what := fmt.Sprintf("reading %d bytes of %s from %d on", length, key, offset)
 	path, err := s.path(ctx, key)
@@ -151,7 +151,7 @@ func (s *Blobs) GetRange(ctx context.Context, key string, offset, length int64) 
 	return data, nil
 }
 
-// Put is eventlog.Blobs.
+// Put implements eventlog.Blobs.
 func (s *Blobs) Put(ctx context.Context, key string, data []byte) error {
 	what := "putting " + key
 	path, err := s.path(ctx, key)
@@ -193,7 +193,7 @@ func (s *Blobs) writeTemp(data []byte) (path string, err error) {
 	return file.Name(), errors.Join(err, file.Close())
 }
 
-// Delete is eventlog.Blobs. Folders that become empty stay: another put may be about to use
+// Delete implements eventlog.Blobs. Folders that become empty stay: another put may be about to use
 // them.
 func (s *Blobs) Delete(ctx context.Context, key string) error {
 	what := "deleting " + key

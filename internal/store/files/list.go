@@ -14,7 +14,7 @@ import (
 	"gakushoku/internal/engine/eventlog"
 )
 
-// List is eventlog.BlobReader.
+// List implements eventlog.BlobReader.
 func (s *Blobs) List(ctx context.Context, prefix, after string, limit int) ([]eventlog.Blob, error) {
 	what := fmt.Sprintf("listing %q", prefix)
 	err := eventlog.CheckPrefix(prefix)

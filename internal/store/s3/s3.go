@@ -1,6 +1,6 @@
-// Package s3 keeps the log's objects in a bucket: the port eventlog.Blobs on S3 or a service with its API.
-// The service's own rules (missing objects, ranges, pages of lists, throttling, bodies that break off) are
-// only known here.
+// Package s3 stores the log's objects in a bucket: it implements the port eventlog.Blobs on S3 or a service
+// with its API. Only this package knows the service's own rules (missing objects, ranges, pages of lists,
+// throttling, bodies that break off).
 package s3
 
 import (
@@ -23,7 +23,7 @@ import (
 	"gakushoku/internal/store/awsfault"
 )
 
-// The bounds of a call. An attempt may move a whole segment, so it has longer than a call of DynamoDB. A
+// The limits of a call. An attempt may transfer a whole segment, so it has longer than a call of DynamoDB. A
 // body that breaks off is read again, which the SDK does not do.
 const (
 	maxAttempts    = 4
@@ -35,10 +35,9 @@ const (
 	maxPage        = 1000 // the service's own limit
 )
 
-// Bounded sets the standard retryer with few tries and a time limit for each. It also makes
-// the bucket a part of the path when the endpoint was given (AWS_ENDPOINT_URL), since an
-// emulator has no name for each bucket. Pass it to s3.New or NewFromConfig; an HTTP client set
-// by an option after it is kept.
+// Bounded sets the standard retryer with few attempts and a time limit for each. It also makes the bucket
+// part of the path if an endpoint was given (AWS_ENDPOINT_URL), since an emulator has no host name for each
+// bucket. Pass it to s3.New or NewFromConfig; it keeps an HTTP client that a later option sets.
 func Bounded(o *s3.Options) {
 	o.Retryer = awsfault.Retryer(maxAttempts, maxBackoff)
 	o.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
@@ -58,7 +57,7 @@ type API interface {
 	ListObjectsV2(context.Context, *s3.ListObjectsV2Input, ...func(*s3.Options)) (*s3.ListObjectsV2Output, error)
 }
 
-// Blobs is eventlog.Blobs in a bucket. It is safe for concurrent use.
+// Blobs implements eventlog.Blobs in a bucket. It is safe for concurrent use.
 type Blobs struct {
 	client API
 	bucket string
@@ -69,8 +68,8 @@ var _ eventlog.Blobs = (*Blobs)(nil)
 // NewBlobs returns the objects of an existing bucket.
 func NewBlobs(client API, bucket string) *Blobs { return &Blobs{client: client, bucket: bucket} }
 
-// Put is eventlog.Blobs. The SDK sends a checksum with the data, which the service compares. A
-// segment is only put where none is.
+// Put implements eventlog.Blobs. The SDK sends a checksum with the data, which the service compares. It puts
+// a segment only if there is none with its key.
 func (b *Blobs) Put(ctx context.Context, key string, data []byte) error {
 	if err := eventlog.CheckKey(key); err != nil {
 		return err
@@ -85,7 +84,8 @@ func (b *Blobs) Put(ctx context.Context, key string, data []byte) error {
 		return b.notFromS3("writing", key)
 	case ctx.Err() == nil && awsfault.HasCode(err, "PreconditionFailed"):
 		return b.putBefore(ctx, key, data)
-	case ctx.Err() == nil && awsfault.HasCode(err, "ConditionalRequestConflict"): // another put of the same object is under way
+	case ctx.Err() == nil && awsfault.HasCode(err, "ConditionalRequestConflict"):
+		// Another put of the same object is under way.
 		return fault.Unavailable(fmt.Errorf("%s: %w", b.doing("writing", key), err))
 	}
 	return awsfault.Wrap(ctx, b.doing("writing", key), err)
@@ -101,8 +101,8 @@ func (b *Blobs) putBefore(ctx context.Context, key string, data []byte) error {
 	return err
 }
 
-// Delete is eventlog.Blobs. In a versioned bucket the object's versions stay for as long as
-// the bucket's lifecycle says.
+// Delete implements eventlog.Blobs. In a versioned bucket the object's versions stay for as long as the
+// bucket's lifecycle says.
 func (b *Blobs) Delete(ctx context.Context, key string) error {
 	if err := eventlog.CheckKey(key); err != nil {
 		return err
@@ -111,12 +111,12 @@ func (b *Blobs) Delete(ctx context.Context, key string) error {
 	return awsfault.Wrap(ctx, b.doing("deleting", key), err)
 }
 
-// Get is eventlog.BlobReader.
+// Get implements eventlog.BlobReader.
 func (b *Blobs) Get(ctx context.Context, key string) ([]byte, error) {
 	return b.read(ctx, &s3.GetObjectInput{Bucket: &b.bucket, Key: &key}, -1)
 }
 
-// GetRange is eventlog.BlobReader.
+// GetRange implements eventlog.BlobReader.
 func (b *Blobs) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
 	if offset < 0 || length < 1 || offset > math.MaxInt64-length {
 		return nil, fmt.Errorf("%s: there are no %d bytes from %d on", b.doing("reading", key), length, offset)
@@ -181,7 +181,7 @@ func (b *Blobs) notRead(ctx context.Context, key string, err error) error {
 	return awsfault.Wrap(ctx, b.doing("reading", key), err)
 }
 
-// List is eventlog.BlobReader.
+// List implements eventlog.BlobReader.
 func (b *Blobs) List(ctx context.Context, prefix, after string, limit int) ([]eventlog.Blob, error) {
 	if err := eventlog.CheckPrefix(prefix); err != nil {
 		return nil, err
@@ -206,7 +206,7 @@ func (b *Blobs) List(ctx context.Context, prefix, after string, limit int) ([]ev
 		for _, o := range out.Contents {
 			found = append(found, eventlog.Blob{Key: aws.ToString(o.Key), Bytes: aws.ToInt64(o.Size), Changed: aws.ToTime(o.LastModified)})
 		}
-		// A page may be shorter than was asked for, and even empty, with more to come.
+		// A page may be shorter than requested, and even empty, although more follow.
 		if len(found) >= limit || !aws.ToBool(out.IsTruncated) {
 			return found, nil
 		}
