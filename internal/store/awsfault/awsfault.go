@@ -1,7 +1,7 @@
-// Package awsfault sorts the errors of AWS's services by who has to act on them, for every
-// adapter that calls one. Three kinds are marked with fault.Unavailable, so that callers try
-// again: "slow down", what may succeed later, and a request whose outcome is unknown because no
-// complete response came. Everything else is a defect or a setting that somebody has to correct.
+// Package awsfault classifies the errors of AWS services by who must act on them, for every adapter that
+// calls one. It marks three kinds with fault.Unavailable, so that callers try again: throttling, temporary
+// errors, and requests whose outcome is unknown because no complete response came. All other errors are
+// defects or wrong settings that need a person.
 package awsfault
 
 import (
@@ -21,24 +21,23 @@ import (
 	"gakushoku/internal/fault"
 )
 
-// ThrottledFor is when a new try makes sense after a service itself has said that it is
-// busy, and the SDK's retries have not been enough.
+// ThrottledFor is when a retry makes sense after a service has said that it is busy and the SDK's retries
+// were not enough.
 const ThrottledFor = time.Second
 
-// throttles are the answers by which a service or the account says "slow down".
+// throttles recognizes the responses by which a service or the account throttles.
 var throttles = retry.IsErrorThrottles(retry.DefaultThrottles)
 
-// retryables are what the SDK itself would have tried again: throttling, 5xx, broken
-// connections, time limits.
+// retryables recognizes what the SDK itself would have retried: throttling, 5xx, broken connections,
+// timeouts.
 var retryables = retry.IsErrorRetryables(retry.DefaultRetryables)
 
-// conflicts are the codes by which a service says that another call is just now changing
-// the same thing.
+// conflicts are the codes by which a service says that another call is changing the same thing.
 var conflicts = map[string]bool{"TransactionConflictException": true, "OperationAborted": true, "ConditionalRequestConflict": true, "ReplicatedWriteConflictException": true}
 
-// Retryer is the SDK's standard retryer with so many attempts and so long a backoff at most. It
-// also repeats requests whose outcome is unknown, which the SDK by itself does only when no
-// response began. So a write may meet its own first attempt; every adapter recognises that.
+// Retryer returns the SDK's standard retryer with at most that many attempts and that long a backoff. It also
+// repeats requests whose outcome is unknown, which the SDK by itself does only if no response began. A write
+// may therefore find the result of its own first attempt; every adapter recognizes that.
 func Retryer(attempts int, backoff time.Duration) aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts, o.MaxBackoff = attempts, backoff
@@ -51,14 +50,14 @@ func Retryer(attempts int, backoff time.Duration) aws.Retryer {
 	})
 }
 
-// Attempts counts how often one call was sent: a call sent once cannot have met itself. The
-// calls of one counter must follow each other.
+// Attempts counts how often one call was sent: a call sent once cannot find its own result. The calls of one
+// counter must not overlap.
 type Attempts struct{ sent int }
 
 // Repeated reports whether the call was sent more than once.
 func (a *Attempts) Repeated() bool { return a.sent > 1 }
 
-// Count is the API option of a client's call that is to be counted.
+// Count is the API option for a client call that is to be counted.
 func (a *Attempts) Count(stack *middleware.Stack) error {
 	counter := middleware.FinalizeMiddlewareFunc("CountAttempts", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 		a.sent++
@@ -67,9 +66,8 @@ func (a *Attempts) Count(stack *middleware.Stack) error {
 	return stack.Finalize.Insert(counter, "Retry", middleware.After)
 }
 
-// Wrap says what was being done, and marks what a new try may cure. A context that has ended
-// comes back as it is: whatever the SDK made of it, that is what happened. It returns nil for
-// nil.
+// Wrap adds to err what was being done, and marks retryable errors. If ctx has ended, it returns ctx's error
+// unchanged, whatever the SDK made of it. It returns nil for nil.
 func Wrap(ctx context.Context, doing string, err error) error {
 	if err == nil {
 		return nil
@@ -95,8 +93,8 @@ func isPassing(err error) bool {
 	if retryables.IsErrorRetryable(err) == aws.TrueTernary {
 		return true
 	}
-	// The SDK does not retry a name that is not found or a connection that is refused for good;
-	// for a caller the service is down all the same, and no defect of ours.
+	// The SDK does not retry a name that is not found or a connection that is refused for good; for a caller
+	// the service is still unavailable, and that is not a defect of ours.
 	var unsent *smithyhttp.RequestSendError
 	if errors.As(err, &unsent) {
 		return true
@@ -108,11 +106,11 @@ func isPassing(err error) bool {
 	return errors.As(err, &api) && conflicts[api.ErrorCode()]
 }
 
-// passingStatuses are those below 500 by which a gateway or a proxy asks for another try.
+// passingStatuses are the statuses below 500 by which a gateway or a proxy asks for a retry.
 var passingStatuses = map[int]bool{http.StatusRequestTimeout: true, http.StatusTooEarly: true, http.StatusTooManyRequests: true}
 
-// outcomeUnknown reports whether a response came that does not say what became of the request:
-// it broke off, cannot be read, or is not the service's own.
+// outcomeUnknown reports whether a response came that does not show the request's outcome: it broke off,
+// cannot be read, or is not the service's own.
 func outcomeUnknown(err error) bool {
 	status := Status(err)
 	if status >= http.StatusInternalServerError || passingStatuses[status] {
@@ -123,13 +121,13 @@ func outcomeUnknown(err error) bool {
 	return !errors.As(err, &api) && (status > 0 && status < http.StatusBadRequest || errors.As(err, &unreadable))
 }
 
-// HasCode reports whether a service answered with one of these codes, whichever service it was.
+// HasCode reports whether a service, whichever it is, responded with one of these codes.
 func HasCode(err error, codes ...string) bool {
 	code := Code(err)
 	return code != "" && slices.Contains(codes, code)
 }
 
-// Code is what the service calls the error, "" when it was not the service that responded.
+// Code returns the service's code for the error, "" if the error is not a service's response.
 func Code(err error) string {
 	var api smithy.APIError
 	if !errors.As(err, &api) {
@@ -138,7 +136,7 @@ func Code(err error) string {
 	return api.ErrorCode()
 }
 
-// Status is the HTTP status of the answer that err is about, 0 when there was none.
+// Status returns the HTTP status of the response that err is about, 0 if there was none.
 func Status(err error) int {
 	var response *smithyhttp.ResponseError
 	if errors.As(err, &response) {

@@ -1,6 +1,6 @@
-// Package awsfaulttest puts an unreliable network between an AWS client and its service, for
-// tests: a proxy that loses, cuts, delays and replaces responses. What a client makes of that,
-// and whether everything adds up afterwards, is for the tests to say.
+// Package awsfaulttest puts an unreliable network between an AWS client and its service, for tests: a proxy
+// that loses, cuts, delays and replaces responses. The tests check how a client handles that, and whether
+// everything adds up afterwards.
 package awsfaulttest
 
 import (
@@ -17,11 +17,11 @@ import (
 	"testing"
 )
 
-// Fault is something that goes wrong with one request.
+// Fault is a failure of one request.
 type Fault string
 
-// The faults. Of all but Refused, Throttled and Late the service has carried the request out
-// when the client notices; Late is carried out after the client has given up on it.
+// The faults. Except for Refused, Throttled and Late, the service has carried the request out when the client
+// notices the fault; it carries out a Late one after the client has given up.
 const (
 	None       Fault = ""
 	Refused    Fault = "connection reset before the request was read"
@@ -37,7 +37,7 @@ const (
 	Silent     Fault = "no response at all"
 )
 
-// Faults are all but Silent, which takes a client's time limit to notice.
+// Faults are all faults except Silent, which a client only notices by its time limit.
 var Faults = []Fault{Refused, Reset, Closed, Cut, Headless, Garbled, BadGateway, Bare503, Throttled, Late}
 
 // lateBy is how many other requests overtake a late one.
@@ -46,8 +46,8 @@ const lateBy = 3
 // Proxy is the unreliable network in front of Target.
 type Proxy struct {
 	Target   http.Handler
-	Throttle http.HandlerFunc            // how the service says "slow down"
-	Plan     func(r *http.Request) Fault // asked for every request
+	Throttle http.HandlerFunc            // the service's response when it throttles
+	Plan     func(r *http.Request) Fault // called for every request
 
 	mu   sync.Mutex
 	late []*lateRequest
@@ -58,11 +58,11 @@ type lateRequest struct {
 	waits   int
 }
 
-// inARow is how many requests for the same thing may fail one after the other under Seeded, so
-// that what gives up after three attempts does not do so by chance.
+// inARow is how many requests for the same thing may fail in succession under Seeded, so that a client that
+// gives up after three attempts does not do so by chance.
 const inARow = 2
 
-// Seeded is a plan by which a share of the requests, from 0 to 1, meets one of the faults.
+// Seeded returns a plan by which a share of the requests, from 0 to 1, meets one of the faults.
 func Seeded(seed uint64, share float64, faults ...Fault) func(*http.Request) Fault {
 	var mu sync.Mutex
 	random := rand.New(rand.NewPCG(seed, seed))
@@ -80,7 +80,7 @@ func Seeded(seed uint64, share float64, faults ...Fault) func(*http.Request) Fau
 	}
 }
 
-// Except is Faults without some.
+// Except returns Faults without the given ones.
 func Except(without ...Fault) []Fault {
 	return slices.DeleteFunc(slices.Clone(Faults), func(f Fault) bool { return slices.Contains(without, f) })
 }
@@ -93,10 +93,10 @@ func Serve(t *testing.T, p *Proxy) string {
 	return server.URL
 }
 
-// Always is the plan by which every request meets one fault.
+// Always returns the plan by which every request meets the fault f.
 func Always(f Fault) func(*http.Request) Fault { return func(*http.Request) Fault { return f } }
 
-// ServeHTTP is http.Handler.
+// ServeHTTP implements http.Handler.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fault := p.Plan(r)
 	if fault == Refused {
@@ -121,12 +121,12 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.respond(w, r, fault)
 }
 
-// respond lets the service carry the request out, and spoils its response.
+// respond lets the service carry the request out, and corrupts its response.
 func (p *Proxy) respond(w http.ResponseWriter, r *http.Request, fault Fault) {
 	response := httptest.NewRecorder()
 	p.Target.ServeHTTP(response, r)
 	if response.Code == http.StatusNoContent && (fault == Cut || fault == Headless) {
-		fault = Closed // there is nothing else to cut
+		fault = Closed // there is no body to cut
 	}
 	switch fault {
 	case Reset, Closed:
@@ -175,14 +175,14 @@ func (p *Proxy) overtake() {
 	}
 }
 
-// html is what others than the service respond with.
+// html writes the response of something between client and service, such as a gateway.
 func html(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/html")
 	w.WriteHeader(status)
 	io.WriteString(w, "<html>"+text+"</html>")
 }
 
-// write passes a response on as it is.
+// write passes a response on unchanged.
 func write(w http.ResponseWriter, response *httptest.ResponseRecorder) {
 	copyHeader(w, response)
 	w.Header().Set("Content-Length", strconv.Itoa(response.Body.Len()))
@@ -190,7 +190,7 @@ func write(w http.ResponseWriter, response *httptest.ResponseRecorder) {
 	w.Write(response.Body.Bytes())
 }
 
-// cut passes n bytes of a response on, which says that it has more, and breaks off.
+// cut passes on n bytes of a response that announces more, and breaks off.
 func cut(w http.ResponseWriter, response *httptest.ResponseRecorder, n int) {
 	copyHeader(w, response)
 	w.Header().Set("Content-Length", strconv.Itoa(response.Body.Len()+1))

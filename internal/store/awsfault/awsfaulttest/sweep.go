@@ -11,26 +11,26 @@ import (
 	"gakushoku/internal/fault"
 )
 
-// Operation is something that an adapter does in one or several requests.
+// Operation is an action of an adapter that takes one or several requests.
 type Operation struct {
-	// Begin makes what the operation works on, behind a network that is whole.
+	// Begin creates what the operation works on, over a network without faults.
 	Begin func(t *testing.T) Attempt
 }
 
 // Attempt is one operation, to be tried over a network that fails once.
 type Attempt struct {
-	// Do carries the operation out by a client of an address, which must not repeat requests.
+	// Do carries the operation out with a client for an address, which must not repeat requests.
 	Do func(ctx context.Context, address string) error
-	// Again reports whether an error of Do, called after it has failed once, says that it had been
+	// Again reports whether an error of Do, called again after a failure, says that the first call had been
 	// carried out. It may be nil.
 	Again func(err error) bool
-	// Check looks whether the end is right, when the operation has been reported as done.
+	// Check checks the result once the operation has been reported as done.
 	Check func(t *testing.T)
 }
 
-// Sweep lets each request of an operation fail in each way, and by the end of the context while it
-// is under way. The operation has to report the failure as one that another try may cure, or to be
-// done; done again without a failure, it has to be right.
+// Sweep makes each request of an operation fail in each way, and by the end of its context during the
+// request. The operation must either report the failure as retryable or be done; after a repetition without a
+// failure, its result must be right.
 func Sweep(t *testing.T, target http.Handler, throttle http.HandlerFunc, o Operation) {
 	for _, f := range append([]Fault{cancelled}, Faults...) {
 		t.Run(string(f), func(t *testing.T) {
@@ -44,7 +44,7 @@ func Sweep(t *testing.T, target http.Handler, throttle http.HandlerFunc, o Opera
 // cancelled is the end of the context while the service has the request.
 const cancelled Fault = "the caller leaves"
 
-// sweepOne lets request n fail; false when the operation has no so many.
+// sweepOne makes request n fail; it returns false if the operation has fewer requests.
 func sweepOne(t *testing.T, target http.Handler, throttle http.HandlerFunc, o Operation, f Fault, n int64) bool {
 	t.Helper()
 	attempt := o.Begin(t)
