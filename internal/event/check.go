@@ -6,10 +6,10 @@ import (
 	"math"
 )
 
-// MaxVersion bounds versions so that they fit every store's signed integers.
+// MaxVersion bounds versions so that they fit the signed integers of every store.
 const MaxVersion = math.MaxInt64
 
-// The bounds of ids, in bytes: every store has room for them in its keys.
+// The bounds of ids in bytes. Every store has room for them in its keys.
 const (
 	MaxStreamIDBytes = 128
 	MaxEventIDBytes  = 128
@@ -17,9 +17,9 @@ const (
 	MaxFieldBytes    = 256 // of every other string in the envelope
 )
 
-// Check refuses an event that must not be imported, though it decodes: a type this program does
-// not know (ErrUnknownType), a payload that its type cannot be made of, a stream that does not
-// belong to its payload, ids that stores or URLs cannot take, and values out of bounds.
+// Check refuses an event that decodes but must not be imported: its type is unknown (ErrUnknownType), its
+// payload does not match the type, its stream does not belong to its payload, its ids do not fit into
+// stores or URLs, or its values are out of bounds.
 func Check(e *Event) error {
 	payload, err := DecodePayload(e)
 	if err != nil {
@@ -46,7 +46,7 @@ func Check(e *Event) error {
 	return nil
 }
 
-// checkStream holds the stream of e and the id in its payload together.
+// checkStream checks that the stream of e matches the id in its payload.
 func (t *Type) checkStream(e *Event) error {
 	f := t.Fields(e)
 	id := f.ID()
@@ -59,7 +59,7 @@ func (t *Type) checkStream(e *Event) error {
 	return nil
 }
 
-// checkEnvelope bounds the ids that are only carried along.
+// checkEnvelope bounds the ids that are stored but not interpreted.
 func checkEnvelope(e *Event) error {
 	for _, f := range [...]struct{ name, value string }{
 		{"eventId", e.ID}, {"correlationId", e.CorrelationID}, {"causationId", e.CausationID}, {"commandId", e.CommandID},

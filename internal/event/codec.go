@@ -6,40 +6,39 @@ import (
 	"math"
 )
 
-// Decode reads one stored line of JSONL into e. It accepts every valid spelling of the envelope,
-// takes the last of repeated keys and U+FFFD for half of a surrogate pair, as older versions
-// stored them, and ignores fields that it does not know; null stands for an absent field. What may be
-// left out is filled in: the stream follows from the payload, and a log that names no
-// schema is the first one. A missing correlationId
-// stays empty. The payload is checked to be a JSON object, no more: see DecodePayload and
-// Check. Errors name the byte, counted from 1, or the field. The strings and the payload of e
-// share memory with line: the caller must not change line afterwards.
+// Decode reads one stored line of JSONL into e. It accepts every valid spelling of the envelope. As older
+// versions stored them, it takes the last of repeated keys, and U+FFFD for half of a surrogate pair. It
+// ignores unknown fields and treats null as absent. It fills in what a line may omit: the stream follows
+// from the payload, and a line without a schema has schema 1. A missing correlationId stays empty. Decode
+// only checks that the payload is a JSON object; see DecodePayload and Check for the rest. Errors name the
+// field, or the byte, counted from 1. The strings and the payload of e share memory with line, so the
+// caller must not change line afterwards.
 func Decode(line []byte, e *Event) error {
 	return (*Decoder)(nil).Decode(line, e)
 }
 
-// DecodeStrict is Decode for a line from outside: it refuses what CheckJSON refuses, and known keys
+// DecodeStrict is Decode for a line from outside. It also refuses what CheckJSON refuses, and known keys
 // that are spelled in another case.
 func DecodeStrict(line []byte, e *Event) error {
 	d := Decoder{Strict: true}
 	return d.Decode(line, e)
 }
 
-// Decoder decodes many lines. Its zero value, or nil, does what Decode does; one from
-// NewDecoder needs fewer allocations. It is not safe for concurrent use.
+// Decoder decodes many lines. The zero value and nil behave like Decode; one from NewDecoder needs fewer
+// allocations. It is not safe for concurrent use.
 type Decoder struct {
-	Strict bool   // do what DecodeStrict does
-	shared bool   // strings that have to be made share blocks
-	block  []byte // the current one
+	Strict bool   // behave like DecodeStrict
+	shared bool   // new strings share blocks
+	block  []byte // the current block
 	seen   [][]byte
 }
 
-// NewDecoder makes a Decoder for a reader of whole logs: the strings that it has to make share
-// blocks of memory, so one that is kept keeps others.
+// NewDecoder returns a Decoder for readers of whole logs. The strings that it creates share blocks of
+// memory, so keeping one of them retains others.
 func NewDecoder() *Decoder { return &Decoder{shared: true} }
 
-// Reset lets the Decoder use its memory again. The strings of all events that it has decoded
-// must not be used any more.
+// Reset lets the Decoder reuse its memory. The strings of all events decoded so far must no longer be
+// used.
 func (d *Decoder) Reset() { d.block = d.block[:0] }
 
 // The fields of the envelope, in the order in which they are written.
@@ -60,19 +59,19 @@ const (
 	fieldCount
 )
 
-// fieldKeys is how the keys are usually written.
+// fieldKeys are the keys as they are usually written.
 var fieldKeys = [fieldCount]string{`"eventId":`, `"type":`, `"occurredAt":`, `"correlationId":`, `"payload":`, `"stream":`,
 	`"version":`, `"schema":`, `"causationId":`, `"commandId":`, `"commandHash":`, `"actor":`, `"traceparent":`}
 
 func fieldName(field int) string { return unquoted(fieldKeys[field]) }
 
-// envelope is where the fields of a line stand.
+// envelope holds the positions of a line's fields.
 type envelope struct {
 	fields [fieldCount]span
-	more   bool // there are others than the first five, which every log has
+	more   bool // there are fields other than the first five, which every log has
 }
 
-// Decode is the function Decode with this Decoder's memory.
+// Decode is like the function Decode, using this Decoder's memory.
 func (d *Decoder) Decode(line []byte, e *Event) error {
 	s := newScanner(line)
 	if d != nil && d.Strict {
@@ -97,8 +96,8 @@ func (d *Decoder) Decode(line []byte, e *Event) error {
 	return r.err
 }
 
-// envelope reads a whole line. Values are only looked at once the line has been read, since
-// the last of repeated keys counts.
+// envelope reads a whole line. It does not interpret values before the end of the line, since the last of
+// repeated keys counts.
 func (s *scanner) envelope(v *envelope) bool {
 	if !s.open('{', "'{', the beginning of an event") {
 		return false
@@ -157,8 +156,8 @@ func (r *reader) optional(v *envelope, e *Event) {
 	e.Traceparent = r.text("traceparent", v.fields[fieldTraceparent])
 }
 
-// complete fills in what an imported line may leave out, and looks into the payload for that and for
-// what a strict reader refuses.
+// complete fills in what an imported line may omit. It inspects the payload for that, and for what a
+// strict reader refuses.
 func (r *reader) complete(v *envelope, e *Event) {
 	if e.Schema == 0 {
 		e.Schema = 1
@@ -179,8 +178,8 @@ func (r *reader) complete(v *envelope, e *Event) {
 	e.Stream = r.decoder.joined(t.Kind.Prefix, id)
 }
 
-// within finds the fields of a payload inside its line. A strict reader refuses keys of the payload
-// that are spelled in another case, and times that are not from outside.
+// within finds the fields of a payload inside its line. A strict reader refuses keys that are spelled in
+// another case, and times that only older versions of this program wrote.
 func (t *Type) within(r *reader, payload span) Object {
 	o := Object{reader: reader{data: r.data}, keys: t.keys}
 	s := scanner{data: r.data[:payload.end], at: int(payload.start) + 1, strict: r.strict}

@@ -11,8 +11,8 @@ import (
 	"unsafe"
 )
 
-// New makes an event of a payload, in the schema written today. The envelope's other fields
-// are the caller's to fill in.
+// New returns an event with a payload in the current schema. The caller fills in the envelope's other
+// fields.
 func New(p Payload) (Event, error) {
 	var raw bytes.Buffer
 	enc := json.NewEncoder(&raw)
@@ -27,10 +27,10 @@ func New(p Payload) (Event, error) {
 	return Event{Type: t.Name, Schema: t.Schema, Payload: bytes.TrimSuffix(raw.Bytes(), []byte("\n"))}, nil
 }
 
-// AppendJSON appends e as one line of JSONL, without the newline. The fields come in a fixed
-// sequence, the first five always and the others when they are set, so that equal events are
-// equal lines. The payload is written as it is stored, but for line breaks between its
-// tokens; an event without one gets {}. Bytes that are not UTF-8 become U+FFFD.
+// AppendJSON appends e as one line of JSONL, without the newline. The fields have a fixed sequence: the
+// first five are always written, the others only if set. Equal events are therefore equal lines. The
+// payload is written as stored, except for line breaks between its tokens; an event without a payload
+// gets {}. Bytes that are not UTF-8 become U+FFFD.
 func AppendJSON(dst []byte, e *Event) []byte {
 	dst = AppendString(append(dst, `{"eventId":`...), e.ID)
 	dst = AppendString(append(dst, `,"type":`...), e.Type)
@@ -53,8 +53,8 @@ func AppendJSON(dst []byte, e *Event) []byte {
 	return append(dst, '}')
 }
 
-// appendPayload leaves out line breaks. They can only stand between tokens: inside a string
-// they would have been refused.
+// appendPayload omits line breaks. They can only be between tokens: inside a string they would have been
+// refused.
 func appendPayload(dst, payload []byte) []byte {
 	if len(payload) == 0 {
 		return append(dst, "{}"...)
@@ -77,7 +77,7 @@ func appendOptional(dst []byte, key, s string) []byte {
 	return AppendString(append(dst, key...), s)
 }
 
-// AppendString appends s as a JSON string, escaping what has to be escaped and nothing else.
+// AppendString appends s as a JSON string. It escapes only what must be escaped.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for {
@@ -99,8 +99,8 @@ func AppendString(dst []byte, s string) []byte {
 	}
 }
 
-// asciiEnd is the first index of what cannot simply be copied: what plainEnd finds, and
-// anything beyond ASCII.
+// asciiEnd returns the first index that cannot simply be copied: what plainEnd finds, and anything beyond
+// ASCII.
 func asciiEnd(s string) int {
 	data := unsafe.Slice(unsafe.StringData(s), len(s))
 	at := 0

@@ -9,7 +9,7 @@ import (
 // maxKeys bounds the keys of one payload, and of one object in it.
 const maxKeys = 12
 
-// Object is a JSON object whose values are found but not yet read. It keeps the first error and
+// Object is a JSON object whose values have been located but not read yet. It keeps the first error, and
 // returns zero values from then on. Strings share memory with the event.
 type Object struct {
 	reader
@@ -17,18 +17,17 @@ type Object struct {
 	spans [maxKeys]span
 }
 
-// Fields are a payload. They step through one array of objects at a time.
+// Fields are the fields of a payload. They iterate over one array of objects at a time.
 type Fields struct {
 	Object
 	typ   *Type
 	item  Object // of the array
 	array scanner
-	begun string // the array's key, while it is read
-	count int    // of its items so far
+	begun string // the array's key while it is being read
+	count int    // number of items read so far
 }
 
-// Fields finds the fields of e's payload. It is for the Decode method of a payload, which reads them
-// and ends with Err.
+// Fields locates the fields of e's payload. A payload's Decode method reads them and ends with Err.
 func (t *Type) Fields(e *Event) Fields {
 	f := Fields{Object: Object{reader: reader{data: e.Payload}, keys: t.keys}, typ: t}
 	if e.Schema > t.Schema {
@@ -44,8 +43,8 @@ func (t *Type) Fields(e *Event) Fields {
 	return f
 }
 
-// find notes where the values of an object stand; of repeated keys the last counts. inner are the
-// keys that a strict scanner knows in arrays.
+// find records the positions of an object's values; the last of repeated keys counts. inner are the keys
+// that a strict scanner knows in arrays.
 func (o *Object) find(s *scanner, inner [][]string) {
 	next := 0
 	others := s.newNames(o.keys)
@@ -68,7 +67,7 @@ func (o *Object) find(s *scanner, inner [][]string) {
 	others.end(s)
 }
 
-// index is the place of a key, -1 when the payload's struct does not have it.
+// index returns the index of a key, or -1 if the payload's struct does not have it.
 func (o *Object) index(key string) int {
 	for i, k := range o.keys {
 		if unquoted(k) == key {
@@ -85,10 +84,10 @@ func (o *Object) span(key string) span {
 	return span{}
 }
 
-// Fail makes err the outcome, unless there is an error already.
+// Fail records err as the outcome, unless there is an error already.
 func (o *Object) Fail(err error) { o.fail(err) }
 
-// Required is a string that must not be missing or empty.
+// Required returns a string that must not be missing or empty.
 func (o *Object) Required(key string) string {
 	text := o.Text(key)
 	if text == "" {
@@ -97,16 +96,16 @@ func (o *Object) Required(key string) string {
 	return text
 }
 
-// Text is a string, "" when there is none.
+// Text returns a string, or "" if there is none.
 func (o *Object) Text(key string) string { return o.text(key, o.span(key)) }
 
-// Integer is an integer that must not be missing.
+// Integer returns an integer that must not be missing.
 func (o *Object) Integer(key string) int64 { return o.amount(key, o.span(key)) }
 
-// Instant is a time, 0 when there is none.
+// Instant returns a time, or 0 if there is none.
 func (o *Object) Instant(key string) Instant { return o.instant(key, o.span(key)) }
 
-// Err is the first error, with the payload's type.
+// Err returns the first error, prefixed with the payload's type.
 func (f *Fields) Err() error {
 	if f.err == nil {
 		return nil
@@ -114,11 +113,11 @@ func (f *Fields) Err() error {
 	return fmt.Errorf("payload of %s: %w", f.typ.Name, f.err)
 }
 
-// ID is the id of the aggregate, which every payload has.
+// ID returns the id of the aggregate, which every payload has.
 func (f *Fields) ID() string { return f.Required(f.typ.Kind.Key) }
 
-// Next steps to the next object of an array, which Item is then; noun is what errors call it. It
-// returns false after the last one, and after one that could not be read: then Err says so.
+// Next advances to the next object of an array, which Item then returns. Errors call it noun. Next returns
+// false after the last object, and after one that could not be read; Err then returns the error.
 func (f *Fields) Next(key, noun string) bool {
 	if f.begun != key {
 		f.begin(key)
@@ -141,7 +140,7 @@ func (f *Fields) Next(key, noun string) bool {
 	return true
 }
 
-// begin starts to read an array.
+// begin starts reading an array.
 func (f *Fields) begin(key string) {
 	f.begun, f.count, f.array = key, 0, scanner{}
 	v := f.span(key)
@@ -155,10 +154,10 @@ func (f *Fields) begin(key string) {
 	}
 }
 
-// Item is the object that Next has stepped to.
+// Item returns the object that Next has advanced to.
 func (f *Fields) Item() *Object { return &f.item }
 
-// Left is about how many objects there are in the array from this one on: most have one brace each.
+// Left estimates how many objects of the array are left, this one included: most have one brace each.
 func (f *Fields) Left() int {
 	const most = 64
 	return min(1+bytes.Count(f.array.data[f.array.at:], []byte("{")), most)

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// CheckStreamID refuses an id in a stream's name that is not one to MaxStreamIDBytes bytes that every client can
-// put into a URL's path, that everyone can see, and that nothing else looks like (see
+// CheckStreamID refuses an id in a stream's name unless it has 1 to MaxStreamIDBytes bytes, every client
+// can put it into a URL's path, and people can see it and tell it from every other id (see
 // infra/decisions/0015-what-comes-in.md).
 func CheckStreamID(id string) error {
 	switch {
@@ -30,8 +30,8 @@ func CheckStreamID(id string) error {
 	return nil
 }
 
-// checkID bounds any id of an envelope, and keeps out what two ids could differ in without anyone
-// seeing it.
+// checkID bounds any id of an envelope, and refuses invisible characters, by which two ids could differ
+// unnoticed.
 func checkID(id string, limit int) error {
 	if err := CheckText(id, limit); err != nil || ascii(id) {
 		return err
@@ -47,7 +47,7 @@ func checkID(id string, limit int) error {
 	return nil
 }
 
-// CheckText bounds any text and keeps out what would break a line of text in two.
+// CheckText bounds any text, and refuses characters that would break a line in two.
 func CheckText(text string, limit int) error {
 	if len(text) > limit {
 		return fmt.Errorf("has %d bytes, at most %d are allowed", len(text), limit)
@@ -66,7 +66,7 @@ func CheckText(text string, limit int) error {
 	return nil
 }
 
-// ascii reports whether a text is of ASCII's visible characters and spaces, as most are.
+// ascii reports whether a text consists of ASCII's visible characters and spaces, as most do.
 func ascii(text string) bool {
 	for i := range len(text) {
 		if text[i] < ' ' || text[i] > '~' {
@@ -76,9 +76,9 @@ func ascii(text string) bool {
 	return true
 }
 
-// Hidden reports whether a character shows nothing of itself where text is shown, or changes how
-// the text around it is shown: controls, formats such as the bidirectional ones, joiners, fillers,
-// variation selectors, line separators.
+// Hidden reports whether a character is invisible, or changes how the text around it is displayed:
+// controls, format characters such as the bidirectional ones, joiners, fillers, variation selectors, line
+// separators.
 func Hidden(r rune) bool {
 	if r < unicode.MaxLatin1 {
 		return r < ' ' || r >= 0x7f && r < 0xa0 || r == 0xad

@@ -6,25 +6,25 @@ import (
 	"time"
 )
 
-// Instant is a moment in UTC, to the millisecond. It is what events and rows carry: comparable
-// with == and <, eight bytes, and written as RFC 3339 with three decimals. The zero value means
-// "not set". It is no moment and sorts before all of them, so every moment from the year 0000 on,
-// the first of 1970 too, is different from it. Make others with InstantOf and ParseInstant.
+// Instant is a moment in UTC, to the millisecond, as events and rows contain it: eight bytes, comparable
+// with == and <, and written as RFC 3339 with three decimals. The zero value means "not set" and sorts
+// before every moment. It differs from every moment from the year 0000 on, including the first of 1970.
+// Use InstantOf and ParseInstant to make others.
 type Instant int64
 
-// epoch is the first moment of 1970. The first of the year 0000 is 1.
+// epoch is the first moment of 1970. The first moment of the year 0000 is 1.
 const epoch Instant = 62167219200000 + 1
 
 // instantLayout is RFC 3339 in UTC with milliseconds, as infra/DESIGN.md section 4 fixes it.
 const instantLayout = "2006-01-02T15:04:05.000Z"
 
-// InstantOf is t, cut to the millisecond.
+// InstantOf returns t, truncated to the millisecond.
 func InstantOf(t time.Time) Instant { return InstantOfMilli(t.UnixMilli()) }
 
-// InstantOfMilli is the instant so many milliseconds after the first moment of 1970.
+// InstantOfMilli returns the instant ms milliseconds after the first moment of 1970.
 func InstantOfMilli(ms int64) Instant { return epoch + Instant(ms) }
 
-// Milli is how many milliseconds the instant is after the first moment of 1970; 0 when not set.
+// Milli returns the milliseconds since the first moment of 1970; 0 if the instant is not set.
 func (i Instant) Milli() int64 {
 	if i == 0 {
 		return 0
@@ -32,21 +32,21 @@ func (i Instant) Milli() int64 {
 	return int64(i - epoch)
 }
 
-// Time is the instant as a time.Time in UTC; the first moment of 1970 when not set.
+// Time returns the instant as a time.Time in UTC, or the first moment of 1970 if it is not set.
 func (i Instant) Time() time.Time { return time.UnixMilli(i.Milli()).UTC() }
 
-// String is the instant in RFC 3339 with milliseconds.
+// String returns the instant in RFC 3339 with milliseconds.
 func (i Instant) String() string { return string(i.Append(make([]byte, 0, len(instantLayout)))) }
 
-// IsZero reports whether the instant was never set.
+// IsZero reports whether the instant is not set.
 func (i Instant) IsZero() bool { return i == 0 }
 
-// MarshalText writes RFC 3339 with milliseconds.
+// MarshalText returns RFC 3339 with milliseconds.
 func (i Instant) MarshalText() ([]byte, error) {
 	return i.Append(make([]byte, 0, len(instantLayout))), nil
 }
 
-// UnmarshalText reads any RFC 3339 time and cuts it to the millisecond.
+// UnmarshalText parses any RFC 3339 time and truncates it to the millisecond.
 func (i *Instant) UnmarshalText(text []byte) error {
 	parsed, err := ParseInstant(string(text))
 	if err != nil {
@@ -61,11 +61,11 @@ func (i Instant) AppendText(b []byte) ([]byte, error) {
 	return i.Append(b), nil
 }
 
-// lastFast is the last millisecond of the year 9999, from 1970 on.
+// lastFast is the last millisecond of the year 9999, counted from 1970.
 const lastFast = 253402300799999
 
-// Append appends RFC 3339 with milliseconds. From 1970 on it does so without the cost of
-// time.AppendFormat: a row may have half a dozen instants.
+// Append appends RFC 3339 with milliseconds. From 1970 on it avoids the cost of time.AppendFormat: a row
+// may have half a dozen instants.
 func (i Instant) Append(dst []byte) []byte {
 	since := i.Milli()
 	if since < 0 || since > lastFast {
@@ -86,9 +86,9 @@ func (i Instant) Append(dst []byte) []byte {
 
 func appendTwo(dst []byte, n int) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }
 
-// ParseInstant reads any RFC 3339 time, in any zone, and cuts it to the millisecond. T and Z are
-// upper case, and there is no second 60, for which this system's times have no room. In UTC it
-// must fall into the years 0000 to 9999, since others cannot be written again.
+// ParseInstant parses an RFC 3339 time in any zone and truncates it to the millisecond. T and Z must be
+// upper case. Second 60 is refused, since an Instant cannot represent it. In UTC the time must be in the
+// years 0000 to 9999, since others cannot be written.
 func ParseInstant(s string) (Instant, error) {
 	if i, ok := parseCanonical(s); ok {
 		return i, nil
@@ -99,8 +99,8 @@ func ParseInstant(s string) (Instant, error) {
 	return parseStored(s)
 }
 
-// wellFormed checks what package time lets pass (golang.org/issue/54580): 7:05 for 07:05, a comma
-// for the point, offsets of a day and more.
+// wellFormed refuses what package time accepts although RFC 3339 does not (golang.org/issue/54580): 7:05
+// for 07:05, a comma for the point, offsets of a day and more.
 func wellFormed(s string) bool {
 	const whole = len("2006-01-02T15:04:05")
 	if len(s) <= whole || s[10] != 'T' || s[13] != ':' || s[16] != ':' {
@@ -116,8 +116,8 @@ func wellFormed(s string) bool {
 	return len(rest) == len("+09:00") && (rest[0] == '+' || rest[0] == '-') && rest[3] == ':' && twoDigits(rest, 1) < 24 && twoDigits(rest, 4) < 60
 }
 
-// parseStored also reads the times that older versions took for RFC 3339: payloads that are
-// stored may hold them.
+// parseStored also parses times that older versions took for RFC 3339, since stored payloads may contain
+// them.
 func parseStored(s string) (Instant, error) {
 	if i, ok := parseCanonical(s); ok {
 		return i, nil
@@ -132,8 +132,8 @@ func parseStored(s string) (Instant, error) {
 	return InstantOf(t), nil
 }
 
-// parseCanonical reads exactly instantLayout, the form this system writes, without the cost
-// of time.Parse: a replay parses one or two of them an event.
+// parseCanonical parses exactly instantLayout, the form this system writes. It avoids the cost of
+// time.Parse: a replay parses one or two times per event.
 func parseCanonical(s string) (Instant, bool) {
 	if len(s) != len(instantLayout) || s[4] != '-' || s[7] != '-' || s[10] != 'T' ||
 		s[13] != ':' || s[16] != ':' || s[19] != '.' || s[23] != 'Z' {
@@ -151,10 +151,10 @@ func parseCanonical(s string) (Instant, bool) {
 	return InstantOfMilli(seconds*1000 + int64(centi*10+milli)), true
 }
 
-// notDigits is the answer of twoDigits for anything else; it is beyond every bound.
+// notDigits is what twoDigits returns for anything else; it exceeds every bound.
 const notDigits = 1000
 
-// twoDigits reads s[at:at+2].
+// twoDigits parses s[at:at+2].
 func twoDigits(s string, at int) int {
 	tens, ones := s[at]-'0', s[at+1]-'0'
 	if tens > 9 || ones > 9 {
@@ -196,7 +196,7 @@ func daysSinceEpoch(year, month, day int) int {
 	return era*146097 + dayOfEra - 719468
 }
 
-// dateOf is the other way round, for days from 1970 on (civil_from_days of the same author).
+// dateOf is the inverse, for days from 1970 on (civil_from_days by the same author).
 func dateOf(days int) (year, month, day int) {
 	days += 719468
 	era := days / 146097
@@ -212,12 +212,11 @@ func dateOf(days int) (year, month, day int) {
 	return year, month, day
 }
 
-// maxInstant is the last instant that may be imported: no zone is more than 14 hours ahead of UTC, so
-// that its day has four digits everywhere.
+// maxInstant is the last instant that may be imported. No zone is more than 14 hours ahead of UTC, so the
+// year of its day has four digits everywhere.
 const maxInstant = epoch + lastFast - 14*3_600_000
 
-// CheckInstant refuses an instant whose day cannot be written in every time zone; name is what
-// the error calls it.
+// CheckInstant refuses an instant whose day cannot be written in every time zone. Errors call it name.
 func CheckInstant(name string, at Instant) error {
 	if at > maxInstant {
 		return fmt.Errorf("%s %s is after %s", name, at, maxInstant)

@@ -9,22 +9,22 @@ import (
 // maxCompared is how many names of an object are compared one by one.
 const maxCompared = 16
 
-// names are the keys of one object, so that a strict scanner notices one that comes twice: of
-// such an object some programs take the first value and others the last. They stand on the
-// scanner's stack from base on; those of a large object in a map, too.
+// names are the keys of one object, with which a strict scanner detects a repeated key: some programs use
+// the first value and others the last. They are on the scanner's stack from base on; those of a large
+// object are also in a map.
 type names struct {
 	base  int
 	many  map[string]struct{}
 	known []string // keys, with quotes and colon, that must not be spelled in another case
 }
 
-// newNames begins an object with these keys, which some programs know in upper and lower case.
+// newNames begins an object with these keys, whose case some programs ignore.
 func (s *scanner) newNames(known []string) names { return names{base: len(s.seen), known: known} }
 
 // end ends the object.
 func (n *names) end(s *scanner) { s.seen = s.seen[:n.base] }
 
-// add notes a name that stands at a place. Scanners that are not strict do not ask.
+// add records a name at a position. Only strict scanners call it.
 func (n *names) add(s *scanner, name []byte, at int) bool {
 	if !s.strict {
 		return true
@@ -38,15 +38,15 @@ func (n *names) add(s *scanner, name []byte, at int) bool {
 	return true
 }
 
-// meant is the known key that a name is but for upper and lower case; "" when it is none, or just
-// that key.
+// meant returns the known key that a name equals except for upper and lower case; "" if there is none, or
+// if the name is exactly that key.
 func (n *names) meant(name []byte) string {
 	for _, quoted := range n.known {
 		key := unquoted(quoted)
 		if string(name) == key {
 			return ""
 		}
-		const widest = 3 // bytes of what folds to an ASCII letter
+		const widest = 3 // bytes of the widest character that folds to an ASCII letter
 		if len(key) <= len(name) && len(name) <= widest*len(key) && strings.EqualFold(string(name), key) {
 			return key
 		}
@@ -75,9 +75,9 @@ func (s *scanner) repeated(name []byte, at int) bool {
 	return s.failAt(at, "the key %.40q comes twice in one object: leave one out", name)
 }
 
-// CheckJSON refuses a text that is not exactly one JSON value in UTF-8 that every program reads
-// in the same way: keys come once in their object, also when they are spelled with escapes, and
-// no string holds half of a surrogate pair. Its error names the byte, counted from 1.
+// CheckJSON refuses a text unless it is exactly one JSON value in UTF-8 that every program reads in the
+// same way: no object repeats a key, even spelled with escapes, and no string contains half of a surrogate
+// pair. Errors name the byte, counted from 1.
 func CheckJSON(text []byte) error {
 	s := newScanner(text)
 	s.strict = true

@@ -5,12 +5,12 @@ import (
 	"math"
 )
 
-// reader turns values that a scanner has found into Go values. It keeps the first error and
-// answers zero values from then on, and for values that are absent.
+// reader converts values that a scanner has located into Go values. It keeps the first error. It returns
+// zero values after an error, and for absent values.
 type reader struct {
 	data    []byte
-	decoder *Decoder // makes strings; nil: one at a time
-	strict  bool     // times are from outside
+	decoder *Decoder // creates strings; nil: each is allocated separately
+	strict  bool     // refuse times that only older versions wrote
 	err     error
 }
 

@@ -6,26 +6,24 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth bounds how deep values may nest, as encoding/json bounds it, so that no line can
-// exhaust the stack.
+// maxDepth bounds the nesting of values, as encoding/json does, so that no line can exhaust the stack.
 const maxDepth = 10_000
 
-// scanner walks over one JSON text (RFC 8259, nothing more) from front to back. Each method
-// answers false, or a zero span, once the text has turned out to be wrong; err then says
-// where and why. It exists because a replay spends most of its time here: encoding/json is
-// five times slower.
+// scanner reads one JSON text (exactly RFC 8259) from front to back. Once the text is found to be invalid,
+// every method returns false or a zero span, and err says where and why. It exists because a replay spends
+// most of its time here: encoding/json is five times slower.
 type scanner struct {
 	data   []byte
 	at     int  // the next byte to look at
 	strict bool // refuse what programs read differently: repeated keys and halves of surrogate pairs
 	seen   [][]byte
-	inner  []string // the known keys of objects inside the value that is read
+	inner  []string // the known keys of objects inside the value being read
 	err    error
 }
 
-// span is where a value stands in the text. The zero span is a value that is not there.
+// span is the position of a value in the text. The zero span is an absent value.
 type span struct {
-	start, end int32 // data[start:end]; a string's quotes included
+	start, end int32 // data[start:end]; including a string's quotes
 	kind       byte  // the value's first byte, but '0' for every number
 	escaped    bool  // a string with backslashes
 }
@@ -33,8 +31,8 @@ type span struct {
 // absent reports whether the value is missing or null, which mean the same here.
 func (v span) absent() bool { return v.kind == 0 || v.kind == 'n' }
 
-// newScanner starts at the front of text and refuses what is not UTF-8, so that nothing else
-// has to check it.
+// newScanner starts at the front of text. It refuses text that is not UTF-8, so that nothing else has to
+// check that.
 func newScanner(text []byte) scanner {
 	s := scanner{data: text}
 	if len(text) > math.MaxInt32 {
@@ -56,7 +54,7 @@ func firstInvalid(text []byte) int {
 	return len(text)
 }
 
-// failAt records the first error only: those after it follow from it.
+// failAt records an error, unless there is one already: later errors follow from the first.
 func (s *scanner) failAt(at int, format string, args ...any) bool {
 	if s.err == nil {
 		s.err = fmt.Errorf("byte %d: "+format, append([]any{at + 1}, args...)...)
@@ -73,7 +71,7 @@ func (s *scanner) unexpected(wanted string) bool {
 	return s.failAt(s.at, "expected %s, found %q", wanted, r)
 }
 
-// peek is the next byte that is not white space, 0 at the end.
+// peek returns the next byte that is not white space, or 0 at the end.
 func (s *scanner) peek() byte {
 	for s.at < len(s.data) {
 		c := s.data[s.at]
@@ -97,8 +95,7 @@ func (s *scanner) open(bracket byte, wanted string) bool {
 	return true
 }
 
-// more steps to the next member or element, or out of the object or array when there is
-// none.
+// more steps to the next member or element, or out of the object or array if there is none.
 func (s *scanner) more(first bool, closing byte) bool {
 	if s.err != nil {
 		return false
@@ -120,13 +117,13 @@ func (s *scanner) more(first bool, closing byte) bool {
 	return true
 }
 
-// fieldUnknown is the answer of oneOf for a key that is none of them.
+// fieldUnknown is what oneOf returns for a name that is none of the keys.
 const fieldUnknown = -1
 
-// oneOf reads a member's name, stops before its value, and answers which of these keys it is.
-// They are written with quotes and colon; next is the most likely one: programs write the
-// same keys in the same order again and again, and guessing saves reading. Names that are none
-// of the keys go to others, which refuses repeated ones.
+// oneOf reads a member's name, stops before its value, and returns the index of the name in keys, which
+// are written with quotes and colon. next is the most likely index: programs write the same keys in the
+// same order again and again, so guessing saves work. Names that are none of the keys go to others, which
+// refuses repeated ones.
 func (s *scanner) oneOf(keys []string, next int, others *names) (int, bool) {
 	if next < len(keys) && s.expect(keys[next]) {
 		return next, true
@@ -144,10 +141,10 @@ func (s *scanner) oneOf(keys []string, next int, others *names) (int, bool) {
 	return fieldUnknown, others.add(s, name, at)
 }
 
-// unquoted is a key without quotes and colon.
+// unquoted returns a key without quotes and colon.
 func unquoted(key string) string { return key[1 : len(key)-2] }
 
-// expect steps over a key that is written just like this, or answers false without a step.
+// expect steps over a key that is spelled exactly like this, or returns false without moving.
 func (s *scanner) expect(key string) bool {
 	end := s.at + len(key)
 	if end > len(s.data) || string(s.data[s.at:end]) != key {

@@ -7,26 +7,26 @@ import (
 	"unsafe"
 )
 
-// blockSize is how much a Decoder allocates at a time for the strings that it has to make.
+// blockSize is how many bytes a Decoder allocates at a time for the strings that it creates.
 const blockSize = 16 << 10
 
-// text is a string value. Without escapes it is the text itself, not a copy.
+// text returns a string value. Without escapes it shares memory with data.
 func (d *Decoder) text(data []byte, v span) string {
 	inner := data[v.start+1 : v.end-1]
 	if !v.escaped {
 		return alias(inner)
 	}
-	// An escape is never shorter than what it stands for.
+	// An escape is never shorter than the character it represents.
 	return d.keep(appendUnescaped(d.reserve(len(inner)), inner))
 }
 
-// joined is prefix and s as one string.
+// joined returns prefix + s.
 func (d *Decoder) joined(prefix, s string) string {
 	b := append(d.reserve(len(prefix)+len(s)), prefix...)
 	return d.keep(append(b, s...))
 }
 
-// reserve is an empty slice with room for n bytes.
+// reserve returns an empty slice with room for n bytes.
 func (d *Decoder) reserve(n int) []byte {
 	if d == nil || !d.shared {
 		return make([]byte, 0, n)
@@ -38,7 +38,7 @@ func (d *Decoder) reserve(n int) []byte {
 	return d.block[at : at : at+n]
 }
 
-// keep makes a string of what was written into a reserved slice, at most once for each.
+// keep returns what was written into a reserved slice as a string. Call it at most once per slice.
 func (d *Decoder) keep(b []byte) string {
 	if d != nil && d.shared {
 		d.block = d.block[:len(d.block)+len(b)]
@@ -46,11 +46,11 @@ func (d *Decoder) keep(b []byte) string {
 	return alias(b)
 }
 
-// alias is b as a string that shares its memory.
+// alias returns b as a string that shares its memory.
 func alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// appendUnescaped resolves the escapes of a string that the scanner has checked. Half of a
-// surrogate pair becomes U+FFFD, as in encoding/json: there is no character to stand for it.
+// appendUnescaped resolves the escapes of a string that the scanner has checked. Like encoding/json, it
+// replaces half of a surrogate pair by U+FFFD, since no character corresponds to it.
 func appendUnescaped(dst, s []byte) []byte {
 	for i := 0; i < len(s); {
 		if s[i] != '\\' {
@@ -71,7 +71,7 @@ func appendUnescaped(dst, s []byte) []byte {
 	return dst
 }
 
-// unescaped is what a backslash and c stand for.
+// unescaped returns the character that a backslash and c represent.
 func unescaped(c byte) byte {
 	switch c {
 	case 'b':
@@ -88,8 +88,8 @@ func unescaped(c byte) byte {
 	return c
 }
 
-// unescapedRune reads \uXXXX, or two of them that make one character, and says how many bytes
-// that took.
+// unescapedRune reads \uXXXX, or two of them that form one character. It also returns how many bytes it
+// read.
 func unescapedRune(s []byte) (rune, int) {
 	r, _ := hex4(s[2:])
 	if !utf16.IsSurrogate(r) {
@@ -127,9 +127,9 @@ func hex4(s []byte) (rune, bool) {
 	return r, true
 }
 
-// parseInt reads a JSON number that is written as an integer, without point or exponent, and
-// fits 64 bits. Amounts of money and versions are nothing else, and 1e3 in a log is rather a
-// sign of a program that has turned them into floating point.
+// parseInt parses a JSON number that is written as an integer, without point or exponent, and fits in 64
+// bits. Amounts of money and versions are always written like that; 1e3 in a log suggests a program that
+// has converted them to floating point.
 func parseInt(text []byte) (int64, bool) {
 	negative := text[0] == '-'
 	if negative {

@@ -2,8 +2,8 @@ package event
 
 import "iter"
 
-// Traceparents are the trace contexts of the requests that caused these events, in order and
-// with repetitions, the empty ones included.
+// Traceparents returns the trace contexts of the requests that caused these events, in order, with
+// repetitions and empty ones.
 func Traceparents(events []Event) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for i := range events {

@@ -9,31 +9,31 @@ import (
 	"strings"
 )
 
-// Payload is what a type of event holds besides the envelope. One that has bounds beyond its JSON
-// is a Checker, too.
+// Payload is what an event of one type holds besides the envelope. If the values have bounds beyond their
+// JSON types, it is also a Checker.
 type Payload interface {
-	// EventType is the stored name of the type, such as LoanTaken.
+	// EventType returns the stored name of the type, such as LoanTaken.
 	EventType() string
 }
 
-// Checker is a payload that can tell whether its values are within the bounds of its domain. An
-// import refuses the event otherwise.
+// Checker is a payload that can check that its values are within the bounds of its domain. An import
+// refuses the event otherwise.
 type Checker interface{ Check() error }
 
-// Kind is a kind of streams: those of one kind of aggregate.
+// Kind is a kind of streams: the streams of one kind of aggregate.
 type Kind struct {
 	Prefix string // of the streams' names, such as "loan-"
-	Key    string // the payloads' key that names the aggregate, such as "loanId"
-	Types  string // what the names of its types begin with, such as "Loan": those of the future, too
+	Key    string // the key in payloads that identifies the aggregate, such as "loanId"
+	Types  string // prefix of the names of its types, future ones included, such as "Loan"
 }
 
-// Stream is the name of one aggregate's stream.
+// Stream returns the name of one aggregate's stream.
 func (k Kind) Stream(id string) string { return k.Prefix + id }
 
-// Type is how the events of one type are stored. Each is defined once, where its payload is.
+// Type defines how the events of one type are stored. Each is defined once, beside its payload.
 type Type struct {
 	Name   string
-	Schema int // written today; payloads of older ones are upcast when they are decoded
+	Schema int // the current schema; payloads of older ones are upcast when decoded
 	Kind   Kind
 
 	keys     []string   // of the payload, with quotes and colon, as programs usually write them
@@ -43,15 +43,14 @@ type Type struct {
 	decode   func(*Event) (Payload, error)
 }
 
-// types are all that were defined, by name, and kinds whose they are. Both are complete when main
-// begins.
+// types are all defined types by name, and kinds are their kinds. Both are complete when main begins.
 var (
 	types = map[string]*Type{}
 	kinds []*Type
 )
 
-// ofType is the definition of a type. For a type that this program does not know it is what the
-// types of its kind have in common; nil when there is no such kind.
+// ofType returns the definition of a type. For an unknown type it returns what the types of its kind have
+// in common, or nil if there is no such kind.
 func ofType(name string) *Type {
 	if t := types[name]; t != nil {
 		return t
@@ -64,17 +63,17 @@ func ofType(name string) *Type {
 	return nil
 }
 
-// Types are all types that this program knows, sorted by name.
+// Types returns all types that this program knows, sorted by name.
 func Types() []*Type {
 	return slices.SortedFunc(maps.Values(types), func(a, b *Type) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// ErrUnknownType is the error of DecodePayload for a type this program does not know.
+// ErrUnknownType is returned by DecodePayload for a type that this program does not know.
 var ErrUnknownType = errors.New("unknown event type")
 
-// Define registers a type of events under the name that T has. The JSON tags of T say which keys
-// its payloads have; *T decodes every schema up to this one. A name that is defined twice, or a
-// payload with more keys than Fields has room for, panics: it is a mistake in the program.
+// Define registers the type of events that T is the payload of. The JSON tags of T list the payload's
+// keys; *T decodes every schema up to this one. Define panics on programming errors: a name defined twice,
+// or more keys than Fields has room for.
 func Define[T Payload, P interface {
 	*T
 	Decode(*Event) error
@@ -103,7 +102,7 @@ func decoded[T Payload, P interface {
 	return p, nil
 }
 
-// readKeys takes the keys from the tags of a payload's struct.
+// readKeys reads the keys from the tags of a payload's struct.
 func (t *Type) readKeys(payload reflect.Type) {
 	t.keys = keysOf(payload)
 	t.inner = make([][]string, len(t.keys))
@@ -127,10 +126,10 @@ func keysOf(object reflect.Type) []string {
 	return keys
 }
 
-// quoted is a key with quotes and colon, as programs usually write it.
+// quoted returns a key with quotes and colon, as programs usually write it.
 func quoted(key string) string { return `"` + key + `":` }
 
-// known is the name of a type as it was defined, so that the types of many events are one string.
+// known returns the name of a type as it was defined, so that many events share one string.
 func known(name string) string {
 	if t := types[name]; t != nil {
 		return t.Name
@@ -138,9 +137,9 @@ func known(name string) string {
 	return name
 }
 
-// DecodePayload reads the payload of e as the type its envelope names, upcast to the newest
-// schema. The errors are ErrUnknownType and those of the payloads' Decode: the schema is
-// newer than this program, or the payload lacks a field or has it in another type.
+// DecodePayload decodes the payload of e as the type that its envelope names, upcast to the current schema.
+// It returns ErrUnknownType, or an error of the payload's Decode: the schema is newer than this program, or
+// a field is missing or has the wrong type.
 func DecodePayload(e *Event) (Payload, error) {
 	t := types[e.Type]
 	if t == nil {

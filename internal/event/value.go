@@ -6,8 +6,8 @@ import (
 	"unicode/utf16"
 )
 
-// value checks the next value, whatever it is, and steps over it. depth is how many objects
-// and arrays it stands in.
+// value checks the next value of any type and steps over it. depth is the number of objects and arrays
+// around it.
 func (s *scanner) value(depth int) span {
 	switch s.peek() {
 	case '"':
@@ -110,7 +110,7 @@ func (s *scanner) number() span {
 	return span{start: int32(start), end: int32(s.at), kind: '0'}
 }
 
-// digits steps over one digit or more.
+// digits steps over one or more digits.
 func (s *scanner) digits() bool {
 	start := s.at
 	for s.at < len(s.data) && s.data[s.at]-'0' <= 9 {
@@ -157,8 +157,8 @@ const (
 	highBits = 0x8080808080808080
 )
 
-// plainEnd is the first index from at on of a quote, a backslash or a control character. It
-// looks at eight bytes a step.
+// plainEnd returns the first index, starting at at, of a quote, a backslash or a control character. It
+// examines eight bytes per step.
 func plainEnd(data []byte, at int) int {
 	for ; at+8 <= len(data); at += 8 {
 		w := binary.LittleEndian.Uint64(data[at:])
@@ -172,18 +172,18 @@ func plainEnd(data []byte, at int) int {
 	return at
 }
 
-// special marks a quote, a backslash or a control character among eight bytes: the lowest
-// byte whose high bit is set is the first of them. Bytes above that may be set by mistake.
+// special marks quotes, backslashes and control characters among eight bytes: the lowest byte whose high
+// bit is set is the first of them. Higher bytes may be marked by mistake.
 func special(w uint64) uint64 {
 	quote := w ^ '"'*eachByte
 	slash := w ^ '\\'*eachByte
-	// A byte of x-eachByte&^x has its high bit when that of x is 0; the last term does the
-	// same for bytes below a space. Borrows only go upwards.
+	// A byte of x-eachByte&^x has its high bit set if that byte of x is 0. The last term does the same for
+	// bytes below a space. Borrows only propagate upwards.
 	return (quote-eachByte)&^quote | (slash-eachByte)&^slash | (w-' '*eachByte)&^w
 }
 
-// escape is the length of the escape at a place; 0, with an error, when it is none, or half of a
-// surrogate pair and the scanner is strict.
+// escape returns the length of the escape at a position. It returns 0, with an error, if there is no
+// escape, or if it is half of a surrogate pair and the scanner is strict.
 func (s *scanner) escape(at int) int {
 	size := escapeSize(s.data[at:])
 	if size == 0 {
@@ -199,7 +199,7 @@ func (s *scanner) escape(at int) int {
 	return size
 }
 
-// escapeSize is the length of the escape that text begins with, 0 when it is none.
+// escapeSize returns the length of the escape at the beginning of text, or 0 if there is none.
 func escapeSize(text []byte) int {
 	if len(text) < 2 {
 		return 0
