@@ -2,19 +2,19 @@ package model
 
 import "gakushoku/internal/event"
 
-// Command is what a client asks of one aggregate.
+// Command is a client's request to change one aggregate.
 type Command interface {
-	// CommandName is the commandName of log lines, such as "ReturnBook".
+	// CommandName returns the name in log lines, such as "ReturnBook".
 	CommandName() string
 }
 
-// Creating is a command that begins a stream. Its client may leave the id to the system.
+// Creating is a command that begins a stream. The client may leave the choice of the id to the system.
 type Creating[C any] interface {
-	ID() string // "" when the client named none
+	ID() string // returns "" if the client chose no id
 	WithID(id string) C
 }
 
-// Decider is the pure rules of one kind of aggregate.
+// Decider holds the pure rules of one kind of aggregate.
 type Decider[S any, C Command] struct {
 	Kind   event.Kind
 	Decide func(S, C) ([]event.Payload, error)

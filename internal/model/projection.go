@@ -10,18 +10,17 @@ import (
 type Projection struct {
 	Name     string // such as "loans"
 	Revision int    // of the fold; see infra/DESIGN.md section 6
-	Streams  string // what the names of the streams it folds begin with; "" for all streams
+	Streams  string // prefix of the names of the streams it folds; "" for all streams
 	NewRow   func() Row
 }
 
-// Folds reports whether events of stream are for this projection.
+// Folds reports whether the projection folds a stream.
 func (d Projection) Folds(stream string) bool { return strings.HasPrefix(stream, d.Streams) }
 
-// Projections are the revisions of projections that a program has: what a table version may be
-// filled by.
+// Projections are all projection revisions in a program, and thus the ones that can fill a table version.
 type Projections []Projection
 
-// Names are the projections, each once, in the order of the definitions.
+// Names returns each projection's name once, in the order of the definitions.
 func (ds Projections) Names() []string {
 	var names []string
 	for _, d := range ds {
@@ -32,7 +31,7 @@ func (ds Projections) Names() []string {
 	return names
 }
 
-// Revision is one revision of a projection; false when this program does not have it.
+// Revision returns one revision of a projection, or false if this program does not have it.
 func (ds Projections) Revision(name string, revision int) (Projection, bool) {
 	for _, d := range ds {
 		if d.Name == name && d.Revision == revision {
@@ -42,7 +41,7 @@ func (ds Projections) Revision(name string, revision int) (Projection, bool) {
 	return Projection{}, false
 }
 
-// Newest is the newest revision of a projection; false when there is no such projection.
+// Newest returns the newest revision of a projection, or false if there is no such projection.
 func (ds Projections) Newest(name string) (newest Projection, found bool) {
 	for _, d := range ds {
 		if d.Name == name && (!found || d.Revision > newest.Revision) {
@@ -52,7 +51,7 @@ func (ds Projections) Newest(name string) (newest Projection, found bool) {
 	return newest, found
 }
 
-// Named is Newest with an error that says what there is.
+// Named is like Newest, but its error lists the projections that exist.
 func (ds Projections) Named(name string) (Projection, error) {
 	d, ok := ds.Newest(name)
 	if !ok {

@@ -2,19 +2,19 @@ package model
 
 import "gakushoku/internal/event"
 
-// View is how readers ask for the rows of a projection.
+// View describes how readers query the rows of a projection.
 type View struct {
-	Projection string     // its name
-	Kind       event.Kind // of the streams that the rows are folded from
+	Projection string     // name of the projection
+	Kind       event.Kind // of the streams that are folded into the rows
 
-	CheckBucket func(string) error // refuses what is no bucket, such as a day that is in no calendar
-	Values      []string           // that a list may be filtered by
+	CheckBucket func(string) error // refuses a string that is not a bucket, such as a date that does not exist
+	Values      []string           // the values that a list can be filtered by
 	Matches     func(row []byte, value string) (bool, error)
 
-	NotFound   error  // the refusal for a stream that is not there
-	NotReached string // the code of the refusal for a row that is older than asked for
+	NotFound   error  // the refusal for a stream that does not exist
+	NotReached string // code of the refusal when a row is older than requested
 	Queries    QueryNames
 }
 
-// QueryNames are what log lines call the queries.
+// QueryNames are the names of the queries in log lines.
 type QueryNames struct{ Get, List, Total, History string }
