@@ -1,5 +1,5 @@
-// Package canteen names what the canteen hands to the engine: its projections. A new aggregate or
-// projection is added here, and the programs learn of it from here.
+// Package canteen lists the canteen's projections for the engine and the programs. Add new aggregates and
+// projections here.
 package canteen
 
 import (
@@ -7,6 +7,6 @@ import (
 	"gakushoku/internal/model"
 )
 
-// Projections are the revisions of every projection. A new revision stands here beside the old one
-// until no table version is filled by that any more.
+// Projections returns the revisions of every projection. A new revision is added beside the old one, which
+// stays until no table version is filled by it any more.
 func Projections() model.Projections { return model.Projections{readmodel.Orders()} }

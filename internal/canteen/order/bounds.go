@@ -7,8 +7,8 @@ import (
 	"gakushoku/internal/event"
 )
 
-// The bounds of what an order holds, for commands and imports alike. The canteen sells meals:
-// larger numbers are typing errors or worse. Sums of what is within them stay far below 64 bits.
+// The bounds of an order's values, for commands and imports alike. The canteen sells meals: larger numbers
+// are typing errors or worse. Sums of values within the bounds stay far below 64 bits.
 const (
 	MaxTotal     = 1_000_000 // yen
 	MaxLines     = 50
@@ -17,7 +17,7 @@ const (
 	MaxIDBytes   = event.MaxStreamIDBytes
 )
 
-// Check is event.Checker.
+// Check implements event.Checker.
 func (p Placed) Check() error {
 	if len(p.Lines) > MaxLines {
 		return fmt.Errorf("payload.lines are %d, at most %d are allowed", len(p.Lines), MaxLines)
@@ -36,8 +36,8 @@ func (p Placed) Check() error {
 	return p.checkSum()
 }
 
-// checkSum refuses a total that is not the sum of the lines, when there are lines. They are bounded,
-// so the sum cannot overflow.
+// checkSum refuses a total that is not the sum of the lines, if there are lines. The lines are bounded, so
+// the sum cannot overflow.
 func (p Placed) checkSum() error {
 	var sum int64
 	for _, l := range p.Lines {
@@ -49,10 +49,10 @@ func (p Placed) checkSum() error {
 	return nil
 }
 
-// Check is event.Checker.
+// Check implements event.Checker.
 func (p Paid) Check() error { return event.CheckInstant("payload.paidAt", p.PaidAt) }
 
-// Check is event.Checker.
+// Check implements event.Checker.
 func (p Cancelled) Check() error {
 	if p.Reason == "" {
 		return nil
@@ -60,10 +60,10 @@ func (p Cancelled) Check() error {
 	return inPayload("reason", text(p.Reason))
 }
 
-// Check is event.Checker.
+// Check implements event.Checker.
 func (p Refunded) Check() error { return inPayload("amount", amount(p.Amount)) }
 
-// check refuses a line that no order has, but for its price.
+// check refuses a line with an invalid product name, quantity or price.
 func (l Line) check() error {
 	if err := text(l.Product); err != nil {
 		return fmt.Errorf("product %w", err)
@@ -74,7 +74,7 @@ func (l Line) check() error {
 	return nil
 }
 
-// amount refuses an amount of money that no order has.
+// amount refuses an amount of money that is out of bounds.
 func amount(yen int64) error {
 	if yen < 1 || yen > MaxTotal {
 		return fmt.Errorf("must be 1 to %d yen, not %d", MaxTotal, yen)
@@ -82,7 +82,7 @@ func amount(yen int64) error {
 	return nil
 }
 
-// text refuses a product's name or a reason that is not 1 to MaxTextBytes bytes without control
+// text refuses a product's name or a reason unless it has 1 to MaxTextBytes bytes and no control
 // characters.
 func text(s string) error {
 	if s == "" {
@@ -91,7 +91,7 @@ func text(s string) error {
 	return event.CheckText(s, MaxTextBytes)
 }
 
-// inPayload puts the field's name before what is wrong with it.
+// inPayload prefixes an error with the field's name.
 func inPayload(field string, err error) error {
 	if err == nil {
 		return nil

@@ -6,12 +6,12 @@ import (
 	"gakushoku/internal/event"
 )
 
-// CancelOrder calls an order off. Once the kitchen has begun, the food is made.
+// CancelOrder cancels an order, which is possible until the kitchen has begun preparing it.
 type CancelOrder struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// CommandName is the name in logs.
+// CommandName returns the name in log lines.
 func (CancelOrder) CommandName() string { return "CancelOrder" }
 
 func (c CancelOrder) decide(s State) ([]event.Payload, error) {

@@ -5,14 +5,14 @@ import (
 	"gakushoku/internal/model"
 )
 
-// Command is one of the commands of this package.
+// Command is implemented by the commands of this package.
 type Command interface {
 	model.Command
 	decide(State) ([]event.Payload, error)
 }
 
-// Rules are those of one order.
+// Rules are the rules of one order.
 var Rules = model.Decider[State, Command]{Kind: kind, Decide: Decide, Evolve: Evolve}
 
-// Decide returns the events that a command leads to, or an *Error when the rules refuse it.
+// Decide returns the events that a command leads to, or an *Error if the rules refuse the command.
 func Decide(s State, c Command) ([]event.Payload, error) { return c.decide(s) }

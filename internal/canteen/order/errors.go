@@ -1,7 +1,7 @@
 package order
 
-// Error is a refusal by the rules. Code is stable and public; Detail says, for a person,
-// what is wrong and what would be right.
+// Error is a refusal by the rules. Code is stable and public. Detail tells a person what is wrong and what
+// would be right.
 type Error struct {
 	Code   string
 	Detail string
@@ -9,16 +9,16 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Detail }
 
-// DomainCode is the stable code, such as "order/already-paid".
+// DomainCode returns the stable code, such as "order/already-paid".
 func (e *Error) DomainCode() string { return e.Code }
 
-// Is makes two refusals with the same code equal for errors.Is.
+// Is makes refusals with the same code equal for errors.Is.
 func (e *Error) Is(target error) bool {
 	other, ok := target.(*Error)
 	return ok && other.Code == e.Code
 }
 
-// The codes of the refusals. They are part of the HTTP interface: never change one.
+// The codes of the refusals are part of the HTTP interface: never change one.
 const (
 	CodeNotFound          = "order/not-found"
 	CodeAlreadyExists     = "order/already-exists"
@@ -37,5 +37,5 @@ const (
 	CodeTotalMismatch     = "order/total-mismatch"
 	CodeInvalidMethod     = "order/invalid-payment-method"
 	CodeInvalidReason     = "order/invalid-reason"
-	CodeVersionNotReached = "order/version-not-reached" // older than the reader asked for
+	CodeVersionNotReached = "order/version-not-reached" // the row is older than the reader requires
 )

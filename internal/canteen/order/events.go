@@ -7,7 +7,7 @@ import (
 	"gakushoku/internal/event"
 )
 
-// The names of the types of events. They are what is stored: never change one, add a new one.
+// The names of the event types are stored: never change one, only add new ones.
 const (
 	PlacedType             = "OrderPlaced"
 	PaidType               = "OrderPaid"
@@ -18,15 +18,15 @@ const (
 	RefundedType           = "OrderRefunded"
 )
 
-// StreamPrefix begins the name of every order's stream.
+// StreamPrefix is the prefix of every order's stream.
 const StreamPrefix = "order-"
 
-// Stream names the stream of one order.
+// Stream returns the name of an order's stream.
 func Stream(orderID string) string { return kind.Stream(orderID) }
 
 var kind = event.Kind{Prefix: StreamPrefix, Key: "orderId", Types: "Order"}
 
-// The types with the schema that is written today.
+// The event types with their current schemas.
 var (
 	placed             = event.Define[Placed](kind, 2)
 	paid               = event.Define[Paid](kind, 2)
@@ -44,28 +44,27 @@ type Line struct {
 	UnitPrice int64  `json:"unitPrice"` // yen
 }
 
-// PaymentMethod is how an order was paid.
+// PaymentMethod is the way in which an order was paid.
 type PaymentMethod string
 
-// The payment methods. MethodUnknown is what schema 1 of Paid is upcast to: it did not record the
-// method.
+// The payment methods. Schema 1 of Paid did not record the method and is upcast to MethodUnknown.
 const (
 	MethodCard    PaymentMethod = "CARD"
 	MethodCash    PaymentMethod = "CASH"
 	MethodUnknown PaymentMethod = "UNKNOWN"
 )
 
-// Placed says that an order was taken. Schema 1 had no lines.
+// Placed means that an order was placed. Schema 1 had no lines.
 type Placed struct {
 	OrderID string `json:"orderId"`
 	Lines   []Line `json:"lines,omitempty"`
 	Total   int64  `json:"total"` // yen
 }
 
-// EventType is event.Payload.
+// EventType implements event.Payload.
 func (Placed) EventType() string { return PlacedType }
 
-// Decode reads the payload of e. Schema 1 had no lines, so they may be missing.
+// Decode reads the payload of e. Lines may be missing, since schema 1 had none.
 func (p *Placed) Decode(e *event.Event) error {
 	f := placed.Fields(e)
 	*p = Placed{OrderID: f.ID(), Total: f.Integer("total"), Lines: linesOf(&f)}
@@ -83,18 +82,18 @@ func linesOf(f *event.Fields) (lines []Line) {
 	return lines
 }
 
-// Paid says that an order was paid in full. Schema 1 had no method.
+// Paid means that an order was paid in full. Schema 1 had no method.
 type Paid struct {
 	OrderID string        `json:"orderId"`
 	PaidAt  event.Instant `json:"paidAt,omitzero"`
 	Method  PaymentMethod `json:"paymentMethod"`
 }
 
-// EventType is event.Payload.
+// EventType implements event.Payload.
 func (Paid) EventType() string { return PaidType }
 
-// Decode reads the payload of e. Schema 1 did not record the method: it becomes MethodUnknown,
-// unless a log that names no schema has one all the same.
+// Decode reads the payload of e. Schema 1 did not record the method, so it becomes MethodUnknown, unless a
+// log without schemas has a method nevertheless.
 func (p *Paid) Decode(e *event.Event) error {
 	f := paid.Fields(e)
 	*p = Paid{OrderID: f.ID(), PaidAt: f.Instant("paidAt"), Method: methodOf(&f, e.Schema >= 2)}
@@ -104,7 +103,7 @@ func (p *Paid) Decode(e *event.Event) error {
 	return f.Err()
 }
 
-// methodOf reads the payment method, "" when there is none.
+// methodOf reads the payment method; "" if there is none.
 func methodOf(f *event.Fields, required bool) PaymentMethod {
 	switch text := f.Text("paymentMethod"); PaymentMethod(text) {
 	case "":
@@ -124,12 +123,12 @@ func methodOf(f *event.Fields, required bool) PaymentMethod {
 	}
 }
 
-// PreparationStarted says that the kitchen began with an order.
+// PreparationStarted means that the kitchen began preparing an order.
 type PreparationStarted struct {
 	OrderID string `json:"orderId"`
 }
 
-// EventType is event.Payload.
+// EventType implements event.Payload.
 func (PreparationStarted) EventType() string { return PreparationStartedType }
 
 // Decode reads the payload of e.
@@ -139,12 +138,12 @@ func (p *PreparationStarted) Decode(e *event.Event) error {
 	return f.Err()
 }
 
-// Ready says that an order waits at the counter.
+// Ready means that an order is waiting at the counter.
 type Ready struct {
 	OrderID string `json:"orderId"`
 }
 
-// EventType is event.Payload.
+// EventType implements event.Payload.
 func (Ready) EventType() string { return ReadyType }
 
 // Decode reads the payload of e.
@@ -154,12 +153,12 @@ func (p *Ready) Decode(e *event.Event) error {
 	return f.Err()
 }
 
-// PickedUp says that the guest has taken the order.
+// PickedUp means that the guest has taken the order.
 type PickedUp struct {
 	OrderID string `json:"orderId"`
 }
 
-// EventType is event.Payload.
+// EventType implements event.Payload.
 func (PickedUp) EventType() string { return PickedUpType }
 
 // Decode reads the payload of e.
@@ -169,13 +168,13 @@ func (p *PickedUp) Decode(e *event.Event) error {
 	return f.Err()
 }
 
-// Cancelled says that an order will not be made.
+// Cancelled means that an order will not be made.
 type Cancelled struct {
 	OrderID string `json:"orderId"`
 	Reason  string `json:"reason,omitempty"`
 }
 
-// EventType is event.Payload.
+// EventType implements event.Payload.
 func (Cancelled) EventType() string { return CancelledType }
 
 // Decode reads the payload of e.
@@ -185,14 +184,14 @@ func (p *Cancelled) Decode(e *event.Event) error {
 	return f.Err()
 }
 
-// Refunded says that the money of a paid, cancelled order went back.
+// Refunded means that the money for a paid, cancelled order was returned.
 type Refunded struct {
 	OrderID string        `json:"orderId"`
 	Amount  int64         `json:"amount"` // yen
 	Method  PaymentMethod `json:"paymentMethod"`
 }
 
-// EventType is event.Payload.
+// EventType implements event.Payload.
 func (Refunded) EventType() string { return RefundedType }
 
 // Decode reads the payload of e.

@@ -6,10 +6,10 @@ import (
 	"gakushoku/internal/event"
 )
 
-// StartPreparing says that the kitchen begins with a paid order.
+// StartPreparing records that the kitchen begins preparing a paid order.
 type StartPreparing struct{}
 
-// CommandName is the name in logs.
+// CommandName returns the name in log lines.
 func (StartPreparing) CommandName() string { return "StartPreparing" }
 
 func (StartPreparing) decide(s State) ([]event.Payload, error) {
@@ -19,10 +19,10 @@ func (StartPreparing) decide(s State) ([]event.Payload, error) {
 	return []event.Payload{PreparationStarted{OrderID: s.OrderID}}, nil
 }
 
-// MarkReady says that a prepared order waits at the counter.
+// MarkReady records that a prepared order is waiting at the counter.
 type MarkReady struct{}
 
-// CommandName is the name in logs.
+// CommandName returns the name in log lines.
 func (MarkReady) CommandName() string { return "MarkReady" }
 
 func (MarkReady) decide(s State) ([]event.Payload, error) {
@@ -32,10 +32,10 @@ func (MarkReady) decide(s State) ([]event.Payload, error) {
 	return []event.Payload{Ready{OrderID: s.OrderID}}, nil
 }
 
-// PickUp says that the guest has taken a ready order.
+// PickUp records that the guest has taken a ready order.
 type PickUp struct{}
 
-// CommandName is the name in logs.
+// CommandName returns the name in log lines.
 func (PickUp) CommandName() string { return "PickUp" }
 
 func (PickUp) decide(s State) ([]event.Payload, error) {
@@ -45,11 +45,11 @@ func (PickUp) decide(s State) ([]event.Payload, error) {
 	return []event.Payload{PickedUp{OrderID: s.OrderID}}, nil
 }
 
-// progress orders the states of an order that is not cancelled.
+// progress ranks the states of an order that is not cancelled.
 var progress = map[Status]int{StatusOrdered: 1, StatusPaid: 2, StatusPreparing: 3, StatusReady: 4, StatusPickedUp: 5}
 
-// must refuses a command that needs the order to stand at want: with the code already when
-// that step is behind the order, otherwise with what is missing.
+// must refuses a command unless the order's status is want. If the order is beyond want, the code is
+// already; otherwise it says what is missing.
 func must(s State, want Status, already string) error {
 	switch {
 	case s.Status == want:
@@ -68,7 +68,7 @@ func missing(s State, want Status) error {
 	return &Error{code, fmt.Sprintf("order %s is %s: it must be %s first", s.OrderID, s.Status, want)}
 }
 
-// refuse answers for an order that no step can follow.
+// refuse returns the refusal for an order that allows no further step.
 func refuse(s State) error {
 	switch s.Status {
 	case StatusCancelled:

@@ -1,6 +1,6 @@
-// Package order holds the rules of one order, from being placed to being picked up or
-// cancelled, as two pure functions: Decide says which events a command leads to, Evolve what
-// an event makes of the state. Time and ids come in with the commands.
+// Package order holds the rules of one order, from placing it to pickup or cancellation, as two pure
+// functions: Decide returns the events that a command leads to, and Evolve applies an event to the state.
+// Times and ids are part of the commands.
 package order
 
 import (
@@ -9,10 +9,10 @@ import (
 	"gakushoku/internal/event"
 )
 
-// Status is where an order stands.
+// Status is the status of an order.
 type Status string
 
-// The states of an order. The zero Status is an order that was never placed.
+// The states of an order. The zero Status is that of an order that was never placed.
 const (
 	StatusOrdered   Status = "ORDERED"
 	StatusPaid      Status = "PAID"
@@ -22,7 +22,7 @@ const (
 	StatusCancelled Status = "CANCELLED"
 )
 
-// State is what the rules need to know of an order.
+// State is what the rules need to know about an order.
 type State struct {
 	OrderID string
 	Status  Status
@@ -33,8 +33,8 @@ type State struct {
 // Exists reports whether the order was placed.
 func (s State) Exists() bool { return s.Status != "" }
 
-// Evolve applies one event to a state. An event that cannot follow the state is an error:
-// the stream is damaged, since Decide never answers such an event.
+// Evolve applies one event to a state. It fails if the event cannot follow the state: then the stream is
+// damaged, since Decide never returns such an event.
 func Evolve(s State, e *event.Event) (State, error) {
 	next := s
 	switch e.Type {
@@ -59,8 +59,8 @@ func Evolve(s State, e *event.Event) (State, error) {
 	return next, nil
 }
 
-// Next is the state machine: where an event of a type takes an order that stands at status. An
-// import asks it about millions of events, so it looks at nothing else.
+// Next is the state machine: it returns the status after an event of a type. An import calls it for
+// millions of events, so it considers nothing else.
 func Next(status Status, eventType string) (Status, error) {
 	next, follows := status, false
 	switch eventType {
@@ -77,7 +77,7 @@ func Next(status Status, eventType string) (Status, error) {
 	case CancelledType:
 		next, follows = StatusCancelled, status == StatusOrdered || status == StatusPaid
 	case RefundedType:
-		follows = status == StatusCancelled // it moves money, not the order
+		follows = status == StatusCancelled // a refund moves money, not the order
 	default:
 		return status, fmt.Errorf("%w %q", event.ErrUnknownType, eventType)
 	}

@@ -6,13 +6,13 @@ import (
 	"gakushoku/internal/event"
 )
 
-// PayOrder takes the money for an order.
+// PayOrder pays for an order.
 type PayOrder struct {
 	Method PaymentMethod `json:"paymentMethod"`
-	At     event.Instant `json:"-"` // when; comes from the entrance's clock
+	At     event.Instant `json:"-"` // from the entrance's clock
 }
 
-// CommandName is the name in logs.
+// CommandName returns the name in log lines.
 func (PayOrder) CommandName() string { return "PayOrder" }
 
 func (c PayOrder) decide(s State) ([]event.Payload, error) {

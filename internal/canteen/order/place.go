@@ -6,20 +6,20 @@ import (
 	"gakushoku/internal/event"
 )
 
-// PlaceOrder takes an order: lines of products, or just a total.
+// PlaceOrder places an order with lines of products, or with only a total.
 type PlaceOrder struct {
 	OrderID string `json:"orderId"`
 	Lines   []Line `json:"lines,omitempty"`
-	Total   *int64 `json:"total,omitempty"` // yen; may be left out when there are lines
+	Total   *int64 `json:"total,omitempty"` // yen; optional if there are lines
 }
 
-// CommandName is the name in logs.
+// CommandName returns the name in log lines.
 func (PlaceOrder) CommandName() string { return "PlaceOrder" }
 
-// ID is model.Creating.
+// ID implements model.Creating.
 func (c PlaceOrder) ID() string { return c.OrderID }
 
-// WithID is model.Creating.
+// WithID implements model.Creating.
 func (c PlaceOrder) WithID(id string) Command {
 	c.OrderID = id
 	return c
@@ -39,7 +39,7 @@ func (c PlaceOrder) decide(s State) ([]event.Payload, error) {
 	return []event.Payload{Placed{OrderID: c.OrderID, Lines: c.Lines, Total: total}}, nil
 }
 
-// total is the order's total, checked against its lines.
+// total returns the order's total, checked against its lines.
 func (c PlaceOrder) total() (int64, error) {
 	if len(c.Lines) == 0 {
 		if c.Total == nil {
@@ -82,8 +82,8 @@ func checkAmount(what string, yen int64) error {
 	return nil
 }
 
-// checkID keeps ids such that stores have room for them, URLs carry them and people tell them
-// apart; the canteen's clients may use any script.
+// checkID refuses ids unless stores have room for them, URLs can contain them and people can tell them
+// apart. Clients of the canteen may use any script.
 func checkID(id string) error {
 	if err := event.CheckStreamID(id); err != nil {
 		return &Error{CodeInvalidID, "orderId " + err.Error()}

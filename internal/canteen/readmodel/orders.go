@@ -1,6 +1,6 @@
-// Package readmodel holds the canteen's projections as pure folds: a row type for each read
-// model, what an event makes of a row, and what a row adds to totals. Tables, versions,
-// duplicates and replays are the engine's business (package projection).
+// Package readmodel holds the canteen's projections as pure folds: for each read model a row type, how an
+// event changes a row, and what a row adds to totals. Package projection of the engine takes care of
+// tables, versions, duplicates and replays.
 package readmodel
 
 import (
@@ -14,15 +14,15 @@ import (
 	"gakushoku/internal/model"
 )
 
-// The orders projection: its name and the revision of its fold. A change of what Order.Apply,
-// Contributions or the JSON say for the same events needs a new revision (infra/DESIGN.md
-// section 6); a golden test keeps watch.
+// The name of the orders projection and the revision of its fold. If Order.Apply, Contributions or the
+// JSON change for the same events, a new revision is needed (infra/DESIGN.md section 6); a golden test
+// checks this.
 const (
 	OrdersName     = "orders"
 	OrdersRevision = 1
 )
 
-// Orders is the projection of orders and sales.
+// Orders returns the projection of orders and sales.
 func Orders() model.Projection {
 	return model.Projection{
 		Name: OrdersName, Revision: OrdersRevision, Streams: order.StreamPrefix,
@@ -30,7 +30,7 @@ func Orders() model.Projection {
 	}
 }
 
-// View is how guests and the kitchen ask for orders and sales.
+// View returns how guests and the kitchen query orders and sales.
 func View() model.View {
 	return model.View{
 		Projection: OrdersName, Kind: order.Rules.Kind,
@@ -49,7 +49,7 @@ func hasStatus(row []byte, status string) (bool, error) {
 	return stored.Status == status, err
 }
 
-// The statuses that an order's row can show.
+// The statuses of an order's row.
 const (
 	StatusOrdered   = "ORDERED"
 	StatusPaid      = "PAID"
@@ -59,11 +59,11 @@ const (
 	StatusCancelled = "CANCELLED"
 )
 
-// Statuses are all of them, in the order of an order's life.
+// Statuses are all statuses, in the order of an order's life.
 var Statuses = []string{StatusOrdered, StatusPaid, StatusPreparing, StatusReady, StatusPickedUp, StatusCancelled}
 
-// The fields of a day's sales total. Money is in yen; a payment counts on the day it was
-// made, a refund on the day it was given.
+// The fields of a day's sales total. Money is in yen. A payment counts on the day it was made, a refund on
+// the day it was given.
 const (
 	FieldOrders        = "orders"
 	FieldPaid          = "paid"
@@ -89,7 +89,7 @@ type Order struct {
 	RefundedAt    event.Instant       `json:"refundedAt,omitzero"`
 }
 
-// Apply changes the row by one event of the order.
+// Apply changes the row by one event of its order.
 func (o *Order) Apply(e *event.Event) error {
 	switch e.Type {
 	case order.PlacedType:
@@ -126,7 +126,7 @@ func (o *Order) placed(e *event.Event) error {
 	}
 	lines := p.Lines
 	for i := range lines {
-		// The menu is short: orders share the names on it.
+		// The menu is short, so orders share the strings of its names.
 		lines[i].Product = unique.Make(lines[i].Product).Value()
 	}
 	*o = Order{OrderID: strings.Clone(p.OrderID), Total: p.Total, Status: StatusOrdered, Lines: lines, PlacedAt: e.OccurredAt}
@@ -152,7 +152,7 @@ func (o *Order) paid(e *event.Event) error {
 	return nil
 }
 
-// knownMethod maps to the constants, so that the row does not hold on to the event.
+// knownMethod returns the constant that equals m, so that the row does not retain the event's memory.
 func knownMethod(m order.PaymentMethod) order.PaymentMethod {
 	switch m {
 	case order.MethodCard:
@@ -174,8 +174,7 @@ func (o *Order) step(e *event.Event, status string, at *event.Instant) error {
 	return nil
 }
 
-// known refuses an event of an order that was never placed: a row made of it would be a
-// guess.
+// known refuses an event of an order that was never placed, since a row made from it would be a guess.
 func (o *Order) known(e *event.Event) error {
 	if o.Status == "" {
 		return fmt.Errorf("%s for an unknown order (stream %s): it was never placed", e.Type, e.Stream)
@@ -183,7 +182,7 @@ func (o *Order) known(e *event.Event) error {
 	return nil
 }
 
-// Contributions counts the order in the sales of the days on which something happened to it.
+// Contributions counts the order in the sales of each day on which something happened to it.
 func (o *Order) Contributions() []model.Contribution {
 	if o.Status == "" {
 		return nil
@@ -203,7 +202,7 @@ func (o *Order) Contributions() []model.Contribution {
 	return all
 }
 
-// Place lists an order under the day it was placed, newest first.
+// Place lists an order under the day on which it was placed, newest first.
 func (o *Order) Place() model.Place {
 	if o.Status == "" {
 		return model.Place{}
