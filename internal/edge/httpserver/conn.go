@@ -11,20 +11,20 @@ import (
 	"time"
 )
 
-// connKey is the connection in the context of its requests.
+// connKey is the context key of a request's connection.
 type connKey struct{}
 
-// conn is a connection that knows whether a handler answers. What is written while none does, is
-// net/http's own answer to a request that it could not read.
+// conn is a connection that knows whether a handler is responding. What is written at other times is
+// net/http's own response to a request that it could not read.
 type conn struct {
 	net.Conn
-	handled atomic.Bool // from when a handler begins to when the next request may come
+	handled atomic.Bool // from the beginning of a handler until the next request may arrive
 	refuse  func(status int, reason string) []byte
 	freed   func(*conn)
 	closing sync.Once
 }
 
-// Write is net.Conn. An answer of net/http itself is replaced by ours.
+// Write implements net.Conn. It replaces responses of net/http itself by ours.
 func (c *conn) Write(p []byte) (int, error) {
 	status, reason, ok := refusal(p)
 	if c.handled.Load() || !ok {
@@ -37,8 +37,8 @@ func (c *conn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// refusal reads an answer that net/http writes by itself: the status, and after the blank line
-// the status again and sometimes a reason.
+// refusal parses a response of net/http itself: the status, and after the blank line the status again,
+// sometimes with a reason.
 func refusal(p []byte) (status int, reason string, ok bool) {
 	rest, ok := bytes.CutPrefix(p, []byte("HTTP/1."))
 	if !ok || len(rest) < len("1 400") {
@@ -52,8 +52,8 @@ func refusal(p []byte) (status int, reason string, ok bool) {
 	return status, reason, err == nil && status >= 400
 }
 
-// A client that still sends is read for a while: closing a connection with unread bytes resets
-// it, and the answer is lost.
+// The limits of reading on from a client that is still sending: closing a connection with unread bytes
+// resets it, and the client loses the response.
 const (
 	lingerTime  = 500 * time.Millisecond
 	lingerBytes = 4 << 20
@@ -65,7 +65,7 @@ func (c *conn) linger() {
 	io.Copy(io.Discard, io.LimitReader(c.Conn, lingerBytes)) //nolint:errcheck // likewise
 }
 
-// CloseWrite ends what is sent; net/http looks for it.
+// CloseWrite closes the sending side. net/http checks for this method.
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -73,7 +73,7 @@ func (c *conn) CloseWrite() error {
 	return nil
 }
 
-// Close is net.Conn.
+// Close implements net.Conn.
 func (c *conn) Close() error {
 	err := c.Conn.Close()
 	c.closing.Do(func() { c.freed(c) })

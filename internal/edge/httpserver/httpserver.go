@@ -1,6 +1,6 @@
-// Package httpserver runs an HTTP server that slow, broken and countless clients cannot take
-// down, and that ends without breaking a connection: everything has a time limit, the number of
-// connections has a bound, and errors that net/http finds by itself are answered like all others.
+// Package httpserver runs an HTTP server that withstands slow, broken and countless clients, and that stops
+// without breaking a connection. Everything has a time limit, the number of connections is bounded, and
+// requests that net/http itself refuses get responses like all others.
 package httpserver
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Limits bound what clients may take. A zero value is replaced by that of DefaultLimits.
+// Limits bound the resources that clients may use. A zero value is replaced by that of DefaultLimits.
 type Limits struct {
 	Connections int           // open at the same time
 	ReadHeader  time.Duration // from the first byte of a request to the end of its header
@@ -26,18 +26,18 @@ type Limits struct {
 	HeaderBytes int
 }
 
-// DefaultLimits suit the canteen: its largest request has 64 KiB, its largest response 256 KiB.
+// DefaultLimits returns limits for the canteen, whose largest request is 64 KiB and largest response 256 KiB.
 func DefaultLimits() Limits {
 	return Limits{
 		Connections: 512, ReadHeader: 5 * time.Second, Read: 20 * time.Second, Write: 40 * time.Second, Idle: 2 * time.Minute, HeaderBytes: 64 << 10,
 	}
 }
 
-// Options say what a server does.
+// Options configure a server.
 type Options struct {
 	Handler http.Handler
-	// Refuse returns the whole response to a request that net/http refuses before any handler
-	// sees it, with its status and its reason for that.
+	// Refuse returns the whole response to a request that net/http refuses before a handler sees it.
+	// status and reason are those of net/http.
 	Refuse func(status int, reason string) []byte
 	Limits Limits
 	Logger zerolog.Logger
@@ -52,7 +52,7 @@ type Server struct {
 	handling sync.WaitGroup
 }
 
-// New makes a server on a listener, which becomes its own.
+// New returns a server on a listener, which it takes over.
 func New(l net.Listener, o Options) *Server {
 	o.Limits = o.Limits.orDefault()
 	s := &Server{options: o, listener: newLimited(l, o)}
@@ -82,23 +82,23 @@ func (l Limits) orDefault() Limits {
 	return l
 }
 
-// complaints are what net/http says of connections. By itself it writes to standard error, which
-// nobody may read.
+// complaints logs what net/http reports about connections. By default it goes to standard error, which
+// may not be read by anyone.
 type complaints struct{ logger zerolog.Logger }
 
-// Write is io.Writer.
+// Write implements io.Writer.
 func (c complaints) Write(text []byte) (int, error) {
 	c.logger.Warn().Bytes("detail", text[:max(0, len(text)-1)]).Msg("server:connection")
 	return len(text), nil
 }
 
-// URL is where the server is reached.
+// URL returns the address of the server.
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 
-// Connections are how many connections are open.
+// Connections returns the number of open connections.
 func (s *Server) Connections() int64 { return s.listener.open() }
 
-// Serve answers requests until the server stops. It returns nil then.
+// Serve serves requests until the server stops, and then returns nil.
 func (s *Server) Serve() error {
 	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -106,8 +106,8 @@ func (s *Server) Serve() error {
 	return nil
 }
 
-// handle tells the client not to send another request on this connection when there are too many
-// connections, or soon none.
+// handle tells the client to close its connection after the response if there are too many connections, or
+// if the server is about to stop.
 func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	s.handling.Add(1)
 	defer s.handling.Done()
@@ -120,11 +120,11 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	s.options.Handler.ServeHTTP(w, r)
 }
 
-// Retire goes on answering, and has clients close their connections with their next response.
+// Retire continues to serve, and makes clients close their connections with the next response.
 func (s *Server) Retire() { s.retired.Store(true) }
 
-// Stop takes no more requests and waits for those under way, for as long as ctx allows. An error
-// says that some were cut off.
+// Stop accepts no more requests and waits for those under way, for as long as ctx allows. An error means
+// that some were cut off.
 func (s *Server) Stop(ctx context.Context) error {
 	s.Retire()
 	err := s.http.Shutdown(ctx)
@@ -134,8 +134,8 @@ func (s *Server) Stop(ctx context.Context) error {
 	return err
 }
 
-// Wait waits, no longer than ctx allows, for handlers whose connections were cut off: they use
-// what will be closed next.
+// Wait waits, for as long as ctx allows, for handlers whose connections were cut off: they use what will be
+// closed next.
 func (s *Server) Wait(ctx context.Context) error {
 	ended := make(chan struct{})
 	go func() {

@@ -9,8 +9,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// limited is a listener with a bound on the connections that are open. When there is no room, the
-// connection that has been idle the longest makes it; without an idle one the next client waits.
+// limited is a listener with a limit on open connections. At the limit it closes the connection that has
+// been idle the longest; if none is idle, the next client waits.
 type limited struct {
 	net.Listener
 	refuse func(status int, reason string) []byte
@@ -22,8 +22,8 @@ type limited struct {
 	mu     sync.Mutex
 	idle   list.List // of *conn, the longest idle first
 	places map[*conn]*list.Element
-	told   bool // that there is no room
-	// waiting says that a client waits for room: the next connection that becomes idle makes it.
+	told   bool // whether the lack of room was logged
+	// waiting means that a client waits for room: the next connection to become idle is closed.
 	waiting bool
 }
 
@@ -33,20 +33,20 @@ func newLimited(l net.Listener, o Options) *limited {
 	}
 }
 
-// Accept is net.Listener.
+// Accept implements net.Listener.
 func (l *limited) Accept() (net.Conn, error) {
 	accepted, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
 	if !l.take() {
-		accepted.Close() //nolint:errcheck // nobody has used it
+		accepted.Close() //nolint:errcheck // it is unused
 		return nil, net.ErrClosed
 	}
 	return &conn{Conn: accepted, refuse: l.refuse, freed: l.free}, nil
 }
 
-// take waits for room; false when the listener is closed.
+// take waits for room; it returns false if the listener is closed.
 func (l *limited) take() bool {
 	select {
 	case l.slots <- struct{}{}:
@@ -79,11 +79,11 @@ func (l *limited) makeRoom() {
 		l.logger.Warn().Int("connections", cap(l.slots)).Msg("server:connections-full")
 	}
 	if longest != nil {
-		longest.Close() //nolint:errcheck // nobody uses it
+		longest.Close() //nolint:errcheck // it is idle
 	}
 }
 
-// free gives back the room of a connection.
+// free returns the room of a connection.
 func (l *limited) free(c *conn) {
 	l.mu.Lock()
 	l.leave(c)
@@ -101,18 +101,18 @@ func (l *limited) leave(c *conn) {
 	}
 }
 
-// changed is http.Server.ConnState.
+// changed is the callback for http.Server.ConnState.
 func (l *limited) changed(nc net.Conn, state http.ConnState) {
 	c, ok := nc.(*conn)
 	if !ok {
 		return
 	}
 	if l.move(c, state == http.StateIdle) {
-		c.Close() //nolint:errcheck // nobody uses it
+		c.Close() //nolint:errcheck // it is idle
 	}
 }
 
-// move notes whether a connection is idle, and reports whether it has to make room.
+// move records whether a connection is idle, and reports whether it must be closed to make room.
 func (l *limited) move(c *conn, idle bool) (makeRoom bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -125,7 +125,7 @@ func (l *limited) move(c *conn, idle bool) (makeRoom bool) {
 	return l.waiting
 }
 
-// open is how many connections there are.
+// open returns the number of open connections.
 func (l *limited) open() int64 {
 	return int64(len(l.slots))
 }
@@ -133,7 +133,7 @@ func (l *limited) open() int64 {
 // crowded reports whether there is no room for another connection.
 func (l *limited) crowded() bool { return len(l.slots) == cap(l.slots) }
 
-// Close is net.Listener.
+// Close implements net.Listener.
 func (l *limited) Close() error {
 	l.close.Do(func() { close(l.ended) })
 	return l.Listener.Close()
