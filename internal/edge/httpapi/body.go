@@ -15,12 +15,12 @@ import (
 	"gakushoku/internal/event"
 )
 
-// maxBody bounds a request's body, in bytes. The largest order has a few thousand.
+// maxBody bounds a request's body in bytes. The largest order has a few thousand.
 const maxBody = 64 << 10
 
-// takeBody reads and parses the body. It refuses one that is too large, of another type, or not
-// exactly one JSON value. An optional body may be missing: then its length is 0. The body can be
-// read again afterwards.
+// takeBody reads and parses the body. It refuses a body that is too large, of another type, or not exactly
+// one JSON value. If the body is not required it may be missing; its length is then 0. The body can be read
+// again afterwards.
 func takeBody(w http.ResponseWriter, r *http.Request, required bool) (any, error) {
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
@@ -44,7 +44,7 @@ func takeBody(w http.ResponseWriter, r *http.Request, required bool) (any, error
 	return parse(raw)
 }
 
-// unread refuses a body that did not arrive whole. The client or its network is the cause, not the
+// unread refuses a body that did not arrive completely. The cause is the client or its network, not the
 // service.
 func unread(w http.ResponseWriter, r *http.Request, err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(r.Context().Err(), context.DeadlineExceeded) {
@@ -69,7 +69,7 @@ func checkMediaType(h http.Header) error {
 	return nil
 }
 
-// parse decodes exactly one JSON value with one meaning, and otherwise says where it goes wrong.
+// parse decodes exactly one JSON value with one meaning. Its error says where the value is wrong.
 func parse(raw []byte) (any, error) {
 	if err := event.CheckJSON(raw); err != nil {
 		return nil, &requestError{code: codeMalformed, detail: "the body is not plain JSON: " + clip(err.Error())}
@@ -83,7 +83,7 @@ func parse(raw []byte) (any, error) {
 	return value, nil
 }
 
-// decodeBody decodes a checked body into a command. A missing body leaves the command as it is.
+// decodeBody decodes a checked body into a command. A missing body leaves the command unchanged.
 func decodeBody(r *http.Request, into any) error {
 	if r.ContentLength == 0 {
 		return nil

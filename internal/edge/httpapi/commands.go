@@ -9,8 +9,8 @@ import (
 	"gakushoku/internal/event"
 )
 
-// outcome is the body of a command's response. It tells of the order right after the
-// command, so that a repeated command gets the same.
+// outcome is the body of a command's response. It describes the order right after the command, so that a
+// repeat gets the same.
 type outcome struct {
 	OrderID       string              `json:"orderId"`
 	Status        order.Status        `json:"status"`
@@ -62,7 +62,7 @@ func (s *server) pickUp(w http.ResponseWriter, r *http.Request) error {
 	return s.change(w, r, order.PickUp{})
 }
 
-// change carries out a command for the order that the path names.
+// change executes a command for the order in the path.
 func (s *server) change(w http.ResponseWriter, r *http.Request, c order.Command) error {
 	result, err := command.Execute(r.Context(), s.Commands, order.Rules,
 		command.Request[order.Command]{ID: r.PathValue("id"), Command: c, Key: r.Header.Get(headerIdempotencyKey)})
@@ -72,7 +72,7 @@ func (s *server) change(w http.ResponseWriter, r *http.Request, c order.Command)
 	return tell(w, http.StatusOK, result)
 }
 
-// tell answers with what came of a command.
+// tell responds with the result of a command.
 func tell(w http.ResponseWriter, status int, result command.Result[order.State]) error {
 	if result.Repeated {
 		w.Header().Set(headerReplayed, "true")

@@ -14,8 +14,8 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// entrance wraps every request: it sets correlation id, trace, caller and logger, logs start and end,
-// and responds even when a handler panics.
+// entrance wraps every request: it sets correlation id, trace, caller and logger, logs the start and the
+// end, and responds even if a handler panics.
 func (s *server) entrance(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := s.Now()
@@ -48,14 +48,14 @@ func (s *server) entrance(next http.Handler) http.Handler {
 	})
 }
 
-// ErrWrongKey says that the API key of a request is unknown.
+// ErrWrongKey means that the API key of a request is unknown.
 var ErrWrongKey error = &requestError{code: codeWrongKey, detail: "no caller has this API key: send the right one in x-api-key, or none"}
 
-// open reports whether a path needs no valid API key.
+// open reports whether a path can be requested without a valid API key.
 func open(path string) bool { return strings.HasPrefix(path, "/health") || path == "/openapi.json" }
 
-// admit returns the request in the context of its operation, and the logger of its lines. It sets the
-// headers of every response.
+// admit returns the request with the context of its operation, and the operation's logger. It also sets
+// the headers that every response has.
 func (s *server) admit(w http.ResponseWriter, r *http.Request) (*http.Request, zerolog.Logger, observe.Span, error) {
 	ctx := r.Context()
 	if observe.Logger(ctx).GetLevel() == zerolog.Disabled {
@@ -82,15 +82,15 @@ func (s *server) admit(w http.ResponseWriter, r *http.Request) (*http.Request, z
 	return r, logger, span, refusal
 }
 
-// setHeaders sets the headers of every response.
+// setHeaders sets the headers that every response has.
 func setHeaders(h http.Header, correlationID string) {
 	h.Set(observe.HeaderCorrelationID, correlationID)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 }
 
-// withTracer sets the tracer of the process, unless the context has one. Health checks are polled every
-// few seconds and not traced.
+// withTracer sets the tracer of the process, unless the context has one. Health checks are not traced,
+// since they are polled every few seconds.
 func (s *server) withTracer(ctx context.Context, r *http.Request) context.Context {
 	current := observe.TracerOf(ctx)
 	switch {
@@ -104,8 +104,8 @@ func (s *server) withTracer(ctx context.Context, r *http.Request) context.Contex
 	return ctx
 }
 
-// correlationID is the id that the caller brought, or a new one. When what the caller brought
-// cannot be used, received shows it in a form that is safe to log.
+// correlationID returns the caller's id, or a new one. If the caller's id is invalid, received is that id
+// in a form that is safe to log.
 func correlationID(h http.Header) (id, received string) {
 	values := h.Values(observe.HeaderCorrelationID)
 	switch {
@@ -119,16 +119,16 @@ func correlationID(h http.Header) (id, received string) {
 	return observe.NewID(), fmt.Sprintf("%s (%d bytes)", strconv.QuoteToASCII(joined[:min(len(joined), shown)]), len(joined))
 }
 
-// recorder is a ResponseWriter that keeps what the log line of the request needs.
+// recorder is a ResponseWriter that records what the request's log line needs.
 type recorder struct {
 	http.ResponseWriter
 	status  int
-	code    string // of the problem, "" when there was none
+	code    string // of the problem; "" if there was none
 	err     error
-	planned bool // a 503 that somebody wants, while the server stops: no failure, and no alarm
+	planned bool // an intended 503 while the server stops: neither a failure nor an alarm
 }
 
-// WriteHeader is http.ResponseWriter.
+// WriteHeader implements http.ResponseWriter.
 func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
@@ -136,7 +136,7 @@ func (w *recorder) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Write is http.ResponseWriter.
+// Write implements http.ResponseWriter.
 func (w *recorder) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
@@ -144,10 +144,10 @@ func (w *recorder) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// Unwrap gives http.ResponseController the writer below.
+// Unwrap returns the underlying writer for http.ResponseController.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// note tells the recorder what problem a response carries.
+// note records the problem of a response.
 func note(w http.ResponseWriter, code string, err error) {
 	if out, ok := w.(*recorder); ok {
 		out.code, out.err = code, err
@@ -165,10 +165,10 @@ func (w *recorder) panicked(logger *zerolog.Logger, r *http.Request, recovered a
 	note(w, codeInternal, err)
 }
 
-// end writes request:end. It includes the text of errors that are ours to fix.
+// end logs request:end. It includes the text of errors that the operator must fix.
 func (w *recorder) end(logger *zerolog.Logger, level zerolog.Level, elapsed float64) {
 	if w.status == 0 {
-		w.status = http.StatusOK // what net/http sends for a handler that wrote nothing
+		w.status = http.StatusOK // what net/http sends for a handler that writes nothing
 	}
 	result := observe.ResultOK
 	if w.status >= http.StatusBadRequest && !w.planned {

@@ -1,7 +1,7 @@
-// Package httpapi is the entrance of the system: it turns HTTP requests into commands and
-// queries and what comes of them into responses, in the same way behind API Gateway and in
-// the embedded server. The contract is infra/openapi.yaml: a request that does not keep to
-// it reaches no handler, and nothing that is not meant for clients leaves in a response.
+// Package httpapi is the HTTP entrance of the system, both behind API Gateway and in the embedded server.
+// It turns requests into commands and queries, and their results into responses. The contract is
+// infra/openapi.yaml: a request that violates it reaches no handler, and responses contain nothing that is
+// not meant for clients.
 package httpapi
 
 import (
@@ -21,12 +21,11 @@ import (
 	"gakushoku/internal/operate/health"
 )
 
-// Parts says which routes are served: a Lambda function serves one part, the embedded server
-// all.
+// Parts selects the routes to serve: a Lambda function serves one part, the embedded server all.
 type Parts uint
 
-// The parts of the interface. The document /openapi.json is part of PartHealth: both tell
-// about the service itself.
+// The parts of the interface. The document /openapi.json belongs to PartHealth, since both describe the
+// service itself.
 const (
 	PartCommands Parts = 1 << iota
 	PartQueries
@@ -34,29 +33,29 @@ const (
 	AllParts = PartCommands | PartQueries | PartHealth
 )
 
-// Config is what the entrance stands on.
+// Config holds the dependencies and settings of the entrance.
 type Config struct {
 	Parts    Parts // 0 is AllParts
 	Commands *command.Handler
 	Queries  *query.Service
 	Health   *health.Checker
-	Logger   zerolog.Logger // of the process; a logger that a request's context brings is preferred
-	// Details reports whether a request may see what health found in each part; nil is never.
+	Logger   zerolog.Logger // of the process; a logger in a request's context takes precedence
+	// Details reports whether a request may see what health found in each part; nil: never.
 	Details func(*http.Request) bool
-	// Identify says who asks, or ErrWrongKey. Without it, it is who the request's context says.
+	// Identify returns the caller, or ErrWrongKey. If nil, the caller in the request's context is used.
 	Identify func(*http.Request) (observe.Caller, error)
 	Now      func() time.Time // nil is time.Now
-	Metrics  *observe.Metrics // measures requests and what they do; nil is nothing
-	Tracer   trace.Tracer     // records operations, unless a request's context brings one; nil is nobody
+	Metrics  *observe.Metrics // measures requests and what they do; nil: nothing is measured
+	Tracer   trace.Tracer     // records operations, unless a request's context has a tracer; may be nil
 }
 
-// server is Config with what is made of it once.
+// server is a Config with what is computed from it once.
 type server struct {
 	Config
 	mux *http.ServeMux
 }
 
-// New returns the handler of the parts that c names. It fails when a part lacks what it needs.
+// New returns the handler of the parts that c selects. It fails if a part lacks a dependency.
 func New(c Config) (http.Handler, error) {
 	if c.Parts == 0 {
 		c.Parts = AllParts
@@ -87,8 +86,8 @@ func New(c Config) (http.Handler, error) {
 	return s.entrance(s.dispatch()), nil
 }
 
-// dispatch keeps the mux from redirecting: a client that writes //orders has made a mistake
-// that it should see, and a redirect of a command is not followed by most.
+// dispatch prevents redirects by the mux: a client that requests //orders should see its mistake, and most
+// clients do not follow a redirect of a command.
 func (s *server) dispatch() http.Handler {
 	notFound := s.answering(s.noRoute)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -108,7 +107,7 @@ func clean(p string) bool {
 	return p == cleaned || p == cleaned+"/"
 }
 
-// answering makes a handler that may fail into one that answers with a problem when it does.
+// answering wraps a handler that may fail: it responds to an error with a problem.
 func (s *server) answering(f func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := f(w, r); err != nil {
@@ -117,7 +116,7 @@ func (s *server) answering(f func(http.ResponseWriter, *http.Request) error) htt
 	})
 }
 
-// checked returns the handler of a route, which only gets requests that match the route's input.
+// checked returns the handler of a route, which only receives requests that match the route's input.
 func (s *server) checked(r route) http.Handler {
 	return s.answering(func(w http.ResponseWriter, req *http.Request) error {
 		if err := r.input.check(w, req); err != nil {
@@ -129,13 +128,12 @@ func (s *server) checked(r route) http.Handler {
 	})
 }
 
-// handleLimit bounds what no deadline of its request does.
+// handleLimit bounds work that has no deadline from its request.
 const handleLimit = 30 * time.Second
 
-// carriedOut is the context of a request that was read, which goes on when its client seems to have
-// left. Half a command is of no use to anyone, and the client finds the whole one when it comes back
-// with its key. A client that only says that it sends no more, by closing its side of the connection,
-// looks the same as one that has left, and waits for its response.
+// carriedOut returns a context that stays valid when the client of a request, which has been read, seems to
+// have left. Half a command is useless, and the client finds the whole one when it repeats the command with
+// its key. A client that closes only its sending side looks the same but still waits for its response.
 func carriedOut(ctx context.Context) (context.Context, context.CancelFunc) {
 	whole := context.WithoutCancel(ctx)
 	if deadline, ok := ctx.Deadline(); ok {
@@ -144,7 +142,7 @@ func carriedOut(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(whole, handleLimit)
 }
 
-// noRoute answers for a path that is not there, or not for this method.
+// noRoute responds to a path that does not exist, or not for this method.
 func (s *server) noRoute(w http.ResponseWriter, r *http.Request) error {
 	var allowed []string
 	if clean(r.URL.EscapedPath()) {

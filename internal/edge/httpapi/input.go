@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// input is what a route accepts. infra/openapi.yaml tells clients the same; a test plays generated
-// requests against both.
+// input is what a route accepts. infra/openapi.yaml describes the same to clients; a test sends generated
+// requests to both.
 type input struct {
 	params []param
-	body   shape // nil for a route that takes no body
+	body   shape // nil for a route without a body
 	must   bool  // whether the body is required
 }
 
 // param is a parameter of a request.
 type param struct {
 	in, name string
-	wrong    func(value string) string // says what is wrong with a value, "" when nothing is
+	wrong    func(value string) string // returns what is wrong with a value; "" if nothing is
 }
 
-// The places of parameters.
+// The locations of parameters.
 const (
 	inPath   = "path"
 	inQuery  = "query"
@@ -29,8 +29,8 @@ const (
 	inBody   = "body"
 )
 
-// check refuses a request that does not match the input, and lists every mismatch. The body can
-// still be read afterwards.
+// check refuses a request that does not match the input, and lists every mismatch. The body can still be
+// read afterwards.
 func (in input) check(w http.ResponseWriter, r *http.Request) error {
 	var value any
 	if in.body != nil {
@@ -54,10 +54,10 @@ func (in input) check(w http.ResponseWriter, r *http.Request) error {
 	return invalid(found[:min(len(found), maxViolations)]...)
 }
 
-// maxViolations bounds what a problem lists.
+// maxViolations bounds the list of violations in a problem.
 const maxViolations = 20
 
-// spelling parses the query and finds parameters that are unknown, and those that are repeated.
+// spelling parses the query and finds unknown and repeated parameters.
 func (in input) spelling(r *http.Request) (url.Values, []violation) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -81,7 +81,7 @@ func (in input) spelling(r *http.Request) (url.Values, []violation) {
 	return query, found
 }
 
-// value returns the parameter's first value in a request, and whether it has one.
+// value returns the parameter's first value in a request, and whether there is one.
 func (p param) value(r *http.Request, query url.Values) (string, bool) {
 	values := query[p.name]
 	switch p.in {
@@ -96,7 +96,7 @@ func (p param) value(r *http.Request, query url.Values) (string, bool) {
 	return values[0], true
 }
 
-// violations returns the violation with this detail, and none when the detail is empty.
+// violations returns a violation with this detail, or none if the detail is empty.
 func violations(in, name, detail string) []violation {
 	if detail == "" {
 		return nil
@@ -108,10 +108,10 @@ func onlyOnce(in, name string) violation {
 	return violation{In: in, Name: name, Detail: "must be sent only once"}
 }
 
-// maxEcho bounds what of a request is repeated in a response or a log line, in bytes.
+// maxEcho bounds how many bytes of a request are repeated in a response or a log line.
 const maxEcho = 200
 
-// clip cuts s to maxEcho, at the end of a character.
+// clip truncates s to at most maxEcho bytes at a character boundary.
 func clip(s string) string {
 	if len(s) <= maxEcho {
 		return s

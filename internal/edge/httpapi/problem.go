@@ -34,7 +34,7 @@ type violation struct {
 	Detail string `json:"detail"`
 }
 
-// requestError refuses a request before it reaches a handler.
+// requestError is the refusal of a request before it reaches a handler.
 type requestError struct {
 	code       string
 	detail     string
@@ -43,10 +43,10 @@ type requestError struct {
 
 func (e *requestError) Error() string { return e.detail }
 
-// DomainCode makes it a refusal, like those of the domain.
+// DomainCode makes it a refusal like those of the domain.
 func (e *requestError) DomainCode() string { return e.code }
 
-// invalid refuses a request for these violations of the contract.
+// invalid returns the refusal of a request for these violations of the contract.
 func invalid(violations ...violation) error {
 	lines := make([]string, len(violations))
 	for i, v := range violations {
@@ -55,7 +55,7 @@ func invalid(violations ...violation) error {
 	return &requestError{code: codeInvalid, detail: strings.Join(lines, "; "), violations: violations}
 }
 
-// The codes of this package. They are part of the HTTP interface: never change one.
+// The codes of this package are part of the HTTP interface: never change one.
 const (
 	codeMalformed   = "request/malformed"
 	codeInvalid     = "request/invalid"
@@ -79,7 +79,7 @@ type kind struct {
 	title  string
 }
 
-// kinds maps codes to statuses: the one place that knows both.
+// kinds maps codes to HTTP statuses and titles. Nothing else knows both codes and statuses.
 var kinds = map[string]kind{
 	codeMalformed:   {http.StatusBadRequest, "Malformed request"},
 	codeInvalid:     {http.StatusBadRequest, "Invalid request"},
@@ -123,16 +123,16 @@ var kinds = map[string]kind{
 	order.CodeInvalidReason:    {http.StatusUnprocessableEntity, "Invalid reason"},
 }
 
-// unknownKind is for a refusal that kinds does not list; a test keeps the list complete.
+// unknownKind is for a refusal that kinds does not list. A test keeps the list complete.
 var unknownKind = kind{http.StatusUnprocessableEntity, "Not allowed"}
 
-// What clients are told about errors that are not theirs. The log has the rest.
+// What clients learn about internal errors. The log has the details.
 const (
 	unavailableDetail = "the service depends on something that is down or busy: retry the same request, commands with their Idempotency-Key"
 	internalDetail    = "the request hit a defect: report it with the correlation id"
 )
 
-// problemOf returns what clients may know of an error, and how long to wait before a retry.
+// problemOf returns what clients may know about an error, and how long to wait before a retry.
 func problemOf(err error) (problem, time.Duration) {
 	var refusal fault.DomainError
 	switch {
@@ -151,7 +151,7 @@ func problemOf(err error) (problem, time.Duration) {
 	return problem{Code: codeInternal, Detail: internalDetail}, 0
 }
 
-// writeError writes an error as a problem, and notes it for the log line of the request.
+// writeError responds with an error as a problem, and records it for the request's log line.
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	p, retryAfter := problemOf(err)
 	k, ok := kinds[p.Code]
@@ -167,7 +167,7 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	writeBody(w, p.Status, "application/problem+json", p)
 }
 
-// seconds is d in whole seconds, rounded up, as Retry-After wants it.
+// seconds returns d in whole seconds, rounded up, for Retry-After.
 func seconds(d time.Duration) string {
 	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }

@@ -26,9 +26,9 @@ func (s *server) getOrder(w http.ResponseWriter, r *http.Request) error {
 	return respond(w, http.StatusOK, o)
 }
 
-// oldest is the version that a client wants to see at least, by header or parameter; 0 is any.
+// oldest returns the minimum version that a client accepts, from a header or parameter; 0 accepts any.
 func oldest(r *http.Request) uint64 {
-	header, _ := strconv.ParseUint(r.Header.Get(headerIfMinVersion), 10, 63) // checked before; "" is 0
+	header, _ := strconv.ParseUint(r.Header.Get(headerIfMinVersion), 10, 63) // validated before; "" is 0
 	parameter, _ := strconv.ParseUint(r.URL.Query().Get("minVersion"), 10, 63)
 	return max(header, parameter)
 }
@@ -41,7 +41,7 @@ type page struct {
 
 func (s *server) listOrders(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
-	limit, _ := strconv.Atoi(q.Get("limit")) // checked before; "" is 0, the default
+	limit, _ := strconv.Atoi(q.Get("limit")) // validated before; "" is 0, the default
 	found, err := s.Queries.List(r.Context(), query.ListRequest{
 		Value: q.Get("status"), Bucket: q.Get("day"), Cursor: q.Get("cursor"), Limit: limit,
 	})

@@ -14,7 +14,7 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// refusals are the codes and details of what the HTTP server itself refuses, by status.
+// refusals are the codes and details of the HTTP server's own refusals, by status.
 var refusals = map[int]requestError{
 	http.StatusRequestHeaderFieldsTooLarge: {code: codeHeaders, detail: "the headers may have at most 64 KiB altogether"},
 	http.StatusNotImplemented:              {code: codeEncoding, detail: "send the body chunked, or with its Content-Length"},
@@ -22,9 +22,9 @@ var refusals = map[int]requestError{
 	http.StatusExpectationFailed:           {code: codeExpectation, detail: "the only Expect that is met is 100-continue"},
 }
 
-// Refusal returns the whole response to a request that the HTTP server refuses before a handler
-// sees it: a line or a header that cannot be read, a bad escape, no Host. The request is logged
-// and measured as all others are, with the logger and the metrics of ctx; its own correlation id
+// Refusal returns the whole response to a request that the HTTP server refuses before a handler sees it,
+// because of an unreadable line or header, a bad escape or a missing Host. The request is logged and
+// measured like all others, with the logger and metrics of ctx. It gets a new correlation id, since its own
 // could not be read.
 func Refusal(ctx context.Context, status int, reason string) []byte {
 	started := time.Now()
@@ -51,22 +51,22 @@ type wholeResponse struct {
 	body   bytes.Buffer
 }
 
-// Header is http.ResponseWriter.
+// Header implements http.ResponseWriter.
 func (a *wholeResponse) Header() http.Header { return a.header }
 
-// WriteHeader is http.ResponseWriter.
+// WriteHeader implements http.ResponseWriter.
 func (a *wholeResponse) WriteHeader(status int) { a.status = status }
 
-// Write is http.ResponseWriter.
+// Write implements http.ResponseWriter.
 func (a *wholeResponse) Write(p []byte) (int, error) { return a.body.Write(p) }
 
-// bytes is the response as it is sent. The connection ends with it.
+// bytes returns the response as it is sent, which ends the connection.
 func (a *wholeResponse) bytes() []byte {
 	var out bytes.Buffer
 	a.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	whole := http.Response{
 		ProtoMajor: 1, ProtoMinor: 1, StatusCode: a.status, Header: a.header, Body: io.NopCloser(&a.body), ContentLength: int64(a.body.Len()), Close: true,
 	}
-	whole.Write(&out) //nolint:errcheck // it is memory
+	whole.Write(&out) //nolint:errcheck // a buffer in memory does not fail
 	return out.Bytes()
 }

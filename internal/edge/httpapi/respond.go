@@ -16,7 +16,7 @@ const (
 	headerIfNoneMatch    = "If-None-Match"
 )
 
-// encode is v as JSON on one line, with < and > as they are.
+// encode returns v as JSON on one line, with < and > unescaped.
 func encode(v any) ([]byte, error) {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
@@ -27,7 +27,7 @@ func encode(v any) ([]byte, error) {
 	return body.Bytes(), nil
 }
 
-// respond writes v as the JSON body of a response. Nothing is written when it fails.
+// respond writes v as the JSON body of a response. If that fails, nothing is written.
 func respond(w http.ResponseWriter, status int, v any) error {
 	body, err := encode(v)
 	if err != nil {
@@ -37,7 +37,7 @@ func respond(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
-// writeBody is respond for what always encodes: strings and numbers.
+// writeBody is respond for values that always encode: strings and numbers.
 func writeBody(w http.ResponseWriter, status int, contentType string, v any) {
 	body, _ := encode(v)
 	write(w, status, contentType, body)
@@ -47,13 +47,13 @@ func write(w http.ResponseWriter, status int, contentType string, body []byte) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	w.Write(body) // a client that has gone away needs no answer
+	w.Write(body) // an error means that the client has gone
 }
 
-// etag is a version as an entity tag.
+// etag returns a version as an entity tag.
 func etag(version uint64) string { return `"` + strconv.FormatUint(version, 10) + `"` }
 
-// matches reports whether an If-None-Match names the tag.
+// matches reports whether an If-None-Match header contains the tag.
 func matches(header, tag string) bool {
 	for one := range strings.SplitSeq(header, ",") {
 		one = strings.TrimPrefix(strings.TrimSpace(one), "W/")

@@ -13,7 +13,7 @@ import (
 type route struct {
 	part   Parts
 	method string
-	path   string // as in the contract, which is also a pattern of http.ServeMux
+	path   string // as in the contract; also a valid pattern of http.ServeMux
 	input  input
 	handle func(http.ResponseWriter, *http.Request) error
 }
@@ -37,7 +37,7 @@ func (s *server) routes() []route {
 	}
 }
 
-// change is the input of a command for the order that the path names.
+// change returns the input of a command for the order in the path.
 func change(body shape, must bool) input {
 	return input{params: []param{orderID, idempotencyKey}, body: body, must: must}
 }
@@ -58,7 +58,7 @@ var filters = []param{
 	{inQuery, "limit", whole(1, query.MaxLimit)},
 }
 
-// The bodies of commands. The rules of the canteen bound the values further.
+// The bodies of commands. The canteen's rules restrict the values further.
 var (
 	placeOrder = object(
 		optional("orderId", text(length(1, 128))),

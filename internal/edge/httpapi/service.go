@@ -8,11 +8,11 @@ import (
 	"gakushoku/internal/operate/health"
 )
 
-// healthRetry is when to ask again after a part was not well.
+// healthRetry is when to ask again after a part was failing.
 const healthRetry = 5 * time.Second
 
-// getHealth answers /health and /health/ready. Everybody may know which parts are well; what was
-// found there tells of the inside.
+// getHealth serves /health and /health/ready. Every caller may see which parts are failing, but not the
+// details, which reveal internals.
 func (s *server) getHealth(w http.ResponseWriter, r *http.Request) error {
 	report := s.Health.Check(r.Context())
 	if out, ok := w.(*recorder); ok {
@@ -29,7 +29,7 @@ func (s *server) getHealth(w http.ResponseWriter, r *http.Request) error {
 	return respond(w, status, report)
 }
 
-// getLiveness answers without a look at anything: that it answers is what was asked.
+// getLiveness checks nothing: a response is proof of life.
 func (s *server) getLiveness(w http.ResponseWriter, _ *http.Request) error {
 	return respond(w, http.StatusOK, map[string]health.Status{"status": health.OK})
 }

@@ -63,7 +63,7 @@ func list(item shape) shape {
 	}
 }
 
-// text accepts strings that a check finds nothing wrong with.
+// text accepts strings in which a check finds nothing wrong.
 func text(wrong func(string) string) shape {
 	return func(at string, value any) []violation {
 		s, ok := value.(string)
@@ -74,7 +74,7 @@ func text(wrong func(string) string) shape {
 	}
 }
 
-// integer accepts whole numbers of 64 bits, written in digits.
+// integer accepts 64-bit integers written in digits.
 func integer(at string, value any) []violation {
 	n, ok := value.(json.Number)
 	if !ok || strings.ContainsAny(n.String(), ".eE") {
@@ -88,7 +88,7 @@ func integer(at string, value any) []violation {
 
 func misplaced(at, detail string) []violation { return violations(inBody, clip(at), detail) }
 
-// The checks of parameters and strings return what is wrong with a value, "" when nothing is.
+// The checks of parameters and strings return what is wrong with a value; "" if nothing is.
 
 func anything(string) string { return "" }
 
@@ -125,7 +125,7 @@ func oneOf[S ~string](allowed ...S) func(string) string {
 	}
 }
 
-// all joins checks: the first that finds something wrong is told.
+// all combines checks: it returns what the first failing check found.
 func all(checks ...func(string) string) func(string) string {
 	return func(value string) string {
 		for _, check := range checks {
@@ -151,7 +151,7 @@ func oneSegment(value string) string {
 	return ""
 }
 
-// day checks only how a day is written: the query knows the calendar.
+// day checks only the format of a day: the query knows the calendar.
 func day(value string) string {
 	const like = "dddd-dd-dd"
 	ok := len(value) == len(like)

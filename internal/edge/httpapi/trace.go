@@ -11,8 +11,8 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// trace notes on the span of a request what came of it, under the names of OpenTelemetry's
-// conventions for HTTP servers, and ends it.
+// trace records the outcome of a request on its span, with the names of OpenTelemetry's conventions for
+// HTTP servers, and ends the span.
 func (w *recorder) trace(span observe.Span, r *http.Request) {
 	defer span.End()
 	if !span.Recorded() {
@@ -41,8 +41,8 @@ func (w *recorder) trace(span observe.Span, r *http.Request) {
 	}
 }
 
-// measure measures a request by its route: paths and methods that somebody makes up are one
-// series each, or whoever scans the server would fill the memory.
+// measure records a request by its route. All unknown paths share one series, and so do all unknown
+// methods: otherwise a scan of the server would fill the memory.
 func (w *recorder) measure(m *observe.Metrics, r *http.Request, took time.Duration) {
 	if w.planned {
 		return // alarms count every 503
@@ -55,7 +55,7 @@ func (w *recorder) measure(m *observe.Metrics, r *http.Request, took time.Durati
 	m.Request(r.Context(), method, route, w.status, took, w.err)
 }
 
-// known reports whether a method is one of those that the conventions name.
+// known reports whether the conventions name a method.
 func known(method string) bool {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace:
