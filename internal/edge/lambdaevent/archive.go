@@ -14,17 +14,17 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// Archive is the Lambda handler of the event table's stream around commit, which puts a batch
-// into the log and tells how far it came. A record's source is its SequenceNumber, which no
-// two records of a stream share, and which is the same each time one is delivered.
+// Archive returns the Lambda handler of the event table's stream that archives batches with commit, which
+// reports how far it got. A record's source is its SequenceNumber, which is unique within a stream and the
+// same in each delivery.
 //
-// The answer names the first record that is not known to be in the log; Lambda delivers from
-// there on again. A record that is no new event fails nothing and does not come into the log, but
-// somebody has to learn of it: it is logged at error, as events:changed when a stored event was
-// changed or removed, as archive:undecodable when it cannot be read, and counted.
+// The response names the first record that is not known to be in the log; Lambda delivers again from there.
+// A record that is not a new event causes no failure and does not come into the log, but the operator must
+// learn of it. It is counted and logged at error: as events:changed if a stored event was changed or
+// removed, as archive:undecodable if it cannot be decoded.
 //
-// committed, unless it is nil, hears of each batch that is in: when the newest of its events
-// was appended.
+// Archive calls committed, unless it is nil, for each archived batch with the time when the newest of its
+// events was appended.
 func Archive(commit func(context.Context, []eventlog.Record) (eventlog.Archived, error), committed func(context.Context, time.Time), logger zerolog.Logger) StreamHandler {
 	var all invocations
 	return func(ctx context.Context, batch StreamBatch) (events.DynamoDBEventResponse, error) {
@@ -50,14 +50,13 @@ func Archive(commit func(context.Context, []eventlog.Record) (eventlog.Archived,
 		}
 		from := done.Records
 		if from >= len(places) {
-			from = 0 // from the first is always right
+			from = 0 // starting at the first record is always correct
 		}
 		return retryFrom(places[from]), nil
 	}
 }
 
-// reportRefused tells of a record that is no new event: the event table is to be appended to, and
-// nothing else.
+// reportRefused reports a record that is not a new event: the event table should only be appended to.
 func reportRefused(ctx context.Context, raw json.RawMessage, err error) {
 	message, what := "archive:undecodable", observe.TableUndecodable
 	if errors.Is(err, errNoEvent) {
@@ -67,7 +66,7 @@ func reportRefused(ctx context.Context, raw json.RawMessage, err error) {
 	logRefused(ctx, message, raw, err)
 }
 
-// reportArchived tells of the batch, and why it did not come into the log.
+// reportArchived logs the batch and, if it was not archived, why.
 func reportArchived(ctx context.Context, batch StreamBatch, done eventlog.Archived, err error, took time.Duration) {
 	logger, result := observe.Logger(ctx), observe.ResultOK
 	if err != nil {

@@ -18,11 +18,11 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// ErrNoRequest says that a function for API Gateway was invoked with something else.
+// ErrNoRequest means that a function for API Gateway was invoked with an event that is not a request.
 var ErrNoRequest = errors.New("the event is not a request of an API Gateway REST API")
 
-// HTTP is the Lambda handler of a REST API's proxy integration around h. It fails, so that
-// API Gateway answers 502, only when the event is not a request at all.
+// HTTP returns the Lambda handler of a REST API's proxy integration that serves requests with h. It fails,
+// which API Gateway turns into 502, only if the event is not a request.
 func HTTP(h http.Handler, logger zerolog.Logger) func(context.Context, events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
 	var all invocations
 	return func(ctx context.Context, e events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
@@ -39,8 +39,8 @@ func HTTP(h http.Handler, logger zerolog.Logger) func(context.Context, events.AP
 	}
 }
 
-// request is the event as a request, and what stands before its path in the address that the
-// client has used: the stage, or the base path of a custom domain.
+// request returns the event as a request, and the prefix of its path in the client's address: the stage, or
+// the base path of a custom domain.
 func request(ctx context.Context, e events.APIGatewayProxyRequest) (*http.Request, string, error) {
 	if e.HTTPMethod == "" || !strings.HasPrefix(e.Path, "/") {
 		return nil, "", fmt.Errorf("%w: it has method %q and path %q", ErrNoRequest, e.HTTPMethod, e.Path)
@@ -58,8 +58,8 @@ func request(ctx context.Context, e events.APIGatewayProxyRequest) (*http.Reques
 		u.Path = decoded
 	}
 	headers := headersOf(e)
-	// The access log of API Gateway has its request's id and cannot log a header, so that is the
-	// operation's correlation id, too, unless the client has brought one.
+	// The access log of API Gateway contains the id of its request but cannot contain a header. That id
+	// is therefore also the operation's correlation id, unless the client sent one.
 	if len(headers.Values(observe.HeaderCorrelationID)) == 0 && e.RequestContext.RequestID != "" {
 		headers.Set(observe.HeaderCorrelationID, e.RequestContext.RequestID)
 	}
@@ -71,8 +71,8 @@ func request(ctx context.Context, e events.APIGatewayProxyRequest) (*http.Reques
 	return r.WithContext(observe.WithCaller(ctx, caller(e.RequestContext))), prefix, nil
 }
 
-// split takes what is not ours off the path. A custom domain with a base path leaves it in
-// the event's path; the resource says where our part begins.
+// split separates the path of the API from its prefix. A custom domain with a base path leaves it in the
+// event's path; the resource shows where the API's part begins.
 func split(e events.APIGatewayProxyRequest) (path, prefix string) {
 	resource := strings.Split(e.Resource, "/")[1:]
 	segments := strings.Split(e.Path, "/")[1:]
@@ -122,8 +122,8 @@ func headersOf(e events.APIGatewayProxyRequest) http.Header {
 	return headers
 }
 
-// caller is who API Gateway says is asking: its authorizer's principal, the subject of a
-// token, an IAM user, or an API key; all of them opaque names.
+// caller returns the caller according to API Gateway: its authorizer's principal, the subject of a token,
+// an IAM user, or an API key. All of them are opaque names.
 func caller(rc events.APIGatewayProxyRequestContext) observe.Caller {
 	claims, _ := rc.Authorizer["claims"].(map[string]any)
 	principal, _ := rc.Authorizer["principalId"].(string)
@@ -136,32 +136,32 @@ func caller(rc events.APIGatewayProxyRequestContext) observe.Caller {
 	return observe.Caller{}
 }
 
-// response collects what a handler writes.
+// response records what a handler writes.
 type response struct {
 	header http.Header
-	sent   http.Header // the headers as they were when the status was written
+	sent   http.Header // the headers at the time when the status was written
 	status int
 	body   bytes.Buffer
 }
 
-// Header is http.ResponseWriter.
+// Header implements http.ResponseWriter.
 func (w *response) Header() http.Header { return w.header }
 
-// WriteHeader is http.ResponseWriter.
+// WriteHeader implements http.ResponseWriter.
 func (w *response) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status, w.sent = status, w.header.Clone()
 	}
 }
 
-// Write is http.ResponseWriter.
+// Write implements http.ResponseWriter.
 func (w *response) Write(p []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
 	return w.body.Write(p)
 }
 
-// event is the response as API Gateway takes it. Locations are brought back to the address
-// that the client has used.
+// event returns the response in API Gateway's form. It prepends the prefix to Location, so that it is an
+// address for the client.
 func (w *response) event(method, prefix string) events.APIGatewayProxyResponse {
 	w.WriteHeader(http.StatusOK)
 	if location := w.sent.Get("Location"); strings.HasPrefix(location, "/") {

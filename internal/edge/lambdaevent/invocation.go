@@ -1,7 +1,7 @@
-// Package lambdaevent translates between what AWS Lambda hands to a function and what the
-// system is made of: API Gateway's events become requests to the same net/http handler that
-// the embedded server has, records of a DynamoDB stream become events for the projector and
-// for the archiver. No rule of the canteen is here, only the shapes that AWS has given things.
+// Package lambdaevent translates between the events of AWS Lambda and the system. API Gateway's events
+// become requests to the net/http handler that the embedded server also uses. Records of a DynamoDB stream
+// become events for the projector and the archiver. The package contains no rules of the canteen, only the
+// formats of AWS.
 package lambdaevent
 
 import (
@@ -20,15 +20,15 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// margin is kept back from the time that an invocation has, to answer that the time was not
-// enough: a function that is cut off answers nothing.
+// margin is reserved at the end of an invocation for responding that the time was too short: a function
+// that is cut off does not respond.
 const margin = 500 * time.Millisecond
 
-// invocations makes the context of each invocation of a function. The zero value is ready.
+// invocations creates the context of each invocation of a function. The zero value is ready to use.
 type invocations struct{ warm atomic.Bool }
 
-// begin is a context whose log lines carry what belongs to the invocation, under the names
-// that users of Powertools know, and which ends a little before the function is cut off.
+// begin returns a context that ends shortly before the function is cut off. Its log lines have the fields
+// of the invocation, under the names that users of Powertools know.
 func (i *invocations) begin(ctx context.Context, logger zerolog.Logger) (context.Context, context.CancelFunc) {
 	fields := logger.With().Bool("cold_start", !i.warm.Swap(true))
 	known := Fields(ctx)
@@ -42,7 +42,7 @@ func (i *invocations) begin(ctx context.Context, logger zerolog.Logger) (context
 	return context.WithCancel(ctx)
 }
 
-// Fields returns what log lines say of an invocation: its request id and its trace in X-Ray.
+// Fields returns the fields of an invocation for log lines: its request id and its X-Ray trace.
 func Fields(ctx context.Context) map[string]string {
 	fields := map[string]string{}
 	if lc, ok := lambdacontext.FromContext(ctx); ok && lc.AwsRequestID != "" {

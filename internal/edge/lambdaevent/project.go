@@ -15,16 +15,16 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// Project is the Lambda handler of the event table's stream around apply, which brings
-// projections up to date and tells which streams it could not.
+// Project returns the Lambda handler of the event table's stream that delivers batches to projections with
+// apply, which returns the streams that failed.
 //
-// The answer names the first record of a stream that failed; Lambda delivers from there on
-// again, the failed and the others after it, to which that does no harm. A record that
-// cannot be decoded fails nothing: it is logged as projection:undecodable. Changes of stored
-// events are left out: the archiver, which reads the same stream, tells of them.
+// The response names the first record of a failed stream. Lambda delivers it and the records after it
+// again, which is harmless for those that were applied. A record that cannot be decoded causes no failure:
+// it is logged as projection:undecodable. Changes of stored events are ignored here: the archiver, which
+// reads the same stream, reports them.
 //
-// applied, unless it is nil, hears of each batch that is in without a failure: when the
-// newest of its events was appended.
+// Project calls applied, unless it is nil, for each batch without a failure with the time when the newest of
+// its events was appended.
 func Project(apply func(context.Context, []event.Event) projection.Failures, applied func(context.Context, time.Time), logger zerolog.Logger) StreamHandler {
 	var all invocations
 	return func(ctx context.Context, batch StreamBatch) (events.DynamoDBEventResponse, error) {
@@ -53,7 +53,7 @@ func Project(apply func(context.Context, []event.Event) projection.Failures, app
 	}
 }
 
-// reportProjected tells of the batch, and of each stream that failed.
+// reportProjected logs the batch, and each stream that failed.
 func reportProjected(ctx context.Context, batch StreamBatch, delivered []event.Event, failures projection.Failures, took time.Duration) {
 	logger := observe.Logger(ctx)
 	for stream, err := range failures {

@@ -9,9 +9,9 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// Reproject is the Lambda handler of the state machine of rebuilds around do, which runs one
-// step. The run's id is the correlation id of what it logs. The state machine knows the errors
-// by the names of their types.
+// Reproject returns the Lambda handler of the rebuilds' state machine that runs one step with do. The run's
+// id is the correlation id of the log lines. The state machine identifies errors by the names of their
+// types.
 func Reproject(do func(context.Context, rebuild.Task) (any, error), logger zerolog.Logger) func(context.Context, rebuild.Task) (any, error) {
 	var all invocations
 	return func(ctx context.Context, task rebuild.Task) (any, error) {

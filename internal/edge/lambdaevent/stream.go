@@ -18,14 +18,14 @@ import (
 // StreamHandler is a Lambda handler of the event table's stream.
 type StreamHandler = func(context.Context, StreamBatch) (events.DynamoDBEventResponse, error)
 
-// StreamBatch is a batch of records of a DynamoDB stream. The records are decoded one by
-// one, so that one that cannot be read does not take the others with it.
+// StreamBatch is a batch of records of a DynamoDB stream. Records are decoded one by one, so that an
+// undecodable record does not affect the others.
 type StreamBatch struct {
 	Records []json.RawMessage `json:"Records"`
 }
 
-// streamRecord is what is needed of a record. Attributes of other types than strings and
-// numbers are nobody's here and come out empty.
+// streamRecord has the required fields of a record. Attributes that are neither strings nor numbers are not
+// used, and are decoded as empty.
 type streamRecord struct {
 	EventID   string `json:"eventID"`
 	EventName string `json:"eventName"`
@@ -41,18 +41,18 @@ type attribute struct {
 	N *string `json:"N"`
 }
 
-// place is where in the stream a record stands.
+// place is the position of a record in the stream.
 type place struct {
 	sequence string
 	created  time.Time
 }
 
-// retryFrom is the answer that has Lambda deliver a record, and those after it, again.
+// retryFrom returns the response with which Lambda delivers a record, and those after it, again.
 func retryFrom(p place) events.DynamoDBEventResponse {
 	return events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{{ItemIdentifier: p.sequence}}}
 }
 
-// allIn is the answer that has Lambda deliver nothing again.
+// allIn returns the response with which Lambda delivers nothing again.
 func allIn() events.DynamoDBEventResponse {
 	return events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{}}
 }
@@ -67,12 +67,12 @@ func newest(places []place) time.Time {
 	return last
 }
 
-// errNoEvent says that a record is not of a new event: a stored one was changed or removed.
+// errNoEvent means that a record is not a new event: a stored event was changed or removed.
 var errNoEvent = errors.New("a stored event was changed or removed")
 
-// decode is the events of a batch, and where each stands. refused hears of each record that is
-// no event, with the reason: errNoEvent, or that it cannot be decoded. Neither ever becomes one,
-// so delivering it again would only keep back all that come after it.
+// decode returns the events of a batch and their positions. It calls refused for each record that is not an
+// event, with the reason: errNoEvent, or a decoding error. Delivering such a record again would not help,
+// and would only block all records after it.
 func decode(batch StreamBatch, refused func(json.RawMessage, error)) ([]event.Event, []place) {
 	var delivered []event.Event
 	var places []place
@@ -87,7 +87,7 @@ func decode(batch StreamBatch, refused func(json.RawMessage, error)) ([]event.Ev
 	return delivered, places
 }
 
-// decodeRecord is the event of a record, and its place.
+// decodeRecord returns the event of a record and its position.
 func decodeRecord(raw json.RawMessage) (event.Event, place, error) {
 	var r streamRecord
 	if err := json.Unmarshal(raw, &r); err != nil {
@@ -116,10 +116,10 @@ func decodeRecord(raw json.RawMessage) (event.Event, place, error) {
 	return e, place{r.Change.SequenceNumber, time.UnixMilli(int64(r.Change.Created * 1000))}, err
 }
 
-// maxKeys bounds what is logged of the keys of a record that is no event, in bytes.
+// maxKeys bounds how many bytes of the keys of a refused record are logged.
 const maxKeys = 512
 
-// logRefused tells of a record that is no event, with what is known of it.
+// logRefused logs a refused record, with what is known about it.
 func logRefused(ctx context.Context, message string, raw json.RawMessage, err error) {
 	var known struct {
 		EventID json.RawMessage `json:"eventID"`
@@ -128,7 +128,7 @@ func logRefused(ctx context.Context, message string, raw json.RawMessage, err er
 			Keys           json.RawMessage `json:"Keys"`
 		} `json:"dynamodb"`
 	}
-	_ = json.Unmarshal(raw, &known) // what cannot be read stays empty
+	_ = json.Unmarshal(raw, &known) // unreadable fields stay empty
 	keys := string(known.Change.Keys)
 	observe.Logger(ctx).Error().Str(observe.FieldErrorClass, string(fault.Bug)).Str(observe.FieldResult, observe.ResultNG).
 		Str("recordId", string(known.EventID)).Str("sequenceNumber", string(known.Change.SequenceNumber)).
