@@ -1,7 +1,7 @@
-// Package stepfunctions runs rebuilds as executions of the state machine infra/reproject.asl.json, on
-// AWS Step Functions or on anything that speaks its API: the name of an execution is the id of
-// its run. It is where the service's own ways (names that are taken, answers to tasks that
-// wait, what the history says) are known.
+// Package stepfunctions runs rebuilds as executions of the state machine infra/reproject.asl.json, on AWS
+// Step Functions or on anything that implements its API. The name of an execution is the id of its run.
+// The package hides the service's peculiarities: names that are taken, responses to waiting tasks, the
+// format of an execution's history.
 package stepfunctions
 
 import (
@@ -23,7 +23,7 @@ import (
 	"gakushoku/internal/store/awsfault"
 )
 
-// How one call is bounded.
+// The limits of one call.
 const (
 	maxAttempts    = 4
 	maxBackoff     = time.Second
@@ -31,8 +31,8 @@ const (
 	idleConns      = 8
 )
 
-// Bounded sets the standard retryer with few tries and a time limit for each. Pass it to
-// sfn.New or NewFromConfig; an HTTP client set by an option after it is kept.
+// Bounded sets the standard retryer with few attempts and a time limit for each. Pass it to sfn.New or
+// NewFromConfig; an HTTP client that a later option sets is kept.
 func Bounded(o *sfn.Options) {
 	o.Retryer = awsfault.Retryer(maxAttempts, maxBackoff)
 	o.HTTPClient = awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
@@ -40,7 +40,7 @@ func Bounded(o *sfn.Options) {
 	})
 }
 
-// API is what Machine calls of the SDK; a *sfn.Client has it.
+// API has the SDK's methods that Machine calls. *sfn.Client implements it.
 type API interface {
 	StartExecution(context.Context, *sfn.StartExecutionInput, ...func(*sfn.Options)) (*sfn.StartExecutionOutput, error)
 	StopExecution(context.Context, *sfn.StopExecutionInput, ...func(*sfn.Options)) (*sfn.StopExecutionOutput, error)
@@ -52,16 +52,16 @@ type API interface {
 
 // Errors of Machine.
 var (
-	// ErrNoExecution says that there is no run of that id, or none any more: the service
-	// forgets them after 90 days.
+	// ErrNoExecution means that there is no run with that id, or no longer: the service forgets runs after
+	// 90 days.
 	ErrNoExecution = errors.New("there is no such execution")
-	// ErrTaken says that another run has had the id.
+	// ErrTaken means that an earlier run with another request has the id.
 	ErrTaken = errors.New("there was an execution of that name before")
-	// ErrNotWaiting says that a task does not wait for an answer any more.
+	// ErrNotWaiting means that a task no longer waits for an answer.
 	ErrNotWaiting = errors.New("the task does not wait for an answer any more")
 )
 
-// NotApproved is the name of the error that a run ends with when its switch was not approved.
+// NotApproved is the name of the error with which a run ends if its switch was not approved.
 const NotApproved = "NotApproved"
 
 // Machine is the deployed state machine. It is safe for concurrent use.
@@ -72,16 +72,16 @@ type Machine struct {
 
 var _ rebuild.Runs = (*Machine)(nil)
 
-// NewMachine is the state machine of an ARN.
+// NewMachine returns the state machine with an ARN.
 func NewMachine(client API, arn string) *Machine { return &Machine{client: client, arn: arn} }
 
-// executionARN is that of the run: the machine's, with its kind changed and the name added.
+// executionARN returns the ARN of a run: the machine's ARN with another resource type, and the run's id.
 func (m *Machine) executionARN(runID string) *string {
 	arn := strings.Replace(m.arn, ":stateMachine:", ":execution:", 1) + ":" + runID
 	return &arn
 }
 
-// Running is rebuild.Runs. A run that the service does not know is not going on.
+// Running implements rebuild.Runs. A run that the service does not know is not running.
 func (m *Machine) Running(ctx context.Context, runID string) (bool, error) {
 	x, err := m.Execution(ctx, runID)
 	if errors.Is(err, ErrNoExecution) {
@@ -90,8 +90,8 @@ func (m *Machine) Running(ctx context.Context, runID string) (bool, error) {
 	return x.Running(), err
 }
 
-// Start begins a run; again with the same request it does nothing, also after the run has ended.
-// It fails with ErrTaken when the id has had another request.
+// Start starts a run. If a run with this id and the same request exists, Start does nothing, even after that
+// run has ended. It fails with ErrTaken if the id belongs to another request.
 func (m *Machine) Start(ctx context.Context, runID string, request rebuild.Request) error {
 	input, err := json.Marshal(request)
 	if err != nil {
@@ -104,8 +104,8 @@ func (m *Machine) Start(ctx context.Context, runID string, request rebuild.Reque
 	return awsfault.Wrap(ctx, "starting run "+runID, err)
 }
 
-// taken decides whose run has the id: a call that was repeated meets what its first attempt has
-// started.
+// taken returns nil if the run with this id has the same input: a repeated call finds the run that its
+// first attempt has started. Otherwise it returns ErrTaken.
 func (m *Machine) taken(ctx context.Context, runID, input string) error {
 	out, err := m.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: m.executionARN(runID)})
 	err = m.wrap(ctx, "looking at", runID, err)
@@ -118,20 +118,20 @@ func (m *Machine) taken(ctx context.Context, runID, input string) error {
 	return fmt.Errorf("starting run %s: %w", runID, ErrTaken)
 }
 
-// Stop ends a run where it is. What it has left behind the next run clears up.
+// Stop ends a run immediately. The next run removes what it leaves behind.
 func (m *Machine) Stop(ctx context.Context, runID, reason string) error {
 	_, err := m.client.StopExecution(ctx, &sfn.StopExecutionInput{ExecutionArn: m.executionARN(runID), Error: aws.String("Stopped"), Cause: &reason})
 	return m.wrap(ctx, "stopping", runID, err)
 }
 
-// Execution is what the service says of a run.
+// Execution is the service's description of a run.
 type Execution struct {
 	Status    types.ExecutionStatus
 	StartedAt time.Time
-	EndedAt   time.Time       // zero while it is running
-	Request   rebuild.Request // its input; none when that is no request
-	Run       rebuild.Run     // as it ended; only when it has succeeded
-	Error     string          // that it failed with
+	EndedAt   time.Time       // zero while the run is going on
+	Request   rebuild.Request // the run's input; zero if the input is not a request
+	Run       rebuild.Run     // the run's result; zero unless it has succeeded
+	Error     string          // the name of the error with which the run failed
 	Cause     string
 }
 
@@ -140,7 +140,7 @@ func (x *Execution) Running() bool {
 	return x.Status == types.ExecutionStatusRunning || x.Status == types.ExecutionStatusPendingRedrive
 }
 
-// Execution looks at a run. It fails with ErrNoExecution when there is none.
+// Execution returns the description of a run. It fails with ErrNoExecution if there is no such run.
 func (m *Machine) Execution(ctx context.Context, runID string) (Execution, error) {
 	out, err := m.client.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: m.executionARN(runID)})
 	if err != nil {
@@ -164,12 +164,12 @@ func (m *Machine) Execution(ctx context.Context, runID string) (Execution, error
 	return x, nil
 }
 
-// lastEvents is how much of a history is looked at for the state that a run is in: the events
-// within a state are a handful, also with retries.
+// lastEvents is how many events of a history are searched for the current state. A state has only a handful
+// of events, even with retries.
 const lastEvents = 100
 
-// State returns the state that a run has entered last; "" before the first. States that choose and end have
-// names beside those of the steps.
+// State returns the state that a run has entered last; "" before the first. States that only choose or end
+// have names other than those of the steps.
 func (m *Machine) State(ctx context.Context, runID string) (rebuild.Step, error) {
 	out, err := m.client.GetExecutionHistory(ctx, &sfn.GetExecutionHistoryInput{ExecutionArn: m.executionARN(runID), ReverseOrder: true, MaxResults: lastEvents})
 	if err != nil {
@@ -183,8 +183,8 @@ func (m *Machine) State(ctx context.Context, runID string) (rebuild.Step, error)
 	return "", nil
 }
 
-// Answer gives a run that waits for the approval of its switch a person's decision. The token
-// is that of the approval's question.
+// Answer passes a person's decision to a run that waits for the approval of its switch. The token is in the
+// approval's question.
 func (m *Machine) Answer(ctx context.Context, token string, d rebuild.Decision) error {
 	var err error
 	var sent awsfault.Attempts
@@ -200,7 +200,7 @@ func (m *Machine) Answer(ctx context.Context, token string, d rebuild.Decision) 
 		_, err = m.client.SendTaskFailure(ctx, &sfn.SendTaskFailureInput{TaskToken: &token, Error: aws.String(NotApproved), Cause: &reason}, counted)
 	}
 	if awsfault.HasCode(err, "TaskTimedOut", "TaskDoesNotExist", "InvalidToken") && ctx.Err() == nil {
-		if sent.Repeated() { // the first attempt may have been taken
+		if sent.Repeated() { // the first attempt may have succeeded
 			return fault.Unavailable(errors.New("answering: no attempt was confirmed, and the task no longer waits: look at the run to see whether the answer arrived"))
 		}
 		return fmt.Errorf("answering: %w (%w)", ErrNotWaiting, err)

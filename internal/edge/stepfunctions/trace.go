@@ -7,12 +7,12 @@ import (
 	"gakushoku/internal/store/awstrace"
 )
 
-// Traced has the calls of a client recorded as spans.
+// Traced records the calls of a client as spans.
 func Traced(o *sfn.Options) {
 	o.APIOptions = append(o.APIOptions, awstrace.Service{Names: names}.Record)
 }
 
-// names are the state machine of a call, or its execution, whose name is the run's id.
+// names returns the attributes that identify a call's state machine, or its execution, named after the run.
 func names(input any) []attribute.KeyValue {
 	var machine, execution *string
 	switch in := input.(type) {
