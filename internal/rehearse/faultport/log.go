@@ -13,31 +13,31 @@ type Ledger struct {
 	Gate Gate
 }
 
-// Head is eventlog.Ledger.
+// Head implements eventlog.Ledger.
 func (s Ledger) Head(ctx context.Context) (eventlog.Head, error) {
 	return ask(ctx, s.Gate, "head", s.Ledger.Head)
 }
 
-// Claimed is eventlog.Ledger.
+// Claimed implements eventlog.Ledger.
 func (s Ledger) Claimed(ctx context.Context, source string) (eventlog.Claim, error) {
 	return ask(ctx, s.Gate, "claimed "+source, func(ctx context.Context) (eventlog.Claim, error) { return s.Ledger.Claimed(ctx, source) })
 }
 
-// Commit is eventlog.Ledger.
+// Commit implements eventlog.Ledger.
 func (s Ledger) Commit(ctx context.Context, c eventlog.Commit) error {
 	return tell(ctx, s.Gate, Writes, fmt.Sprintf("commit %d to %d of %s", c.Manifest.First, c.Manifest.Last, c.Source), func(ctx context.Context) error {
 		return s.Ledger.Commit(ctx, c)
 	})
 }
 
-// Manifests is eventlog.Ledger.
+// Manifests implements eventlog.Ledger.
 func (s Ledger) Manifests(ctx context.Context, after uint64, limit int) ([]eventlog.Manifest, error) {
 	return ask(ctx, s.Gate, fmt.Sprintf("manifests after %d", after), func(ctx context.Context) ([]eventlog.Manifest, error) {
 		return s.Ledger.Manifests(ctx, after, limit)
 	})
 }
 
-// Restore is eventlog.Ledger. Half-way the first of the manifests are there.
+// Restore implements eventlog.Ledger. Halfway, the first of the manifests are restored.
 func (s Ledger) Restore(ctx context.Context, manifests []eventlog.Manifest) error {
 	restore := func(n int) func(context.Context) error {
 		return func(ctx context.Context) error { return s.Ledger.Restore(ctx, manifests[:n]) }
@@ -51,29 +51,29 @@ type Blobs struct {
 	Gate Gate
 }
 
-// Get is eventlog.BlobReader.
+// Get implements eventlog.BlobReader.
 func (s Blobs) Get(ctx context.Context, key string) ([]byte, error) {
 	return ask(ctx, s.Gate, "get "+key, func(ctx context.Context) ([]byte, error) { return s.Blobs.Get(ctx, key) })
 }
 
-// GetRange is eventlog.BlobReader.
+// GetRange implements eventlog.BlobReader.
 func (s Blobs) GetRange(ctx context.Context, key string, offset, length int64) ([]byte, error) {
 	return ask(ctx, s.Gate, fmt.Sprintf("get %s from %d", key, offset), func(ctx context.Context) ([]byte, error) {
 		return s.Blobs.GetRange(ctx, key, offset, length)
 	})
 }
 
-// Put is eventlog.Blobs.
+// Put implements eventlog.Blobs.
 func (s Blobs) Put(ctx context.Context, key string, data []byte) error {
 	return tell(ctx, s.Gate, Writes, "put "+key, func(ctx context.Context) error { return s.Blobs.Put(ctx, key, data) })
 }
 
-// Delete is eventlog.Blobs.
+// Delete implements eventlog.Blobs.
 func (s Blobs) Delete(ctx context.Context, key string) error {
 	return tell(ctx, s.Gate, Writes, "delete "+key, func(ctx context.Context) error { return s.Blobs.Delete(ctx, key) })
 }
 
-// List is eventlog.BlobReader.
+// List implements eventlog.BlobReader.
 func (s Blobs) List(ctx context.Context, prefix, after string, limit int) ([]eventlog.Blob, error) {
 	return ask(ctx, s.Gate, "list "+prefix+" after "+after, func(ctx context.Context) ([]eventlog.Blob, error) {
 		return s.Blobs.List(ctx, prefix, after, limit)

@@ -11,10 +11,10 @@ import (
 	"gakushoku/internal/fault"
 )
 
-// Fault is what happens to a call.
+// Fault is what goes wrong with a call.
 type Fault string
 
-// The faults. All but Broken and the cancellations return errors that a retry may cure.
+// The faults. All but Broken and the cancellations return retryable errors.
 const (
 	Before       Fault = "fails before it takes effect"
 	After        Fault = "takes effect, and its response is lost"
@@ -32,9 +32,9 @@ var ErrBroken = errors.New("the port is broken")
 
 var errUnavailable = fault.Unavailable(errors.New("the port failed"))
 
-// Faults is a gate that lets all calls through but one. It is safe for concurrent use.
+// Faults is a gate that lets one call fail. It is safe for concurrent use.
 type Faults struct {
-	At  int // the number of the call that fails, from 1; 0: none does
+	At  int // the number of the call that fails, from 1; 0 if none does
 	How Fault
 
 	mu    sync.Mutex
@@ -42,13 +42,13 @@ type Faults struct {
 	stop  context.CancelFunc
 }
 
-// Context is the context of an operation behind the gate, which the gate may cancel.
+// Context returns the context of an operation behind the gate, which the gate may cancel.
 func (f *Faults) Context(ctx context.Context) context.Context {
 	ctx, f.stop = context.WithCancel(ctx)
 	return ctx
 }
 
-// next returns the fault of the next call; "" for none.
+// next returns the fault of the next call; "" if there is none.
 func (f *Faults) next(c Call) Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -59,7 +59,7 @@ func (f *Faults) next(c Call) Fault {
 	return ""
 }
 
-// may reports whether a fault can happen to a call.
+// may reports whether a fault is possible for a call.
 func (c Call) may(how Fault) bool {
 	switch how {
 	case After:
@@ -70,7 +70,7 @@ func (c Call) may(how Fault) bool {
 	return true
 }
 
-// Pass is Gate.
+// Pass implements Gate.
 func (f *Faults) Pass(ctx context.Context, c Call) error {
 	switch f.next(c) {
 	case Before, Down:
@@ -92,16 +92,17 @@ func (f *Faults) Pass(ctx context.Context, c Call) error {
 	return c.Do(ctx)
 }
 
-// Trial is one run of an operation over stores of its own.
+// Trial is one run of an operation on stores of its own.
 type Trial struct {
 	Run   func(ctx context.Context, g Gate) error // the operation, with its ports behind the gate
-	Again func(ctx context.Context, g Gate) error // repeats it after a failure; nil: Run
-	State func() string                           // what is to be the same whatever failed on the way
+	Again func(ctx context.Context, g Gate) error // repeats the operation after a failure; nil: Run
+	State func() string                           // returns what must be the same whatever failed
 }
 
-// Sweep lets each call of an operation fail in turn, in each way. An operation must report the failure, or
-// end in the same state as a run without one. Repeated after a reported failure, it must end in that
-// state too. begin makes a trial over new stores. A short test lets each call fail in one way only.
+// Sweep lets each call of an operation fail in turn, in each possible way. The operation must report the
+// failure, or end in the same state as a run without one. If it is repeated after a reported failure, it
+// must end in that state too. begin creates a trial on new stores. In short mode, each call fails in one
+// way only.
 func Sweep(t *testing.T, begin func(t *testing.T) Trial) {
 	t.Helper()
 	whole, trial := &Faults{}, begin(t)
@@ -116,13 +117,13 @@ func Sweep(t *testing.T, begin func(t *testing.T) Trial) {
 			}
 			if wrong := tryFault(t, begin, &Faults{At: n + 1, How: how}, want); wrong != "" {
 				t.Errorf("call %d of %d, %q, %s: %s", n+1, len(whole.calls), call.Op, how, wrong)
-				break // the others are most likely the same
+				break // the other ways most likely fail alike
 			}
 		}
 	}
 }
 
-// tryFault runs an operation in which a call fails, and again without. It returns what is wrong.
+// tryFault runs an operation in which a call fails, and then again without faults. It returns what is wrong.
 func tryFault(t *testing.T, begin func(t *testing.T) Trial, f *Faults, want string) string {
 	t.Helper()
 	trial := begin(t)

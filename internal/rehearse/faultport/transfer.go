@@ -9,18 +9,18 @@ import (
 	"gakushoku/internal/event"
 )
 
-// Target is what an import appends to, behind a gate.
+// Target is the target of an import, behind a gate.
 type Target struct {
 	eventio.Target
 	Gate Gate
 }
 
-// LoadMany is eventio.Target.
+// LoadMany implements eventio.Target.
 func (t Target) LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error) {
 	return ask(ctx, t.Gate, "load many", func(ctx context.Context) (map[string][]event.Event, error) { return t.Target.LoadMany(ctx, streams) })
 }
 
-// AppendAll is eventio.Target. It passes the gate as a whole, and once for each append within.
+// AppendAll implements eventio.Target. It passes the gate once as a whole, and once for each append within.
 func (t Target) AppendAll(ctx context.Context, f func(add func(string, uint64, []event.Event) error) error) error {
 	return tell(ctx, t.Gate, Writes, "append all", func(ctx context.Context) error {
 		return t.Target.AppendAll(ctx, func(add func(string, uint64, []event.Event) error) error {
@@ -33,7 +33,7 @@ func (t Target) AppendAll(ctx context.Context, f func(add func(string, uint64, [
 	})
 }
 
-// EachID is eventio.Target. Each event passes the gate, and so does the end.
+// EachID implements eventio.Target. Each event passes the gate, and so does the end.
 func (t Target) EachID(ctx context.Context, f func(id, stream string, version uint64) error) error {
 	err := t.Target.EachID(ctx, func(id, stream string, version uint64) error {
 		return tell(ctx, t.Gate, Reads, "id "+id, func(context.Context) error { return f(id, stream, version) })
@@ -44,13 +44,13 @@ func (t Target) EachID(ctx context.Context, f func(id, stream string, version ui
 	return tell(ctx, t.Gate, Reads, "the last id", func(context.Context) error { return nil })
 }
 
-// Runs tells about other runs, behind a gate.
+// Runs reports, behind a gate, whether runs are going on.
 type Runs struct {
 	rebuild.Runs
 	Gate Gate
 }
 
-// Running is rebuild.Runs.
+// Running implements rebuild.Runs.
 func (r Runs) Running(ctx context.Context, runID string) (bool, error) {
 	return ask(ctx, r.Gate, "running "+runID, func(ctx context.Context) (bool, error) { return r.Runs.Running(ctx, runID) })
 }
