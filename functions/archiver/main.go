@@ -1,4 +1,4 @@
-// Command archiver puts the event table's stream into the numbered log.
+// Command archiver appends the event table's stream to the numbered log.
 package main
 
 import (
