@@ -17,14 +17,14 @@ import (
 	"gakushoku/internal/store/awsfault"
 )
 
-// How long an operator's tool waits for what it needs before it can begin. Credentials may come
-// from a metadata service, which does not respond on most machines.
+// How long an operator's tool waits for its prerequisites. Credentials may come from a metadata service,
+// which does not respond on most machines.
 const (
 	credentialsLimit = 5 * time.Second
 	identityLimit    = 10 * time.Second
 )
 
-// How one call of an operator's tool is bounded.
+// The limits of one call of an operator's tool.
 const (
 	callAttempts = 4
 	callBackoff  = time.Second
@@ -35,11 +35,11 @@ const (
 type Cloud struct {
 	aws.Config
 	Account   string
-	Partition string // the part of AWS, such as aws or aws-cn
+	Partition string // the AWS partition, such as aws or aws-cn
 }
 
-// OpenCloud finds region, credentials and endpoint where AWS's own tools find them, and asks AWS
-// whose they are. Within seconds it says what to set when something is missing or wrong.
+// OpenCloud finds region, credentials and endpoint where AWS's own tools find them, and asks AWS whose
+// credentials they are. If something is missing or wrong, it fails within seconds, and says what to set.
 func OpenCloud(ctx context.Context) (Cloud, error) {
 	found, err := findCloud(ctx)
 	if err != nil {
@@ -74,8 +74,8 @@ func findCloud(ctx context.Context) (aws.Config, error) {
 	return cloud, nil
 }
 
-// noCredentials says what to do. The reason is only told when something was set up that failed: else
-// it is the last place looked in, the metadata of a machine on EC2, which is rarely meant.
+// noCredentials says what to do. It only includes the cause if configured credentials failed. Otherwise the
+// cause is about the last place tried, the metadata service of EC2, which is rarely meant.
 func noCredentials(err error) error {
 	advice := "no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in (aws sso login)"
 	if strings.Contains(err.Error(), "ec2imds") {
@@ -104,7 +104,7 @@ func identify(ctx context.Context, cloud aws.Config) (*sts.GetCallerIdentityOutp
 	return me, nil
 }
 
-// partitionOf is the part of AWS that an ARN belongs to.
+// partitionOf returns the AWS partition of an ARN.
 func partitionOf(arn string) string {
 	if parts := strings.Split(arn, ":"); len(parts) > 1 && parts[1] != "" {
 		return parts[1]
@@ -112,7 +112,7 @@ func partitionOf(arn string) string {
 	return "aws"
 }
 
-// endpointOf says where a client sends its calls.
+// endpointOf returns the endpoint of a client's calls.
 func endpointOf(cloud aws.Config) string {
 	if cloud.BaseEndpoint == nil {
 		return fmt.Sprintf("the region %s (AWS_REGION)", cloud.Region)

@@ -17,26 +17,26 @@ import (
 	"gakushoku/internal/store/awsfault"
 )
 
-// Deployed is a deployed stack from outside: the stores that its functions work on, and the state machine
-// of its rebuilds.
+// Deployed is a deployed stack seen from outside: the stores of its functions, and the state machine of its
+// rebuilds.
 type Deployed struct {
 	*wiring.Ports
 	Name    string
 	Cloud   Cloud
 	Machine *stepfunctions.Machine
-	// Settings are those of rebuilds. What the stack was deployed with is not known from outside, so
-	// these times are the longest possible ones.
+	// Settings are the settings of rebuilds. The stack's own are not visible from outside, so these times
+	// are the longest possible ones.
 	Settings rebuild.Settings
 
 	config lambdas.Config
 }
 
-// ErrNoStack says that there is no stack of that name.
+// ErrNoStack means that there is no stack of that name.
 var ErrNoStack = errors.New("there is no such stack")
 
-// OpenDeployed opens a stack by the names that template.yaml gives what it makes. Credentials,
-// region and endpoint come from where AWS's own tools find them. It fails with ErrNoStack when
-// nothing of that name is deployed there.
+// OpenDeployed opens a stack, whose resources have the names given in template.yaml. It finds credentials,
+// region and endpoint where AWS's own tools find them. It fails with ErrNoStack if nothing of that name is
+// deployed there.
 func OpenDeployed(ctx context.Context, name string) (*Deployed, error) {
 	cloud, err := OpenCloud(ctx)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *Deployed) isThere(ctx context.Context) error {
 	case fault.ClassOf(err) == fault.Infra:
 		return fmt.Errorf("looking for stack %s: check the network, and %s: %w", s.Name, endpointOf(s.Cloud.Config), err)
 	}
-	return nil // whoever may not read the table may still do other things
+	return nil // a caller without permission to read the table may be permitted to do other things
 }
 
 func newDeployed(cloud Cloud, name string) *Deployed {
@@ -71,7 +71,7 @@ func newDeployed(cloud Cloud, name string) *Deployed {
 	}
 	system := lambdas.New(cloud.Config, c, zerolog.Nop(), nil)
 	s := &Deployed{Ports: system.Ports(system.Control), Name: name, Cloud: cloud, Settings: function.Settings(c), config: c}
-	s.Blobs, _ = logbucket.Open(system)     // its name is set
-	s.Machine, _ = function.Machine(system) // and so is this one
+	s.Blobs, _ = logbucket.Open(system)     // cannot fail: the name is set
+	s.Machine, _ = function.Machine(system) // likewise
 	return s
 }

@@ -11,11 +11,11 @@ import (
 	"gakushoku/internal/store/insights"
 )
 
-// functions are those of a stack, as template.yaml names them after it.
+// functions are the functions of a stack, without the stack's name, as in template.yaml.
 var functions = []string{"command", "query", "health", "projector", "archiver", "reproject"}
 
-// How often the service is asked that responds "too many requests", which it does soon, and how
-// long it is left alone in between.
+// How often a call is tried if the service returns "too many requests", which it soon does, and how long to
+// wait in between.
 const (
 	tries   = 8
 	backoff = 5 * time.Second

@@ -11,11 +11,10 @@ import (
 	"gakushoku/internal/store/awsfault"
 )
 
-// pointerTTLParameter is the stack's parameter that its functions have as POINTER_TTL.
+// pointerTTLParameter is the stack's parameter that sets POINTER_TTL of its functions.
 const pointerTTLParameter = "PointerTtl"
 
-// pointerTTL is how long the functions of a stack rely on what they know of a pointer, as it was
-// deployed.
+// pointerTTL returns how long the functions of a stack cache a pointer, as it was deployed.
 func pointerTTL(ctx context.Context, cloud aws.Config, name string) (time.Duration, error) {
 	found, err := cloudformation.NewFromConfig(cloud).DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &name})
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package stack is a stack on AWS as operators work on it. Rebuilds run as executions of the state
+// Package stack implements operator.Host for a stack on AWS. Rebuilds run as executions of the state
 // machine, which this process starts and follows.
 package stack
 
@@ -21,7 +21,7 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// Machine is what a Stack needs of the state machine; an *stepfunctions.Machine has it.
+// Machine has the methods of the state machine that Stack calls. *stepfunctions.Machine implements it.
 type Machine interface {
 	Start(ctx context.Context, runID string, request rebuild.Request) error
 	Stop(ctx context.Context, runID, reason string) error
@@ -31,26 +31,26 @@ type Machine interface {
 	rebuild.Runs
 }
 
-// Stack is a stack as operator.Host.
+// Stack implements operator.Host.
 type Stack struct {
 	Region  string
 	Machine Machine
 	Logs    Logs
-	Poll    time.Duration // how often a run is looked at
-	// TTL returns how long readers rely on what they know of a pointer.
+	Poll    time.Duration // the interval in which a run is polled
+	// TTL returns how long readers cache a pointer.
 	TTL func(context.Context) (time.Duration, error)
 
 	name   string
-	engine *rebuild.Engine // for what is done besides runs
+	engine *rebuild.Engine // for everything but runs
 	log    *eventlog.Reader
 }
 
-// poll is how often a run is looked at: often enough for a person, and far below the limits of
-// the service.
+// poll is the default interval in which a run is polled: often enough for a person, and far below the
+// service's limits.
 const poll = 2 * time.Second
 
-// archivePatience is how long an event may take to reach the log before it counts as missing: the
-// archiver gathers events for some seconds, and takes longer after a quiet time.
+// archivePatience is how long an event may take to reach the log before it counts as missing. The archiver
+// gathers events for some seconds, and takes longer after an idle time.
 const archivePatience = time.Minute
 
 // Open opens a stack by its name.
@@ -62,7 +62,7 @@ func Open(ctx context.Context, name string) (*operator.Installation, error) {
 	return Of(deployed), nil
 }
 
-// Of returns an opened stack as operators work on it.
+// Of returns the installation of an opened stack.
 func Of(s *Deployed) *operator.Installation {
 	host := &Stack{
 		Region: s.Cloud.Region, Machine: s.Machine, Logs: logsOf(s.Cloud.Config, s.Name), Poll: poll,
@@ -79,7 +79,7 @@ func (s *Stack) Over(name string, p *wiring.Ports, settings rebuild.Settings) *o
 	return i
 }
 
-// EachEvent is operator.Host.
+// EachEvent implements operator.Host.
 func (s *Stack) EachEvent(ctx context.Context, do func(*event.Event) error) error {
 	head, err := s.log.Head(ctx)
 	if err != nil {
@@ -88,7 +88,7 @@ func (s *Stack) EachEvent(ctx context.Context, do func(*event.Event) error) erro
 	return s.log.Events(ctx, 0, head.Number, func(_ uint64, e *event.Event) error { return do(e) })
 }
 
-// Versions is operator.Host.
+// Versions implements operator.Host.
 func (s *Stack) Versions(ctx context.Context) (operator.Status, error) {
 	head, err := s.log.Head(ctx)
 	if err != nil {
@@ -112,7 +112,7 @@ func (s *Stack) Versions(ctx context.Context) (operator.Status, error) {
 	return status, nil
 }
 
-// RunsOf is operator.Host. The service knows the state that each run is in, and its request.
+// RunsOf implements operator.Host. The service knows the state and the request of each run.
 func (s *Stack) RunsOf(ctx context.Context, pointer projection.Pointer) ([]rebuild.UnderWay, error) {
 	runs, err := s.engine.RunsOf(ctx, pointer)
 	if err != nil {
@@ -136,8 +136,8 @@ func (s *Stack) RunsOf(ctx context.Context, pointer projection.Pointer) ([]rebui
 	return runs, nil
 }
 
-// Rebuild is operator.Host: it starts an execution of the state machine and follows it to its end.
-// When ctx ends the execution goes on: ResumeRebuild follows it again, Abandon ends it.
+// Rebuild implements operator.Host: it starts an execution of the state machine and follows it to its end.
+// If ctx ends, the execution continues: ResumeRebuild follows it again, Abandon ends it.
 func (s *Stack) Rebuild(ctx context.Context, request rebuild.Request, o operator.RebuildOptions) (rebuild.Run, error) {
 	if err := s.engine.Check(ctx, &request); err != nil {
 		return rebuild.Run{}, err
@@ -149,7 +149,7 @@ func (s *Stack) Rebuild(ctx context.Context, request rebuild.Request, o operator
 	return s.follow(ctx, request.Projection, runID, o)
 }
 
-// ResumeRebuild is operator.Host: it follows a run that is going on.
+// ResumeRebuild implements operator.Host: it follows a run that is in progress.
 func (s *Stack) ResumeRebuild(ctx context.Context, name, runID string, o operator.RebuildOptions) (rebuild.Run, error) {
 	return s.follow(ctx, name, runID, o)
 }
@@ -192,7 +192,7 @@ func ended(runID string, x *stepfunctions.Execution) (rebuild.Run, error) {
 	return rebuild.Run{}, fmt.Errorf("run %s is %s: %s", runID, x.Status, reason)
 }
 
-// reasonOf says why a run has failed. Its cause is the name of the error that ended it and the
+// reasonOf returns why a run has failed. The cause is the name of the error that ended the run, with the
 // message of the service or the function.
 func reasonOf(x *stepfunctions.Execution) string {
 	name, cause, ok := strings.Cut(x.Cause, ": ")
@@ -202,7 +202,7 @@ func reasonOf(x *stepfunctions.Execution) string {
 	return (&rebuild.Failure{Error: name, Cause: cause}).Reason()
 }
 
-// Stop is operator.Host.
+// Stop implements operator.Host.
 func (s *Stack) Stop(ctx context.Context, run *rebuild.UnderWay, reason string) error {
 	if err := s.Machine.Stop(ctx, run.ID, reason); err != nil && !errors.Is(err, stepfunctions.ErrNoExecution) {
 		return err
@@ -210,7 +210,7 @@ func (s *Stack) Stop(ctx context.Context, run *rebuild.UnderWay, reason string) 
 	return nil
 }
 
-// Outcome is operator.Host: the service knows how a run ended, or where it is.
+// Outcome implements operator.Host: the service knows how a run ended, or which state it is in.
 func (s *Stack) Outcome(ctx context.Context, p *rebuild.Past) error {
 	x, err := s.Machine.Execution(ctx, p.Run.ID)
 	if errors.Is(err, stepfunctions.ErrNoExecution) {
@@ -232,7 +232,7 @@ func (s *Stack) Outcome(ctx context.Context, p *rebuild.Past) error {
 	return nil
 }
 
-// locate notes where a run is that is going on.
+// locate records the state of a run that is in progress.
 func (s *Stack) locate(ctx context.Context, p *rebuild.Past) (err error) {
 	if p.Stage, err = s.Machine.State(ctx, p.Run.ID); err != nil {
 		return err
@@ -250,16 +250,16 @@ func (s *Stack) locate(ctx context.Context, p *rebuild.Past) (err error) {
 	return err
 }
 
-// Answer is operator.Host.
+// Answer implements operator.Host.
 func (s *Stack) Answer(ctx context.Context, a rebuild.Approval, d rebuild.Decision) error {
 	return s.Machine.Answer(ctx, a.Token, d)
 }
 
-// Lock is operator.Host: the state machine allows one run of a projection at a time.
+// Lock implements operator.Host: the state machine allows one run of a projection at a time.
 func (*Stack) Lock(string) (unlock func(), err error) { return func() {}, nil }
 
-// PointerTTL is operator.Host. When the stack's setting cannot be read, for lack of a permission,
-// it is the longest possible one.
+// PointerTTL implements operator.Host. If the stack's setting cannot be read, for lack of a permission, it
+// returns the longest possible one.
 func (s *Stack) PointerTTL(ctx context.Context) time.Duration {
 	ttl, err := s.TTL(ctx)
 	if err != nil {

@@ -19,8 +19,8 @@ type Logs interface {
 	Lines(ctx context.Context, query string, from, to time.Time) ([]string, error)
 }
 
-// How far back log lines are searched by default, since reading them costs money. An operation whose id
-// contains its time is searched for from a little before that.
+// How far back log lines are searched by default, since reading them costs money. If an operation's id
+// contains its time, the search starts a little before that.
 const (
 	lookBack  = 24 * time.Hour
 	clockSkew = 5 * time.Minute
@@ -29,10 +29,10 @@ const (
 // maxLines is how many log lines one query may return.
 const maxLines = 10_000
 
-// Lines is operator.Host.
+// Lines implements operator.Host.
 func (s *Stack) Lines(since time.Time) timeline.Lines { return logLines{s.Logs, since} }
 
-// TraceURL is operator.Host: traces are in the console of X-Ray.
+// TraceURL implements operator.Host. Traces are in the console of X-Ray.
 func (s *Stack) TraceURL() string {
 	domain := "console.aws.amazon.com"
 	if strings.HasPrefix(s.Region, "cn-") {
@@ -47,7 +47,7 @@ type logLines struct {
 	since time.Time
 }
 
-// OfOperation is timeline.Lines.
+// OfOperation implements timeline.Lines.
 func (l logLines) OfOperation(ctx context.Context, correlationID string, f func([]byte) error) error {
 	since := l.since
 	if id, err := ulid.ParseStrict(correlationID); err == nil && since.IsZero() {
@@ -56,7 +56,7 @@ func (l logLines) OfOperation(ctx context.Context, correlationID string, f func(
 	return l.ask(ctx, logs.Query{CorrelationID: correlationID}, since, f)
 }
 
-// OfOrder is timeline.Lines.
+// OfOrder implements timeline.Lines.
 func (l logLines) OfOrder(ctx context.Context, orderID string, f func([]byte) error) error {
 	return l.ask(ctx, logs.Query{Text: orderID}, l.since, f)
 }
@@ -82,13 +82,13 @@ func (l logLines) ask(ctx context.Context, q logs.Query, since time.Time, f func
 	return nil
 }
 
-// slowLines queries the log lines of the slowest operations. Many are parts of one operation.
+// slowLines queries the log lines of the slowest operations. An operation may have many.
 const slowLines = `fields @timestamp, @message
 | filter ispresent(durationMs)
 | sort durationMs desc
 | limit 5000`
 
-// Slowest is operator.Host: by the log lines of the functions.
+// Slowest implements operator.Host. It uses the log lines of the functions.
 func (s *Stack) Slowest(ctx context.Context, since time.Time, limit int) ([]spans.Operation, spans.Source, error) {
 	lines, err := s.Logs.Lines(ctx, slowLines, since, time.Now())
 	if err != nil {

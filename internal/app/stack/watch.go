@@ -6,17 +6,17 @@ import (
 	"gakushoku/internal/engine/rebuild"
 )
 
-// watch tells how far an execution has come: the service says in which state it is, the blobs
-// which parts have reported.
+// watch reports the progress of an execution: the service knows its state, and the blobs show which parts
+// have reported.
 type watch struct {
 	*Stack
 	projection, runID string
 	report            func(rebuild.Progress)
 	step              rebuild.Step
-	parts             map[string]bool // that were told of
+	parts             map[string]bool // those already reported
 }
 
-// look looks once.
+// look polls once.
 func (w *watch) look(ctx context.Context) error {
 	if w.report == nil {
 		return nil
@@ -26,7 +26,7 @@ func (w *watch) look(ctx context.Context) error {
 		return err
 	}
 	if step == rebuild.StepVerifyPart {
-		step = rebuild.StepVerifyParts // the state within
+		step = rebuild.StepVerifyParts // the step that runs it
 	}
 	if step != w.step && step != "" {
 		w.step, w.parts = step, map[string]bool{}
