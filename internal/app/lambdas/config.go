@@ -26,11 +26,11 @@ const (
 // defaultPointerTTL is how long a pointer is cached. A switch waits at least as long.
 const defaultPointerTTL = 5 * time.Second
 
-// DefaultProjectorTimeout is the longest that Lambda lets a function run: a rebuild that waits
-// for invocations of the projector to end is right with it, whatever the projector's limit is.
+// DefaultProjectorTimeout is the longest time that Lambda lets a function run, so a rebuild that waits this
+// long for invocations of the projector to end is safe, whatever the projector's limit is.
 const DefaultProjectorTimeout = 15 * time.Minute
 
-// MaxPointerTTL bounds the pointer's: beyond, a switch or a roll-back would take long to be seen.
+// MaxPointerTTL bounds PointerTTL: with a longer one, a switch or rollback would take too long.
 const MaxPointerTTL = time.Minute
 
 // Config holds the settings of a function.
@@ -39,15 +39,15 @@ type Config struct {
 	ControlTable    string        // DynamoDB table of pointers, checkpoints and the log's records
 	ReadModelPrefix string        // of the names of the read models' tables
 	LogBucket       string        // S3 bucket of the log; "" in functions that do not use it
-	LogLevel        zerolog.Level // info unless it is set
-	PointerTTL      time.Duration // how old the knowledge of the active version may be
+	LogLevel        zerolog.Level // info by default
+	PointerTTL      time.Duration // how long a pointer may be cached
 
 	ProjectorTimeout time.Duration // how long an invocation of the projector may last
-	StateMachineARN  string        // of rebuilds; "" in functions that do not run them
+	StateMachineARN  string        // of rebuilds; "" in functions that do not use it
 }
 
-// ReadConfig reads the configuration from the environment. Its error names every variable
-// that is missing or wrong.
+// ReadConfig reads the configuration from the environment. Its error lists every variable that is missing
+// or wrong.
 func ReadConfig(getenv func(string) string) (Config, error) {
 	var errs []error
 	required := func(name, what string) string {

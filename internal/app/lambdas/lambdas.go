@@ -1,5 +1,5 @@
-// Package lambdas holds what the Lambda functions share: configuration, clients of AWS, telemetry
-// and the start. Each function is a package below it, so that its binary carries only what it uses.
+// Package lambdas holds what the Lambda functions share: configuration, AWS clients, telemetry and startup.
+// Each function is a subpackage, so that its binary contains only what it uses.
 package lambdas
 
 import (
@@ -25,8 +25,7 @@ import (
 // Handler is a Lambda handler.
 type Handler[In, Out any] = func(context.Context, In) (Out, error)
 
-// System is what every function works with. Nothing is read or written before the first
-// invocation needs it.
+// System is what every function works with. It reads and writes nothing before the first invocation.
 type System struct {
 	Config  Config
 	Logger  zerolog.Logger
@@ -39,8 +38,8 @@ type System struct {
 	Telemetry *telemetry.Telemetry // nil records nothing
 }
 
-// Main runs the function of this name, whose handler build returns. When it cannot start, it logs
-// why and exits.
+// Main runs the function of this name with the handler that build returns. If it cannot start, it logs the
+// reason and exits.
 func Main[In, Out any](name string, build func(*System) (Handler[In, Out], error)) {
 	handler, err := start(context.Background(), name, os.Getenv, build)
 	if err != nil {
@@ -63,8 +62,8 @@ func start[In, Out any](ctx context.Context, name string, getenv func(string) st
 	return Observed(system.Telemetry, handler), nil
 }
 
-// Open reads the configuration from the environment and prepares the clients. function is the name
-// in log lines.
+// Open reads the configuration from the environment and prepares the clients. function is the name in log
+// lines.
 func Open(ctx context.Context, function string, getenv func(string) string) (*System, error) {
 	c, err := ReadConfig(getenv)
 	if err != nil {
@@ -78,9 +77,9 @@ func Open(ctx context.Context, function string, getenv func(string) string) (*Sy
 	return New(cloud(getenv), c, logger, sent), nil
 }
 
-// cloud is the AWS that a function runs in. Lambda and its emulators put region, credentials and
-// endpoint into the environment. The SDK's own configuration would look for them in six more places,
-// whose clients every function would carry and initialize.
+// cloud returns the configuration of AWS clients. Lambda and its emulators put region, credentials and
+// endpoint into the environment. The SDK's own configuration would look in six more places, and every
+// function would contain and initialize the clients for that.
 func cloud(getenv func(string) string) aws.Config {
 	c := aws.Config{
 		Region: getenv("AWS_REGION"),
@@ -100,7 +99,7 @@ func cloud(getenv func(string) string) aws.Config {
 	return c
 }
 
-// New returns the system on an AWS. sent may be nil.
+// New returns the system for an AWS configuration. sent may be nil.
 func New(cloud aws.Config, c Config, logger zerolog.Logger, sent *telemetry.Telemetry) *System {
 	s := &System{Config: c, Logger: logger, AWS: cloud, Telemetry: sent}
 	client := dynamodb.NewFromConfig(cloud, Options(s, dynamo.Bounded, dynamo.Traced)...)
@@ -111,8 +110,8 @@ func New(cloud aws.Config, c Config, logger zerolog.Logger, sent *telemetry.Tele
 	return s
 }
 
-// Options returns the options of an AWS client. The one that records calls is left out unless spans
-// are exported: the SDK assembles its middleware anew for each call.
+// Options returns the options of an AWS client. It omits traced, which records calls, unless spans are
+// exported: the SDK assembles its middleware anew for each call.
 func Options[O any](s *System, bounded, traced func(*O)) []func(*O) {
 	if s.Telemetry.Tracer() == nil {
 		return []func(*O){bounded}
@@ -120,13 +119,13 @@ func Options[O any](s *System, bounded, traced func(*O)) []func(*O) {
 	return []func(*O){bounded, traced}
 }
 
-// Ports returns the stores. Pointers are read through a cache of source.
+// Ports returns the stores. Pointers are cached; source is read on a miss.
 func (s *System) Ports(source projection.Pointers) *wiring.Ports {
 	cached := &projection.CachedPointers{Source: source, TTL: s.Config.PointerTTL, Now: time.Now}
 	return &wiring.Ports{Events: s.Events, Tables: s.Tables, Control: s.Control, Pointers: cached, Ledger: s.Ledger}
 }
 
-// Required returns a setting that not all functions need, or an error that names its variable.
+// Required returns a setting that not all functions need. If it is missing, the error names its variable.
 func Required(variable, value, what string) (string, error) {
 	if value == "" {
 		return "", fmt.Errorf("%s is not set: it names %s", variable, what)

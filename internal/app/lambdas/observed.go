@@ -20,8 +20,8 @@ import (
 	"gakushoku/internal/store/awstrace"
 )
 
-// openTelemetry exports what a function records. Metrics are log lines, written to out, unless the
-// environment says otherwise.
+// openTelemetry exports what a function records. By default, metrics are written to out as log lines; the
+// environment can change that.
 func openTelemetry(ctx context.Context, function string, getenv func(string) string, out io.Writer, logger zerolog.Logger) (*telemetry.Telemetry, error) {
 	lines := func(context.Context) (sdkmetric.Reader, error) {
 		return emf.New(emf.Options{
@@ -39,16 +39,16 @@ func openTelemetry(ctx context.Context, function string, getenv func(string) str
 	if err != nil {
 		return sent, err
 	}
-	watcher := hoststats.Watch(os.TempDir()) // what a function has of a disk
+	watcher := hoststats.Watch(os.TempDir()) // the only disk of a function
 	return sent, sent.Metrics().Watch(func(context.Context) observe.Vitals { return watcher.Look() })
 }
 
-// Observed records and measures the invocations of a handler. What was recorded is sent before the
-// handler returns, fails or panics: the process may be frozen or ended right after.
+// Observed records and measures the invocations of a handler. It sends the records before the invocation
+// ends, even by a panic: the process may be frozen or ended right after that.
 func Observed[In, Out any](t *telemetry.Telemetry, handle Handler[In, Out]) Handler[In, Out] {
 	var coldStart sync.Once
 	return func(ctx context.Context, in In) (Out, error) {
-		defer t.Flush(ctx) //nolint:errcheck // the SDK logs it; a response is worth the same without its trace
+		defer t.Flush(ctx) //nolint:errcheck // the SDK logs the error; a response without its trace is still valid
 		coldStart.Do(func() { t.Metrics().ColdStarted(ctx) })
 		if tracer := t.Tracer(); tracer != nil {
 			ctx = awstrace.WithBudget(observe.WithTracer(ctx, tracer))

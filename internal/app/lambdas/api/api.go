@@ -1,4 +1,4 @@
-// Package api serves the HTTP interface behind API Gateway, for the functions that have a part of it.
+// Package api serves the HTTP interface behind API Gateway, for the functions that serve parts of it.
 package api
 
 import (
@@ -12,7 +12,7 @@ import (
 // Handler is a Lambda handler behind API Gateway.
 type Handler = lambdas.Handler[events.APIGatewayProxyRequest, events.APIGatewayProxyResponse]
 
-// Serve returns the handler of the parts that c names.
+// Serve returns the handler of the parts that c selects.
 func Serve(s *lambdas.System, c httpapi.Config) (Handler, error) {
 	c.Logger, c.Metrics = s.Logger, s.Telemetry.Metrics()
 	h, err := httpapi.New(c)

@@ -1,4 +1,4 @@
-// Package archiver is the function that puts the event table's stream into the numbered log.
+// Package archiver is the function that appends the event table's stream to the numbered log.
 package archiver
 
 import (

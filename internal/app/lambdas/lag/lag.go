@@ -1,5 +1,5 @@
-// Package lag tells how late the readers of the event table's stream are. Lambda's event source
-// mappings keep their positions; a checkpoint only tells how late its reader last was.
+// Package lag measures how late the readers of the event table's stream are. Lambda's event source mappings
+// keep the readers' positions; a checkpoint only records how late its reader last was.
 package lag
 
 import (
@@ -18,17 +18,18 @@ import (
 const (
 	Projector = "projector"
 	Archiver  = "archiver"
-	// expected, after a reader's name, is where the other reader notes which event should have come.
+	// expected, appended to a reader's name, is the checkpoint in which the other reader notes an event
+	// that should have arrived.
 	expected = "-expected"
 )
 
-// checkpointEvery bounds how often one instance writes its checkpoint, and how far the checkpoint may
-// be behind the newest event that came.
+// checkpointEvery bounds how often one instance writes its checkpoint, and thus how far the checkpoint may be
+// behind the newest event that arrived.
 const checkpointEvery = time.Second
 
-// Max is the delay from which on a reader is unhealthy. A late event counts for the time recent. A
-// reader that does not run at all is noticed by the other one, which gets the same events. If neither
-// runs, the mappings' IteratorAge tells, which only AWS can measure.
+// Max is the delay at which a reader becomes unhealthy. A late event counts for the duration recent. If one
+// reader does not run at all, the other one, which gets the same events, notices. If neither runs, only the
+// mappings' IteratorAge shows it, which AWS measures.
 const (
 	Max    = time.Minute
 	recent = 2 * time.Minute
@@ -40,7 +41,7 @@ type Marker struct {
 	reader, other string
 	now           func() time.Time
 	written       atomic.Int64 // milliseconds since 1970
-	newest        atomic.Int64 // time of the event that was noted then
+	newest        atomic.Int64 // time of the newest event in the last checkpoint written
 }
 
 // NewMarker returns the marker of a reader.
@@ -49,8 +50,8 @@ func NewMarker(checkpoints projection.Checkpoints, reader string) *Marker {
 	return &Marker{checkpoints: checkpoints, reader: reader, other: other, now: time.Now}
 }
 
-// Done notes that a batch was applied, and when its newest event was appended. A failure is only
-// logged: the batch need not be applied again.
+// Done records that a batch was applied, and when its newest event was appended. A failure is only logged,
+// since the batch need not be applied again.
 func (m *Marker) Done(ctx context.Context, appended time.Time) {
 	now, every := m.now(), checkpointEvery.Milliseconds()
 	if now.UnixMilli()-m.written.Load() < every && appended.UnixMilli()-m.newest.Load() < every {
@@ -68,8 +69,8 @@ func (m *Marker) Done(ctx context.Context, appended time.Time) {
 	}
 }
 
-// note writes the checkpoint: how late this batch was, and, as its cursor, when the newest event of
-// all instances was appended.
+// note writes the checkpoint: how late this batch was and, as its cursor, when the newest event of all
+// instances was appended.
 func (m *Marker) note(ctx context.Context, c *projection.Checkpoint) error {
 	before, err := m.checkpoints.Checkpoint(ctx, m.reader)
 	if err != nil {
@@ -79,7 +80,7 @@ func (m *Marker) note(ctx context.Context, c *projection.Checkpoint) error {
 	return m.checkpoints.SetCheckpoint(ctx, m.reader, *c)
 }
 
-// newest returns when the newest event that came to a reader was appended.
+// newest returns when the newest event that a reader received was appended.
 func newest(c projection.Checkpoint) event.Instant {
 	if at, err := event.ParseInstant(c.Cursor); err == nil {
 		return at
@@ -87,8 +88,8 @@ func newest(c projection.Checkpoint) event.Instant {
 	return c.OccurredAt
 }
 
-// expect notes that the other reader should get these events too, unless it already has them or has
-// older ones to wait for.
+// expect records that the other reader should receive these events too, unless it already has, or still
+// waits for older ones.
 func (m *Marker) expect(ctx context.Context, c projection.Checkpoint) error {
 	other, err := m.checkpoints.Checkpoint(ctx, m.other)
 	if err != nil || !behind(other, c) {
@@ -101,12 +102,12 @@ func (m *Marker) expect(ctx context.Context, c projection.Checkpoint) error {
 	return m.checkpoints.SetCheckpoint(ctx, m.other+expected, c)
 }
 
-// behind reports whether a reader has not yet got what the other one has noted.
+// behind reports whether a reader has not yet received what the other one has noted.
 func behind(reader, noted projection.Checkpoint) bool {
 	return newest(reader).Time().Add(checkpointEvery).Before(newest(noted).Time())
 }
 
-// Of returns a function that tells how late a reader recently was, or for how long it has been gone.
+// Of returns a function that returns how late a reader recently was, or for how long it has been gone.
 func Of(checkpoints projection.Checkpoints, reader string) func(context.Context) (health.Lag, error) {
 	return func(ctx context.Context) (health.Lag, error) {
 		c, err := checkpoints.Checkpoint(ctx, reader)

@@ -1,5 +1,5 @@
-// Package logbucket opens the S3 bucket of the log, for the functions that use it. The others do not
-// carry the S3 client.
+// Package logbucket opens the S3 bucket of the log, for the functions that use it. The other functions do
+// not contain the S3 client.
 package logbucket
 
 import (

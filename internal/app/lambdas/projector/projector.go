@@ -1,5 +1,5 @@
-// Package projector is the function that brings the read models up to date. The first event sets a
-// projection up, since tables are made by version and not by the template.
+// Package projector is the function that keeps the read models up to date. The first event sets a projection
+// up, since each version has its own tables, which the template cannot create.
 package projector
 
 import (
@@ -21,13 +21,13 @@ func Build(s *lambdas.System) (lambdaevent.StreamHandler, error) {
 	return lambdaevent.Project(projector.Apply, marker.Done, s.Logger), nil
 }
 
-// SelfSetup is pointers that set up a projection when it is first asked for.
+// SelfSetup wraps pointers so that reading a missing pointer sets its projection up.
 type SelfSetup struct {
 	projection.Pointers
 	Tables projection.Tables
 }
 
-// Pointer is projection.Pointers.
+// Pointer implements projection.Pointers.
 func (s *SelfSetup) Pointer(ctx context.Context, name string) (projection.Pointer, error) {
 	p, err := s.Pointers.Pointer(ctx, name)
 	if !errors.Is(err, projection.ErrNoPointer) {

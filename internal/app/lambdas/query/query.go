@@ -1,5 +1,5 @@
-// Package query is the function that serves queries. It writes nothing: a read model that was never
-// set up has no rows.
+// Package query is the function that serves queries. It writes nothing: a read model that was never set up
+// has no rows.
 package query
 
 import (

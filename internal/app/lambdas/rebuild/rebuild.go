@@ -15,9 +15,9 @@ import (
 	"gakushoku/internal/engine/rebuild"
 )
 
-// What one invocation can do with its 15 minutes and the 2 GB that template.yaml gives it. A part is
-// a fold in memory and a put per row: half a million events fold in seconds, and a new table takes at
-// least a thousand puts a second.
+// What one invocation can do within its 15 minutes and the 2 GB that template.yaml sets. A part is a fold in
+// memory and a put for each row: half a million events fold in seconds, and a new table accepts at least a
+// thousand puts per second.
 const (
 	PartEvents     = 500_000
 	PartBytes      = 512 << 20
@@ -29,7 +29,7 @@ const (
 	lagBound = 10 * time.Second
 )
 
-// Handler is a Lambda handler of the state machine of rebuilds.
+// Handler is the function's Lambda handler.
 type Handler = lambdas.Handler[rebuild.Task, any]
 
 // Build returns the function's handler.
@@ -53,7 +53,7 @@ func Machine(s *lambdas.System) (*stepfunctions.Machine, error) {
 	return stepfunctions.NewMachine(awssfn.NewFromConfig(s.AWS, lambdas.Options(s, stepfunctions.Bounded, stepfunctions.Traced)...), arn), nil
 }
 
-// Settings returns those of rebuilds.
+// Settings returns the settings of rebuilds.
 func Settings(c lambdas.Config) rebuild.Settings {
 	return rebuild.Settings{
 		PointerTTL: c.PointerTTL, ProjectorTimeout: c.ProjectorTimeout, LagBound: lagBound, PartEvents: PartEvents, PartBytes: PartBytes,
