@@ -13,8 +13,8 @@ import (
 	"gakushoku/internal/operate/timeline"
 )
 
-// New builds an installation over its ports. Runs says which runs are going on; events normally
-// reach the log within patience.
+// New builds an installation over its ports. runs reports which runs are in progress. Events normally reach
+// the log within patience.
 func New(p *wiring.Ports, h Host, runs rebuild.Runs, settings rebuild.Settings, patience time.Duration) *Installation {
 	i := &Installation{
 		Host:   h,
@@ -39,7 +39,7 @@ func Engine(p *wiring.Ports, runs rebuild.Runs, settings rebuild.Settings) *rebu
 	}
 }
 
-// readModels builds what verifies, explains and heals rows.
+// readModels builds the part that verifies, explains and heals rows.
 func readModels(p *wiring.Ports, lagBound time.Duration) *verify.ReadModels {
 	m := &verify.ReadModels{
 		Verifier: verify.Verifier{

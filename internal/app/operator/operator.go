@@ -1,6 +1,5 @@
-// Package operator is an installation as its operators work on it: where it stands, its rebuilds, the
-// operations that it carried out. A data folder and a stack on AWS are used in the same way; a Host
-// does what differs between them.
+// Package operator provides what operators do with an installation: see its state, rebuild read models, find
+// operations. It is the same for a data folder and a stack on AWS; a Host implements the differences.
 package operator
 
 import (
@@ -16,56 +15,56 @@ import (
 	"gakushoku/internal/operate/timeline"
 )
 
-// Host is what a data folder and a stack do each in its own way.
+// Host has the operations that a data folder and a stack implement differently.
 type Host interface {
-	// Versions says where the events and the read models stand, without counting rows.
+	// Versions returns the state of the events and the read models, without counting rows.
 	Versions(ctx context.Context) (Status, error)
-	// EachEvent calls do with every event of the log, in order. The event is do's until it returns.
+	// EachEvent calls do with every event of the log, in order. The event is valid until do returns.
 	EachEvent(ctx context.Context, do func(*event.Event) error) error
-	// Lines returns the log lines since a time; for a zero time, as far back as makes sense.
+	// Lines returns the log lines since a time; if it is zero, as far back as is sensible.
 	Lines(since time.Time) timeline.Lines
 	// Slowest returns the slowest operations that began since a time, at most limit.
 	Slowest(ctx context.Context, since time.Time, limit int) ([]spans.Operation, spans.Source, error)
-	// TraceURL returns the address of a trace with a placeholder for its id, "" when none is known.
+	// TraceURL returns the address of a trace with a placeholder for its id; "" if it is unknown.
 	TraceURL() string
 
-	// Rebuild carries a request out, from its beginning to its end.
+	// Rebuild executes a request from beginning to end.
 	Rebuild(ctx context.Context, request rebuild.Request, o RebuildOptions) (rebuild.Run, error)
-	// ResumeRebuild continues a run that was cut off, or follows one that is going on.
+	// ResumeRebuild continues a run that was cut off, or follows one that is in progress.
 	ResumeRebuild(ctx context.Context, projection, runID string, o RebuildOptions) (rebuild.Run, error)
 	// RunsOf returns the runs of a projection that have not ended.
 	RunsOf(ctx context.Context, pointer projection.Pointer) ([]rebuild.UnderWay, error)
-	// Outcome adds to a run that has not recorded its end what the host knows of it.
+	// Outcome adds what the host knows to a run that has not recorded its end.
 	Outcome(ctx context.Context, past *rebuild.Past) error
 	// Stop ends a run, or refuses to.
 	Stop(ctx context.Context, run *rebuild.UnderWay, reason string) error
 	// Answer passes a decision to the run that waits for it.
 	Answer(ctx context.Context, a rebuild.Approval, d rebuild.Decision) error
-	// Lock keeps others from changing the versions of a projection.
+	// Lock prevents others from changing the versions of a projection.
 	Lock(projection string) (unlock func(), err error)
 	// PointerTTL returns how old a reader's view of a pointer may be.
 	PointerTTL(ctx context.Context) time.Duration
 }
 
-// Installation is one installation.
+// Installation is a data folder or a stack, as operators use it.
 type Installation struct {
 	Host
 	Stack    string             // its name on AWS; "" for a data folder
-	Engine   *rebuild.Engine    // for what operators do besides runs
-	Models   *verify.ReadModels // its rows
-	LogCheck *logcheck.Log      // its numbered log
+	Engine   *rebuild.Engine    // for everything but runs
+	Models   *verify.ReadModels // verifies, explains and heals rows
+	LogCheck *logcheck.Log      // checks the numbered log
 	Finder   timeline.Finder    // finds operations; Timelines sets Lines and Limit
 	Partial  bool               // parts of a data folder could not be opened
 }
 
-// RebuildOptions say how a run reports its progress, and who decides about its switch.
+// RebuildOptions are how a run reports its progress, and who approves its switch.
 type RebuildOptions struct {
 	Progress func(rebuild.Progress)                                       // may be nil; called by several goroutines
-	Approve  func(context.Context, rebuild.Run) (rebuild.Decision, error) // nil: another process answers
+	Approve  func(context.Context, rebuild.Run) (rebuild.Decision, error) // nil: another process decides
 }
 
-// Timelines finds operations, at most limit log lines and events of each, with log lines since a time;
-// for a zero time, as far back as makes sense.
+// Timelines returns a finder of operations, with at most limit log lines and events of each. It searches log
+// lines since a time; if it is zero, as far back as is sensible.
 func (i *Installation) Timelines(limit int, since time.Time) *timeline.Finder {
 	finder := i.Finder
 	finder.Lines, finder.Limit = i.Lines(since), limit
@@ -89,7 +88,7 @@ func (i *Installation) underWay(ctx context.Context, name string) ([]rebuild.Und
 	return i.RunsOf(ctx, pointer)
 }
 
-// lock is Lock of a known projection.
+// lock calls Lock for a known projection.
 func (i *Installation) lock(name string) (unlock func(), err error) {
 	if err := i.Engine.Known(name); err != nil {
 		return nil, err
@@ -131,7 +130,7 @@ func (i *Installation) Abandon(ctx context.Context, name string) ([]rebuild.Run,
 	return i.Engine.AbandonAll(ctx, runs, reason)
 }
 
-// Approval returns the question that a run of a projection is waiting with.
+// Approval returns the question that a run of a projection waits for an answer to.
 func (i *Installation) Approval(ctx context.Context, name string) (rebuild.Approval, error) {
 	runs, err := i.underWay(ctx, name)
 	if err != nil {
@@ -140,7 +139,7 @@ func (i *Installation) Approval(ctx context.Context, name string) (rebuild.Appro
 	return i.Engine.Question(ctx, name, runs)
 }
 
-// Decide answers the question of a run, and keeps the answer beside it.
+// Decide answers the question of a run, and stores the answer with it.
 func (i *Installation) Decide(ctx context.Context, a rebuild.Approval, d rebuild.Decision) error {
 	if err := i.Answer(ctx, a, d); err != nil {
 		return err
@@ -148,7 +147,7 @@ func (i *Installation) Decide(ctx context.Context, a rebuild.Approval, d rebuild
 	return i.Engine.Decide(ctx, a.Run.Projection, a.Run.ID, d)
 }
 
-// Rollback shows readers the previous version of a projection again.
+// Rollback switches readers back to the previous version of a projection.
 func (i *Installation) Rollback(ctx context.Context, name string, force bool) (rebuild.RolledBack, error) {
 	if err := i.Engine.Known(name); err != nil {
 		return rebuild.RolledBack{}, err
@@ -156,7 +155,7 @@ func (i *Installation) Rollback(ctx context.Context, name string, force bool) (r
 	return i.Engine.GoBack(ctx, name, force)
 }
 
-// CleanUp drops the previous and the scratch versions of a projection once no reader can see them.
+// CleanUp drops the previous and scratch versions of a projection once no reader can see them.
 func (i *Installation) CleanUp(ctx context.Context, name string, force bool) ([]int, error) {
 	unlock, err := i.lock(name)
 	if err != nil {

@@ -10,34 +10,33 @@ import (
 	"gakushoku/internal/engine/rebuild"
 )
 
-// Status is where the events and read models of an installation stand.
+// Status is the state of an installation's events and read models.
 type Status struct {
 	Stack       string             `json:"stack,omitempty"` // on AWS: applied events and rows are not counted there
 	Head        uint64             `json:"head"`            // number of the newest event
 	Applied     uint64             `json:"applied"`         // number of the newest event the projector has applied
 	Reflected   uint64             `json:"reflected"`       // number of the newest event in every active version; a rebuild may be ahead of the projector
-	BehindMs    int64              `json:"behindMs"`        // age in the store of the oldest event that is not
+	BehindMs    int64              `json:"behindMs"`        // age in the store of the oldest event not reflected
 	Projections []ProjectionStatus `json:"projections"`
 	Misfit      string             `json:"misfit,omitempty"`   // why the parts of a data folder do not belong together
 	Readable    string             `json:"readable,omitempty"` // a warning that other users may read a data folder
-	Unknown     []string           `json:"unknown,omitempty"`  // what could not be found out, and why
+	Unknown     []string           `json:"unknown,omitempty"`  // what could not be determined, and why
 	NoEvents    bool               `json:"noEvents,omitempty"` // the event store cannot be read: Head, Applied and Reflected are unknown
 }
 
-// ProjectionStatus is one projection's pointer and what its active version holds.
+// ProjectionStatus is a projection's pointer and the contents of its active version.
 type ProjectionStatus struct {
 	Name     string               `json:"name"`
 	Versions []projection.Version `json:"versions"`
 	Rows     *int                 `json:"rows,omitempty"`   // nil: not counted
 	Parked   *int                 `json:"parked,omitempty"` // nil: not counted
-	Runs     []rebuild.UnderWay   `json:"runs,omitempty"`   // that have not ended
+	Runs     []rebuild.UnderWay   `json:"runs,omitempty"`   // those that have not ended
 	// Unreadable says why the rows of the active version could not be counted: its table is missing or
-	// damaged, and the projection has to be rebuilt.
+	// damaged, so the projection must be rebuilt.
 	Unreadable string `json:"unreadable,omitempty"`
 }
 
-// Note adds to Unknown what could not be found out, unless ctx has ended; then it returns
-// the error.
+// Note adds to Unknown what could not be determined, unless ctx has ended; then it returns the error.
 func (s *Status) Note(ctx context.Context, what string, err error) error {
 	if err != nil && ctx.Err() == nil {
 		s.Unknown = append(s.Unknown, fmt.Sprintf("%s is not known: %v", what, err))
@@ -46,8 +45,8 @@ func (s *Status) Note(ctx context.Context, what string, err error) error {
 	return err
 }
 
-// Status is Versions with counts of rows and parked streams. Reading every row costs money on AWS, so
-// only parked streams are counted there.
+// Status is Versions with counts of rows and parked streams. On AWS it counts only parked streams, since
+// reading every row costs money.
 func (i *Installation) Status(ctx context.Context) (Status, error) {
 	status, err := i.Versions(ctx)
 	for k := range status.Projections {

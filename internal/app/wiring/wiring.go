@@ -1,6 +1,5 @@
 // Package wiring builds the parts of the engine that serve guests over the ports of one installation.
-// Installations differ in their ports; what stands on them is built here for all of them. Package
-// operator does the same for what operators use.
+// Installations differ only in their ports. Package operator does the same for the parts that operators use.
 package wiring
 
 import (
@@ -16,20 +15,20 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// Tables are the stores of table versions.
+// Tables has all operations on table versions.
 type Tables interface {
 	projection.Store
 	projection.Sink
 }
 
-// Ports are the stores of one installation. What is built may share them.
+// Ports are the stores of one installation. The parts built over them may share them.
 type Ports struct {
 	Events   eventstore.Store
 	Tables   Tables
-	Control  projection.Pointers        // read and changed without a cache
+	Control  projection.Pointers        // reads and changes pointers without a cache
 	Pointers *projection.CachedPointers // for queries and the projector
-	Ledger   eventlog.Ledger            // of the numbered log; nil without one
-	Blobs    eventlog.Blobs             // the objects of the log and of rebuilds; nil without a log
+	Ledger   eventlog.Ledger            // of the numbered log; nil if there is none
+	Blobs    eventlog.Blobs             // the objects of the log and of rebuilds; nil if there is no log
 }
 
 // Commands builds the handler of commands.
