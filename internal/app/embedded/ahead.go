@@ -13,19 +13,17 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// A rebuild may bring more events into its version than the projector has applied, as after an
-// import. When readers are switched to such a version, the projector skips these events, which it
-// would only find applied. Followers of their own bring the versions that lack them up to date;
-// their checkpoints record how far they are.
+// A rebuild may bring more events into its version than the projector has applied, as after an import. When
+// readers are switched to such a version, the projector skips these events. Other versions may lack them;
+// for each of those a separate reader brings it up to date, with a checkpoint of its own.
 
 // latecomer names the reader that brings one version of a projection up to date.
 func latecomer(name string, v projection.Version) string {
 	return fmt.Sprintf("%s/%s/%d", projectorName, name, v.Number)
 }
 
-// skipAhead moves the projector's checkpoint to the last event that every active version has. It
-// first records which other versions may lack events: after a crash in between, those are only
-// written twice.
+// skipAhead moves the projector's checkpoint to the last event that every active version reflects. It first
+// records which other versions may lack events; a crash in between only causes them to be written twice.
 func (f *Folder) skipAhead(ctx context.Context) error {
 	checkpoint, err := f.Control.Checkpoint(ctx, projectorName)
 	if err != nil {
@@ -45,7 +43,7 @@ func (f *Folder) skipAhead(ctx context.Context) error {
 			return err
 		}
 		if noted.AppliedAt != 0 {
-			continue // it is further behind already
+			continue // this version is further behind already
 		}
 		checkpoint.AppliedAt = event.InstantOf(time.Now())
 		if err := f.Control.SetCheckpoint(ctx, reader, checkpoint); err != nil {
@@ -64,7 +62,7 @@ func (f *Folder) skipAhead(ctx context.Context) error {
 	return nil
 }
 
-// reflectedByAll returns the number up to which every active version has all events, and the
+// reflectedByAll returns the number of the last event up to which every active version is complete, and the
 // readers that bring the other versions up to date.
 func (f *Folder) reflectedByAll(ctx context.Context) (reflected uint64, others []string, err error) {
 	if reflected, err = f.Events.Head(ctx); err != nil {
@@ -112,8 +110,8 @@ func (f *Folder) late(ctx context.Context, name string, wanted func(projection.V
 	return late, nil
 }
 
-// latest returns how far the active version is that is furthest behind, if readers were switched
-// back to one that is not up to date; otherwise applied.
+// latest returns how far the active version that is furthest behind is, if readers were switched back to one
+// that is not up to date; otherwise it returns applied.
 func (f *Folder) latest(ctx context.Context, applied uint64) (uint64, error) {
 	for _, name := range canteen.Projections().Names() {
 		late, err := f.late(ctx, name, func(v projection.Version) bool { return v.State == projection.Active })
@@ -131,11 +129,11 @@ func (f *Folder) latest(ctx context.Context, applied uint64) (uint64, error) {
 	return applied, nil
 }
 
-// latePause is how often a server checks for versions to bring up to date, and for switches that
-// let the projector skip ahead.
+// latePause is the interval in which a server looks for versions to bring up to date, and for switches
+// after which the projector can skip events.
 const latePause = time.Second
 
-// bringLate does both until ctx ends.
+// bringLate skips ahead and brings late versions up to date until ctx ends.
 func (f *Folder) bringLate(ctx context.Context) {
 	for wait.For(ctx, latePause) == nil {
 		err := f.skipAhead(ctx)
@@ -148,7 +146,7 @@ func (f *Folder) bringLate(ctx context.Context) {
 	}
 }
 
-// bringAll brings every late version to the end of the store.
+// bringAll brings every late version up to the last event of the event store.
 func (f *Folder) bringAll(ctx context.Context) error {
 	for _, name := range canteen.Projections().Names() {
 		late, err := f.late(ctx, name, projection.Version.Live)
@@ -164,8 +162,8 @@ func (f *Folder) bringAll(ctx context.Context) error {
 	return nil
 }
 
-// bring applies the events that a version lacks. The projector writes that version too from now on,
-// so nothing is missing once the end of the store is reached.
+// bring applies the events that a version lacks. The projector, too, writes that version from now on, so
+// it is complete once the last event of the event store is reached.
 func (f *Folder) bring(ctx context.Context, name string, v projection.Version) error {
 	follower := f.Follower()
 	follower.Name = latecomer(name, v)
@@ -181,14 +179,14 @@ func (f *Folder) bring(ctx context.Context, name string, v projection.Version) e
 	}
 }
 
-// only shows one version of one projection, and no version of others.
+// only shows a single version of one projection, and none of other projections.
 type only struct {
 	projection.Pointers
 	name    string
 	version int
 }
 
-// Pointer is projection.Pointers.
+// Pointer implements projection.Pointers.
 func (o only) Pointer(ctx context.Context, name string) (projection.Pointer, error) {
 	p, err := o.Pointers.Pointer(ctx, name)
 	var shown []projection.Version

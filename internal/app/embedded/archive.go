@@ -18,8 +18,8 @@ import (
 // archiverName is the reader whose checkpoint records how far the events have been archived.
 const archiverName = "archiver"
 
-// The embedded archiver may lag a few seconds, so that there are few segments, but not longer than
-// the limit.
+// The embedded archiver gathers events for a few seconds, so that segments are few, but not longer than the
+// limit.
 const (
 	archiveLinger = 2 * time.Second
 	archivePoll   = time.Second
@@ -30,7 +30,7 @@ const (
 func logFolder(dir string) string  { return filepath.Join(dir, "log") }
 func ledgerFile(dir string) string { return filepath.Join(dir, "log.db") }
 
-// ArchiveFollower brings the numbered log up to date as events come.
+// ArchiveFollower returns the follower that brings the numbered log up to date as events arrive.
 func (f *Folder) ArchiveFollower() *eventlog.Follower {
 	return &eventlog.Follower{
 		Store: f.Events, Appended: f.Events.Appended, Position: archivePosition{f}, Archiver: f.Archiver(),
@@ -38,7 +38,7 @@ func (f *Folder) ArchiveFollower() *eventlog.Follower {
 	}
 }
 
-// Archive brings the numbered log up to the end of the event store. A server may do the same meanwhile.
+// Archive brings the numbered log up to date with the event store. A server may do the same concurrently.
 func (f *Folder) Archive(ctx context.Context) error {
 	if err := f.ArchiveFollower().CatchUp(ctx); err != nil {
 		return fmt.Errorf("bringing the log up to date: %w", err)
@@ -49,8 +49,8 @@ func (f *Folder) Archive(ctx context.Context) error {
 // archivePatience is how long an archiver may take from a commit to its manifest.
 const archivePatience = 2 * time.Second
 
-// archiveSound is Archive for a verification. It appends nothing when the store has lost events of
-// the streams that wait: the archiver might take what the log already has for new events.
+// archiveSound is Archive for a verification. It appends nothing if the event store has lost events of the
+// streams to be archived: the archiver might mistake events that the log already has for new ones.
 func (f *Folder) archiveSound(ctx context.Context) error {
 	if err := f.CheckEvents(ctx); err != nil {
 		return err
@@ -94,7 +94,7 @@ func (f *Folder) checkWhole(ctx context.Context, events []event.Event) error {
 	return nil
 }
 
-// logLag returns how long events have waited for the log while none reached it: then its archiver
+// logLag returns how long events have waited for the log while none reached it, which means that the archiver
 // is dead or cannot write. An archiver that works through an import is healthy.
 func (f *Folder) logLag(ctx context.Context, now time.Time) (health.Lag, error) {
 	archived, advanced, err := archivePosition{f}.read(ctx)
@@ -126,11 +126,11 @@ func (f *Folder) logLag(ctx context.Context, now time.Time) (health.Lag, error) 
 	return lag, err
 }
 
-// archivePosition stores as a checkpoint how far the events have been archived. It counts only as
-// far as the ledger confirms it: a log that is older than the events continues where it ends.
+// archivePosition stores in a checkpoint how far the events have been archived. It is limited to what the
+// ledger confirms: a log restored from an older copy continues where it ends.
 type archivePosition struct{ folder *Folder }
 
-// Archived is eventlog.Position.
+// Archived implements eventlog.Position.
 func (p archivePosition) Archived(ctx context.Context) (eventstore.Mark, error) {
 	mark, _, err := p.read(ctx)
 	return mark, err
@@ -152,7 +152,7 @@ func (p archivePosition) read(ctx context.Context) (mark eventstore.Mark, at tim
 	return mark, c.AppliedAt.Time(), err
 }
 
-// SetArchived is eventlog.Position.
+// SetArchived implements eventlog.Position.
 func (p archivePosition) SetArchived(ctx context.Context, m eventstore.Mark) error {
 	return p.folder.Control.SetCheckpoint(ctx, archiverName, projection.Checkpoint{
 		Cursor: m.String(), Events: m.Number, AppliedAt: event.InstantOf(time.Now()),

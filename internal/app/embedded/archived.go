@@ -31,9 +31,8 @@ func HasLog(dir string) bool {
 	return err == nil && len(found) > 0
 }
 
-// EachArchived calls do with every event of the log in a data folder, in order. It needs nothing
-// else of the folder, which may have lost its event store. The ledger may be lost or damaged too,
-// as long as the manifests lie beside the segments.
+// EachArchived calls do with every event of the log in a data folder, in order. It works without the event
+// store. It also works without a usable ledger, provided that the manifests are beside the segments.
 func EachArchived(ctx context.Context, dir string, do func(*event.Event) error) (err error) {
 	if _, err := os.Stat(logFolder(dir)); err != nil {
 		return fmt.Errorf("looking for a log: %w", err)
@@ -53,8 +52,8 @@ func EachArchived(ctx context.Context, dir string, do func(*event.Event) error) 
 	log := &eventlog.Reader{Ledger: manifests.Ledger, Blobs: blobs}
 	if ledger, err := sqlite.OpenLedger(ctx, ledgerFile(dir)); err == nil {
 		defer func() { err = errors.Join(err, ledger.Close()) }()
-		// An archiver that died between its commit and the manifest has left a segment that only
-		// the ledger knows.
+		// An archiver that died between its commit and the manifest leaves a segment that only the ledger
+		// knows.
 		head, err := ledger.Head(ctx)
 		if err == nil && head.Number > restored.After.Number {
 			log.Ledger = ledger
@@ -69,10 +68,10 @@ func EachArchived(ctx context.Context, dir string, do func(*event.Event) error) 
 	return eachEvent(ctx, log, do)
 }
 
-// archived reads the log of a folder when nothing else of it can be read.
+// archived reads the log of a folder of which nothing else is readable.
 type archived struct{ dir string }
 
-// EachEvent reads the whole log; no events without one.
+// EachEvent reads the whole log. Without a log there are no events.
 func (a archived) EachEvent(ctx context.Context, f func(*event.Event) error) error {
 	err := EachArchived(ctx, a.dir, f)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -81,7 +80,7 @@ func (a archived) EachEvent(ctx context.Context, f func(*event.Event) error) err
 	return err
 }
 
-// LoadMany is timeline.Streams.
+// LoadMany implements timeline.Streams.
 func (a archived) LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error) {
 	found := map[string][]event.Event{}
 	if len(streams) == 0 {
@@ -97,5 +96,5 @@ func (a archived) LoadMany(ctx context.Context, streams []string) (map[string][]
 	return found, err
 }
 
-// Numbers is timeline.Numberer. It returns none.
+// Numbers implements timeline.Numberer. It returns none.
 func (archived) Numbers(context.Context, string) (map[uint64]uint64, error) { return nil, nil }

@@ -12,11 +12,11 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// folderKey is the object that names the folder to which a log belongs.
+// folderKey is the object that identifies the folder that a log belongs to.
 const folderKey = "folder.json"
 
-// belong detects parts of another folder. Parts without an id, from before there were ids, are
-// given this folder's once, unless the events contradict that.
+// belong detects stores of another folder. A store without an id, from before there were ids, receives this
+// folder's once, unless the events contradict that.
 func (f *Folder) belong(ctx context.Context) error {
 	id, err := f.id(ctx)
 	if err != nil {
@@ -63,7 +63,7 @@ func (f *Folder) id(ctx context.Context) (string, error) {
 	return id, err
 }
 
-// logBelongs is part.belong of the objects of the log.
+// logBelongs is part.belong for the objects of the log.
 func (f *Folder) logBelongs(ctx context.Context, id string) (string, error) {
 	var there marker
 	raw, err := f.Blobs.Get(ctx, folderKey)

@@ -24,17 +24,17 @@ import (
 	"gakushoku/internal/operate/health"
 )
 
-// ServeOptions say how the embedded system runs.
+// ServeOptions configure the embedded system.
 type ServeOptions struct {
 	Dir   string            // the data folder
 	Addr  string            // where to listen, such as 127.0.0.1:8080
 	Level zerolog.Level     // of the log
 	Keys  map[string]string // API key -> name of the caller; callers without a key are anonymous
-	Log   io.Writer         // gets the log lines too, besides the log file; nil for none
-	Out   io.Writer         // of the exporter console; nil is standard output
+	Log   io.Writer         // also receives the log lines, besides the log file; may be nil
+	Out   io.Writer         // for the exporter "console"; nil is standard output
 
-	// Listen opens an address; nil is net.Listen. A caller may keep the listener longer than the
-	// server.
+	// Listen opens an address; nil is net.Listen. The caller may keep the listener longer than the server
+	// does.
 	Listen func(ctx context.Context, addr string) (net.Listener, error)
 
 	// OpsAddr serves /metrics and the details of /health; "" for neither.
@@ -42,18 +42,18 @@ type ServeOptions struct {
 	// OpsAnyPort uses a free port of the same address when the port of OpsAddr is taken.
 	OpsAnyPort bool
 
-	// Ready is called once requests are served, with the address of the interface and that for
-	// operators; may be nil. It must not block.
+	// Ready is called once requests are served, with the address of the HTTP interface and those for
+	// operators. It may be nil. It must not block.
 	Ready func(url string, ops Operators)
 
-	Connections int             // clients that may be connected at once; 0 is the default
-	Grace       time.Duration   // from the signal to stop until no more requests are taken
+	Connections int             // the limit of concurrent connections; 0 is the default
+	Grace       time.Duration   // how long requests are still accepted after the signal to stop
 	Hurry       <-chan struct{} // closed to end Grace early; may be nil
 	// Drain bounds the time for the last events to reach the read models and the log; 0 is the default.
 	Drain time.Duration
 }
 
-// Operators is the address for operators, "" for none, and whether it has /metrics.
+// Operators holds the address for operators, "" for none, and whether it serves /metrics.
 type Operators struct {
 	URL     string
 	Metrics bool
@@ -68,8 +68,8 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	return server.Run(ctx)
 }
 
-// Server is the embedded system, opened but not running yet. Its parts work on ports, so that a
-// drill can put something between two of them.
+// Server is the embedded system, opened but not running yet. Its components use ports, so a drill can insert
+// faults between them.
 type Server struct {
 	Commands  *command.Handler
 	Queries   *query.Service
@@ -84,7 +84,7 @@ type Server struct {
 	unlock   func()
 }
 
-// OpenServer opens the addresses and the data folder. Run closes them.
+// OpenServer opens the addresses and the data folder. Run closes them again.
 func OpenServer(ctx context.Context, o ServeOptions) (*Server, error) {
 	s := &Server{options: o, unlock: func() {}}
 	if err := s.take(ctx); err != nil {
@@ -95,7 +95,7 @@ func OpenServer(ctx context.Context, o ServeOptions) (*Server, error) {
 	return s, nil
 }
 
-// take opens the addresses first, since they leave nothing behind on a failure.
+// take opens the addresses first, since they leave nothing behind if opening the folder fails.
 func (s *Server) take(ctx context.Context) (err error) {
 	if err := s.listen(ctx); err != nil {
 		return err
@@ -143,7 +143,7 @@ func (s *Server) close() error {
 	s.unlock()
 	for _, l := range []net.Listener{s.listener, s.ops} {
 		if l != nil {
-			l.Close() //nolint:errcheck // the HTTP server has mostly closed it
+			l.Close() //nolint:errcheck // the HTTP server has usually closed it
 		}
 	}
 	return err
@@ -179,9 +179,9 @@ func network(addr string) string {
 	return "tcp"
 }
 
-// identify returns the caller of the API key in x-api-key. Without a key, or where no keys are
-// configured, the caller is anonymous. Digests are compared, so that the time taken does not reveal
-// how much of a key was right.
+// identify returns a function that returns the caller with the API key in x-api-key. A caller without a key
+// is anonymous, as is every caller if no keys are configured. It compares digests, so that the time taken
+// does not reveal how much of a key was right.
 func identify(keys map[string]string) func(*http.Request) (observe.Caller, error) {
 	names := make(map[[sha256.Size]byte]string, len(keys))
 	for key, name := range keys {

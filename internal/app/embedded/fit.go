@@ -12,14 +12,14 @@ import (
 	"gakushoku/internal/event"
 )
 
-// The parts of a folder may be of different ages, or of different folders, after a partial restore.
-// Each part records how far the others were: the control records how far the events were applied
-// and archived, the ledger from which events each segment was made, a table the row of the last
-// applied event. The functions below compare these.
+// After a partial restore, the stores of a folder may be of different ages or from different folders. Each
+// records how far the others were: the control records record how far events were applied and archived, the
+// ledger from which events each segment was made, a table the row of the last applied event. The functions
+// below compare these records.
 
-// logged returns the number up to which the log has all events of the store, by its own records. It
-// is unknown for a log that is empty or has no such record. logged fails with
-// eventstore.ErrOtherStore when the log and the store have different events.
+// logged returns the number up to which the log has all events of the event store, according to the log's own
+// records. It is unknown for a log that is empty or has no such record. logged fails with
+// eventstore.ErrOtherStore if the log and the event store have different events.
 func (f *Folder) logged(ctx context.Context) (number uint64, known bool, err error) {
 	if err := f.checkBeside(ctx); err != nil {
 		return 0, false, err
@@ -49,7 +49,7 @@ func (f *Folder) claimed(ctx context.Context) (uint64, error) {
 	return last, nil
 }
 
-// wantLogged checks that the store has the first event of the newest segment, unless it has a hole
+// wantLogged checks that the event store has the first event of the newest segment, unless it has a hole
 // there, and at least as many events as the log.
 func (f *Folder) wantLogged(ctx context.Context, first eventstore.Mark, last uint64) error {
 	found, err := f.Events.MarkAfter(ctx, first.Number-1, 1)
@@ -66,8 +66,8 @@ func (f *Folder) wantLogged(ctx context.Context, first eventstore.Mark, last uin
 	return err
 }
 
-// lastLogged is logged for a last segment without a claim, as after the ledger was restored from
-// manifests: it uses the segment's events.
+// lastLogged is logged for a last segment without a claim, as after the ledger was restored from manifests.
+// It uses the segment's events.
 func (f *Folder) lastLogged(ctx context.Context) (number uint64, known bool, err error) {
 	head, err := f.Log().Head(ctx)
 	if err != nil || head.Number == 0 {
@@ -83,8 +83,8 @@ func (f *Folder) lastLogged(ctx context.Context) (number uint64, known bool, err
 	return f.stored(ctx, last.Key)
 }
 
-// checkBeside fails with eventstore.ErrOtherStore when manifests beside the segments are unknown to
-// the ledger, and the store lacks the events of the last of them: then both are older than the log.
+// checkBeside fails with eventstore.ErrOtherStore if the ledger lacks manifests that are beside the segments,
+// and the event store lacks the events of the last of them: then both are older than the log.
 func (f *Folder) checkBeside(ctx context.Context) error {
 	head, err := f.Log().Head(ctx)
 	if err != nil {
@@ -101,7 +101,7 @@ func (f *Folder) checkBeside(ctx context.Context) error {
 	return err
 }
 
-// newestBeside reads the last manifest beside the segments; nil when it cannot be read.
+// newestBeside reads the last manifest beside the segments; nil if it is unreadable.
 func (f *Folder) newestBeside(ctx context.Context, after uint64) (*eventlog.Manifest, error) {
 	const page = 1000
 	for key := eventlog.ManifestKey(after); ; {
@@ -121,15 +121,15 @@ func (f *Folder) newestBeside(ctx context.Context, after uint64) (*eventlog.Mani
 		}
 		var m eventlog.Manifest
 		if err == nil && json.Unmarshal(raw, &m) != nil {
-			return nil, nil // which restoring the manifests tells
+			return nil, nil // restoring the manifests reports it
 		}
 		return &m, err
 	}
 }
 
-// stored returns the number in the store of the newest event of a segment. It is unknown when the
-// object is missing or damaged, which a verification reports. stored fails with
-// eventstore.ErrOtherStore when the store lacks one of the events, or has another in its place.
+// stored returns the number in the event store of the newest event of a segment. It is unknown if the object
+// is missing or damaged, which a verification reports. stored fails with eventstore.ErrOtherStore if the
+// event store lacks one of the events, or has another in its place.
 func (f *Folder) stored(ctx context.Context, key string) (number uint64, known bool, err error) {
 	f.lastSegment.Lock()
 	defer f.lastSegment.Unlock()
@@ -160,7 +160,7 @@ func (f *Folder) stored(ctx context.Context, key string) (number uint64, known b
 	return number, true, nil
 }
 
-// numberOf returns the number in the store of an event of the log, which must exist.
+// numberOf returns the number in the event store of an event of the log. The event must exist.
 func (f *Folder) numberOf(ctx context.Context, e *event.Event) (uint64, error) {
 	at, err := f.Events.NumberOf(ctx, e.Stream, e.Version)
 	if err != nil {
@@ -216,8 +216,8 @@ func (f *Folder) checkObjects(ctx context.Context) error {
 	return nil
 }
 
-// batchOf returns the events from which a segment was made, if known: the ledger remembers them for
-// some days, and until a repair the log and the store have the same numbers.
+// batchOf returns the events from which a segment was made, if known: the ledger remembers them for some
+// days, and the log and the event store have equal numbers until one of them is repaired.
 func (f *Folder) batchOf(ctx context.Context, m *eventlog.Manifest) ([]event.Event, error) {
 	from := eventstore.Mark{Number: m.First}
 	source, _, err := f.Ledger.Covering(ctx, m.First)
@@ -234,12 +234,12 @@ func (f *Folder) batchOf(ctx context.Context, m *eventlog.Manifest) ([]event.Eve
 	return events, err
 }
 
-// isMisfit reports whether an error means that parts of a folder do not belong together.
+// isMisfit reports whether an error means that stores of a folder do not belong together.
 func isMisfit(err error) bool {
 	return errors.Is(err, eventstore.ErrOtherStore) || errors.Is(err, ErrRowsBehind) || errors.Is(err, ErrRowsAhead) || errors.Is(err, ErrObjectsLost)
 }
 
-// misfit returns the reasons why the parts of this folder do not belong together, "" when they do.
+// misfit returns why the stores of this folder do not belong together; "" if they do.
 func (f *Folder) misfit(ctx context.Context) (string, error) {
 	var whys []string
 	for _, check := range []func(context.Context) error{f.CheckEvents, f.CheckRows, f.checkObjects} {
@@ -263,8 +263,8 @@ func (f *Folder) eventsMisfit(ctx context.Context) (string, error) {
 	return "", err
 }
 
-// checkCutOff fails with eventstore.ErrOtherStore when the store was copied without its write-ahead
-// log, unless other parts have seen its last event: then none can be missing.
+// checkCutOff fails with eventstore.ErrOtherStore if the event store was copied without its write-ahead log,
+// unless other stores have seen its last event: then none can be missing.
 func (f *Folder) checkCutOff(ctx context.Context, seen uint64) error {
 	if !f.Events.CutOff() {
 		return nil

@@ -11,11 +11,11 @@ import (
 	"gakushoku/internal/event"
 )
 
-// ErrRowsBehind means that a table lacks events that were applied to it: it is an older copy.
+// ErrRowsBehind means that a table is an older copy: it lacks events that were applied to it.
 var ErrRowsBehind = errors.New("the table lacks events that were applied to it, it is an older copy: bring it up to date with `gakushoku projection verify --fix`, or rebuild the projection")
 
-// CheckRows fails with ErrRowsBehind when an active table lacks the last applied event, and with
-// ErrRowsAhead when its newest rows have events that the store lacks. It reads few rows.
+// CheckRows fails with ErrRowsBehind if an active table lacks the last applied event, and with ErrRowsAhead
+// if its newest rows have events that the event store lacks. It reads only a few rows.
 func (f *Folder) CheckRows(ctx context.Context) error {
 	return errors.Join(f.checkNotBehind(ctx), f.checkNotAhead(ctx))
 }
@@ -55,7 +55,7 @@ func (f *Folder) checkRow(ctx context.Context, name string, e *event.Event) erro
 	table := pointer.Table(active)
 	rows, err := f.Tables.Records(ctx, table, []string{e.Stream})
 	if errors.Is(err, projection.ErrNoTable) || errors.Is(err, projection.ErrDamaged) {
-		return nil // which is told elsewhere
+		return nil // reported elsewhere
 	}
 	if row := rows[e.Stream]; err == nil && row.Version < e.Version && row.Parked == nil {
 		err = fmt.Errorf("%s: %w", table, ErrRowsBehind)
@@ -63,15 +63,15 @@ func (f *Folder) checkRow(ctx context.Context, name string, e *event.Event) erro
 	return err
 }
 
-// ErrRowsAhead means that a table has events that the store lacks: it is a newer copy.
+// ErrRowsAhead means that a table is a newer copy: it has events that the event store lacks.
 var ErrRowsAhead = errors.New("the table has events that the event store does not have, so it is newer than all else: put the newer files back that belong to it, or rebuild the projection")
 
-// rowsLooked is how many rows are compared to find a table that is ahead. An older store lacks the
+// rowsLooked is how many rows are compared to detect a table that is ahead. An older event store lacks the
 // newest orders.
 const rowsLooked = 50
 
-// checkNotAhead fails with ErrRowsAhead when one of the newest rows of an active table has events
-// that the store lacks.
+// checkNotAhead fails with ErrRowsAhead if one of the newest rows of an active table has events that the
+// event store lacks.
 func (f *Folder) checkNotAhead(ctx context.Context) error {
 	var errs []error
 	for _, name := range canteen.Projections().Names() {
@@ -89,7 +89,7 @@ func (f *Folder) checkNotAhead(ctx context.Context) error {
 func (f *Folder) checkNewest(ctx context.Context, t projection.Table) error {
 	rows, err := f.newestRows(ctx, t)
 	if errors.Is(err, projection.ErrNoTable) || errors.Is(err, projection.ErrDamaged) {
-		return nil // which is told elsewhere
+		return nil // reported elsewhere
 	}
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-// Package embedded is the whole system in one process, on one data folder: SQLite databases and files.
+// Package embedded runs the whole system in one process on one data folder of SQLite databases and files.
 package embedded
 
 import (
@@ -25,10 +25,10 @@ import (
 // markerFile marks a folder as a data folder of this system.
 const markerFile = "gakushoku.json"
 
-// folderFormat is the layout of the folder that this program writes.
+// folderFormat is the version of the folder's layout that this program writes.
 const folderFormat = 1
 
-// pointerTTL is how old an embedded reader's view of the version pointer may be.
+// pointerTTL is how long an embedded reader caches the version pointer.
 const pointerTTL = 500 * time.Millisecond
 
 // projectorName is the reader whose checkpoint records how far the embedded projector is.
@@ -43,18 +43,18 @@ type Folder struct {
 	Ledger  *sqlite.Ledger // of the numbered log
 	Blobs   *files.Blobs   // its objects
 
-	wiring.Ports           // the same stores as ports, with the engine that stands on them
-	*operator.Installation // the folder as operators work on it
+	wiring.Ports           // the same stores as ports, and the engine over them
+	*operator.Installation // the folder as operators use it
 
 	opened fs.FileInfo // the folder itself
-	parts  []part      // once all are open
-	broken []error     // why parts that were not needed are nil
-	alien  error       // eventstore.ErrOtherStore when parts belong to another folder
+	parts  []part      // set once all are open
+	broken []error     // why stores that were not needed are nil
+	alien  error       // eventstore.ErrOtherStore if stores belong to another folder
 
 	lastSegment lastSegment // see stored
 }
 
-// lastSegment caches what was read of the last segment of a log.
+// lastSegment caches what was read from the last segment of a log.
 type lastSegment struct {
 	sync.Mutex
 	key    string
@@ -63,21 +63,21 @@ type lastSegment struct {
 
 type marker struct {
 	Format int    `json:"gakushokuFormat"`
-	Folder string `json:"folder,omitempty"` // the folder's id, which every part has too
+	Folder string `json:"folder,omitempty"` // the folder's id, which every store also has
 }
 
-// LogFile is where the server of a data folder writes its log.
+// LogFile returns the path of the log of a data folder's server.
 func LogFile(dir string) string { return filepath.Join(dir, "logs", "gakushoku.log") }
 
-// SpanFile is where the server of a data folder keeps the spans of slow and failed operations.
+// SpanFile returns the path where a data folder's server keeps the spans of slow and failed operations.
 func SpanFile(dir string) string { return filepath.Join(dir, "logs", "spans.log") }
 
-// What a data folder may lack. Commands that only read must not create it.
+// Errors about missing data. Commands that only read must not create it.
 var (
 	// ErrNoFolder means that there is no data folder, or an empty one.
 	ErrNoFolder = errors.New("there is no data folder")
-	// ErrEventsLost means that a folder was in use but has no event store. With a new one in its
-	// place everything else would look wrong, or a repair would empty it.
+	// ErrEventsLost means that a folder was in use but has no event store. If a new one were created,
+	// everything else would look wrong, or a repair would empty it.
 	ErrEventsLost = errors.New("the event store is missing")
 )
 
@@ -88,8 +88,8 @@ func eventsLost(dir string) error {
 	return fmt.Errorf("%w: %s is not there or empty, although the folder has been in use: put the file back, or if it is gone, make a new folder of what is in the log with `gakushoku events replay --until 2100-01-01T00:00:00Z --into NEW` (runbook lost-events.md)", ErrEventsLost, eventsFile(dir))
 }
 
-// prepareFolder refuses a folder that is not ours and lays out a new one. It can be repeated after
-// a full disk or a crash. It writes the marker last, after the event store exists.
+// prepareFolder lays out a new folder, and refuses a folder that is not a data folder. It can be repeated
+// after a full disk or a crash. It writes the marker last, after the event store exists.
 func prepareFolder(ctx context.Context, dir string) error {
 	_, found, err := wholeMarker(ctx, dir)
 	if err == nil && !found {
@@ -114,7 +114,7 @@ func prepareFolder(ctx context.Context, dir string) error {
 	return writeMarker(dir, "")
 }
 
-// readMarker reads the marker; false when there is none.
+// readMarker reads the marker; false if there is none.
 func readMarker(dir string) (m marker, found bool, err error) {
 	path := filepath.Join(dir, markerFile)
 	raw, err := readSmall(path)
@@ -137,11 +137,10 @@ func readMarker(dir string) (m marker, found bool, err error) {
 	return m, true, checkOwner(dir, about, os.Geteuid())
 }
 
-// maxSmallFile bounds the files that describe a folder; each has one line.
+// maxSmallFile bounds the size of the files that describe a folder; each has one line.
 const maxSmallFile = 64 << 10
 
-// readSmall reads a file that describes a folder, and at most maxSmallFile of whatever was put in
-// its place.
+// readSmall reads a file that describes a folder. It reads at most maxSmallFile, whatever the file is.
 func readSmall(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
@@ -186,7 +185,7 @@ func checkEmpty(dir string) error {
 	return fmt.Errorf("%s is not a gakushoku data folder and not empty: choose another --data folder", dir)
 }
 
-// writeMarker marks the folder as ours. The marker appears complete.
+// writeMarker marks a folder as a data folder. The marker appears in one step.
 func writeMarker(dir, id string) error {
 	encoded, err := json.Marshal(marker{folderFormat, id})
 	if err == nil {
@@ -214,7 +213,7 @@ func writeWhole(dir, name string, content []byte) error {
 	return err
 }
 
-// Close closes every file.
+// Close closes all files.
 func (f *Folder) Close() error {
 	errs := []error{f.Tables.Close()}
 	if f.Events != nil {
@@ -229,14 +228,14 @@ func (f *Folder) Close() error {
 	return errors.Join(errs...)
 }
 
-// projectorTimeout is how long the projector may take for one batch; a rebuild waits as long for
-// batches that do not know its version yet. A batch that takes longer is retried with fewer events.
+// projectorTimeout is how long the projector may take for one batch. A batch that takes longer is retried
+// with fewer events. A rebuild waits as long for batches that do not know its version yet.
 const projectorTimeout = 2 * time.Second
 
-// lagBound is how soon the embedded projector normally applies an event.
+// lagBound is the time within which the embedded projector normally applies an event.
 const lagBound = 2 * time.Second
 
-// Follower brings the read models up to date as events come.
+// Follower returns the follower that brings the read models up to date as events arrive.
 func (f *Folder) Follower() *projection.Follower {
 	return &projection.Follower{
 		Name: projectorName, Feed: f.Events, Appended: f.Events.Appended, Checkpoints: f.Control,

@@ -2,7 +2,7 @@ package embedded
 
 import "gakushoku/internal/canteen/order"
 
-// Follow is the state machine that imported streams must follow.
+// Follow returns the status that an imported event leads to. Imported streams must follow this state machine.
 func Follow(status, eventType string) (string, error) {
 	next, err := order.Next(order.Status(status), eventType)
 	return string(next), err

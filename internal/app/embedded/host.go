@@ -14,18 +14,18 @@ import (
 	"gakushoku/internal/operate/timeline"
 )
 
-// How a rebuild works on this kind of machine. The parts are small for a laptop: each of two workers
-// holds the rows of one part in memory.
+// The limits of a rebuild in a data folder. The parts are small for a laptop: each of two workers holds the
+// rows of one part in memory.
 const (
 	partEvents    = 1_000_000
 	partBytes     = 128 << 20
 	catchUpBudget = time.Minute
 )
 
-// host is a data folder as operator.Host.
+// host implements operator.Host for a data folder.
 type host struct{ folder *Folder }
 
-// installation builds what operators use of a folder. Parts that could not be opened are left out.
+// installation builds what operators use of a folder. It omits stores that could not be opened.
 func installation(f *Folder) *operator.Installation {
 	i := operator.New(&f.Ports, host{f}, runs{f.Dir}, rebuild.Settings{
 		PointerTTL: pointerTTL, ProjectorTimeout: projectorTimeout, LagBound: lagBound, PartEvents: partEvents, PartBytes: partBytes,
@@ -47,7 +47,7 @@ func installation(f *Folder) *operator.Installation {
 	return i
 }
 
-// EachEvent is operator.Host. It brings the log up to date first.
+// EachEvent implements operator.Host. It brings the log up to date first.
 func (h host) EachEvent(ctx context.Context, do func(*event.Event) error) error {
 	if err := h.folder.Archive(ctx); err != nil {
 		return err
@@ -55,11 +55,11 @@ func (h host) EachEvent(ctx context.Context, do func(*event.Event) error) error 
 	return eachEvent(ctx, h.folder.Log(), do)
 }
 
-// TraceURL is operator.Host: nothing tells where the traces of a folder are shown.
+// TraceURL implements operator.Host. It is unknown where a folder's traces are shown.
 func (host) TraceURL() string { return "" }
 
-// Rebuild is operator.Host. A server may go on writing the folder meanwhile. A second run of a
-// projection is refused (rebuild.ErrRefused).
+// Rebuild implements operator.Host. A server may keep writing to the folder meanwhile. A second run of the
+// same projection is refused (rebuild.ErrRefused).
 func (h host) Rebuild(ctx context.Context, request rebuild.Request, o operator.RebuildOptions) (rebuild.Run, error) {
 	runID := observe.NewID()
 	return h.drive(ctx, request.Projection, runID, o, func(d *rebuild.Driver) (rebuild.Run, error) {
@@ -67,16 +67,16 @@ func (h host) Rebuild(ctx context.Context, request rebuild.Request, o operator.R
 	})
 }
 
-// ResumeRebuild is operator.Host: it continues a run that was cut off.
+// ResumeRebuild implements operator.Host: it continues a run that was cut off.
 func (h host) ResumeRebuild(ctx context.Context, projection, runID string, o operator.RebuildOptions) (rebuild.Run, error) {
 	return h.drive(ctx, projection, runID, o, func(d *rebuild.Driver) (rebuild.Run, error) {
 		return d.Resume(ctx, projection, runID)
 	})
 }
 
-// drive runs a run under two locks: its own, which shows that a process works on it, and the
-// projection's, which keeps other runs off. The projection's lock is released once the run only soaks:
-// other runs do no harm then, as on AWS.
+// drive performs a run under two locks: the run's, which shows that a process works on it, and the
+// projection's, which prevents other runs. It releases the projection's lock once the run only soaks: other
+// runs do no harm then, as on AWS.
 func (h host) drive(ctx context.Context, name, runID string, o operator.RebuildOptions, run func(*rebuild.Driver) (rebuild.Run, error)) (rebuild.Run, error) {
 	f := h.folder
 	if err := f.Engine.Known(name); err != nil {
@@ -102,21 +102,21 @@ func (h host) drive(ctx context.Context, name, runID string, o operator.RebuildO
 	return result, err
 }
 
-// alone reports whether no server has the folder. One that starts now reads the pointers anew.
+// alone reports whether no server has the folder. A server that starts later reads the pointers anew.
 func (h host) alone() bool { return !isServed(h.folder.Dir) }
 
-// RunsOf is operator.Host.
+// RunsOf implements operator.Host.
 func (h host) RunsOf(ctx context.Context, pointer projection.Pointer) ([]rebuild.UnderWay, error) {
 	return h.folder.Engine.RunsOf(ctx, pointer)
 }
 
-// Outcome is operator.Host: only the process of a run knows more of it.
+// Outcome implements operator.Host. Only the run's own process knows more about it.
 func (h host) Outcome(ctx context.Context, past *rebuild.Past) (err error) {
 	past.AtWork, err = runs{h.folder.Dir}.Running(ctx, past.Run.ID)
 	return err
 }
 
-// Stop is operator.Host. A run that is going on is refused: it ends with its process.
+// Stop implements operator.Host. It refuses a run that is in progress, which ends with its process.
 func (host) Stop(_ context.Context, run *rebuild.UnderWay, _ string) error {
 	if !run.AtWork {
 		return nil
@@ -125,13 +125,13 @@ func (host) Stop(_ context.Context, run *rebuild.UnderWay, _ string) error {
 		rebuild.ErrRefused, run.ID, run.Projection, run.Table(), run.Projection)
 }
 
-// Answer is operator.Host: a run looks for the decision that the engine stores.
+// Answer implements operator.Host. A run polls for the decision that the engine stores.
 func (host) Answer(context.Context, rebuild.Approval, rebuild.Decision) error { return nil }
 
-// Lock is operator.Host.
+// Lock implements operator.Host.
 func (h host) Lock(projection string) (unlock func(), err error) {
 	return lockRuns(h.folder.Dir, projection)
 }
 
-// PointerTTL is operator.Host.
+// PointerTTL implements operator.Host.
 func (host) PointerTTL(context.Context) time.Duration { return pointerTTL }

@@ -9,8 +9,8 @@ import (
 	"gakushoku/internal/fault/wait"
 )
 
-// claimFolder locks the folder for a server. It retries, since a rebuild takes the lock for a
-// moment to see whether there is a server.
+// claimFolder locks the folder for a server. It retries, since a rebuild takes the lock for a moment to check
+// whether there is a server.
 func claimFolder(ctx context.Context, dir string) (unlock func(), err error) {
 	err = patiently(ctx, func() error {
 		unlock, err = lockFolder(dir)
@@ -19,7 +19,7 @@ func claimFolder(ctx context.Context, dir string) (unlock func(), err error) {
 	return unlock, err
 }
 
-// patiently retries to take a lock that others hold only for a moment.
+// patiently retries taking a lock that others hold only for a moment.
 func patiently(ctx context.Context, take func() error) error {
 	var err error
 	for range 5 {
@@ -33,9 +33,9 @@ func patiently(ctx context.Context, take func() error) error {
 	return err
 }
 
-// lockFolder keeps a second server off the folder: two would rotate each other's log away. Where
-// possible the lock is on the folder itself, so it follows a renamed folder and there is no lock
-// file that could be removed.
+// lockFolder prevents a second server on the folder: two would rotate each other's log files away. Where
+// possible it locks the folder itself, so that the lock follows a renamed folder and there is no lock file
+// to be removed.
 func lockFolder(dir string) (unlock func(), err error) {
 	unlock, err = lockDir(dir)
 	if errors.Is(err, errLocked) {
@@ -44,7 +44,7 @@ func lockFolder(dir string) (unlock func(), err error) {
 	return unlock, err
 }
 
-// errLocked means that another process, or another part of this one, holds a lock.
+// errLocked means that another process, or another component of this one, holds a lock.
 var errLocked = errors.New("the folder is locked")
 
 // lockDir locks an existing folder, or fails with errLocked.

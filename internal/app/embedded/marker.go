@@ -12,14 +12,14 @@ import (
 	"gakushoku/internal/store/sqlite"
 )
 
-// identified is a part opened to read its id.
+// identified is a store opened to read its id.
 type identified interface {
 	Belong(ctx context.Context, id string) (string, error)
 	Close() error
 }
 
-// mendMarker writes the marker of a folder again if it is all that is missing: the other parts
-// exist and belong to one folder.
+// mendMarker restores the marker of a folder if nothing else is missing: the stores exist and belong to one
+// folder.
 func mendMarker(ctx context.Context, dir string) (mended bool, err error) {
 	about, err := os.Stat(eventsFile(dir))
 	if err != nil {
@@ -35,8 +35,8 @@ func mendMarker(ctx context.Context, dir string) (mended bool, err error) {
 	return true, writeMarker(dir, id)
 }
 
-// agreed returns the id of the folder that all parts belong to; "" when they disagree, or when one
-// is missing or cannot be read.
+// agreed returns the id of the folder that all stores belong to; "" if they disagree, or if one is missing or
+// unreadable.
 func agreed(ctx context.Context, dir string) (id string) {
 	for path, open := range map[string]func(path string) (identified, error){
 		eventsFile(dir):                  func(path string) (identified, error) { return sqlite.OpenExistingEvents(ctx, path) },
@@ -53,7 +53,7 @@ func agreed(ctx context.Context, dir string) (id string) {
 	return id
 }
 
-// identity reads the id of a part, which must exist: opening some parts would create them.
+// identity reads the id of a store, which must exist: opening some stores would create them.
 func identity(ctx context.Context, path string, open func(string) (identified, error)) (string, error) {
 	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
 		return "", errors.Join(fmt.Errorf("%s is missing or empty", path), err)
@@ -82,7 +82,7 @@ func (l logIdentity) Belong(ctx context.Context, id string) (string, error) {
 // Close is identified; nothing is open.
 func (logIdentity) Close() error { return nil }
 
-// whileMarked is a probe that fails when the folder's marker was removed, or is another folder's.
+// whileMarked wraps a probe. It fails if the folder's marker was removed, or is another folder's.
 func (f *Folder) whileMarked(p health.Probe) health.Probe {
 	return health.Probe{Name: p.Name, Check: func(ctx context.Context) (string, error) {
 		m, found, err := readMarker(f.Dir)

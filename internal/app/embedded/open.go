@@ -16,11 +16,11 @@ import (
 	"gakushoku/internal/store/sqlite"
 )
 
-// Parts are the parts of a data folder that a command needs. Damaged or missing parts must not stop
-// commands that do without them: those are the ones that repair it.
+// Parts are the stores of a data folder that a command needs. Damaged or missing stores must not stop
+// commands that do not need them: those are the commands that repair the folder.
 type Parts int
 
-// The parts of a data folder. Read models are opened on first use.
+// The stores of a data folder, except the read models, which are opened on first use.
 const (
 	EventStore     Parts = 1 << iota // events.db
 	ControlRecords                   // control.db
@@ -28,10 +28,10 @@ const (
 	AllParts       = EventStore | ControlRecords | NumberedLog
 )
 
-// ErrNotOpened means that a needed part of a data folder cannot be opened.
+// ErrNotOpened means that a needed store of a data folder cannot be opened.
 var ErrNotOpened = errors.New("the data folder cannot be opened")
 
-// unopened is an error that is ErrNotOpened too, without changing its text.
+// unopened makes an error match ErrNotOpened without changing its text.
 type unopened struct{ error }
 
 func (e unopened) Unwrap() error        { return e.error }
@@ -45,8 +45,7 @@ func notOpened(ctx context.Context, err error) error {
 	return unopened{err}
 }
 
-// wholeMarker is readMarker for opening a folder. It writes a lost marker again when all other
-// parts agree.
+// wholeMarker is readMarker for opening a folder. It restores a lost marker if all stores agree.
 func wholeMarker(ctx context.Context, dir string) (marker, bool, error) {
 	m, found, err := readMarker(dir)
 	if err == nil && !found {
@@ -54,14 +53,14 @@ func wholeMarker(ctx context.Context, dir string) (marker, bool, error) {
 			m, found, err = readMarker(dir)
 		}
 	}
-	if err != nil && !errors.Is(err, syscall.ENOTDIR) { // or else there is no folder
+	if err != nil && !errors.Is(err, syscall.ENOTDIR) { // for a path below a file, "no folder" is reported instead
 		err = notOpened(ctx, err)
 	}
 	return m, found, err
 }
 
-// OpenFolder opens a data folder, and creates it when it is missing or empty. It refuses a folder
-// with other content, and one that has lost its events. Several processes may open the same folder.
+// OpenFolder opens a data folder, and creates it if it is missing or empty. It refuses a folder with other
+// content, and one that has lost its events. Several processes may have the same folder open.
 func OpenFolder(ctx context.Context, dir string) (*Folder, error) {
 	if err := prepareFolder(ctx, dir); err != nil {
 		return nil, err
@@ -69,13 +68,13 @@ func OpenFolder(ctx context.Context, dir string) (*Folder, error) {
 	return openStores(ctx, dir, AllParts)
 }
 
-// OpenExistingFolder is OpenFolder without creating the folder.
+// OpenExistingFolder is OpenFolder, but does not create the folder.
 func OpenExistingFolder(ctx context.Context, dir string) (*Folder, error) {
 	return OpenParts(ctx, dir, AllParts)
 }
 
-// OpenParts is OpenExistingFolder for a caller that needs only some parts. It also opens the others
-// if it can; those that it cannot are nil, and Broken says why.
+// OpenParts is OpenExistingFolder for a caller that needs only some stores. It also opens the others if
+// possible; otherwise they are nil, and Broken returns why.
 func OpenParts(ctx context.Context, dir string, needed Parts) (*Folder, error) {
 	_, found, err := wholeMarker(ctx, dir)
 	if err == nil && !found {
@@ -89,7 +88,7 @@ func OpenParts(ctx context.Context, dir string, needed Parts) (*Folder, error) {
 	return openStores(ctx, dir, needed)
 }
 
-// Broken says which unneeded parts could not be opened, and why.
+// Broken returns which unneeded stores could not be opened, and why.
 func (f *Folder) Broken() error { return errors.Join(f.broken...) }
 
 func openStores(ctx context.Context, dir string, needed Parts) (*Folder, error) {
@@ -110,7 +109,7 @@ func openStores(ctx context.Context, dir string, needed Parts) (*Folder, error) 
 	return f, nil
 }
 
-// open opens the parts.
+// open opens the stores.
 func (f *Folder) open(ctx context.Context, needed Parts) error {
 	for _, part := range []struct {
 		is   Parts
@@ -156,7 +155,7 @@ func (f *Folder) openLog(ctx context.Context) error {
 	return nil
 }
 
-// build builds the engine and the operators' side over the open parts.
+// build builds the engine and the installation over the open stores.
 func (f *Folder) build() {
 	f.Ports.Tables = f.Tables
 	if f.Events != nil {
@@ -172,7 +171,7 @@ func (f *Folder) build() {
 	f.Installation = installation(f)
 }
 
-// prepare checks the open parts and sets the projections up.
+// prepare checks the open stores and sets the projections up.
 func (f *Folder) prepare(ctx context.Context) (err error) {
 	if f.opened, err = os.Stat(f.Dir); err != nil {
 		return fmt.Errorf("opening the data folder: %w", err)

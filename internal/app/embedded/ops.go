@@ -8,8 +8,8 @@ import (
 // opsConnections bounds the connections for metrics and health.
 const opsConnections = 64
 
-// detailsFor returns who may see the details of health on the public listener: clients on this
-// machine, if only those can reach it. A request that a proxy forwards may come from anywhere.
+// detailsFor returns which requests may see the details of health on the public listener: those of clients on
+// this machine, if no others can reach it. A request that a proxy forwards may come from anywhere.
 func detailsFor(addr net.Addr) func(*http.Request) bool {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok || !tcp.IP.IsLoopback() {

@@ -24,14 +24,14 @@ const (
 	logFiles     = 10
 )
 
-// Spans of slow and failed operations take much less room, and are of interest for a shorter time.
+// Spans of slow and failed operations need much less space, and are of interest for a shorter time.
 const (
 	spanMegabytes = 10
 	spanFiles     = 4
 )
 
-// outputs are what a server writes about itself: the log file, an optional second log, and the
-// console exporter. Each may block or fail without delaying the server.
+// outputs are where a server writes about itself: the log file, an optional second log, and the console
+// exporter. Each may block or fail without delaying the server.
 type outputs struct {
 	log, console *sink.Sink
 	also         *sink.Sink // nil for none
@@ -53,7 +53,7 @@ func openOutputs(o *ServeOptions) (*outputs, error) {
 	file := &lumberjack.Logger{Filename: LogFile(o.Dir), MaxSize: logMegabytes, MaxBackups: logFiles}
 	spanFile := &lumberjack.Logger{Filename: SpanFile(o.Dir), MaxSize: spanMegabytes, MaxBackups: spanFiles}
 	out := &outputs{logFile: file, spanFile: spanFile}
-	tracing.Level = zerolog.Disabled // what is missing there is said in the log
+	tracing.Level = zerolog.Disabled // the log reports what is missing in the spans
 	out.spans = sink.Whole(spanFile, tracing)
 	logging.Name, logging.Level = "log-file", o.Level
 	logging.Failing = failing(o.Level, logging.Name, func() io.Writer {
@@ -116,7 +116,7 @@ func (o *outputs) close() error {
 		}
 	})
 	closing.Go(func() { errs[1] = closeWithin(ctx, o.spanFile) })
-	closing.Go(func() { o.console.Close(ctx) }) //nolint:errcheck // a console that fails has no other reader
+	closing.Go(func() { o.console.Close(ctx) }) //nolint:errcheck // there is nowhere to report that the console fails
 	if o.also != nil {
 		closing.Go(func() { o.also.Close(ctx) }) //nolint:errcheck // likewise
 	}
@@ -124,7 +124,7 @@ func (o *outputs) close() error {
 	return errors.Join(errs[:]...)
 }
 
-// closeWithin closes a file, unless that takes longer than ctx allows.
+// closeWithin closes a file, but waits no longer than ctx allows.
 func closeWithin(ctx context.Context, file io.Closer) error {
 	closed := make(chan error, 1)
 	go func() { closed <- file.Close() }()
@@ -136,8 +136,8 @@ func closeWithin(ctx context.Context, file io.Closer) error {
 	}
 }
 
-// wholeLines are the options for appending to a file whose last line a killed process may have left
-// unfinished.
+// wholeLines returns the options for appending to a file whose last line may be incomplete, as after a
+// killed process.
 func wholeLines(path string) (sink.Options, error) {
 	torn, err := endsTorn(path)
 	if err != nil {
@@ -152,7 +152,7 @@ func wholeLines(path string) (sink.Options, error) {
 	}}, nil
 }
 
-// endsTorn reports whether a file ends in the middle of a line, as after a killed process.
+// endsTorn reports whether a file ends in the middle of a line.
 func endsTorn(path string) (bool, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {

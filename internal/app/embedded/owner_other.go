@@ -4,11 +4,11 @@ package embedded
 
 import "io/fs"
 
-// ownerOf knows no owner: no user here may write everywhere.
+// ownerOf returns no owner: on this system no user may write everywhere.
 func ownerOf(fs.FileInfo) (uid int, known bool) { return 0, false }
 
-// fileID knows no name that is valid in another process.
+// fileID returns "": there is no id of a file that is valid in another process.
 func fileID(fs.FileInfo) string { return "" }
 
-// ownsFiles: the mode of a file says who may read it.
+// ownsFiles reports whether the mode of a file tells who may read it.
 const ownsFiles = false

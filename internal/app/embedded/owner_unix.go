@@ -17,7 +17,7 @@ func ownerOf(file fs.FileInfo) (uid int, known bool) {
 	return int(stat.Uid), true
 }
 
-// fileID names a file by its device and its number there.
+// fileID identifies a file by its device and inode.
 func fileID(file fs.FileInfo) string {
 	stat, known := file.Sys().(*syscall.Stat_t)
 	if !known {
@@ -26,5 +26,5 @@ func fileID(file fs.FileInfo) string {
 	return fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
 }
 
-// ownsFiles: the mode of a file says who may read it.
+// ownsFiles reports whether the mode of a file tells who may read it.
 const ownsFiles = true

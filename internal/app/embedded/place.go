@@ -21,20 +21,20 @@ import (
 	"gakushoku/internal/store/sqlite"
 )
 
-// part is one of the parts of a data folder that belong together. When one is no longer at its
-// path, the folder is being changed, and what a server accepts then may be lost, or may not fit the
-// rest. Read models are not among them: they are made from the events, and rebuilds replace them.
+// part is one of the stores of a data folder that belong together. If one is no longer at its path, the
+// folder is being changed: what a server accepts then may be lost, or may not fit the other stores. Read
+// models are not included, since they are derived from the events, and rebuilds replace them.
 type part struct {
 	name    string
-	inPlace func() error       // fails when the path leads to something else than what was opened
-	glance  func() error       // a cheaper inPlace; nil for the events, whose commits look themselves
+	inPlace func() error       // fails if the path leads to a file other than the opened one
+	glance  func() error       // a cheaper inPlace; nil for the events, whose commits check this themselves
 	file    func() fs.FileInfo // nil for a folder
-	// belong returns the id of the folder that the part belongs to. A part without one gets id, unless
-	// that is "".
+	// belong returns the id of the folder that the store belongs to. A store without one is given id,
+	// unless that is "".
 	belong func(ctx context.Context, id string) (string, error)
 }
 
-// Names of the parts.
+// Names of the stores.
 const (
 	eventsPart  = "events.db"
 	controlPart = "control.db"
@@ -42,7 +42,7 @@ const (
 	blobsPart   = "log/"
 )
 
-// partsOf lists the parts of a folder, all of which are open.
+// partsOf returns the stores of a folder, all of which are open.
 func partsOf(f *Folder) []part {
 	return []part{
 		{eventsPart, f.Events.InPlace, nil, f.Events.File, f.Events.Belong},
@@ -52,8 +52,8 @@ func partsOf(f *Folder) []part {
 	}
 }
 
-// InPlace fails with sqlite.ErrReplaced or files.ErrReplaced when the path of a part leads to something
-// else than what was opened.
+// InPlace fails with sqlite.ErrReplaced or files.ErrReplaced if the path of a store leads to a file other
+// than the opened one.
 func (f *Folder) InPlace() error {
 	var errs []error
 	for _, p := range f.parts {
@@ -62,7 +62,7 @@ func (f *Folder) InPlace() error {
 	return fault.Unavailable(errors.Join(errs...))
 }
 
-// othersInPlace is InPlace for each commit of events. It costs three calls of stat.
+// othersInPlace is InPlace for each commit of events. It costs three stat calls.
 func (f *Folder) othersInPlace() error {
 	for _, p := range f.parts {
 		if p.glance == nil {
@@ -75,12 +75,12 @@ func (f *Folder) othersInPlace() error {
 	return nil
 }
 
-// isReplaced reports whether a part was not at its path.
+// isReplaced reports whether an error means that a store was not at its path.
 func isReplaced(err error) bool {
 	return errors.Is(err, sqlite.ErrReplaced) || errors.Is(err, files.ErrReplaced)
 }
 
-// whilePlaced is a probe that fails when one of the named parts is not at its path, and says which.
+// whilePlaced wraps a probe. It fails if one of the named stores is not at its path, and says which.
 func (f *Folder) whilePlaced(p health.Probe, names ...string) health.Probe {
 	return health.Probe{Name: p.Name, Check: func(ctx context.Context) (string, error) {
 		for _, part := range f.parts {
@@ -95,11 +95,11 @@ func (f *Folder) whilePlaced(p health.Probe, names ...string) health.Probe {
 	}}
 }
 
-// placeEvery is how often a server checks that its files are in place. Commands check this themselves;
-// this is for a server that receives none.
+// placeEvery is the interval in which a server checks that its files are in place. Commands check this
+// themselves; this is for a server that receives none.
 const placeEvery = 300 * time.Millisecond
 
-// watchPlace logs, once, that a part is no longer at its path.
+// watchPlace logs once that a store is no longer at its path.
 func (f *Folder) watchPlace(ctx context.Context) {
 	told := false
 	for wait.For(ctx, placeEvery) == nil {
@@ -111,8 +111,8 @@ func (f *Folder) watchPlace(ctx context.Context) {
 	}
 }
 
-// tablesInPlace fails when the file of a table version that the pointer lists was removed or
-// replaced. A version that it does not list was dropped by a cleanup.
+// tablesInPlace fails if the file of a table version that the pointer lists was removed or replaced. A
+// cleanup has dropped the versions that it does not list.
 func (f *Folder) tablesInPlace(ctx context.Context) error {
 	var errs []error
 	for t, replaced := range f.Tables.Replaced() {
@@ -125,7 +125,7 @@ func (f *Folder) tablesInPlace(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// servingFile says which files the server of a folder has open.
+// servingFile lists the files that the server of a folder has open.
 const servingFile = "serving.json"
 
 // served maps the names of files to their device and number there.
@@ -141,10 +141,10 @@ func (f *Folder) served() served {
 	return files
 }
 
-// servedOps is the key, beside the files, of the address for operators.
+// servedOps is the key of the address for operators, among the files.
 const servedOps = "opsAddr"
 
-// OpsURL returns the address for operators of the server that has this folder; "" when there is none.
+// OpsURL returns the address for operators of the server that has this folder; "" if there is none.
 func OpsURL(dir string) string {
 	raw, err := readSmall(filepath.Join(dir, servingFile))
 	var told served
@@ -154,7 +154,7 @@ func OpsURL(dir string) string {
 	return "http://" + told[servedOps]
 }
 
-// tellServed writes down the files that this server has open, and its address for operators.
+// tellServed records the files that this server has open, and its address for operators.
 func (f *Folder) tellServed(ops net.Listener) error {
 	told := f.served()
 	if ops != nil {
@@ -170,15 +170,15 @@ func (f *Folder) tellServed(ops net.Listener) error {
 	return nil
 }
 
-// CheckServed fails when a server has the folder but other files than these open: it would not see
-// what is written to them, such as the switch of a rebuild.
+// CheckServed fails if a server has the folder but has opened other files than these: it would not see what
+// is written to them, such as the switch of a rebuild.
 func (f *Folder) CheckServed() error {
 	if !isServed(f.Dir) {
 		return nil
 	}
 	raw, err := readSmall(filepath.Join(f.Dir, servingFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // the server has only just started
+		return nil // the server has just started
 	}
 	var theirs served
 	if err == nil {
@@ -195,8 +195,8 @@ func (f *Folder) CheckServed() error {
 	return nil
 }
 
-// checkNotLost fails when a file is missing that the server of this folder has open: the server
-// would not see a new one in its place.
+// checkNotLost fails if a file that this folder's server has open is missing: the server would not see a new
+// file in its place.
 func checkNotLost(dir string, names ...string) error {
 	for _, name := range names {
 		if _, err := os.Stat(filepath.Join(dir, name)); errors.Is(err, fs.ErrNotExist) && isServed(dir) {
@@ -206,7 +206,7 @@ func checkNotLost(dir string, names ...string) error {
 	return nil
 }
 
-// whilePlacedWriter writes only while a folder is at its path: opening a log file would make the folder
+// whilePlacedWriter writes only while a folder is at its path: opening a log file would create the folder
 // again.
 type whilePlacedWriter struct {
 	dir    string
@@ -214,7 +214,7 @@ type whilePlacedWriter struct {
 	write  func([]byte) (int, error)
 }
 
-// Write is io.Writer.
+// Write implements io.Writer.
 func (w whilePlacedWriter) Write(p []byte) (int, error) {
 	if now, err := os.Stat(w.dir); err != nil || !os.SameFile(now, w.opened) {
 		return 0, fmt.Errorf("%s: %w", w.dir, files.ErrReplaced)

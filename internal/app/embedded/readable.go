@@ -5,8 +5,8 @@ import (
 	"os"
 )
 
-// readable warns when other users may read the data folder; "" when they may not. What this program
-// creates is for its user alone; an existing folder is left as it is.
+// readable returns a warning if other users may read the data folder, "" if they may not. What this program
+// creates is private to its user, but it does not change an existing folder.
 func (f *Folder) readable() string {
 	info, err := os.Stat(f.Dir)
 	if err != nil || info.Mode().Perm()&0o077 == 0 || !ownsFiles {

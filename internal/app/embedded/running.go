@@ -23,8 +23,8 @@ import (
 	"gakushoku/internal/operate/health"
 )
 
-// The time limits of a stop, one after the other: for requests under way, for handlers whose client
-// was cut off, for events that have not reached the read models or the log, for the last traces.
+// The time limits of the successive phases of a stop: for requests in progress, for handlers whose client was
+// cut off, for events that have not reached the read models or the log, for the last traces.
 const (
 	shutdownLimit  = 4 * time.Second
 	handlerLimit   = time.Second
@@ -47,7 +47,7 @@ func (s *Server) Run(ctx context.Context) error {
 		r := &running{Server: s, logger: logger, sent: sent}
 		err = r.run(observe.WithMetrics(observe.WithTracer(observe.WithLogger(ctx, logger), sent.Tracer()), sent.Metrics()))
 	}
-	// Nothing is recorded from here on. Waiting spans and metrics get a moment to be sent.
+	// Nothing is recorded from here on. Buffered spans and metrics get a moment to be sent.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), telemetryLimit)
 	defer cancel()
 	if err := sent.Close(last); err != nil {
@@ -65,12 +65,12 @@ type running struct {
 	stopping atomic.Bool
 
 	public  *httpserver.Server
-	private *httpserver.Server // what operators look at; nil for none
+	private *httpserver.Server // for operators; may be nil
 }
 
-// run serves until ctx ends, and then stops in an order that loses nothing: it accepts requests for
-// a while, finishes those under way, then brings their events into the read models and the log. The
-// caller closes the stores.
+// run serves until ctx ends, and then stops in an order that loses nothing: it keeps accepting requests for a
+// while, finishes those in progress, and brings their events into the read models and the log. The caller
+// closes the stores.
 func (r *running) run(ctx context.Context) error {
 	if err := r.open(ctx); err != nil {
 		return err
@@ -152,7 +152,7 @@ func (r *running) follow(ctx context.Context, working *sync.WaitGroup) {
 	}
 }
 
-// named is the context of a part of the server that has its own name in log lines.
+// named returns a context for a component of the server that has its own name in log lines.
 func (r *running) named(ctx context.Context, function string) context.Context {
 	return observe.WithLogger(ctx, r.logger.With().Str(observe.FieldFunction, function).Logger())
 }
@@ -172,8 +172,8 @@ func (r *running) announce() {
 	}
 }
 
-// stopRequests announces that the server is about to stop, keeps serving for the time of grace, and
-// lets the requests under way finish.
+// stopRequests announces the stop, keeps serving during the grace period, and lets the requests in progress
+// finish.
 func (r *running) stopRequests(ctx context.Context) {
 	r.stopping.Store(true)
 	r.public.Retire()
@@ -187,14 +187,14 @@ func (r *running) stopRequests(ctx context.Context) {
 	r.shut(ctx, r.public, shutdownLimit)
 }
 
-// stopPrivate stops the operators' server last, so that operators see how the rest ends.
+// stopPrivate stops the operators' server last, so that operators can watch the rest of the stop.
 func (r *running) stopPrivate(ctx context.Context) {
 	if r.private != nil {
 		r.shut(ctx, r.private, handlerLimit)
 	}
 }
 
-// shut stops an HTTP server, and logs when that cuts requests off.
+// shut stops an HTTP server, and logs if requests were cut off.
 func (r *running) shut(ctx context.Context, server *httpserver.Server, limit time.Duration) {
 	ctx = context.WithoutCancel(ctx)
 	soon, cancel := context.WithTimeout(ctx, limit)
@@ -206,10 +206,10 @@ func (r *running) shut(ctx context.Context, server *httpserver.Server, limit tim
 	}
 }
 
-// drain brings the last events into the read models and the log, and logs when that takes too long:
-// the next start continues there.
+// drain brings the last events into the read models and the log, and logs if that takes too long: the next
+// start continues there.
 func (r *running) drain(ctx context.Context) {
-	if err := r.folder.InPlace(); err != nil { // nothing may be written to what is not there any more
+	if err := r.folder.InPlace(); err != nil { // nothing may be written to files that are gone
 		r.notDrained(ctx, "server:not-drained", err)
 		return
 	}

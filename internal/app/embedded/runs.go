@@ -11,10 +11,10 @@ import (
 	"gakushoku/internal/engine/rebuild"
 )
 
-// runs reports whether a run is going on: its process holds a lock that ends with it.
+// runs reports whether runs are in progress: a run's process holds a lock that ends with it.
 type runs struct{ dir string }
 
-// Running is rebuild.Runs.
+// Running implements rebuild.Runs.
 func (r runs) Running(_ context.Context, runID string) (bool, error) {
 	found, err := filepath.Glob(filepath.Join(logFolder(r.dir), "runs", "*", runID, runLock))
 	if err != nil || len(found) == 0 {
@@ -22,7 +22,7 @@ func (r runs) Running(_ context.Context, runID string) (bool, error) {
 	}
 	file, err := os.Open(found[0])
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil // it has ended meanwhile
+		return false, nil // it has ended in the meantime
 	}
 	if err != nil {
 		return false, fmt.Errorf("asking after run %s: %w", runID, err)
@@ -31,7 +31,7 @@ func (r runs) Running(_ context.Context, runID string) (bool, error) {
 	return !locks || tryLock(file) != nil, nil
 }
 
-// lockRuns keeps other runs of a projection off.
+// lockRuns prevents other runs of a projection.
 func lockRuns(dir, projection string) (unlock func(), err error) {
 	runs := filepath.Join(logFolder(dir), "runs", projection)
 	if err := os.MkdirAll(runs, 0o700); err != nil {
@@ -47,7 +47,7 @@ func lockRuns(dir, projection string) (unlock func(), err error) {
 // runLock is the file of a run that its process keeps locked.
 const runLock = "lock"
 
-// beginRun locks a run for this process. A run that leaves nothing else leaves no trace of this either.
+// beginRun locks a run for this process. It leaves no trace if the run leaves none.
 func beginRun(ctx context.Context, dir, projection, runID string) (over func(), err error) {
 	folder := filepath.Join(logFolder(dir), "runs", projection, runID)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
@@ -58,13 +58,13 @@ func beginRun(ctx context.Context, dir, projection, runID string) (over func(), 
 	if err != nil {
 		return nil, fmt.Errorf("locking run %s: %w", runID, err)
 	}
-	// A process that asks about the run holds the lock for a moment.
+	// A process that checks the run holds the lock for a moment.
 	if err := patiently(ctx, func() error { return tryLock(file) }); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: run %s of %s is going on in another process", rebuild.ErrRefused, runID, projection), file.Close())
 	}
 	return func() {
 		file.Close()      //nolint:errcheck // nothing was written
 		os.Remove(path)   //nolint:errcheck // it would only show that no process works on the run
-		os.Remove(folder) //nolint:errcheck // it stays when the run has left something
+		os.Remove(folder) //nolint:errcheck // fails if the run has left files
 	}, nil
 }

@@ -15,8 +15,8 @@ import (
 	"gakushoku/internal/store/files"
 )
 
-// reflected returns how many events of the store a rebuild has brought into the active version: all
-// but those that have come into the log since, and those not in the log yet.
+// reflected returns how many events of the event store the active version has from a rebuild: all but those
+// added to the log since, and those not in the log yet.
 func (f *Folder) reflected(ctx context.Context, pointer projection.Pointer, head uint64) (uint64, error) {
 	active, _ := pointer.ActiveVersion()
 	brought, err := f.Engine.BroughtTo(ctx, pointer.Projection, active)
@@ -35,8 +35,8 @@ func (f *Folder) reflected(ctx context.Context, pointer projection.Pointer, head
 	return min(head, archived.Number) - min(since, head, archived.Number), nil
 }
 
-// lag compares the projector's checkpoint with the head. Behind is how long the oldest unapplied
-// event has been in the store; when it occurred does not matter, since an import brings old events.
+// lag compares the projector's checkpoint with the head. behind is how long the oldest unapplied event has
+// been in the event store, regardless of when it occurred, since an import adds old events.
 func (f *Folder) lag(ctx context.Context) (head, applied uint64, behind time.Duration, err error) {
 	checkpoint, err := f.Control.Checkpoint(ctx, projectorName)
 	if err != nil {
@@ -59,7 +59,7 @@ func (f *Folder) lag(ctx context.Context) (head, applied uint64, behind time.Dur
 	return head, applied, behind, err
 }
 
-// waiting returns how long the event after this one has been in the store; 0 when there is none.
+// waiting returns how long the event after this one has been in the event store; 0 if there is none.
 func (f *Folder) waiting(ctx context.Context, after uint64) (time.Duration, error) {
 	appended, there, err := f.Events.AppendedAt(ctx, after+1)
 	if err != nil || !there {
@@ -68,8 +68,8 @@ func (f *Folder) waiting(ctx context.Context, after uint64) (time.Duration, erro
 	return max(0, time.Since(appended)), nil
 }
 
-// Limits of the embedded health: a projector that is further behind is failing, and so is a disk
-// with less room.
+// The limits of the embedded health checks: a projector that is further behind is failing, and so is a disk
+// with less free space.
 const (
 	maxLag      = 5 * time.Second
 	minDiskFree = 256 << 20
@@ -84,8 +84,7 @@ func markOf(reader string, c projection.Checkpoint) (eventstore.Mark, error) {
 	return mark, nil
 }
 
-// holds fails with eventstore.ErrOtherStore, and says what to do, when the store lacks the event of
-// a mark.
+// holds fails with eventstore.ErrOtherStore, saying what to do, if the event store lacks the event of a mark.
 func (f *Folder) holds(ctx context.Context, m eventstore.Mark) error {
 	return otherStore(f.Events.Holds(ctx, m))
 }
@@ -98,9 +97,9 @@ func otherStore(err error) error {
 	return err
 }
 
-// CheckEvents fails with eventstore.ErrOtherStore, and says what to do, when the event store is not
-// the one that was projected and archived: an older copy, or one that has lost its last events.
-// What was made from the events must not be changed to fit it.
+// CheckEvents fails with eventstore.ErrOtherStore, saying what to do, if the event store is not the one that
+// was projected and archived but an older copy, or one that has lost its last events. What was derived from
+// the events must not be changed to match it.
 func (f *Folder) CheckEvents(ctx context.Context) error {
 	if f.alien != nil {
 		return f.alien
@@ -127,7 +126,7 @@ func (f *Folder) CheckEvents(ctx context.Context) error {
 	return otherStore(err)
 }
 
-// CheckChanges is CheckEvents before a change: it also fails when a server would not see the change.
+// CheckChanges is CheckEvents before a change: it also fails if a server would not see the change.
 func (f *Folder) CheckChanges(ctx context.Context) error {
 	if err := f.CheckServed(); err != nil {
 		return err
@@ -135,10 +134,10 @@ func (f *Folder) CheckChanges(ctx context.Context) error {
 	return f.CheckEvents(ctx)
 }
 
-// probedStore is the event store for its probe.
+// probedStore wraps the event store for its probe.
 type probedStore struct{ *Folder }
 
-// Load also detects that the store is another than before.
+// Load also detects that the event store was replaced.
 func (s probedStore) Load(ctx context.Context, stream string, after uint64) ([]event.Event, error) {
 	if err := s.CheckEvents(ctx); err != nil {
 		if errors.Is(err, eventstore.ErrOtherStore) {
@@ -149,8 +148,8 @@ func (s probedStore) Load(ctx context.Context, stream string, after uint64) ([]e
 	return s.Events.Load(ctx, stream, after)
 }
 
-// whileFit is a probe that fails when rows are older than what was applied to them, or newer than
-// the store.
+// whileFit wraps a probe. It fails if rows are older than the events applied to them, or newer than the event
+// store.
 func whileFit(p health.Probe, check func(context.Context) error) health.Probe {
 	return health.Probe{Name: p.Name, Check: func(ctx context.Context) (string, error) {
 		detail, err := p.Check(ctx)
@@ -163,7 +162,7 @@ func whileFit(p health.Probe, check func(context.Context) error) health.Probe {
 	}}
 }
 
-// Health builds the checks of the folder's parts.
+// Health returns the health checks of the folder.
 func (f *Folder) Health() *health.Checker {
 	return &health.Checker{
 		Now: time.Now,

@@ -25,14 +25,14 @@ import (
 	"gakushoku/internal/operate/hoststats"
 )
 
-// sending is what the server records and measures.
+// sending is the telemetry of the server.
 type sending struct {
 	*telemetry.Telemetry
-	scraped *prom.Exporter // serves /metrics; nil when the environment does not ask for it
+	scraped *prom.Exporter // serves /metrics; nil unless the environment enables it
 }
 
-// openTelemetry sends what the environment asks for, and gives what failed or was slow to kept
-// too. Metrics wait for Prometheus unless the environment says otherwise.
+// openTelemetry exports what the environment selects. It also passes failed and slow operations to kept. By
+// default, metrics are kept for Prometheus.
 func openTelemetry(ctx context.Context, getenv func(string) string, logger zerolog.Logger, console io.Writer, kept sdktrace.SpanExporter) (*sending, error) {
 	s := &sending{}
 	readers := telemetry.MetricReaders{prom.Name: func(context.Context) (_ sdkmetric.Reader, err error) {
@@ -54,11 +54,11 @@ func openTelemetry(ctx context.Context, getenv func(string) string, logger zerol
 	return s, nil
 }
 
-// vitalsLimit bounds how long looking for parked streams may hold up who reads the metrics.
+// vitalsLimit bounds how long counting parked streams may delay a reader of the metrics.
 const vitalsLimit = time.Second
 
-// watch measures, whenever somebody reads the metrics, what no request measures: the machine,
-// and how many streams are parked.
+// watch measures, at each reading of the metrics, what no request measures: the machine's load, and the
+// number of parked streams.
 func (s *sending) watch(f *Folder) error {
 	metrics, machine := s.Metrics(), hoststats.Watch(f.Dir)
 	return metrics.Watch(func(ctx context.Context) observe.Vitals {
@@ -73,8 +73,8 @@ func (s *sending) watch(f *Folder) error {
 	})
 }
 
-// handler serves /metrics beside the health. It is not in the contract on purpose: only this
-// server has it, for the Prometheus of whoever runs it; API Gateway never shows it.
+// handler adds /metrics to the handler of health. The contract omits it on purpose: only this server has it,
+// for the operator's Prometheus; API Gateway never exposes it.
 func (s *sending) handler(next http.Handler) (http.Handler, error) {
 	if s.scraped == nil {
 		return next, nil

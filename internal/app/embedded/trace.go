@@ -14,24 +14,24 @@ import (
 	"gakushoku/internal/operate/timeline"
 )
 
-// Lines is operator.Host: the lines of the server's log files.
+// Lines implements operator.Host. It reads the server's log files.
 func (h host) Lines(since time.Time) timeline.Lines {
 	return fileLines{LogFile(h.folder.Dir), since}
 }
 
-// fileLines reads the log files of a server. Missing files are no failure: the events tell of an
-// operation too.
+// fileLines reads the log files of a server. Missing files are not an error, since the events also describe
+// an operation.
 type fileLines struct {
 	path  string
 	since time.Time
 }
 
-// OfOperation is timeline.Lines.
+// OfOperation implements timeline.Lines.
 func (l fileLines) OfOperation(ctx context.Context, correlationID string, f func([]byte) error) error {
 	return l.search(ctx, logs.Query{CorrelationID: correlationID}, f)
 }
 
-// OfOrder is timeline.Lines: of the lines with the order, those of commands.
+// OfOrder implements timeline.Lines. Of the lines with the order, it selects those of commands.
 func (l fileLines) OfOrder(ctx context.Context, orderID string, f func([]byte) error) error {
 	commandName := []byte(`"` + observe.FieldCommandName + `"`)
 	return l.search(ctx, logs.Query{Text: orderID}, func(line []byte) error {
@@ -51,8 +51,7 @@ func (l fileLines) search(ctx context.Context, q logs.Query, f func([]byte) erro
 	return err
 }
 
-// eachEventThere is EachEvent for a search: of a log that cannot be brought up to date it reads what is
-// there.
+// eachEventThere is EachEvent for a search: it reads a log as it is if it cannot be brought up to date.
 func (f *Folder) eachEventThere(ctx context.Context, do func(*event.Event) error) error {
 	err := f.CheckEvents(ctx)
 	if err == nil {

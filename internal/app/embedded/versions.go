@@ -6,8 +6,8 @@ import (
 	"gakushoku/internal/app/operator"
 )
 
-// Versions is operator.Host. It needs the control records; what the events or the log would tell is
-// left out, and noted, when they cannot be read.
+// Versions implements operator.Host. It needs the control records. If the events or the log are unreadable,
+// it omits and notes what depends on them.
 func (h host) Versions(ctx context.Context) (operator.Status, error) {
 	f := h.folder
 	status := operator.Status{Readable: f.readable(), NoEvents: f.Events == nil}
@@ -36,7 +36,7 @@ func (h host) Versions(ctx context.Context) (operator.Status, error) {
 	return status, nil
 }
 
-// applied says how far the events were applied.
+// applied adds how far the events were applied.
 func (f *Folder) applied(ctx context.Context, s *operator.Status) error {
 	if f.Events == nil {
 		return nil
