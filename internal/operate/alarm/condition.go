@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// Class is how soon someone has to look.
+// Class is how urgently an operator must react.
 type Class string
 
 // The classes, each with a topic of its own on AWS.
 const (
-	Critical Class = "Critical" // now, at night too: outage or wrong data
+	Critical Class = "Critical" // at once, even at night: outage or wrong data
 	Warning  Class = "Warning"  // in working hours: load, space, slowness
-	Info     Class = "Info"     // nothing to do: routine work ended, settings changed
+	Info     Class = "Info"     // no action needed: routine work ended, settings changed
 )
 
 // Comparison compares a value with its threshold, in CloudWatch's terms.
@@ -54,15 +54,15 @@ type Condition struct {
 	Periods      int // how many periods are evaluated
 	Datapoints   int // how many of them must breach
 	Missing      Missing
-	Why          string // why missing data count so, and why the threshold differs on AWS
+	Why          string // why missing data are treated so, and why the threshold differs on AWS
 
 	Once  bool         // reports an occurrence: there is no OK afterwards
-	AnyOf []string     // fires if one of these conditions does; there is no value then
-	Part  bool         // of another condition: it notifies no one itself
+	AnyOf []string     // fires if one of these conditions does; it has no value of its own
+	Part  bool         // part of another condition: it does not notify by itself
 	Event EventPattern // fires on each such event on AWS; there is no value then
 }
 
-// Description returns the text of the alarm. It must suffice at three in the morning.
+// Description returns the text of the alarm. It must be sufficient at three in the morning.
 func (c *Condition) Description() string {
 	return c.Meaning + " Runbook: infra/runbooks/" + c.Runbook
 }

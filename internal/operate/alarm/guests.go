@@ -15,7 +15,7 @@ const (
 	commands = "gakushoku_command_duration_seconds"
 )
 
-// notByRules matches failures of commands. A refusal by the rules of the canteen is not one.
+// notByRules matches failures of commands other than refusals by the rules of the canteen.
 const notByRules = string(fault.Infra + "|" + fault.Bug)
 
 // guests returns the conditions that guests, the till and the kitchen notice immediately.

@@ -64,7 +64,7 @@ func readModels() []Condition {
 	}
 }
 
-// ended returns the condition that an execution of the state machine ended in one of some ways.
+// ended returns the condition that an execution of the state machine ended in one of the given ways.
 func ended(name string, class Class, runbook, meaning string, metrics ...string) Condition {
 	c := Condition{
 		Name: name, Class: class, Once: true, Meaning: meaning, Runbook: runbook,

@@ -9,7 +9,7 @@ import (
 	"gakushoku/internal/observe/telemetry/emf"
 )
 
-// All returns all conditions, those of guests first. The caller may change the slice.
+// All returns all conditions, those of guests first. The caller may modify the slice.
 func All() []Condition {
 	return slices.Concat(guests(), readModels(), log(), platform())
 }
@@ -24,7 +24,7 @@ func Find(name string) (Condition, bool) {
 	return all[i], true
 }
 
-// Namespace is that of the functions' metrics, one per stack.
+// Namespace is the namespace of the functions' metrics, one per stack.
 const Namespace = "gakushoku/${Stack}"
 
 // The namespaces of AWS's own metrics.
@@ -45,7 +45,7 @@ const (
 
 const quiet = "no data means that there were no requests, as at night"
 
-// ours returns a metric of our own. The service is always a dimension.
+// ours returns a metric of this system. The service is always a dimension.
 func ours(name, statistic string, dimensions ...Dimension) Metric {
 	return Metric{Namespace, name, append([]Dimension{{emf.Service, "gakushoku"}}, dimensions...), statistic}
 }
@@ -100,8 +100,9 @@ func log() []Condition {
 	}
 }
 
-// late returns the condition that a reader of the stream is behind. Lambda measures that when it reads, so
-// there are no data if the reader does not run at all: other conditions notice what does not advance.
+// late returns the condition that a reader of the stream is behind. Lambda measures this when it reads, so
+// there are no data if the reader does not run at all: other conditions detect a reader that makes no
+// progress.
 func late(name string, class Class, function string, than time.Duration, runbook, meaning string) Condition {
 	return Condition{
 		Name: name, Class: class, Meaning: meaning, Runbook: runbook,
