@@ -24,7 +24,7 @@ const (
 	PartServing       = "serving"
 )
 
-// probeStream is a stream that no order can have, since it has no id.
+// probeStream is a stream that no order can have: its id is empty.
 const probeStream = order.StreamPrefix
 
 // publicDetail returns what a client may see of err.
@@ -49,8 +49,8 @@ func EventStore(streams Streams) Probe {
 	}}
 }
 
-// ReadModel does the same as a query: it reads the pointer of a projection, and the active version's table.
-// A projection that was never set up is fine, since its first event sets it up.
+// ReadModel does what a query does: it reads the pointer of a projection and the active version's table. A
+// projection that was never set up passes, since its first event sets it up.
 func ReadModel(pointers projection.Pointers, browser projection.Browser, name string) Probe {
 	return Probe{PartReadModel, func(ctx context.Context) (string, error) {
 		p, err := pointers.Pointer(ctx, name)
