@@ -17,17 +17,17 @@ import (
 type Watcher struct {
 	path       string // on the disk
 	mu         sync.Mutex
-	busy, idle float64 // of the processors at the last look
+	busy, idle float64 // of the processors at the last Look
 }
 
-// Watch returns a Watcher of the machine and of the disk that has path.
+// Watch returns a Watcher of the machine and of the disk that contains path.
 func Watch(path string) *Watcher {
 	w := &Watcher{path: path}
-	w.cpu() // processor use is measured between two looks
+	w.cpu() // processor use is measured between two calls
 	return w
 }
 
-// Look returns what is in use. Processor use is that since the last look.
+// Look returns what is in use. Processor use is measured since the last Look.
 func (w *Watcher) Look() observe.Vitals {
 	return observe.Vitals{CPU: w.cpu(), Memory: memory(), Disk: disk(w.path)}
 }
@@ -48,7 +48,7 @@ func (w *Watcher) cpu() float64 {
 	return part(worked, all)
 }
 
-// memory counts as used what is not available to a process.
+// memory returns the share of memory that is not available to a process.
 func memory() float64 {
 	text, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
@@ -66,7 +66,7 @@ func disk(path string) float64 {
 	return part(float64(all)-float64(free), float64(all))
 }
 
-// part returns a/b within 0 and 1, NaN if b is 0.
+// part returns a/b limited to 0 to 1, NaN if b is 0.
 func part(a, b float64) float64 {
 	if b <= 0 {
 		return math.NaN()
