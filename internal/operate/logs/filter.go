@@ -103,10 +103,10 @@ func (f isTrue) mayMatch(line []byte) bool { return bytes.Contains(line, []byte(
 // All matches what all of its filters match.
 type All []Filter
 
-// String is Filter.
+// String implements Filter.
 func (f All) String() string { return joined(f, " and ") }
 
-// Fields is Filter.
+// Fields implements Filter.
 func (f All) Fields() []string { return fieldsOf(f) }
 
 func (f All) matches(l record) bool {
@@ -120,10 +120,10 @@ func (f All) mayMatch(line []byte) bool {
 // Any matches what one of its filters matches.
 type Any []Filter
 
-// String is Filter.
+// String implements Filter.
 func (f Any) String() string { return joined(f, " or ") }
 
-// Fields is Filter.
+// Fields implements Filter.
 func (f Any) Fields() []string { return fieldsOf(f) }
 
 func (f Any) matches(l record) bool {

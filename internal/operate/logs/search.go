@@ -21,10 +21,10 @@ type Sink interface {
 // SinkFunc adapts a function to Sink.
 type SinkFunc func(line []byte) error
 
-// Line is Sink.
+// Line implements Sink.
 func (f SinkFunc) Line(line []byte) error { return f(line) }
 
-// Flush is Sink.
+// Flush implements Sink.
 func (f SinkFunc) Flush() error { return nil }
 
 // Search passes the matching lines of the log at path and of the rotated files beside it to sink; if last
