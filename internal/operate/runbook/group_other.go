@@ -4,5 +4,5 @@ package runbook
 
 import "os/exec"
 
-// stopTogether does nothing: here only the command itself is stopped.
+// stopTogether does nothing: on this system, only the command itself is stopped.
 func stopTogether(*exec.Cmd) {}

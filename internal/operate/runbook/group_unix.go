@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// stopTogether makes stopping a command also stop what it has started: each process ends in order,
-// so that nothing is left half done.
+// stopTogether makes stopping a command also stop the processes that it has started. Each process ends in an
+// orderly way, so nothing is left half done.
 func stopTogether(command *exec.Cmd) {
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGTERM) }

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// waitForChildren is how long a stopped block may keep its output open.
+// waitForChildren is how long the children of a stopped block may keep its output open.
 const waitForChildren = 5 * time.Second
 
-// Run runs the commands with bash in a folder, as if they were pasted there; the first failure ends
-// them. When ctx ends, they and what they have started are stopped. The environment is env and
-// nothing else. Run fails with the output when the exit code is not the one that the page names.
+// Run runs the commands with bash in a folder, as if they were pasted there; the first failure ends them. If
+// ctx ends, they and the processes that they have started are stopped. The environment is exactly env. Run
+// fails, with the output, if the exit code is not the one that the page states.
 func (b *Block) Run(ctx context.Context, dir string, env []string) (output string, err error) {
 	var out bytes.Buffer
 	bash := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", b.Commands)

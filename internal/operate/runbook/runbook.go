@@ -1,15 +1,16 @@
-// Package runbook extracts the commands from the pages for people on call (infra/runbooks) and runs them: without a test
-// that runs them such pages soon become wrong, and they are read at three in the morning.
+// Package runbook extracts the commands from the runbooks for operators (infra/runbooks) and runs them.
+// Without a test that runs them such pages soon become wrong, and they are read at three in the morning.
 //
-// A page is Markdown. Its commands are in fenced blocks of kind sh. The rest of the fence line is for the program that
-// runs the block; readers do not see it:
+// A page is Markdown. Its commands are in fenced blocks of kind sh. The rest of the fence line is for the
+// program that runs the block; readers do not see it:
 //
 //	```sh              on a data folder; ends with exit code 0
 //	```sh exit=1       ends with that exit code
 //	```sh background   runs beside the blocks after it, and ends by itself
 //	```sh aws          on a stack on AWS
 //
-// Blocks of kind text are shown and not run. No other kind is allowed, so that no command is left out by mistake.
+// Blocks of kind text are shown and not run. No other kind is allowed, so that no command is missed by
+// mistake.
 package runbook
 
 import (
@@ -21,7 +22,7 @@ import (
 
 // Block is a group of commands.
 type Block struct {
-	Section    string // the heading that they stand under, without its #
+	Section    string // the heading above the commands, without its #
 	Line       int    // of the fence, from 1
 	Commands   string
 	AWS        bool // for a stack, not for a data folder
@@ -31,11 +32,11 @@ type Block struct {
 
 const fence = "```"
 
-// Blocks returns the blocks of commands of a page, in order.
+// Blocks returns the command blocks of a page, in order.
 func Blocks(page string) ([]Block, error) {
 	var blocks []Block
-	var open *Block // the block whose end has not come
-	var runs bool   // it has commands to run
+	var open *Block // the block that has not ended yet
+	var runs bool   // whether it has commands to run
 	section := ""
 	number := 0
 	for line := range strings.Lines(page) {
