@@ -9,12 +9,12 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// bucket holds how many values are at most bound.
+// bucket counts the values that are at most bound.
 type bucket struct{ bound, count float64 }
 
-// Quantile estimates a quantile of the non-negative values that histograms counted together,
-// assuming that values are spread evenly within each bucket. It returns false if there are no
-// values. The result is infinite if it lies above the last finite bound.
+// Quantile estimates a quantile of the non-negative values that histograms counted together, assuming that
+// values are spread evenly within each bucket. It returns false if there are no values. The result is
+// infinite if it is above the last finite bound.
 func Quantile(q float64, samples model.Vector) (float64, bool) {
 	buckets := bucketsOf(samples)
 	if len(buckets) == 0 || buckets[len(buckets)-1].count == 0 {

@@ -25,7 +25,7 @@ func Parse(text io.Reader) (model.Vector, error) {
 	return append(model.Vector{}, samples...), nil
 }
 
-// Named returns the samples of one name.
+// Named returns the samples with a name.
 func Named(samples model.Vector, name string) model.Vector {
 	var found model.Vector
 	for _, s := range samples {
@@ -36,8 +36,8 @@ func Named(samples model.Vector, name string) model.Vector {
 	return found
 }
 
-// Increases returns by how much each series of a counter grew between two readings. A series that
-// is missing from before started at 0. One that shrank was reset by a restart of the process.
+// Increases returns how much each series of a counter increased between two readings. A series missing in the
+// first reading started at 0. A series that decreased was reset by a restart of the process.
 func Increases(before, after model.Vector, name string) model.Vector {
 	was := map[model.Fingerprint]model.SampleValue{}
 	for _, s := range Named(before, name) {
