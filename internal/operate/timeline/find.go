@@ -40,10 +40,10 @@ type Finder struct {
 	Streams Streams
 	Numbers Numberer
 	Models  ReadModels
-	// EachEvent reads every event of the log. It is the slow way to an operation whose log lines
+	// EachEvent reads every event of the log. This is the slow way to find an operation whose log lines
 	// are gone.
 	EachEvent func(ctx context.Context, f func(*event.Event) error) error
-	Limit     int // of lines, and of events, that are told; the newest
+	Limit     int // of lines, and of events, to include; the newest
 }
 
 // Operation finds everything about an operation, or fails with ErrUnknown.
@@ -70,8 +70,8 @@ func (f *Finder) Operation(ctx context.Context, correlationID string) (Timeline,
 	return Merge(found), nil
 }
 
-// events finds the events of the operation through the streams that its lines name, or in the whole
-// log when the lines of the request are incomplete, since some may be gone.
+// events finds the events of the operation through the streams that its lines name. If the lines of the
+// request are incomplete, since some may be gone, it searches the whole log.
 func (f *Finder) events(ctx context.Context, found *Found) error {
 	streams, whole := toldBy(found.Lines)
 	events := newest[event.Event]{limit: f.Limit}
@@ -106,7 +106,7 @@ func (f *Finder) events(ctx context.Context, found *Found) error {
 	return f.whereabouts(ctx, found)
 }
 
-// lost notes the events that lines name but the event store lacks. The lines were read first.
+// lost records the events that lines name but the event store lacks. The lines were read first.
 func (f *Finder) lost(ctx context.Context, found *Found) error {
 	named := map[string][]*Entry{}
 	var streams []string
@@ -145,7 +145,7 @@ func toldBy(lines [][]byte) (streams []string, whole bool) {
 	return streams, whole
 }
 
-// maxNumbered bounds the streams whose events are looked up in the log one by one.
+// maxNumbered bounds the streams whose events are looked up one by one in the log.
 const maxNumbered = 50
 
 // whereabouts finds the events' numbers in the log, and their state in the read models.
@@ -199,7 +199,7 @@ func (n *newest[T]) all() []T {
 	return append(append([]T{}, n.ring[at:]...), n.ring[:at]...)
 }
 
-// note says how many values were left out, "" for none.
+// note says how many values were omitted; "" if none were.
 func (n *newest[T]) note(what string) string {
 	if n.count <= n.limit {
 		return ""

@@ -38,8 +38,8 @@ type line struct {
 	raw []byte
 }
 
-// readLine reads a line. A line that is not JSON, such as one of a stack trace, is all message. A
-// line without a time has that of the line before.
+// readLine reads a line. A line that is not JSON, such as one of a stack trace, becomes the message. A line
+// without a time has the time of the line before.
 func readLine(raw []byte, before event.Instant) line {
 	l := line{}
 	var wrongType *json.UnmarshalTypeError
@@ -55,7 +55,7 @@ func readLine(raw []byte, before event.Instant) line {
 	return l
 }
 
-// stream returns the stream that a line is about, "" for none.
+// stream returns the stream that a line concerns; "" if there is none.
 func (l *line) stream() string {
 	if l.Stream == "" && l.OrderID != "" {
 		return order.Stream(l.OrderID)
@@ -63,8 +63,7 @@ func (l *line) stream() string {
 	return l.Stream
 }
 
-// moment says which request, command or query a line begins or ends; ok is false for a line that
-// stands alone.
+// moment returns the request, command or query that a line begins or ends; ok is false for any other line.
 func (l *line) moment() (kind Kind, what string, begins, ok bool) {
 	area, name, _ := strings.Cut(l.Message, ":")
 	switch area {
@@ -86,7 +85,7 @@ func (l *line) moment() (kind Kind, what string, begins, ok bool) {
 	return "", "", false, false
 }
 
-// entry returns the entry of a line that stands alone.
+// entry returns the entry of a line that neither begins nor ends anything.
 func (l *line) entry() Entry {
 	what := l.Message
 	if what == "" {
@@ -98,7 +97,7 @@ func (l *line) entry() Entry {
 	}
 }
 
-// stages joins the lines that begin and end the same thing.
+// stages combines the lines that begin and end the same thing.
 type stages struct {
 	entries []*Entry
 	open    map[stage]*Entry
@@ -122,7 +121,7 @@ func (s *stages) add(l *line) {
 	if e == nil || begins {
 		e = &Entry{At: l.at, Kind: kind, What: what, Level: l.Level, Function: l.Function, TraceID: l.TraceID, Stream: l.stream()}
 		if !begins && l.DurationMs != nil {
-			e.At -= event.Instant(*l.DurationMs) // nobody has logged its beginning, or no longer
+			e.At -= event.Instant(*l.DurationMs) // its beginning was not logged, or the line is gone
 		}
 		s.entries = append(s.entries, e)
 		s.open[key] = e

@@ -8,7 +8,7 @@ import (
 	"gakushoku/internal/event"
 )
 
-// Found is what the sources know of one operation.
+// Found is what the sources know about one operation.
 type Found struct {
 	CorrelationID string
 	Lines         [][]byte      // oldest first
@@ -19,8 +19,8 @@ type Found struct {
 	Notes   []string
 }
 
-// Merge makes one timeline. What several sources have appears once. Entries of one millisecond are
-// in the order of cause and effect, log lines as they were written.
+// Merge creates one timeline. What several sources report appears once. Entries of the same millisecond are
+// in the order of cause and effect, and log lines as they were written.
 func Merge(f Found) Timeline {
 	t := Timeline{CorrelationID: f.CorrelationID, Streams: []string{}, Traces: []Trace{}, Notes: f.Notes}
 	for _, e := range entriesOf(f.Lines) {
@@ -49,7 +49,7 @@ func entriesOf(lines [][]byte) []*Entry {
 	before := event.Instant(0)
 	for _, raw := range lines {
 		if seen[string(raw)] {
-			continue // a file that is just being compressed, or a log service that delivers twice
+			continue // a line twice: a file that is being compressed, or a log service that delivers twice
 		}
 		seen[string(raw)] = true
 		l := readLine(raw, before)

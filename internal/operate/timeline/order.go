@@ -12,9 +12,9 @@ import (
 	"gakushoku/internal/event"
 )
 
-// Operation is what one operation did, or was refused to do, to an order.
+// Operation is what one operation did to an order, or was refused to do.
 type Operation struct {
-	At            event.Instant `json:"at"` // of the first thing known of it
+	At            event.Instant `json:"at"` // when the first thing known about it happened
 	CorrelationID string        `json:"correlationId,omitempty"`
 	Commands      []string      `json:"commands"`
 	Result        string        `json:"result,omitempty"` // of the last command that has ended
@@ -38,8 +38,8 @@ type Order struct {
 	Notes      []string    `json:"notes,omitempty"`
 }
 
-// Order finds the operations that changed an order, or tried to; those that only read it are left
-// out. The order may also be named by its stream. It fails with ErrUnknown.
+// Order finds the operations that changed an order or tried to, but not those that only read it. The order
+// may also be given by the name of its stream. It fails with ErrUnknown.
 func (f *Finder) Order(ctx context.Context, id string) (Order, error) {
 	id = strings.TrimPrefix(id, order.StreamPrefix)
 	stream := order.Stream(id)

@@ -10,7 +10,7 @@ import (
 	"gakushoku/internal/model"
 )
 
-// Row is the row of a stream in the version of a read model that readers see.
+// Row is the row of a stream in the active version of a projection.
 type Row struct {
 	Table string
 	projection.Record
@@ -23,14 +23,14 @@ type ReadModels struct {
 	Tables      RowReader
 }
 
-// RowReader is the part of the tables that is needed.
+// RowReader has the method of projection.Tables that is needed.
 type RowReader interface {
-	// Records is that of projection.Tables.
+	// Records is like that of projection.Tables.
 	Records(ctx context.Context, t projection.Table, streams []string) (map[string]projection.Record, error)
 }
 
-// activeRows returns the rows of streams in the versions that readers see, one for each projection
-// that folds the stream; without a record where there is no row.
+// activeRows returns the rows of streams in the active versions, one for each projection that folds the
+// stream. A missing row has no record.
 func (m *ReadModels) activeRows(ctx context.Context, streams []string) ([]Row, error) {
 	var rows []Row
 	for _, name := range m.Projections.Names() {

@@ -1,6 +1,6 @@
-// Package timeline puts together everything known of one operation: its request, commands and
-// events, their state in the read models, and every other log line, in order. The sources are
-// ports, so that it works for a data folder and for a stack on AWS; putting them together is pure.
+// Package timeline combines everything known about one operation: its request, commands and events, their
+// state in the read models, and every other log line, in order. The sources are ports, so it works for a data
+// folder and for a stack on AWS; combining them is pure.
 package timeline
 
 import (
@@ -26,33 +26,33 @@ const (
 
 var ranks = map[Kind]int{KindRequest: 0, KindCommand: 1, KindQuery: 1, KindEvent: 2, KindLog: 3}
 
-// Timeline is everything known of one operation.
+// Timeline is everything known about one operation.
 type Timeline struct {
 	CorrelationID string   `json:"correlationId"`
 	Streams       []string `json:"streams"` // of its commands and events
 	Traces        []Trace  `json:"traces"`
 	Entries       []Entry  `json:"entries"`         // oldest first
-	Notes         []string `json:"notes,omitempty"` // what is not in it, and why
+	Notes         []string `json:"notes,omitempty"` // what is missing, and why
 }
 
-// Trace is a trace of the operation, with its address where one is known.
+// Trace is a trace of the operation, with its address if known.
 type Trace struct {
 	ID  string `json:"traceId"`
 	URL string `json:"url,omitempty"`
 }
 
-// Placeholders for the id of a trace in a template of addresses, in the form of W3C and of X-Ray.
+// Placeholders for a trace id in templates of addresses, in the formats of W3C and of X-Ray.
 const (
 	TraceIDPlace     = "{traceId}"
 	XRayTraceIDPlace = "{xrayTraceId}"
 )
 
-// NamesTrace reports whether a template has a placeholder for the id of a trace.
+// NamesTrace reports whether a template has a placeholder for a trace id.
 func NamesTrace(template string) bool {
 	return strings.Contains(template, TraceIDPlace) || strings.Contains(template, XRayTraceIDPlace)
 }
 
-// xrayTime is how many digits of an id X-Ray takes for a time.
+// xrayTime is how many digits of an id are a time in X-Ray.
 const xrayTime = 8
 
 // TraceURL returns the address of a trace.
@@ -64,7 +64,7 @@ func TraceURL(template, id string) string {
 	return strings.NewReplacer(TraceIDPlace, id, XRayTraceIDPlace, xray).Replace(template)
 }
 
-// Link sets the addresses of the traces.
+// Link sets the addresses of the traces from a template.
 func (t *Timeline) Link(template string) {
 	for i := range t.Traces {
 		t.Traces[i].URL = TraceURL(template, t.Traces[i].ID)
@@ -77,11 +77,11 @@ type Entry struct {
 	Kind Kind          `json:"kind"`
 	What string        `json:"what"` // method and path, name of a command or query, type of an event, message
 
-	// Of a request, command or query. Without a result it has not ended, as far as the log shows.
+	// Of a request, command or query. If Result is empty, it has not ended as far as the log shows.
 	Status     int      `json:"status,omitempty"`
 	DurationMs *float64 `json:"durationMs,omitempty"`
 	Result     string   `json:"result,omitempty"`
-	Repeated   bool     `json:"repeated,omitempty"` // the command had been carried out before
+	Repeated   bool     `json:"repeated,omitempty"` // the command had been executed before
 
 	Code       string `json:"code,omitempty"` // of a refusal
 	ErrorClass string `json:"errorClass,omitempty"`
@@ -90,14 +90,14 @@ type Entry struct {
 	Stream    string      `json:"stream,omitempty"`
 	Version   uint64      `json:"version,omitempty"`
 	EventID   string      `json:"eventId,omitempty"`
-	Number    uint64      `json:"eventNumber,omitempty"` // of an event in the whole log, where known
+	Number    uint64      `json:"eventNumber,omitempty"` // of an event: its number in the log, if known
 	Actor     string      `json:"actor,omitempty"`
-	Projected []Projected `json:"projected,omitempty"` // what became of an event
+	Projected []Projected `json:"projected,omitempty"` // of an event: its state in each projection
 
 	Function string          `json:"function,omitempty"`
 	Level    string          `json:"level,omitempty"`
 	TraceID  string          `json:"traceId,omitempty"`
-	Fields   json.RawMessage `json:"fields,omitempty"` // a log line as it was written
+	Fields   json.RawMessage `json:"fields,omitempty"` // of a log line, as it was written
 }
 
 // Failed reports whether an entry is a failure.
@@ -106,8 +106,8 @@ func (e *Entry) Failed() bool { return e.Error != "" || e.Result == observe.Resu
 // State is the state of an event in a read model.
 type State string
 
-// An event is applied once the row includes it. An event that the row lacks is still to be
-// delivered or healed (behind), cannot be applied (parked), or waits for one that cannot (blocked).
+// The states. An event is applied once the row includes it. An event that the row lacks is behind (still to
+// be delivered or healed), parked (cannot be applied), or blocked (waits for one that cannot be applied).
 const (
 	StateApplied State = "applied"
 	StateBehind  State = "behind"
@@ -115,7 +115,7 @@ const (
 	StateBlocked State = "blocked"
 )
 
-// Projected is the state of an event in the version of a read model that readers see.
+// Projected is the state of an event in the active version of a projection.
 type Projected struct {
 	Table      string             `json:"table"`
 	State      State              `json:"state"`
@@ -123,7 +123,7 @@ type Projected struct {
 	Parked     *projection.Parked `json:"parked,omitempty"`
 }
 
-// projected judges an event by the row of its stream.
+// projected derives the state of an event from the row of its stream.
 func projected(version uint64, row *Row) Projected {
 	p := Projected{Table: row.Table, State: StateBehind, RowVersion: row.Version}
 	switch {
