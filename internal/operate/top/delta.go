@@ -25,8 +25,8 @@ func (l labels) get(name string) string { return string(l[model.LabelName(name)]
 
 func everything(labels) bool { return true }
 
-// sums returns increases per second, by the value of a label. Series without the label are left
-// out, unless label is "".
+// sums returns increases per second, by the value of a label. It ignores series without the label, unless
+// label is "".
 func (d *delta) sums(name, label string) map[string]float64 {
 	sums := map[string]float64{}
 	for _, s := range scrape.Increases(d.before, d.after, name) {
@@ -53,8 +53,8 @@ func share(sums map[string]float64, of string) *float64 {
 	return &part
 }
 
-// rates returns those of a histogram's series by name and result. Series that named gives no name
-// are left out.
+// rates returns the rates of a histogram's series by name and result. It ignores series for which named
+// returns no name.
 func (d *delta) rates(name string, named func(labels) (name, result string)) []Rate {
 	rates := []Rate{}
 	for _, s := range scrape.Increases(d.before, d.after, name+"_count") {
@@ -75,7 +75,7 @@ func (d *delta) rates(name string, named func(labels) (name, result string)) []R
 	return rates
 }
 
-// quantiles returns those of what a histogram counted between the readings in the wanted series.
+// quantiles returns quantiles of what a histogram counted between the readings in the wanted series.
 func (d *delta) quantiles(name string, wanted func(labels) bool) Quantiles {
 	buckets := scrape.Increases(d.before, d.after, name+"_bucket")
 	buckets = slices.DeleteFunc(buckets, func(s *model.Sample) bool { return !wanted(labels(s.Metric)) })
@@ -127,7 +127,7 @@ func (d *delta) projections() []Projection {
 	return all
 }
 
-// values returns the values that a label has in some metrics.
+// values returns the values of a label in some metrics.
 func (d *delta) values(label string, names ...string) []string {
 	var values []string
 	for _, name := range names {
@@ -141,7 +141,7 @@ func (d *delta) values(label string, names ...string) []string {
 	return slices.Compact(values)
 }
 
-// rebuilds returns those that processed events between the readings.
+// rebuilds returns the rebuilds that processed events between the readings.
 func (d *delta) rebuilds() []Rebuild {
 	all := []Rebuild{}
 	for _, name := range d.values(labelProjection, folded) {

@@ -1,5 +1,5 @@
-// Package top computes from two readings of a running server's metrics what happens there now: how
-// much, how fast, what fails, and how far the read models and the log are behind. It is pure.
+// Package top computes from two readings of a running server's metrics what is happening there: how much, how
+// fast, what fails, and how far the read models and the log are behind. It is pure.
 package top
 
 import (
@@ -31,16 +31,16 @@ type Page struct {
 
 	AppendedPerSecond  float64            `json:"appendedPerSecond"`
 	ConflictsPerSecond float64            `json:"conflictsPerSecond"`
-	RepeatsPerSecond   float64            `json:"repeatsPerSecond"`   // commands that had been carried out before
-	Delivered          map[string]float64 `json:"deliveredPerSecond"` // events, by what came of them
+	RepeatsPerSecond   float64            `json:"repeatsPerSecond"`   // commands that had been executed before
+	Delivered          map[string]float64 `json:"deliveredPerSecond"` // events, by outcome
 	Projections        []Projection       `json:"projections"`
 	Log                Log                `json:"log"`
-	PointerHits        *float64           `json:"pointerHits,omitempty"` // share of pointer reads answered from memory
-	Rebuilds           []Rebuild          `json:"rebuilds"`              // that run in the server's process
+	PointerHits        *float64           `json:"pointerHits,omitempty"` // share of pointer reads served from the cache
+	Rebuilds           []Rebuild          `json:"rebuilds"`              // those in the server's process
 	Machine            Machine            `json:"machine"`
 }
 
-// Rate is how often something happened, and how long it took.
+// Rate is how often something happened and how long it took.
 type Rate struct {
 	Name       string  `json:"name"`
 	Result     string  `json:"result"`
@@ -49,14 +49,14 @@ type Rate struct {
 	Quantiles
 }
 
-// Quantiles are of something that was timed; nil when it did not happen. Values above the
-// last bound of the meter count as that bound.
+// Quantiles are quantiles of durations; nil if nothing was timed. Values above the meter's last bound count
+// as that bound.
 type Quantiles struct {
 	P50Ms *float64 `json:"p50Ms,omitempty"`
 	P95Ms *float64 `json:"p95Ms,omitempty"`
 }
 
-// Projection is how a read model is kept up to date.
+// Projection is how up to date a read model is.
 type Projection struct {
 	Name           string    `json:"name"`
 	Lag            Quantiles `json:"lag"`
@@ -64,13 +64,13 @@ type Projection struct {
 	Parked         *float64  `json:"parked,omitempty"` // streams; nil before they are first counted
 }
 
-// Log is how the numbered log is kept up to date.
+// Log is how up to date the numbered log is.
 type Log struct {
 	Head *float64  `json:"head,omitempty"` // number of its newest event; nil if this process has added none
 	Lag  Quantiles `json:"lag"`
 }
 
-// Rebuild is how far a rebuild has come.
+// Rebuild is the progress of a rebuild.
 type Rebuild struct {
 	Projection string             `json:"projection"`
 	Planned    float64            `json:"planned"`   // events
@@ -84,7 +84,7 @@ type Machine struct {
 	Disk   *float64 `json:"disk,omitempty"`
 }
 
-// The series that a page is made of: Prometheus' names of the meters in package observe.
+// The series that a page is computed from: Prometheus' names of the meters in package observe.
 const (
 	requests  = "http_server_request_duration_seconds"
 	commands  = "gakushoku_command_duration_seconds"
@@ -124,7 +124,7 @@ func Between(before, after Reading) Page {
 	p := Page{At: after.At, Seconds: d.seconds, Health: after.Health}
 	p.Requests = d.rates(requests, func(l labels) (string, string) {
 		if strings.HasPrefix(l.get(labelRoute), "/health") {
-			return "", "" // this page itself asks there
+			return "", "" // the request for this page itself
 		}
 		return l.get(labelMethod) + " " + cmp.Or(l.get(labelRoute), "(no such route)"), l.get(labelStatus)
 	})
