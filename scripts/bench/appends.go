@@ -19,8 +19,8 @@ import (
 	"gakushoku/internal/store/sqlite"
 )
 
-// runAppends measures durable appends of one event at several numbers of clients, on the
-// embedded store and on DynamoDB Local. Rounds go through all in turn.
+// runAppends measures durable appends of one event at several numbers of clients, on the embedded store and
+// on DynamoDB Local. Each round measures both in turn.
 func runAppends(ctx context.Context, args []string, r *report) error {
 	flags := flag.NewFlagSet("appends", flag.ContinueOnError)
 	duration := flags.Duration("for", 5*time.Second, "how long each measurement takes")
@@ -53,7 +53,7 @@ func runAppends(ctx context.Context, args []string, r *report) error {
 }
 
 func raceAppends(ctx context.Context, stores []namedStore, d time.Duration, rounds int, r *report) error {
-	for _, s := range stores { // Java is slow until it knows what is called often
+	for _, s := range stores { // Java is slow until it has compiled what is called often
 		if _, err := measureAppends(ctx, s.store, clientCounts[len(clientCounts)-1], d); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
@@ -81,7 +81,7 @@ func raceAppends(ctx context.Context, stores []namedStore, d time.Duration, roun
 	return table.Flush()
 }
 
-// reportAppends puts the first store beside the second, if there is one.
+// reportAppends compares the first store with the second, if there is one.
 func reportAppends(r *report, clients int, stores []namedStore, loads []load) {
 	what := fmt.Sprintf("durable appends, %s", plural(clients, "client"))
 	beside, theirs := "", load{}

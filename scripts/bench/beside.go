@@ -13,9 +13,8 @@ import (
 	"time"
 )
 
-// runBeside measures what guests notice of a rebuild: commands over HTTP and their projection lag
-// while another process rebuilds the read model of the same folder, again and again, beside the
-// same with nothing rebuilt.
+// runBeside measures how a rebuild affects guests. It measures commands over HTTP and their projection lag
+// while another process repeatedly rebuilds the read model of the same folder, and the same without rebuilds.
 func runBeside(ctx context.Context, args []string, r *report) error {
 	flags := flag.NewFlagSet("beside", flag.ContinueOnError)
 	events := flags.Int("events", 500_000, "size of the log that is rebuilt")
@@ -56,7 +55,7 @@ func runBeside(ctx context.Context, args []string, r *report) error {
 				return err
 			}
 			if round == 0 {
-				continue // it makes files, connections and caches
+				continue // the first round creates files, connections and caches
 			}
 			rebuilds += n
 			commands[i], lags[i] = append(commands[i], loadOf(m.commands, took)), append(lags[i], loadOf(m.lags, took))
@@ -77,15 +76,15 @@ func runBeside(ctx context.Context, args []string, r *report) error {
 	return table.Flush()
 }
 
-// beside is guests and an operator at the same folder.
+// beside is a folder with guests and an operator.
 type beside struct {
 	program, dir, url string
 	clients           int
 	duration          time.Duration
 }
 
-// measure lets guests order for some time, and until the rebuild that has begun meanwhile is
-// over. It returns the number of rebuilds and how long everything took.
+// measure lets guests order for some time, and longer if a rebuild is still running. It returns the number of
+// rebuilds and how long everything took.
 func (b beside) measure(ctx context.Context, rebuilding bool, name string) (*measured, int, time.Duration, error) {
 	started := time.Now()
 	if !rebuilding {

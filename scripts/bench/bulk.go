@@ -19,8 +19,8 @@ import (
 	"gakushoku/internal/store/dynamo"
 )
 
-// runBulk measures the writing of a rebuild on DynamoDB Local: the rows of parts, as the workers
-// of the state machine put them, and the write units of a row by AWS's rules.
+// runBulk measures the writes of a rebuild on DynamoDB Local: the rows of parts, as the workers of the state
+// machine put them, and the write units of a row by AWS's rules.
 func runBulk(ctx context.Context, args []string, r *report) error {
 	flags := flag.NewFlagSet("bulk", flag.ContinueOnError)
 	rows := flags.Int("rows", 20_000, "rows of a table version")
@@ -47,7 +47,7 @@ func runBulk(ctx context.Context, args []string, r *report) error {
 			if err != nil {
 				return err
 			}
-			if round > 0 { // the first one warms Java up
+			if round > 0 { // the first round warms Java up
 				rates, units = append(rates, rate), each
 			}
 		}
@@ -55,17 +55,17 @@ func runBulk(ctx context.Context, args []string, r *report) error {
 		fmt.Fprintf(table, "%d\t%.0f\t%.3f\t\n", workers, rate, units)
 		r.add(figure{what: "rows of a rebuild on DynamoDB Local, " + plural(workers, "worker"), ours: rate, unit: "/s"})
 		if workers == 1 {
-			// The row itself is one; its entry in the index of the lists is another.
+			// The row itself takes one; its entry in the index for lists takes another.
 			r.add(figure{what: "write units of a row of a rebuild, totals included", ours: units, unit: "write units", aim: below(2.1)})
 		}
 	}
 	return table.Flush()
 }
 
-// bulkParts is into how many parts the rows are divided, as the log is.
+// bulkParts is how many parts the rows are divided into, like the log.
 const bulkParts = 16
 
-// fillTable fills a new table version. It returns the rows a second and the write units of a row.
+// fillTable fills a new table version. It returns the rows per second and the write units per row.
 func fillTable(ctx context.Context, local *dynamoLocal, rows, workers int) (rate, units float64, err error) {
 	var byRules meter
 	tables := dynamo.NewTables(local.client(dynamo.PriceByRules(byRules.observe)), dynamo.Options{Prefix: observe.NewID() + "-"})
@@ -92,7 +92,7 @@ func fillTable(ctx context.Context, local *dynamoLocal, rows, workers int) (rate
 	return rate, byRules.take(rows).rows, tables.Drop(ctx, t)
 }
 
-// bulkPart is every sixteenth order of some hundred days, paid for, with the totals of these.
+// bulkPart returns every sixteenth order of some hundred days, paid for, with the totals of those days.
 func bulkPart(part, rows int) projection.BulkPart {
 	const day = 24 * time.Hour
 	totals := map[string]int64{}

@@ -18,14 +18,14 @@ import (
 	"time"
 )
 
-// startLimit bounds the wait for a function's first request for work.
+// startLimit bounds how long a function may take until it first asks for an invocation.
 const startLimit = 20 * time.Second
 
 // bareFunction is the baseline.
 const bareFunction = "./scripts/bench/bare"
 
-// runColdStart measures how long each function takes from its start to the first time it asks
-// the Lambda runtime for work, and how large its binary is, beside a bare handler.
+// runColdStart measures how long each function takes from its start until it first asks the Lambda runtime
+// for an invocation, and how large its binary is, compared with a bare handler.
 func runColdStart(ctx context.Context, args []string, r *report) error {
 	flags := flag.NewFlagSet("coldstart", flag.ContinueOnError)
 	rounds := flags.Int("rounds", 15, "starts of each function")
@@ -52,7 +52,7 @@ func runColdStart(ctx context.Context, args []string, r *report) error {
 		}
 	}
 	var failures []error
-	for range *rounds { // interleaved, so that a slow moment of the machine meets all of them
+	for range *rounds { // interleaved, so that a slow moment of the machine affects all of them
 		packages = slices.DeleteFunc(packages, func(p string) bool {
 			took, err := timeToNext(ctx, binary(dir, p))
 			if err != nil {
@@ -66,7 +66,7 @@ func runColdStart(ctx context.Context, args []string, r *report) error {
 	return errors.Join(append(failures, reportColdStart(r, dir, packages, times))...)
 }
 
-// reportColdStart puts each function beside the first, the bare one.
+// reportColdStart compares each function with the first, the bare one.
 func reportColdStart(r *report, dir string, packages []string, times map[string][]float64) error {
 	table := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "function\tstart ms p50\tstart ms p95\tbinary MB\t")
@@ -90,7 +90,7 @@ func reportColdStart(r *report, dir string, packages []string, times map[string]
 
 func binary(dir, pkg string) string { return filepath.Join(dir, filepath.Base(pkg)) }
 
-// buildFunction builds as the Makefile does for Lambda, for this machine.
+// buildFunction builds a function as the Makefile does for Lambda, but for this machine.
 func buildFunction(ctx context.Context, pkg, out string) error {
 	build := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", out, pkg)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -100,8 +100,8 @@ func buildFunction(ctx context.Context, pkg, out string) error {
 	return nil
 }
 
-// timeToNext starts a function beside a stand-in for the runtime interface and waits for its
-// first GET .../invocation/next.
+// timeToNext starts a function with a stand-in for the runtime interface and waits for its first
+// GET .../invocation/next.
 func timeToNext(ctx context.Context, path string) (time.Duration, error) {
 	asked := make(chan time.Time, 1)
 	gone := make(chan struct{})
@@ -133,7 +133,7 @@ func timeToNext(ctx context.Context, path string) (time.Duration, error) {
 	ended := make(chan error, 1)
 	go func() { ended <- function.Wait() }()
 	defer func() {
-		function.Process.Kill() //nolint:errcheck // it may have ended
+		function.Process.Kill() //nolint:errcheck // fails if it has ended
 		<-ended
 	}()
 	select {

@@ -20,8 +20,7 @@ import (
 //go:embed node/package.json node/reproject.mjs duckdb/reproject.py
 var programs embed.FS
 
-// findContenders prepares all programs; baselines that cannot run here are left out, with a
-// word about what is missing.
+// findContenders prepares all programs. It omits baselines that cannot run here, and reports what they lack.
 func findContenders(ctx context.Context, bin, python string, r *report) ([]contender, error) {
 	ours, err := ourContenders(ctx, bin)
 	if err != nil {
@@ -38,7 +37,7 @@ func findContenders(ctx context.Context, bin, python string, r *report) ([]conte
 	return slices.Concat(ours, node, duckdb), ctx.Err()
 }
 
-// programToMeasure is the path of gakushoku, which is built when bin is empty.
+// programToMeasure returns the path of gakushoku, which it builds if bin is empty.
 func programToMeasure(ctx context.Context, bin string) (string, error) {
 	if bin != "" {
 		return bin, nil
@@ -69,7 +68,7 @@ func ourContenders(ctx context.Context, bin string) ([]contender, error) {
 	return []contender{quiet, logging}, nil
 }
 
-// program runs a program with the log's name behind args.
+// program returns a function that runs a program with the log's name after args.
 func program(name string, args ...string) func(context.Context, string) *exec.Cmd {
 	return func(ctx context.Context, file string) *exec.Cmd {
 		return exec.CommandContext(ctx, name, append(append([]string{}, args...), file)...)
@@ -108,7 +107,7 @@ func nodeCommand(script, flag string) func(context.Context, string) *exec.Cmd {
 	}
 }
 
-// duckdbVersion is the one that is installed when the Python that is used has none.
+// duckdbVersion is installed if the Python in use has no DuckDB.
 const duckdbVersion = "1.4.4"
 
 func duckdbContenders(ctx context.Context, python string) ([]contender, error) {
@@ -125,8 +124,8 @@ func duckdbContenders(ctx context.Context, python string) ([]contender, error) {
 	return []contender{duckdb}, nil
 }
 
-// pythonWithDuckDB is a Python that has DuckDB: the one of the machine, or one of our own, into
-// which it is installed once.
+// pythonWithDuckDB returns a Python that has DuckDB: the machine's, or one in venv, into which it installs
+// DuckDB once.
 func pythonWithDuckDB(ctx context.Context, venv string) (string, error) {
 	has := func(python string) bool { return exec.CommandContext(ctx, python, "-c", "import duckdb").Run() == nil }
 	own := filepath.Join(venv, "bin", "python")

@@ -18,7 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 )
 
-// dynamoEndpointEnv names a DynamoDB Local, as scripts/dynamodb-local sets it.
+// dynamoEndpointEnv is the address of a DynamoDB Local, as scripts/dynamodb-local sets it.
 const dynamoEndpointEnv = "DYNAMODB_ENDPOINT"
 
 // dynamoLocal is a running DynamoDB Local.
@@ -27,8 +27,8 @@ type dynamoLocal struct {
 	stop     func()
 }
 
-// startDynamoLocal takes the DynamoDB Local that the environment names, or starts one by
-// scripts/dynamodb-local, which fetches it when needed and says what it lacks.
+// startDynamoLocal returns the DynamoDB Local given by the environment. Otherwise it starts one with
+// scripts/dynamodb-local, which downloads it if needed and reports what is missing.
 func startDynamoLocal(ctx context.Context) (*dynamoLocal, error) {
 	if endpoint := os.Getenv(dynamoEndpointEnv); endpoint != "" {
 		return &dynamoLocal{endpoint, func() {}}, nil
@@ -41,9 +41,9 @@ func startDynamoLocal(ctx context.Context) (*dynamoLocal, error) {
 	if output, err := exec.CommandContext(ctx, "go", "build", "-o", program, "./scripts/dynamodb-local").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building dynamodb-local: %w\n%s", err, output)
 	}
-	// It runs as long as its command does: one that tells us the endpoint and waits for us.
+	// It runs as long as its command, which prints the endpoint and then waits for us.
 	cmd := exec.CommandContext(ctx, program, "sh", "-c", `echo "$`+dynamoEndpointEnv+`"; read -r wait`)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it has Java to stop
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it must stop Java
 	cmd.WaitDelay = 20 * time.Second
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
@@ -61,7 +61,7 @@ func startDynamoLocal(ctx context.Context) (*dynamoLocal, error) {
 	}
 	stop := func() {
 		hold.Close()
-		cmd.Wait() //nolint:errcheck // it has done what it was for
+		cmd.Wait() //nolint:errcheck // its exit code does not matter
 	}
 	endpoint, err := bufio.NewReader(said).ReadString('\n')
 	if err != nil {
@@ -72,7 +72,7 @@ func startDynamoLocal(ctx context.Context) (*dynamoLocal, error) {
 	return &dynamoLocal{strings.TrimSpace(endpoint), stop}, nil
 }
 
-// client speaks to DynamoDB Local, which takes any credentials.
+// client returns a client of DynamoDB Local, which accepts any credentials.
 func (d *dynamoLocal) client(options ...func(*dynamodb.Options)) *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{
 		Region: "us-east-1", BaseEndpoint: aws.String(d.endpoint),

@@ -18,7 +18,7 @@ import (
 	"gakushoku/internal/event"
 )
 
-// runGen writes a log for the other suites, or for trying something large by hand.
+// runGen writes a log for the other suites, or for manual experiments with large logs.
 func runGen(ctx context.Context, args []string, _ *report) error {
 	flags := flag.NewFlagSet("gen", flag.ContinueOnError)
 	events := flags.Int("events", 1_000_000, "how many events")
@@ -33,8 +33,7 @@ func runGen(ctx context.Context, args []string, _ *report) error {
 	return writeLogFile(ctx, *out, *events, *seed)
 }
 
-// writeLogFile writes the log under another name first, so that a file which is there is
-// whole.
+// writeLogFile first writes the log under another name, so that an existing file is always complete.
 func writeLogFile(ctx context.Context, path string, events int, seed uint64) error {
 	file, err := os.Create(path + ".part")
 	if err != nil {
@@ -54,7 +53,7 @@ func writeLogFile(ctx context.Context, path string, events int, seed uint64) err
 	return nil
 }
 
-// writeLog writes events in the order of time: the lives of many orders, interleaved.
+// writeLog writes events in order of time: the lives of many orders, interleaved.
 func writeLog(ctx context.Context, w io.Writer, events int, seed uint64) error {
 	buffered := bufio.NewWriterSize(w, 1<<20)
 	canteen := newCanteen(seed)
@@ -75,18 +74,18 @@ func writeLog(ctx context.Context, w io.Writer, events int, seed uint64) error {
 	return buffered.Flush()
 }
 
-// canteen makes up what happens in a canteen.
+// canteen generates the events of a canteen.
 type canteen struct {
 	random  *rand.Rand
-	now     time.Time // when the next order will be placed
-	planned int       // how many events were planned so far
+	now     time.Time // when the next order is placed
+	planned int       // how many events have been planned so far
 	waiting agenda
 }
 
-// happening is an event that is going to happen.
+// happening is a planned event.
 type happening struct {
 	at      time.Time
-	number  int // keeps events of one moment in order
+	number  int // orders events of the same moment
 	payload event.Payload
 }
 
@@ -94,7 +93,7 @@ func newCanteen(seed uint64) *canteen {
 	return &canteen{random: rand.New(rand.NewPCG(seed, 0)), now: time.Date(2026, 1, 24, 0, 0, 0, 0, time.UTC)}
 }
 
-// next is the next event. Its envelope has the five fields of an imported log and no more.
+// next returns the next event. Its envelope has exactly the five fields of an imported log.
 func (c *canteen) next() (event.Event, error) {
 	for len(c.waiting) == 0 || !c.waiting[0].at.Before(c.now) {
 		c.order()
@@ -109,8 +108,8 @@ func (c *canteen) next() (event.Event, error) {
 	return e, nil
 }
 
-// order plans the life of one order: 8 % are called off before they are paid, 5 % after,
-// 40 % are sold over the counter, the others go through the kitchen.
+// order plans the life of one order: 8 % are cancelled before payment and 5 % after it, 40 % are sold over
+// the counter, the others go through the kitchen.
 func (c *canteen) order() {
 	id, at := c.id(c.now), c.now
 	lines := c.lines()
@@ -145,7 +144,7 @@ func (c *canteen) order() {
 	}
 }
 
-// lines are one to three different dishes.
+// lines returns one to three different dishes.
 func (c *canteen) lines() []order.Line {
 	menu := [...]order.Line{
 		{Product: "karaage-don", UnitPrice: 480}, {Product: "curry-rice", UnitPrice: 420}, {Product: "kitsune-udon", UnitPrice: 350},
@@ -180,7 +179,7 @@ func (c *canteen) correlationID() string {
 	return hex.EncodeToString(b[:])
 }
 
-// agenda is a heap of what is going to happen, the next first.
+// agenda is a heap of planned events, the next first.
 type agenda []happening
 
 func (a agenda) Len() int { return len(a) }
@@ -192,10 +191,10 @@ func (a agenda) Less(i, j int) bool {
 }
 func (a agenda) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
 
-// Push is for package heap.
+// Push implements heap.Interface.
 func (a *agenda) Push(x any) { *a = append(*a, x.(happening)) }
 
-// Pop is for package heap.
+// Pop implements heap.Interface.
 func (a *agenda) Pop() any {
 	last := (*a)[len(*a)-1]
 	*a = (*a)[:len(*a)-1]

@@ -22,10 +22,10 @@ import (
 	"gakushoku/internal/rehearse/loadgen"
 )
 
-// runHTTP measures the embedded server over real HTTP: commands per second with their times
-// at several numbers of clients, and how long after its acknowledgement a command is visible
-// in the read model. Beside it a server that stores nothing shows what HTTP, the client and
-// the machine take by themselves; its lag is the time of the one request that looks.
+// runHTTP measures the embedded server over real HTTP: commands per second and their times at several numbers
+// of clients, and how long after its acknowledgement a command is visible in the read model. As a baseline, a
+// server that stores nothing shows the cost of HTTP, the client and the machine; its lag is the time of the
+// single request that reads.
 func runHTTP(ctx context.Context, args []string, r *report) error {
 	flags := flag.NewFlagSet("http", flag.ContinueOnError)
 	duration := flags.Duration("for", 5*time.Second, "how long each measurement takes")
@@ -57,7 +57,7 @@ type namedServer struct{ name, url string }
 
 // answerOnly responds like the real server and does nothing else.
 func answerOnly(w http.ResponseWriter, q *http.Request) {
-	io.Copy(io.Discard, q.Body) //nolint:errcheck // the client will notice
+	io.Copy(io.Discard, q.Body) //nolint:errcheck // an error reaches the client too
 	w.Header().Set("Content-Type", "application/json")
 	if q.Method == http.MethodPost {
 		w.WriteHeader(http.StatusCreated)
@@ -66,7 +66,7 @@ func answerOnly(w http.ResponseWriter, q *http.Request) {
 }
 
 func raceHTTP(ctx context.Context, servers []namedServer, d time.Duration, rounds int, r *report) error {
-	for _, s := range servers { // both begin with files, connections and caches that are there
+	for _, s := range servers { // creates files, connections and caches for both
 		if _, err := measureHTTP(ctx, s.url, clientCounts[len(clientCounts)-1], "warm-up", d); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
@@ -97,9 +97,9 @@ func raceHTTP(ctx context.Context, servers []namedServer, d time.Duration, round
 	return table.Flush()
 }
 
-// What the project wants of the embedded server.
+// The aims for the embedded server.
 const (
-	aimCommands  = 1000 // a second
+	aimCommands  = 1000 // per second
 	aimCommandMs = 200  // at the 95th percentile
 	aimLagMs     = 100  // likewise
 )
@@ -119,7 +119,7 @@ type measured struct {
 	failure        error
 }
 
-// measureHTTP has clients place and pay orders, whose ids begin with name, for some time.
+// measureHTTP lets clients place and pay orders, whose ids begin with name, for some time.
 func measureHTTP(ctx context.Context, url string, clients int, name string, d time.Duration) (*measured, error) {
 	m := &measured{}
 	transport := &http.Transport{MaxIdleConnsPerHost: clients + 1}
@@ -131,7 +131,7 @@ func measureHTTP(ctx context.Context, url string, clients int, name string, d ti
 		group.Go(func() {
 			for i := 0; time.Now().Before(until) && ctx.Err() == nil; i++ {
 				id := fmt.Sprintf("%s-%d-%d", name, c, i)
-				// One order in twenty is watched until it is visible: watching costs requests too.
+				// One order in twenty is polled until it is visible, since polling costs requests too.
 				if err := m.order(client, url, id, i%20 == 0); err != nil {
 					m.fail(err)
 					return
@@ -180,7 +180,7 @@ func (m *measured) command(client *http.Client, url, content string) error {
 	return nil
 }
 
-// visible asks the read model for a row until it is there.
+// visible polls the read model until a row exists.
 func (m *measured) visible(client *http.Client, url string) error {
 	started := time.Now()
 	for time.Since(started) < 10*time.Second {

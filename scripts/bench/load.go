@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// clientCounts are how many clients load a system at once.
+// clientCounts are the numbers of concurrent clients.
 var clientCounts = []int{1, 8, 32}
 
-// load is what a system did under load: calls per second, and milliseconds of one.
+// load is the result of a load test: calls per second, and milliseconds per call.
 type load struct{ rate, p50, p95 float64 }
 
-// loadOf sums up the times, in milliseconds, of all calls of a measurement.
+// loadOf summarises the times, in milliseconds, of all calls of a measurement.
 func loadOf(times []float64, d time.Duration) load {
 	return load{float64(len(times)) / d.Seconds(), loadgen.Percentile(times, 50), loadgen.Percentile(times, 95)}
 }
 
-// medianLoad takes each figure by itself; all is not empty.
+// medianLoad returns the median of each figure separately; all must not be empty.
 func medianLoad(all []load) load {
 	return load{
 		rate: medianOf(all, func(l load) float64 { return l.rate }),

@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// machine says what the figures were measured on, and how busy it was: other work on the machine
-// makes all figures worse, and not all alike.
+// machine describes the machine of the measurements and how busy it was: other work on the machine makes all
+// figures worse, but not equally.
 func machine() string {
 	text := fmt.Sprintf("%s/%s, %d processors, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
 	raw, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
-		return text // only Linux tells this way
+		return text // only Linux has this file
 	}
 	fields := strings.Fields(string(raw))
 	text += ", load " + strings.Join(fields[:min(3, len(fields))], " ")

@@ -1,11 +1,11 @@
-// Command bench measures gakushoku beside other programs that do the same job, in one run
-// and on one machine, since a figure without a baseline says little.
+// Command bench measures gakushoku and other programs that do the same job, in one run and on one machine,
+// since a figure without a baseline says little.
 //
 //	go run ./scripts/bench all            every suite, then one table
 //	go run ./scripts/bench SUITE [flags]  one suite
 //
-// A suite is one file of this package and one entry of the list below. What a baseline needs
-// and does not find (Node, Python, Java) is said, with how to get it, and the rest goes on.
+// A suite is one file of this package and one entry in the list below. If a baseline needs something that is
+// missing (Node, Python, Java), bench says how to get it, and continues with the rest.
 package main
 
 import (
@@ -23,10 +23,10 @@ type suite struct {
 	name  string
 	about string
 	run   func(ctx context.Context, args []string, r *report) error
-	quick []string // flags that make it a matter of seconds: to see that it works
+	quick []string // flags for a run of a few seconds that checks that the suite works
 }
 
-// tool is a suite that measures nothing and is no part of all.
+// tool reports whether a suite measures nothing and is not part of all.
 func (s suite) tool() bool { return s.quick == nil }
 
 func suites() []suite {
@@ -83,7 +83,7 @@ func usage() error {
 	return errors.New("name one suite, or all")
 }
 
-// runAll runs every suite. One that fails does not keep the others from running.
+// runAll runs every suite, even if one fails.
 func runAll(ctx context.Context, args []string, r *report) error {
 	flags := flag.NewFlagSet("all", flag.ContinueOnError)
 	quick := flags.Bool("quick", false, "only see that everything works, in a minute or two; the figures mean little")
@@ -108,7 +108,7 @@ func runAll(ctx context.Context, args []string, r *report) error {
 	return errors.Join(append(failures, ctx.Err())...)
 }
 
-// helped turns the error of -h into nil.
+// helped returns nil for the error of -h.
 func helped(err error) error {
 	if errors.Is(err, flag.ErrHelp) {
 		return nil

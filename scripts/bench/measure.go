@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// measurement is what one run of a program took.
+// measurement holds the resources that one run of a program used.
 type measurement struct {
 	wall time.Duration
 	cpu  time.Duration // user and system, all cores
-	peak int64         // resident memory at its highest, in bytes; 0 when the system does not tell
+	peak int64         // maximum resident memory in bytes; 0 if the system does not report it
 }
 
-// measure runs a program to its end. Its standard output and error are the caller's to set; a
-// failure carries the end of what it wrote to standard error, when that went nowhere else.
+// measure runs a program to its end. The caller sets its standard output and error. If standard error is not
+// set, an error includes its end.
 func measure(ctx context.Context, name string, cmd *exec.Cmd) (measurement, error) {
 	var complaint bytes.Buffer
 	if cmd.Stderr == nil {
@@ -37,7 +37,7 @@ func measure(ctx context.Context, name string, cmd *exec.Cmd) (measurement, erro
 	return measurement{wall: wall, cpu: state.UserTime() + state.SystemTime(), peak: peakMemory(state)}, nil
 }
 
-// median takes each figure by itself; all is not empty.
+// median returns the median of each figure separately; all must not be empty.
 func median(all []measurement) measurement {
 	return measurement{
 		wall: medianOf(all, func(m measurement) time.Duration { return m.wall }),
@@ -46,7 +46,7 @@ func median(all []measurement) measurement {
 	}
 }
 
-// cacheDir is where suites keep what they make and fetch; .gitignore knows it.
+// cacheDir returns where suites keep generated and downloaded files; .gitignore excludes it.
 func cacheDir(name string) (string, error) {
 	if _, err := os.Stat("go.mod"); err != nil {
 		return "", fmt.Errorf("run this in the folder of go.mod: %w", err)

@@ -28,15 +28,15 @@ import (
 	"gakushoku/internal/rehearse/loadgen"
 )
 
-// What the project gives for being observed.
+// The acceptable cost of observability.
 const (
 	aimCommandCost = 1.05 // of the time of a command, at the median
 	aimReplayCost  = 1.03 // of the time of a replay
 )
 
-// runObserve measures what metrics and traces cost: commands of the embedded system with and
-// without them, in turns, and bulk replays likewise. Log lines are made in all of them, and thrown
-// away. Spans go as far as the exporter, which throws them away; sending them is not measured.
+// runObserve measures the cost of metrics and traces: commands of the embedded system with and without them,
+// in turns, and bulk replays likewise. Log lines are created in all variants, and discarded. Spans reach the
+// exporter, which discards them; sending them is not measured.
 func runObserve(ctx context.Context, args []string, r *report) error {
 	flags := flag.NewFlagSet("observe", flag.ContinueOnError)
 	commands := flags.Int("commands", 3000, "orders that each variant places and pays")
@@ -60,7 +60,7 @@ func runObserve(ctx context.Context, args []string, r *report) error {
 	return observeReplays(ctx, variants, *bin, *events, *rounds, r)
 }
 
-// observer is one way to be observed.
+// observer is one variant of observability.
 type observer struct {
 	name string
 	sent *telemetry.Telemetry
@@ -74,7 +74,7 @@ func observers(ctx context.Context) ([]observer, error) {
 		kept        sdktrace.SpanExporter
 	}{
 		{"metrics", map[string]string{"OTEL_METRICS_EXPORTER": "memory"}, nil},
-		{"metrics, slow and failed traces", map[string]string{"OTEL_METRICS_EXPORTER": "memory"}, discard{}}, // a server that is told nothing
+		{"metrics, slow and failed traces", map[string]string{"OTEL_METRICS_EXPORTER": "memory"}, discard{}}, // the default of a server
 		{"metrics, 1 % of traces", map[string]string{"OTEL_METRICS_EXPORTER": "memory", "OTEL_TRACES_EXPORTER": "discard", "OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.01"}, nil},
 		{"metrics, all traces", map[string]string{"OTEL_METRICS_EXPORTER": "memory", "OTEL_TRACES_EXPORTER": "discard"}, nil},
 	} {
@@ -95,7 +95,7 @@ func observers(ctx context.Context) ([]observer, error) {
 
 func closeObservers(ctx context.Context, variants []observer) {
 	for _, v := range variants {
-		v.sent.Close(ctx) //nolint:errcheck // what is in memory goes with the program
+		v.sent.Close(ctx) //nolint:errcheck // what is left in memory is not needed
 	}
 }
 
@@ -105,12 +105,11 @@ type discard struct{}
 func (discard) ExportSpans(context.Context, []sdktrace.ReadOnlySpan) error { return nil }
 func (discard) Shutdown(context.Context) error                             { return nil }
 
-// observeBlock is how many orders one variant has before it is another's turn.
+// observeBlock is how many orders one variant processes before the next variant's turn.
 const observeBlock = 25
 
-// observeCommands places and pays orders through the entrance of the embedded system, all
-// variants on one data folder. It calls the handler itself: over a connection the cost would
-// be a smaller part.
+// observeCommands places and pays orders through the entrance of the embedded system, all variants on one
+// data folder. It calls the handler directly: over a connection the relative cost would be smaller.
 func observeCommands(ctx context.Context, variants []observer, orders int, r *report) error {
 	dir, err := os.MkdirTemp("", "gakushoku-observe-")
 	if err != nil {
@@ -135,13 +134,13 @@ func observeCommands(ctx context.Context, variants []observer, orders int, r *re
 	times := make([][]float64, len(variants))
 	for block := range orders/observeBlock + 1 {
 		for turn := range variants {
-			i := (block + turn) % len(variants) // none is always the first
+			i := (block + turn) % len(variants) // no variant is always the first
 			for n := range observeBlock {
 				took, err := orderAndPay(ctx, handlers[i], fmt.Sprintf("o%d-%d-%d", i, block, n))
 				if err != nil {
 					return fmt.Errorf("%s: %w", variants[i].name, err)
 				}
-				if block > 0 { // the first one warms up
+				if block > 0 { // the first block warms up
 					times[i] = append(times[i], took...)
 				}
 			}
@@ -159,10 +158,10 @@ func observeCommands(ctx context.Context, variants []observer, orders int, r *re
 	return table.Flush()
 }
 
-// cost is how much longer something takes, in percent.
+// cost returns the additional time in percent.
 func cost(observed, bare float64) string { return fmt.Sprintf("%+.1f %%", (observed/bare-1)*100) }
 
-// orderAndPay is how long two commands take, in milliseconds each.
+// orderAndPay returns the times of two commands in milliseconds.
 func orderAndPay(ctx context.Context, handler http.Handler, id string) ([]float64, error) {
 	var took []float64
 	for _, c := range []struct{ path, body string }{
@@ -181,8 +180,8 @@ func orderAndPay(ctx context.Context, handler http.Handler, id string) ([]float6
 	return took, nil
 }
 
-// observeReplays folds the same log again and again, without writing rows, which would hide the
-// cost. It counts the processors' time: the cost aimed at is less than two runs differ by the clock.
+// observeReplays folds the same log repeatedly, without writing rows, which would hide the cost. It measures
+// CPU time: the acceptable cost is smaller than the variation of wall-clock time between runs.
 func observeReplays(ctx context.Context, variants []observer, bin string, events, rounds int, r *report) error {
 	program, err := programToMeasure(ctx, bin)
 	if err != nil {
@@ -199,7 +198,7 @@ func observeReplays(ctx context.Context, variants []observer, bin string, events
 	}
 	defer folder.Close()
 	times := make([][]float64, len(variants))
-	for round := range rounds + 1 { // the first one archives the events, and warms up
+	for round := range rounds + 1 { // the first round archives the events, and warms up
 		for turn := range variants {
 			i := (round + turn) % len(variants)
 			took, err := replayOnce(ctx, folder, variants[i], events)
@@ -223,7 +222,7 @@ func observeReplays(ctx context.Context, variants []observer, bin string, events
 	return table.Flush()
 }
 
-// errOtherLog says that not the whole log was folded.
+// errOtherLog means that a replay did not fold the whole log.
 var errOtherLog = errors.New("the replay has folded another number of events than there are")
 
 func replayOnce(ctx context.Context, folder *embedded.Folder, v observer, events int) (time.Duration, error) {

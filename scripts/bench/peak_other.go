@@ -9,8 +9,8 @@ import (
 
 var began = time.Now()
 
-// ownTime is what a clock shows: the time of the processors is not known here.
+// ownTime returns wall-clock time, since CPU time is unknown on this system.
 func ownTime() time.Duration { return time.Since(began) }
 
-// peakMemory is not known here.
+// peakMemory returns 0, since it is unknown on this system.
 func peakMemory(*os.ProcessState) int64 { return 0 }

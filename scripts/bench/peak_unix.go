@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// ownTime is the time that this program has had of the processors: what others on the machine do
-// changes it less than what a clock shows.
+// ownTime returns the CPU time of this program, which other work on the machine affects less than wall-clock
+// time.
 func ownTime() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
@@ -19,14 +19,14 @@ func ownTime() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// peakMemory is the resident memory of an ended process at its highest, in bytes.
+// peakMemory returns the maximum resident memory of an ended process in bytes.
 func peakMemory(state *os.ProcessState) int64 {
 	usage, ok := state.SysUsage().(*syscall.Rusage)
 	if !ok {
 		return 0
 	}
 	if runtime.GOOS == "darwin" {
-		return int64(usage.Maxrss) // in bytes there, in KiB elsewhere
+		return int64(usage.Maxrss) // in bytes on macOS, in KiB elsewhere
 	}
 	return int64(usage.Maxrss) << 10
 }

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// runRebuild measures the shadow rebuild as an operator runs it: from the log's segments to
-// rows and totals of a new table version, verified and switched, step by step.
+// runRebuild measures a rebuild as an operator runs it: from the log's segments to rows and totals of a new
+// table version, verified and switched, step by step.
 func runRebuild(ctx context.Context, args []string, r *report) error {
 	flags := flag.NewFlagSet("rebuild", flag.ContinueOnError)
 	sizes := flags.String("events", "1000000,5000000", "sizes of the logs, separated by commas")
@@ -45,7 +45,7 @@ func runRebuild(ctx context.Context, args []string, r *report) error {
 	return nil
 }
 
-// rebuilt is what is read of the run that `projection rebuild --json` prints.
+// rebuilt has the fields of a run, as `projection rebuild --json` prints it, that are measured.
 type rebuilt struct {
 	Plan   struct{ Events, Bytes, Segments int64 }
 	Replay struct {
@@ -73,7 +73,7 @@ func rebuildRounds(ctx context.Context, program string, events, rounds int, repo
 		if err != nil {
 			return err
 		}
-		if round > 0 { // the first one has archived the events
+		if round > 0 { // the first round has archived the events
 			runs, alone = append(runs, r), append(alone, one)
 		}
 	}
@@ -96,7 +96,7 @@ func rebuildOnce(ctx context.Context, program, dir string, more ...string) (rebu
 	return r, nil
 }
 
-// tookIn is the median of what some steps took together, in milliseconds.
+// tookIn returns the median of what some steps took together, in milliseconds.
 func tookIn(runs []rebuilt, steps ...string) int64 {
 	var took []int64
 	for _, r := range runs {
@@ -110,7 +110,7 @@ func tookIn(runs []rebuilt, steps ...string) int64 {
 	return took[len(took)/2]
 }
 
-// aimReplay and aimVerify are what the project wants, in events a second.
+// aimReplay and aimVerify are the aims in events per second.
 const (
 	aimReplay      = 600_000 // of up to a million events
 	aimReplayLarge = 400_000
@@ -118,7 +118,7 @@ const (
 	aimMemory      = 400 // MB, of the whole process
 )
 
-// filledFolder is a data folder with so many events, not archived yet.
+// filledFolder returns a data folder with this number of events, which are not archived yet.
 func filledFolder(ctx context.Context, program string, events int) (string, error) {
 	log, err := logOf(ctx, events)
 	if err != nil {
@@ -142,8 +142,8 @@ func filledFolder(ctx context.Context, program string, events int) (string, erro
 	return filepath.Join(dir, "canteen"), nil
 }
 
-// printRebuild prints the medians of the steps that work on events. The replay is complete
-// only with its Collect, which builds the indexes.
+// printRebuild prints the medians of the steps that process events. The replay is only complete with its
+// Collect, which builds the indexes.
 func printRebuild(runs, alone []rebuilt, report *report) {
 	first := runs[0]
 	outside := make([]measurement, len(runs))
@@ -151,7 +151,7 @@ func printRebuild(runs, alone []rebuilt, report *report) {
 		outside[i] = r.outside
 	}
 	whole := median(outside)
-	var replayAim, verifyAim aim // for logs so large that beginning and ending do not count
+	var replayAim, verifyAim aim // only for logs so large that startup and shutdown do not matter
 	switch {
 	case first.Plan.Events > 1_000_000:
 		replayAim, verifyAim = above(aimReplayLarge), above(aimVerify)
@@ -173,7 +173,7 @@ func printRebuild(runs, alone []rebuilt, report *report) {
 		perSecond := float64(first.Plan.Events) / max(float64(middle), 1) * 1000
 		fmt.Fprintf(table, "%s\t%d\t%.0f\t\n", s.name, middle, perSecond)
 		if middle == 0 {
-			continue // there was nothing to do
+			continue // the step had nothing to do
 		}
 		report.add(figure{what: fmt.Sprintf("%d events: %s", first.Plan.Events, s.name), ours: perSecond, unit: "events/s", aim: s.aim})
 	}

@@ -10,7 +10,7 @@ import (
 // report collects the figures of all suites for one table at the end.
 type report struct {
 	out, complain io.Writer
-	suite         string // the one that runs
+	suite         string // the suite that is running
 	figures       []figure
 	leftOut       []string
 }
@@ -21,28 +21,28 @@ type figure struct {
 	what     string
 	ours     float64
 	unit     string
-	baseline string  // what it is measured beside; "" when there is nothing
+	baseline string  // name of the baseline; "" if there is none
 	theirs   float64 // in the same unit
 	aim      aim
 }
 
-// aim is what the project wants of a figure. The zero aim wants nothing.
+// aim is the aim for a figure. The zero aim accepts anything.
 type aim struct {
 	text  string
 	holds func(f figure) bool
 }
 
-// atLeast wants ours to be so many times the baseline.
+// atLeast returns the aim that our figure is at least this multiple of the baseline.
 func atLeast(times float64) aim {
 	return aim{fmt.Sprintf("at least %g x", times), func(f figure) bool { return f.ours >= times*f.theirs }}
 }
 
-// atMost wants ours to be no more than so many times the baseline.
+// atMost returns the aim that our figure is at most this multiple of the baseline.
 func atMost(times float64) aim {
 	return aim{fmt.Sprintf("at most %g x", times), func(f figure) bool { return f.ours <= times*f.theirs }}
 }
 
-// above and below want ours to be on one side of a figure.
+// above and below return the aim that our figure is on one side of a limit.
 func above(limit float64) aim {
 	return aim{fmt.Sprintf("above %g", limit), func(f figure) bool { return f.ours > limit }}
 }
@@ -51,7 +51,7 @@ func below(limit float64) aim {
 	return aim{fmt.Sprintf("below %g", limit), func(f figure) bool { return f.ours < limit }}
 }
 
-// measure runs one suite under a heading that says how busy the machine is.
+// measure runs one suite under a heading that shows how busy the machine is.
 func (r *report) measure(ctx context.Context, s suite, args []string) error {
 	r.suite = s.name
 	if !s.tool() {
@@ -60,20 +60,20 @@ func (r *report) measure(ctx context.Context, s suite, args []string) error {
 	return helped(s.run(ctx, args, r))
 }
 
-// add takes a figure of the suite that runs.
+// add adds a figure of the running suite.
 func (r *report) add(f figure) {
 	f.suite = r.suite
 	r.figures = append(r.figures, f)
 }
 
-// leaveOut notes what could not be measured and why.
+// leaveOut records what could not be measured and why.
 func (r *report) leaveOut(what string, err error) {
 	text := fmt.Sprintf("%s: %v", what, err)
 	fmt.Fprintf(r.complain, "left out: %s\n", text)
 	r.leftOut = append(r.leftOut, text)
 }
 
-// summary prints all figures, each beside its baseline and its aim, and what was left out.
+// summary prints all figures, each with its baseline and its aim, and what was not measured.
 func (r *report) summary() {
 	if len(r.figures) > 0 {
 		fmt.Fprintf(r.out, "\n== summary\n%s\n\n", machine())
@@ -122,7 +122,7 @@ func (f figure) met() string {
 	return "NO"
 }
 
-// value is a figure with as many digits as mean something.
+// value formats a figure with its significant digits.
 func value(v float64, unit string) string {
 	switch {
 	case v >= 1e6:

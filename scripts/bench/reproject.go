@@ -14,9 +14,8 @@ import (
 	"strings"
 )
 
-// runReproject measures the replay of a log into the orders read model, beside programs that
-// compute the same rows. Rounds go through all programs in turn, so that what else happens on
-// the machine meets all of them.
+// runReproject measures the replay of a log into the orders read model, and other programs that compute the
+// same rows. Each round runs all programs in turn, so that other work on the machine affects all of them.
 func runReproject(ctx context.Context, args []string, r *report) error {
 	flags := flag.NewFlagSet("reproject", flag.ContinueOnError)
 	sizes := flags.String("events", "1000000,5000000", "sizes of the logs, separated by commas")
@@ -46,21 +45,21 @@ func runReproject(ctx context.Context, args []string, r *report) error {
 	return nil
 }
 
-// contender is one program, run in one way.
+// contender is one program with one configuration.
 type contender struct {
 	name    string
-	logs    bool // it writes a log line an event
+	logs    bool // whether it writes a log line for each event
 	ours    bool
 	command func(ctx context.Context, file string) *exec.Cmd
-	// streams connects the program: where the outcome goes, where log lines go.
+	// streams connects the program's outcome and log lines to writers.
 	streams func(cmd *exec.Cmd, outcome, log io.Writer)
 	rows    *regexp.Regexp // finds the number of rows in the outcome
-	rate    aim            // for ours that logs as much, beside it
-	memory  aim            // likewise, from memoryAimed events on
+	rate    aim            // for our program, if it logs as much
+	memory  aim            // likewise, at memoryAimed events or more
 }
 
-// memoryAimed is the size of log from which on memory is compared: below it what a program takes
-// before it reads anything counts for too much.
+// memoryAimed is the size of log from which memory is compared: with smaller logs, what a program needs
+// before it reads anything dominates.
 const memoryAimed = 5_000_000
 
 // race lets every contender replay one log in every round, and prints the medians.
@@ -97,7 +96,7 @@ func race(ctx context.Context, contenders []contender, events, rounds int, logTo
 	return nil
 }
 
-// reportRace adds how ours did beside each that logs as much.
+// reportRace compares our program with each contender that logs as much.
 func reportRace(r *report, contenders []contender, runs [][]measurement, events int) {
 	ours := medianOfOurs(contenders, runs)
 	for i, c := range contenders {
@@ -111,7 +110,7 @@ func reportRace(r *report, contenders []contender, runs [][]measurement, events 
 		}
 		perSecond := func(m measurement) float64 { return float64(events) / m.wall.Seconds() }
 		r.add(figure{what: what, ours: perSecond(own), unit: "events/s", baseline: c.name, theirs: perSecond(theirs), aim: c.rate})
-		// What else runs on the machine changes the rate, and less so the time of the processor.
+		// Other work on the machine affects the rate more than the CPU time.
 		r.add(figure{what: what + ": CPU time", ours: own.cpu.Seconds(), unit: "s", baseline: c.name, theirs: theirs.cpu.Seconds()})
 		if own.peak > 0 && theirs.peak > 0 {
 			memory := figure{what: what + ": peak memory", ours: float64(own.peak) / 1e6, unit: "MB", baseline: c.name, theirs: float64(theirs.peak) / 1e6}
@@ -123,7 +122,7 @@ func reportRace(r *report, contenders []contender, runs [][]measurement, events 
 	}
 }
 
-// medianOfOurs are our own runs, by whether they logged.
+// medianOfOurs returns the medians of our own runs, by whether they logged.
 func medianOfOurs(contenders []contender, runs [][]measurement) map[bool]measurement {
 	ours := map[bool]measurement{}
 	for i, c := range contenders {
@@ -134,7 +133,7 @@ func medianOfOurs(contenders []contender, runs [][]measurement) map[bool]measure
 	return ours
 }
 
-// logOf is a generated log of so many events; it is made once.
+// logOf returns a generated log with this number of events. It is generated only once.
 func logOf(ctx context.Context, events int) (string, error) {
 	dir, err := cacheDir("logs")
 	if err != nil {
@@ -169,8 +168,8 @@ func (c contender) run(ctx context.Context, file, logTo string) (measurement, st
 	return m, found[1], nil
 }
 
-// printRace prints a line a contender: how fast it was, and how many times faster ours was
-// that logs as much.
+// printRace prints a line for each contender: how fast it was, and how many times faster our program was that
+// logs as much.
 func printRace(w io.Writer, contenders []contender, runs [][]measurement, events int) {
 	ours := medianOfOurs(contenders, runs)
 	fmt.Fprintf(w, "| %-32s | %10s | %9s | %9s | %10s | %9s |\n", "program", "events/s", "CPU s", "peak MB", "ours: rate", "memory")

@@ -20,14 +20,14 @@ import (
 	"gakushoku/internal/store/dynamo"
 )
 
-// writeUnits sums what writes have consumed, by the kind of table.
+// writeUnits sums the consumed write units by the kind of table.
 type writeUnits struct{ events, rows float64 }
 
 func (u writeUnits) plus(v writeUnits) writeUnits {
 	return writeUnits{u.events + v.events, u.rows + v.rows}
 }
 
-// meter takes what a client observes.
+// meter records what a client observes.
 type meter struct {
 	mu  sync.Mutex
 	sum writeUnits
@@ -43,7 +43,7 @@ func (m *meter) observe(table string, _, units float64) {
 	}
 }
 
-// take is what was observed since it was last taken, for each of so many orders.
+// take returns what was observed since the last call, divided by a number of orders.
 func (m *meter) take(orders int) writeUnits {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -52,14 +52,14 @@ func (m *meter) take(orders int) writeUnits {
 	return each
 }
 
-// life is the steps of an order whose cost is counted.
+// life lists the steps of an order whose cost is counted.
 var life = []order.Command{
 	order.PayOrder{Method: order.MethodCard}, order.StartPreparing{}, order.MarkReady{}, order.PickUp{},
 }
 
-// runUnits counts the write units of an order's life in two ways, since DynamoDB Local's counts
-// do not grow with the items of a transaction as AWS's prices do: by the published rules and as
-// the store counts. Once every event is projected alone, once each step of 50 orders in one batch.
+// runUnits counts the write units of an order's life in two ways, by the published rules and as DynamoDB
+// Local counts them: its counts do not grow with the items of a transaction as AWS's prices do. It projects
+// every event alone, and then each step of 50 orders in one batch.
 func runUnits(ctx context.Context, args []string, r *report) error {
 	flags := flag.NewFlagSet("units", flag.ContinueOnError)
 	if err := flags.Parse(args); err != nil {
@@ -86,14 +86,14 @@ func runUnits(ctx context.Context, args []string, r *report) error {
 	return table.Flush()
 }
 
-// countUnits lives so many orders, step by step, and returns what one of them has cost.
+// countUnits executes the steps of a number of orders, and returns the cost of one of them.
 func countUnits(ctx context.Context, local *dynamoLocal, orders int, table *tabwriter.Writer) (rules, counted writeUnits, err error) {
 	var byRules, answered meter
 	commands, projector, err := onDynamo(ctx, local, &byRules, &answered)
 	if err != nil {
 		return rules, counted, err
 	}
-	// The day's first order also marks the day as one that has orders.
+	// The day's first order also marks the day as having orders.
 	if err := step(ctx, commands, projector, []string{"warm-up"}, nil); err != nil {
 		return rules, counted, err
 	}
@@ -122,7 +122,7 @@ func countUnits(ctx context.Context, local *dynamoLocal, orders int, table *tabw
 	return rules, counted, nil
 }
 
-// onDynamo is commands and their projection on tables of their own, with the meters in between.
+// onDynamo returns commands and their projection on separate tables, observed by the meters.
 func onDynamo(ctx context.Context, local *dynamoLocal, byRules, answered *meter) (*command.Handler, *projection.Projector, error) {
 	client := local.client(dynamo.PriceByRules(byRules.observe), dynamo.ObserveCapacity(answered.observe))
 	id := observe.NewID()
@@ -141,7 +141,7 @@ func onDynamo(ctx context.Context, local *dynamoLocal, byRules, answered *meter)
 	}, nil
 }
 
-// step carries a command out for each order (nil places it) and projects the events in one batch.
+// step executes a command for each order (nil places it) and projects the events in one batch.
 func step(ctx context.Context, commands *command.Handler, projector *projection.Projector, ids []string, c order.Command) error {
 	total := int64(780)
 	var batch []event.Event

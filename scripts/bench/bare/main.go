@@ -1,5 +1,5 @@
-// Command bare is the smallest Lambda function there is: the baseline for what our functions
-// cost at a cold start and in size.
+// Command bare is the smallest possible Lambda function: the baseline for the cold start and the size of our
+// functions.
 package main
 
 import (
