@@ -14,8 +14,8 @@ import (
 //go:embed pom.xml
 var pom []byte
 
-// fetch downloads DynamoDB Local and its dependencies into the cache, unless they are there. It returns
-// the folder of the jars.
+// fetch downloads DynamoDB Local and its dependencies into the cache, unless they are there. It returns the
+// folder of the jars.
 func fetch(ctx context.Context, cache string) (string, error) {
 	version, err := localVersion()
 	if err != nil {
@@ -36,8 +36,8 @@ func fetch(ctx context.Context, cache string) (string, error) {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", fmt.Errorf("making the cache: %w", err)
 	}
-	// Everything goes into a folder of its own first: the final name appears only when all of
-	// it is there, also when two of us fetch at once.
+	// Everything goes into a separate folder first: the final name appears only once everything is there,
+	// even if two processes fetch at once.
 	work, err := os.MkdirTemp(cache, "fetching-")
 	if err != nil {
 		return "", fmt.Errorf("making the cache: %w", err)
@@ -54,7 +54,7 @@ func fetch(ctx context.Context, cache string) (string, error) {
 	return jars, nil
 }
 
-// copyJars has Maven put the jars into work/jars.
+// copyJars runs Maven to put the jars into work/jars.
 func copyJars(ctx context.Context, maven, work, version string) error {
 	file := filepath.Join(work, "pom.xml")
 	if err := os.WriteFile(file, pom, 0o644); err != nil {
@@ -70,7 +70,7 @@ func copyJars(ctx context.Context, maven, work, version string) error {
 	return nil
 }
 
-// localVersion is the version of DynamoDB Local that the pom names.
+// localVersion returns the version of DynamoDB Local in the pom.
 func localVersion() (string, error) {
 	var project struct {
 		Version string `xml:"dependencies>dependency>version"`

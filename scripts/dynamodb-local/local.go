@@ -18,14 +18,14 @@ import (
 const (
 	startLimit = 60 * time.Second
 	startLook  = 100 * time.Millisecond
-	startTries = 3 // a port that was free may be taken before Java gets to it
+	startTries = 3 // another process may take a free port before Java does
 )
 
 // local is a running DynamoDB Local.
 type local struct {
 	endpoint string
 	cmd      *exec.Cmd
-	ended    chan struct{} // closed when the process is gone
+	ended    chan struct{} // closed when the process has ended
 	output   *tail
 }
 
@@ -58,7 +58,7 @@ func startOnce(ctx context.Context, java, jars, heap string) (*local, error) {
 	}
 	go func() {
 		defer close(l.ended)
-		l.cmd.Wait() // how it ended shows in the output
+		l.cmd.Wait() // the output shows how it ended
 	}()
 	if err := l.ready(ctx); err != nil {
 		l.stop()
@@ -92,9 +92,9 @@ func (l *local) ready(ctx context.Context) error {
 	}
 }
 
-// stop ends the server and waits until it is gone.
+// stop stops the server and waits until it has ended.
 func (l *local) stop() {
-	l.cmd.Process.Signal(syscall.SIGTERM) // an error says that it is gone already
+	l.cmd.Process.Signal(syscall.SIGTERM) // fails if it has ended already
 	select {
 	case <-l.ended:
 	case <-time.After(stopLimit):
@@ -115,7 +115,7 @@ func freePort() (int, error) {
 // maxTail bounds what is kept of the server's output.
 const maxTail = 16 << 10
 
-// tail keeps the end of what is written to it, to be shown when something goes wrong.
+// tail keeps the end of what is written to it, to be shown if something goes wrong.
 type tail struct {
 	mu   sync.Mutex
 	kept bytes.Buffer

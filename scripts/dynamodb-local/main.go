@@ -1,12 +1,11 @@
-// Command dynamodb-local runs another command beside AWS's own DynamoDB Local, because its
-// conditions, transactions and limits are the real ones and the store contracts are to hold
-// on them:
+// Command dynamodb-local runs another command with AWS's own DynamoDB Local, whose conditions, transactions
+// and limits are the real ones, so that the store contracts are tested on them:
 //
 //	dynamodb-local go test ./internal/store/dynamo/...
 //
-// It fetches DynamoDB Local from Maven Central once, starts it in memory on a free port,
-// tells the command where (DYNAMODB_ENDPOINT) and that it must be used (REQUIRE_DYNAMODB=1),
-// stops it whatever happens, and exits as the command did.
+// It downloads DynamoDB Local from Maven Central once, and starts it in memory on a free port. It passes the
+// command its address (DYNAMODB_ENDPOINT) and the requirement to use it (REQUIRE_DYNAMODB=1). It always stops
+// DynamoDB Local, and exits with the command's exit code.
 package main
 
 import (
@@ -25,7 +24,7 @@ import (
 // exitUnable is the exit code when the command could not be run at all.
 const exitUnable = 125
 
-// stopLimit is how long a process may take to end after it was asked to, before it is killed.
+// stopLimit is how long a process may take to end when asked to, before it is killed.
 const stopLimit = 10 * time.Second
 
 func main() {
@@ -49,7 +48,7 @@ func main() {
 	os.Exit(code)
 }
 
-// run does it all and returns the exit code.
+// run fetches and starts DynamoDB Local, runs the command, and returns the exit code.
 func run(ctx context.Context, cache, heap string, command []string) (int, error) {
 	jars, err := fetch(ctx, cache)
 	if err != nil {
@@ -79,7 +78,7 @@ func run(ctx context.Context, cache, heap string, command []string) (int, error)
 	return 0, nil
 }
 
-// gently makes the end of the context a request to stop; what does not heed it is killed.
+// gently makes the end of the context a request to stop; a process that ignores it is killed.
 func gently(cmd *exec.Cmd) *exec.Cmd {
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopLimit
