@@ -25,14 +25,14 @@ const (
 // values, and options.
 type line []any
 
-// options are those of a line.
+// options are the options of a line.
 type options struct {
 	Stat  string `json:"stat"`
 	Label string `json:"label,omitempty"`
 	YAxis string `json:"yAxis,omitempty"`
 }
 
-// newLine returns the line of a metric. Dimensions are names and values in turn.
+// newLine returns the line of a metric. dimensions alternates names and values.
 func newLine(namespace, name, stat, label string, dimensions ...string) line {
 	l := line{namespace, name}
 	for _, d := range dimensions {
@@ -63,7 +63,7 @@ func ofAPI(name, stat, label string) line {
 	return newLine("AWS/ApiGateway", name, stat, label, "ApiName", "${Stack}", "Stage", "${Stage}")
 }
 
-// right moves a line to the axis on the right.
+// right moves a line to the right axis.
 func right(l line) line {
 	o := l[len(l)-1].(options)
 	o.YAxis = "right"

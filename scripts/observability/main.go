@@ -1,5 +1,5 @@
-// Command observability generates infra/observability.yaml from the alarms, the questions to the
-// logs, and the dashboard's graphs in observability.yaml.tmpl: go run ./scripts/observability FILE.
+// Command observability generates infra/observability.yaml from the alarms, the saved queries, and the
+// dashboard's graphs in observability.yaml.tmpl: go run ./scripts/observability FILE.
 package main
 
 import (
@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-// generate returns the template for CloudFormation.
+// generate returns the CloudFormation template.
 func generate() ([]byte, error) {
 	board := &dashboard{}
 	t, err := template.New("observability.yaml").Funcs(template.FuncMap{
@@ -52,10 +52,10 @@ func generate() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// class is a class of alarms, which has a topic.
+// class is a class of alarms, which has its own topic.
 type class struct {
 	Class alarm.Class
-	When  string // when someone has to look
+	When  string // how urgently an operator must react
 }
 
 func lower(c alarm.Class) string { return strings.ToLower(string(c)) }
@@ -99,7 +99,7 @@ func rule(names []string) string {
 	return strings.Join(parts, " OR ")
 }
 
-// shown lists the alarms of the dashboard. Parts of others are left out.
+// shown lists the alarms on the dashboard, without those that are parts of others.
 func shown() string {
 	var arns []string
 	for _, c := range alarms() {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// id turns the name of an alarm or a question into that of its resource.
+// id converts the name of an alarm or a question into that of its resource.
 func id(name string) string {
 	id := ""
 	for part := range strings.SplitSeq(name, "-") {
@@ -26,10 +26,10 @@ func value(s string) string {
 	return s
 }
 
-// width is that of folded text, without its indentation.
+// width is the width of folded text, without its indentation.
 const width = 110
 
-// fold breaks text between words, for a folded scalar of a resource's property.
+// fold wraps text for a folded scalar of a resource's property.
 func fold(text string) string {
 	var b strings.Builder
 	column := 0
