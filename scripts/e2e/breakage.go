@@ -17,11 +17,11 @@ import (
 	"gakushoku/internal/event"
 )
 
-// tooMany is added to the day's number of orders by hand.
+// tooMany is added by hand to the day's number of orders.
 const tooMany = 100_000
 
-// breakRows damages a read model by hand as a bad deployment may: three rows are wrong, two are gone, and a
-// total is wrong. Readers see all of it.
+// breakRows damages a read model by hand, as a bad deployment might: three rows are wrong, two are missing,
+// and a total is wrong. Readers see all of it.
 func (c *canteen) breakRows(ctx context.Context, version int, orders []served) error {
 	for _, s := range orders[:3] {
 		if err := c.overwriteRow(ctx, version, s.ID); err != nil {
@@ -58,7 +58,7 @@ func rowKey(orderID string) map[string]types.AttributeValue {
 	return key("r#"+order.Stream(orderID), "row")
 }
 
-// overwriteRow changes the row of a served order to one that was never paid.
+// overwriteRow replaces the row of a served order by one of an order that was never paid.
 func (c *canteen) overwriteRow(ctx context.Context, version int, orderID string) error {
 	row, err := c.stack.Tables.Record(ctx, table(version), order.Stream(orderID))
 	if err != nil {
@@ -79,7 +79,7 @@ func (c *canteen) overwriteRow(ctx context.Context, version int, orderID string)
 	return nil
 }
 
-// wantBroken checks that readers see the damage: a rebuild that mends nothing would prove nothing.
+// wantBroken checks that readers see the damage: otherwise a rebuild that repairs nothing would pass.
 func (c *canteen) wantBroken(ctx context.Context, orders []served, day string) error {
 	for _, s := range orders[:3] {
 		if shown, ok := c.client.order(ctx, s.ID, 0); !ok || shown.Status != "ORDERED" {
@@ -98,7 +98,7 @@ func (c *canteen) wantBroken(ctx context.Context, orders []served, day string) e
 	return nil
 }
 
-// wantMended checks that readers see everything as it should be, and lets guests look again.
+// wantMended checks that readers see the correct data, and lets guests look at the orders again.
 func (c *canteen) wantMended(ctx context.Context, orders []served) error {
 	for _, s := range orders {
 		if shown, ok := c.client.order(ctx, s.ID, 0); !ok || shown.Status != "PICKED_UP" || shown.Version != s.Version {
@@ -114,7 +114,7 @@ func (c *canteen) wantMended(ctx context.Context, orders []served) error {
 	return nil
 }
 
-// sales returns the day's number of orders.
+// sales returns the number of orders of a day.
 func (c *canteen) sales(ctx context.Context, day string) (int64, error) {
 	answer, ok := send[struct {
 		Orders int64 `json:"orders"`
@@ -125,8 +125,8 @@ func (c *canteen) sales(ctx context.Context, day string) (int64, error) {
 	return answer.Orders, nil
 }
 
-// changeEvent changes a stored event by hand, as no function may, and undoes it: the operator on call
-// has to hear of it, and the log must not take it in.
+// changeEvent changes a stored event by hand, as no function may, and reverts the change. The operator on
+// call must be notified, and the change must not reach the log.
 func changeEvent(ctx context.Context, c *canteen) error {
 	if err := c.guests.waitServed(ctx, 1); err != nil {
 		return err

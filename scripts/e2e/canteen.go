@@ -23,13 +23,13 @@ import (
 	"gakushoku/internal/event"
 )
 
-// canteen is the deployed system with its guests.
+// canteen is the deployed system and its guests.
 type canteen struct {
 	options
 	deployment *deployment
 	stack      *stack.Deployed
 	ops        *operator.Installation
-	tables     *dynamodb.Client // for breaking things by hand
+	tables     *dynamodb.Client // for damaging data by hand
 	logs       *cloudwatchlogs.Client
 	client     *client
 	guests     *guests
@@ -53,7 +53,7 @@ func openCanteen(ctx context.Context, o options, endpoint string, d *deployment)
 	}, nil
 }
 
-// scenario is something that happens while guests order.
+// scenario happens while guests order.
 type scenario struct {
 	name string
 	do   func(context.Context, *canteen) error
@@ -70,7 +70,7 @@ var scenarios = []scenario{
 	{"a switch is rolled back", rollBack},
 }
 
-// runAll opens the canteen, plays the scenarios one after another, closes, and counts.
+// runAll opens the canteen, runs the scenarios one after another, closes the canteen, and checks the result.
 func (c *canteen) runAll(ctx context.Context) error {
 	c.guests = letIn(ctx, c.client, c.options.guests, c.rate)
 	defer c.guests.sendHome()
@@ -98,7 +98,7 @@ func (c *canteen) runAll(ctx context.Context) error {
 	})
 }
 
-// complaints returns the guests' complaints as an error, nil for none.
+// complaints returns the guests' complaints as an error; nil if there are none.
 func (c *canteen) complaints() error {
 	all := c.client.complained()
 	if len(all) == 0 {
@@ -107,7 +107,7 @@ func (c *canteen) complaints() error {
 	return fmt.Errorf("guests complained %d times:\n  %s", len(all), strings.Join(all[:min(len(all), 20)], "\n  "))
 }
 
-// waitSetUp waits until the projector has set up the orders, which it does at the first event.
+// waitSetUp waits until the projector has set up the orders projection, which it does at the first event.
 func (c *canteen) waitSetUp(ctx context.Context) error {
 	return until(ctx, setUpLimit, "the first order to be projected", func(ctx context.Context) (bool, error) {
 		if err := c.complaints(); err != nil {
@@ -121,7 +121,7 @@ func (c *canteen) waitSetUp(ctx context.Context) error {
 	})
 }
 
-// setUpLimit is how long an emulator may take to start the functions, and to make the tables.
+// setUpLimit is how long an emulator may take to start the functions and to create the tables.
 const setUpLimit = 3 * time.Minute
 
 // wantLogSound verifies the log as an operator does: objects, manifests, and every stream.
@@ -153,10 +153,10 @@ func (c *canteen) wantSound(ctx context.Context, version int) error {
 	return nil
 }
 
-// archiveLimit is how long an event may take to reach the log: the archiver gathers for some seconds.
+// archiveLimit is how long an event may take to reach the log. The archiver gathers events for some seconds.
 const archiveLimit = time.Minute
 
-// wantSameInLog compares the log with the event table, event by event, once events under way have arrived.
+// wantSameInLog compares the log with the event table, event by event, once all events have arrived.
 func (c *canteen) wantSameInLog(ctx context.Context) error {
 	var missing, extra []string
 	err := until(ctx, archiveLimit, "the log to hold what the event table holds", func(ctx context.Context) (bool, error) {

@@ -18,7 +18,7 @@ import (
 // requestLimit is how long a request may take: an emulator may have to start a container.
 const requestLimit = 60 * time.Second
 
-// client sends requests as a client app does, and notes everything that a guest would complain about.
+// client sends requests as a client app does, and records everything that a guest would complain about.
 type client struct {
 	base string
 	http *http.Client
@@ -33,7 +33,7 @@ func newClient(base string) *client {
 	return &client{base: base, http: &http.Client{Timeout: requestLimit}, sent: map[string]int{}}
 }
 
-// answer has the fields of a response that are checked here.
+// answer has the fields of a response that are checked.
 type answer struct {
 	OrderID string `json:"orderId"`
 	Status  string `json:"status"`
@@ -41,19 +41,19 @@ type answer struct {
 	Version uint64 `json:"version"`
 }
 
-// complain notes a failure.
+// complain records a failure.
 func (c *client) complain(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.complaints = append(c.complaints, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
 }
 
-// command sends a command that has to succeed.
+// command sends a command that must succeed.
 func (c *client) command(ctx context.Context, path, correlationID string, body any) (answer, bool) {
 	return c.tracedCommand(ctx, path, correlationID, "", body)
 }
 
-// tracedCommand is command within a span of the caller's, which a W3C traceparent names; "" for none.
+// tracedCommand is command within the caller's span, given by a W3C traceparent; "" for none.
 func (c *client) tracedCommand(ctx context.Context, path, correlationID, traceparent string, body any) (answer, bool) {
 	raw, err := json.Marshal(body)
 	if err != nil {
@@ -67,7 +67,7 @@ func (c *client) tracedCommand(ctx context.Context, path, correlationID, tracepa
 	return send[answer](ctx, c, http.MethodPost, path, raw, headers)
 }
 
-// order reads an order that must be shown at least as of a version, 0 for as it may be.
+// order reads an order as of minVersion or later; 0 accepts any version.
 func (c *client) order(ctx context.Context, id string, minVersion uint64) (answer, bool) {
 	headers := map[string]string{}
 	if minVersion > 0 {
@@ -76,8 +76,8 @@ func (c *client) order(ctx context.Context, id string, minVersion uint64) (answe
 	return send[answer](ctx, c, http.MethodGet, "/orders/"+id, nil, headers)
 }
 
-// send sends a request that has to succeed; false when it did not, which was noted unless
-// ctx had ended.
+// send sends a request that must succeed. It returns false if the request failed, and records the failure
+// unless ctx had ended.
 func send[T any](ctx context.Context, c *client, method, path string, body []byte, headers map[string]string) (T, bool) {
 	var decoded T
 	started := time.Now()
@@ -122,7 +122,7 @@ func (c *client) exchange(ctx context.Context, method, path string, body []byte,
 	return response.StatusCode, raw, err
 }
 
-// summary says what was sent, and how long it took.
+// summary returns the number of requests and how long they took.
 func (c *client) summary() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

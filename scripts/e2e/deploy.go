@@ -15,16 +15,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 )
 
-// The time limits that the stack is deployed with: as short as possible, since a rebuild waits for both.
+// The time limits in the stack's parameters: as short as possible, since a rebuild waits for both.
 const (
 	pointerTTL       = time.Second
 	projectorTimeout = 15 * time.Second
 )
 
-// removeLimit bounds how long a stack may take to be deleted.
+// removeLimit bounds how long deleting a stack may take.
 const removeLimit = 3 * time.Minute
 
-// deployment is a stack that was deployed.
+// deployment is a deployed stack.
 type deployment struct {
 	options
 	stacks  *cloudformation.Client
@@ -54,7 +54,7 @@ func deploy(ctx context.Context, o options, on *emulator, fresh bool) (*deployme
 		say("built in %s", time.Since(started).Round(time.Second))
 		started = time.Now()
 	}
-	// The functions write their spans into their logs, where a trace is followed; an emulator has no X-Ray.
+	// The functions log their spans, from which a trace is followed; an emulator has no X-Ray.
 	err = d.sam(ctx, nil, append([]string{"deploy", "--stack-name", o.stack, "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar",
 		"--parameter-overrides", parameters, "PointerTtl=" + pointerTTL.String(), fmt.Sprintf("ProjectorTimeout=%d", int(projectorTimeout.Seconds())), "LogLevel=debug", "TracesExporter=console"}, on.parameters...)...)
 	if err != nil {
@@ -93,7 +93,7 @@ func (d *deployment) readOutputs(ctx context.Context) error {
 	return nil
 }
 
-// sam runs SAM with more in its environment.
+// sam runs SAM with additional environment variables.
 func (d *deployment) sam(ctx context.Context, environment []string, arguments ...string) error {
 	cmd := exec.CommandContext(ctx, d.options.sam, arguments...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }

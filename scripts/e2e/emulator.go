@@ -12,10 +12,10 @@ import (
 	"gakushoku/internal/fault/wait"
 )
 
-// defaultEndpoint is where LocalStack and what speaks its API listen.
+// defaultEndpoint is the address of LocalStack and of emulators that implement its API.
 const defaultEndpoint = "http://localhost:4566"
 
-// howToGetOne tells how to get an emulator.
+// howToGetOne explains how to get an emulator.
 const howToGetOne = `no AWS emulator responds at %s.
 
 Start one that runs Lambda functions, such as
@@ -36,12 +36,12 @@ const (
 // emulator is the emulator in use and its abilities.
 type emulator struct {
 	endpoint string
-	// parameters are those of the stack that it wants, or that only it can show.
+	// parameters are stack parameters that it requires, or that only it supports.
 	parameters []string
 }
 
-// findEmulator finds an emulator, or starts one if it is told how, and sets the environment that AWS's tools
-// read.
+// findEmulator finds an emulator, or starts one if EMULATOR_UP says how. It sets the environment variables
+// that AWS's tools read.
 func findEmulator(ctx context.Context) (*emulator, error) {
 	endpoint := os.Getenv("AWS_ENDPOINT_URL")
 	if endpoint == "" {
@@ -69,8 +69,8 @@ func findEmulator(ctx context.Context) (*emulator, error) {
 	}
 	found := &emulator{endpoint: endpoint}
 	if status(ctx, endpoint+"/_ministack/health") == http.StatusOK {
-		// It supports neither saved queries nor alarms with metric math. Its functions are processes beside it that
-		// are not told its address. It has Object Lock.
+		// It supports neither saved queries nor alarms with metric math. Its functions are separate processes
+		// that are not given its address. It has Object Lock.
 		found.parameters = []string{"WithObservability=false", "EndpointUrl=" + endpoint, "LogLockDays=1"}
 	}
 	return found, nil
@@ -94,7 +94,7 @@ func awaitEmulator(ctx context.Context, endpoint string) error {
 	}
 }
 
-// status returns the status of the response, 0 when there is none.
+// status returns the status of the response; 0 if there is none.
 func status(ctx context.Context, url string) int {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

@@ -11,8 +11,7 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// flow follows orders to their rows and into the log, and one operation through the logs of
-// the functions.
+// flow follows orders to their rows and into the log, and one operation through the functions' logs.
 func flow(ctx context.Context, c *canteen) error {
 	if err := c.guests.waitServed(ctx, 6); err != nil {
 		return err
@@ -66,11 +65,11 @@ func (c *canteen) wantInLog(ctx context.Context, orders []served) error {
 	})
 }
 
-// logLimit is how long CloudWatch may take to show a line.
+// logLimit is how long CloudWatch may take until a line is visible.
 const logLimit = 3 * time.Minute
 
-// wantFollowed checks that an order's payment is found by its correlation id: in the logs of the function
-// that took it and of the one that projected it, and on its event.
+// wantFollowed checks that an order's payment can be found by its correlation id: on its event, and in the
+// logs of the functions that accepted and projected it.
 func (c *canteen) wantFollowed(ctx context.Context, s served) error {
 	for function, message := range map[string]string{"command": "command:success", "projector": "projection:apply"} {
 		err := until(ctx, logLimit, fmt.Sprintf("%s of %s in the log of %s", message, s.CorrelationID, function), func(ctx context.Context) (bool, error) {

@@ -29,19 +29,19 @@ type guests struct {
 
 	mu      sync.Mutex
 	served  []served
-	spoiled map[string]bool // orders whose rows are broken by hand
+	spoiled map[string]bool // orders whose rows are damaged by hand
 
 	stop func()
 	home sync.WaitGroup
 }
 
-// letIn starts so many guests who together send rate commands a second.
+// letIn starts a number of guests who together send rate commands per second.
 func letIn(ctx context.Context, c *client, number int, rate float64) *guests {
 	ctx, stop := context.WithCancel(ctx)
 	g := &guests{client: c, pause: time.Duration(float64(number) / rate * float64(time.Second)), spoiled: map[string]bool{}, stop: stop}
 	for i := range number {
 		g.home.Go(func() {
-			// Not all in step.
+			// The guests start at different times.
 			if wait.For(ctx, g.pause*time.Duration(i)/time.Duration(number)) != nil {
 				return
 			}
@@ -59,7 +59,7 @@ func (g *guests) sendHome() {
 	g.home.Wait()
 }
 
-// steps are the commands of a visit after the order was placed, with what the order is then.
+// steps are the commands of a visit after placing the order, with the order's status after each.
 var steps = []struct {
 	command string
 	body    any
@@ -71,7 +71,7 @@ var steps = []struct {
 	{"pickup", struct{}{}, "PICKED_UP"},
 }
 
-// visit is the life of one order. When anything goes wrong the guest has complained and leaves.
+// visit is the life of one order. If anything goes wrong, the guest complains and leaves.
 func (g *guests) visit(ctx context.Context) {
 	lines := []map[string]any{{"product": "katsu curry", "quantity": 1 + rand.IntN(3), "unitPrice": 780}}
 	placed, ok := g.client.command(ctx, "/orders", observe.NewID(), map[string]any{"lines": lines})
@@ -101,12 +101,12 @@ func (g *guests) visit(ctx context.Context) {
 	g.rest(ctx)
 }
 
-// rest waits about as long as the rate wants.
+// rest waits between two steps, for a time that results in the wanted rate.
 func (g *guests) rest(ctx context.Context) error {
 	return wait.For(ctx, g.pause/2+rand.N(g.pause+1))
 }
 
-// look reads an order right after a command, as of the command.
+// look reads an order right after a command, at the command's version.
 func (g *guests) look(ctx context.Context, written answer, status string) bool {
 	shown, ok := g.client.order(ctx, written.OrderID, written.Version)
 	if !ok {
@@ -119,8 +119,8 @@ func (g *guests) look(ctx context.Context, written answer, status string) bool {
 	return true
 }
 
-// settled is how long the projector may take until an order is shown as it is to those who do
-// not ask for a version.
+// settled is how long the projector may take until a reader who does not ask for a version sees an order's
+// current state.
 const settled = 20
 
 // lookAround reads the lists, and an older order without asking for a version.
@@ -142,7 +142,7 @@ func (g *guests) lookAround(ctx context.Context) {
 	}
 }
 
-// spoilWhenThere waits until there are so many orders to spoil, and does.
+// spoilWhenThere waits until there are n orders to spoil, and spoils them.
 func (g *guests) spoilWhenThere(ctx context.Context, n int) ([]served, error) {
 	var some []served
 	err := until(ctx, 5*time.Minute, fmt.Sprintf("%d orders to be shown for a while", n), func(context.Context) (bool, error) {
@@ -152,8 +152,8 @@ func (g *guests) spoilWhenThere(ctx context.Context, n int) ([]served, error) {
 	return some, err
 }
 
-// spoil takes some orders served a while ago out of those that guests look at again, since their rows
-// are about to be broken.
+// spoil selects some orders that were served a while ago, so that guests no longer look at them: their rows
+// are about to be damaged.
 func (g *guests) spoil(n int) []served {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -181,7 +181,7 @@ func (g *guests) all() []served {
 	return slices.Clone(g.served)
 }
 
-// waitServed waits until so many orders more than now were served.
+// waitServed waits until this many more orders have been served.
 func (g *guests) waitServed(ctx context.Context, more int) error {
 	target := len(g.all()) + more
 	return until(ctx, 5*time.Minute, fmt.Sprintf("%d orders to be served", target), func(context.Context) (bool, error) {

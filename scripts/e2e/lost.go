@@ -20,8 +20,8 @@ import (
 // feedPage is how many records of the stream are read at once.
 const feedPage = 1000
 
-// lost returns the events of the event table that never reached its stream. On AWS there are none;
-// an emulator may lose a record, which then is never delivered.
+// lost returns the events of the event table that never reached its stream. On AWS there are none. An
+// emulator may lose a record, which is then never delivered.
 func (c *canteen) lost(ctx context.Context) ([]string, error) {
 	streamed, err := c.inStream(ctx)
 	if err != nil {
@@ -31,7 +31,7 @@ func (c *canteen) lost(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Events appended meanwhile are in the stream by now.
+	// Events appended since the first look are in the stream by now.
 	if again, err := c.inStream(ctx); err == nil {
 		maps.Copy(streamed, again)
 	}
@@ -63,8 +63,8 @@ func (c *canteen) inStream(ctx context.Context) (map[string]bool, error) {
 	return found, nil
 }
 
-// unlessLost looks for records that an emulator's stream lost before a failed check counts. If there are any,
-// it repairs them as an operator would, and checks again.
+// unlessLost runs a check. If it fails, and an emulator's stream has lost records, unlessLost repairs them as
+// an operator would, and checks again.
 func (c *canteen) unlessLost(ctx context.Context, check func(context.Context) error) error {
 	failure := check(ctx)
 	if failure == nil || ctx.Err() != nil {

@@ -1,12 +1,12 @@
 // Command e2e deploys the system to an AWS emulator in the usual way (sam build, sam deploy) and has guests
-// order and pay over HTTP at a steady rate. Meanwhile a read model is broken by hand and rebuilt, a rebuild
-// is stopped half-way, one meets a poison event, one is rolled back, and one request's trace is followed from
-// its POST to the row. It fails when a request failed, when a response was staler than allowed, or when rows,
-// log and events do not agree in the end.
+// order and pay over HTTP at a steady rate. Meanwhile a read model is damaged by hand and rebuilt, a rebuild
+// is stopped halfway, one meets a poison event, one is rolled back, and one request's trace is followed from
+// its POST to the row. It fails if a request fails, if a response is staler than allowed, or if rows, log and
+// events do not agree in the end.
 //
 //	e2e [flags]        against the emulator at $AWS_ENDPOINT_URL (http://localhost:4566)
 //
-// When no emulator responds, EMULATOR_UP may name a program that starts one.
+// If no emulator responds, EMULATOR_UP may name a program that starts one.
 package main
 
 import (
@@ -64,7 +64,7 @@ type options struct {
 	only    *regexp.Regexp
 }
 
-// run does it all.
+// run deploys the system and runs the scenarios.
 func run(ctx context.Context, o options) error {
 	found, err := findEmulator(ctx)
 	if err != nil {
@@ -94,5 +94,5 @@ func say(format string, args ...any) {
 	fmt.Printf("%s  %s\n", time.Now().Format("15:04:05"), fmt.Sprintf(format, args...))
 }
 
-// errInterrupted is the error of a wait that the caller interrupted.
+// errInterrupted is returned by a wait that the caller interrupted.
 var errInterrupted = errors.New("interrupted")

@@ -30,12 +30,12 @@ type span struct {
 	}
 	Links []struct{ SpanContext spanContext }
 
-	function string // in whose log it was
+	function string // the function that logged it
 }
 
 type spanContext struct{ TraceID, SpanID string }
 
-// attribute returns the value of an attribute as text, "" when there is none.
+// attribute returns the value of an attribute as text; "" if there is none.
 func (s *span) attribute(key string) string {
 	for _, a := range s.Attributes {
 		if a.Key == key {
@@ -49,7 +49,7 @@ func (s *span) linksTo(cause spanContext) bool {
 	return slices.ContainsFunc(s.Links, func(l struct{ SpanContext spanContext }) bool { return l.SpanContext == cause })
 }
 
-// spans are some of the same function, or of several.
+// spans are spans of one or several functions.
 type spans []span
 
 // within returns the spans below a span, in its own process.
@@ -63,8 +63,8 @@ func (all spans) within(outer *span) spans {
 	return found
 }
 
-// one returns the first span with a name, or one of several names separated by |, that is as wanted. Its
-// error says what there is instead.
+// one returns the first span that has a name, or one of several names separated by |, and is wanted. Its
+// error lists the spans that exist.
 func (all spans) one(what, name string, wanted func(*span) bool) (*span, error) {
 	var names []string
 	for i := range all {
@@ -76,12 +76,12 @@ func (all spans) one(what, name string, wanted func(*span) bool) (*span, error) 
 	return nil, fmt.Errorf("there is no span of %s: none of these %d is %s as it should be: %v", what, len(names), name, names)
 }
 
-// traceLimit is how long the spans of one operation may take into the logs of the functions: the
-// archiver gathers for some seconds, and CloudWatch takes its time to show a line.
+// traceLimit is how long the spans of one operation may take to reach the functions' logs: the archiver
+// gathers events for some seconds, and CloudWatch takes its time to show a line.
 const traceLimit = archiveLimit + logLimit
 
-// followTrace makes one request within its own trace, and follows that trace by the functions' spans: from
-// the POST to the order's row and into the log.
+// followTrace sends one request within its own trace, and follows that trace through the functions' spans:
+// from the POST to the order's row and into the log.
 func followTrace(ctx context.Context, c *canteen) error {
 	caller, correlationID := newCaller(), observe.NewID()
 	placed, ok := c.client.tracedCommand(ctx, "/orders", correlationID, "00-"+caller.TraceID+"-"+caller.SpanID+"-01",
@@ -109,14 +109,14 @@ func followTrace(ctx context.Context, c *canteen) error {
 	return c.wantTold(ctx, placed.OrderID, correlationID, caller.TraceID)
 }
 
-// newCaller makes a caller's span.
+// newCaller returns a new span of a caller.
 func newCaller() spanContext {
 	var id [24]byte
 	rand.Read(id[:]) // never fails (crypto/rand)
 	return spanContext{TraceID: fmt.Sprintf("%x", id[:16]), SpanID: fmt.Sprintf("%x", id[16:])}
 }
 
-// wantWhole checks that the spans are those of one placed order, from its POST on.
+// wantWhole checks that the spans are those of placing one order, beginning with its POST.
 func (c *canteen) wantWhole(all spans, caller spanContext, correlationID string) error {
 	request, err := all.one("the request", "POST /orders", func(s *span) bool {
 		return s.function == "command" && s.Parent == caller && s.attribute("correlation.id") == correlationID
@@ -208,7 +208,8 @@ func (c *canteen) linesWith(ctx context.Context, function, text string) ([]strin
 	return lines, nil
 }
 
-// wantRow checks that the row of an order is as of its first event, and that this event is the operation's.
+// wantRow checks that the row of an order reflects exactly its first event, and that the operation caused
+// this event.
 func (c *canteen) wantRow(ctx context.Context, orderID, correlationID, traceID string) error {
 	_, active, err := c.pointer(ctx)
 	if err != nil {

@@ -24,7 +24,7 @@ const runLimit = 10 * time.Minute
 
 func request() rebuild.Request { return rebuild.Request{Projection: readmodel.OrdersName} }
 
-// soaking is a request after whose switch the old version is dropped at once.
+// soaking returns a request that drops the old version right after the switch.
 func soaking() rebuild.Request {
 	r, now := request(), rebuild.Seconds(0)
 	r.Soak = &now
@@ -81,7 +81,7 @@ func (c *canteen) succeed(ctx context.Context, name string, r rebuild.Request) (
 	return x.Run, nil
 }
 
-// approve waits until a run wants its switch approved, and does so as an operator would.
+// approve waits until a run asks for approval of its switch, and approves it as an operator would.
 func (c *canteen) approve(ctx context.Context, runID string) error {
 	var asked rebuild.Approval
 	err := until(ctx, runLimit, "run "+runID+" to want an approval", func(ctx context.Context) (asking bool, err error) {
@@ -111,7 +111,7 @@ func (c *canteen) wantFailure(ctx context.Context, runID, name, text string) err
 	return nil
 }
 
-// rebuildBroken breaks the orders by hand and rebuilds them while guests order.
+// rebuildBroken damages the orders projection by hand and rebuilds it while guests order.
 func rebuildBroken(ctx context.Context, c *canteen) error {
 	orders, err := c.guests.spoilWhenThere(ctx, 5)
 	if err != nil {
@@ -138,7 +138,7 @@ func rebuildBroken(ctx context.Context, c *canteen) error {
 		c.wantMended(ctx, orders), c.wantVersions(ctx, map[int]projection.State{run.ToVersion: projection.Active}), c.wantNoTable(ctx, active.Number), c.wantSound(ctx, 0))
 }
 
-// stopHalfWay stops a run between Join and CatchUp, when live delivery writes both versions.
+// stopHalfWay stops a run between Join and CatchUp, while live delivery writes both versions.
 func stopHalfWay(ctx context.Context, c *canteen) error {
 	p, active, err := c.pointer(ctx)
 	if err != nil {
@@ -180,8 +180,8 @@ func stopHalfWay(ctx context.Context, c *canteen) error {
 		c.wantVersions(ctx, map[int]projection.State{run.ToVersion: projection.Active}), c.wantNoTable(ctx, p.Next), c.wantNoTable(ctx, active.Number), c.wantSound(ctx, 0))
 }
 
-// meetPoison appends an event that no fold can apply: an order that was picked up is placed
-// again. The live projector sets its stream aside; a rebuild stops at it, unless it is allowed.
+// meetPoison appends an event that no fold can apply: an order that was picked up is placed again. The live
+// projector parks its stream; a rebuild stops there, unless parked streams are allowed.
 func meetPoison(ctx context.Context, c *canteen) error {
 	_, active, err := c.pointer(ctx)
 	if err != nil {
@@ -231,7 +231,7 @@ func meetPoison(ctx context.Context, c *canteen) error {
 	return c.wantVersions(ctx, map[int]projection.State{active.Number: projection.Previous, run.ToVersion: projection.Active})
 }
 
-// rollBack switches readers back to the version before the last switch, then drops the other.
+// rollBack switches readers back to the version before the last switch, and then drops the newer one.
 func rollBack(ctx context.Context, c *canteen) error {
 	before, active, err := c.pointer(ctx)
 	if err != nil {

@@ -11,12 +11,12 @@ import (
 	"gakushoku/internal/operate/runbook"
 )
 
-// runbookLimit is how long the pages may take: a read model is rebuilt, and until no reader can
-// be left that knows an old pointer takes minutes.
+// runbookLimit is how long the runbooks may take: they rebuild a read model, and it takes minutes until no
+// reader can know an old pointer.
 const runbookLimit = 10 * time.Minute
 
-// followRunbooks does what the pages for people on call say about a stack, as an operator would
-// who has nothing but the command line and the stack's name.
+// followRunbooks runs what the runbooks say about a stack, as an operator would who has only the command line
+// and the stack's name.
 func followRunbooks(ctx context.Context, c *canteen) error {
 	if err := c.guests.waitServed(ctx, 3); err != nil {
 		return err
@@ -50,7 +50,7 @@ func followRunbooks(ctx context.Context, c *canteen) error {
 	return c.wantSound(ctx, 0)
 }
 
-// buildCommandLine puts the command line into a folder.
+// buildCommandLine builds the command line into a folder.
 func buildCommandLine(ctx context.Context, folder string) error {
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(folder, "gakushoku"), "./scripts/gakushoku").CombinedOutput(); err != nil {
 		return fmt.Errorf("building the command line: %w: %s", err, out)
@@ -58,7 +58,7 @@ func buildCommandLine(ctx context.Context, folder string) error {
 	return nil
 }
 
-// followPages runs what every page says about a stack.
+// followPages runs what every runbook says about a stack.
 func (c *canteen) followPages(ctx context.Context, work string) error {
 	pages, err := filepath.Glob("infra/runbooks/*.md")
 	if err != nil {
