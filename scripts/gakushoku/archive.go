@@ -53,7 +53,7 @@ func (c *archiveStatusCommand) Run(p *program) error {
 	return complete(err, status.Lost)
 }
 
-// complete is the outcome of a command on a log of which some objects may be missing.
+// complete returns the outcome of a command on a log that may lack objects.
 func complete(err error, lost int) error {
 	if err == nil && lost > 0 {
 		return fmt.Errorf("the objects of %s are missing: make them again with `gakushoku archive verify --fix`, or restore them from a backup", plural(int64(lost), "segment"))

@@ -45,7 +45,7 @@ func (c *archiveVerifyCommand) Run(p *program) error {
 	return judged(err, report != nil && report.Sound, "the log")
 }
 
-// judged is the outcome of a command that judges.
+// judged returns the outcome of a command that judges.
 func judged(err error, sound bool, what string) error {
 	if err == nil && !sound {
 		return fmt.Errorf("%s is not sound", what)
@@ -53,7 +53,7 @@ func judged(err error, sound bool, what string) error {
 	return couldNotTell(err)
 }
 
-// archiveProgress shows how far a deep verification has come, until end is called.
+// archiveProgress shows the progress of a deep verification until end is called.
 func (p *program) archiveProgress(o *logcheck.Options) (end func()) {
 	line := newProgressLine(p)
 	o.Progress = func(at logcheck.Progress) {
@@ -79,7 +79,7 @@ func (p *program) showArchiveReport(r *logcheck.Report, took time.Duration) {
 	p.printf("%s\n", archiveVerdict(r))
 }
 
-// archiveVerdict sums up a verification and says what to do.
+// archiveVerdict summarises a verification and says what to do.
 func archiveVerdict(r *logcheck.Report) string {
 	left := r.Total() - r.Mended()
 	switch {
@@ -99,7 +99,7 @@ func archiveVerdict(r *logcheck.Report) string {
 	return fmt.Sprintf("%s cannot be fixed here.", plural(int64(left), "problem"))
 }
 
-// fixable returns how many problems --fix would mend.
+// fixable returns how many problems --fix would fix.
 func fixable(r *logcheck.Report) (n int) {
 	for _, kind := range []logcheck.Kind{logcheck.EventMissing, logcheck.ManifestMissing, logcheck.ManifestDiffers} {
 		n += r.Counts[kind] - r.Fixed[kind]
@@ -131,7 +131,7 @@ func (p *program) showFindings(f *logcheck.Findings) {
 	p.printMore(f.Total() - len(shown))
 }
 
-// orFixed is the kind of a problem, and that it was fixed.
+// orFixed returns the kind of a problem, and whether it was fixed.
 func orFixed(kind string, fixed bool) string {
 	if fixed {
 		return kind + ", fixed"
@@ -139,7 +139,7 @@ func orFixed(kind string, fixed bool) string {
 	return kind
 }
 
-// printMore ends a list of problems that leaves some out.
+// printMore ends an incomplete list of problems.
 func (p *program) printMore(more int) {
 	if more > 0 {
 		p.printf("... and %d more\n", more)
@@ -147,7 +147,7 @@ func (p *program) printMore(more int) {
 	p.printf("\n")
 }
 
-// whereIs names what a problem is about.
+// whereIs returns what a problem concerns.
 func whereIs(problem *logcheck.Problem) string {
 	var parts []string
 	if problem.Segment > 0 {

@@ -9,7 +9,7 @@ import (
 	"os"
 )
 
-// badFile keeps bad lines. The file is created with the first one.
+// badFile stores bad lines. It is created with the first one.
 type badFile struct {
 	path string
 	file io.WriteCloser
@@ -40,9 +40,8 @@ func (b *badFile) Write(line []byte) (int, error) {
 	return b.file.Write(line)
 }
 
-// createNew creates a file. An existing file is not changed: it must already hold what is written,
-// as after an import that was cut off. Anything but a regular file, such as a pipe, is written to
-// directly.
+// createNew creates a file. It does not change an existing file, which must already have the same content, as
+// after an import that was cut off. It writes directly to anything but a regular file, such as a pipe.
 func createNew(path string) (io.WriteCloser, error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if !errors.Is(err, fs.ErrExist) {
@@ -59,7 +58,7 @@ func createNew(path string) (io.WriteCloser, error) {
 	return thereAlready{there}, err
 }
 
-// thereAlready is an existing file. Writes are only compared with it.
+// thereAlready is an existing file. Writes are only compared with its content.
 type thereAlready struct{ *os.File }
 
 func (t thereAlready) Write(line []byte) (int, error) {

@@ -54,7 +54,7 @@ func (c *importCommand) Run(p *program) error {
 		plural(int64(report.Events), "event"), plural(int64(report.Streams), "stream"), report.Imported, report.AlreadyThere, report.BadLines)
 }
 
-// importing is the request for an import.
+// importing are the parameters of an import.
 type importing struct {
 	path            string
 	skipBad         bool
@@ -106,7 +106,7 @@ func (p *program) importFile(i importing) (eventio.Report, error) {
 	return report, err
 }
 
-// takeThem says how to import events that cannot be folded, if there are any.
+// takeThem says how to import events that cannot be folded; "" if there are none.
 func takeThem(r eventio.Report) string {
 	if r.Unfoldable == 0 {
 		return ""
@@ -114,7 +114,7 @@ func takeThem(r eventio.Report) string {
 	return ", or take the " + plural(int64(r.Unfoldable), "event") + " that cannot be folded with --allow-unfoldable"
 }
 
-// maxTold bounds the bad lines that are listed.
+// maxTold bounds the number of bad lines listed.
 const maxTold = 20
 
 func (p *program) tellBad(path string, bad []eventio.BadLine, count int) {
@@ -126,7 +126,7 @@ func (p *program) tellBad(path string, bad []eventio.BadLine, count int) {
 	}
 }
 
-// sameFile reports whether two paths lead to one file that exists.
+// sameFile reports whether two paths lead to the same existing file.
 func sameFile(a, b string) bool {
 	infoA, errA := os.Stat(a)
 	infoB, errB := os.Stat(b)
@@ -151,7 +151,7 @@ Examples:
 func (c *exportCommand) Run(p *program) error {
 	return p.withParts(embedded.EventStore, func(folder *embedded.Folder) error {
 		options := eventio.ExportOptions{Stream: c.Stream, Since: c.Since.instant()}
-		if !isTerminal(p.stdout) { // the events themselves show it there
+		if !isTerminal(p.stdout) { // otherwise the events themselves show the progress
 			line := newProgressLine(p)
 			defer line.end()
 			total, err := folder.Events.Head(p.ctx)
@@ -218,7 +218,7 @@ func orDash[S ~string](s S) string {
 	return string(s)
 }
 
-// shortPayload is a payload on one line of the table, without control characters.
+// shortPayload returns a payload on one line of the table, without control characters.
 func shortPayload(payload []byte) string {
 	const limit = 120
 	var b bytes.Buffer

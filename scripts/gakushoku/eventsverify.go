@@ -37,8 +37,8 @@ func (c *eventsVerifyCommand) Run(p *program) error {
 	return judged(err, report != nil && report.Sound, unsoundPart(report))
 }
 
-// unsoundPart names what a report found unsound. Damage to the log, if the log was read, is more
-// specific than parts that do not belong together.
+// unsoundPart names what a report found unsound. If the log was read, damage to it takes precedence, since it
+// is more specific than stores that do not belong together.
 func unsoundPart(r *logcheck.EventsReport) string {
 	switch {
 	case r == nil || r.Total() > r.Counts[logcheck.Misfit]:

@@ -55,7 +55,7 @@ func (p *program) showExplanation(e *verify.Explanation) {
 	}
 }
 
-// showByFold shows the row of one table version.
+// showByFold prints the row of one table version.
 func (p *program) showByFold(v *verify.ExplainedByFold) {
 	made := ""
 	if v.About.RunID != "" {

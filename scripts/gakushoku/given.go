@@ -16,8 +16,8 @@ func given(parsed *kong.Context, flag string) bool {
 	return false
 }
 
-// checkGiven refuses options that were typed with an empty value: a script with an empty variable
-// would run another command than intended, such as an approval for --reject "".
+// checkGiven refuses options that were typed with an empty value: a script with an empty variable would run
+// another command than intended, such as an approval for --reject "".
 func checkGiven(parsed *kong.Context) error {
 	for _, element := range parsed.Path {
 		switch {

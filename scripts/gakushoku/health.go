@@ -34,7 +34,7 @@ Examples:
     gakushoku health wait https://example.com/prod/health/ready --timeout 2m`
 }
 
-// How often a server is asked, and how long it may take to respond.
+// How often a server is polled, and how long it may take to respond.
 const (
 	healthPause  = 200 * time.Millisecond
 	healthAnswer = 5 * time.Second
@@ -78,7 +78,7 @@ func (c *waitCommand) Run(p *program) error {
 	return fmt.Errorf("%s is not ready after %s: %s", target, c.Timeout, last.text)
 }
 
-// readyURL completes what a person types.
+// readyURL completes a URL that a person types.
 func readyURL(text string) (string, error) {
 	u, err := serverURL(text)
 	if err != nil {
@@ -90,7 +90,7 @@ func readyURL(text string) (string, error) {
 	return u.String(), nil
 }
 
-// serverURL is the address of a server, which may be typed without http.
+// serverURL returns the address of a server, which may be typed without http.
 func serverURL(text string) (*url.URL, error) {
 	if !strings.Contains(text, "://") {
 		text = "http://" + text
@@ -102,14 +102,14 @@ func serverURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// unready is why a server is not ready: as a text for a person, whose details may be others
-// each time (how late something is by now), and without them.
+// unready is why a server is not ready, once as text for a person and once without details that may change
+// each time, such as how late something is by now.
 type unready struct {
 	text, what string
 	refused    bool // no server listens there
 }
 
-// unanswered is why there was no response.
+// unanswered returns why there was no response.
 func unanswered(err error) unready {
 	return unready{err.Error(), err.Error(), errors.Is(err, syscall.ECONNREFUSED)}
 }
@@ -130,7 +130,7 @@ func ask(ctx context.Context, target string) (problem unready, ready bool) {
 	return unready{text: text + details, what: text + names}, false
 }
 
-// get reads what a server responds. The status is known even when reading the body fails.
+// get reads a server's response. The status is returned even if reading the body fails.
 func get(ctx context.Context, url string) (body []byte, status int, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -10,9 +10,8 @@ import (
 	"gakushoku/internal/event"
 )
 
-// shown is a terminal on which invisible and bidirectional characters appear as escapes such as
-// \u202e, so that ids, names and reasons cannot mislead a reader. Files and pipes receive what is
-// written.
+// shown is a terminal that shows invisible and bidirectional characters as escapes such as \u202e, so that
+// ids, names and reasons cannot mislead a reader. Files and pipes receive the original characters.
 type shown struct {
 	terminal io.Writer
 	mu       sync.Mutex
@@ -27,7 +26,7 @@ func showing(w io.Writer) io.Writer {
 	return &shown{terminal: w}
 }
 
-// IsTerminal reports true: isTerminal asks.
+// IsTerminal returns true; isTerminal calls it.
 func (s *shown) IsTerminal() bool { return true }
 
 // Fd returns the terminal's descriptor, for its size.
@@ -38,7 +37,7 @@ func (s *shown) Fd() uintptr {
 	return ^uintptr(0)
 }
 
-// Write is io.Writer.
+// Write implements io.Writer.
 func (s *shown) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

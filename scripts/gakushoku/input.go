@@ -14,7 +14,7 @@ import (
 func (p *program) input(path string) (io.ReadCloser, error) {
 	if path == "-" {
 		in := bufio.NewReader(p.standardInput())
-		begins, _ := in.Peek(markSize) // the next read fails again
+		begins, _ := in.Peek(markSize) // the next read returns the error again
 		return io.NopCloser(in), checkBeginning(inputName(path), begins)
 	}
 	f, err := os.Open(path)
@@ -34,8 +34,8 @@ func (p *program) input(path string) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// foreign maps the first bytes of other formats to what they are and how to convert them. None can
-// begin an event.
+// foreign maps the first bytes of other formats to their names and how to convert them. No event can begin
+// with these bytes.
 var foreign = []struct{ mark, what string }{
 	{"\xff\xfe", utf16}, {"\xfe\xff", utf16},
 	{"\x1f\x8b", "compressed with gzip: unpack it on the way, as in zcat FILE | gakushoku events import -"},
@@ -67,7 +67,7 @@ func beginning(f io.ReaderAt) []byte {
 	return mark[:n]
 }
 
-// inputName is what messages call the input.
+// inputName returns the input's name for messages.
 func inputName(path string) string {
 	if path == "-" {
 		return "standard input"

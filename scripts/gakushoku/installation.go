@@ -10,18 +10,18 @@ import (
 	"gakushoku/internal/engine/verify"
 )
 
-// awsFlag is on every command that also works on a stack.
+// awsFlag is an option of every command that also works on a stack.
 type awsFlag struct {
 	AWS string `help:"Work on this CloudFormation stack instead of a data folder; credentials and region are found where AWS's own tools find them." name:"aws" env:"GAKUSHOKU_AWS_STACK" placeholder:"STACK"`
 }
 
-// withInstallation opens a data folder or a stack for f. A request that the installation refuses as
-// senseless counts as a usage error.
+// withInstallation opens a data folder or a stack for f. If the installation refuses a request as senseless,
+// that is a usage error.
 func (p *program) withInstallation(on awsFlag, f func(*operator.Installation) error) error {
 	return p.withPartly(on, embedded.AllParts, f)
 }
 
-// withPartly is withInstallation for commands that need only some parts of a data folder.
+// withPartly is withInstallation for commands that need only some stores of a data folder.
 func (p *program) withPartly(on awsFlag, needed embedded.Parts, f func(*operator.Installation) error) error {
 	err := p.open(on, needed, f)
 	if errors.Is(err, verify.ErrRefused) || errors.Is(err, rebuild.ErrBadRequest) {

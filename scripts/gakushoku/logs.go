@@ -32,7 +32,7 @@ type logsCommand struct {
 	awsFlag
 }
 
-// sinceOnAWS is how far back CloudWatch searches by default: it charges for what it reads.
+// sinceOnAWS is how far back CloudWatch is searched by default, since it charges for what it reads.
 const sinceOnAWS = 24 * time.Hour
 
 func (logsCommand) Help() string {
@@ -73,7 +73,7 @@ type slowFlag time.Duration
 // IsBool tells kong that the value is optional.
 func (*slowFlag) IsBool() bool { return true }
 
-// Decode is kong.MapperValue.
+// Decode implements kong.MapperValue.
 func (s *slowFlag) Decode(ctx *kong.DecodeContext) error {
 	*s = slowFlag(observe.Slow)
 	if ctx.Scan.Peek().Type != kong.FlagValueToken {
@@ -121,7 +121,7 @@ func (c *logsCommand) Run(p *program) error {
 	return err
 }
 
-// saidNothing tells a person on standard error that no line was found.
+// saidNothing reports on standard error that no line was found.
 func (c *logsCommand) saidNothing(p *program, printer *logs.Printer) {
 	if printer.Lines() == 0 {
 		fmt.Fprintln(p.stderr, "No line of the log matches.")
@@ -172,7 +172,7 @@ func (c *logsCommand) query() (logs.Query, error) {
 	return query, nil
 }
 
-// fromAWS asks CloudWatch.
+// fromAWS queries CloudWatch.
 func (c *logsCommand) fromAWS(p *program, query logs.Query, last int, printer *logs.Printer) error {
 	switch {
 	case p.dataGiven:

@@ -1,6 +1,6 @@
-// Command gakushoku is the operator's tool and the local server of the canteen: it serves the
-// whole system from one data folder, moves events in and out, rebuilds read models and searches
-// the logs. The packages under internal do the work; this one is what a person types and reads.
+// Command gakushoku is the operator's tool and the local server of the canteen: it serves the whole system
+// from one data folder, imports and exports events, rebuilds read models and searches the logs. The packages
+// under internal do the work; this one is the command line.
 package main
 
 import (
@@ -22,8 +22,8 @@ func collectLess() {
 
 func main() {
 	keepToUser()
-	// The reader of our output may leave (| head). Writing then fails with EPIPE and the command
-	// ends in order; the signal would end it at once and leave half-written files.
+	// The reader of our output may end early (| head). Writing then fails with EPIPE, and the command ends in
+	// an orderly way; the signal would end it at once and leave half-written files.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	// A second signal ends the process at once.
@@ -31,7 +31,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// endings lists the signals that end the program in order. A closed terminal is one, unless the
+// endings lists the signals that end the program in an orderly way. A closed terminal is one, unless the
 // program was started to outlive it (nohup).
 func endings() []os.Signal {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}

@@ -28,17 +28,17 @@ type program struct {
 	stderr    io.Writer
 	level     zerolog.Level
 	data      string // the data folder
-	dataGiven bool   // it was typed
+	dataGiven bool   // whether it was typed
 }
 
-// printed is standard output. It remembers its first error, so that commands do not check every line;
-// run reports it when the command is over.
+// printed is standard output. It keeps its first error, which run reports when the command has ended, so that
+// commands need not check every line.
 type printed struct {
 	io.Writer
 	err error
 }
 
-// Write is io.Writer. Nothing is written after an error.
+// Write implements io.Writer. Nothing is written after an error.
 func (o *printed) Write(p []byte) (n int, err error) {
 	if o.err == nil {
 		n, o.err = o.Writer.Write(p)
@@ -46,13 +46,13 @@ func (o *printed) Write(p []byte) (n int, err error) {
 	return n, o.err
 }
 
-// IsTerminal reports whether a person reads it.
+// IsTerminal reports whether the output is a terminal.
 func (o *printed) IsTerminal() bool { return isTerminal(o.Writer) }
 
-// table is columns that are aligned. A line has tabs between its cells.
+// table is a table of aligned columns. Tabs separate the cells of a line.
 type table struct{ *tabwriter.Writer }
 
-// newTable begins a table with its head, which may be "".
+// newTable begins a table with a heading, which may be "".
 func newTable(w io.Writer, head string) table {
 	t := table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
 	if head != "" {
@@ -88,7 +88,7 @@ func (p *program) logWriter() io.Writer {
 	return readableLog{logs.NewPrinter(p.stderr, false, colour(p.stderr))}
 }
 
-// readableLog formats log lines for a person. Each write is whole lines.
+// readableLog formats log lines for a person. Each write must consist of whole lines.
 type readableLog struct{ printer *logs.Printer }
 
 func (r readableLog) Write(lines []byte) (int, error) {
@@ -114,7 +114,7 @@ func (p *program) withFolder(create bool, f func(*embedded.Folder) error) error 
 	return errors.Join(f(folder), folder.Close())
 }
 
-// withParts opens the data folder for a command that needs only some parts, and warns about others that
+// withParts opens the data folder for a command that needs only some stores, and warns about others that
 // cannot be opened.
 func (p *program) withParts(needed embedded.Parts, f func(*embedded.Folder) error) error {
 	folder, err := embedded.OpenParts(p.ctx, p.data, needed)
@@ -156,13 +156,13 @@ func (p *program) printLine(v any) error {
 	return encoder.Encode(v)
 }
 
-// longAgo matches the form of a duration. One that still cannot be parsed is too long.
+// longAgo matches the form of a duration. A match that cannot be parsed is too long.
 var longAgo = regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(h|m|s|ms|us|µs|ns))+$`)
 
-// moment is a flag that takes a time, or how long ago it was.
+// moment is an option whose value is a time, or how long ago it was.
 type moment struct{ time.Time }
 
-// UnmarshalText reads RFC 3339, or a duration such as 90m.
+// UnmarshalText parses RFC 3339, or a duration such as 90m.
 func (m *moment) UnmarshalText(text []byte) error {
 	if ago, err := time.ParseDuration(string(text)); err == nil && ago >= 0 {
 		m.Time = time.Now().Add(-ago)
@@ -181,7 +181,7 @@ func (m *moment) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// instant is the moment as events have it; 0 when it was not given.
+// instant returns the moment as an Instant; 0 if it was not given.
 func (m moment) instant() event.Instant {
 	if m.IsZero() {
 		return 0
@@ -189,7 +189,7 @@ func (m moment) instant() event.Instant {
 	return event.InstantOf(m.Time)
 }
 
-// plural is "1 event" or "2 events".
+// plural returns a text such as "1 event" or "2 events".
 func plural(n int64, what string) string {
 	if n == 1 {
 		return "1 " + what

@@ -15,10 +15,10 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// progress shows how far a replay is: as a bar on a terminal, as log lines elsewhere.
+// progress shows the progress of a replay: as a bar on a terminal, as log lines elsewhere.
 type progress struct {
 	name   string
-	size   int64 // of the file in bytes; 0 when it is unknown
+	size   int64 // of the file in bytes; 0 if unknown
 	out    io.Writer
 	bars   *mpb.Progress // nil without a terminal
 	bar    *mpb.Bar
@@ -26,7 +26,7 @@ type progress struct {
 	begun  time.Time
 }
 
-// newProgress estimates the time left from the size of a file. Pass wantBar false where log lines would
+// newProgress estimates the time left from the size of a file. Pass false for wantBar if log lines would
 // break the bar.
 func newProgress(p *program, name string, in io.Reader, wantBar bool) *progress {
 	g := &progress{name: name}
@@ -47,7 +47,7 @@ func (g *progress) start(ctx context.Context) {
 		observe.Logger(ctx).Info().Str("from", g.name).Int64("bytes", g.size).Msg("reproject:start")
 		return
 	}
-	// The bar does not end with ctx, but in end, whatever happened.
+	// The bar ends with end, not with ctx.
 	g.bars = mpb.New(mpb.WithOutput(g.out), mpb.WithWidth(60), mpb.WithAutoRefresh())
 	left := decor.Name("")
 	if g.size > 0 {
@@ -58,7 +58,7 @@ func (g *progress) start(ctx context.Context) {
 		mpb.AppendDecorators(decor.Any(g.rate), left))
 }
 
-// rate is "1234567 events, 987654/s".
+// rate returns a text such as "1234567 events, 987654/s".
 func (g *progress) rate(decor.Statistics) string {
 	n := g.events.Load()
 	return fmt.Sprintf("%d events, %.0f/s", n, float64(n)/max(time.Since(g.begun).Seconds(), 1e-9))

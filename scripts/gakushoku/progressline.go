@@ -9,8 +9,8 @@ import (
 	"gakushoku/internal/engine/eventio"
 )
 
-// progressLine shows how far a long command is: on a terminal as one line that is overwritten,
-// elsewhere as a line on standard error from time to time.
+// progressLine shows the progress of a long command: on a terminal as one line that is overwritten, elsewhere
+// as an occasional line on standard error.
 type progressLine struct {
 	out      io.Writer
 	terminal bool
@@ -24,7 +24,7 @@ type progressLine struct {
 	from  int64     // how much was done then
 }
 
-// How often the line is written: as fast as a person reads, and seldom enough for a log.
+// How often the line is written: as fast as a person reads, and rarely enough for a log.
 const (
 	lineEvery      = 100 * time.Millisecond
 	plainLineEvery = 10 * time.Second
@@ -38,7 +38,7 @@ func newProgressLine(p *program) *progressLine {
 	return l
 }
 
-// show writes the line, unless it was written just now.
+// show writes the line, unless it was written a moment ago.
 func (l *progressLine) show(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,7 +69,7 @@ func (l *progressLine) step(name string, done, total int64, unit string) {
 	l.write("%s: %s", name, paceText(done, total, done-l.from, l.now().Sub(l.begun), unit))
 }
 
-// paceText is "45 %, 90000 of 200000 events, 56000/s, 2s left".
+// paceText returns a text such as "45 %, 90000 of 200000 events, 56000/s, 2s left".
 func paceText(done, total, since int64, took time.Duration, unit string) string {
 	percent := 100.0
 	if total > 0 {
@@ -82,7 +82,7 @@ func paceText(done, total, since int64, took time.Duration, unit string) string 
 	return text
 }
 
-// pace returns the rate at which since was done, and the time left, if they are known.
+// pace returns the rate at which since units were done, and the time left, if they are known.
 func pace(done, total, since int64, took time.Duration) (perSecond float64, left time.Duration, known bool) {
 	if since <= 0 || total <= 0 || took <= 0 {
 		return 0, 0, false
@@ -91,7 +91,7 @@ func pace(done, total, since int64, took time.Duration) (perSecond float64, left
 	return perSecond, time.Duration(float64(max(0, total-done)) / perSecond * float64(time.Second)), true
 }
 
-// importing shows an import.
+// importing returns a function that shows the progress of an import.
 func (l *progressLine) importing() func(eventio.Progress) {
 	units := map[string]string{eventio.StepCheck: "byte", eventio.StepCompare: "stream", eventio.StepAppend: "event"}
 	return func(p eventio.Progress) { l.step(p.Step, p.Done, p.Total, units[p.Step]) }

@@ -107,13 +107,13 @@ func (c *rebuildCommand) rebuild(p *program, i *operator.Installation, name stri
 	return err
 }
 
-// stoppedInSoak is the error of a run that was stopped after its switch; it says what readers see.
+// stoppedInSoak returns the error of a run that was stopped after its switch, which says what readers see.
 func stoppedInSoak(run *rebuild.Run) error {
 	return fmt.Errorf("stopped in the soak of run %s: readers are on %s, and the version before is kept and still written; \"projection cleanup %s\" drops it, \"projection rollback %s\" goes back to it, \"projection rebuild %s --resume last\" goes on with the soak",
 		run.ID, run.Table(), run.Projection, run.Projection, run.Projection)
 }
 
-// runToResume returns the id of a named run, or of the last one that has not ended.
+// runToResume returns the id of the given run, or of the last one that has not ended.
 func (p *program) runToResume(i *operator.Installation, name, runID string) (string, error) {
 	if runID != "last" {
 		return runID, nil
@@ -155,7 +155,7 @@ func (c *rebuildCommand) request(name string) rebuild.Request {
 	return r
 }
 
-// runRebuild carries a request out, or resumes a run, and shows its progress.
+// runRebuild executes a request, or resumes a run, and shows its progress.
 func (p *program) runRebuild(i *operator.Installation, request rebuild.Request, resume string) (run rebuild.Run, err error) {
 	show := newRebuildProgress(p, request.Projection)
 	defer func() { show.end(err) }()
@@ -188,7 +188,7 @@ func (p *program) healInconsistent(m *verify.ReadModels, name string, asJSON boo
 	return errors.Join(unsound...)
 }
 
-// showRun prints what a run has done.
+// showRun prints what a run did.
 func (p *program) showRun(r *rebuild.Run, took time.Duration, onAWS string) {
 	switch r.Mode {
 	case rebuild.ModeHeal:
@@ -207,7 +207,7 @@ func (p *program) showRun(r *rebuild.Run, took time.Duration, onAWS string) {
 	}
 }
 
-// showFullRun prints what a run has done that has switched readers.
+// showFullRun prints what a run did that switched readers.
 func (p *program) showFullRun(r *rebuild.Run, took time.Duration) {
 	p.printf("%s: %s, %s in %s, which replaces version %d, in %s\n", r.Projection, plural(r.Plan.Events, "event"), plural(r.Replay.Rows, "row"), r.Table(), cmp.Or(r.Replaced, r.FromVersion), took.Round(time.Millisecond))
 	p.showVerification(r)
@@ -275,8 +275,8 @@ parked   %d
 	}
 }
 
-// estimateHere estimates how long the run takes in this process when it also writes, joins and
-// verifies: writing and verifying each take as long as folding, and joining waits.
+// estimateHere estimates how long the run would take in this process if it also wrote, joined and verified:
+// writing and verifying each take as long as folding, and joining waits.
 func estimateHere(took time.Duration) time.Duration {
 	const joining = 5 * time.Second
 	return (3*took + joining).Round(time.Second)

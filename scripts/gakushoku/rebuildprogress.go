@@ -16,8 +16,8 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// rebuildProgress shows how far a rebuild is: on a terminal a line for each step and each part in
-// progress, elsewhere a log line from time to time.
+// rebuildProgress shows the progress of a rebuild: on a terminal a line for each step and each part in
+// progress, elsewhere an occasional log line.
 type rebuildProgress struct {
 	ctx  context.Context
 	name string
@@ -45,7 +45,7 @@ func (g *rebuildProgress) options() operator.RebuildOptions {
 	return operator.RebuildOptions{Progress: g.report}
 }
 
-// report receives the engine's progress.
+// report receives progress from the engine.
 func (g *rebuildProgress) report(p rebuild.Progress) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -69,7 +69,7 @@ func (g *rebuildProgress) finish(done bool) {
 	g.step = nil
 }
 
-// end ends the last step. If the run failed, its line stays as it was.
+// end ends the last step. If the run failed, the step's line stays unchanged.
 func (g *rebuildProgress) end(err error) {
 	g.mu.Lock()
 	g.finish(err == nil)
@@ -87,12 +87,12 @@ type stepProgress struct {
 	started          time.Time
 	unit             atomic.Value
 	done, total      atomic.Int64
-	took             atomic.Int64 // once it is over
+	took             atomic.Int64 // set once it is over
 	parts            map[string]*partProgress
 }
 
-// partProgress is one part of a step. A part of Replay reads events in its first half, and
-// writes rows in its second.
+// partProgress is one part of a step. In Replay, a part reads events in its first half, and writes rows in
+// its second.
 type partProgress struct {
 	bar  *mpb.Bar
 	last atomic.Pointer[rebuild.Progress]
@@ -151,7 +151,7 @@ func (s *stepProgress) set(done, total int64, unit string) {
 	}
 }
 
-// done returns how much of the part is done, in the step's unit.
+// done returns how much of the part is done in the step's unit.
 func (p *partProgress) done() int64 {
 	last := p.last.Load()
 	switch {
@@ -187,7 +187,7 @@ func (s *stepProgress) percent(decor.Statistics) string {
 	return ""
 }
 
-// rate is "123456 events/s, 12s left", or how long the step has taken so far.
+// rate returns a text such as "123456 events/s, 12s left", or how long the step has taken so far.
 func (s *stepProgress) rate(decor.Statistics) string {
 	if took := s.took.Load(); took > 0 {
 		return time.Duration(took).Round(time.Millisecond).String()
@@ -203,7 +203,7 @@ func (s *stepProgress) rate(decor.Statistics) string {
 	return fmt.Sprintf("%.0f %s/s, %s left", perSecond, s.unit.Load(), left.Round(time.Second))
 }
 
-// pace is pace of the step so far.
+// pace returns the pace of the step so far.
 func (s *stepProgress) pace(elapsed time.Duration) (perSecond float64, left time.Duration, known bool) {
 	done := s.done.Load()
 	return pace(done, s.total.Load(), done, elapsed)

@@ -51,7 +51,7 @@ func (c *replayCommand) Run(p *program) error {
 	if err == nil || began || p.ctx.Err() != nil || errors.Is(err, embedded.ErrOtherUser) || !embedded.HasLog(p.data) {
 		return err
 	}
-	// The log is complete by itself, whatever is wrong with the other files.
+	// The log is complete by itself, regardless of the other files.
 	fmt.Fprintf(p.stderr, "%s; this is what is in its log\n", oneLine(err))
 	return c.replay(p, func(ctx context.Context, f func(*event.Event) error) error {
 		return embedded.EachArchived(ctx, p.data, f)
@@ -120,8 +120,8 @@ func (c *replayCommand) out(p *program, lines io.Reader) error {
 	return p.printf("%s of %s in %s, as of %s\n", plural(int64(result.Len()), "row"), plural(result.Events, "event"), c.Out, c.Until.instant())
 }
 
-// into imports the lines into a new folder. If that fails, the folder is removed, so that it is not
-// taken for a complete one.
+// into imports the lines into a new folder. If that fails, it removes the folder, which could be mistaken for
+// a complete one.
 func (c *replayCommand) into(p *program, lines io.Reader) error {
 	entries, err := os.ReadDir(c.Into)
 	if len(entries) > 0 {
@@ -142,8 +142,8 @@ func (c *replayCommand) into(p *program, lines io.Reader) error {
 	return err
 }
 
-// fill creates the folder. Events that contradict those before them, as when an older copy of the store
-// accepted orders, are left out.
+// fill creates the folder. It leaves out events that contradict earlier ones, as when an older copy of the
+// event store accepted orders.
 func (c *replayCommand) fill(p *program, lines io.Reader) (report eventio.Report, rows int64, err error) {
 	folder, err := embedded.OpenFolder(p.ctx, c.Into)
 	if err != nil {

@@ -79,10 +79,10 @@ func (c *reprojectCommand) intoFolder(p *program) error {
 	})
 }
 
-// maxWarnings bounds the warnings about single streams after a replay; the summary counts all.
+// maxWarnings bounds the warnings about single streams after a replay; the summary counts all of them.
 const maxWarnings = 100
 
-// replay makes the rows.
+// replay computes the rows.
 func (c *reprojectCommand) replay(p *program) (*replay.Result, time.Duration, error) {
 	bad, err := newBadFile(c.From, c.SkipBad, c.BadFile)
 	if err != nil {
@@ -122,7 +122,7 @@ func (c *reprojectCommand) replay(p *program) (*replay.Result, time.Duration, er
 	return result, took, nil
 }
 
-// warn logs the streams whose rows are incomplete, when there is no log line for every event.
+// warn logs the streams whose rows are incomplete, unless there is a log line for every event.
 func warn(ctx context.Context, result *replay.Result) {
 	log := observe.Logger(ctx)
 	for _, s := range result.Parked[:min(len(result.Parked), maxWarnings)] {
@@ -134,7 +134,7 @@ func warn(ctx context.Context, result *replay.Result) {
 	}
 }
 
-// badList keeps the bad lines of a replay.
+// badList records the bad lines of a replay.
 type badList struct {
 	program *program
 	name    string
@@ -165,7 +165,7 @@ func (l *badList) tell() {
 // maxPrinted is how many rows are printed without --out.
 const maxPrinted = 20
 
-// deliver prints a summary and writes the rows where they belong.
+// deliver prints a summary and writes the rows to their destination.
 func (c *reprojectCommand) deliver(p *program, result *replay.Result, took time.Duration) error {
 	text := c.summary(result, took)
 	switch {
@@ -198,7 +198,7 @@ func (c *reprojectCommand) summary(r *replay.Result, took time.Duration) string 
 	return text + leftOut(r) + "\n"
 }
 
-// leftOut says which events are not in the rows; "" when all are.
+// leftOut says which events are not in the rows; "" if all are.
 func leftOut(r *replay.Result) string {
 	text := ""
 	add := func(n int64, what, why string) {
@@ -214,7 +214,7 @@ func leftOut(r *replay.Result) string {
 	return text
 }
 
-// setAside says how many streams are incomplete in the rows; "" for none.
+// setAside says how many streams are parked, so that their rows are incomplete; "" if none are.
 func setAside(streams int) string {
 	if streams == 0 {
 		return ""
@@ -222,8 +222,8 @@ func setAside(streams int) string {
 	return "; " + plural(int64(streams), "stream") + " parked (see the warnings)"
 }
 
-// replaceFile writes a file beside path and then renames it to path, so that a half-written file is
-// never seen. Anything but a regular file, such as a pipe, is written to directly.
+// replaceFile writes a temporary file and renames it to path, so that a half-written file is never visible.
+// It writes directly to anything but a regular file, such as a pipe.
 func replaceFile(path string, write func(io.Writer) error) error {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		if info.IsDir() {

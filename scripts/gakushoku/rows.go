@@ -22,8 +22,7 @@ func (c *counted) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// writeRows writes rows as JSONL, in the order in which their streams began, and returns the number
-// of bytes.
+// writeRows writes rows as JSONL, in the order in which their streams began, and returns the number of bytes.
 func writeRows(ctx context.Context, w io.Writer, result *replay.Result) (int64, error) {
 	bytes := &counted{w: w}
 	out := bufio.NewWriterSize(bytes, 1<<20)

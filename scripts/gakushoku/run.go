@@ -19,15 +19,15 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// The exit codes. Commands that judge (verify) end with exitFailed when what they checked is not
-// sound, and with exitUnknown when they could not find out. A data folder that is missing, cannot
-// be opened or has lost events is exitUnknown for every command.
+// The exit codes. Commands that judge (verify) end with exitFailed if what they checked is not sound, and
+// with exitUnknown if they could not find out. For every command, a data folder that is missing, cannot be
+// opened or has lost events is exitUnknown.
 const (
 	exitDone    = 0
 	exitFailed  = 1
 	exitUsage   = 2
 	exitUnknown = 2
-	exitNotYet  = 3 // what was asked for is still to come
+	exitNotYet  = 3 // what was asked for has not happened yet
 )
 
 // commandLine declares all commands and options.
@@ -51,25 +51,25 @@ type commandLine struct {
 	Version    versionCommand     `cmd:"" help:"Print the version of this program."`
 }
 
-// description is shown above the commands.
+// description is printed above the commands.
 const description = `The canteen's orders as events: serve them, move them, repair what is made of them.
 
 Three commands fold events into rows. "reproject" folds the events of a file, and prints or writes the rows. "projection rebuild" folds an installation's log into a new version of a read model beside the live one, and switches readers to it. "events replay" folds the log up to a moment, and changes nothing.`
 
-// usageError is a usage mistake that kong cannot detect.
+// usageError is a usage error that kong cannot detect.
 type usageError struct{ text string }
 
 func (e *usageError) Error() string { return e.text }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
-// unknownError means that a command could not find out what it was asked.
+// unknownError means that a command could not determine the answer.
 type unknownError struct{ cause error }
 
 func (e *unknownError) Error() string { return "could not tell: " + e.cause.Error() }
 func (e *unknownError) Unwrap() error { return e.cause }
 
-// couldNotTell marks the failure of a command that judges. Usage mistakes stay as they are.
+// couldNotTell marks the failure of a command that judges. It does not change usage errors.
 func couldNotTell(err error) error {
 	var usage *usageError
 	if err == nil || errors.As(err, &usage) {
@@ -78,10 +78,10 @@ func couldNotTell(err error) error {
 	return &unknownError{err}
 }
 
-// exited is panicked with where kong would exit the process, as after --help.
+// exited is the value of a panic where kong would exit the process, as after --help.
 type exited int
 
-// run is the whole program. It returns the exit code.
+// run runs the whole program and returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -141,7 +141,7 @@ func (p *program) ended(err error, command string) int {
 	return fail(p.stderr, err)
 }
 
-// isUnusable reports whether an error means that a data folder cannot be used as it is.
+// isUnusable reports whether an error means that a data folder cannot be used in its present state.
 func isUnusable(err error) bool {
 	return errors.Is(err, embedded.ErrNoFolder) || errors.Is(err, embedded.ErrEventsLost) || errors.Is(err, embedded.ErrOtherUser) || errors.Is(err, embedded.ErrNotOpened) ||
 		errors.Is(err, eventstore.ErrOtherStore)
@@ -156,7 +156,7 @@ func wordsBeforeArguments(words []string) int {
 	return len(words)
 }
 
-// helpCommand returns the help command for the command whose arguments were wrong.
+// helpCommand returns the help command for the command whose arguments are wrong.
 func helpCommand(err error) string {
 	var parse *kong.ParseError
 	if errors.As(err, &parse) && parse.Context != nil {
@@ -172,12 +172,12 @@ func fail(stderr io.Writer, err error) int {
 	return exitFailed
 }
 
-// advice says what to do about an error of the operating system.
+// advice returns what to do about an error of the operating system.
 func advice(err error) string {
 	var network *net.OpError
 	switch {
 	case errors.As(err, &network):
-		return "" // the error already has advice
+		return "" // the error already contains advice
 	case errors.Is(err, syscall.ENOSPC):
 		return ": the disk is full, make room on it"
 	case errors.Is(err, syscall.EROFS):

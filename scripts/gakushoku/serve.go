@@ -35,7 +35,7 @@ Examples:
     OTEL_METRICS_EXPORTER=otlp,prometheus OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 gakushoku serve`
 }
 
-// defaultOpsAddr is where /metrics is by default, unless another server has that port.
+// defaultOpsAddr is where /metrics is served by default, unless the port is taken.
 const defaultOpsAddr = "127.0.0.1:8081"
 
 func (c *serveCommand) Run(p *program) error {
@@ -59,10 +59,10 @@ func (c *serveCommand) Run(p *program) error {
 	return err
 }
 
-// check refuses addresses that the network would take for something else.
+// check refuses addresses that the network would interpret differently.
 func (c *serveCommand) check() error {
 	switch {
-	case c.Addr == "": // any port of every address
+	case c.Addr == "": // means any port of every address
 		return usagef("--addr is empty: give HOST:PORT, or unset GAKUSHOKU_ADDR")
 	case c.OpsAddr == c.Addr && !strings.HasSuffix(c.Addr, ":0"):
 		return usagef("--ops-addr %s is --addr too: give it a port of its own, or none", c.OpsAddr)
@@ -99,8 +99,8 @@ func (c *serveCommand) announce(out io.Writer, data, url string, ops embedded.Op
 	io.WriteString(out, text) //nolint:errcheck // a sink does not fail
 }
 
-// secondSignal returns a channel that the second signal closes; after done a signal ends the
-// process at once.
+// secondSignal returns a channel that the second signal closes. After done, a signal ends the process at
+// once.
 func secondSignal() (second <-chan struct{}, done func()) {
 	signals, hurry, over := make(chan os.Signal, 2), make(chan struct{}), make(chan struct{})
 	signal.Notify(signals, endings()...)
@@ -118,8 +118,8 @@ func secondSignal() (second <-chan struct{}, done func()) {
 	return hurry, sync.OnceFunc(func() { close(over) })
 }
 
-// parseKeys reads NAME=KEY pairs into names by key; empty text is no keys. Its errors do not
-// contain keys.
+// parseKeys parses NAME=KEY pairs into names by key; an empty text has no keys. Its errors do not contain
+// keys.
 func parseKeys(text string) (map[string]string, error) {
 	keys := map[string]string{}
 	for i, pair := range strings.Split(text, ",") {

@@ -66,7 +66,7 @@ func (c *slowCommand) Run(p *program) error {
 	})
 }
 
-// notes say what a report lacks.
+// notes returns what a report lacks.
 func (c *slowCommand) notes(r *slowReport) []string {
 	switch {
 	case len(r.Operations) == 0 || r.Source == spans.FromSpans:

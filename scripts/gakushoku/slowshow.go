@@ -13,7 +13,7 @@ import (
 	"gakushoku/internal/observe/spans"
 )
 
-// showSlow shows the slowest operations to a person.
+// showSlow prints the slowest operations.
 func showSlow(w io.Writer, r *slowReport, since time.Time) {
 	if len(r.Operations) == 0 {
 		fmt.Fprintf(w, "Nothing was timed since %s: has a server run here?\n", event.InstantOf(since))
@@ -43,7 +43,7 @@ func detail(o *spans.Operation) string {
 	var parts []string
 	for _, key := range slices.Sorted(maps.Keys(o.Attributes)) {
 		switch key {
-		case "http.request.method", "http.route", "url.scheme", "gakushoku.command": // the name says so
+		case "http.request.method", "http.route", "url.scheme", "gakushoku.command": // the name contains it
 			continue
 		}
 		parts = append(parts, fmt.Sprintf("%s=%v", strings.TrimPrefix(key, "gakushoku."), o.Attributes[key]))

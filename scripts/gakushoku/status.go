@@ -45,7 +45,7 @@ func (c *listCommand) Run(p *program) error {
 	})
 }
 
-// misfitting returns an error when parts do not belong together.
+// misfitting returns an error if stores do not belong together.
 func misfitting(why string) error {
 	if why == "" {
 		return nil
@@ -88,10 +88,10 @@ func (c *statusCommand) Run(p *program) error {
 	})
 }
 
-// errNoEvents ends a status that shows everything else.
+// errNoEvents is the error of a status that shows everything else.
 var errNoEvents = errors.New("how far the events were applied, since the event store cannot be read")
 
-// watchEvery is how often the status is shown.
+// watchEvery is the interval in which the status is shown.
 const watchEvery = time.Second
 
 // watch shows the status every second: in place on a terminal, one after the other elsewhere.
@@ -108,7 +108,7 @@ func (c *statusCommand) watch(p *program, i *operator.Installation) error {
 			err = wait.For(p.ctx, watchEvery)
 		}
 		if errors.Is(err, context.Canceled) {
-			return nil // the person has seen enough
+			return nil // interrupted by the user
 		}
 		if err != nil {
 			return err
@@ -139,7 +139,7 @@ func (p *program) showRunsUnderWay(s operator.Status) {
 	}
 }
 
-// eventsLine says how many events there are, and how many are applied.
+// eventsLine returns how many events there are, and how many are applied.
 func eventsLine(s operator.Status) string {
 	events := plural(int64(s.Head), "event")
 	switch {

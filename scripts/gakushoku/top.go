@@ -40,7 +40,7 @@ Examples:
     gakushoku top --once --json`
 }
 
-// minInterval keeps the polling itself from dominating the figures.
+// minInterval prevents the polling itself from dominating the figures.
 const minInterval = 50 * time.Millisecond
 
 func (c *topCommand) Run(p *program) error {
@@ -60,16 +60,16 @@ func (c *topCommand) Run(p *program) error {
 	}
 	err = watcher.watch()
 	if p.ctx.Err() != nil && errors.Is(err, p.ctx.Err()) && !c.Once {
-		return nil // the person has seen enough
+		return nil // interrupted by the user
 	}
 	return err
 }
 
-// folderThatIs opens the data folder. It returns nil when there is none that can be used: the
-// server may be on another machine, or belong to another user.
+// folderThatIs opens the data folder. It returns nil if there is no usable one: the server may be on another
+// machine, or belong to another user.
 func (p *program) folderThatIs() (*embedded.Folder, error) {
 	folder, err := embedded.OpenExistingFolder(p.ctx, p.data)
-	if p.ctx.Err() == nil && err != nil { // show what the server says all the same
+	if p.ctx.Err() == nil && err != nil { // show the server's figures nevertheless
 		return nil, nil
 	}
 	return folder, err
@@ -142,7 +142,7 @@ func (w *topWatcher) read() (top.Reading, error) {
 		return top.Reading{}, fmt.Errorf("%s does not answer: %w", w.base, err)
 	}
 	if err := json.Unmarshal(text, &r.Health); err != nil {
-		r.Health.Status = health.Failing // the response is no health report
+		r.Health.Status = health.Failing // the response is not a health report
 	}
 	return r, nil
 }
@@ -193,7 +193,7 @@ func (w *topWatcher) show(last, now top.Reading) error {
 	return w.draw(text.Bytes())
 }
 
-// rows returns the height of the terminal; 0 when it is unknown.
+// rows returns the height of the terminal; 0 if unknown.
 func (w *topWatcher) rows() int {
 	if file, ok := w.stdout.Writer.(interface{ Fd() uintptr }); ok {
 		return rowsOf(file.Fd())
@@ -201,13 +201,13 @@ func (w *topWatcher) rows() int {
 	return 0
 }
 
-// inPlace reports whether pages are drawn over one another.
+// inPlace reports whether each page overwrites the last.
 func (w *topWatcher) inPlace() bool {
 	return isTerminal(w.stdout) && !w.command.JSON && !w.command.Once
 }
 
-// draw writes a page over the last one, in one write, so that nothing flickers. Lines that are too
-// long for the terminal are cut off (DECAWM), not wrapped.
+// draw overwrites the last page in one write, so that nothing flickers. It cuts off lines that are too long
+// for the terminal (DECAWM) instead of wrapping them.
 func (w *topWatcher) draw(text []byte) error {
 	page := []byte("\x1b[?7l\x1b[H")
 	if !w.drawn {

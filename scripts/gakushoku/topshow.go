@@ -41,10 +41,10 @@ func showPage(w io.Writer, p *topPage) {
 	}
 }
 
-// fit shortens a page to the height of a window, or the health, which comes first, would scroll out
-// of sight. It first leaves out rates of 0, then cuts lines at the end.
+// fit shortens a page to the height of a window: otherwise the health, which comes first, would scroll out of
+// sight. It first omits rates of 0, and then cuts lines at the end.
 func fit(text *bytes.Buffer, p *topPage, rows int) {
-	rows-- // the cursor stands below the page
+	rows-- // the cursor is below the page
 	if bytes.Count(text.Bytes(), newline) > rows {
 		busy := *p
 		busy.Requests, busy.Commands = happening(p.Requests), happening(p.Commands)
@@ -73,7 +73,7 @@ func showParts(w io.Writer, r *health.Report) {
 	fmt.Fprintf(w, "health      %s\n", strings.ToUpper(string(r.Status)))
 	parts := slices.Clone(r.Parts)
 	slices.SortStableFunc(parts, func(a, b health.Part) int {
-		return strings.Compare(string(a.Status), string(b.Status)) // failing stands before ok
+		return strings.Compare(string(a.Status), string(b.Status)) // "failing" sorts before "ok"
 	})
 	for _, p := range parts {
 		fmt.Fprintf(w, "  %s\n", strings.TrimRight(fmt.Sprintf("%-14s %-8s %s", p.Name, p.Status, plain(p.Detail)), " "))

@@ -42,7 +42,7 @@ func showNotes(w io.Writer, notes []string) {
 	}
 }
 
-// after formats how long after the first each entry came, right-aligned.
+// after formats how long after the first entry each entry came, right-aligned.
 func after(entries []timeline.Entry) []string {
 	texts, widest := make([]string, len(entries)), 0
 	for i := range entries {
@@ -57,8 +57,8 @@ func after(entries []timeline.Entry) []string {
 	return texts
 }
 
-// lasting formats a duration: in milliseconds with so many decimals below a second, as 1.5s below a
-// minute, as 35m2s above.
+// lasting formats a duration: in milliseconds with the given number of decimals below a second, like 1.5s
+// below a minute, like 35m2s above.
 func lasting(ms float64, decimals int) string {
 	d := time.Duration(ms * float64(time.Millisecond))
 	switch {
@@ -70,7 +70,7 @@ func lasting(ms float64, decimals int) string {
 	return d.Round(time.Second).String()
 }
 
-// cameOf describes the outcome of an entry on one line.
+// cameOf returns the outcome of an entry on one line.
 func cameOf(e *timeline.Entry) string {
 	var parts []string
 	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
@@ -106,7 +106,7 @@ func cameOf(e *timeline.Entry) string {
 	return strings.Join(parts, ", ")
 }
 
-// ended says how a request, command or query ended.
+// ended returns how a request, command or query ended.
 func ended(e *timeline.Entry) string {
 	if e.Result == "" {
 		return "has not ended"
@@ -137,7 +137,7 @@ func projectedText(p *timeline.Projected) string {
 	return "applied, " + row
 }
 
-// told lists the fields of a log line that are shown elsewhere or are the same for all lines.
+// told lists the fields of a log line that are shown elsewhere or are equal in all lines.
 var told = []string{
 	"timestamp", "level", "message", "error", "stack", "method", "path", "code",
 	observe.FieldService, observe.FieldFunction, observe.FieldCorrelationID, observe.FieldTraceID, observe.FieldSpanID, observe.FieldErrorClass,

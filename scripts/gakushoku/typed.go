@@ -16,13 +16,13 @@ var (
 	strayAfterIt = regexp.MustCompile(`^unexpected argument (\S+)`)
 )
 
-// joinNegative joins a negative number to the option before it, whose check then explains the
-// mistake; kong would take the number for an option.
+// joinNegative joins a negative number to the option before it, so that the option's check explains the
+// mistake: kong would mistake the number for an option.
 func joinNegative(args []string) []string {
 	joined := slices.Clone(args)
 	for i := len(joined) - 1; i > 0; i-- {
 		if negative.MatchString(joined[i]) && option.MatchString(joined[i-1]) {
-			between := "=" // -n-1 has none
+			between := "=" // -n-1 has no separator
 			if len(joined[i-1]) == len("-n") {
 				between = ""
 			}

@@ -2,5 +2,5 @@
 
 package main
 
-// keepToUser does nothing where files have the rights of their folder.
+// keepToUser does nothing on systems where files inherit the permissions of their folder.
 func keepToUser() {}

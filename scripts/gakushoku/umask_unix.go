@@ -4,6 +4,6 @@ package main
 
 import "syscall"
 
-// keepToUser keeps every file and folder that this process creates private to its user, whether SQLite,
-// the log writer or an export creates it. Orders name people.
+// keepToUser makes all files and folders that this process creates private to its user, including those
+// created by SQLite, the log writer or an export. Orders contain names of people.
 func keepToUser() { syscall.Umask(0o077) }

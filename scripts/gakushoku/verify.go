@@ -83,7 +83,7 @@ func (p *program) showVerified(name string, v *verify.Verified, took time.Durati
 	p.printf("%s\n", verdict(name, v))
 }
 
-// verdict sums up a verification and says what to do.
+// verdict summarises a verification and says what to do.
 func verdict(name string, v *verify.Verified) string {
 	rebuild := "gakushoku projection rebuild " + name
 	left := v.Found() - v.Mended()
@@ -146,16 +146,16 @@ func (p *program) showTotals(totals []verify.WrongTotal) {
 	p.printf("\n")
 }
 
-// share is a flag that takes a fraction, such as 1% or 0.01.
+// share is an option whose value is a fraction, such as 1% or 0.01.
 type share float64
 
-// ofWhole formats a share in percent, without the noise of binary fractions.
+// ofWhole formats a share in percent, without binary rounding errors.
 func ofWhole(of float64) string {
 	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(of*100, 'g', 6, 64), 64)
 	return strconv.FormatFloat(rounded, 'f', -1, 64) + " %"
 }
 
-// UnmarshalText reads either form.
+// UnmarshalText parses either form.
 func (s *share) UnmarshalText(text []byte) error {
 	number, percent := strings.CutSuffix(strings.TrimSpace(string(text)), "%")
 	value, err := strconv.ParseFloat(strings.TrimSpace(number), 64)

@@ -9,7 +9,7 @@ type versionCommand struct {
 	JSON bool `help:"Print JSON." name:"json"`
 }
 
-// build is what the toolchain has recorded about this program.
+// build is what the toolchain recorded about this program.
 type build struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"`

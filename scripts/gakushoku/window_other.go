@@ -2,5 +2,5 @@
 
 package main
 
-// rowsOf does not know how many lines a terminal has.
+// rowsOf returns 0, since a terminal's height is unknown on this system.
 func rowsOf(uintptr) int { return 0 }

@@ -4,7 +4,7 @@ package main
 
 import "golang.org/x/sys/unix"
 
-// rowsOf is how many lines a terminal has; 0 when that is not known.
+// rowsOf returns the height of a terminal in lines; 0 if it is unknown.
 func rowsOf(fd uintptr) int {
 	size, err := unix.IoctlGetWinsize(int(fd), unix.TIOCGWINSZ)
 	if err != nil {
