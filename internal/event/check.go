@@ -14,7 +14,7 @@ const (
 	MaxStreamIDBytes = 128
 	MaxEventIDBytes  = 128
 	MaxStreamBytes   = 256
-	MaxFieldBytes    = 256 // of every other string in the envelope
+	MaxFieldBytes    = 256 // of all other strings in the envelope
 )
 
 // Check refuses an event that decodes but must not be imported: its type is unknown (ErrUnknownType), its

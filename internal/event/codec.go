@@ -179,7 +179,7 @@ func (r *reader) complete(v *envelope, e *Event) {
 }
 
 // within finds the fields of a payload inside its line. A strict reader refuses keys that are spelled in
-// another case, and times that only older versions of this program wrote.
+// another case, and times that only older versions accepted.
 func (t *Type) within(r *reader, payload span) Object {
 	o := Object{reader: reader{data: r.data}, keys: t.keys}
 	s := scanner{data: r.data[:payload.end], at: int(payload.start) + 1, strict: r.strict}

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// maxCompared is how many names of an object are compared one by one.
+// maxCompared is the largest number of names of an object that are compared one by one.
 const maxCompared = 16
 
 // names are the keys of one object, with which a strict scanner detects a repeated key: some programs use

@@ -10,7 +10,7 @@ import (
 type reader struct {
 	data    []byte
 	decoder *Decoder // creates strings; nil: each is allocated separately
-	strict  bool     // refuse times that only older versions wrote
+	strict  bool     // refuse times that only older versions accepted
 	err     error
 }
 

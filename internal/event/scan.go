@@ -14,7 +14,7 @@ const maxDepth = 10_000
 // most of its time here: encoding/json is five times slower.
 type scanner struct {
 	data   []byte
-	at     int  // the next byte to look at
+	at     int  // index of the next byte
 	strict bool // refuse what programs read differently: repeated keys and halves of surrogate pairs
 	seen   [][]byte
 	inner  []string // the known keys of objects inside the value being read

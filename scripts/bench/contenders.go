@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-// programs are the baselines.
+// programs contains the baselines.
 //
 //go:embed node/package.json node/reproject.mjs duckdb/reproject.py
 var programs embed.FS

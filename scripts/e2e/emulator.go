@@ -33,7 +33,7 @@ const (
 	emulatorLook  = time.Second
 )
 
-// emulator is the emulator in use and its abilities.
+// emulator is the emulator in use, with its abilities.
 type emulator struct {
 	endpoint string
 	// parameters are stack parameters that it requires, or that only it supports.
@@ -51,7 +51,7 @@ func findEmulator(ctx context.Context) (*emulator, error) {
 		"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
 		"AWS_DEFAULT_REGION": "us-east-1", "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true", "SAM_CLI_TELEMETRY": "0",
 	} {
-		// Never the credentials of a real account by accident.
+		// This prevents the accidental use of a real account's credentials.
 		if err := os.Setenv(name, value); err != nil {
 			return nil, fmt.Errorf("setting %s: %w", name, err)
 		}

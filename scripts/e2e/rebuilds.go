@@ -38,7 +38,7 @@ func (c *canteen) start(ctx context.Context, name string, r rebuild.Request) (ru
 	return runID, c.stack.Machine.Start(ctx, runID, r)
 }
 
-// end follows a run to its end.
+// end follows a run until it has ended.
 func (c *canteen) end(ctx context.Context, runID string) (stepfunctions.Execution, error) {
 	var x stepfunctions.Execution
 	state := rebuild.Step("")

@@ -114,7 +114,7 @@ func unanswered(err error) unready {
 	return unready{err.Error(), err.Error(), errors.Is(err, syscall.ECONNREFUSED)}
 }
 
-// ask asks a server once whether it is ready, and if not, why.
+// ask asks a server once whether it is ready. If not, it returns why.
 func ask(ctx context.Context, target string) (problem unready, ready bool) {
 	ctx, cancel := context.WithTimeout(ctx, healthAnswer)
 	defer cancel()

@@ -46,7 +46,7 @@ func (f *Folder) Archive(ctx context.Context) error {
 	return nil
 }
 
-// archivePatience is how long an archiver may take from a commit to its manifest.
+// archivePatience is the longest time between an archiver's commit and its manifest.
 const archivePatience = 2 * time.Second
 
 // archiveSound is Archive for a verification. It appends nothing if the event store has lost events of the

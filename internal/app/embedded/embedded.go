@@ -37,9 +37,9 @@ type ServeOptions struct {
 	// does.
 	Listen func(ctx context.Context, addr string) (net.Listener, error)
 
-	// OpsAddr serves /metrics and the details of /health; "" for neither.
+	// OpsAddr is the address of /metrics and the details of /health; if it is "", they are not served.
 	OpsAddr string
-	// OpsAnyPort uses a free port of the same address when the port of OpsAddr is taken.
+	// OpsAnyPort allows a free port of the same address if the port of OpsAddr is taken.
 	OpsAnyPort bool
 
 	// Ready is called once requests are served, with the address of the HTTP interface and those for
@@ -49,7 +49,7 @@ type ServeOptions struct {
 	Connections int             // the limit of concurrent connections; 0 is the default
 	Grace       time.Duration   // how long requests are still accepted after the signal to stop
 	Hurry       <-chan struct{} // closed to end Grace early; may be nil
-	// Drain bounds the time for the last events to reach the read models and the log; 0 is the default.
+	// Drain bounds the time for bringing the last events into the read models and the log; 0 is the default.
 	Drain time.Duration
 }
 
@@ -134,7 +134,7 @@ func samePort(taken net.Addr, addr string) bool {
 	return err == nil && has == port
 }
 
-// close closes what the server has opened.
+// close closes everything that the server has opened.
 func (s *Server) close() error {
 	var err error
 	if s.folder != nil {
@@ -149,7 +149,7 @@ func (s *Server) close() error {
 	return err
 }
 
-// listenOn opens an address. Its error says what to do.
+// listenOn opens an address. Its error says how to fix the problem.
 func (s *Server) listenOn(ctx context.Context, flag, addr string) (listener net.Listener, err error) {
 	if s.options.Listen != nil {
 		listener, err = s.options.Listen(ctx, addr)
@@ -171,7 +171,7 @@ func (s *Server) listenOn(ctx context.Context, flag, addr string) (listener net.
 	return nil, fmt.Errorf("cannot listen on %s: %s: %w", addr, advice, err)
 }
 
-// network restricts IPv4 addresses to IPv4: Go would open 0.0.0.0 for all of IPv6 too.
+// network returns "tcp4" for IPv4 addresses: with "tcp", Go would open 0.0.0.0 for all of IPv6 too.
 func network(addr string) string {
 	if at, err := netip.ParseAddrPort(addr); err == nil && at.Addr().Is4() {
 		return "tcp4"

@@ -217,7 +217,7 @@ func (f *Folder) checkObjects(ctx context.Context) error {
 }
 
 // batchOf returns the events from which a segment was made, if known: the ledger remembers them for some
-// days, and the log and the event store have equal numbers until one of them is repaired.
+// days, and until a repair an event has the same number in the log and in the event store.
 func (f *Folder) batchOf(ctx context.Context, m *eventlog.Manifest) ([]event.Event, error) {
 	from := eventstore.Mark{Number: m.First}
 	source, _, err := f.Ledger.Covering(ctx, m.First)

@@ -74,12 +74,12 @@ func openIdentity(path string) (identified, error) {
 	return logIdentity{&Folder{Blobs: blobs}}, err
 }
 
-// Belong is identified.
+// Belong implements identified.
 func (l logIdentity) Belong(ctx context.Context, id string) (string, error) {
 	return l.folder.logBelongs(ctx, id)
 }
 
-// Close is identified; nothing is open.
+// Close implements identified. Nothing is open.
 func (logIdentity) Close() error { return nil }
 
 // whileMarked wraps a probe. It fails if the folder's marker was removed, or is another folder's.

@@ -128,7 +128,7 @@ func (f *Folder) tablesInPlace(ctx context.Context) error {
 // servingFile lists the files that the server of a folder has open.
 const servingFile = "serving.json"
 
-// served maps the names of files to their device and number there.
+// served maps the names of files to their devices and inodes.
 type served map[string]string
 
 func (f *Folder) served() served {

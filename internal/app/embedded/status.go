@@ -75,7 +75,7 @@ const (
 	minDiskFree = 256 << 20
 )
 
-// markOf returns how far a reader of the events is.
+// markOf returns how far a reader of the events has come.
 func markOf(reader string, c projection.Checkpoint) (eventstore.Mark, error) {
 	mark, err := eventstore.ParseMark(c.Cursor)
 	if err != nil {

@@ -46,7 +46,7 @@ func (f *Folder) applied(ctx context.Context, s *operator.Status) error {
 	return err
 }
 
-// versionsOf adds one projection.
+// versionsOf adds the versions of one projection.
 func (f *Folder) versionsOf(ctx context.Context, name string, s *operator.Status) error {
 	pointer, err := f.Control.Pointer(ctx, name)
 	if err != nil {

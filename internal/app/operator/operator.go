@@ -36,7 +36,7 @@ type Host interface {
 	RunsOf(ctx context.Context, pointer projection.Pointer) ([]rebuild.UnderWay, error)
 	// Outcome adds what the host knows to a run that has not recorded its end.
 	Outcome(ctx context.Context, past *rebuild.Past) error
-	// Stop ends a run, or refuses to.
+	// Stop ends a run, or returns an error if the host cannot.
 	Stop(ctx context.Context, run *rebuild.UnderWay, reason string) error
 	// Answer passes a decision to the run that waits for it.
 	Answer(ctx context.Context, a rebuild.Approval, d rebuild.Decision) error
@@ -54,7 +54,7 @@ type Installation struct {
 	Models   *verify.ReadModels // verifies, explains and heals rows
 	LogCheck *logcheck.Log      // checks the numbered log
 	Finder   timeline.Finder    // finds operations; Timelines sets Lines and Limit
-	Partial  bool               // parts of a data folder could not be opened
+	Partial  bool               // stores of a data folder could not be opened
 }
 
 // RebuildOptions are how a run reports its progress, and who approves its switch.

@@ -18,7 +18,7 @@ type Status struct {
 	Reflected   uint64             `json:"reflected"`       // number of the newest event in every active version; a rebuild may be ahead of the projector
 	BehindMs    int64              `json:"behindMs"`        // age in the store of the oldest event not reflected
 	Projections []ProjectionStatus `json:"projections"`
-	Misfit      string             `json:"misfit,omitempty"`   // why the parts of a data folder do not belong together
+	Misfit      string             `json:"misfit,omitempty"`   // why the stores of a data folder do not belong together
 	Readable    string             `json:"readable,omitempty"` // a warning that other users may read a data folder
 	Unknown     []string           `json:"unknown,omitempty"`  // what could not be determined, and why
 	NoEvents    bool               `json:"noEvents,omitempty"` // the event store cannot be read: Head, Applied and Reflected are unknown

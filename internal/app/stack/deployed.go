@@ -46,7 +46,7 @@ func OpenDeployed(ctx context.Context, name string) (*Deployed, error) {
 	return s, s.isThere(ctx)
 }
 
-// isThere looks for the stack by its control table, which every tool may read.
+// isThere checks that the stack exists by its control table, which every tool may read.
 func (s *Deployed) isThere(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, identityLimit)
 	defer cancel()

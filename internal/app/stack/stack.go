@@ -98,7 +98,7 @@ func (s *Stack) Versions(ctx context.Context) (operator.Status, error) {
 	for _, name := range s.engine.Projections.Names() {
 		pointer, err := s.engine.Pointers.Pointer(ctx, name)
 		if errors.Is(err, projection.ErrNoPointer) {
-			continue // its first event sets it up
+			continue // not set up yet; its first event does that
 		}
 		if err != nil {
 			return status, err

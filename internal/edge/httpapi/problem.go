@@ -73,7 +73,7 @@ const (
 	codeInternal    = "service/internal-error"
 )
 
-// kind is what all problems of one code have in common.
+// kind is what all problems with one code have in common.
 type kind struct {
 	status int
 	title  string

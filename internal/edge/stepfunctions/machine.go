@@ -135,7 +135,7 @@ type Execution struct {
 	Cause     string
 }
 
-// Running reports whether the run has not ended yet.
+// Running reports whether the run is still in progress.
 func (x *Execution) Running() bool {
 	return x.Status == types.ExecutionStatusRunning || x.Status == types.ExecutionStatusPendingRedrive
 }

@@ -58,7 +58,7 @@ func platform() []Condition {
 	}
 }
 
-// used returns the condition that too much of a machine is in use.
+// used returns the condition that too much of a machine's resource is in use.
 func used(name, runbook, meaning string, part float64, term Term) Condition {
 	return Condition{
 		Name: name, Class: Warning, Meaning: meaning, Runbook: runbook,

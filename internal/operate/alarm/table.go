@@ -70,7 +70,7 @@ func where(label, pattern string) map[string]*regexp.Regexp {
 	return map[string]*regexp.Regexp{label: regexp.MustCompile("^(?:" + pattern + ")$")}
 }
 
-// log returns the conditions of the numbered log, from which everything can be rebuilt.
+// log returns the conditions of the numbered log, from which everything else can be rebuilt.
 func log() []Condition {
 	return []Condition{
 		{
@@ -112,7 +112,7 @@ func late(name string, class Class, function string, than time.Duration, runbook
 	}
 }
 
-// undelivered returns the condition that records went to the failure bucket.
+// undelivered returns the condition that undeliverable records were written to the failure bucket.
 func undelivered(name, mapping, runbook, meaning string) Condition {
 	return Condition{
 		Name: name, Class: Critical, Once: true, Meaning: meaning, Runbook: runbook,

@@ -181,7 +181,7 @@ func (q Query) Validate() error {
 	return nil
 }
 
-// Of returns those of the lines that match.
+// Of returns the lines that match.
 func (q Query) Of(lines []string) ([]string, error) {
 	m, err := q.compile()
 	if err != nil {

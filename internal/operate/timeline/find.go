@@ -16,7 +16,7 @@ var ErrUnknown = errors.New("nothing is known of it")
 // Lines searches log lines.
 type Lines interface {
 	// OfOperation calls f with every line that has the correlation id, oldest first, and possibly
-	// with others. The line is f's until f returns.
+	// with others. The line is valid until f returns.
 	OfOperation(ctx context.Context, correlationID string, f func(line []byte) error) error
 	// OfOrder does the same for the lines of commands that name an order.
 	OfOrder(ctx context.Context, orderID string, f func(line []byte) error) error
@@ -24,7 +24,7 @@ type Lines interface {
 
 // Streams reads the event store.
 type Streams interface {
-	// LoadMany is that of eventstore.Loader.
+	// LoadMany is like that of eventstore.Loader.
 	LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error)
 }
 
@@ -136,7 +136,7 @@ func (f *Finder) lost(ctx context.Context, found *Found) error {
 	return nil
 }
 
-// toldBy returns the streams that lines name, and whether the lines of the request are complete.
+// toldBy returns the streams that lines name, and whether all lines of the request are there.
 func toldBy(lines [][]byte) (streams []string, whole bool) {
 	for _, e := range entriesOf(lines) {
 		streams = with(streams, e.Stream)
@@ -148,7 +148,7 @@ func toldBy(lines [][]byte) (streams []string, whole bool) {
 // maxNumbered bounds the streams whose events are looked up one by one in the log.
 const maxNumbered = 50
 
-// whereabouts finds the events' numbers in the log, and their state in the read models.
+// whereabouts adds the events' numbers in the log, and their state in the read models.
 func (f *Finder) whereabouts(ctx context.Context, found *Found) (err error) {
 	var streams []string
 	for i := range found.Events {

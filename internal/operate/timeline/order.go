@@ -68,7 +68,7 @@ func (f *Finder) Order(ctx context.Context, id string) (Order, error) {
 	return o, nil
 }
 
-// operations groups commands and events by their correlation id; an event without one stands alone.
+// operations groups commands and events by their correlation id. An event without one is its own group.
 func operations(lines [][]byte, history []event.Event) []Operation {
 	byID := map[string]*Operation{}
 	var all []*Operation

@@ -36,7 +36,7 @@ func (m *ReadModels) activeRows(ctx context.Context, streams []string) ([]Row, e
 	for _, name := range m.Projections.Names() {
 		pointer, err := m.Pointers.Pointer(ctx, name)
 		if errors.Is(err, projection.ErrNoPointer) {
-			continue // its first event sets it up
+			continue // not set up yet; its first event does that
 		}
 		if err != nil {
 			return nil, fmt.Errorf("reading the pointer of %s: %w", name, err)

@@ -7,7 +7,7 @@ import (
 	"gakushoku/internal/engine/eventlog"
 )
 
-// Ledger is a log's control records behind a gate.
+// Ledger puts a gate in front of a log's control records.
 type Ledger struct {
 	eventlog.Ledger
 	Gate Gate
@@ -45,7 +45,7 @@ func (s Ledger) Restore(ctx context.Context, manifests []eventlog.Manifest) erro
 	return s.Gate.Pass(ctx, Call{Administers, fmt.Sprintf("restore %d manifests", len(manifests)), restore(len(manifests)), restore(len(manifests) / 2)})
 }
 
-// Blobs is a store of objects behind a gate.
+// Blobs puts a gate in front of a store of objects.
 type Blobs struct {
 	eventlog.Blobs
 	Gate Gate

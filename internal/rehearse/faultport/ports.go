@@ -11,7 +11,7 @@ import (
 	"gakushoku/internal/event"
 )
 
-// Events is an event store behind a gate.
+// Events puts a gate in front of an event store.
 type Events struct {
 	eventstore.Store
 	Gate Gate
@@ -56,7 +56,7 @@ func (s Ordered) Range(ctx context.Context, after, upTo string, limit int) ([]ev
 	})
 }
 
-// Feed is a feed behind a gate.
+// Feed puts a gate in front of a feed.
 type Feed struct {
 	eventstore.Feed
 	Gate Gate
@@ -67,7 +67,7 @@ func (f Feed) Read(ctx context.Context, cursor string, limit int) ([]event.Event
 	return turn(ctx, f.Gate, "feed after "+cursor, func(ctx context.Context) ([]event.Event, string, error) { return f.Feed.Read(ctx, cursor, limit) })
 }
 
-// Numbered is an event store with numbers behind a gate.
+// Numbered puts a gate in front of an event store with numbers.
 type Numbered struct {
 	eventlog.Store
 	Gate Gate
@@ -99,7 +99,7 @@ func (s Numbered) MarkAfter(ctx context.Context, number uint64, count int) (even
 	})
 }
 
-// Position records behind a gate how far a store has been archived.
+// Position puts a gate in front of the record of how far a store has been archived.
 type Position struct {
 	eventlog.Position
 	Gate Gate
@@ -115,7 +115,7 @@ func (p Position) SetArchived(ctx context.Context, m eventstore.Mark) error {
 	return tell(ctx, p.Gate, Writes, fmt.Sprintf("set archived %d", m.Number), func(ctx context.Context) error { return p.Position.SetArchived(ctx, m) })
 }
 
-// Pointers are pointers behind a gate.
+// Pointers puts a gate in front of pointers.
 type Pointers struct {
 	projection.Pointers
 	Gate Gate
@@ -144,7 +144,7 @@ func Describe(p projection.Pointer) string {
 	return b.String()
 }
 
-// Checkpoints are checkpoints behind a gate.
+// Checkpoints puts a gate in front of checkpoints.
 type Checkpoints struct {
 	projection.Checkpoints
 	Gate Gate

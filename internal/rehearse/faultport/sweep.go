@@ -27,7 +27,7 @@ const (
 
 var allFaults = []Fault{Before, After, HalfWay, Down, Broken, CancelBefore, CancelAfter}
 
-// ErrBroken is the error of Broken.
+// ErrBroken is the error of a call with the fault Broken.
 var ErrBroken = errors.New("the port is broken")
 
 var errUnavailable = fault.Unavailable(errors.New("the port failed"))

@@ -9,7 +9,7 @@ import (
 	"gakushoku/internal/engine/projection"
 )
 
-// Tables is a store of table versions behind a gate.
+// Tables puts a gate in front of a store of table versions.
 type Tables struct {
 	projection.Store
 	Gate Gate
@@ -95,8 +95,8 @@ func (s Tables) Totals(ctx context.Context, t projection.Table) (map[string]map[
 	return ask(ctx, s.Gate, "totals "+t.String(), func(ctx context.Context) (map[string]map[string]int64, error) { return s.Store.Totals(ctx, t) })
 }
 
-// Sink is a sink behind a gate. As in DynamoDB, each row is a separate write, and the totals are written
-// last.
+// Sink puts a gate in front of a sink. As in DynamoDB, each row is a separate write, and the totals are
+// written last.
 type Sink struct {
 	projection.Sink
 	Gate Gate

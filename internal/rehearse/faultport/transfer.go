@@ -9,7 +9,7 @@ import (
 	"gakushoku/internal/event"
 )
 
-// Target is the target of an import, behind a gate.
+// Target puts a gate in front of the target of an import.
 type Target struct {
 	eventio.Target
 	Gate Gate
@@ -44,7 +44,7 @@ func (t Target) EachID(ctx context.Context, f func(id, stream string, version ui
 	return tell(ctx, t.Gate, Reads, "the last id", func(context.Context) error { return nil })
 }
 
-// Runs reports, behind a gate, whether runs are going on.
+// Runs puts a gate in front of the knowledge of other runs.
 type Runs struct {
 	rebuild.Runs
 	Gate Gate
