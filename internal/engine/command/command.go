@@ -10,8 +10,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
@@ -102,58 +100,11 @@ func Execute[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 		}
 	}
 	ctx = observe.WithField(ctx, d.Kind.Key, r.ID)
-	return run(ctx, h, d, prepared[C]{Request: r, name: r.Command.CommandName(), stream: d.Kind.Stream(r.ID), hash: hash})
+	p := prepared[C]{Request: r, name: r.Command.CommandName(), stream: d.Kind.Stream(r.ID), hash: hash}
+	return observed(ctx, h, p, func(ctx context.Context) (Result[S], error) { return execute(ctx, h, d, p) })
 }
 
-// run executes a command and logs it.
-func run[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r prepared[C]) (Result[S], error) {
-	started := h.Now()
-	ctx, span := observe.Start(ctx, r.name, observe.Internal)
-	defer span.End()
-	logger := observe.Logger(ctx).With().Str(observe.FieldCommandName, r.name).Str(observe.FieldStream, r.stream).Logger()
-	logger.Info().Msg("command:start")
-	result, err := execute(ctx, h, d, r)
-	took := h.Now().Sub(started)
-	appended := len(result.Events)
-	if result.Repeated {
-		appended = 0
-		observe.MetricsOf(ctx).Repeated(ctx, r.name)
-	}
-	observe.MetricsOf(ctx).Command(ctx, r.name, took, appended, err)
-	elapsed := float64(took.Microseconds()) / 1000
-	noted(span, r.name, r.stream, result.Version, result.Repeated, err)
-	if err != nil {
-		line := logger.Warn()
-		if fault.ClassOf(err) != fault.Domain {
-			line = logger.Error()
-		}
-		if damaged := (unfoldable{}); errors.As(err, &damaged) {
-			line = line.AnErr("cause", damaged.cause)
-		}
-		observe.Failed(line, elapsed, err).Msg("command:failed")
-		return result, err
-	}
-	line := logger.Info().Float64(observe.FieldDurationMs, elapsed).Str(observe.FieldResult, observe.ResultOK).
-		Uint64(observe.FieldVersion, result.Version).Bool("repeated", result.Repeated)
-	if n := len(result.Events); n > 0 {
-		line = line.Str(observe.FieldEventID, result.Events[n-1].ID)
-	}
-	line.Msg("command:success")
-	return result, nil
-}
-
-// noted sets all of a command's span attributes at once, which costs less than one at a time.
-func noted(span observe.Span, name, stream string, version uint64, repeated bool, err error) {
-	if !span.Recorded() {
-		return
-	}
-	all := []attribute.KeyValue{attribute.String(observe.AttrCommand, name), attribute.String(observe.AttrStream, stream)}
-	if err == nil {
-		all = append(all, attribute.Int(observe.AttrVersion, int(version)), attribute.Bool(observe.AttrRepeated, repeated))
-	}
-	span.Set(all...).Failed(err)
-}
-
+// execute tries a command until it has not lost a race for its stream.
 func execute[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r prepared[C]) (Result[S], error) {
 	if r.Key == "" {
 		r.Key = h.NewID()
@@ -163,28 +114,27 @@ func execute[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 			if err := backOff(ctx, attempt); err != nil {
 				return Result[S]{}, err
 			}
-			observe.MetricsOf(ctx).Retried(ctx, r.name)
+			retried(ctx, r.name)
 		}
 		result, err := tryOnce(ctx, h, d, r)
 		if !errors.Is(err, eventstore.ErrConflict) {
 			return result, err
 		}
-		observe.MetricsOf(ctx).Conflict(ctx, r.name)
-		observe.Logger(ctx).Info().Str(observe.FieldCommandName, r.name).Str(observe.FieldStream, r.stream).Int("attempt", attempt+1).Msg("command:conflict")
+		lostRace(ctx, r.name, r.stream, attempt+1)
 	}
 	return Result[S]{}, fault.UnavailableFor(fmt.Errorf("%s: others kept changing %s, %d tries were lost", r.name, r.stream, maxAttempts), time.Second)
 }
 
 func tryOnce[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r prepared[C]) (Result[S], error) {
-	history, err := h.load(ctx, r.stream)
+	history, err := observedStreams{h.Streams}.Load(ctx, r.stream, 0)
 	if err != nil {
 		return Result[S]{}, fmt.Errorf("loading %s: %w", r.stream, err)
 	}
 	if first, ok, err := repeated(d, r, observe.CallerOf(ctx).Name, history); ok || err != nil {
 		return first, err
 	}
-	state, err := fold(d, history)
-	if err != nil {
+	var state S
+	if state, err = fold(d, state, history); err != nil {
 		return Result[S]{}, unfoldable{err}
 	}
 	payloads, err := d.Decide(state, r.Command)
@@ -195,54 +145,34 @@ func tryOnce[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 	if err != nil {
 		return Result[S]{}, err
 	}
-	err = h.append(ctx, r.stream, uint64(len(history)), events)
-	if fault.ClassOf(err) == fault.Infra && ctx.Err() == nil {
-		if after, ok := h.appended(ctx, r.stream, len(history), events); ok {
-			return outcome(d, after, len(events), false)
-		}
-	}
-	if err != nil {
+	if events, err = h.record(ctx, r.stream, len(history), events); err != nil {
 		return Result[S]{}, fmt.Errorf("appending to %s: %w", r.stream, err)
 	}
-	return outcome(d, append(history, events...), len(events), false)
+	return outcome(d, state, len(history), events)
+}
+
+// record appends events and returns them as they are stored. If the store fails to confirm, it looks for them.
+func (h *Handler) record(ctx context.Context, stream string, expected int, events []event.Event) ([]event.Event, error) {
+	err := observedStreams{h.Streams}.Append(ctx, stream, uint64(expected), events)
+	if fault.ClassOf(err) == fault.Infra && ctx.Err() == nil {
+		if stored, ok := h.appended(ctx, stream, expected, events); ok {
+			return stored, nil
+		}
+	}
+	return events, err
 }
 
 // appended finds out whether events whose append the store failed to confirm are in the stream after all,
-// after the first expected ones, and returns the stream up to them. If it cannot tell either, the caller must
+// after the first expected ones, and returns them. If it cannot tell either, the caller must
 // send the command again with its key.
 func (h *Handler) appended(ctx context.Context, stream string, expected int, events []event.Event) ([]event.Event, bool) {
-	after, err := h.load(ctx, stream)
+	after, err := observedStreams{h.Streams}.Load(ctx, stream, 0)
 	found := err == nil && len(after) >= expected+len(events) && after[expected].ID == events[0].ID
-	observe.Logger(ctx).Warn().Str(observe.FieldStream, stream).Bool("appended", found).Err(err).Msg("command:append-unconfirmed")
+	unconfirmed(ctx, stream, found, err)
 	if !found {
 		return nil, false
 	}
-	return after[:expected+len(events)], true
-}
-
-func (h *Handler) load(ctx context.Context, stream string) ([]event.Event, error) {
-	ctx, part := observe.StartPart(ctx, "load")
-	history, err := h.Streams.Load(ctx, stream, 0)
-	part.Over(ctx, err).Int(observe.AttrEvents, len(history)).End()
-	return history, err
-}
-
-// append appends events. Losing the race for a stream is not recorded as a failure of the store.
-func (h *Handler) append(ctx context.Context, stream string, expected uint64, events []event.Event) error {
-	ctx, part := observe.StartPart(ctx, "append")
-	err := h.Streams.Append(ctx, stream, expected, events)
-	failure, lost := err, errors.Is(err, eventstore.ErrConflict)
-	if lost {
-		failure = nil
-	}
-	if span := part.Over(ctx, failure); span.Recorded() {
-		span.Set(attribute.Int(observe.AttrEvents, len(events)), attribute.Int(observe.AttrVersion, int(expected)+len(events)))
-		if lost {
-			span.Bool("gakushoku.conflict", true)
-		}
-		span.End()
-	}
-	return err
+	return after[expected : expected+len(events)], true
 }
 
 // repeated returns the first outcome if the stream already holds events of this command: with the same id,
@@ -260,28 +190,36 @@ func repeated[S any, C model.Command](d model.Decider[S, C], r prepared[C], call
 	if history[last].CommandHash != r.hash {
 		return Result[S]{}, true, ErrKeyReused
 	}
-	result, err := outcome(d, history[:last+1], count, true)
+	var state S
+	before := last + 1 - count
+	state, err := fold(d, state, history[:before])
+	if err != nil {
+		return Result[S]{}, true, unfoldable{err}
+	}
+	result, err := outcome(d, state, before, history[before:last+1])
 	if err != nil {
 		err = unfoldable{err}
 	}
+	result.Repeated = true
 	return result, true, err
 }
 
-// outcome returns the result of a command whose events are the last count of history.
-func outcome[S any, C model.Command](d model.Decider[S, C], history []event.Event, count int, again bool) (Result[S], error) {
-	state, err := fold(d, history)
+// outcome returns the result of a command whose events follow the first events of a stream, which led to
+// state.
+func outcome[S any, C model.Command](d model.Decider[S, C], state S, before int, events []event.Event) (Result[S], error) {
+	state, err := fold(d, state, events)
 	if err != nil {
 		return Result[S]{}, err
 	}
-	return Result[S]{State: state, Version: uint64(len(history)), Events: history[len(history)-count:], Repeated: again}, nil
+	return Result[S]{State: state, Version: uint64(before + len(events)), Events: events}, nil
 }
 
-func fold[S any, C model.Command](d model.Decider[S, C], history []event.Event) (S, error) {
-	var state S
-	for i := range history {
-		next, err := d.Evolve(state, &history[i])
+// fold applies events to the state before them.
+func fold[S any, C model.Command](d model.Decider[S, C], state S, events []event.Event) (S, error) {
+	for i := range events {
+		next, err := d.Evolve(state, &events[i])
 		if err != nil {
-			return state, fmt.Errorf("folding version %d of %s: %w", history[i].Version, history[i].Stream, err)
+			return state, fmt.Errorf("folding version %d of %s: %w", events[i].Version, events[i].Stream, err)
 		}
 		state = next
 	}
