@@ -36,17 +36,21 @@ func (p Placed) Check() error {
 	return p.checkSum()
 }
 
-// checkSum refuses a total that is not the sum of the lines, if there are lines. The lines are bounded, so
-// the sum cannot overflow.
+// checkSum refuses a total that is not the sum of the lines, if there are lines.
 func (p Placed) checkSum() error {
-	var sum int64
-	for _, l := range p.Lines {
-		sum += l.Quantity * l.UnitPrice
-	}
-	if len(p.Lines) > 0 && sum != p.Total {
+	if sum := sumOf(p.Lines); len(p.Lines) > 0 && sum != p.Total {
 		return fmt.Errorf("payload.total is %d yen but the lines add up to %d", p.Total, sum)
 	}
 	return nil
+}
+
+// sumOf returns what lines add up to in yen. Lines that were checked are bounded, so neither a product nor
+// the sum can overflow.
+func sumOf(lines []Line) (sum int64) {
+	for _, l := range lines {
+		sum += l.Quantity * l.UnitPrice
+	}
+	return sum
 }
 
 // Check implements event.Checker.

@@ -61,7 +61,6 @@ func sumLines(lines []Line) (int64, error) {
 	if len(lines) > MaxLines {
 		return 0, &Error{CodeInvalidLines, fmt.Sprintf("an order has at most %d lines, this one has %d", MaxLines, len(lines))}
 	}
-	var sum int64
 	for i, l := range lines {
 		if err := l.check(); err != nil {
 			return 0, &Error{CodeInvalidLines, fmt.Sprintf("line %d: %s", i+1, err)}
@@ -69,9 +68,8 @@ func sumLines(lines []Line) (int64, error) {
 		if err := checkAmount(fmt.Sprintf("line %d: unitPrice", i+1), l.UnitPrice); err != nil {
 			return 0, err
 		}
-		// Both factors are bounded, so neither the product nor the sum can overflow.
-		sum += l.Quantity * l.UnitPrice
 	}
+	sum := sumOf(lines)
 	return sum, checkAmount("the sum of the lines", sum)
 }
 
