@@ -1,0 +1,27 @@
+package model
+
+import "gakushoku/internal/event"
+
+// Process is a projection whose rows say what has to be done next, and when: NewRow must return a ProcessRow.
+// A worker takes the rows that are due, carries out the step, and records the outcome as a command on the
+// row's stream, whose event moves the row on (infra/DESIGN.md section 13). Rows are folded, verified, rebuilt
+// and explained like those of any projection.
+type Process struct {
+	Projection
+	// Steps are the names of all steps, in the order in which a stream usually meets them.
+	Steps []string
+}
+
+// ProcessRow is the row of a process: one stream, and what it waits for.
+type ProcessRow interface {
+	Row
+	// Next returns what has to be done next; false if nothing has, at least until another event.
+	Next() (Task, bool)
+}
+
+// Task is one step that a process has to carry out for one stream.
+type Task struct {
+	Step string        // one of the process's Steps
+	Due  event.Instant // not before this instant
+	Undo bool          // the step undoes what an earlier one may have done
+}
