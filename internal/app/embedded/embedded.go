@@ -190,12 +190,12 @@ func identify(keys map[string]string) func(*http.Request) (observe.Caller, error
 	return func(r *http.Request) (observe.Caller, error) {
 		shown := r.Header.Values("x-api-key")
 		if len(names) == 0 || len(shown) == 0 {
-			return observe.Caller{}, nil
+			return observe.Caller{Scopes: observe.EveryScope}, nil
 		}
 		name, ok := names[sha256.Sum256([]byte(shown[0]))]
 		if !ok || len(shown) > 1 {
 			return observe.Caller{}, httpapi.ErrWrongKey
 		}
-		return observe.Caller{Name: name}, nil
+		return observe.Caller{Name: name, Scopes: observe.EveryScope}, nil
 	}
 }
