@@ -176,6 +176,9 @@ func (a *Archiver) tryCommit(ctx context.Context, s *segment, batch []Record) (M
 		return Manifest{}, err
 	}
 	m := s.from(head.Number + 1)
+	if m.Previous, err = head.next(ctx, a.Ledger); err != nil {
+		return m, err
+	}
 	return m, a.Ledger.Commit(ctx, Commit{Manifest: m, Source: batch[0].Source, Records: len(batch)})
 }
 

@@ -90,7 +90,11 @@ func (m *Manifest) Check() error {
 	if err := CheckKey(m.Key); err != nil {
 		return fmt.Errorf("segment %d: %w", m.First, err)
 	}
-	if err := m.checkFrames(); err != nil {
+	err := m.checkFrames()
+	if err == nil {
+		err = m.checkPrevious()
+	}
+	if err != nil {
 		return fmt.Errorf("segment %d: %w", m.First, err)
 	}
 	return nil
@@ -114,16 +118,31 @@ func (m *Manifest) checkFrames() error {
 // Equal reports whether two manifests are equal in every field.
 func (m *Manifest) Equal(o *Manifest) bool { return reflect.DeepEqual(m, o) }
 
-// CheckRestore refuses invalid manifests, and a hole between one and the next. Every ledger does so before it
-// compares them with its own.
+// CheckRestore refuses invalid manifests, and two that do not follow on one another. Every ledger does so
+// before it compares them with its own.
 func CheckRestore(manifests []Manifest) error {
 	for i := range manifests {
-		if err := manifests[i].Check(); err != nil {
+		m := &manifests[i]
+		if err := m.Check(); err != nil {
 			return fmt.Errorf("%w: %w", ErrNoFit, err)
 		}
-		if i > 0 && manifests[i].First != manifests[i-1].Last+1 {
-			return fmt.Errorf("%w: the event %d is in none, or in two", ErrNoFit, manifests[i-1].Last+1)
+		if i == 0 {
+			continue
 		}
+		if err := (&Head{Number: manifests[i-1].Last, Chain: manifests[i-1].Chained()}).CheckNext(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CheckNext refuses a manifest to be restored that does not follow the head.
+func (h *Head) CheckNext(m *Manifest) error {
+	if m.First != h.Number+1 {
+		return fmt.Errorf("%w: the event %d is in none, or in two", ErrNoFit, h.Number+1)
+	}
+	if !h.Follows(m) && m.Previous != "" {
+		return fmt.Errorf("%w: %w at segment %d", ErrNoFit, ErrChainBroken, m.First)
 	}
 	return nil
 }

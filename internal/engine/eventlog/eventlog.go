@@ -45,6 +45,9 @@ type Manifest struct {
 	OldestAt   event.Instant `json:"oldestAt"` // smallest occurredAt
 	NewestAt   event.Instant `json:"newestAt"` // largest occurredAt
 	CreatedAt  event.Instant `json:"createdAt"`
+	// Previous is the chain's hash of the log before this segment; "" in a manifest from before there was a
+	// chain.
+	Previous string `json:"previous,omitempty"`
 }
 
 // Count is the number of events.
@@ -65,6 +68,8 @@ type Head struct {
 	Number      uint64        `json:"number"`   // of the last event; 0: the log is empty
 	Segments    uint64        `json:"segments"` // how many there are
 	CommittedAt event.Instant `json:"committedAt,omitzero"`
+	// Chain is the chain's hash; "" if the log is empty or its last manifest is from before the chain.
+	Chain string `json:"chain,omitempty"`
 }
 
 // Commit is a segment on its way into the log.
@@ -94,16 +99,17 @@ type Ledger interface {
 	// none. Claims are kept for at least ClaimsKept.
 	Claimed(ctx context.Context, source string) (Claim, error)
 	// Commit moves the head from Manifest.First-1 to Manifest.Last, adds the manifest and
-	// claims the source, all or nothing. The head's time becomes Manifest.CreatedAt. It fails
-	// with ErrClaimed, or else ErrHeadMoved, and is safe to repeat: a commit whose response was
-	// lost is ErrClaimed the second time. It refuses what Commit.Check refuses.
+	// claims the source, all or nothing. The head's time becomes Manifest.CreatedAt, its chain
+	// Manifest.Chained. It fails with ErrClaimed, or else ErrHeadMoved, also when Head.Follows denies it, and
+	// is safe to repeat: a commit whose response was lost is ErrClaimed the second time. It refuses what
+	// Commit.Check refuses.
 	Commit(ctx context.Context, c Commit) error
 	// Manifests returns those whose Last is above after, in the order of the log, at most
 	// limit, which is above 0; fewer only at the end, none when there is nothing above after.
 	Manifests(ctx context.Context, after uint64, limit int) ([]Manifest, error)
 	// Restore puts manifests, in the order of the log, into an empty or shorter ledger and moves the head
 	// past the last: for a ledger that was lost. Manifests at or below the head must already be there and be
-	// equal; the others must follow the head without a hole. Otherwise it fails with ErrNoFit and changes
+	// equal; the others must follow the head without a hole, and name its chain. Otherwise it fails with ErrNoFit and changes
 	// nothing. It is safe to repeat, also with more manifests, and after a failure part-way. If another
 	// process moves the head meanwhile, it may fail with ErrHeadMoved. It restores no claims.
 	Restore(ctx context.Context, manifests []Manifest) error

@@ -81,7 +81,7 @@ func TestStoredSegmentsStayReadable(t *testing.T) {
 	if !bytes.Equal(lines, frames) {
 		t.Errorf("the frames have\n%s", frames)
 	}
-	manifest.Bytes, manifest.SHA256 = m.Bytes, m.SHA256
+	manifest.Bytes, manifest.SHA256, manifest.Previous = m.Bytes, m.SHA256, m.Previous // it is from before the chain
 	for i := range manifest.Frames {
 		manifest.Frames[i].Offset, manifest.Frames[i].Length = m.Frames[i].Offset, m.Frames[i].Length
 		manifest.Frames[i].SHA256 = m.Frames[i].SHA256 // the stored one is older than that

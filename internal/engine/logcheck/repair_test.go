@@ -182,7 +182,8 @@ func TestStatusTellsWhereTheLogStands(t *testing.T) {
 	}
 	c = filled(t)
 	s, err := c.log.Status(t.Context())
-	want := logcheck.Status{Head: eventlog.Head{Number: 40, Segments: 4, CommittedAt: event.InstantOf(start)}, AgeMs: 2 * 3600 * 1000}
+	last := c.segment(3)
+	want := logcheck.Status{Head: eventlog.Head{Number: 40, Segments: 4, CommittedAt: event.InstantOf(start), Chain: last.Chained()}, AgeMs: 2 * 3600 * 1000}
 	if err != nil || s != want {
 		t.Errorf("%+v, %v", s, err)
 	}

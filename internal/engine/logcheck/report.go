@@ -12,6 +12,7 @@ type Kind string
 const (
 	Hole            Kind = "hole"            // numbers are in no segment, or in two
 	WrongHead       Kind = "wrongHead"       // the head is not the end of the segments
+	ChainBroken     Kind = "chainBroken"     // a manifest does not follow on the log before it
 	BadManifest     Kind = "badManifest"     // a manifest contradicts itself or its segment
 	ManifestMissing Kind = "manifestMissing" // there is none beside the segment
 	ManifestDiffers Kind = "manifestDiffers" // the one beside the segment differs from the ledger's
@@ -30,7 +31,7 @@ const (
 
 // Kinds lists all kinds.
 var Kinds = []Kind{
-	Hole, WrongHead, BadManifest, ManifestMissing, ManifestDiffers, ManifestExtra, ObjectMissing, ObjectDamaged,
+	Hole, WrongHead, ChainBroken, BadManifest, ManifestMissing, ManifestDiffers, ManifestExtra, ObjectMissing, ObjectDamaged,
 	LineUnreadable, EventMissing, EventExtra, EventDiffers, VersionHole, EventInvalid, IDRepeated, Misfit,
 }
 

@@ -61,6 +61,7 @@ type structure struct {
 	unnamed  map[string]eventlog.Blob // the objects that no manifest has named yet
 	known    map[uint64]bool          // the first numbers of all segments
 	last     uint64
+	chain    eventlog.Chain
 	segments uint64
 	missing  []uint64 // the first numbers of segments without a manifest beside them
 	young    bool     // one of them is so young that its manifest may still come
@@ -127,6 +128,9 @@ func (s *structure) segment(ctx context.Context, b beside) error {
 		problem(Hole, "the segment before it ends at %d", s.last)
 	}
 	s.last = max(s.last, m.Last)
+	if err := s.chain.Add(m); err != nil {
+		problem(ChainBroken, "%v", err)
+	}
 	s.segments++
 	s.report.Bytes += m.Bytes
 	s.report.RawBytes += m.RawBytes

@@ -178,11 +178,7 @@ func (c *canteen) damageLedger(change func(*eventlog.Manifest)) {
 		c.t.Fatal(err)
 	}
 	change(&manifests[1])
-	damaged := memory.NewLedger()
-	if err := damaged.Restore(c.t.Context(), manifests); err != nil {
-		c.t.Fatal(err)
-	}
-	c.useLedger(damaged)
+	c.log.Ledger = &fixedLedger{c.ledger, manifests}
 }
 
 func (c *canteen) useLedger(l *memory.Ledger) { c.ledger, c.archiver.Ledger, c.log.Ledger = l, l, l }

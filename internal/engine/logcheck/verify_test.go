@@ -84,11 +84,13 @@ func TestEveryDamageIsFound(t *testing.T) {
 		},
 		"the ledger's manifest has another digest": {
 			func(c *canteen) { c.damageLedger(func(m *eventlog.Manifest) { m.SHA256 = strings.Repeat("0", 64) }) },
-			kinds{logcheck.BadManifest: 1}, kinds{logcheck.BadManifest: 1, logcheck.ObjectDamaged: 1}, kinds{logcheck.BadManifest: 1, logcheck.ObjectDamaged: 1},
+			kinds{logcheck.BadManifest: 1, logcheck.ChainBroken: 1}, kinds{logcheck.BadManifest: 1, logcheck.ChainBroken: 1, logcheck.ObjectDamaged: 1},
+			kinds{logcheck.BadManifest: 1, logcheck.ChainBroken: 1, logcheck.ObjectDamaged: 1},
 		},
 		"the ledger's manifest has another size": {
 			func(c *canteen) { c.damageLedger(func(m *eventlog.Manifest) { m.RawBytes = -1 }) },
-			kinds{logcheck.BadManifest: 1}, kinds{logcheck.BadManifest: 1}, kinds{logcheck.BadManifest: 1},
+			kinds{logcheck.BadManifest: 1, logcheck.ChainBroken: 1}, kinds{logcheck.BadManifest: 1, logcheck.ChainBroken: 1},
+			kinds{logcheck.BadManifest: 1, logcheck.ChainBroken: 1},
 		},
 		"the ledger was lost": {
 			func(c *canteen) { c.useLedger(memory.NewLedger()) },

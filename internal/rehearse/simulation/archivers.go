@@ -91,10 +91,14 @@ func (w *world) checkLog(ctx context.Context) {
 	w.checkManifests(ctx, log, head)
 }
 
-// checkManifests checks that every segment has the ledger's manifest beside it, since S3 alone must be
-// enough. Manifests that a dying archiver left out were added by `archive verify --fix`.
+// checkManifests checks that the chain leads from the first manifest to the head, and that every segment has
+// the ledger's manifest beside it, since S3 alone must be enough. Manifests that a dying archiver left out were added by `archive verify --fix`.
 func (w *world) checkManifests(ctx context.Context, log *eventlog.Reader, head eventlog.Head) {
+	var chain eventlog.Chain
 	err := log.Manifests(ctx, 0, head.Number, func(m *eventlog.Manifest) error {
+		if err := chain.Add(m); err != nil {
+			return err
+		}
 		data, err := w.blobs.Get(ctx, eventlog.ManifestKey(m.First))
 		var beside eventlog.Manifest
 		if err == nil {
@@ -105,6 +109,9 @@ func (w *world) checkManifests(ctx context.Context, log *eventlog.Reader, head e
 		}
 		return err
 	})
+	if err == nil && (chain.Hash != head.Chain || chain.Without > 0) {
+		err = fmt.Errorf("the head has the hash %.12s, the chain %.12s and %d manifests outside of it", head.Chain, chain.Hash, chain.Without)
+	}
 	if err != nil {
 		w.violated("the log is not sound: %v", err)
 	}

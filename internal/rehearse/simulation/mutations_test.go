@@ -2,6 +2,7 @@ package simulation_test
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -25,6 +26,7 @@ var mutations = map[string]simulation.Mutation{
 	"totals only ever grow":                               {Projector: totalsGrow},
 	"heal reads streams that are not quite newest":        {Projector: staleStreams},
 	"the head of the log moves without a condition":       {Ledger: newLooseHead},
+	"a manifest names the hash of an older log":           {Ledger: newStaleChain},
 	"live delivery joins before the plan":                 {Order: order("Join JoinWait Plan Replay Collect CatchUp StartVerify VerifyParts Verify Switch Soak Cleanup")},
 	"no wait after the join":                              {Order: order("Plan Replay Collect Join CatchUp StartVerify VerifyParts Verify Switch Soak Cleanup")},
 	"nothing is caught up":                                {Order: order("Plan Replay Collect Join JoinWait StartVerify VerifyParts Verify Switch Soak Cleanup")},
@@ -192,7 +194,7 @@ func (l *looseHead) Commit(_ context.Context, c eventlog.Commit) error {
 	}
 	l.claims[c.Source] = eventlog.Claim{Records: c.Records, First: c.Manifest.First}
 	l.manifests = append(l.manifests, c.Manifest)
-	l.head = eventlog.Head{Number: c.Manifest.Last, Segments: l.head.Segments + 1, CommittedAt: c.Manifest.CreatedAt}
+	l.head = eventlog.Head{Number: c.Manifest.Last, Segments: l.head.Segments + 1, CommittedAt: c.Manifest.CreatedAt, Chain: c.Manifest.Chained()}
 	return nil
 }
 
@@ -204,6 +206,55 @@ func (l *looseHead) Manifests(_ context.Context, after uint64, limit int) ([]eve
 		}
 	}
 	return page, nil
+}
+
+// newStaleChain lets an archiver that lost a race try again with the hash that it read before: whoever was
+// faster is not in the chain, and could be left out or changed.
+func newStaleChain(l eventlog.Ledger) eventlog.Ledger {
+	return &staleChain{Ledger: l, named: map[uint64]string{}}
+}
+
+type staleChain struct {
+	eventlog.Ledger
+	lost  string            // the hash that the last commit that lost had named
+	named map[uint64]string // the wrong hashes, by the first number of the segments
+}
+
+func (l *staleChain) Head(ctx context.Context) (eventlog.Head, error) {
+	head, err := l.Ledger.Head(ctx)
+	if l.lost != "" {
+		head.Chain, l.lost = l.lost, ""
+	}
+	return head, err
+}
+
+// Commit does not compare the hash with that of the head.
+func (l *staleChain) Commit(ctx context.Context, c eventlog.Commit) error {
+	named := c.Manifest.Previous
+	head, err := l.Ledger.Head(ctx)
+	if err == nil && head.Number > 0 {
+		c.Manifest.Previous = head.Chain
+	}
+	if err == nil {
+		err = l.Ledger.Commit(ctx, c)
+	}
+	switch {
+	case errors.Is(err, eventlog.ErrHeadMoved):
+		l.lost = named
+	case err == nil && named != c.Manifest.Previous:
+		l.named[c.Manifest.First] = named
+	}
+	return err
+}
+
+func (l *staleChain) Manifests(ctx context.Context, after uint64, limit int) ([]eventlog.Manifest, error) {
+	page, err := l.Ledger.Manifests(ctx, after, limit)
+	for i := range page {
+		if named := l.named[page[i].First]; named != "" {
+			page[i].Previous = named
+		}
+	}
+	return page, err
 }
 
 // unconditionalSink puts rows whatever is there.

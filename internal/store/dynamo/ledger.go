@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -44,6 +45,8 @@ const (
 	attrNumber    = "number"      // head: of the last event; claim: of the segment's first
 	attrSegments  = "segments"    // head: number of segments
 	attrCommitted = "committedAt" // head
+	attrChain     = "chain"       // head: the chain's hash
+	attrChained   = "chainedTo"   // head: the number that attrChain is for; an older program moves the head without both
 	attrRecords   = "records"     // claim
 	// attrExpires is when DynamoDB may drop an item of the control table, in seconds since 1970: the table's
 	// time to live, in template.yaml too. Items without it stay.
@@ -84,6 +87,9 @@ func (s *Ledger) Head(ctx context.Context) (eventlog.Head, error) {
 	var head eventlog.Head
 	if head.Number, err = whole(it, attrNumber); err == nil {
 		head.Segments, err = whole(it, attrSegments)
+	}
+	if chained, ok := it[attrChained].(*types.AttributeValueMemberN); ok && chained.Value == strconv.FormatUint(head.Number, 10) {
+		head.Chain = text(it, attrChain)
 	}
 	if err == nil {
 		head.CommittedAt, err = event.ParseInstant(text(it, attrCommitted))
@@ -163,7 +169,7 @@ func (s *Ledger) Commit(ctx context.Context, c eventlog.Commit) error {
 	var sent attempts
 	err = s.transact(ctx, doing, &sent, []ledgerWrite{
 		{item: s.putClaim(c), failed: eventlog.ErrClaimed},
-		{item: s.moveHead(c.Manifest.First-1, c.Manifest, 1), failed: eventlog.ErrHeadMoved},
+		{item: s.extendHead(&c.Manifest), failed: eventlog.ErrHeadMoved},
 		{item: manifest},
 	})
 	if errors.Is(err, eventlog.ErrClaimed) && sent.Repeated() {
@@ -244,24 +250,39 @@ func whyCancelled(cancelled *types.TransactionCanceledException, writes []ledger
 }
 
 // moveHead moves the head from number before to the end of a manifest.
-func (s *Ledger) moveHead(before uint64, to eventlog.Manifest, segments int) types.TransactWriteItem {
+func (s *Ledger) moveHead(before uint64, to *eventlog.Manifest, segments int) types.TransactWriteItem {
 	update := &types.Update{
 		TableName:           &s.table,
 		Key:                 headKey(),
-		UpdateExpression:    aws.String("SET #number = :last, #committed = :committed ADD #segments :segments"),
+		UpdateExpression:    aws.String("SET #number = :last, #committed = :committed, #chain = :chain, #chained = :chained ADD #segments :segments"),
 		ConditionExpression: aws.String("#number = :before"),
 		ExpressionAttributeNames: map[string]string{
-			"#number": attrNumber, "#committed": attrCommitted, "#segments": attrSegments,
+			"#number": attrNumber, "#committed": attrCommitted, "#segments": attrSegments, "#chain": attrChain, "#chained": attrChained,
 		},
 		ExpressionAttributeValues: item{
 			":last": num(to.Last), ":committed": str(to.CreatedAt.String()), ":segments": num(segments), ":before": num(before),
+			":chain": str(to.Chained()), ":chained": num(to.Last),
 		},
+	}
+	if to.Previous == "" { // from before the chain
+		update.ExpressionAttributeValues[":chained"] = num(0)
 	}
 	if before == 0 {
 		update.ConditionExpression = aws.String("attribute_not_exists(#number)")
 		delete(update.ExpressionAttributeValues, ":before")
 	}
 	return types.TransactWriteItem{Update: update}
+}
+
+// extendHead is moveHead for a new segment, which has to follow on the chain that the head has.
+func (s *Ledger) extendHead(m *eventlog.Manifest) types.TransactWriteItem {
+	write := s.moveHead(m.First-1, m, 1)
+	if m.First > 1 {
+		condition := *write.Update.ConditionExpression + " AND (attribute_not_exists(#chained) OR #chained <> :before OR #chain = :previous)"
+		write.Update.ConditionExpression = &condition
+		write.Update.ExpressionAttributeValues[":previous"] = str(m.Previous)
+	}
+	return write
 }
 
 func (s *Ledger) putClaim(c eventlog.Commit) types.TransactWriteItem {

@@ -52,6 +52,11 @@ func (s *Ledger) restoreOnce(ctx context.Context, manifests []eventlog.Manifest)
 	if len(rest) > 0 && rest[0].First != head.Number+1 {
 		return fmt.Errorf("%w: the log ends with event %d, they go on with %d", eventlog.ErrNoFit, head.Number, rest[0].First)
 	}
+	if len(rest) > 0 {
+		if err := head.CheckNext(&rest[0]); err != nil {
+			return err
+		}
+	}
 	const most = maxTransactionItems - 1 // one item is the head
 	for len(rest) > 0 {
 		part := rest[:min(len(rest), most)]
@@ -84,7 +89,7 @@ func (s *Ledger) checkKnown(ctx context.Context, manifests []eventlog.Manifest) 
 }
 
 func (s *Ledger) restorePart(ctx context.Context, part []eventlog.Manifest) error {
-	last := part[len(part)-1]
+	last := &part[len(part)-1]
 	writes := []ledgerWrite{{item: s.moveHead(part[0].First-1, last, len(part)), failed: eventlog.ErrHeadMoved}}
 	for i := range part {
 		put, err := s.putManifest(&part[i])

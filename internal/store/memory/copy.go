@@ -44,7 +44,7 @@ func (s *Control) Copy() *Control {
 func (s *Ledger) Copy() *Ledger {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return &Ledger{manifests: slices.Clone(s.manifests), claims: maps.Clone(s.claims), pruned: s.pruned}
+	return &Ledger{manifests: slices.Clone(s.manifests), claims: maps.Clone(s.claims), pruned: s.pruned, chain: s.chain}
 }
 
 // Copy returns a copy of the store as it is now.

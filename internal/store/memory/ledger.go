@@ -17,6 +17,7 @@ type Ledger struct {
 	manifests []eventlog.Manifest
 	claims    map[string]claim
 	pruned    event.Instant // when old claims were last removed
+	chain     string        // of the head
 }
 
 type claim struct {
@@ -41,7 +42,7 @@ func (s *Ledger) head() eventlog.Head {
 		return eventlog.Head{}
 	}
 	last := s.manifests[len(s.manifests)-1]
-	return eventlog.Head{Number: last.Last, Segments: uint64(len(s.manifests)), CommittedAt: last.CreatedAt}
+	return eventlog.Head{Number: last.Last, Segments: uint64(len(s.manifests)), CommittedAt: last.CreatedAt, Chain: s.chain}
 }
 
 // Claimed implements eventlog.Ledger.
@@ -72,7 +73,7 @@ func (s *Ledger) commit(c eventlog.Commit) error {
 	if _, claimed := s.claims[c.Source]; claimed {
 		return eventlog.ErrClaimed
 	}
-	if s.head().Number+1 != c.Manifest.First {
+	if head := s.head(); head.Number+1 != c.Manifest.First || !head.Follows(&c.Manifest) {
 		return eventlog.ErrHeadMoved
 	}
 	if s.claims == nil {
@@ -81,6 +82,7 @@ func (s *Ledger) commit(c eventlog.Commit) error {
 	s.forgetClaims(c.Manifest.CreatedAt)
 	s.claims[c.Source] = claim{eventlog.Claim{Records: c.Records, First: c.Manifest.First}, c.Manifest.CreatedAt}
 	s.manifests = append(s.manifests, cloneManifest(c.Manifest))
+	s.chain = c.Manifest.Chained()
 	return nil
 }
 
@@ -136,20 +138,20 @@ func (s *Ledger) Restore(ctx context.Context, manifests []eventlog.Manifest) err
 func (s *Ledger) restore(manifests []eventlog.Manifest) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := slices.Clone(s.manifests)
+	all, head := slices.Clone(s.manifests), s.head()
 	for i := range manifests {
 		m := &manifests[i]
-		head := uint64(0)
-		if len(all) > 0 {
-			head = all[len(all)-1].Last
-		}
-		if m.First == head+1 {
+		if m.First == head.Number+1 {
+			if err := head.CheckNext(m); err != nil {
+				return err
+			}
 			all = append(all, cloneManifest(*m))
+			head.Number, head.Chain = m.Last, m.Chained()
 		} else if at := s.above(m.First - 1); at == len(s.manifests) || !s.manifests[at].Equal(m) {
 			return fmt.Errorf("%w: it has other events than %d to %d there", eventlog.ErrNoFit, m.First, m.Last)
 		}
 	}
-	s.manifests = all
+	s.manifests, s.chain = all, head.Chain
 	return nil
 }
 

@@ -48,7 +48,7 @@ func OpenLedger(ctx context.Context, path string) (*Ledger, error) {
 
 func (l *Ledger) prepare(ctx context.Context) error {
 	const (
-		head  = "SELECT last, ordinal, created FROM segments ORDER BY last DESC LIMIT 1"
+		head  = "SELECT last, ordinal, created, manifest FROM segments ORDER BY last DESC LIMIT 1"
 		claim = "SELECT records, first FROM claims WHERE source = ?"
 	)
 	return l.db.prepare(ctx, statements{
@@ -81,21 +81,26 @@ func (l *Ledger) File() fs.FileInfo { return l.db.place.file }
 
 // Head implements eventlog.Ledger.
 func (l *Ledger) Head(ctx context.Context) (eventlog.Head, error) {
-	head, err := scanHead(l.head.QueryRowContext(ctx))
+	head, err := l.scanHead(l.head.QueryRowContext(ctx))
 	return head, l.db.failed(ctx, "reading the head of the log", err)
 }
 
-func scanHead(row *sql.Row) (eventlog.Head, error) {
+// scanHead returns the head that a row of the last segment makes. The chain follows from its manifest, so it
+// needs no column, and an older program may go on with the file.
+func (l *Ledger) scanHead(row *sql.Row) (eventlog.Head, error) {
 	var number, segments, created int64
-	err := row.Scan(&number, &segments, &created)
+	var value string
+	err := row.Scan(&number, &segments, &created, &value)
 	if errors.Is(err, sql.ErrNoRows) {
-		err = nil
+		return eventlog.Head{}, nil
 	}
-	head := eventlog.Head{Number: uint64(number), Segments: uint64(segments)}
-	if number > 0 {
-		head.CommittedAt = event.InstantOfMilli(created)
+	if err != nil {
+		return eventlog.Head{}, err
 	}
-	return head, err
+	last, err := l.decode(value)
+	return eventlog.Head{
+		Number: uint64(number), Segments: uint64(segments), CommittedAt: event.InstantOfMilli(created), Chain: last.Chained(),
+	}, err
 }
 
 // Claimed implements eventlog.Ledger.
@@ -153,11 +158,11 @@ func (l *Ledger) commit(c eventlog.Commit) error {
 	if claim.Records > 0 {
 		return eventlog.ErrClaimed
 	}
-	head, err := scanHead(l.lastHead.QueryRow())
+	head, err := l.scanHead(l.lastHead.QueryRow())
 	if err != nil {
 		return err
 	}
-	if head.Number+1 != c.Manifest.First {
+	if head.Number+1 != c.Manifest.First || !head.Follows(&c.Manifest) {
 		return eventlog.ErrHeadMoved
 	}
 	if _, err := l.forgetOld.Exec(c.Manifest.CreatedAt.Milli() - eventlog.ClaimsKept.Milliseconds()); err != nil {
@@ -214,7 +219,7 @@ func (l *Ledger) Restore(ctx context.Context, manifests []eventlog.Manifest) err
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	err := l.db.transact(ctx, func() error {
-		head, err := scanHead(l.lastHead.QueryRow())
+		head, err := l.scanHead(l.lastHead.QueryRow())
 		for i := 0; err == nil && i < len(manifests); i++ {
 			head, err = l.restore(head, &manifests[i])
 		}
@@ -229,7 +234,10 @@ func (l *Ledger) Restore(ctx context.Context, manifests []eventlog.Manifest) err
 // restore adds one manifest after the head, or checks that it is already there, and returns the new head.
 func (l *Ledger) restore(head eventlog.Head, m *eventlog.Manifest) (eventlog.Head, error) {
 	if m.First == head.Number+1 {
-		head = eventlog.Head{Number: m.Last, Segments: head.Segments + 1, CommittedAt: m.CreatedAt}
+		if err := head.CheckNext(m); err != nil {
+			return head, err
+		}
+		head = eventlog.Head{Number: m.Last, Segments: head.Segments + 1, CommittedAt: m.CreatedAt, Chain: m.Chained()}
 		return head, l.add(head.Segments, m)
 	}
 	var value string

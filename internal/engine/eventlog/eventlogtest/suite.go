@@ -92,6 +92,10 @@ func TestLedger(t *testing.T, h Ledger) {
 		"a restore that does not fit changes nothing":        testRestoreNoFit,
 		"many may restore the same":                          testRestoreConcurrent,
 		"a restore beside commits leaves a dense log":        testRestoreBesideCommits,
+		"the head carries the hash of the chain":             testChain,
+		"a commit that follows on another log is refused":    testOtherChain,
+		"a log from before the chain goes on with it":        testChainBegins,
+		"a restore keeps the chain, and needs it":            testRestoreChain,
 		"a cancelled call says so and changes nothing":       testLedgerCancelled,
 		"what was committed is there when it is reopened":    testLedgerReopen,
 	} {

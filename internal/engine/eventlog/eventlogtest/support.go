@@ -129,7 +129,7 @@ func wantHead(t *testing.T, s eventlog.Ledger, manifests ...eventlog.Manifest) {
 	var want eventlog.Head
 	if n := len(manifests); n > 0 {
 		last := manifests[n-1]
-		want = eventlog.Head{Number: last.Last, Segments: uint64(n), CommittedAt: last.CreatedAt}
+		want = eventlog.Head{Number: last.Last, Segments: uint64(n), CommittedAt: last.CreatedAt, Chain: last.Chained()}
 	}
 	wantSame(t, "the head", want, mustHead(t, s))
 	wantSame(t, "the manifests", manifests, allManifests(t, s, 0, 100))
