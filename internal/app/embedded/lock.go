@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"gakushoku/internal/fault/wait"
+	"gakushoku/internal/fault/retry"
 )
 
 // claimFolder locks the folder for a server. It retries, since a rebuild takes the lock for a moment to check
@@ -21,16 +21,10 @@ func claimFolder(ctx context.Context, dir string) (unlock func(), err error) {
 
 // patiently retries taking a lock that others hold only for a moment.
 func patiently(ctx context.Context, take func() error) error {
-	var err error
-	for range 5 {
-		if err = take(); err == nil {
-			return nil
-		}
-		if err := wait.For(ctx, 20*time.Millisecond); err != nil {
-			return err
-		}
-	}
-	return err
+	return retry.Do(ctx, retry.Policy{Tries: 5, First: 20 * time.Millisecond}, func() (bool, error) {
+		err := take()
+		return err != nil, err
+	})
 }
 
 // lockFolder prevents a second server on the folder: two would rotate each other's log files away. Where

@@ -7,19 +7,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
-	"gakushoku/internal/fault/wait"
+	"gakushoku/internal/fault/retry"
 	"gakushoku/internal/model"
 	"gakushoku/internal/observe"
 )
 
-// maxAttempts bounds how often a command decides again after losing a race for its stream.
-const maxAttempts = 12
+// retries bounds how often a command decides again after losing a race for its stream.
+var retries = retry.Policy{Tries: 12, First: 4 * time.Millisecond, Longest: 256 * time.Millisecond, Jitter: 1}
 
 // Streams is the part of the event store that the handler uses.
 type Streams interface {
@@ -105,24 +104,23 @@ func Execute[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 }
 
 // execute tries a command until it has not lost a race for its stream.
-func execute[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r prepared[C]) (Result[S], error) {
+func execute[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r prepared[C]) (result Result[S], err error) {
 	if r.Key == "" {
 		r.Key = h.NewID()
 	}
-	for attempt := range maxAttempts {
-		if attempt > 0 {
-			if err := backOff(ctx, attempt); err != nil {
-				return Result[S]{}, err
-			}
+	tries := 0
+	err = retry.Do(ctx, retries, func() (bool, error) {
+		if tries++; tries > 1 {
 			retried(ctx, r.name)
 		}
-		result, err := tryOnce(ctx, h, d, r)
+		result, err = tryOnce(ctx, h, d, r)
 		if !errors.Is(err, eventstore.ErrConflict) {
-			return result, err
+			return false, err
 		}
-		lostRace(ctx, r.name, r.stream, attempt+1)
-	}
-	return Result[S]{}, fault.UnavailableFor(fmt.Errorf("%s: others kept changing %s, %d tries were lost", r.name, r.stream, maxAttempts), time.Second)
+		lostRace(ctx, r.name, r.stream, tries)
+		return true, fault.UnavailableFor(fmt.Errorf("%s: others kept changing %s, %d tries were lost", r.name, r.stream, tries), time.Second)
+	})
+	return result, err
 }
 
 func tryOnce[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r prepared[C]) (Result[S], error) {
@@ -242,11 +240,4 @@ func (h *Handler) envelopes(ctx context.Context, stream, commandID, hash string,
 		events[i] = e
 	}
 	return events, nil
-}
-
-// backOff waits a random time whose limit grows with each attempt ("full jitter"), so that commands that
-// collided once do not collide again.
-func backOff(ctx context.Context, attempt int) error {
-	limit := 2 * time.Millisecond << min(attempt, 7)
-	return wait.For(ctx, rand.N(limit))
 }

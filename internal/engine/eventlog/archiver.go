@@ -1,17 +1,17 @@
 package eventlog
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
-	"math/rand/v2"
 	"time"
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
-	"gakushoku/internal/fault/wait"
+	"gakushoku/internal/fault/retry"
 	"gakushoku/internal/observe"
 )
 
@@ -28,21 +28,13 @@ type Archiver struct {
 	Blobs  Blobs
 	Now    func() time.Time // clock for the times in manifests and keys
 	NewID  func() string    // makes the unique part of an object's name
-	// Pause waits between two tries, at most for the given time; nil waits for a random part of it.
-	Pause func(ctx context.Context, longest time.Duration) error
-	// Attempts bounds the tries to commit one segment; 0 is DefaultAttempts.
-	Attempts int
+	// Retries bounds the tries to commit one segment; the zero value is DefaultRetries.
+	Retries retry.Policy
 }
 
-// DefaultAttempts is how often an Archiver tries to commit a segment. It is enough against many others
-// at once, and takes some seconds in all.
-const DefaultAttempts = 20
-
-// The pauses between tries double from the first to the longest.
-const (
-	firstPause   = 5 * time.Millisecond
-	longestPause = time.Second
-)
+// DefaultRetries is how often an Archiver tries to commit a segment. It is enough against many others at once,
+// and takes some seconds in all.
+var DefaultRetries = retry.Policy{Tries: 20, First: 5 * time.Millisecond, Longest: time.Second, Jitter: 1}
 
 // Archived is the outcome for a batch.
 type Archived struct {
@@ -148,23 +140,16 @@ func (a *Archiver) commitSegment(ctx context.Context, batch []Record) (Manifest,
 // number gives a stored segment its place behind the head. It tries again while other archivers are faster
 // or the ledger does not respond.
 func (a *Archiver) number(ctx context.Context, s *segment, batch []Record) (m Manifest, tries int, err error) {
-	attempts := a.Attempts
-	if attempts <= 0 {
-		attempts = DefaultAttempts
-	}
-	for tries = 1; ; tries++ {
+	err = retry.Do(ctx, cmp.Or(a.Retries, DefaultRetries), func() (bool, error) {
+		tries++
 		m, err = a.tryCommit(ctx, s, batch)
-		if err == nil || ctx.Err() != nil || !errors.Is(err, ErrHeadMoved) && fault.ClassOf(err) != fault.Infra {
-			return m, tries, err
-		}
-		if tries >= attempts {
-			return m, tries, fault.Unavailable(fmt.Errorf("%d tries to commit %s failed: %w", tries, s.manifest.Key, err))
+		if !errors.Is(err, ErrHeadMoved) && fault.ClassOf(err) != fault.Infra {
+			return false, err
 		}
 		observe.Logger(ctx).Debug().Str("key", s.manifest.Key).Int("try", tries).Err(err).Msg("archive:conflict")
-		if err := a.pause(ctx, min(firstPause<<min(tries-1, 10), longestPause)); err != nil {
-			return m, tries, err
-		}
-	}
+		return true, fault.Unavailable(fmt.Errorf("%d tries to commit %s failed: %w", tries, s.manifest.Key, err))
+	})
+	return m, tries, err
 }
 
 func (a *Archiver) tryCommit(ctx context.Context, s *segment, batch []Record) (Manifest, error) {
@@ -180,13 +165,6 @@ func (a *Archiver) tryCommit(ctx context.Context, s *segment, batch []Record) (M
 		return m, err
 	}
 	return m, a.Ledger.Commit(ctx, Commit{Manifest: m, Source: batch[0].Source, Records: len(batch)})
-}
-
-func (a *Archiver) pause(ctx context.Context, longest time.Duration) error {
-	if a.Pause != nil {
-		return a.Pause(ctx, longest)
-	}
-	return wait.For(ctx, rand.N(longest))
 }
 
 // complete puts the manifest of a claimed segment beside it: the process that committed it may have died

@@ -239,7 +239,7 @@ func TestFollowersOfOneStoreShareTheWork(t *testing.T) {
 	l, s := newLog(), newStore()
 	s.append(some(0, 500)...)
 	one := following(l, s)
-	one.Archiver.Attempts = 1000
+	one.Archiver.Retries.Tries = 1000
 	var running sync.WaitGroup
 	for n := range 4 {
 		f := *one

@@ -58,7 +58,7 @@ func (w *world) deliver() {
 	defer func() { w.depth-- }()
 	faulty := w.shaky()
 	a := w.log.archiver(faulty, faulty)
-	a.Attempts = 3
+	a.Retries.Tries = 3
 	switch done, err := a.Commit(w.t.Context(), s.records[from:to]); {
 	case err == nil && done.Records < to-from:
 		w.t.Fatalf("%s: %d of the records %d to %d are in", s.name, done.Records, from, to)

@@ -15,6 +15,7 @@ import (
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/retry"
 	"gakushoku/internal/store/memory"
 )
 
@@ -52,12 +53,12 @@ func newLog() *log { return &log{ledger: memory.NewLedger(), blobs: memory.NewBl
 
 func (l *log) reader() *eventlog.Reader { return &eventlog.Reader{Ledger: l.ledger, Blobs: l.blobs} }
 
-// archiver waits for nobody and lets every id be another.
+// archiver does not pause and lets every id be another.
 func (l *log) archiver(ledger eventlog.Ledger, blobs eventlog.Blobs) *eventlog.Archiver {
 	return &eventlog.Archiver{
 		Ledger: ledger, Blobs: blobs, Now: func() time.Time { return time.UnixMilli(1769212800000) },
-		NewID: func() string { return fmt.Sprintf("%026d", l.ids.Add(1)) },
-		Pause: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+		NewID:   func() string { return fmt.Sprintf("%026d", l.ids.Add(1)) },
+		Retries: retry.Policy{Tries: eventlog.DefaultRetries.Tries},
 	}
 }
 

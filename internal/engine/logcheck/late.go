@@ -86,7 +86,7 @@ func (c *comparison) missing(ctx context.Context) error {
 
 // append puts events of the store, sorted by stream, into the log.
 func (c *comparison) append(ctx context.Context, keys []eventKey) error {
-	archiver := &eventlog.Archiver{Ledger: c.Ledger, Blobs: c.Blobs, Now: c.Now, NewID: c.NewID, Pause: c.Pause}
+	archiver := &eventlog.Archiver{Ledger: c.Ledger, Blobs: c.Blobs, Now: c.Now, NewID: c.NewID, Retries: c.Retries}
 	source := "fix/" + c.NewID() + "/"
 	var batch []eventlog.Record
 	commit := func() error {

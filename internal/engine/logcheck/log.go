@@ -13,6 +13,7 @@ import (
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/event"
+	"gakushoku/internal/fault/retry"
 	"gakushoku/internal/fault/wait"
 )
 
@@ -46,6 +47,9 @@ type Log struct {
 	Patience time.Duration
 	// Pause waits; nil is a real wait.
 	Pause func(ctx context.Context, d time.Duration) error
+	// Retries bounds the tries to restore or archive something while archivers move the head; the zero value is
+	// a sensible default.
+	Retries retry.Policy
 	// Held is how many events of the log are held in memory at once, as digests; 0 is the default, which
 	// takes some 100 MB. Longer logs are read in several passes.
 	Held int

@@ -1,11 +1,14 @@
 package logcheck
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/fault/retry"
 )
 
 // Restored is what RestoreManifests did.
@@ -102,18 +105,15 @@ var errStop = errors.New("stop")
 // restoreBatch restores some manifests; it tries again if an archiver moved the head meanwhile. It returns
 // false if they do not fit.
 func (l *Log) restoreBatch(ctx context.Context, r *Restored, batch []eventlog.Manifest) (bool, error) {
-	const tries = 20
-	for try := 1; ; try++ {
+	err := retry.Do(ctx, cmp.Or(l.Retries, restoreRetries), func() (bool, error) {
 		err := l.Ledger.Restore(ctx, batch)
-		switch {
-		case errors.Is(err, eventlog.ErrNoFit):
-			r.add(Problem{Kind: Hole, Segment: batch[0].First, Detail: err.Error()})
-			return false, nil
-		case !errors.Is(err, eventlog.ErrHeadMoved) || try == tries:
-			return err == nil, err
-		}
-		if err := l.pause(ctx, settlePause/tries); err != nil {
-			return false, err
-		}
+		return errors.Is(err, eventlog.ErrHeadMoved), err
+	})
+	if errors.Is(err, eventlog.ErrNoFit) {
+		r.add(Problem{Kind: Hole, Segment: batch[0].First, Detail: err.Error()})
+		return false, nil
 	}
+	return err == nil, err
 }
+
+var restoreRetries = retry.Policy{Tries: 20, First: 50 * time.Millisecond}

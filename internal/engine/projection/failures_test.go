@@ -14,6 +14,7 @@ import (
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/retry"
 	"gakushoku/internal/model"
 	"gakushoku/internal/store/memory"
 )
@@ -147,7 +148,7 @@ func (s *scripted) projector() *projection.Projector {
 	return &projection.Projector{
 		Projections: canteen.Projections(), Tables: scriptedTables{s.tables, s}, Streams: scriptedStreams{s.events, s}, Now: now,
 		Pointers: &projection.CachedPointers{Source: scriptedControl{s.control, s}, Now: now},
-		Pause:    func(context.Context, int) error { return s.call("Pause") },
+		Retries:  retry.Policy{Tries: projection.HealRetries.Tries},
 	}
 }
 

@@ -1,22 +1,22 @@
 package projection
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
-	"gakushoku/internal/fault/wait"
+	"gakushoku/internal/fault/retry"
 	"gakushoku/internal/model"
 	"gakushoku/internal/observe"
 )
 
-// maxHealAttempts bounds the tries of one heal. Each lost try means that another writer has just written the
-// row, so a few are enough; after that the delivery is repeated later.
-const maxHealAttempts = 10
+// HealRetries bounds the tries of one heal. Each lost try means that another writer has just written the row,
+// so a few are enough; after that the delivery is repeated later.
+var HealRetries = retry.Policy{Tries: 10, First: 2 * time.Millisecond, Longest: 128 * time.Millisecond, Jitter: 0.5}
 
 // Heal folds these streams from the event store and writes the rows that differ: stale ones and wrong ones.
 // It makes delivery right when events come out of order; operators use it to repair rows and to retry parked
@@ -48,32 +48,17 @@ func (p *Projector) heal(ctx context.Context, d model.Projection, t Table, strea
 
 func (p *Projector) healPart(ctx context.Context, d model.Projection, t Table, streams []string, ahead func(*Record, []event.Event) bool) error {
 	observe.MetricsOf(ctx).Healed(ctx, d.Name, len(streams))
-	for attempt := range maxHealAttempts {
-		if attempt > 0 {
-			if err := p.pause(ctx, attempt); err != nil {
-				return err
-			}
-		}
+	return retry.Do(ctx, cmp.Or(p.Retries, HealRetries), func() (bool, error) {
 		late, err := p.healOnce(ctx, d, t, streams, ahead)
 		if err != nil {
-			return fmt.Errorf("healing: %w", err)
+			return false, fmt.Errorf("healing: %w", err)
 		}
 		if len(late) == 0 {
-			return nil
+			return false, nil
 		}
 		streams = late
-	}
-	return fault.Unavailable(fmt.Errorf("healing %d streams of %s: others kept writing them", len(streams), t))
-}
-
-// pause waits a little longer on each attempt, with jitter, so that writers of the same rows do not collide
-// again.
-func (p *Projector) pause(ctx context.Context, attempt int) error {
-	if p.Pause != nil {
-		return p.Pause(ctx, attempt)
-	}
-	limit := time.Millisecond << min(attempt, 7)
-	return wait.For(ctx, limit/2+rand.N(limit/2+1))
+		return true, fault.Unavailable(fmt.Errorf("healing %d streams of %s: others kept writing them", len(streams), t))
+	})
 }
 
 // healOnce tries each stream once and returns those whose row was changed meanwhile.

@@ -87,8 +87,8 @@ func TestAHealTriesStreamsAgainThatOthersWroteUntilItGivesUp(t *testing.T) {
 				return nil
 			}
 			err := s.projector().Heal(t.Context(), readmodel.Orders(), table, []string{"order-o1"})
-			if !c.check(err) || s.calls["Write"] != c.writes || s.calls["Pause"] != c.writes-1 {
-				t.Errorf("%d writes, %d pauses, %v", s.calls["Write"], s.calls["Pause"], err)
+			if !c.check(err) || s.calls["Write"] != c.writes {
+				t.Errorf("%d writes, %v", s.calls["Write"], err)
 			}
 		})
 	}
@@ -109,18 +109,6 @@ func TestAHealTriesOnlyTheStreamsAgainThatWereLate(t *testing.T) {
 	}
 	if len(tables.asked) != 2 || tables.asked[0] != 2 || tables.asked[1] != 1 {
 		t.Errorf("rows read at each try: %v, want 2, then 1", tables.asked)
-	}
-}
-
-func TestAHealEndsWithItsPause(t *testing.T) {
-	t.Parallel()
-	s := newScripted(t, "o1")
-	stopped := errors.New("stopped")
-	s.before = func(call string, _ int) error {
-		return map[string]error{"Write": errLate, "Pause": stopped}[call]
-	}
-	if err := s.projector().Heal(t.Context(), readmodel.Orders(), table, []string{"order-o1"}); !errors.Is(err, stopped) || s.calls["Write"] != 1 {
-		t.Errorf("%d writes, then %v; want one, then that it was stopped", s.calls["Write"], err)
 	}
 }
 
@@ -153,7 +141,7 @@ func TestAHealThatIsCancelledWhileItPausesEnds(t *testing.T) {
 		return nil
 	}
 	p := s.projector()
-	p.Pause = nil
+	p.Retries = projection.HealRetries
 	if err := p.Heal(ctx, readmodel.Orders(), table, []string{"order-o1"}); !errors.Is(err, context.Canceled) || s.calls["Records"] != 1 {
 		t.Errorf("the rows were read %d times, then %v; want once, then that it was cancelled", s.calls["Records"], err)
 	}

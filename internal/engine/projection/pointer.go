@@ -9,6 +9,7 @@ import (
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/retry"
 	"gakushoku/internal/model"
 	"gakushoku/internal/observe"
 )
@@ -105,26 +106,26 @@ func Ensure(ctx context.Context, pointers Pointers, tables Tables, d model.Proje
 	return nil
 }
 
-// maxPointerTries bounds the tries of ChangePointer when other processes keep changing the pointer.
-const maxPointerTries = 10
+// pointerRetries bounds the tries of ChangePointer when other processes keep changing the pointer.
+var pointerRetries = retry.Policy{Tries: 10}
 
 // ChangePointer reads a pointer, calls edit to change it, and stores it; it tries again if another process
 // was faster. Edit returns false if there is no change to store.
-func ChangePointer(ctx context.Context, pointers Pointers, name string, edit func(*Pointer) (bool, error)) (Pointer, error) {
-	for range maxPointerTries {
-		p, err := pointers.Pointer(ctx, name)
-		if err != nil {
-			return p, err
+func ChangePointer(ctx context.Context, pointers Pointers, name string, edit func(*Pointer) (bool, error)) (p Pointer, err error) {
+	err = retry.Do(ctx, pointerRetries, func() (bool, error) {
+		if p, err = pointers.Pointer(ctx, name); err != nil {
+			return false, err
 		}
 		change, err := edit(&p)
 		if err != nil || !change {
-			return p, err
+			return false, err
 		}
 		if err := pointers.SetPointer(ctx, p); !errors.Is(err, ErrPointerChanged) {
-			return p, err
+			return false, err
 		}
-	}
-	return Pointer{}, fault.Unavailable(fmt.Errorf("changing the pointer of %s: others kept changing it", name))
+		return true, fault.Unavailable(fmt.Errorf("changing the pointer of %s: others kept changing it", name))
+	})
+	return p, err
 }
 
 // CachedPointers caches pointers, so that reading a row does not cost a read of the pointer. It never returns

@@ -9,6 +9,7 @@ import (
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/retry"
 	"gakushoku/internal/model"
 )
 
@@ -20,7 +21,7 @@ type Projector struct {
 	Tables      Tables
 	Streams     eventstore.Loader
 	Now         func() time.Time
-	Pause       func(ctx context.Context, attempt int) error // between tries of a heal; nil: with jitter
+	Retries     retry.Policy // of a heal; the zero value is HealRetries
 }
 
 // Failures are the streams that could not be brought up to date, each with the infrastructure error that

@@ -11,6 +11,7 @@ import (
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/retry"
 )
 
 var errFlaky = errors.New("the store does not answer")
@@ -54,7 +55,7 @@ func (w *world) flaky(n int) (*rebuild.Engine, *flaky) {
 	}
 	p := w.Projector()
 	p.Tables, p.Streams = e.Tables, e.Streams
-	p.Pause = func(context.Context, int) error { return nil }
+	p.Retries = retry.Policy{Tries: 10}
 	e.Projector = p
 	e.Settings.Workers = 1
 	return &e, f

@@ -22,6 +22,7 @@ import (
 	"gakushoku/internal/engine/query"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/engine/verify"
+	"gakushoku/internal/fault/retry"
 	"gakushoku/internal/model"
 	"gakushoku/internal/rehearse/faultport"
 	"gakushoku/internal/rehearse/inmemory"
@@ -107,12 +108,12 @@ func (w *world) projector(g faultport.Gate) *projection.Projector {
 	return &projection.Projector{
 		Projections: canteen.Projections(), Tables: w.rows(g), Streams: w.streams(g), Now: w.Now,
 		Pointers: &projection.CachedPointers{Source: w.pointers(g), Now: w.Now},
-		Pause:    func(ctx context.Context, _ int) error { return ctx.Err() },
+		Retries:  retry.Policy{Tries: 10},
 	}
 }
 
 func (w *world) archiver(g faultport.Gate) *eventlog.Archiver {
-	return &eventlog.Archiver{Ledger: faultport.Ledger{Ledger: w.Ledger, Gate: g}, Blobs: w.objects(g), Now: w.Now, NewID: w.NewID, Pause: noPause, Attempts: 3}
+	return &eventlog.Archiver{Ledger: faultport.Ledger{Ledger: w.Ledger, Gate: g}, Blobs: w.objects(g), Now: w.Now, NewID: w.NewID, Retries: retry.Policy{Tries: 3}}
 }
 
 func (w *world) follower(g faultport.Gate) *eventlog.Follower {
@@ -142,7 +143,7 @@ func (w *world) models(g faultport.Gate) *verify.ReadModels {
 
 func (w *world) log(g faultport.Gate) *logcheck.Log {
 	return &logcheck.Log{
-		Ledger: faultport.Ledger{Ledger: w.Ledger, Gate: g}, Blobs: w.objects(g), Store: w.streams(g), Now: w.Now, NewID: w.NewID, Pause: noPause, Workers: 1, Held: 7,
+		Ledger: faultport.Ledger{Ledger: w.Ledger, Gate: g}, Blobs: w.objects(g), Store: w.streams(g), Now: w.Now, NewID: w.NewID, Pause: noPause, Retries: retry.Policy{Tries: 20}, Workers: 1, Held: 7,
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/event"
-	"gakushoku/internal/fault/wait"
 )
 
 // archiverTimeout is how long an invocation of the archiver may last.
@@ -22,7 +21,7 @@ func (w *world) startArchiver() *process {
 
 // archiverFor is the archiver of a process.
 func (w *world) archiverFor(p *process) *eventlog.Archiver {
-	return &eventlog.Archiver{Ledger: w.ledgerOf(p), Blobs: w.blobsOf(p), Now: time.Now, NewID: p.newID, Pause: wait.For}
+	return &eventlog.Archiver{Ledger: w.ledgerOf(p), Blobs: w.blobsOf(p), Now: time.Now, NewID: p.newID, Retries: withoutChance(eventlog.DefaultRetries)}
 }
 
 // archive invokes an instance of the archiver with a batch.

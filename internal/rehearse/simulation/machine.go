@@ -10,16 +10,17 @@ import (
 
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/retry"
 	"gakushoku/internal/fault/wait"
 )
 
 // The state machine does not crash: Step Functions keeps it. The functions it calls may: each state is an
 // invocation of the reproject function in its own process, which keeps running when the state times out and
 // is retried.
-const (
-	lambdaTimeout = 15 * time.Minute
-	maxAttempts   = 4
-)
+const lambdaTimeout = 15 * time.Minute
+
+// taskRetries is how the state machine retries a task.
+var taskRetries = retry.Policy{Tries: 4, First: 2 * time.Second, Longest: 8 * time.Second}
 
 // stages returns the run's stages, in an order that a mutation may have changed.
 func (x *execution) stages() []rebuild.Stage {
@@ -155,24 +156,17 @@ func (x *execution) each(ctx context.Context, n int, do func(context.Context, in
 // invoke lets the reproject function do a task. It retries as the state machine does: after errors that a
 // retry may cure, and after a timeout.
 func (x *execution) invoke(ctx context.Context, t rebuild.Task, into *rebuild.Run) error {
-	var err error
-	for attempt := range maxAttempts {
-		if attempt > 0 {
-			if err := wait.For(ctx, time.Second<<attempt); err != nil {
-				return err
-			}
-		}
-		var answer []byte
-		if answer, err = x.attempt(ctx, t); err == nil && into != nil {
-			var run rebuild.Run
-			err = json.Unmarshal(answer, &run)
-			*into = run
-			return err
-		}
-		if err == nil || ctx.Err() != nil || fault.ClassOf(err) != fault.Infra {
-			return err
-		}
+	var answer []byte
+	err := retry.Do(ctx, taskRetries, retry.Unavailable(func() (err error) {
+		answer, err = x.attempt(ctx, t)
+		return err
+	}))
+	if err != nil || into == nil {
+		return err
 	}
+	var run rebuild.Run
+	err = json.Unmarshal(answer, &run)
+	*into = run
 	return err
 }
 

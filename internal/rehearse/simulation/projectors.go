@@ -9,7 +9,7 @@ import (
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
-	"gakushoku/internal/fault/wait"
+	"gakushoku/internal/fault/retry"
 )
 
 // The time limits of the simulated system. They are close to each other, so that they interact.
@@ -53,13 +53,14 @@ func (w *world) engineFor(p *process) *projection.Projector {
 		Tables:      rows,
 		Streams:     loader,
 		Now:         time.Now,
-		Pause:       pauseWithoutChance,
+		Retries:     withoutChance(projection.HealRetries),
 	}
 }
 
-// pauseWithoutChance is a retry's pause that depends on the seed only.
-func pauseWithoutChance(ctx context.Context, attempt int) error {
-	return wait.For(ctx, time.Millisecond<<min(attempt, 7))
+// withoutChance makes pauses depend on the seed only.
+func withoutChance(p retry.Policy) retry.Policy {
+	p.Jitter = 0
+	return p
 }
 
 // project invokes an instance of the projector with a batch.

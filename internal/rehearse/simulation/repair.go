@@ -9,7 +9,6 @@ import (
 	"gakushoku/internal/engine/logcheck"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/verify"
-	"gakushoku/internal/fault/wait"
 )
 
 // archivePatience is how long `archive verify` gives an archiver.
@@ -29,7 +28,7 @@ func (w *world) expire() {
 func (w *world) archiveOf(p *process) *logcheck.Log {
 	l := &logcheck.Log{
 		Ledger: w.ledgerOf(p), Blobs: w.blobsOf(p), Store: w.eventsOf(p), Now: time.Now, NewID: p.newID,
-		Patience: archivePatience, Workers: 1, Pause: wait.For,
+		Patience: archivePatience, Workers: 1, Retries: withoutChance(eventlog.DefaultRetries),
 	}
 	if w.embedded {
 		l.CatchUp = w.archiveFollower(p).CatchUp

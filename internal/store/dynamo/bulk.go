@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gakushoku/internal/engine/projection"
-	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/retry"
 )
 
 var _ projection.Sink = (*Tables)(nil)
@@ -26,11 +26,7 @@ const (
 
 // How bulk calls are repeated after the SDK has given up. A new table takes a few thousand writes a second
 // and grows, so throttling is normal.
-const (
-	bulkTries   = 8
-	bulkWaitMin = 50 * time.Millisecond
-	bulkWaitMax = 5 * time.Second
-)
+var bulkRetries = retry.Policy{Tries: 8, First: 50 * time.Millisecond, Longest: 5 * time.Second, Jitter: 1}
 
 // The items that record which of a part's writes are in.
 const (
@@ -143,15 +139,7 @@ func (s *Tables) putItem(ctx context.Context, t projection.Table, doing string, 
 
 // patiently repeats try after retryable errors.
 func patiently(ctx context.Context, try func() error) error {
-	for attempt := 1; ; attempt++ {
-		err := try()
-		if err == nil || attempt == bulkTries || fault.ClassOf(err) != fault.Infra || ctx.Err() != nil {
-			return err
-		}
-		if err := pause(ctx, attempt-1, bulkWaitMin, bulkWaitMax); err != nil {
-			return err
-		}
-	}
+	return retry.Do(ctx, bulkRetries, retry.Unavailable(try))
 }
 
 // Finish implements projection.Sink. It only checks that the table exists.

@@ -132,11 +132,11 @@ func TestABulkThatIsRefusedForLongGivesUp(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		operation, body string
-		tries           int64
+		tries           int
 	}{
-		"a throttled row":      {"PutItem", refusal("ThrottlingException"), bulkTries * maxAttempts},
-		"a row that is held":   {"PutItem", refusal("TransactionConflictException"), bulkTries},
-		"totals that are held": {"TransactWriteItems", cancelledBy("TransactionConflict", 2), bulkTries},
+		"a throttled row":      {"PutItem", refusal("ThrottlingException"), bulkRetries.Tries * maxAttempts},
+		"a row that is held":   {"PutItem", refusal("TransactionConflictException"), bulkRetries.Tries},
+		"totals that are held": {"TransactWriteItems", cancelledBy("TransactionConflict", 2), bulkRetries.Tries},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -145,7 +145,7 @@ func TestABulkThatIsRefusedForLongGivesUp(t *testing.T) {
 				tables := refusing(c.operation, c.body, &sent)
 				tables.markers.add(ordersV1, "2026-01-24")
 				_, err := tables.PutPart(t.Context(), ordersV1, testPart("a", 1))
-				if fault.ClassOf(err) != fault.Infra || sent.Load() != c.tries {
+				if fault.ClassOf(err) != fault.Infra || int(sent.Load()) != c.tries {
 					t.Errorf("sent %d times, want %d, class %s: %v", sent.Load(), c.tries, fault.ClassOf(err), err)
 				}
 			})

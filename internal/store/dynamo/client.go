@@ -1,15 +1,12 @@
 package dynamo
 
 import (
-	"context"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"gakushoku/internal/fault/wait"
 	"gakushoku/internal/store/awsfault"
 )
 
@@ -39,9 +36,3 @@ func (a *attempts) count(o *dynamodb.Options) { o.APIOptions = append(o.APIOptio
 // untokened keeps the SDK from adding a client request token to a transaction. Not every emulator honours
 // tokens, so a repeated call must recognize its own writes anyway; without tokens that is tested everywhere.
 func untokened(o *dynamodb.Options) { o.IdempotencyTokenProvider = nil }
-
-// pause waits a random time whose limit doubles with each attempt ("full jitter"), from base up to limit, so
-// that writers that collided once do not collide again.
-func pause(ctx context.Context, attempt int, base, limit time.Duration) error {
-	return wait.For(ctx, rand.N(min(base<<min(attempt, 16), limit))+1)
-}

@@ -14,6 +14,7 @@ import (
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/retry"
 	"gakushoku/internal/store/dynamo/eventitem"
 )
 
@@ -38,12 +39,8 @@ func NewEvents(client EventsAPI, table string) *Events {
 	return &Events{client: client, table: table}
 }
 
-// How an append waits for another transaction that holds the same item.
-const (
-	appendConflicts   = 8
-	appendConflictMin = 5 * time.Millisecond
-	appendConflictMax = 200 * time.Millisecond
-)
+// appendRetries is how an append waits for another transaction that holds the same item.
+var appendRetries = retry.Policy{Tries: 8, First: 10 * time.Millisecond, Longest: 200 * time.Millisecond, Jitter: 1}
 
 // Append implements eventstore.Appender. It does not check that the versions up to expected exist: expected
 // is what the caller has loaded, and events are never removed.
@@ -120,24 +117,12 @@ func eventItem(e *event.Event) (item, error) {
 // transaction may yet fail.
 func (s *Events) put(ctx context.Context, items []item) error {
 	var sent attempts
-	var err error
-	for attempt := range appendConflicts {
-		if attempt > 0 {
-			if err := pause(ctx, attempt, appendConflictMin, appendConflictMax); err != nil {
-				return err
-			}
-		}
-		busy := false
+	return retry.Do(ctx, appendRetries, func() (busy bool, err error) {
 		if len(items) == 1 {
-			busy, err = s.putOne(ctx, items[0], &sent)
-		} else {
-			busy, err = s.putAll(ctx, items, &sent)
+			return s.putOne(ctx, items[0], &sent)
 		}
-		if !busy {
-			return err
-		}
-	}
-	return fault.Unavailable(err)
+		return s.putAll(ctx, items, &sent)
+	})
 }
 
 const freeVersion = "attribute_not_exists(#stream)"
@@ -162,7 +147,7 @@ func (s *Events) putOne(ctx context.Context, it item, sent *attempts) (busy bool
 	case errors.As(err, &taken):
 		return false, s.takenBy(ctx, it, taken.Item, sent)
 	case errors.As(err, &conflict):
-		return true, wrap(ctx, s.appending(it), err)
+		return true, fault.Unavailable(wrap(ctx, s.appending(it), err))
 	}
 	return false, s.refused(ctx, it, err)
 }
@@ -198,7 +183,11 @@ func (s *Events) putAll(ctx context.Context, items []item, sent *attempts) (busy
 			busy = true
 		}
 	}
-	return busy, wrap(ctx, s.appending(items[0]), err)
+	err = wrap(ctx, s.appending(items[0]), err)
+	if busy {
+		err = fault.Unavailable(err)
+	}
+	return busy, err
 }
 
 // takenBy decides whose event has the version. A repeated call may find its own events, if the first attempt

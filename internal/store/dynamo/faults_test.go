@@ -278,7 +278,7 @@ func TestTransactionsThatKeepMeetingOthersGiveUp(t *testing.T) {
 			var sent atomic.Int64
 			store := NewEvents(fakeClient(answer(http.StatusBadRequest, cancelledBy(code, 2), &sent)), "events")
 			err := store.Append(t.Context(), "order-o1", 0, []event.Event{testEvent("e1"), testEvent("e2")})
-			if fault.ClassOf(err) != fault.Infra || sent.Load() != appendConflicts {
+			if fault.ClassOf(err) != fault.Infra || int(sent.Load()) != appendRetries.Tries {
 				t.Errorf("sent %d times, class %s: %v", sent.Load(), fault.ClassOf(err), err)
 			}
 		})
@@ -287,7 +287,7 @@ func TestTransactionsThatKeepMeetingOthersGiveUp(t *testing.T) {
 			var sent atomic.Int64
 			store := NewTables(fakeClient(answer(http.StatusBadRequest, cancelledBy(code, 3), &sent)), Options{})
 			_, err := store.Write(t.Context(), ordersV1, []projection.Change{testChange("order-o1", 1, oneOrder())})
-			if fault.ClassOf(err) != fault.Infra || sent.Load() != writeConflicts {
+			if fault.ClassOf(err) != fault.Infra || int(sent.Load()) != writeRetries.Tries {
 				t.Errorf("sent %d times, class %s: %v", sent.Load(), fault.ClassOf(err), err)
 			}
 		})
@@ -297,7 +297,7 @@ func TestTransactionsThatKeepMeetingOthersGiveUp(t *testing.T) {
 			t.Parallel()
 			var sent atomic.Int64
 			err := NewLedger(fakeClient(answer(http.StatusBadRequest, cancelledBy(code, 3), &sent)), "control").Commit(t.Context(), testCommit(1, "100"))
-			if fault.ClassOf(err) != fault.Infra || sent.Load() != commitConflicts {
+			if fault.ClassOf(err) != fault.Infra || int(sent.Load()) != commitRetries.Tries {
 				t.Errorf("sent %d times, class %s: %v", sent.Load(), fault.ClassOf(err), err)
 			}
 		})
@@ -319,7 +319,7 @@ func TestTransactionsThatKeepMeetingOthersGiveUp(t *testing.T) {
 		change := testChange("order-o1", 1)
 		change.Place.Bucket = ""
 		_, err := store.Write(t.Context(), ordersV1, []projection.Change{change})
-		if fault.ClassOf(err) != fault.Infra || sent.Load() != writeConflicts {
+		if fault.ClassOf(err) != fault.Infra || int(sent.Load()) != writeRetries.Tries {
 			t.Errorf("sent %d times, class %s: %v", sent.Load(), fault.ClassOf(err), err)
 		}
 	})
@@ -348,7 +348,7 @@ func TestKeysLeftUnansweredAreAskedForAgain(t *testing.T) {
 		t.Parallel()
 		var sent atomic.Int64
 		_, err := NewTables(fakeClient(answer(http.StatusOK, left, &sent)), Options{}).Records(t.Context(), ordersV1, []string{"order-o1"})
-		if fault.ClassOf(err) != fault.Infra || sent.Load() != batchTries {
+		if fault.ClassOf(err) != fault.Infra || int(sent.Load()) != batchRetries.Tries {
 			t.Errorf("sent %d times, class %s: %v", sent.Load(), fault.ClassOf(err), err)
 		}
 	})

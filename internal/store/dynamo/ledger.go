@@ -15,6 +15,7 @@ import (
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/retry"
 )
 
 // LedgerAPI is the part of the SDK that Ledger uses. *dynamodb.Client implements it.
@@ -61,12 +62,8 @@ const (
 	maxManifestPage = 500
 )
 
-// How a commit waits for another transaction that holds the head.
-const (
-	commitConflicts   = 8
-	commitConflictMin = 10 * time.Millisecond
-	commitConflictMax = 500 * time.Millisecond
-)
+// commitRetries is how a commit waits for another transaction that holds the head.
+var commitRetries = retry.Policy{Tries: 8, First: 20 * time.Millisecond, Longest: 500 * time.Millisecond, Jitter: 1}
 
 func headKey() item { return item{attrPK: str("log#head"), attrSK: str("head")} }
 
@@ -212,27 +209,21 @@ func (s *Ledger) transact(ctx context.Context, doing string, sent *attempts, wri
 	for _, w := range writes {
 		in.TransactItems = append(in.TransactItems, w.item)
 	}
-	var err error
-	for attempt := range commitConflicts {
-		if attempt > 0 {
-			if err := pause(ctx, attempt, commitConflictMin, commitConflictMax); err != nil {
-				return err
-			}
-		}
-		_, err = s.client.TransactWriteItems(ctx, in, sent.count, untokened)
+	return retry.Do(ctx, commitRetries, func() (bool, error) {
+		_, err := s.client.TransactWriteItems(ctx, in, sent.count, untokened)
 		var cancelled *types.TransactionCanceledException
 		if err == nil || ctx.Err() != nil || !errors.As(err, &cancelled) {
-			return wrap(ctx, doing, err)
+			return false, wrap(ctx, doing, err)
 		}
 		failed, busy := whyCancelled(cancelled, writes)
-		if failed != nil {
-			return fmt.Errorf("%s: %w", doing, failed)
+		switch {
+		case failed != nil:
+			return false, fmt.Errorf("%s: %w", doing, failed)
+		case busy:
+			return true, fault.Unavailable(wrap(ctx, doing, err))
 		}
-		if err = wrap(ctx, doing, err); !busy {
-			return err
-		}
-	}
-	return fault.Unavailable(err)
+		return false, wrap(ctx, doing, err)
+	})
 }
 
 // whyCancelled returns what the first write that has a reason says: the error for its failed condition, or

@@ -15,16 +15,13 @@ import (
 
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/retry"
 	"gakushoku/internal/store/awsfault"
 )
 
-// How a batch waits for keys that the store did not process: it leaves some when it is busy, and beyond 16
-// MB.
-const (
-	batchTries   = 10
-	batchWaitMin = 10 * time.Millisecond
-	batchWaitMax = time.Second
-)
+// batchRetries is how a batch waits for keys that the store did not process: it leaves some when it is busy,
+// and beyond 16 MB.
+var batchRetries = retry.Policy{Tries: 10, First: 20 * time.Millisecond, Longest: time.Second, Jitter: 1}
 
 // Records implements projection.Tables.
 func (s *Tables) Records(ctx context.Context, t projection.Table, streams []string) (map[string]projection.Record, error) {
@@ -139,27 +136,22 @@ func (s *Tables) batchGet(ctx context.Context, t projection.Table, wanted []item
 func (s *Tables) batchGetPart(ctx context.Context, t projection.Table, wanted []item) ([]item, error) {
 	name := s.name(t)
 	var found []item
-	for idle := 0; len(wanted) > 0; {
-		out, err := s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
-			RequestItems: map[string]types.KeysAndAttributes{name: {Keys: wanted, ConsistentRead: aws.Bool(true)}},
+	for len(wanted) > 0 {
+		// Only attempts that return no items count, since large results come in parts.
+		err := retry.Do(ctx, batchRetries, func() (bool, error) {
+			out, err := s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
+				RequestItems: map[string]types.KeysAndAttributes{name: {Keys: wanted, ConsistentRead: aws.Bool(true)}},
+			})
+			if err != nil {
+				return false, s.wrap(ctx, t, "reading", err)
+			}
+			found = append(found, out.Responses[name]...)
+			if wanted = out.UnprocessedKeys[name].Keys; len(wanted) == 0 || len(out.Responses[name]) > 0 {
+				return false, nil
+			}
+			return true, fault.UnavailableFor(fmt.Errorf("reading table %s: it kept leaving %d rows unanswered", name, len(wanted)), awsfault.ThrottledFor)
 		})
 		if err != nil {
-			return nil, s.wrap(ctx, t, "reading", err)
-		}
-		answered := out.Responses[name]
-		found = append(found, answered...)
-		if wanted = out.UnprocessedKeys[name].Keys; len(wanted) == 0 {
-			break
-		}
-		// Only attempts that return no items count, since large results come in parts.
-		if len(answered) > 0 {
-			idle = 0
-			continue
-		}
-		if idle++; idle == batchTries {
-			return nil, fault.UnavailableFor(fmt.Errorf("reading table %s: it kept leaving %d rows unanswered", name, len(wanted)), awsfault.ThrottledFor)
-		}
-		if err := pause(ctx, idle, batchWaitMin, batchWaitMax); err != nil {
 			return nil, err
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/retry"
 	"gakushoku/internal/store/dynamo/eventitem"
 )
 
@@ -22,12 +23,8 @@ type SchemaAPI interface {
 	DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
 }
 
-// How long creating or dropping a table may take, and how often its status is polled.
-const (
-	schemaLimit   = 2 * time.Minute
-	schemaLookMin = 20 * time.Millisecond
-	schemaLookMax = 2 * time.Second
-)
+// schemaLooks is how long creating or dropping a table may take, and how often its status is polled.
+var schemaLooks = retry.Policy{Within: 2 * time.Minute, First: 20 * time.Millisecond, Longest: 2 * time.Second, Jitter: 1}
 
 // The keys of all tables except the event table.
 const (
@@ -175,24 +172,13 @@ func tableStatus(ctx context.Context, client SchemaAPI, name string) (types.Tabl
 // errNotDescribed is the error for an empty description, which the service never sends.
 var errNotDescribed = fault.Unavailable(errors.New("the response describes nothing"))
 
-// lookUntil repeats look until it returns true, for at most schemaLimit.
+// lookUntil repeats look until it returns true.
 func lookUntil(ctx context.Context, doing string, look func(context.Context) (bool, error)) error {
-	limited, cancel := context.WithTimeout(ctx, schemaLimit)
-	defer cancel()
-	for attempt := 0; ; attempt++ {
-		done, err := look(limited)
-		if err != nil {
-			return wrap(ctx, doing, err)
+	return retry.Do(ctx, schemaLooks, func() (bool, error) {
+		done, err := look(ctx)
+		if done || err != nil {
+			return false, wrap(ctx, doing, err)
 		}
-		if done {
-			return nil
-		}
-		if pause(limited, attempt, schemaLookMin, schemaLookMax) == nil {
-			continue
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return fault.Unavailable(fmt.Errorf("%s: it was not done within %s", doing, schemaLimit))
-	}
+		return true, fault.Unavailable(fmt.Errorf("%s: it was not done within %s", doing, schemaLooks.Within))
+	})
 }

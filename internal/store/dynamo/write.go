@@ -14,14 +14,11 @@ import (
 
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/retry"
 )
 
-// How a write waits when it conflicts with other transactions on the same items.
-const (
-	writeConflicts   = 12
-	writeConflictMin = 5 * time.Millisecond
-	writeConflictMax = 400 * time.Millisecond
-)
+// writeRetries is how a write waits that conflicts with other transactions on the same items.
+var writeRetries = retry.Policy{Tries: 12, First: 10 * time.Millisecond, Longest: 400 * time.Millisecond, Jitter: 1}
 
 // pending is one change on its way into the table.
 type pending struct {
@@ -132,13 +129,8 @@ func listedIn(p pending) string {
 func (s *Tables) writeRow(ctx context.Context, t projection.Table, p pending) (late bool, err error) {
 	name := s.name(t)
 	condition, values := rowCondition(p.change.Expected)
-	for attempt := range writeConflicts {
-		if attempt > 0 {
-			if err := pause(ctx, attempt, writeConflictMin, writeConflictMax); err != nil {
-				return false, err
-			}
-		}
-		_, err = s.client.PutItem(ctx, &dynamodb.PutItemInput{
+	err = retry.Do(ctx, writeRetries, func() (bool, error) {
+		_, err := s.client.PutItem(ctx, &dynamodb.PutItemInput{
 			TableName:                           &name,
 			Item:                                p.item,
 			ConditionExpression:                 &condition,
@@ -152,12 +144,14 @@ func (s *Tables) writeRow(ctx context.Context, t projection.Table, p pending) (l
 			return false, nil
 		case errors.As(err, &failed):
 			own, err := s.isOwn(ctx, t, p, failed.Item)
-			return err == nil && !own, err
-		case !errors.As(err, &conflict) || ctx.Err() != nil:
-			return false, s.wrap(ctx, t, "writing "+p.change.Stream+" to", err)
+			late = err == nil && !own
+			return false, err
+		case errors.As(err, &conflict):
+			return true, fault.Unavailable(fmt.Errorf("writing %s to table %s: other transactions kept holding the row: %w", p.change.Stream, name, err))
 		}
-	}
-	return false, fault.Unavailable(fmt.Errorf("writing %s to table %s: other transactions kept holding the row: %w", p.change.Stream, name, err))
+		return false, s.wrap(ctx, t, "writing "+p.change.Stream+" to", err)
+	})
+	return late, err
 }
 
 // isOwn reports whether the row that made a condition fail is the one to be written, because the SDK repeated

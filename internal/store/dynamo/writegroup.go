@@ -16,6 +16,7 @@ import (
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/retry"
 )
 
 // smallItem is more than the update of a total or a marker adds to a transaction's size.
@@ -70,28 +71,25 @@ func (s *Tables) writeGroup(ctx context.Context, t projection.Table, group []pen
 	// Totals are summed over shards, so any shard is right. The stream determines the first, and after a
 	// conflict a random one is tried, so that writers avoid each other.
 	shard := eventstore.ShardOf(group[0].change.Stream, totalShards)
-	for conflicts := 0; len(group) > 0; {
-		cancelled, err := s.tryGroup(ctx, t, group, shard)
-		if err != nil || cancelled == nil {
-			return late, err
+	err = retry.Do(ctx, writeRetries, func() (bool, error) {
+		for len(group) > 0 {
+			cancelled, err := s.tryGroup(ctx, t, group, shard)
+			if err != nil || cancelled == nil {
+				return false, err
+			}
+			rest, tooLate, busy, err := s.explain(ctx, t, group, cancelled)
+			if err != nil {
+				return false, err
+			}
+			group, late = rest, append(late, tooLate...)
+			if busy {
+				shard = rand.IntN(totalShards)
+				return true, fault.Unavailable(fmt.Errorf("%s table %s: other transactions kept holding the items: %w", writing(group), s.name(t), cancelled))
+			}
 		}
-		rest, tooLate, busy, err := s.explain(ctx, t, group, cancelled)
-		if err != nil {
-			return late, err
-		}
-		group, late = rest, append(late, tooLate...)
-		if !busy {
-			continue
-		}
-		if conflicts++; conflicts == writeConflicts {
-			return late, fault.Unavailable(fmt.Errorf("%s table %s: other transactions kept holding the items: %w", writing(group), s.name(t), cancelled))
-		}
-		shard = rand.IntN(totalShards)
-		if err := pause(ctx, conflicts, writeConflictMin, writeConflictMax); err != nil {
-			return late, err
-		}
-	}
-	return late, nil
+		return false, nil
+	})
+	return late, err
 }
 
 // tryGroup sends the transaction once. It returns the reason of a cancellation separately from other errors.

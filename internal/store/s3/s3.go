@@ -19,7 +19,7 @@ import (
 
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/fault"
-	"gakushoku/internal/fault/wait"
+	"gakushoku/internal/fault/retry"
 	"gakushoku/internal/store/awsfault"
 )
 
@@ -30,10 +30,11 @@ const (
 	maxBackoff     = time.Second
 	attemptTimeout = 30 * time.Second
 	idleConns      = 32
-	bodyTries      = 3
-	bodyPause      = 100 * time.Millisecond
 	maxPage        = 1000 // the service's own limit
 )
+
+// bodyRetries is how an object is read again some of whose bytes did not arrive.
+var bodyRetries = retry.Policy{Tries: 3, First: 200 * time.Millisecond, Longest: 400 * time.Millisecond}
 
 // Bounded sets the standard retryer with few attempts and a time limit for each. It also makes the bucket
 // part of the path if an endpoint was given (AWS_ENDPOINT_URL), since an emulator has no host name for each
@@ -126,27 +127,28 @@ func (b *Blobs) GetRange(ctx context.Context, key string, offset, length int64) 
 }
 
 // read reads an object or a range, which must have length bytes unless length is -1.
-func (b *Blobs) read(ctx context.Context, in *s3.GetObjectInput, length int64) ([]byte, error) {
+func (b *Blobs) read(ctx context.Context, in *s3.GetObjectInput, length int64) (data []byte, err error) {
 	key := aws.ToString(in.Key)
 	if err := eventlog.CheckKey(key); err != nil {
 		return nil, err
 	}
-	for try := 1; ; try++ {
-		data, broken, err := b.readOnce(ctx, in)
+	err = retry.Do(ctx, bodyRetries, func() (broken bool, err error) {
+		data, broken, err = b.readOnce(ctx, in)
 		switch {
-		case err == nil && length >= 0 && int64(len(data)) != length:
-			return nil, fmt.Errorf("%s: %s has %d bytes only", b.doing("reading", key), aws.ToString(in.Range), len(data))
 		case err == nil:
-			return data, nil
+			return false, nil
 		case ctx.Err() != nil || !broken:
-			return nil, b.notRead(ctx, key, err)
-		case try == bodyTries:
-			return nil, fault.Unavailable(fmt.Errorf("%s: %w", b.doing("reading", key), err))
+			return false, b.notRead(ctx, key, err)
 		}
-		if err := wait.For(ctx, bodyPause<<try); err != nil {
-			return nil, err
-		}
+		return true, fault.Unavailable(fmt.Errorf("%s: %w", b.doing("reading", key), err))
+	})
+	if err == nil && length >= 0 && int64(len(data)) != length {
+		err = fmt.Errorf("%s: %s has %d bytes only", b.doing("reading", key), aws.ToString(in.Range), len(data))
 	}
+	if err != nil {
+		return nil, err
+	}
+	return data, nil
 }
 
 // readOnce reads once. broken reports that the object was there but some of its bytes did not arrive.

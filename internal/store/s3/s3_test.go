@@ -260,11 +260,11 @@ func breakingOff(times int) func(http.ResponseWriter, *http.Request) bool {
 func TestABodyThatBreaksOffIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	bucket, blobs := filled(t)
-	bucket.upsetBy(breakingOff(bodyTries - 1))
+	bucket.upsetBy(breakingOff(bodyRetries.Tries - 1))
 	if got, err := blobs.Get(t.Context(), "segments/1"); err != nil || string(got) != "0123456789" {
 		t.Errorf("%q %v", got, err)
 	}
-	bucket.upsetBy(breakingOff(bodyTries))
+	bucket.upsetBy(breakingOff(bodyRetries.Tries))
 	if got, err := blobs.Get(t.Context(), "segments/1"); fault.ClassOf(err) != fault.Infra || got != nil {
 		t.Errorf("%q, class %s: %v", got, fault.ClassOf(err), err)
 	}

@@ -22,10 +22,9 @@ import (
 
 	_ "modernc.org/sqlite" // the driver
 
-	"gakushoku/internal/fault/wait"
-
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/retry"
 )
 
 // kind is a kind of file, by its application_id. A file of another kind is refused.
@@ -190,20 +189,15 @@ func (d *database) connect(ctx context.Context, mode string) error {
 
 // firstConn opens the first connection. Turning WAL on requires exclusive use of the file; SQLite does not
 // always wait for that when two processes create the file at once, and ignores ctx where it does wait.
-func (d *database) firstConn(ctx context.Context) (*sql.Conn, error) {
-	for patience := time.Now().Add(busyTimeout); ; {
-		conn, err := d.pool.Conn(ctx)
-		if err == nil {
-			_, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout=%d", busyTimeout.Milliseconds()))
-			return conn, err
-		}
-		if !isBusy(err) || !time.Now().Before(patience) {
-			return nil, err
-		}
-		if err := wait.For(ctx, firstLook); err != nil {
-			return nil, err
-		}
+func (d *database) firstConn(ctx context.Context) (conn *sql.Conn, err error) {
+	err = retry.Do(ctx, retry.Policy{Within: busyTimeout, First: firstLook}, func() (bool, error) {
+		conn, err = d.pool.Conn(ctx)
+		return isBusy(err), err
+	})
+	if err == nil {
+		_, err = conn.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout=%d", busyTimeout.Milliseconds()))
 	}
+	return conn, err
 }
 
 // prepareSchema creates the tables of a new file, and upgrades an older one. It runs in a transaction, since

@@ -4,9 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"time"
 
-	"gakushoku/internal/fault/wait"
+	"gakushoku/internal/fault/retry"
 )
 
 // transact runs f in a transaction that holds the file's write lock from the start, so that what f reads
@@ -69,15 +68,10 @@ func (d *database) transactPatiently(ctx context.Context, f func() error) error 
 // miss every gap while another process writes many transactions with short pauses, as an import does;
 // beginWhenFree always looks at short intervals.
 func (d *database) beginWhenFree(ctx context.Context) error {
-	for patience := time.Now().Add(busyTimeout); ; {
+	return retry.Do(ctx, retry.Policy{Within: busyTimeout, First: busyLook}, func() (bool, error) {
 		_, err := d.begin.ExecContext(ctx)
-		if err == nil || !isBusy(err) || !time.Now().Before(patience) {
-			return err
-		}
-		if err := wait.For(ctx, busyLook); err != nil {
-			return err
-		}
-	}
+		return isBusy(err), err
+	})
 }
 
 // statements maps the place of each prepared statement to its SQL.

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gakushoku/internal/engine/eventlog"
-	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/retry"
 )
 
 func wantSame(t *testing.T, what string, want, got any) {
@@ -100,11 +100,7 @@ func keysOf(t *testing.T, s eventlog.BlobReader, prefix, after string, limit int
 
 // again repeats f after infrastructure errors, as a caller would.
 func again(ctx context.Context, f func() error) error {
-	err := f()
-	for tries := 0; err != nil && ctx.Err() == nil && fault.ClassOf(err) == fault.Infra && tries < 1000; tries++ {
-		err = f()
-	}
-	return err
+	return retry.Do(ctx, retry.Policy{Tries: 1000}, retry.Unavailable(f))
 }
 
 func mustHead(t *testing.T, s eventlog.Ledger) eventlog.Head {

@@ -24,10 +24,7 @@ func testOneWinner(t *testing.T, h Harness) {
 		for range appenders {
 			wg.Go(func() {
 				events := newEvents(2)
-				err := s.Append(t.Context(), "loan-o1", 2*version, events)
-				for tries := 0; err != nil && fault.ClassOf(err) == fault.Infra && tries < 100; tries++ {
-					err = s.Append(t.Context(), "loan-o1", 2*version, events)
-				}
+				err := again(t.Context(), func() error { return s.Append(t.Context(), "loan-o1", 2*version, events) })
 				switch {
 				case err == nil:
 					won.Add(1)

@@ -14,6 +14,7 @@ import (
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/retry"
 	"gakushoku/internal/observe"
 )
 
@@ -97,6 +98,11 @@ func wantErr(t *testing.T, what string, got, want error) {
 	if !errors.Is(got, want) {
 		t.Errorf("%s: got %v, want %v", what, got, want)
 	}
+}
+
+// again repeats f after infrastructure errors, as a caller would.
+func again(ctx context.Context, f func() error) error {
+	return retry.Do(ctx, retry.Policy{Tries: 100}, retry.Unavailable(f))
 }
 
 // appendNext appends one event to the end of a stream, despite other writers, and returns its version. After

@@ -10,7 +10,6 @@ import (
 
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
-	"gakushoku/internal/fault"
 )
 
 func newPointer(name string) projection.Pointer {
@@ -102,10 +101,7 @@ func testPointerOneWinner(t *testing.T, h Control) {
 			wg.Go(func() {
 				p := newPointer("loans")
 				p.Next, p.Changes = 100+next, changes
-				err := s.SetPointer(t.Context(), p)
-				for tries := 0; err != nil && fault.ClassOf(err) == fault.Infra && tries < 100; tries++ {
-					err = s.SetPointer(t.Context(), p)
-				}
+				err := again(t.Context(), func() error { return s.SetPointer(t.Context(), p) })
 				if err == nil {
 					won.Add(1)
 				} else if !errors.Is(err, projection.ErrPointerChanged) {

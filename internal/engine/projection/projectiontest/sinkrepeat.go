@@ -8,7 +8,6 @@ import (
 
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
-	"gakushoku/internal/fault"
 	"gakushoku/internal/model"
 )
 
@@ -195,11 +194,7 @@ func testSinkFinishAgain(t *testing.T, h Tables) {
 	var wg sync.WaitGroup
 	for i := range 6 {
 		wg.Go(func() {
-			err := s.Finish(t.Context(), v1)
-			for tries := 0; err != nil && fault.ClassOf(err) == fault.Infra && tries < 100; tries++ {
-				err = s.Finish(t.Context(), v1)
-			}
-			if err != nil {
+			if err := again(t.Context(), func() error { return s.Finish(t.Context(), v1) }); err != nil {
 				t.Error(err)
 			}
 		})

@@ -11,6 +11,7 @@ import (
 
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/fault/retry"
 	"gakushoku/internal/model"
 )
 
@@ -115,6 +116,11 @@ func wantTotals(t *testing.T, s projection.Store, want map[string]map[string]int
 		}
 		wantSame(t, "Total of "+key, want[key], one)
 	}
+}
+
+// again repeats f after infrastructure errors, as a caller would.
+func again(ctx context.Context, f func() error) error {
+	return retry.Do(ctx, retry.Policy{Tries: 100}, retry.Unavailable(f))
 }
 
 // wantListed compares a list, repeatedly where lists lag.

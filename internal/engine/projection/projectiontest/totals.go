@@ -42,10 +42,11 @@ func testOneWinner(t *testing.T, h Tables) {
 			for range 12 {
 				wg.Go(func() {
 					c := change("loan-"+name, writes, totals...)
-					late, err := s.Write(t.Context(), v1, []projection.Change{c})
-					for tries := 0; err != nil && fault.ClassOf(err) == fault.Infra && tries < 100; tries++ {
+					var late []string
+					err := again(t.Context(), func() (err error) {
 						late, err = s.Write(t.Context(), v1, []projection.Change{c})
-					}
+						return err
+					})
 					if err != nil {
 						t.Error(err)
 					} else if len(late) == 0 {
