@@ -1,5 +1,5 @@
-// Package canteen lists the canteen's projections for the engine and the programs. Add new aggregates and
-// projections here.
+// Package canteen lists what the canteen hands to the engine and the programs: projections, and how readers
+// query them. Add new aggregates and projections here.
 package canteen
 
 import (
@@ -10,3 +10,6 @@ import (
 // Projections returns the revisions of every projection. A new revision is added beside the old one, which
 // stays until no table version is filled by it any more.
 func Projections() model.Projections { return model.Projections{readmodel.Orders()} }
+
+// Views returns how readers query the projections, one view for each that is queried.
+func Views() []model.View { return []model.View{readmodel.OrdersView()} }

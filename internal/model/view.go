@@ -7,8 +7,8 @@ type View struct {
 	Projection string     // name of the projection
 	Kind       event.Kind // of the streams that are folded into the rows
 
-	CheckBucket func(string) error // refuses a string that is not a bucket, such as a date that does not exist
-	Values      []string           // the values that a list can be filtered by
+	CheckBucket func(string) error // refuses a string that is not a bucket, such as a date that does not exist; may be nil
+	Values      []string           // the values that a list can be filtered by; may be empty
 	Matches     func(row []byte, value string) (bool, error)
 
 	NotFound   error  // the refusal for a stream that does not exist

@@ -72,7 +72,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 // faults between them.
 type Server struct {
 	Commands  *command.Handler
-	Queries   *query.Service
+	Queries   *query.Reader
 	Health    *health.Checker
 	Projector *projection.Follower
 	Archiver  *eventlog.Follower

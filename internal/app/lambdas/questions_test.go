@@ -21,7 +21,6 @@ import (
 	"gakushoku/internal/app/operator"
 	"gakushoku/internal/canteen"
 	"gakushoku/internal/canteen/order"
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/edge/httpapi"
 	"gakushoku/internal/edge/lambdaevent"
 	"gakushoku/internal/engine/command"
@@ -126,8 +125,7 @@ func serveGuests(ctx context.Context, t *testing.T, out *logLines) {
 	serving := func(streams command.Streams) func(context.Context, events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
 		handler, err := httpapi.New(httpapi.Config{
 			Commands: &command.Handler{Streams: streams, Now: time.Now, NewID: observe.NewID},
-			Queries: &query.Service{
-				View:     readmodel.View(),
+			Queries: &query.Reader{
 				Pointers: &projection.CachedPointers{Source: control, Now: time.Now}, Browser: tables, Streams: store, Projections: canteen.Projections(), Now: time.Now,
 			},
 			Health: &health.Checker{Now: time.Now}, Logger: logger,

@@ -82,8 +82,7 @@ func newSampleStack(t *testing.T) *sampleStack {
 	}
 	handler, err := httpapi.New(httpapi.Config{
 		Commands: &command.Handler{Streams: s.store, Now: time.Now, NewID: observe.NewID},
-		Queries: &query.Service{
-			View:     readmodel.View(),
+		Queries: &query.Reader{
 			Pointers: &projection.CachedPointers{Source: s.control, Now: time.Now}, Browser: s.tables, Streams: s.store, Projections: canteen.Projections(), Now: time.Now,
 		},
 		Health: &health.Checker{Probes: []health.Probe{health.EventStore(s.store)}, Now: time.Now},

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"gakushoku/internal/canteen"
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/eventstore"
@@ -36,10 +35,9 @@ func (p *Ports) Commands() *command.Handler {
 	return &command.Handler{Streams: p.Events, Now: time.Now, NewID: observe.NewID}
 }
 
-// Queries builds the query service.
-func (p *Ports) Queries() *query.Service {
-	return &query.Service{
-		View:     readmodel.View(),
+// Queries builds the reader of the read models.
+func (p *Ports) Queries() *query.Reader {
+	return &query.Reader{
 		Pointers: p.Pointers, Browser: p.Tables, Streams: p.Events, Projections: canteen.Projections(), Now: time.Now,
 	}
 }

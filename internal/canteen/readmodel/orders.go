@@ -30,8 +30,8 @@ func Orders() model.Projection {
 	}
 }
 
-// View returns how guests and the kitchen query orders and sales.
-func View() model.View {
+// OrdersView returns how guests and the kitchen query orders and sales.
+func OrdersView() model.View {
 	return model.View{
 		Projection: OrdersName, Kind: order.Rules.Kind,
 		CheckBucket: CheckDay, Values: Statuses, Matches: hasStatus,

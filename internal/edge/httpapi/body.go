@@ -19,29 +19,27 @@ import (
 const maxBody = 64 << 10
 
 // takeBody reads and parses the body. It refuses a body that is too large, of another type, or not exactly
-// one JSON value. If the body is not required it may be missing; its length is then 0. The body can be read
-// again afterwards.
-func takeBody(w http.ResponseWriter, r *http.Request, required bool) (any, error) {
+// one JSON value. If the body is not required it may be missing; given is then false.
+func takeBody(w http.ResponseWriter, r *http.Request, required bool) (value any, given bool, err error) {
 	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, &requestError{code: codeTooLarge, detail: fmt.Sprintf("the body may have at most %d bytes", maxBody)}
+		return nil, false, &requestError{code: codeTooLarge, detail: fmt.Sprintf("the body may have at most %d bytes", maxBody)}
 	case err != nil:
-		return nil, unread(w, r, err)
+		return nil, false, unread(w, r, err)
 	}
 	if len(bytes.TrimSpace(raw)) == 0 {
 		if required {
-			return nil, invalid(violation{In: inBody, Detail: "required"})
+			return nil, false, invalid(violation{In: inBody, Detail: "required"})
 		}
-		r.Body, r.ContentLength = http.NoBody, 0
-		return nil, nil
+		return nil, false, nil
 	}
 	if err := checkMediaType(r.Header); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(raw)), int64(len(raw))
-	return parse(raw)
+	value, err = parse(raw)
+	return value, true, err
 }
 
 // unread refuses a body that did not arrive completely. The cause is the client or its network, not the
@@ -81,15 +79,4 @@ func parse(raw []byte) (any, error) {
 		return nil, fmt.Errorf("parsing a body that was checked before: %w", err)
 	}
 	return value, nil
-}
-
-// decodeBody decodes a checked body into a command. A missing body leaves the command unchanged.
-func decodeBody(r *http.Request, into any) error {
-	if r.ContentLength == 0 {
-		return nil
-	}
-	if err := json.NewDecoder(r.Body).Decode(into); err != nil {
-		return fmt.Errorf("decoding a body that was checked before: %w", err)
-	}
-	return nil
 }

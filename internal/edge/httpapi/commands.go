@@ -1,89 +1,94 @@
 package httpapi
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 
-	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 )
 
-// outcome is the body of a command's response. It describes the order right after the command, so that a
-// repeat gets the same.
-type outcome struct {
-	OrderID       string              `json:"orderId"`
-	Status        order.Status        `json:"status"`
-	Total         int64               `json:"total"` // yen
-	PaymentMethod order.PaymentMethod `json:"paymentMethod,omitempty"`
-	Version       uint64              `json:"version"`
-	EventIDs      []string            `json:"eventIds"`
+// aggregate is what the commands of one kind of aggregate have in common.
+type aggregate[S any, C model.Command] struct {
+	rules model.Decider[S, C]
+	path  []param                           // the parameters that its paths may have
+	id    func(*http.Request) string        // of the aggregate that a request names; "" if it names none
+	tell  func(r *command.Result[S]) any    // returns the body of the response
+	where func(r *command.Result[S]) string // returns the path of a new aggregate
 }
 
-func (s *server) placeOrder(w http.ResponseWriter, r *http.Request) error {
-	var c order.PlaceOrder
-	if err := decodeBody(r, &c); err != nil {
-		return err
+// sent is the body of a command.
+type sent[B any] struct {
+	shape shape[B]
+	must  bool // whether it is required
+}
+
+func must[B any](s shape[B]) sent[B] { return sent[B]{s, true} }
+func may[B any](s shape[B]) sent[B]  { return sent[B]{s, false} }
+
+// execute returns the route of a command of type B, which is one of the aggregate's commands. Its body becomes
+// the command, and fill adds what comes from elsewhere in the request; fill may be nil.
+func execute[S any, C model.Command, B any](a aggregate[S, C], o operation, s sent[B], fill func(*call, *B)) route {
+	if _, ok := any(*new(B)).(C); !ok {
+		panic(fmt.Sprintf("%s: %T is no command of its aggregate", o.id, *new(B)))
 	}
-	result, err := command.Execute(r.Context(), s.Commands, order.Rules, command.Request[order.Command]{Command: c, Key: r.Header.Get(headerIdempotencyKey)})
+	in := o.with(a.path, idempotencyKey)
+	in.body, in.must = s.shape, s.must
+	return route{o, PartCommands, in, func(c *call) error {
+		body, _ := c.body.(B)
+		if fill != nil {
+			fill(c, &body)
+		}
+		return a.execute(c, any(body).(C))
+	}}
+}
+
+func (a aggregate[S, C]) execute(c *call, sent C) error {
+	ctx, s := c.Context(), c.server
+	r := command.Request[C]{ID: a.id(c.Request), Command: sent, Key: c.Header.Get(headerIdempotencyKey)}
+	if s.Complete != nil {
+		r.Complete = func(ctx context.Context, sent C) (C, error) {
+			whole, err := s.Complete(ctx, sent)
+			if err != nil {
+				return sent, err
+			}
+			return whole.(C), nil
+		}
+	}
+	result, err := command.Execute(ctx, s.Commands, a.rules, r)
+	if err == nil && s.After != nil && len(result.Events) > 0 {
+		err = s.After(ctx, result.Events[0].Stream)
+	}
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Location", "/orders/"+url.PathEscape(result.State.OrderID))
-	return tell(w, http.StatusCreated, result)
+	return a.respond(c.w, &result)
 }
 
-func (s *server) payOrder(w http.ResponseWriter, r *http.Request) error {
-	var c order.PayOrder
-	if err := decodeBody(r, &c); err != nil {
-		return err
+// respond responds with the result of a command: 201 if its events begin the stream.
+func (a aggregate[S, C]) respond(w http.ResponseWriter, r *command.Result[S]) error {
+	status := http.StatusOK
+	if n := len(r.Events); n > 0 && r.Version == uint64(n) {
+		status = http.StatusCreated
+		w.Header().Set("Location", a.where(r))
 	}
-	c.At = event.InstantOf(s.Now())
-	return s.change(w, r, c)
-}
-
-func (s *server) cancelOrder(w http.ResponseWriter, r *http.Request) error {
-	var c order.CancelOrder
-	if err := decodeBody(r, &c); err != nil {
-		return err
-	}
-	return s.change(w, r, c)
-}
-
-func (s *server) startPreparing(w http.ResponseWriter, r *http.Request) error {
-	return s.change(w, r, order.StartPreparing{})
-}
-
-func (s *server) markReady(w http.ResponseWriter, r *http.Request) error {
-	return s.change(w, r, order.MarkReady{})
-}
-
-func (s *server) pickUp(w http.ResponseWriter, r *http.Request) error {
-	return s.change(w, r, order.PickUp{})
-}
-
-// change executes a command for the order in the path.
-func (s *server) change(w http.ResponseWriter, r *http.Request, c order.Command) error {
-	result, err := command.Execute(r.Context(), s.Commands, order.Rules,
-		command.Request[order.Command]{ID: r.PathValue("id"), Command: c, Key: r.Header.Get(headerIdempotencyKey)})
-	if err != nil {
-		return err
-	}
-	return tell(w, http.StatusOK, result)
-}
-
-// tell responds with the result of a command.
-func tell(w http.ResponseWriter, status int, result command.Result[order.State]) error {
-	if result.Repeated {
+	if r.Repeated {
 		w.Header().Set(headerReplayed, "true")
 	}
-	w.Header().Set("ETag", etag(result.Version))
-	ids := make([]string, len(result.Events))
-	for i := range result.Events {
-		ids[i] = result.Events[i].ID
+	w.Header().Set("ETag", etag(r.Version))
+	return respond(w, status, a.tell(r))
+}
+
+// at returns a path with an id as its last segment.
+func at(path, id string) string { return path + url.PathEscape(id) }
+
+func idsOf(events []event.Event) []string {
+	ids := make([]string, len(events))
+	for i := range events {
+		ids[i] = events[i].ID
 	}
-	return respond(w, status, outcome{
-		OrderID: result.State.OrderID, Status: result.State.Status, Total: result.State.Total,
-		PaymentMethod: result.State.Method, Version: result.Version, EventIDs: ids,
-	})
+	return ids
 }

@@ -17,6 +17,7 @@ import (
 
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/query"
+	"gakushoku/internal/model"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/operate/health"
 )
@@ -37,16 +38,21 @@ const (
 type Config struct {
 	Parts    Parts // 0 is AllParts
 	Commands *command.Handler
-	Queries  *query.Service
+	Queries  *query.Reader
 	Health   *health.Checker
 	Logger   zerolog.Logger // of the process; a logger in a request's context takes precedence
 	// Details reports whether a request may see what health found in each part; nil: never.
 	Details func(*http.Request) bool
 	// Identify returns the caller, or ErrWrongKey. If nil, the caller in the request's context is used.
 	Identify func(*http.Request) (observe.Caller, error)
-	Now      func() time.Time // nil is time.Now
-	Metrics  *observe.Metrics // measures requests and what they do; nil: nothing is measured
-	Tracer   trace.Tracer     // records operations, unless a request's context has a tracer; may be nil
+	// Complete adds to a command what its rules need and clients do not send: see command.Request. May be nil.
+	Complete func(context.Context, model.Command) (model.Command, error)
+	// After runs when a command has succeeded, also when it is repeated, before the response: for what the
+	// command's stream makes due at once. Its error is responded instead of the outcome. May be nil.
+	After   func(ctx context.Context, stream string) error
+	Now     func() time.Time // nil is time.Now
+	Metrics *observe.Metrics // measures requests and what they do; nil: nothing is measured
+	Tracer  trace.Tracer     // records operations, unless a request's context has a tracer; may be nil
 }
 
 // server is a Config with what is computed from it once.
@@ -56,7 +62,9 @@ type server struct {
 }
 
 // New returns the handler of the parts that c selects. It fails if a part lacks a dependency.
-func New(c Config) (http.Handler, error) {
+func New(c Config) (http.Handler, error) { return serving(c, routes()) }
+
+func serving(c Config, all []route) (http.Handler, error) {
 	if c.Parts == 0 {
 		c.Parts = AllParts
 	}
@@ -77,7 +85,7 @@ func New(c Config) (http.Handler, error) {
 		}
 	}
 	s := &server{Config: c, mux: http.NewServeMux()}
-	for _, r := range s.routes() {
+	for _, r := range all {
 		if r.part&c.Parts != 0 {
 			s.mux.Handle(r.method+" "+r.path, s.checked(r))
 		}
@@ -119,12 +127,13 @@ func (s *server) answering(f func(http.ResponseWriter, *http.Request) error) htt
 // checked returns the handler of a route, which only receives requests that match the route's input.
 func (s *server) checked(r route) http.Handler {
 	return s.answering(func(w http.ResponseWriter, req *http.Request) error {
-		if err := r.input.check(w, req); err != nil {
+		query, body, err := r.input.read(w, req)
+		if err != nil {
 			return err
 		}
 		ctx, cancel := carriedOut(req.Context())
 		defer cancel()
-		return r.handle(w, req.WithContext(ctx))
+		return r.handle(&call{req.WithContext(ctx), w, s, query, body})
 	})
 }
 
@@ -146,7 +155,7 @@ func carriedOut(ctx context.Context) (context.Context, context.CancelFunc) {
 func (s *server) noRoute(w http.ResponseWriter, r *http.Request) error {
 	var allowed []string
 	if clean(r.URL.EscapedPath()) {
-		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete} {
 			other := *r
 			other.Method = method
 			if _, pattern := s.mux.Handler(&other); pattern != "" && pattern != "/" {

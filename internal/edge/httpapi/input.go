@@ -11,8 +11,14 @@ import (
 // requests to both.
 type input struct {
 	params []param
-	body   shape // nil for a route without a body
-	must   bool  // whether the body is required
+	body   builder // nil for a route without a body
+	must   bool    // whether the body is required
+}
+
+// builder is a shape of any type.
+type builder interface {
+	// build returns what a JSON value stands for, and where it does not have the shape.
+	build(value any) (any, []violation)
 }
 
 // param is a parameter of a request.
@@ -29,14 +35,15 @@ const (
 	inBody   = "body"
 )
 
-// check refuses a request that does not match the input, and lists every mismatch. The body can still be
-// read afterwards.
-func (in input) check(w http.ResponseWriter, r *http.Request) error {
-	var value any
+// read returns the query and what the body stands for, nil if there is none. It refuses a request that does
+// not match the input, and lists every mismatch.
+func (in input) read(w http.ResponseWriter, r *http.Request) (url.Values, any, error) {
+	var value, body any
+	var given bool
 	if in.body != nil {
 		var err error
-		if value, err = takeBody(w, r, in.must); err != nil {
-			return err
+		if value, given, err = takeBody(w, r, in.must); err != nil {
+			return nil, nil, err
 		}
 	}
 	query, found := in.spelling(r)
@@ -45,13 +52,15 @@ func (in input) check(w http.ResponseWriter, r *http.Request) error {
 			found = append(found, violations(p.in, p.name, p.wrong(value))...)
 		}
 	}
-	if r.ContentLength > 0 && in.body != nil {
-		found = append(found, in.body("", value)...)
+	if given {
+		var wrong []violation
+		body, wrong = in.body.build(value)
+		found = append(found, wrong...)
 	}
 	if len(found) == 0 {
-		return nil
+		return query, body, nil
 	}
-	return invalid(found[:min(len(found), maxViolations)]...)
+	return nil, nil, invalid(found[:min(len(found), maxViolations)]...)
 }
 
 // maxViolations bounds the list of violations in a problem.

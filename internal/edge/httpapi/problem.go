@@ -2,12 +2,12 @@ package httpapi
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
-	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/query"
@@ -79,8 +79,19 @@ type kind struct {
 	title  string
 }
 
-// kinds maps codes to HTTP statuses and titles. Nothing else knows both codes and statuses.
-var kinds = map[string]kind{
+// kinds maps codes to HTTP statuses and titles. Those of the canteen's refusals are beside its routes.
+var kinds = joined(engineKinds, orderKinds)
+
+func joined(all ...map[string]kind) map[string]kind {
+	whole := map[string]kind{}
+	for _, some := range all {
+		maps.Copy(whole, some)
+	}
+	return whole
+}
+
+// engineKinds are the problems that no aggregate has of its own.
+var engineKinds = map[string]kind{
 	codeMalformed:   {http.StatusBadRequest, "Malformed request"},
 	codeInvalid:     {http.StatusBadRequest, "Invalid request"},
 	codeTooLarge:    {http.StatusRequestEntityTooLarge, "Request too large"},
@@ -96,31 +107,12 @@ var kinds = map[string]kind{
 	codeUnavailable: {http.StatusServiceUnavailable, "Service unavailable"},
 	codeInternal:    {http.StatusInternalServerError, "Internal error"},
 
-	query.CodeInvalidCursor:     {http.StatusBadRequest, "Invalid cursor"},
-	query.CodeInvalidBucket:     {http.StatusBadRequest, "Invalid day"},
-	query.CodeInvalidValue:      {http.StatusBadRequest, "Invalid status"},
-	order.CodeVersionNotReached: {http.StatusPreconditionFailed, "The order has not reached the requested version"},
+	query.CodeInvalidCursor: {http.StatusBadRequest, "Invalid cursor"},
+	query.CodeInvalidBucket: {http.StatusBadRequest, "Invalid day"},
+	query.CodeInvalidValue:  {http.StatusBadRequest, "Invalid status"},
 
 	command.CodeKeyReused:  {http.StatusUnprocessableEntity, "The Idempotency-Key was used for another request"},
-	command.CodeUnfoldable: {http.StatusConflict, "The order's events contradict each other"},
-
-	order.CodeNotFound:         {http.StatusNotFound, "Order not found"},
-	order.CodeAlreadyExists:    {http.StatusConflict, "The order already exists"},
-	order.CodeAlreadyPaid:      {http.StatusConflict, "The order is already paid"},
-	order.CodeAlreadyPreparing: {http.StatusConflict, "The order is already being prepared"},
-	order.CodeAlreadyReady:     {http.StatusConflict, "The order is already ready"},
-	order.CodeAlreadyPickedUp:  {http.StatusConflict, "The order was already picked up"},
-	order.CodeAlreadyCancelled: {http.StatusConflict, "The order was already cancelled"},
-	order.CodeNotPaid:          {http.StatusConflict, "The order is not paid"},
-	order.CodeNotPreparing:     {http.StatusConflict, "The order is not being prepared"},
-	order.CodeNotReady:         {http.StatusConflict, "The order is not ready"},
-	order.CodeTooLateToCancel:  {http.StatusConflict, "The order can no longer be cancelled"},
-	order.CodeInvalidID:        {http.StatusUnprocessableEntity, "Invalid order id"},
-	order.CodeInvalidLines:     {http.StatusUnprocessableEntity, "Invalid order lines"},
-	order.CodeInvalidAmount:    {http.StatusUnprocessableEntity, "Amount out of bounds"},
-	order.CodeTotalMismatch:    {http.StatusUnprocessableEntity, "The total does not match the lines"},
-	order.CodeInvalidMethod:    {http.StatusUnprocessableEntity, "Invalid payment method"},
-	order.CodeInvalidReason:    {http.StatusUnprocessableEntity, "Invalid reason"},
+	command.CodeUnfoldable: {http.StatusConflict, "The recorded events contradict each other"},
 }
 
 // unknownKind is for a refusal that kinds does not list. A test keeps the list complete.
@@ -144,7 +136,7 @@ func problemOf(err error) (problem, time.Duration) {
 		}
 		return p, 0
 	case errors.Is(err, eventstore.ErrTooLarge):
-		return problem{Code: codeTooLarge, Detail: "the order is too large to be stored"}, 0
+		return problem{Code: codeTooLarge, Detail: "what the command records is too large to be stored"}, 0
 	case fault.ClassOf(err) == fault.Infra:
 		return problem{Code: codeUnavailable, Detail: unavailableDetail}, max(fault.RetryAfter(err), time.Second)
 	}

@@ -6,82 +6,98 @@ import (
 	"strconv"
 	"strings"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/query"
 	"gakushoku/internal/event"
+	"gakushoku/internal/model"
 )
 
-func (s *server) getOrder(w http.ResponseWriter, r *http.Request) error {
-	o, err := s.Queries.Get(r.Context(), r.PathValue("id"), oldest(r))
-	if err != nil {
-		return err
-	}
-	tag := etag(o.Version)
-	w.Header().Set("ETag", tag)
-	w.Header().Set("Cache-Control", "no-cache")
-	if matches(strings.Join(r.Header.Values(headerIfNoneMatch), ","), tag) {
-		w.WriteHeader(http.StatusNotModified)
-		return nil
-	}
-	return respond(w, http.StatusOK, o)
+// resource is what the queries of one view have in common.
+type resource struct {
+	view   model.View
+	path   []param                    // the parameters that its paths may have
+	id     func(*http.Request) string // of the row that a request names
+	rows   string                     // the member of a list's body that has the rows
+	value  param                      // filters a list by one of the view's values; the zero param: it has no such filter
+	bucket param                      // filters a list by bucket, as value does
+}
+
+func (s *server) of(p resource) query.Queries { return s.Queries.Of(p.view) }
+
+// one returns the route of one row.
+func (p resource) one(o operation) route {
+	return route{o, PartQueries, o.with(p.path, ifMinVersion, minVersion, ifNoneMatch), func(c *call) error {
+		row, err := c.server.of(p).Get(c.Context(), p.id(c.Request), oldest(c))
+		if err != nil {
+			return err
+		}
+		tag := etag(row.Version)
+		c.w.Header().Set("ETag", tag)
+		c.w.Header().Set("Cache-Control", "no-cache")
+		if matches(strings.Join(c.Header.Values(headerIfNoneMatch), ","), tag) {
+			c.w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
+		return respond(c.w, http.StatusOK, row)
+	}}
 }
 
 // oldest returns the minimum version that a client accepts, from a header or parameter; 0 accepts any.
-func oldest(r *http.Request) uint64 {
-	header, _ := strconv.ParseUint(r.Header.Get(headerIfMinVersion), 10, 63) // validated before; "" is 0
-	parameter, _ := strconv.ParseUint(r.URL.Query().Get("minVersion"), 10, 63)
+func oldest(c *call) uint64 {
+	header, _ := strconv.ParseUint(c.Header.Get(headerIfMinVersion), 10, 63) // validated before; "" is 0
+	parameter, _ := strconv.ParseUint(c.query.Get(minVersion.name), 10, 63)
 	return max(header, parameter)
 }
 
-// page is the body of a list.
-type page struct {
-	Orders []query.Row `json:"orders"`
-	Next   string      `json:"next,omitempty"`
+// list returns the route of the list of rows.
+func (p resource) list(o operation) route {
+	in := o.with(p.path)
+	for _, filter := range []param{p.value, p.bucket, cursor, limit} {
+		if filter.name != "" {
+			in.params = append(in.params, filter)
+		}
+	}
+	return route{o, PartQueries, in, func(c *call) error {
+		most, _ := strconv.Atoi(c.query.Get(limit.name)) // validated before; "" is 0, the default
+		found, err := c.server.of(p).List(c.Context(), query.ListRequest{
+			Value: c.query.Get(p.value.name), Bucket: c.query.Get(p.bucket.name), Cursor: c.query.Get(cursor.name), Limit: most,
+		})
+		if err != nil {
+			return err
+		}
+		body := map[string]any{p.rows: append([]query.Row{}, found.Rows...)}
+		if found.Next != "" {
+			body["next"] = found.Next
+		}
+		return respond(c.w, http.StatusOK, body)
+	}}
 }
 
-func (s *server) listOrders(w http.ResponseWriter, r *http.Request) error {
-	q := r.URL.Query()
-	limit, _ := strconv.Atoi(q.Get("limit")) // validated before; "" is 0, the default
-	found, err := s.Queries.List(r.Context(), query.ListRequest{
-		Value: q.Get("status"), Bucket: q.Get("day"), Cursor: q.Get("cursor"), Limit: limit,
-	})
-	if err != nil {
-		return err
-	}
-	body := page{Orders: found.Rows, Next: found.Next}
-	if body.Orders == nil {
-		body.Orders = []query.Row{}
-	}
-	return respond(w, http.StatusOK, body)
+// history returns the route of the events of one row.
+func (p resource) history(o operation) route {
+	return route{o, PartQueries, o.with(p.path), func(c *call) error {
+		id := p.id(c.Request)
+		h, err := c.server.of(p).History(c.Context(), id)
+		if err != nil {
+			return err
+		}
+		events := make([]json.RawMessage, len(h.Events))
+		for i := range h.Events {
+			events[i] = event.AppendJSON(nil, &h.Events[i])
+		}
+		c.w.Header().Set("ETag", etag(h.Version))
+		return respond(c.w, http.StatusOK, map[string]any{p.view.Kind.Key: id, "stream": h.Stream, "version": h.Version, "events": events})
+	}}
 }
 
-func (s *server) getSales(w http.ResponseWriter, r *http.Request) error {
-	day := r.PathValue("day")
-	total, err := s.Queries.Total(r.Context(), day)
-	if err != nil {
-		return err
-	}
-	return respond(w, http.StatusOK, readmodel.SalesOf(day, total))
-}
-
-// history is the body of an order's events.
-type history struct {
-	OrderID string            `json:"orderId"`
-	Stream  string            `json:"stream"`
-	Version uint64            `json:"version"`
-	Events  []json.RawMessage `json:"events"`
-}
-
-func (s *server) getOrderEvents(w http.ResponseWriter, r *http.Request) error {
-	id := r.PathValue("id")
-	h, err := s.Queries.History(r.Context(), id)
-	if err != nil {
-		return err
-	}
-	body := history{OrderID: id, Stream: h.Stream, Version: h.Version, Events: make([]json.RawMessage, len(h.Events))}
-	for i := range h.Events {
-		body.Events[i] = event.AppendJSON(nil, &h.Events[i])
-	}
-	w.Header().Set("ETag", etag(h.Version))
-	return respond(w, http.StatusOK, body)
+// total returns the route of one total, which is named by a parameter of the path. show returns the body of the
+// response.
+func total[T any](p resource, o operation, name param, show func(bucket string, total map[string]int64) T) route {
+	return route{o, PartQueries, o.with([]param{name}), func(c *call) error {
+		bucket := c.PathValue(name.name)
+		sums, err := c.server.of(p).Total(c.Context(), bucket)
+		if err != nil {
+			return err
+		}
+		return respond(c.w, http.StatusOK, show(bucket, sums))
+	}}
 }

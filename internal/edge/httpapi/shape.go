@@ -10,37 +10,59 @@ import (
 	"unicode/utf8"
 )
 
-// shape checks a JSON value, decoded with numbers as json.Number. at is the value's JSON pointer.
-type shape func(at string, value any) []violation
+// shape checks a JSON value, decoded with numbers as json.Number, and stores what it stands for. at is the
+// value's JSON pointer. If there are violations, what is stored means nothing.
+type shape[T any] func(at string, value any, into *T) []violation
 
-// member is a member of an object.
-type member struct {
-	name     string
-	required bool
-	shape    shape
+// build implements builder.
+func (s shape[T]) build(value any) (any, []violation) {
+	var into T
+	found := s("", value, &into)
+	return into, found
 }
 
-func required(name string, s shape) member { return member{name, true, s} }
-func optional(name string, s shape) member { return member{name, false, s} }
+// member is a member of an object.
+type member[T any] struct {
+	name     string
+	required bool
+	store    func(at string, value any, into *T) []violation
+}
+
+// required returns a member that an object must have, stored in a field.
+func required[T, F any](name string, s shape[F], field func(*T) *F) member[T] {
+	return member[T]{name, true, func(at string, value any, into *T) []violation { return s(at, value, field(into)) }}
+}
+
+// optional returns a member that an object may have.
+func optional[T, F any](name string, s shape[F], field func(*T) *F) member[T] {
+	m := required(name, s, field)
+	m.required = false
+	return m
+}
 
 // object accepts objects with these members and no others.
-func object(members ...member) shape {
-	return func(at string, value any) []violation {
+func object[T any](members ...member[T]) shape[T] {
+	return func(at string, value any, into *T) []violation {
 		given, ok := value.(map[string]any)
 		if !ok {
 			return misplaced(at, "must be an object")
 		}
 		var found []violation
+		known := 0
 		for _, m := range members {
 			switch v, there := given[m.name]; {
 			case there:
-				found = append(found, m.shape(at+"/"+m.name, v)...)
+				known++
+				found = append(found, m.store(at+"/"+m.name, v, into)...)
 			case m.required:
 				found = append(found, misplaced(at+"/"+m.name, "required")...)
 			}
 		}
+		if known == len(given) {
+			return found
+		}
 		for _, name := range slices.Sorted(maps.Keys(given)) {
-			if !slices.ContainsFunc(members, func(m member) bool { return m.name == name }) {
+			if !slices.ContainsFunc(members, func(m member[T]) bool { return m.name == name }) {
 				found = append(found, misplaced(at, fmt.Sprintf("unknown member %q", clip(name)))...)
 			}
 		}
@@ -49,41 +71,57 @@ func object(members ...member) shape {
 }
 
 // list accepts arrays of items of one shape.
-func list(item shape) shape {
-	return func(at string, value any) []violation {
+func list[T any](item shape[T]) shape[[]T] {
+	return func(at string, value any, into *[]T) []violation {
 		items, ok := value.([]any)
 		if !ok {
 			return misplaced(at, "must be an array")
 		}
 		var found []violation
+		*into = make([]T, len(items))
 		for i, v := range items {
-			found = append(found, item(at+"/"+strconv.Itoa(i), v)...)
+			found = append(found, item(at+"/"+strconv.Itoa(i), v, &(*into)[i])...)
 		}
 		return found
 	}
 }
 
 // text accepts strings in which a check finds nothing wrong.
-func text(wrong func(string) string) shape {
-	return func(at string, value any) []violation {
+func text(wrong func(string) string) shape[string] { return textAs[string](wrong) }
+
+// enum accepts some strings.
+func enum[S ~string](allowed ...S) shape[S] { return textAs[S](oneOf(allowed...)) }
+
+func textAs[S ~string](wrong func(string) string) shape[S] {
+	return func(at string, value any, into *S) []violation {
 		s, ok := value.(string)
 		if !ok {
 			return misplaced(at, "must be a string")
 		}
+		*into = S(s)
 		return misplaced(at, wrong(s))
 	}
 }
 
 // integer accepts 64-bit integers written in digits.
-func integer(at string, value any) []violation {
+var integer shape[int64] = func(at string, value any, into *int64) []violation {
 	n, ok := value.(json.Number)
 	if !ok || strings.ContainsAny(n.String(), ".eE") {
 		return misplaced(at, "must be a whole number, written in digits")
 	}
-	if _, err := n.Int64(); err != nil {
+	var err error
+	if *into, err = n.Int64(); err != nil {
 		return misplaced(at, "number too large")
 	}
 	return nil
+}
+
+// pointer is for a field that is nil if the member is missing.
+func pointer[T any](s shape[T]) shape[*T] {
+	return func(at string, value any, into **T) []violation {
+		*into = new(T)
+		return s(at, value, *into)
+	}
 }
 
 func misplaced(at, detail string) []violation { return violations(inBody, clip(at), detail) }

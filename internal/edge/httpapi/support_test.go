@@ -49,7 +49,7 @@ type canteen struct {
 	tables    *memory.Tables
 	control   *memory.Control
 	projector *projection.Projector
-	queries   *query.Service
+	queries   *query.Reader
 	log       *logBuffer
 	config    Config
 	handler   http.Handler
@@ -64,7 +64,7 @@ func newCanteen(t testing.TB, changes ...func(*Config)) *canteen {
 	definitions := []model.Projection{readmodel.Orders()}
 	pointers := &projection.CachedPointers{Source: c.control, TTL: time.Hour, Now: clock.Now}
 	c.projector = &projection.Projector{Projections: definitions, Pointers: pointers, Tables: c.tables, Streams: c.events, Now: clock.Now}
-	c.queries = &query.Service{View: readmodel.View(), Pointers: pointers, Browser: c.tables, Streams: c.events, Projections: definitions, Now: clock.Now}
+	c.queries = &query.Reader{Pointers: pointers, Browser: c.tables, Streams: c.events, Projections: definitions, Now: clock.Now}
 	if err := projection.Ensure(t.Context(), c.control, c.tables, readmodel.Orders()); err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +170,7 @@ func (c *canteen) checkAnswer(r *http.Request, a answer) {
 			c.t.Errorf("the problem does not fit its response: %d %s", a.StatusCode, a.body)
 		}
 	}
-	for _, route := range (&server{}).routes() {
+	for _, route := range routes() {
 		mux := http.NewServeMux()
 		mux.HandleFunc(route.method+" "+route.path, func(http.ResponseWriter, *http.Request) {})
 		if _, pattern := mux.Handler(r); pattern == "" || r.Method != route.method || !clean(r.URL.EscapedPath()) {

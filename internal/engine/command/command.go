@@ -38,6 +38,10 @@ type Request[C model.Command] struct {
 	ID      string // of the aggregate; "" if the command names it, or to create one
 	Command C
 	Key     string // the client's Idempotency-Key, unique per caller; generated if empty
+
+	// Complete adds what the rules need and the client does not send, such as what another aggregate says. It
+	// is not called for a command that was executed before. Its errors are those of the command. May be nil.
+	Complete func(context.Context, C) (C, error)
 }
 
 // prepared is a request with the values that the engine derives from it.
@@ -134,6 +138,11 @@ func tryOnce[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 	var state S
 	if state, err = fold(d, state, history); err != nil {
 		return Result[S]{}, unfoldable{err}
+	}
+	if r.Complete != nil {
+		if r.Command, err = r.Complete(ctx, r.Command); err != nil {
+			return Result[S]{}, err
+		}
 	}
 	payloads, err := d.Decide(state, r.Command)
 	if err != nil {

@@ -43,7 +43,7 @@ type Page struct {
 
 // List returns one page of rows, newest first. A page may be shorter than Limit although more follow: only an
 // empty Next ends the list.
-func (s *Service) List(ctx context.Context, r ListRequest) (Page, error) {
+func (s Queries) List(ctx context.Context, r ListRequest) (Page, error) {
 	return answer(ctx, s, s.View.Queries.List, func(ctx context.Context) (Page, error) {
 		position, err := s.check(&r)
 		if err != nil {
@@ -59,8 +59,39 @@ func (s *Service) List(ctx context.Context, r ListRequest) (Page, error) {
 	})
 }
 
+// maxAll bounds the rows of All.
+const maxAll = 10_000
+
+// All returns all rows of a bucket ("": of all buckets) in the order of List. It is for lists that are short by
+// their nature, and fails beyond maxAll rows.
+func (s Queries) All(ctx context.Context, bucket string) ([]Row, error) {
+	return answer(ctx, s, s.View.Queries.List, func(ctx context.Context) (all []Row, err error) {
+		request := ListRequest{Bucket: bucket, Limit: MaxLimit}
+		start, err := s.check(&request)
+		if err != nil {
+			return nil, err
+		}
+		_, err = s.read(ctx, func(a active) error {
+			all = nil
+			for at, more := start, true; more; {
+				w := walk{browser: s.Browser, table: a.table, request: request, at: at}
+				page, err := w.page(ctx)
+				if err != nil {
+					return err
+				}
+				if all = append(all, page.Rows...); len(all) > maxAll {
+					return fmt.Errorf("the list of %s has more than %d rows", s.View.Projection, maxAll)
+				}
+				at, more = w.at, page.Next != ""
+			}
+			return nil
+		})
+		return all, err
+	})
+}
+
 // check decodes the cursor, sets the default limit, and refuses invalid requests.
-func (s *Service) check(r *ListRequest) (position, error) {
+func (s Queries) check(r *ListRequest) (position, error) {
 	if r.Limit < 1 {
 		r.Limit = DefaultLimit
 	}
@@ -69,7 +100,7 @@ func (s *Service) check(r *ListRequest) (position, error) {
 		return position{}, &Error{CodeInvalidValue, fmt.Sprintf("%q must be one of %v", r.Value, s.View.Values)}
 	}
 	if r.Bucket != "" {
-		if err := s.View.CheckBucket(r.Bucket); err != nil {
+		if err := s.checkBucket(r.Bucket); err != nil {
 			return position{}, &Error{CodeInvalidBucket, err.Error()}
 		}
 	}
@@ -95,7 +126,7 @@ func (p position) cursor() string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-func (s *Service) decodeCursor(cursor string) (position, error) {
+func (s Queries) decodeCursor(cursor string) (position, error) {
 	var p position
 	if cursor == "" {
 		return p, nil
@@ -110,7 +141,14 @@ func (s *Service) decodeCursor(cursor string) (position, error) {
 	if err := json.Unmarshal(raw, &p); err != nil {
 		return p, err
 	}
-	return p, s.View.CheckBucket(p.Bucket)
+	return p, s.checkBucket(p.Bucket)
+}
+
+func (s Queries) checkBucket(bucket string) error {
+	if s.View.CheckBucket == nil {
+		return nil
+	}
+	return s.View.CheckBucket(bucket)
 }
 
 // walk reads the rows of the buckets, newest first, and picks the requested ones.

@@ -70,7 +70,7 @@ func stock(counts []int, nth int) (*shelf, map[string][]string) {
 }
 
 // follow reads a list to its end, and reports the pages and the most rows read for one.
-func follow(t rapid.TB, f *Service, s *shelf, r ListRequest) (ids []string, pages, most int) {
+func follow(t rapid.TB, f Queries, s *shelf, r ListRequest) (ids []string, pages, most int) {
 	for {
 		s.read = 0
 		page, err := f.List(context.Background(), r)
@@ -94,11 +94,11 @@ func follow(t rapid.TB, f *Service, s *shelf, r ListRequest) (ids []string, page
 	}
 }
 
-func listService(t *testing.T, s *shelf) *Service {
+func listService(t *testing.T, s *shelf) Queries {
 	f := newFixture(t)
 	f.ensure()
 	f.Browser = s
-	return f.Service
+	return f.Queries
 }
 
 // Orders as large as they may be: a page ends before it is too large for many to be sent at once.
@@ -135,10 +135,10 @@ func TestListsAreCompleteWhateverThePages(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		counts := rapid.SliceOfN(rapid.IntRange(0, 12), 0, 40).Draw(t, "counts")
 		s, all := stock(counts, rapid.IntRange(1, 5).Draw(t, "nth"))
-		service := *f
-		service.Browser = s
+		reader := *f.Reader
+		reader.Browser = s
 		status := rapid.SampledFrom([]string{"", readmodel.StatusPaid, readmodel.StatusOrdered, readmodel.StatusReady}).Draw(t, "status")
-		ids, _, _ := follow(t, &service, s, ListRequest{Value: status, Limit: rapid.IntRange(1, 15).Draw(t, "limit")})
+		ids, _, _ := follow(t, reader.Of(f.View), s, ListRequest{Value: status, Limit: rapid.IntRange(1, 15).Draw(t, "limit")})
 		if diff := cmp.Diff(all[status], ids); diff != "" {
 			t.Fatal(diff)
 		}
@@ -221,5 +221,30 @@ func TestWhatNobodyCanAskFor(t *testing.T) {
 				t.Errorf("got %v, want %s", err, test.code)
 			}
 		})
+	}
+}
+
+func TestAShortListIsReadAsAWhole(t *testing.T) {
+	t.Parallel()
+	s, all := stock([]int{120, 0, 230}, 3)
+	f := listService(t, s)
+	for name, test := range map[string]struct {
+		bucket string
+		want   int
+	}{"all buckets": {"", len(all[""])}, "one bucket": {now().Format("2006-01-02"), 120}, "none": {"2020-01-01", 0}} {
+		if rows, err := f.All(t.Context(), test.bucket); err != nil || len(rows) != test.want {
+			t.Errorf("%s: %d rows, %v; want %d", name, len(rows), err, test.want)
+		}
+	}
+	if _, err := f.All(t.Context(), "today"); code(err) != CodeInvalidBucket {
+		t.Errorf("a bucket that is none: %v", err)
+	}
+	f.View.CheckBucket = nil // lists of another kind
+	if rows, err := f.All(t.Context(), "today"); err != nil || len(rows) > 0 {
+		t.Errorf("any bucket: %d rows, %v", len(rows), err)
+	}
+	s, _ = stock([]int{maxAll + 1}, 3)
+	if _, err := listService(t, s).All(t.Context(), ""); err == nil {
+		t.Error("a list that is not short was read")
 	}
 }

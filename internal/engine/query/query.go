@@ -21,15 +21,23 @@ type Streams interface {
 	Load(ctx context.Context, stream string, after uint64) ([]event.Event, error)
 }
 
-// Service runs queries on the rows of one projection. It is safe for concurrent use. Its errors are refusals
-// (an Error, or the view's NotFound), infrastructure errors, or defects.
-type Service struct {
-	View        model.View
+// Reader runs queries on the rows of any projection, by its view. It is safe for concurrent use.
+type Reader struct {
 	Pointers    *projection.CachedPointers
 	Browser     projection.Browser
 	Streams     Streams
-	Projections model.Projections // every revision that the active version may have
+	Projections model.Projections // every revision that an active version may have
 	Now         func() time.Time
+}
+
+// Of returns the queries of one view.
+func (r *Reader) Of(v model.View) Queries { return Queries{r, v} }
+
+// Queries are the queries of one view. Their errors are refusals (an Error, or the view's NotFound),
+// infrastructure errors, or defects.
+type Queries struct {
+	*Reader
+	View model.View
 }
 
 // Error is a refused query. Code is stable and public; Detail is for people.
@@ -59,7 +67,7 @@ type active struct {
 // read calls f with the active table. If the table was dropped after the pointer had been read, it reads the
 // pointer again, once. If the projection has not been set up yet, which its first event does, it does not
 // call f and returns false.
-func (s *Service) read(ctx context.Context, f func(active) error) (found bool, err error) {
+func (s Queries) read(ctx context.Context, f func(active) error) (found bool, err error) {
 	for attempt := range 2 {
 		pointer, err := s.Pointers.Pointer(ctx, s.View.Projection)
 		if errors.Is(err, projection.ErrNoPointer) {
@@ -83,7 +91,7 @@ func (s *Service) read(ctx context.Context, f func(active) error) (found bool, e
 }
 
 // answer runs one query and logs it.
-func answer[T any](ctx context.Context, s *Service, name string, f func(context.Context) (T, error)) (T, error) {
+func answer[T any](ctx context.Context, s Queries, name string, f func(context.Context) (T, error)) (T, error) {
 	started := s.Now()
 	logger := observe.Logger(ctx).With().Str(observe.FieldQueryName, name).Logger()
 	logger.Debug().Msg("query:start")

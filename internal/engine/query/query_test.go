@@ -27,7 +27,7 @@ func now() time.Time { return time.Date(2026, 1, 24, 3, 0, 0, 0, time.UTC) }
 
 // fixture is a service over stores in memory.
 type fixture struct {
-	*Service
+	Queries
 	t         *testing.T
 	events    *memory.Events
 	tables    *memory.Tables
@@ -38,11 +38,10 @@ type fixture struct {
 func newFixture(t *testing.T) *fixture {
 	f := &fixture{t: t, events: memory.NewEvents(), tables: memory.NewTables(), control: memory.NewControl()}
 	definitions := []model.Projection{readmodel.Orders()}
-	f.Service = &Service{
-		View:     readmodel.View(),
+	f.Queries = (&Reader{
 		Pointers: &projection.CachedPointers{Source: f.control, TTL: time.Hour, Now: now},
 		Browser:  f.tables, Streams: f.events, Projections: definitions, Now: now,
-	}
+	}).Of(readmodel.OrdersView())
 	f.projector = &projection.Projector{
 		Projections: definitions, Tables: f.tables, Streams: f.events, Now: now,
 		Pointers: &projection.CachedPointers{Source: f.control, Now: now},

@@ -41,14 +41,14 @@ func (o Row) MarshalJSON() ([]byte, error) {
 
 // Get returns one row, at least as new as minVersion (0: as the read model has it). It refuses a stream that
 // has not reached minVersion with the view's NotReached.
-func (s *Service) Get(ctx context.Context, id string, minVersion uint64) (Row, error) {
+func (s Queries) Get(ctx context.Context, id string, minVersion uint64) (Row, error) {
 	ctx = observe.WithField(ctx, s.View.Kind.Key, id)
 	return answer(ctx, s, s.View.Queries.Get, func(ctx context.Context) (Row, error) {
 		return s.get(ctx, s.View.Kind.Stream(id), minVersion)
 	})
 }
 
-func (s *Service) get(ctx context.Context, stream string, minVersion uint64) (Row, error) {
+func (s Queries) get(ctx context.Context, stream string, minVersion uint64) (Row, error) {
 	var record projection.Record
 	var at active
 	setUp, err := s.read(ctx, func(a active) error {
@@ -81,7 +81,7 @@ func (s *Service) get(ctx context.Context, stream string, minVersion uint64) (Ro
 }
 
 // fold folds the row from the event store, as the projection would.
-func (s *Service) fold(ctx context.Context, d model.Projection, stream string, minVersion uint64) (Row, error) {
+func (s Queries) fold(ctx context.Context, d model.Projection, stream string, minVersion uint64) (Row, error) {
 	events, err := s.Streams.Load(ctx, stream, 0)
 	if err != nil {
 		return Row{}, fmt.Errorf("loading %s: %w", stream, err)
@@ -109,7 +109,7 @@ type History struct {
 }
 
 // History returns a stream's events, straight from the event store.
-func (s *Service) History(ctx context.Context, id string) (History, error) {
+func (s Queries) History(ctx context.Context, id string) (History, error) {
 	ctx = observe.WithField(ctx, s.View.Kind.Key, id)
 	return answer(ctx, s, s.View.Queries.History, func(ctx context.Context) (History, error) {
 		stream := s.View.Kind.Stream(id)

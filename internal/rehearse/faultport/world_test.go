@@ -147,12 +147,11 @@ func (w *world) log(g faultport.Gate) *logcheck.Log {
 	}
 }
 
-func (w *world) service(g faultport.Gate) *query.Service {
-	return &query.Service{
-		View:     readmodel.View(),
+func (w *world) service(g faultport.Gate) query.Queries {
+	return (&query.Reader{
 		Pointers: &projection.CachedPointers{Source: w.pointers(g), Now: w.Now}, Browser: faultport.Tables{Store: w.Tables, Gate: g},
 		Streams: w.streams(g), Projections: canteen.Projections(), Now: w.Now,
-	}
+	}).Of(readmodel.OrdersView())
 }
 
 func (w *world) handler(g faultport.Gate) *command.Handler {

@@ -16,7 +16,7 @@ import (
 type guest struct {
 	name    string
 	process *process
-	service *query.Service
+	service query.Queries
 	browser *watchedBrowser
 	shown   map[shownKey]uint64
 	busy    bool
@@ -50,14 +50,13 @@ func (w *world) connect(g *guest) {
 	g.process.speed = w.someSpeed()
 	g.browser = &watchedBrowser{Tables: w.tablesOf(g.process)}
 	g.busy = false
-	g.service = &query.Service{
-		View:        readmodel.View(),
+	g.service = (&query.Reader{
 		Pointers:    &projection.CachedPointers{Source: w.pointersOf(g.process), TTL: pointerTTL, Now: time.Now},
 		Browser:     g.browser,
 		Streams:     w.eventsOf(g.process),
 		Projections: w.code(),
 		Now:         time.Now,
-	}
+	}).Of(readmodel.OrdersView())
 }
 
 // ask lets a guest read an order and judges the response.
