@@ -51,6 +51,16 @@ func (m *Metrics) Command(ctx context.Context, name string, took time.Duration, 
 	}
 }
 
+// Called measures a call of a system of others.
+func (m *Metrics) Called(ctx context.Context, system, call string, took time.Duration, err error) {
+	if m == nil {
+		return
+	}
+	m.calls.Record(ctx, took.Seconds(), m.series.of(seriesKey{system, call, 0, classOf(err)}, func(k seriesKey) []attribute.KeyValue {
+		return []attribute.KeyValue{attribute.String(AttrSystem, k.what), attribute.String(AttrCall, k.outcome)}
+	})...)
+}
+
 func classOf(err error) string {
 	if err == nil {
 		return ""
@@ -59,7 +69,7 @@ func classOf(err error) string {
 }
 
 // seriesKey identifies a series of a histogram: the method, route and status of requests, or the name and
-// result of commands. The class is "" if there was no error.
+// result of commands, or the system and call outside. The class is "" if there was no error.
 type seriesKey struct {
 	what, outcome string
 	status        int

@@ -29,6 +29,7 @@ const (
 	MetricColdStarts  = "gakushoku.function.cold_start"
 	MetricLost        = "gakushoku.telemetry.lost"
 	MetricConnections = "gakushoku.http.connections"
+	MetricCalls       = "gakushoku.outside.duration"
 	MetricCPU         = "system.cpu.utilization"
 	MetricMemory      = "system.memory.utilization"
 	MetricDisk        = "system.filesystem.utilization"
@@ -37,7 +38,7 @@ const (
 // Metrics are the meters of a process. Nil measures nothing. It is safe for concurrent use.
 type Metrics struct {
 	meter                                    metric.Meter
-	requests, commands, lag, logLag          metric.Float64Histogram
+	requests, commands, lag, logLag, calls   metric.Float64Histogram
 	conflicts, retries, repeats, appends     metric.Int64Counter
 	steps, heals, pointers, folded, verified metric.Int64Counter
 	coldStarts, touched                      metric.Int64Counter
@@ -78,6 +79,7 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 		requests:   histogram(MetricRequests, "Duration of requests", latencyBounds),
 		commands:   histogram(MetricCommands, "Duration of commands", latencyBounds),
 		touched:    counter(MetricTouched, "Records of the event table's stream that are not new events, by kind"),
+		calls:      histogram(MetricCalls, "Duration of calls of systems of others", latencyBounds),
 		lag:        histogram(MetricLag, "Delay between an event and its row in the read model", lagBounds),
 		logLag:     histogram(MetricLogLag, "Delay between the newest event of a segment and the segment in the log", lagBounds),
 		conflicts:  counter(MetricConflicts, "Races for a stream that commands lost"),

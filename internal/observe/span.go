@@ -24,8 +24,10 @@ const (
 	AttrStep       = "gakushoku.step"
 	AttrCached     = "gakushoku.cached"
 	AttrSink       = "gakushoku.sink"
-	AttrKept       = "gakushoku.kept" // why a trace was kept regardless of the sampler
-	AttrErrorClass = "error.type"     // the class of an error, the HTTP status, or the code of a service
+	AttrSystem     = "gakushoku.system" // a system of others
+	AttrCall       = "gakushoku.call"   // one of its operations
+	AttrKept       = "gakushoku.kept"   // why a trace was kept regardless of the sampler
+	AttrErrorClass = "error.type"       // the class of an error, the HTTP status, or the code of a service
 
 	AttrThrottled    = "gakushoku.throttled_attempts" // how often a service throttled one call
 	AttrReasons      = "gakushoku.reasons"            // codes with which a service explains its refusal

@@ -46,6 +46,7 @@ type commandLine struct {
 	Slow       slowCommand        `cmd:"" help:"Show the slowest operations, and what they spent their time on."`
 	Top        topCommand         `cmd:"" help:"Show what a running server does, again and again."`
 	Health     healthCommands     `cmd:"" help:"Ask a running server how it is."`
+	Payments   paymentsCommands   `cmd:"" help:"Simulate a provider of card payments, and look at its book."`
 	Demo       demoCommand        `cmd:"" help:"Break a read model and repair it, in a temporary folder."`
 	Drill      drillCommands      `cmd:"" help:"Rehearse incidents: break something on purpose, repair it by the runbook."`
 	Version    versionCommand     `cmd:"" help:"Print the version of this program."`
