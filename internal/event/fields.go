@@ -102,6 +102,36 @@ func (o *Object) Text(key string) string { return o.text(key, o.span(key)) }
 // Integer returns an integer that must not be missing.
 func (o *Object) Integer(key string) int64 { return o.amount(key, o.span(key)) }
 
+// Bool returns a boolean that must not be missing.
+func (o *Object) Bool(key string) bool {
+	v := o.span(key)
+	switch {
+	case v.absent():
+		o.fail(errors.New(key + " is missing"))
+	case v.kind != 't' && v.kind != 'f':
+		o.fail(wrongKind(key, v, "true or false"))
+	}
+	return v.kind == 't'
+}
+
+// Texts returns an array of strings, nil if there is none.
+func (o *Object) Texts(key string) []string {
+	v := o.span(key)
+	switch {
+	case o.err != nil || v.absent():
+		return nil
+	case v.kind != '[':
+		o.fail(wrongKind(key, v, "an array"))
+		return nil
+	}
+	s := scanner{data: o.data[:v.end], at: int(v.start) + 1}
+	var all []string
+	for first := true; o.err == nil && s.more(first, ']'); first = false {
+		all = append(all, o.text(fmt.Sprintf("%s %d", key, len(all)+1), s.value(1)))
+	}
+	return all
+}
+
 // Instant returns a time, or 0 if there is none.
 func (o *Object) Instant(key string) Instant { return o.instant(key, o.span(key)) }
 

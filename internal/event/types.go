@@ -106,22 +106,26 @@ func decoded[T Payload, P interface {
 func (t *Type) readKeys(payload reflect.Type) {
 	t.keys = keysOf(payload)
 	t.inner = make([][]string, len(t.keys))
-	for i := range payload.NumField() {
-		field := payload.Field(i).Type
+	for i, f := range fieldsOf(payload) {
 		switch {
-		case field == reflect.TypeFor[Instant]():
+		case f.Type == reflect.TypeFor[Instant]():
 			t.instants = append(t.instants, i)
-		case field.Kind() == reflect.Slice && field.Elem().Kind() == reflect.Struct:
-			t.inner[i] = keysOf(field.Elem())
+		case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:
+			t.inner[i] = keysOf(f.Type.Elem())
 		}
 	}
 }
 
+// fieldsOf returns the fields of a struct, and those of structs that are embedded in it in their place.
+func fieldsOf(object reflect.Type) []reflect.StructField {
+	return slices.DeleteFunc(reflect.VisibleFields(object), func(f reflect.StructField) bool { return f.Anonymous })
+}
+
 func keysOf(object reflect.Type) []string {
-	keys := make([]string, object.NumField())
-	for i := range keys {
-		name, _, _ := strings.Cut(object.Field(i).Tag.Get("json"), ",")
-		keys[i] = quoted(name)
+	var keys []string
+	for _, f := range fieldsOf(object) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		keys = append(keys, quoted(name))
 	}
 	return keys
 }
