@@ -101,7 +101,7 @@ func TestDecodePayloadSaysWhatIsWrong(t *testing.T) {
 		want    string
 	}{
 		"a type of the future":     {"OrderEaten", 1, `{}`, `unknown event type "OrderEaten"`},
-		"a schema of the future":   {"OrderPlaced", 3, `{"orderId":"o","total":1}`, "payload of OrderPlaced: schema 3 is newer than this program knows (2): use a newer gakushoku"},
+		"a schema of the future":   {"OrderPlaced", 4, `{"orderId":"o","total":1}`, "payload of OrderPlaced: schema 4 is newer than this program knows (3): use a newer gakushoku"},
 		"no payload":               {"OrderReady", 1, ``, "payload of OrderReady: byte 1: expected '{', the beginning of the payload, found the end"},
 		"no orderId":               {"OrderReady", 1, `{}`, "payload of OrderReady: orderId is missing"},
 		"an empty orderId":         {"OrderReady", 1, `{"orderId":""}`, "orderId is missing"},

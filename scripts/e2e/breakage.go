@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"gakushoku/internal/canteen/day"
 	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/event"
@@ -33,17 +34,17 @@ func (c *canteen) breakRows(ctx context.Context, version int, orders []served) e
 			return fmt.Errorf("deleting the row of %s: %w", s.ID, err)
 		}
 	}
-	day := readmodel.BusinessDay(event.InstantOf(time.Now()))
+	today := day.Of(event.InstantOf(time.Now()))
 	_, err := c.tables.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: c.tableName(version), Key: key("t#0", day), UpdateExpression: aws.String("ADD #f :n"),
+		TableName: c.tableName(version), Key: key("t#0", today), UpdateExpression: aws.String("ADD #f :n"),
 		ExpressionAttributeNames:  map[string]string{"#f": "f:" + readmodel.FieldOrders},
 		ExpressionAttributeValues: map[string]types.AttributeValue{":n": &types.AttributeValueMemberN{Value: fmt.Sprint(tooMany)}},
 	})
 	if err != nil {
-		return fmt.Errorf("breaking the total of %s: %w", day, err)
+		return fmt.Errorf("breaking the total of %s: %w", today, err)
 	}
 	say("   3 rows of version %d were overwritten by hand, 2 deleted, and a total is wrong", version)
-	return c.wantBroken(ctx, orders, day)
+	return c.wantBroken(ctx, orders, today)
 }
 
 func (c *canteen) tableName(version int) *string {
@@ -80,7 +81,7 @@ func (c *canteen) overwriteRow(ctx context.Context, version int, orderID string)
 }
 
 // wantBroken checks that readers see the damage: otherwise a rebuild that repairs nothing would pass.
-func (c *canteen) wantBroken(ctx context.Context, orders []served, day string) error {
+func (c *canteen) wantBroken(ctx context.Context, orders []served, today string) error {
 	for _, s := range orders[:3] {
 		if shown, ok := c.client.order(ctx, s.ID, 0); !ok || shown.Status != "ORDERED" {
 			return fmt.Errorf("order %s is shown as %+v though its row was broken", s.ID, shown)
@@ -92,8 +93,8 @@ func (c *canteen) wantBroken(ctx context.Context, orders []served, day string) e
 			return fmt.Errorf("order %s is shown with status %d though its row was deleted (%v)", s.ID, status, err)
 		}
 	}
-	if sales, err := c.sales(ctx, day); err != nil || sales < tooMany {
-		return fmt.Errorf("the sales of %s have %d orders though %d were added (%v)", day, sales, tooMany, err)
+	if sales, err := c.sales(ctx, today); err != nil || sales < tooMany {
+		return fmt.Errorf("the sales of %s have %d orders though %d were added (%v)", today, sales, tooMany, err)
 	}
 	return nil
 }
@@ -105,9 +106,9 @@ func (c *canteen) wantMended(ctx context.Context, orders []served) error {
 			return fmt.Errorf("order %s is shown as %+v after the rebuild", s.ID, shown)
 		}
 	}
-	day := readmodel.BusinessDay(event.InstantOf(time.Now()))
-	if sales, err := c.sales(ctx, day); err != nil || sales >= tooMany {
-		return fmt.Errorf("the sales of %s have %d orders after the rebuild (%v)", day, sales, err)
+	today := day.Of(event.InstantOf(time.Now()))
+	if sales, err := c.sales(ctx, today); err != nil || sales >= tooMany {
+		return fmt.Errorf("the sales of %s have %d orders after the rebuild (%v)", today, sales, err)
 	}
 	c.guests.mend()
 	say("   what was broken is right again")

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/canteen"
 	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventio"
 	"gakushoku/internal/event"
@@ -81,7 +82,7 @@ func (p *program) importFile(i importing) (eventio.Report, error) {
 		}
 		line := newProgressLine(p)
 		defer line.end()
-		options := eventio.Options{SkipBad: i.skipBad, MaxEventBytes: sqlite.MaxEventBytes, Follow: embedded.Follow, Unfoldable: i.allowUnfoldable, Progress: line.importing()}
+		options := eventio.Options{SkipBad: i.skipBad, MaxEventBytes: sqlite.MaxEventBytes, Follow: canteen.Follow, Unfoldable: i.allowUnfoldable, Progress: line.importing()}
 		if i.skipBad {
 			options.BadWriter = bad
 		}

@@ -33,7 +33,7 @@ func (f *Folder) skipAhead(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	reflected, others, err := f.reflectedByAll(ctx)
+	reflected, others, err := f.reflectedByAll(ctx, mark.Number)
 	if err != nil || reflected <= mark.Number {
 		return err
 	}
@@ -62,9 +62,9 @@ func (f *Folder) skipAhead(ctx context.Context) error {
 	return nil
 }
 
-// reflectedByAll returns the number of the last event up to which every active version is complete, and the
-// readers that bring the other versions up to date.
-func (f *Folder) reflectedByAll(ctx context.Context) (reflected uint64, others []string, err error) {
+// reflectedByAll returns the number of the last event up to which every active version is complete, given that
+// the projector has applied the first ones, and the readers that bring the other versions up to date.
+func (f *Folder) reflectedByAll(ctx context.Context, applied uint64) (reflected uint64, others []string, err error) {
 	if reflected, err = f.Events.Head(ctx); err != nil {
 		return 0, nil, err
 	}
@@ -83,9 +83,27 @@ func (f *Folder) reflectedByAll(ctx context.Context) (reflected uint64, others [
 		if err != nil {
 			return 0, nil, err
 		}
+		if had <= applied {
+			if had, err = f.untouched(ctx, name, applied, head); err != nil {
+				return 0, nil, err
+			}
+		}
 		reflected = min(reflected, had)
 	}
 	return reflected, others, nil
+}
+
+// untouched returns head if none of the events after the first applied ones concern a projection, otherwise
+// applied.
+func (f *Folder) untouched(ctx context.Context, name string, applied, head uint64) (uint64, error) {
+	d, err := canteen.Projections().Named(name)
+	if err != nil {
+		return 0, err
+	}
+	if last, err := f.Events.LastOf(ctx, d.Streams); err != nil || last > applied {
+		return applied, err
+	}
+	return head, nil
 }
 
 // late returns the checkpoints of the live versions that are being brought up to date.

@@ -16,6 +16,7 @@ import (
 	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/app/operator"
 	"gakushoku/internal/app/stack"
+	"gakushoku/internal/canteen"
 	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/edge/stepfunctions"
 	"gakushoku/internal/engine/rebuild"
@@ -188,7 +189,7 @@ func TestARebuildIsFollowedToItsEnd(t *testing.T) {
 		t.Errorf("history %+v, %v", history, err)
 	}
 	status, err := s.Status(t.Context())
-	if err != nil || status.Stack != "canteen" || status.Head != 2 || len(status.Projections) != 1 || status.Projections[0].Rows != nil || *status.Projections[0].Parked != 0 || len(status.Projections[0].Versions) != 1 {
+	if err != nil || status.Stack != "canteen" || status.Head != 2 || len(status.Projections) != len(canteen.Projections().Names()) || status.Projections[0].Rows != nil || *status.Projections[0].Parked != 0 || len(status.Projections[0].Versions) != 1 {
 		t.Errorf("%+v, %v", status, err)
 	}
 	var ids []string

@@ -3,17 +3,20 @@ package order
 import (
 	"errors"
 	"fmt"
+	"strings"
 
+	"gakushoku/internal/canteen/day"
+	"gakushoku/internal/canteen/menu"
+	"gakushoku/internal/canteen/value"
 	"gakushoku/internal/event"
 )
 
-// The bounds of an order's values, for commands and imports alike. The canteen sells meals: larger numbers
-// are typing errors or worse. Sums of values within the bounds stay far below 64 bits.
+// The bounds of an order's values besides those of package value.
 const (
-	MaxTotal     = 1_000_000 // yen
+	MaxTotal     = value.MaxYen
 	MaxLines     = 50
-	MaxQuantity  = 1_000
-	MaxTextBytes = 200
+	MaxQuantity  = value.MaxQuantity
+	MaxTextBytes = value.MaxTextBytes
 	MaxIDBytes   = event.MaxStreamIDBytes
 )
 
@@ -26,14 +29,31 @@ func (p Placed) Check() error {
 		if err := l.check(); err != nil {
 			return fmt.Errorf("payload.lines: line %d: %w", i+1, err)
 		}
-		if err := amount(l.UnitPrice); err != nil {
+		if err := value.CheckYen(l.UnitPrice); err != nil {
 			return fmt.Errorf("payload.lines: line %d: unitPrice %w", i+1, err)
 		}
 	}
-	if err := amount(p.Total); err != nil {
-		return inPayload("total", err)
+	if err := value.CheckYen(p.Total); err != nil {
+		return value.Named("payload.total", err)
+	}
+	if err := p.checkCheckout(); err != nil {
+		return err
 	}
 	return p.checkSum()
+}
+
+// checkCheckout refuses a day without a time to pay by, or the other way round, and checks both.
+func (p Placed) checkCheckout() error {
+	switch {
+	case (p.Day == "") != p.PayBy.IsZero():
+		return errors.New("payload.day and payload.payBy come together or not at all")
+	case p.Day == "":
+		return nil
+	}
+	if err := day.Check(p.Day); err != nil {
+		return fmt.Errorf("payload.day: %w", err)
+	}
+	return event.CheckInstant("payload.payBy", p.PayBy)
 }
 
 // checkSum refuses a total that is not the sum of the lines, if there are lines.
@@ -54,51 +74,48 @@ func sumOf(lines []Line) (sum int64) {
 }
 
 // Check implements event.Checker.
-func (p Paid) Check() error { return event.CheckInstant("payload.paidAt", p.PaidAt) }
+func (p Paid) Check() error {
+	if p.PaymentID != "" {
+		if err := checkCode("paymentId", p.PaymentID); err != nil {
+			return err
+		}
+	}
+	return event.CheckInstant("payload.paidAt", p.PaidAt)
+}
 
 // Check implements event.Checker.
 func (p Cancelled) Check() error {
 	if p.Reason == "" {
 		return nil
 	}
-	return inPayload("reason", text(p.Reason))
+	return value.Named("payload.reason", value.CheckText(p.Reason))
 }
 
 // Check implements event.Checker.
-func (p Refunded) Check() error { return inPayload("amount", amount(p.Amount)) }
+func (p Refunded) Check() error { return value.Named("payload.amount", value.CheckYen(p.Amount)) }
 
 // check refuses a line with an invalid product name, quantity or price.
 func (l Line) check() error {
-	if err := text(l.Product); err != nil {
+	if err := value.CheckText(l.Product); err != nil {
 		return fmt.Errorf("product %w", err)
 	}
-	if l.Quantity < 1 || l.Quantity > MaxQuantity {
-		return fmt.Errorf("quantity must be 1 to %d, not %d", MaxQuantity, l.Quantity)
+	if l.ProductID != "" {
+		if err := menu.CheckID(l.ProductID); err != nil {
+			return fmt.Errorf("productId %w", err)
+		}
 	}
-	return nil
+	return value.Named("quantity", value.CheckQuantity(l.Quantity))
 }
 
-// amount refuses an amount of money that is out of bounds.
-func amount(yen int64) error {
-	if yen < 1 || yen > MaxTotal {
-		return fmt.Errorf("must be 1 to %d yen, not %d", MaxTotal, yen)
-	}
-	return nil
-}
-
-// text refuses a product's name or a reason unless it has 1 to MaxTextBytes bytes and no control
-// characters.
-func text(s string) error {
-	if s == "" {
-		return errors.New("must not be empty")
-	}
-	return event.CheckText(s, MaxTextBytes)
-}
-
-// inPayload prefixes an error with the field's name.
-func inPayload(field string, err error) error {
-	if err == nil {
+// checkProductID refuses an id that no product of the menu can have. It accepts none at all.
+func checkProductID(id string) error {
+	if id == "" {
 		return nil
 	}
-	return fmt.Errorf("payload.%s %w", field, err)
+	return value.Named("payload.productId", menu.CheckID(id))
+}
+
+// checkCode refuses a code or an id of someone else's unless it is short and visible.
+func checkCode(field, code string) error {
+	return value.Named("payload."+field, event.CheckStreamID(strings.ReplaceAll(code, "/", "-")))
 }

@@ -1,22 +1,9 @@
 package order
 
-// Error is a refusal by the rules. Code is stable and public. Detail tells a person what is wrong and what
-// would be right.
-type Error struct {
-	Code   string
-	Detail string
-}
+import "gakushoku/internal/canteen/refusal"
 
-func (e *Error) Error() string { return e.Detail }
-
-// DomainCode returns the stable code, such as "order/already-paid".
-func (e *Error) DomainCode() string { return e.Code }
-
-// Is makes refusals with the same code equal for errors.Is.
-func (e *Error) Is(target error) bool {
-	other, ok := target.(*Error)
-	return ok && other.Code == e.Code
-}
+// Error is a refusal by the rules.
+type Error = refusal.Error
 
 // The codes of the refusals are part of the HTTP interface: never change one.
 const (
@@ -38,4 +25,15 @@ const (
 	CodeInvalidMethod     = "order/invalid-payment-method"
 	CodeInvalidReason     = "order/invalid-reason"
 	CodeVersionNotReached = "order/version-not-reached" // the row is older than the reader requires
+
+	CodeRejected       = "order/rejected"         // it was turned down: its portions were not to be had
+	CodePriceChanged   = "order/price-changed"    // the price that the client sent is not the menu's
+	CodeNotOffered     = "menu/not-offered"       // the product is not sold at present
+	CodeUnknownProduct = "menu/unknown-product"   // no such product is on the menu
+	CodeNotReserved    = "order/not-reserved"     // its portions are not reserved yet
+	CodeExpired        = "order/expired"          // it was not paid within its time
+	CodePaymentOpen    = "order/payment-open"     // a payment is under way
+	CodeNotConfirmed   = "order/not-confirmed"    // it is paid, but the sale of its portions is not recorded yet
+	CodeNotAwaited     = "order/not-awaited"      // the order does not wait for this outcome of a step of checkout
+	CodePaymentSettled = "order/payment-conflict" // the outcome contradicts how the payment ended before
 )

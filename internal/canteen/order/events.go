@@ -28,7 +28,7 @@ var kind = event.Kind{Prefix: StreamPrefix, Key: "orderId", Types: "Order"}
 
 // The event types with their current schemas.
 var (
-	placed             = event.Define[Placed](kind, 2)
+	placed             = event.Define[Placed](kind, 3)
 	paid               = event.Define[Paid](kind, 2)
 	preparationStarted = event.Define[PreparationStarted](kind, 1)
 	ready              = event.Define[Ready](kind, 1)
@@ -41,7 +41,8 @@ var (
 type Line struct {
 	Product   string `json:"product"`
 	Quantity  int64  `json:"quantity"`
-	UnitPrice int64  `json:"unitPrice"` // yen
+	UnitPrice int64  `json:"unitPrice"`           // yen
+	ProductID string `json:"productId,omitempty"` // of the menu; "" for what is not on it
 }
 
 // PaymentMethod is the way in which an order was paid.
@@ -54,11 +55,14 @@ const (
 	MethodUnknown PaymentMethod = "UNKNOWN"
 )
 
-// Placed means that an order was placed. Schema 1 had no lines.
+// Placed means that an order was placed. Schema 1 had no lines; schema 2 had no products of the menu, day or
+// time to pay by.
 type Placed struct {
-	OrderID string `json:"orderId"`
-	Lines   []Line `json:"lines,omitempty"`
-	Total   int64  `json:"total"` // yen
+	OrderID string        `json:"orderId"`
+	Lines   []Line        `json:"lines,omitempty"`
+	Total   int64         `json:"total"`         // yen
+	Day     string        `json:"day,omitempty"` // the business day whose stock it takes from
+	PayBy   event.Instant `json:"payBy,omitzero"`
 }
 
 // EventType implements event.Payload.
@@ -67,7 +71,7 @@ func (Placed) EventType() string { return PlacedType }
 // Decode reads the payload of e. Lines may be missing, since schema 1 had none.
 func (p *Placed) Decode(e *event.Event) error {
 	f := placed.Fields(e)
-	*p = Placed{OrderID: f.ID(), Total: f.Integer("total"), Lines: linesOf(&f)}
+	*p = Placed{OrderID: f.ID(), Total: f.Integer("total"), Lines: linesOf(&f), Day: f.Text("day"), PayBy: f.Instant("payBy")}
 	return f.Err()
 }
 
@@ -77,7 +81,9 @@ func linesOf(f *event.Fields) (lines []Line) {
 			lines = make([]Line, 0, f.Left())
 		}
 		l := f.Item()
-		lines = append(lines, Line{Product: l.Required("product"), Quantity: l.Integer("quantity"), UnitPrice: l.Integer("unitPrice")})
+		lines = append(lines, Line{
+			Product: l.Required("product"), Quantity: l.Integer("quantity"), UnitPrice: l.Integer("unitPrice"), ProductID: l.Text("productId"),
+		})
 	}
 	return lines
 }
@@ -87,6 +93,8 @@ type Paid struct {
 	OrderID string        `json:"orderId"`
 	PaidAt  event.Instant `json:"paidAt,omitzero"`
 	Method  PaymentMethod `json:"paymentMethod"`
+	// PaymentID names the payment at the provider. Payments without a provider have none.
+	PaymentID string `json:"paymentId,omitempty"`
 }
 
 // EventType implements event.Payload.
@@ -96,7 +104,7 @@ func (Paid) EventType() string { return PaidType }
 // log without schemas has a method nevertheless.
 func (p *Paid) Decode(e *event.Event) error {
 	f := paid.Fields(e)
-	*p = Paid{OrderID: f.ID(), PaidAt: f.Instant("paidAt"), Method: methodOf(&f, e.Schema >= 2)}
+	*p = Paid{OrderID: f.ID(), PaidAt: f.Instant("paidAt"), Method: methodOf(&f, e.Schema >= 2), PaymentID: f.Text("paymentId")}
 	if p.Method == "" {
 		p.Method = MethodUnknown
 	}

@@ -1,8 +1,7 @@
 package order
 
 import (
-	"fmt"
-
+	"gakushoku/internal/canteen/refusal"
 	"gakushoku/internal/event"
 )
 
@@ -15,6 +14,9 @@ func (StartPreparing) CommandName() string { return "StartPreparing" }
 func (StartPreparing) decide(s State) ([]event.Payload, error) {
 	if err := must(s, StatusPaid, CodeAlreadyPreparing); err != nil {
 		return nil, err
+	}
+	if s.Checkout == CheckoutConfirming {
+		return nil, refusal.New(CodeNotConfirmed, "order %s is paid, but the sale of its portions is not recorded yet: try again in a moment", s.OrderID)
 	}
 	return []event.Payload{PreparationStarted{OrderID: s.OrderID}}, nil
 }
@@ -54,10 +56,10 @@ func must(s State, want Status, already string) error {
 	switch {
 	case s.Status == want:
 		return nil
-	case !s.Exists() || s.Status == StatusCancelled:
+	case !s.Exists() || s.Status == StatusCancelled || s.Status == StatusRejected:
 		return refuse(s)
 	case progress[s.Status] > progress[want]:
-		return &Error{already, fmt.Sprintf("order %s is %s: that step was done before", s.OrderID, s.Status)}
+		return refusal.New(already, "order %s is %s: that step was done before", s.OrderID, s.Status)
 	}
 	return missing(s, want)
 }
@@ -65,16 +67,18 @@ func must(s State, want Status, already string) error {
 // missing refuses a step that comes too early.
 func missing(s State, want Status) error {
 	code := map[Status]string{StatusPaid: CodeNotPaid, StatusPreparing: CodeNotPreparing, StatusReady: CodeNotReady}[want]
-	return &Error{code, fmt.Sprintf("order %s is %s: it must be %s first", s.OrderID, s.Status, want)}
+	return refusal.New(code, "order %s is %s: it must be %s first", s.OrderID, s.Status, want)
 }
 
 // refuse returns the refusal for an order that allows no further step.
 func refuse(s State) error {
 	switch s.Status {
 	case StatusCancelled:
-		return &Error{CodeAlreadyCancelled, fmt.Sprintf("order %s was cancelled", s.OrderID)}
+		return refusal.New(CodeAlreadyCancelled, "order %s was cancelled", s.OrderID)
+	case StatusRejected:
+		return refusal.New(CodeRejected, "order %s was turned down, since its portions were not to be had", s.OrderID)
 	case StatusPickedUp:
-		return &Error{CodeAlreadyPickedUp, fmt.Sprintf("order %s was picked up", s.OrderID)}
+		return refusal.New(CodeAlreadyPickedUp, "order %s was picked up", s.OrderID)
 	}
-	return &Error{CodeNotFound, "there is no such order"}
+	return refusal.New(CodeNotFound, "there is no such order")
 }

@@ -5,6 +5,7 @@ package order
 
 import (
 	"fmt"
+	"strings"
 
 	"gakushoku/internal/event"
 )
@@ -20,14 +21,20 @@ const (
 	StatusReady     Status = "READY"
 	StatusPickedUp  Status = "PICKED_UP"
 	StatusCancelled Status = "CANCELLED"
+	StatusRejected  Status = "REJECTED" // its portions were not to be had
 )
 
 // State is what the rules need to know about an order.
 type State struct {
-	OrderID string
-	Status  Status
-	Total   int64 // yen
-	Method  PaymentMethod
+	OrderID   string        `json:"orderId"`
+	Status    Status        `json:"status"`
+	Checkout  Checkout      `json:"checkout,omitempty"`
+	Total     int64         `json:"total"` // yen
+	Method    PaymentMethod `json:"paymentMethod,omitempty"`
+	PaymentID string        `json:"paymentId,omitempty"` // of the payment by a provider that is open, or was made
+	Owner     string        `json:"owner,omitempty"`     // the caller who placed it
+	Day       string        `json:"day,omitempty"`       // the business day whose stock it takes from
+	PayBy     event.Instant `json:"payBy,omitzero"`      // when it expires unless it is paid; 0 without checkout
 }
 
 // Exists reports whether the order was placed.
@@ -36,53 +43,39 @@ func (s State) Exists() bool { return s.Status != "" }
 // Evolve applies one event to a state. It fails if the event cannot follow the state: then the stream is
 // damaged, since Decide never returns such an event.
 func Evolve(s State, e *event.Event) (State, error) {
-	next := s
-	switch e.Type {
-	case PlacedType:
-		var p Placed
-		if err := p.Decode(e); err != nil {
-			return s, err
-		}
-		next.OrderID, next.Total = p.OrderID, p.Total
-	case PaidType:
-		var p Paid
-		if err := p.Decode(e); err != nil {
-			return s, err
-		}
-		next.Method = p.Method
-	}
-	status, err := Next(s.Status, e.Type)
+	next, err := s.with(e)
 	if err != nil {
+		return s, err
+	}
+	if next.Status, next.Checkout, err = Next(s.Status, s.Checkout, e.Type); err != nil {
 		return s, fmt.Errorf("order %s: %w", s.OrderID, err)
 	}
-	next.Status = status
+	if e.Type == PlacedType && !next.PayBy.IsZero() {
+		next.Checkout = CheckoutReserving
+	}
 	return next, nil
 }
 
-// Next is the state machine: it returns the status after an event of a type. An import calls it for
-// millions of events, so it considers nothing else.
-func Next(status Status, eventType string) (Status, error) {
-	next, follows := status, false
-	switch eventType {
+// with returns the state with what an event says besides its type. Strings are cloned, so that a state may
+// outlive the events that it was folded from.
+func (s State) with(e *event.Event) (State, error) {
+	var err error
+	switch e.Type {
 	case PlacedType:
-		next, follows = StatusOrdered, status == ""
+		var p Placed
+		err = p.Decode(e)
+		s.OrderID, s.Total, s.Owner = strings.Clone(p.OrderID), p.Total, strings.Clone(e.Actor)
+		s.Day, s.PayBy = strings.Clone(p.Day), p.PayBy
+	case PaymentRequestedType:
+		var p PaymentRequested
+		err = p.Decode(e)
+		s.Method, s.PaymentID = p.Method, strings.Clone(p.PaymentID)
+	case PaymentVoidedType:
+		s.Method, s.PaymentID = "", ""
 	case PaidType:
-		next, follows = StatusPaid, status == StatusOrdered
-	case PreparationStartedType:
-		next, follows = StatusPreparing, status == StatusPaid
-	case ReadyType:
-		next, follows = StatusReady, status == StatusPreparing
-	case PickedUpType:
-		next, follows = StatusPickedUp, status == StatusReady
-	case CancelledType:
-		next, follows = StatusCancelled, status == StatusOrdered || status == StatusPaid
-	case RefundedType:
-		follows = status == StatusCancelled // a refund moves money, not the order
-	default:
-		return status, fmt.Errorf("%w %q", event.ErrUnknownType, eventType)
+		var p Paid
+		err = p.Decode(e)
+		s.Method, s.PaymentID = p.Method, strings.Clone(p.PaymentID)
 	}
-	if !follows {
-		return status, fmt.Errorf("%s cannot follow status %q", eventType, status)
-	}
-	return next, nil
+	return s, err
 }

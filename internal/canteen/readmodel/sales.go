@@ -13,6 +13,7 @@ type Sales struct {
 	Orders    int64            `json:"orders"`
 	Paid      int64            `json:"paid"`
 	Cancelled int64            `json:"cancelled"`
+	Rejected  int64            `json:"rejected"`
 	Refunded  int64            `json:"refunded"`
 	Revenue   map[string]int64 `json:"revenue"` // by payment method; always includes CARD and CASH
 	Refunds   map[string]int64 `json:"refunds"` // by payment method; always includes CARD and CASH
@@ -21,7 +22,7 @@ type Sales struct {
 // SalesOf returns the sales of a day from its total. They are zero for a day without orders.
 func SalesOf(day string, total map[string]int64) Sales {
 	return Sales{
-		Day: day, Orders: total[FieldOrders], Paid: total[FieldPaid], Cancelled: total[FieldCancelled], Refunded: total[FieldRefunded],
+		Day: day, Orders: total[FieldOrders], Paid: total[FieldPaid], Cancelled: total[FieldCancelled], Rejected: total[FieldRejected], Refunded: total[FieldRefunded],
 		Revenue: byMethod(total, FieldRevenuePrefix), Refunds: byMethod(total, FieldRefundsPrefix),
 	}
 }

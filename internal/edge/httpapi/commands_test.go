@@ -52,7 +52,7 @@ func TestACancelledPaidOrderIsRefunded(t *testing.T) {
 	}
 	c.project()
 	a = c.send("GET /sales/2026-01-24", "").want(t, 200, "")
-	if want := `{"day":"2026-01-24","orders":1,"paid":1,"cancelled":1,"refunded":1,"revenue":{"CARD":780,"CASH":0},"refunds":{"CARD":780,"CASH":0}}`; strings.TrimSpace(a.body) != want {
+	if want := `{"day":"2026-01-24","orders":1,"paid":1,"cancelled":1,"rejected":0,"refunded":1,"revenue":{"CARD":780,"CASH":0},"refunds":{"CARD":780,"CASH":0}}`; strings.TrimSpace(a.body) != want {
 		t.Errorf("sales %s, want %s", a.body, want)
 	}
 }

@@ -55,7 +55,7 @@ func TestACommandCarriesItsContextIntoItsEvents(t *testing.T) {
 	if diff := cmp.Diff([]string{"c1", "user-7", "key-1", "key-1", order.PlacedType, "order-o1"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if e.ID == "" || e.OccurredAt.IsZero() || e.CommandHash == "" || e.Schema != 2 {
+	if e.ID == "" || e.OccurredAt.IsZero() || e.CommandHash == "" || e.Schema != 3 {
 		t.Errorf("the envelope is incomplete: %+v", e)
 	}
 }

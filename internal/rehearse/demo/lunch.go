@@ -31,7 +31,7 @@ func (s *story) yesterday(ctx context.Context) error {
 		dish := loadgen.Menu[n%len(loadgen.Menu)]
 		id := fmt.Sprintf("yesterday-%04d", n+1)
 		for i, p := range []event.Payload{
-			order.Placed{OrderID: id, Lines: []order.Line{order.Line(dish)}, Total: dish.Quantity * dish.UnitPrice},
+			order.Placed{OrderID: id, Lines: []order.Line{{Product: dish.Product, Quantity: dish.Quantity, UnitPrice: dish.UnitPrice}}, Total: dish.Quantity * dish.UnitPrice},
 			order.Paid{OrderID: id, PaidAt: event.InstantOf(at), Method: order.MethodCash},
 			order.PreparationStarted{OrderID: id}, order.Ready{OrderID: id}, order.PickedUp{OrderID: id},
 		} {

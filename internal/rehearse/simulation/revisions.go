@@ -16,7 +16,7 @@ func folded(stream string) bool { return readmodel.Orders().Folds(stream) }
 // rebuild makes the first table version of it while live delivery goes on writing the first.
 func revisions() []model.Projection {
 	first, second := readmodel.Orders(), readmodel.Orders()
-	second.Revision++
+	first.Revision, second.Revision = 1, 2
 	second.NewRow = func() model.Row { return new(countedOrder) }
 	return []model.Projection{first, second}
 }

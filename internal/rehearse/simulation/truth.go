@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
@@ -144,7 +143,7 @@ func (s *streamTruth) at(revision int, length uint64) (seen, []model.Contributio
 
 // last returns the newest version that can be applied.
 func (s *streamTruth) last() uint64 {
-	return uint64(len(s.folds[readmodel.Orders().Revision].rows) - 1)
+	return uint64(len(s.folds[revisions()[0].Revision].rows) - 1)
 }
 
 // due returns the lowest version that a row may have: the promised one, as far as it can be applied.

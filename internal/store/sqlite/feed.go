@@ -145,6 +145,14 @@ func (s *Events) NumberOf(ctx context.Context, stream string, version uint64) (u
 	return uint64(number), s.db.failed(ctx, "reading the number of an event", err)
 }
 
+// LastOf returns the number of the newest event of all streams whose names begin with prefix; 0 if there is none.
+func (s *Events) LastOf(ctx context.Context, prefix string) (uint64, error) {
+	var last int64
+	const upTo = "\U0010FFFF" // no character comes after it
+	err := s.db.read.QueryRowContext(ctx, "SELECT COALESCE(MAX(position), 0) FROM events WHERE stream > ? AND stream < ?", prefix, prefix+upTo).Scan(&last)
+	return uint64(last), s.db.failed(ctx, "reading the number of the newest event of "+prefix, err)
+}
+
 // AppendedAt returns when the event with the given number was appended; false if there is none.
 func (s *Events) AppendedAt(ctx context.Context, number uint64) (at time.Time, found bool, err error) {
 	var ms int64

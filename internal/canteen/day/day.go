@@ -1,4 +1,5 @@
-package readmodel
+// Package day determines the canteen's business days: calendar days in Tokyo, such as 2026-01-24.
+package day
 
 import (
 	"bytes"
@@ -12,29 +13,32 @@ import (
 // zone database is needed.
 const tokyo = event.Instant(9 * 60 * 60 * 1000)
 
-const dayLayout = "2006-01-02"
+const layout = "2006-01-02"
+
+// Len is the length of a day in bytes.
+const Len = len(layout)
 
 // lastInstant is the last instant on a day that lists and totals can be queried for.
 var lastInstant = event.InstantOf(time.Date(9999, 12, 31, 23, 59, 59, 999_000_000, time.UTC)) - tokyo
 
-// checkInstant refuses an instant on a day that cannot be queried. Older versions stored such instants.
-func checkInstant(at event.Instant) error {
+// CheckInstant refuses an instant on a day that cannot be queried. Older versions stored such instants.
+func CheckInstant(at event.Instant) error {
 	if at > lastInstant {
 		return fmt.Errorf("%s is in the year 10000 in Tokyo", at)
 	}
 	return nil
 }
 
-// BusinessDay returns the day in Tokyo at an instant, such as 2026-01-24.
-func BusinessDay(i event.Instant) string {
+// Of returns the business day at an instant.
+func Of(i event.Instant) string {
 	var local [32]byte
 	day, _, _ := bytes.Cut((i + tokyo).Append(local[:0]), []byte("T"))
 	return string(day)
 }
 
-// CheckDay refuses a string unless it is a calendar day in the form of BusinessDay.
-func CheckDay(day string) error {
-	if _, err := time.Parse(dayLayout, day); err != nil {
+// Check refuses a string unless it is a calendar day in the form of Of.
+func Check(day string) error {
+	if _, err := time.Parse(layout, day); err != nil {
 		return fmt.Errorf("%q is not a day such as 2026-01-24", day)
 	}
 	return nil

@@ -1,0 +1,148 @@
+// Package checkout is the process that brings an order from being placed to being sold: reserve the portions,
+// wait for the payment, capture it, record the sale. When a step is refused, or the order is not paid in time
+// or called off, it undoes in reverse what may have been done. It is a pure fold of the order's stream; where a
+// checkout is follows from order.Checkout alone.
+package checkout
+
+import (
+	"errors"
+	"strings"
+
+	"gakushoku/internal/canteen/day"
+	"gakushoku/internal/canteen/order"
+	"gakushoku/internal/event"
+	"gakushoku/internal/model"
+)
+
+// The name of the process and the revision of its fold. A change of what the rows hold needs a new revision.
+const (
+	Name     = "checkout"
+	Revision = 1
+)
+
+// The steps.
+const (
+	StepReserve = "reserve" // reserve portions of all products
+	StepExpire  = "expire"  // cancel an order that was not paid in time
+	StepCapture = "capture" // have the provider capture the payment
+	StepConfirm = "confirm" // sell the portions
+	StepVoid    = "void"    // have the provider void the payment, or find it captured
+	StepRefund  = "refund"  // have the provider give the money back
+	StepRelease = "release" // give the portions back
+)
+
+// PayWithin is how long an order waits to be paid, in milliseconds.
+const PayWithin = event.Instant(15 * 60 * 1000)
+
+// Process returns the process.
+func Process() model.Process {
+	return model.Process{
+		Projection: model.Projection{
+			Name: Name, Revision: Revision, Streams: order.StreamPrefix,
+			NewRow: func() model.Row { return new(Row) },
+		},
+		Steps: []string{StepReserve, StepExpire, StepCapture, StepConfirm, StepVoid, StepRefund, StepRelease},
+	}
+}
+
+// Item is how many portions of a product an order takes.
+type Item struct {
+	ProductID string `json:"productId"`
+	Quantity  int64  `json:"quantity"`
+}
+
+// Row is the checkout of one order.
+type Row struct {
+	order.State
+	Items     []Item        `json:"items,omitempty"` // one for each product
+	PlacedAt  event.Instant `json:"placedAt,omitzero"`
+	ChangedAt event.Instant `json:"changedAt,omitzero"` // when the last event of the checkout happened
+}
+
+// Apply implements model.Row. It leaves the row of an order without a checkout zero.
+func (r *Row) Apply(e *event.Event) error {
+	if e.Type == order.PlacedType {
+		return r.begin(e)
+	}
+	if !r.Exists() {
+		return nil
+	}
+	state, err := order.Evolve(r.State, e)
+	if errors.Is(err, event.ErrUnknownType) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.State, r.ChangedAt = state, e.OccurredAt
+	return nil
+}
+
+// begin starts the checkout of an order that has one.
+func (r *Row) begin(e *event.Event) error {
+	state, err := order.Evolve(r.State, e)
+	if err != nil || state.PayBy.IsZero() {
+		return err
+	}
+	items, err := itemsOf(e)
+	if err != nil {
+		return err
+	}
+	*r = Row{State: state, Items: items, PlacedAt: e.OccurredAt, ChangedAt: e.OccurredAt}
+	return nil
+}
+
+// itemsOf returns the portions of an order's products, each product once.
+func itemsOf(e *event.Event) ([]Item, error) {
+	var p order.Placed
+	if err := p.Decode(e); err != nil {
+		return nil, err
+	}
+	var items []Item
+	at := map[string]int{}
+	for _, l := range p.Lines {
+		if l.ProductID == "" {
+			continue
+		}
+		i, known := at[l.ProductID]
+		if !known {
+			i, at[l.ProductID] = len(items), len(items)
+			items = append(items, Item{ProductID: strings.Clone(l.ProductID)})
+		}
+		items[i].Quantity += l.Quantity
+	}
+	return items, nil
+}
+
+// steps says what each state of a checkout waits for. The others wait for nothing.
+var steps = map[order.Checkout]model.Task{
+	order.CheckoutReserving:  {Step: StepReserve},
+	order.CheckoutReserved:   {Step: StepExpire},
+	order.CheckoutPaying:     {Step: StepCapture},
+	order.CheckoutConfirming: {Step: StepConfirm},
+	order.CheckoutDeclined:   {Step: StepVoid, Undo: true},
+	order.CheckoutVoiding:    {Step: StepVoid, Undo: true},
+	order.CheckoutRefunding:  {Step: StepRefund, Undo: true},
+	order.CheckoutReleasing:  {Step: StepRelease, Undo: true},
+}
+
+// Next implements model.ProcessRow: everything is due at once, except that an order waits to be paid.
+func (r *Row) Next() (model.Task, bool) {
+	task, ok := steps[r.Checkout]
+	task.Due = r.ChangedAt
+	if r.Checkout == order.CheckoutReserved {
+		task.Due = r.PayBy
+	}
+	return task, ok
+}
+
+// Contributions implements model.Row.
+func (r *Row) Contributions() []model.Contribution { return nil }
+
+// Place implements model.Row: checkouts are listed under the day on which the order was placed.
+func (r *Row) Place() model.Place {
+	if !r.Exists() {
+		return model.Place{}
+	}
+	return model.Place{Bucket: day.Of(r.PlacedAt), Sort: r.PlacedAt.String() + "#" + r.OrderID}
+}
