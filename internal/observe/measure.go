@@ -169,6 +169,18 @@ func (m *Metrics) Archived(ctx context.Context, last uint64, late time.Duration)
 	}
 }
 
+// AuditBroken records whether the log contradicts its signed checkpoints.
+func (m *Metrics) AuditBroken(ctx context.Context, broken bool) {
+	if m == nil {
+		return
+	}
+	value := int64(0)
+	if broken {
+		value = 1
+	}
+	m.audit.Record(ctx, value)
+}
+
 // PointerRead counts a read of a version pointer.
 func (m *Metrics) PointerRead(ctx context.Context, cached bool) {
 	if m != nil {

@@ -22,6 +22,7 @@ const (
 	MetricParked      = "gakushoku.projection.parked"
 	MetricLogHead     = "gakushoku.log.head"
 	MetricLogLag      = "gakushoku.log.lag"
+	MetricAudit       = "gakushoku.audit.broken"
 	MetricPointers    = "gakushoku.pointer.reads"
 	MetricPlanned     = "gakushoku.rebuild.planned"
 	MetricFolded      = "gakushoku.rebuild.events"
@@ -42,7 +43,7 @@ type Metrics struct {
 	conflicts, retries, repeats, appends     metric.Int64Counter
 	steps, heals, pointers, folded, verified metric.Int64Counter
 	coldStarts, touched                      metric.Int64Counter
-	logHead, parked, planned                 metric.Int64Gauge
+	logHead, parked, planned, audit          metric.Int64Gauge
 	series                                   seriesOptions
 }
 
@@ -93,6 +94,7 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 		verified:   counter(MetricVerified, "Verified rebuilds, by result"),
 		coldStarts: counter(MetricColdStarts, "Processes of a function that had their first invocation"),
 		logHead:    gauge(MetricLogHead, "Number of the newest event that this process added to the log"),
+		audit:      gauge(MetricAudit, "1 if the log contradicts its signed checkpoints, otherwise 0"),
 		parked:     gauge(MetricParked, "Streams parked in the active version"),
 		planned:    gauge(MetricPlanned, "Events that the current rebuild has to process"),
 	}

@@ -87,6 +87,8 @@ func archiveVerdict(r *logcheck.Report) string {
 		return "The log is sound."
 	case left == 0:
 		return fmt.Sprintf("%s fixed: the log is sound now.", plural(int64(r.Mended()), "problem"))
+	case r.Counts[logcheck.SealDiffers]+r.Counts[logcheck.SealInvalid]+r.Counts[logcheck.LogCut] > 0:
+		return "The log is not the one that was signed, so nothing is fixed: gakushoku audit verify, and infra/runbooks/audit-broken.md."
 	case r.Counts[logcheck.ManifestExtra] > 0 || r.Counts[logcheck.WrongHead] > 0:
 		return "Control records were lost: gakushoku archive restore-manifests"
 	case r.Counts[logcheck.BadManifest] > 0:

@@ -40,6 +40,7 @@ type commandLine struct {
 	Reproject  reprojectCommand   `cmd:"" help:"Make read models from a file of events."`
 	Projection projectionCommands `cmd:"" help:"Look at read models, verify, repair and rebuild them."`
 	Archive    archiveCommands    `cmd:"" help:"Look at the log of all events, verify and repair it."`
+	Audit      auditCommands      `cmd:"" help:"Prove that nothing recorded was changed."`
 	Explain    explainCommand     `cmd:"" help:"Show everything behind one row of a read model."`
 	Trace      traceCommand       `cmd:"" help:"Show everything that is known of one operation, by its correlation id."`
 	Logs       logsCommand        `cmd:"" help:"Find lines in the server's log files, oldest first."`

@@ -23,6 +23,7 @@ import (
 // scenes are what the people on call find when they open a page, or a section of it: a canteen
 // in which something is wrong. A section without a scene goes on where the one before it ended.
 var scenes = map[string]func(*shift){
+	"audit-broken.md":                       (*shift).forged,
 	"bad-deployment.md":                     (*shift).misfolded,
 	"switch.md":                             (*shift).wrongRow,
 	"failed-run.md":                         (*shift).gaveUp,
@@ -259,6 +260,14 @@ func (s *shift) changed() {
 	}
 	call(s.t, "projection", "rebuild", "orders", "-d", s.dir).wants(s.t, exitFailed, "1 rows are not what the events say", "order-"+theOrder+" ")
 	s.shows = []string{`"class":"disputed"`, "eventDiffers"}
+}
+
+// forged is a log that somebody made anew with another event in it, in all places, with the server stopped.
+func (s *shift) forged() {
+	s.archived()
+	s.close()
+	forge(s.t, s.dir, `"total":490`, `"total":190`)
+	s.shows = []string{"sealDiffers", "audit:sealed", "audit-broken.md"}
 }
 
 // withoutLedger is a log whose control records are gone, with the server stopped.

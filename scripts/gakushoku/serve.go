@@ -20,6 +20,9 @@ type serveCommand struct {
 	APIKeys     string        `help:"API keys and the names of their owners, as NAME=KEY,NAME=KEY. Give them in the environment: others can see arguments." env:"GAKUSHOKU_API_KEYS" placeholder:"KEYS" name:"api-keys"`
 	StopGrace   time.Duration `help:"How long to go on taking requests after the signal to stop, while readiness says 503 and clients are told to close. Default: ${default}." default:"2s" env:"GAKUSHOKU_STOP_GRACE" placeholder:"DURATION"`
 	Connections int           `help:"How many clients may be connected at once. Default: ${default}." default:"512" env:"GAKUSHOKU_CONNECTIONS" placeholder:"N"`
+
+	AuditKey      string   `help:"The file of the key that checkpoints of the log are signed with, made at first use. Keep it where those who may write the data folder cannot read it. Default: audit.key in the data folder." env:"GAKUSHOKU_AUDIT_KEY" type:"path" placeholder:"FILE"`
+	CheckpointsTo []string `help:"Folders that signed checkpoints of the log are copied to, as where backups go." env:"GAKUSHOKU_CHECKPOINTS_TO" type:"path" placeholder:"DIR"`
 }
 
 func (serveCommand) Help() string {
@@ -52,6 +55,7 @@ func (c *serveCommand) Run(p *program) error {
 	err = embedded.Serve(p.ctx, embedded.ServeOptions{
 		Dir: p.data, Addr: c.Addr, OpsAddr: c.opsAddr(), OpsAnyPort: c.OpsAddr == "", Level: p.level, Keys: keys, Log: p.logWriter(), Out: out,
 		Ready: func(url string, ops embedded.Operators) { c.announce(out, p.data, url, ops) }, Connections: c.Connections, Grace: c.StopGrace, Hurry: hurry,
+		AuditKey: c.AuditKey, CheckpointsTo: c.CheckpointsTo,
 	})
 	last, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), time.Second)
 	defer cancel()

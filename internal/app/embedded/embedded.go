@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -21,6 +22,7 @@ import (
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/query"
 	"gakushoku/internal/observe"
+	"gakushoku/internal/operate/audit"
 	"gakushoku/internal/operate/health"
 )
 
@@ -36,6 +38,11 @@ type ServeOptions struct {
 	// Listen opens an address; nil is net.Listen. The caller may keep the listener longer than the server
 	// does.
 	Listen func(ctx context.Context, addr string) (net.Listener, error)
+
+	// AuditKey is the file of the key that checkpoints of the log are signed with; "" is AuditKeyFile.
+	AuditKey string
+	// CheckpointsTo are folders that signed checkpoints are copied to.
+	CheckpointsTo []string
 
 	// OpsAddr is the address of /metrics and the details of /health; if it is "", they are not served.
 	OpsAddr string
@@ -76,6 +83,7 @@ type Server struct {
 	Health    *health.Checker
 	Projector *projection.Follower
 	Archiver  *eventlog.Follower
+	Rounds    *audit.Rounds
 
 	options  ServeOptions
 	listener net.Listener
@@ -92,6 +100,10 @@ func OpenServer(ctx context.Context, o ServeOptions) (*Server, error) {
 	}
 	s.Commands, s.Queries, s.Health = s.folder.Commands(), s.folder.Queries(), s.folder.Health()
 	s.Projector, s.Archiver = s.folder.Follower(), s.folder.ArchiveFollower()
+	var err error
+	if s.Rounds, err = s.folder.openRounds(ctx, cmp.Or(o.AuditKey, AuditKeyFile(o.Dir)), o.CheckpointsTo...); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
 	return s, nil
 }
 

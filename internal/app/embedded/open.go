@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"gakushoku/internal/canteen"
+	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/seal"
 	"gakushoku/internal/store/files"
 	"gakushoku/internal/store/sqlite"
 )
@@ -167,6 +169,7 @@ func (f *Folder) build() {
 	}
 	if f.Ledger != nil {
 		f.Ports.Ledger, f.Ports.Blobs = f.Ledger, f.Blobs
+		f.Ports.Seals = &seal.Check{Ledger: f.Ledger, Places: []eventlog.BlobReader{f.Blobs}, Trust: trusted(f.Dir)}
 	}
 	f.Installation = installation(f)
 }

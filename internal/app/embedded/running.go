@@ -82,6 +82,7 @@ func (r *running) run(ctx context.Context) error {
 	var working, answering sync.WaitGroup
 	r.follow(work, &working)
 	working.Go(func() { r.folder.watchPlace(work) })
+	working.Go(func() { r.sealEachHour(work) })
 	working.Go(func() { r.folder.bringLate(r.named(work, "projector")) })
 	ended := make(chan error, 2)
 	for _, server := range []*httpserver.Server{r.public, r.private} {
@@ -227,6 +228,7 @@ func (r *running) drain(ctx context.Context) {
 		})
 	}
 	draining.Wait()
+	r.sealLast(ctx)
 }
 
 // notDrained logs what is left for the next start.

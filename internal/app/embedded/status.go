@@ -11,6 +11,7 @@ import (
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/operate/audit"
 	"gakushoku/internal/operate/health"
 	"gakushoku/internal/store/files"
 )
@@ -175,6 +176,7 @@ func (f *Folder) Health() *health.Checker {
 			}),
 			f.whilePlaced(health.LogLag(maxArchiveLag, func(ctx context.Context) (health.Lag, error) { return f.logLag(ctx, time.Now()) }), ledgerPart, blobsPart),
 			health.Parked(f.Control, f.Tables, canteen.Projections().Names()...),
+			health.AuditChain(f.Control, audit.Reader),
 			health.Disk(minDiskFree, func() (uint64, error) { return files.DiskFree(f.Dir) }),
 		},
 	}

@@ -24,6 +24,9 @@ func New(p *wiring.Ports, h Host, runs rebuild.Runs, settings rebuild.Settings, 
 			Ledger: p.Ledger, Blobs: p.Blobs, Store: p.Events, Now: time.Now, NewID: observe.NewID, Patience: patience,
 		},
 	}
+	if p.Seals != nil {
+		i.Seals, i.LogCheck.Sealed = p.Seals, p.Seals.Newest
+	}
 	i.Finder = timeline.Finder{
 		Streams: p.Events, Numbers: i.Models.Numbers, EachEvent: h.EachEvent,
 		Models: timeline.ReadModels{Projections: canteen.Projections(), Pointers: p.Control, Tables: p.Tables},

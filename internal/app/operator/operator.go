@@ -9,6 +9,7 @@ import (
 	"gakushoku/internal/engine/logcheck"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
+	"gakushoku/internal/engine/seal"
 	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
 	"gakushoku/internal/observe/spans"
@@ -53,6 +54,7 @@ type Installation struct {
 	Engine   *rebuild.Engine    // for everything but runs
 	Models   *verify.ReadModels // verifies, explains and heals rows
 	LogCheck *logcheck.Log      // checks the numbered log
+	Seals    *seal.Check        // compares it with its signed checkpoints; nil if there are none
 	Finder   timeline.Finder    // finds operations; Timelines sets Lines and Limit
 	Partial  bool               // stores of a data folder could not be opened
 }

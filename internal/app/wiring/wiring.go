@@ -11,6 +11,7 @@ import (
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/query"
+	"gakushoku/internal/engine/seal"
 	"gakushoku/internal/observe"
 )
 
@@ -28,6 +29,7 @@ type Ports struct {
 	Pointers *projection.CachedPointers // for queries and the projector
 	Ledger   eventlog.Ledger            // of the numbered log; nil if there is none
 	Blobs    eventlog.Blobs             // the objects of the log and of rebuilds; nil if there is no log
+	Seals    *seal.Check                // compares the log with its signed checkpoints; nil if there are none
 }
 
 // Commands builds the handler of commands.
@@ -50,7 +52,13 @@ func (p *Ports) Projector() *projection.Projector {
 }
 
 // Log builds the reader of the numbered log.
-func (p *Ports) Log() *eventlog.Reader { return &eventlog.Reader{Ledger: p.Ledger, Blobs: p.Blobs} }
+func (p *Ports) Log() *eventlog.Reader {
+	r := &eventlog.Reader{Ledger: p.Ledger, Blobs: p.Blobs}
+	if p.Seals != nil {
+		r.Trusted = p.Seals.Trusted
+	}
+	return r
+}
 
 // Archiver builds the writer of the numbered log.
 func (p *Ports) Archiver() *eventlog.Archiver {

@@ -182,9 +182,18 @@ func (a *Archiver) complete(ctx context.Context, claim Claim) (uint64, error) {
 
 // PutManifest puts a manifest beside its segment.
 func PutManifest(ctx context.Context, blobs Blobs, m *Manifest) error {
+	encoded, err := m.Encode()
+	if err != nil {
+		return err
+	}
+	return blobs.Put(ctx, ManifestKey(m.First), encoded)
+}
+
+// Encode returns the object of a manifest.
+func (m *Manifest) Encode() ([]byte, error) {
 	encoded, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
-		return fmt.Errorf("encoding the manifest of segment %d: %w", m.First, err)
+		return nil, fmt.Errorf("encoding the manifest of segment %d: %w", m.First, err)
 	}
-	return blobs.Put(ctx, ManifestKey(m.First), append(encoded, '\n'))
+	return append(encoded, '\n'), nil
 }

@@ -12,7 +12,7 @@ import (
 // Differing compares streams of the event store with the log. For each stream that differs it names
 // the event that is not the same in both. An event that only one of them has is no difference:
 // it may be on its way. Differing reads the streams' partitions of the whole log, and fails when it cannot
-// read all of them.
+// read all of them, or when Reader.Trusted does.
 func (r *Reader) Differing(ctx context.Context, store eventstore.Loader, streams []string) (map[string]string, error) {
 	c := comparison{digests: NewDigests(), stored: map[string][]uint64{}, differing: map[string]string{}}
 	for some := range slices.Chunk(streams, comparedAtOnce) {
@@ -28,6 +28,9 @@ func (r *Reader) Differing(ctx context.Context, store eventstore.Loader, streams
 		return nil, nil
 	}
 	head, err := r.WholeHead(ctx)
+	if err == nil && r.Trusted != nil {
+		err = r.Trusted(ctx)
+	}
 	if err == nil {
 		err = r.partitions(ctx, head.Number, c.wanted(), c.compare)
 	}

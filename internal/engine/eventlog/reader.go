@@ -16,6 +16,9 @@ import (
 type Reader struct {
 	Ledger Ledger
 	Blobs  BlobReader
+	// Trusted fails if the log is known not to be what it was, so that nothing may be repaired from it; nil
+	// where that cannot be told.
+	Trusted func(context.Context) error
 }
 
 // ErrDamaged means that an object of the log is not what was written.

@@ -12,6 +12,7 @@ import (
 
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/eventstore"
+	"gakushoku/internal/engine/seal"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault/retry"
 	"gakushoku/internal/fault/wait"
@@ -42,6 +43,8 @@ type Log struct {
 	// Batch returns the events that a segment was made of, in their order, or none if they are not known; nil
 	// where the store has no order.
 	Batch func(ctx context.Context, m *eventlog.Manifest) ([]event.Event, error)
+	// Sealed compares the log with its signed checkpoints; nil where there are none.
+	Sealed func(ctx context.Context) (*seal.Report, error)
 	// Patience is how long an archiver may take: from an event in the store to the log, and from a commit to
 	// the manifest beside the segment.
 	Patience time.Duration

@@ -13,6 +13,9 @@ const (
 	Hole            Kind = "hole"            // numbers are in no segment, or in two
 	WrongHead       Kind = "wrongHead"       // the head is not the end of the segments
 	ChainBroken     Kind = "chainBroken"     // a manifest does not follow on the log before it
+	SealInvalid     Kind = "sealInvalid"     // a signed checkpoint was changed, or no trusted key has signed it
+	SealDiffers     Kind = "sealDiffers"     // the log is not the one that was signed
+	LogCut          Kind = "logCut"          // a signed checkpoint covers events that the log does not have
 	BadManifest     Kind = "badManifest"     // a manifest contradicts itself or its segment
 	ManifestMissing Kind = "manifestMissing" // there is none beside the segment
 	ManifestDiffers Kind = "manifestDiffers" // the one beside the segment differs from the ledger's
@@ -31,7 +34,7 @@ const (
 
 // Kinds lists all kinds.
 var Kinds = []Kind{
-	Hole, WrongHead, ChainBroken, BadManifest, ManifestMissing, ManifestDiffers, ManifestExtra, ObjectMissing, ObjectDamaged,
+	Hole, WrongHead, ChainBroken, SealInvalid, SealDiffers, LogCut, BadManifest, ManifestMissing, ManifestDiffers, ManifestExtra, ObjectMissing, ObjectDamaged,
 	LineUnreadable, EventMissing, EventExtra, EventDiffers, VersionHole, EventInvalid, IDRepeated, Misfit,
 }
 

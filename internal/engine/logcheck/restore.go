@@ -65,7 +65,7 @@ func (l *Log) restore(ctx context.Context, r *Restored) error {
 			return l.objects(ctx, eventlog.ManifestFolder, func(b eventlog.Blob) error { return next(b.Key) })
 		},
 		func(ctx context.Context, key string) (kept, error) {
-			m, err := readManifest(ctx, l.Blobs, key)
+			m, _, err := readManifest(ctx, l.Blobs, key)
 			failure := unreachable(err)
 			if err == nil && eventlog.ManifestKey(m.First) != key {
 				err = fmt.Errorf("%s is the manifest of segment %d", key, m.First)

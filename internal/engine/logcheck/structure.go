@@ -1,6 +1,7 @@
 package logcheck
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,7 @@ type beside struct {
 	manifest *eventlog.Manifest
 	found    bool
 	other    *eventlog.Manifest // the manifest that was found; nil if it is invalid
+	respelt  bool               // it says the same in other bytes than were written
 }
 
 // structure checks manifests and the list of objects, without reading the objects.
@@ -74,8 +76,14 @@ func (s *structure) walk(ctx context.Context) error {
 			return s.Log.segments(ctx, 0, toTheEnd, next)
 		},
 		func(ctx context.Context, m *eventlog.Manifest) (beside, error) {
-			there, err := readManifest(ctx, s.Blobs, eventlog.ManifestKey(m.First))
-			return beside{manifest: m, found: !errors.Is(err, eventlog.ErrNoBlob), other: there}, unreachable(err)
+			there, raw, err := readManifest(ctx, s.Blobs, eventlog.ManifestKey(m.First))
+			b := beside{manifest: m, found: !errors.Is(err, eventlog.ErrNoBlob), other: there}
+			if err == nil && m.Previous != "" {
+				var written []byte
+				written, err = there.Encode()
+				b.respelt = !bytes.Equal(raw, written)
+			}
+			return b, unreachable(err)
 		},
 		func(b beside) error { return s.segment(ctx, b) })
 	if err == nil && (s.last != s.head.Number || s.segments != s.head.Segments) {
@@ -100,16 +108,15 @@ func noObject(err error) bool {
 }
 
 // readManifest reads the manifest beside a segment, and checks that it is one.
-func readManifest(ctx context.Context, blobs eventlog.BlobReader, key string) (*eventlog.Manifest, error) {
-	raw, err := blobs.Get(ctx, key)
-	if err != nil {
-		return nil, err
+func readManifest(ctx context.Context, blobs eventlog.BlobReader, key string) (m *eventlog.Manifest, raw []byte, err error) {
+	if raw, err = blobs.Get(ctx, key); err != nil {
+		return nil, nil, err
 	}
-	var m eventlog.Manifest
-	if err := json.Unmarshal(raw, &m); err != nil {
-		return nil, fmt.Errorf("%s %w: %w", key, errNoManifest, err)
+	m = &eventlog.Manifest{}
+	if err := json.Unmarshal(raw, m); err != nil {
+		return nil, nil, fmt.Errorf("%s %w: %w", key, errNoManifest, err)
 	}
-	return &m, nil
+	return m, raw, nil
 }
 
 // segment checks one segment. It only notes a segment that was committed after the verification began.
@@ -152,7 +159,7 @@ func (s *structure) segment(ctx context.Context, b beside) error {
 		s.young = s.young || s.Now().Sub(m.CreatedAt.Time()) < s.Patience
 		return nil
 	}
-	if b.other == nil || !b.other.Equal(m) {
+	if b.other == nil || !b.other.Equal(m) || b.respelt {
 		return s.differing(ctx, m, b.other)
 	}
 	return nil

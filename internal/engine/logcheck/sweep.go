@@ -100,7 +100,7 @@ func (l *Log) refuseUnknown(ctx context.Context, known map[string]bool) error {
 		if known[b.Key] {
 			return nil
 		}
-		m, err := readManifest(ctx, l.Blobs, b.Key)
+		m, _, err := readManifest(ctx, l.Blobs, b.Key)
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/engine/seal"
 	"gakushoku/internal/event"
 )
 
@@ -40,6 +41,9 @@ func (l *Log) Verify(ctx context.Context, o Options) (*Report, error) {
 		v.blocked, err = l.catchUp(ctx)
 	}
 	if err == nil {
+		err = v.sealed(ctx)
+	}
+	if err == nil {
 		err = v.structure(ctx)
 	}
 	if err == nil && o.Deep {
@@ -61,6 +65,26 @@ func (l *Log) Verify(ctx context.Context, o Options) (*Report, error) {
 
 // ErrNotThere means that the log or the event store cannot be read, so they cannot be compared.
 var ErrNotThere = errors.New("there is nothing to compare with")
+
+// sealed compares the log with its signed checkpoints. If it contradicts them, nothing is fixed: the event
+// store or the ledger, from which the log would be mended, may have been changed together with it.
+func (v *verification) sealed(ctx context.Context) error {
+	if v.Sealed == nil {
+		return nil
+	}
+	r, err := v.Sealed(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range r.Problems {
+		switch p.Kind { // structure finds the others by itself
+		case seal.SealInvalid, seal.SealDiffers, seal.LogCut:
+			v.report.add(Problem{Kind: Kind(p.Kind), Number: p.Number, Detail: p.Detail})
+			v.fix = false
+		}
+	}
+	return nil
+}
 
 // needs checks that the log exists, and for a deep verification the store.
 func (l *Log) needs(deep bool) error {

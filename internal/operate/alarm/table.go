@@ -97,6 +97,13 @@ func log() []Condition {
 			Compare: Above, Threshold: 0, Period: time.Minute, Periods: 1, Datapoints: 1,
 			Missing: NotBreaching, Why: "no data means that the stream had only new events",
 		},
+		{
+			Name: "audit-broken", Class: Critical, Runbook: "audit-broken.md",
+			Meaning: "Security: the numbered log is not the one that was signed. Somebody or something has changed, exchanged or cut off recorded events, or the signed checkpoints. Nothing is repaired from it until a person has looked.",
+			Value:   Value{Single, []Term{{ID: "broken", Metric: ours(observe.MetricAudit, maximum), Series: Series{Name: "gakushoku_audit_broken", Read: Last}}}},
+			Compare: Above, Threshold: 0, Period: time.Hour, Periods: 1, Datapoints: 1,
+			Missing: NotBreaching, Why: "a round looks each hour; no data means that none has ended in this one",
+		},
 	}
 }
 

@@ -22,6 +22,7 @@ const (
 	PartDisk          = "disk"
 	PartParked        = "parked"
 	PartServing       = "serving"
+	PartAuditChain    = "auditChain"
 )
 
 // probeStream is a stream that no order can have: its id is empty.
@@ -156,6 +157,24 @@ func CountParked(ctx context.Context, pointers projection.Pointers, tables proje
 		ok = cursor != ""
 	}
 	return n, nil
+}
+
+// AuditChain shows whether the log is the one that was signed, as the last round of the given reader found. It
+// does not fail because of that, since the service is available: the alarm on the metric notifies on-call
+// staff.
+func AuditChain(checkpoints projection.Checkpoints, reader string) Probe {
+	return Probe{PartAuditChain, func(ctx context.Context) (string, error) {
+		c, err := checkpoints.Checkpoint(ctx, reader)
+		switch {
+		case err != nil:
+			return "", err
+		case c.AppliedAt.IsZero():
+			return "nothing has been signed yet", nil
+		case c.Cursor != "":
+			return fmt.Sprintf("the log contradicts its signed checkpoints, found at %s: see infra/runbooks/audit-broken.md", c.AppliedAt), nil
+		}
+		return fmt.Sprintf("signed up to event %d at %s, looked at again at %s", c.Events, c.OccurredAt, c.AppliedAt), nil
+	}}
 }
 
 // Disk fails if fewer than minFree bytes are free.

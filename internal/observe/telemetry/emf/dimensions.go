@@ -41,6 +41,7 @@ var Dimensions = map[string][][]string{
 	observe.MetricParked:     {{Service, Projection}},
 	observe.MetricLogHead:    {{Service}},
 	observe.MetricLogLag:     {{Service}},
+	observe.MetricAudit:      {{Service}},
 	observe.MetricPointers:   {{Service}, {Service, Cached}},
 	observe.MetricPlanned:    {{Service, Projection}},
 	observe.MetricFolded:     {{Service, Projection}, {Service, Projection, Step}},

@@ -78,6 +78,7 @@ func (m *measuring) everything(ctx context.Context) {
 	m.Healed(ctx, "orders", 3)
 	m.Parked(ctx, "orders", 2)
 	m.Archived(ctx, 1234567, 2*time.Second)
+	m.AuditBroken(ctx, true)
 	m.PointerRead(ctx, true)
 	m.Planned(ctx, "orders", 1_000_000)
 	m.Folded(ctx, "orders", "Replay", 500)

@@ -34,6 +34,7 @@ func TestEveryMeterKeepsItsName(t *testing.T) {
 	m.Projected(ctx, "orders", -time.Second)
 	m.Healed(ctx, "orders", 3)
 	m.Archived(ctx, 1234567, 2*time.Second)
+	m.AuditBroken(ctx, false)
 	m.Parked(ctx, "orders", 2)
 	m.Planned(ctx, "orders", 1_000_000)
 	m.Folded(ctx, "orders", "Replay", 500)

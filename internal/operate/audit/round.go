@@ -1,0 +1,84 @@
+// Package audit tells who did what, and proves that it was not changed: it signs the log in rounds, verifies
+// the log against its signed checkpoints, and lists every command.
+package audit
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/seal"
+	"gakushoku/internal/event"
+	"gakushoku/internal/fault"
+	"gakushoku/internal/fault/wait"
+	"gakushoku/internal/observe"
+)
+
+// Reader is the name of the checkpoint in which a round notes its outcome.
+const Reader = "audit"
+
+// Rounds sign the log each hour.
+type Rounds struct {
+	Keeper      *seal.Keeper
+	Checkpoints projection.Checkpoints // notes the outcome for health
+	Now         func() time.Time
+	Every       time.Duration // 0 is seal.Every
+}
+
+// retryEvery is when a round that failed is tried again.
+const retryEvery = time.Minute
+
+// Run makes a round at once and then each hour until ctx ends.
+func (r *Rounds) Run(ctx context.Context) {
+	every := r.Every
+	if every <= 0 {
+		every = seal.Every
+	}
+	for {
+		pause := every
+		if err := r.Once(ctx); err != nil && !errors.Is(err, seal.ErrContradicted) {
+			pause = min(pause, retryEvery)
+		}
+		if wait.For(ctx, pause) != nil {
+			return
+		}
+	}
+}
+
+// Once compares the log with its newest signed checkpoint and signs it. It logs, measures and notes the
+// outcome.
+func (r *Rounds) Once(ctx context.Context) error {
+	s, err := r.Keeper.Seal(ctx)
+	broken := errors.Is(err, seal.ErrContradicted)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	logger := observe.Logger(ctx)
+	switch {
+	case broken:
+		logger.Error().Str(observe.FieldResult, observe.ResultNG).Err(err).Msg("audit:broken")
+	case err != nil:
+		logger.Error().Str(observe.FieldResult, observe.ResultNG).Str(observe.FieldErrorClass, string(fault.ClassOf(err))).Err(err).Msg("audit:not-sealed")
+		return err
+	case s != nil:
+		logger.Info().Uint64("eventNumber", s.Number).Str("chain", s.Chain).Str("key", s.Key).Str(observe.FieldResult, observe.ResultOK).Msg("audit:sealed")
+	}
+	observe.MetricsOf(ctx).AuditBroken(ctx, broken)
+	return errors.Join(err, r.note(ctx, s, err))
+}
+
+// note records the outcome. The cursor is what is wrong.
+func (r *Rounds) note(ctx context.Context, s *seal.Seal, problem error) error {
+	c, err := r.Checkpoints.Checkpoint(ctx, Reader)
+	if err != nil {
+		return err
+	}
+	c.AppliedAt, c.Cursor = event.InstantOf(r.Now()), ""
+	if problem != nil {
+		c.Cursor = problem.Error()
+	} else if s != nil {
+		c.Events, c.OccurredAt = s.Number, s.At
+	}
+	return r.Checkpoints.SetCheckpoint(ctx, Reader, c)
+}
