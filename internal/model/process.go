@@ -21,7 +21,7 @@ type ProcessRow interface {
 
 // Task is one step that a process has to carry out for one stream.
 type Task struct {
-	Step string        // one of the process's Steps
-	Due  event.Instant // not before this instant
-	Undo bool          // the step undoes what an earlier one may have done
+	Step string        `json:"step"`           // one of the process's Steps
+	Due  event.Instant `json:"due,omitzero"`   // not before this instant: that of the event which calls for it, or a deadline
+	Undo bool          `json:"undo,omitempty"` // the step undoes what an earlier one may have done
 }

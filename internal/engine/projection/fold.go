@@ -83,6 +83,9 @@ func (f *Fold) Record(stream string, writes uint64) Record {
 	if f.Version > 0 {
 		r.Data, r.Place = rowjson.Append(nil, f.Row), f.Row.Place()
 	}
+	if f.Version > 0 && f.Parked == nil {
+		r.Task = taskOf(f.Row)
+	}
 	return r
 }
 
@@ -133,13 +136,20 @@ func (f *Folding) Apply(e *event.Event, now event.Instant) Step {
 	return step
 }
 
-// Record returns the current row.
-func (f *Folding) Record() Record { return f.Fold.Record(f.stored.Stream, f.stored.Writes) }
+// Record returns the current row. It keeps what was tried if there is no newer version.
+func (f *Folding) Record() Record {
+	r := f.Fold.Record(f.stored.Stream, f.stored.Writes)
+	if r.Version == f.stored.Version && r.Task != nil && r.Task.Same(f.stored.Task) {
+		r.Task.Tried = f.stored.Task.Tried
+	}
+	return r
+}
 
 // Change returns the write that brings the table up to the current row; false if the table already has it.
 func (f *Folding) Change() (Change, bool) {
 	r := f.Record()
-	if r.Version == f.stored.Version && bytes.Equal(r.Data, f.stored.Data) && r.Place == f.stored.Place && sameParking(r.Parked, f.stored.Parked) {
+	if r.Version == f.stored.Version && bytes.Equal(r.Data, f.stored.Data) && r.Place == f.stored.Place && sameParking(r.Parked, f.stored.Parked) &&
+		r.Task.Same(f.stored.Task) {
 		return Change{}, false
 	}
 	return Change{Record: r, Expected: f.stored.Writes, Totals: Differences(f.before, f.Contributions())}, true

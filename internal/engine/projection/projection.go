@@ -27,6 +27,7 @@ type Record struct {
 	Data    []byte // the row's JSON; nil at version 0
 	Place   model.Place
 	Parked  *Parked // set if the stream is parked
+	Task    *Task   // set if the row is a process's, not parked, and waits for a step
 }
 
 // Visible reports whether readers may see the row.

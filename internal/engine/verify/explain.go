@@ -68,6 +68,7 @@ type ExplainedRow struct {
 	Bucket        string             `json:"bucket,omitempty"`
 	Sort          string             `json:"sort,omitempty"`
 	Parked        *projection.Parked `json:"parked,omitempty"`
+	Task          *projection.Task   `json:"task,omitempty"` // what the row of a process waits for
 	Contributions []Contribution     `json:"contributions,omitempty"`
 }
 
@@ -193,7 +194,7 @@ func foldAll(d model.Projection, stream string, history []event.Event, now event
 
 func explainedRow(r *projection.Record, cs []model.Contribution) *ExplainedRow {
 	row := &ExplainedRow{
-		Version: r.Version, Writes: r.Writes, Bucket: r.Place.Bucket, Sort: r.Place.Sort, Parked: r.Parked, Contributions: contributions(cs),
+		Version: r.Version, Writes: r.Writes, Bucket: r.Place.Bucket, Sort: r.Place.Sort, Parked: r.Parked, Task: r.Task, Contributions: contributions(cs),
 	}
 	if json.Valid(r.Data) {
 		row.Data = json.RawMessage(r.Data)

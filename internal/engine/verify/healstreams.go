@@ -139,9 +139,9 @@ func leftUnreadable(row *projection.Record) bool {
 	return row.Parked != nil && row.Parked.EventID == ""
 }
 
-// differs reports whether two states of a row differ in more than the attempts at a parked event.
+// differs reports whether two states of a row differ in more than the attempts at a parked event or at a task.
 func differs(a, b *projection.Record) bool {
-	return a.Version != b.Version || !bytes.Equal(a.Data, b.Data) || a.Place != b.Place || (a.Parked == nil) != (b.Parked == nil)
+	return a.Version != b.Version || !bytes.Equal(a.Data, b.Data) || a.Place != b.Place || (a.Parked == nil) != (b.Parked == nil) || !a.Task.Same(b.Task)
 }
 
 // HealParked retries every parked stream in every version that live delivery writes, as after a

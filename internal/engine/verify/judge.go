@@ -113,6 +113,9 @@ func differences(row, fold *projection.Record) []Field {
 	if row.Place != fold.Place {
 		fields = append(fields, Field{Name: "place", Row: placeText(row.Place), Fold: placeText(fold.Place)})
 	}
+	if row.Parked == nil && !row.Task.Same(fold.Task) {
+		fields = append(fields, Field{Name: "task", Row: taskText(row.Task), Fold: taskText(fold.Task)})
+	}
 	return fields
 }
 
@@ -152,6 +155,13 @@ func placeText(p model.Place) string {
 		return ""
 	}
 	return p.Bucket + " " + p.Sort
+}
+
+func taskText(t *projection.Task) string {
+	if t == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s, due %s", t.Step, t.Due)
 }
 
 // shorten cuts long values, so that a report stays small.

@@ -23,8 +23,11 @@ const (
 	attrList        = "b" // <bucket>#<shard>, of visible rows only
 	attrSort        = "s" // of visible rows only
 	attrParked      = "parked"
-	attrParkedShard = "p" // of parked rows only
-	attrWriteID     = "w" // id of the write that stored the row, to recognize one's own
+	attrParkedShard = "p"    // of parked rows only
+	attrTask        = "task" // of rows that wait for a step of their process
+	attrAgenda      = "a"    // <list>#<shard>, of those rows
+	attrDue         = "u"    // their place in that list
+	attrWriteID     = "w"    // id of the write that stored the row, to recognize one's own
 )
 
 // The keys of the kinds of items in a table.
@@ -74,6 +77,9 @@ func rowItem(r *projection.Record, writes uint64, writeID string) (item, error) 
 		it[attrParked] = str(string(raw))
 		it[attrParkedShard] = str(strconv.Itoa(eventstore.ShardOf(r.Stream, parkedShards)))
 	}
+	if err := setTask(it, r); err != nil {
+		return nil, err
+	}
 	if size := itemSize(it); size > maxItemBytes {
 		return nil, fmt.Errorf("the row of %s has %d bytes, more than an item can have (%d)", r.Stream, size, maxItemBytes)
 	}
@@ -101,6 +107,12 @@ func recordOf(it item) (projection.Record, error) {
 		r.Parked = new(projection.Parked)
 		if err := json.Unmarshal([]byte(parked), r.Parked); err != nil {
 			return r, fmt.Errorf("why %s is parked cannot be read: %w", r.Stream, err)
+		}
+	}
+	if task := text(it, attrTask); task != "" {
+		r.Task = new(projection.Task)
+		if err := json.Unmarshal([]byte(task), r.Task); err != nil {
+			return r, fmt.Errorf("the task of %s cannot be read: %w", r.Stream, err)
 		}
 	}
 	return r, nil

@@ -63,6 +63,7 @@ func TestTablesContract(t *testing.T) {
 	}
 	t.Run("tables", func(t *testing.T) { t.Parallel(); projectiontest.TestTables(t, tables) })
 	t.Run("sink", func(t *testing.T) { t.Parallel(); projectiontest.TestSink(t, tables) })
+	t.Run("agenda", func(t *testing.T) { t.Parallel(); projectiontest.TestAgenda(t, tables) })
 }
 
 // dropAll drops what a test of the suite may have made.

@@ -19,6 +19,7 @@ type TablesAPI interface {
 	EventsAPI
 	SchemaAPI
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
 	BatchGetItem(context.Context, *dynamodb.BatchGetItemInput, ...func(*dynamodb.Options)) (*dynamodb.BatchGetItemOutput, error)
 }
 
@@ -29,7 +30,7 @@ type Options struct {
 }
 
 // Tables implements projection.Store with one DynamoDB table per table version. It reads rows and totals
-// consistently; List and ParkedRecords find their rows through indexes that follow a write within moments.
+// consistently; List, ParkedRecords and Agenda find their rows through indexes that follow a write within moments.
 type Tables struct {
 	client  TablesAPI
 	options Options
@@ -50,13 +51,15 @@ const (
 	totalShards  = 8 // of each total
 	listShards   = 4 // of each bucket, written once per row
 	parkedShards = 4 // of the index of parked rows
+	agendaShards = 8 // of each list of tasks, written with each version of a process's row
 )
 
-// The indexes of a table. Both are sparse and hold only keys. The bucket index has keys that never change, so
+// The indexes of a table. All are sparse and hold only keys. The bucket index has keys that never change, so
 // that it costs one write when a row is created and none afterwards.
 const (
 	listIndex   = "list"
 	parkedIndex = "parked"
+	agendaIndex = "agenda"
 )
 
 func (s *Tables) name(t projection.Table) string { return s.options.Prefix + t.String() }
@@ -71,11 +74,13 @@ func (s *Tables) Create(ctx context.Context, t projection.Table) error {
 		BillingMode: types.BillingModePayPerRequest,
 		AttributeDefinitions: []types.AttributeDefinition{
 			stringAttribute(attrPK), stringAttribute(attrSK), stringAttribute(attrList), stringAttribute(attrSort), stringAttribute(attrParkedShard),
+			stringAttribute(attrAgenda), {AttributeName: aws.String(attrDue), AttributeType: types.ScalarAttributeTypeN},
 		},
 		KeySchema: keys(attrPK, attrSK),
 		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{
 			keysOnlyIndex(listIndex, attrList, attrSort),
 			keysOnlyIndex(parkedIndex, attrParkedShard, attrPK),
+			keysOnlyIndex(agendaIndex, attrAgenda, attrDue),
 		},
 		Tags: tags(marks),
 	})

@@ -22,6 +22,10 @@ func cloneRecord(r projection.Record) projection.Record {
 		parked := *r.Parked
 		r.Parked = &parked
 	}
+	if r.Task != nil {
+		task := *r.Task
+		r.Task = &task
+	}
 	return r
 }
 

@@ -32,6 +32,7 @@ func TestTables(t *testing.T) {
 	}
 	t.Run("tables", func(t *testing.T) { t.Parallel(); projectiontest.TestTables(t, tables) })
 	t.Run("sink", func(t *testing.T) { t.Parallel(); projectiontest.TestSink(t, tables) })
+	t.Run("agenda", func(t *testing.T) { t.Parallel(); projectiontest.TestAgenda(t, tables) })
 	t.Run("snapshots", func(t *testing.T) { t.Parallel(); projectiontest.TestSnapshots(t, tables) })
 }
 

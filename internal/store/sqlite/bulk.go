@@ -156,6 +156,9 @@ func (s *Tables) Finish(ctx context.Context, t projection.Table) error {
 		if begun, filled, err := l.progress(); err != nil || filled || !begun {
 			return err
 		}
+		if _, err := s.get(ctx, t); err != nil { // which brings an older base to the newest format
+			return err
+		}
 		if err := l.open(ctx); err != nil {
 			return err
 		}
@@ -175,7 +178,7 @@ func (s *Tables) Finish(ctx context.Context, t projection.Table) error {
 func (l *load) complete(ctx context.Context) error {
 	_, err := l.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA cache_size=-%d; %s", sortingMemory>>10, loadIndexes)+`
 INSERT INTO totals SELECT key, field, amount FROM base.totals WHERE true ON CONFLICT (key, field) DO UPDATE SET amount = amount + excluded.amount;
-INSERT INTO records (stream, version, writes, data, bucket, sort, parked)
-  SELECT stream, version, writes, data, bucket, sort, parked FROM base.records WHERE true `+newerWins)
+INSERT INTO records (stream, version, writes, data, bucket, sort, parked, due, task)
+  SELECT stream, version, writes, data, bucket, sort, parked, due, task FROM base.records WHERE true `+newerWins)
 	return errors.Join(err, ctx.Err())
 }

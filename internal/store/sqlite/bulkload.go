@@ -8,13 +8,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"gakushoku/internal/engine/projection"
 )
 
 // loadSchema is the layout of a table that a bulk replay fills. Its rows have row ids in the order of
-// insertion, so that rows of one day lie near each other. The index of parked rows costs nothing for other
-// rows.
+// insertion, so that rows of one day lie near each other. The indexes of parked rows and of tasks cost
+// nothing for other rows.
 const loadSchema = `
 CREATE TABLE records (
   stream  TEXT NOT NULL,
@@ -23,8 +24,10 @@ CREATE TABLE records (
   bucket  TEXT,
   sort    TEXT,
   parked  TEXT,
+  due     INTEGER,
+  task    TEXT,
   data    TEXT
-) STRICT;` + parkedIndex + totalsSchema + partsSchema
+) STRICT;` + parkedIndex + dueIndexes + totalsSchema + partsSchema
 
 // loadIndexes are the indexes that Finish builds.
 const loadIndexes = `
@@ -154,11 +157,15 @@ func (l *load) open(ctx context.Context) (err error) {
 		return err
 	}
 	return l.transact(ctx, func() error {
-		format, err := checkIdentity(func(query string) *sql.Row { return l.conn.QueryRowContext(ctx, query) }, tableFile, 1)
-		if err != nil || format > 0 {
+		format, err := checkIdentity(func(query string) *sql.Row { return l.conn.QueryRowContext(ctx, query) }, tableFile, tableFormat)
+		if err != nil || format == tableFormat {
 			return err
 		}
-		_, err = l.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=1; %s", tableFile, loadSchema))
+		changes := loadSchema
+		if format > 0 {
+			changes = strings.Join(tableUpgrades[format-1:], "\n")
+		}
+		_, err = l.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d; %s", tableFile, tableFormat, changes))
 		return err
 	})
 }

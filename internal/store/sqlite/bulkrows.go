@@ -14,11 +14,11 @@ import (
 
 const (
 	bulkBatch   = 100 // rows per INSERT
-	bulkColumns = 6   // columns of a row that vary
+	bulkColumns = 8   // columns of a row that vary
 	bulkAhead   = 2   // batches that wait to be inserted
 )
 
-const bulkInsert = "INSERT INTO records (stream, version, writes, bucket, sort, parked, data) VALUES "
+const bulkInsert = "INSERT INTO records (stream, version, writes, bucket, sort, parked, due, task, data) VALUES "
 
 // batch is a number of rows as the arguments of one INSERT.
 type batch struct {
@@ -32,12 +32,12 @@ type batch struct {
 // insertRows inserts rows into the table of a load, inside a transaction. A goroutine makes the next rows
 // while others are inserted; it ends with the call. broken is the error of rows.
 func insertRows(ctx context.Context, conn *sql.Conn, rows iter.Seq2[projection.Record, error]) (n int, broken, err error) {
-	many, err := conn.PrepareContext(ctx, bulkInsert+strings.Repeat("(?,?,1,?,?,?,?),", bulkBatch-1)+"(?,?,1,?,?,?,?)")
+	many, err := conn.PrepareContext(ctx, bulkInsert+strings.Repeat("(?,?,1,?,?,?,?,?,?),", bulkBatch-1)+"(?,?,1,?,?,?,?,?,?)")
 	if err != nil {
 		return 0, nil, err
 	}
 	defer many.Close()
-	one, err := conn.PrepareContext(ctx, bulkInsert+"(?,?,1,?,?,?,?)")
+	one, err := conn.PrepareContext(ctx, bulkInsert+"(?,?,1,?,?,?,?,?,?)")
 	if err != nil {
 		return 0, nil, err
 	}
@@ -136,7 +136,11 @@ func (b *batch) add(r *projection.Record) error {
 		}
 		parked = string(encoded)
 	}
-	b.args = append(b.args, r.Stream, int64(r.Version), bucket, sort, parked, nil)
+	due, task, err := taskValues(r)
+	if err != nil {
+		return err
+	}
+	b.args = append(b.args, r.Stream, int64(r.Version), bucket, sort, parked, due, task, nil)
 	end := -1
 	if r.Data != nil {
 		b.texts = append(b.texts, r.Data...)

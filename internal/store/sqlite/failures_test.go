@@ -46,7 +46,7 @@ func TestAListThatBreaksOffIsAnErrorAndNotItsBeginning(t *testing.T) {
 	t.Parallel()
 	for name, read := range map[string]func(t *testing.T) (int, error){
 		"rows": func(t *testing.T) (int, error) {
-			r, err := readRecords(failsThen(t, "'first', 1, 1, '{}', NULL, NULL, NULL"))
+			r, err := readRecords(failsThen(t, "'first', 1, 1, '{}', NULL, NULL, NULL, NULL"))
 			return len(r), err
 		},
 		"events": func(t *testing.T) (int, error) {
@@ -86,11 +86,15 @@ func TestACellOfAnotherTypeIsAnError(t *testing.T) {
 	t.Parallel()
 	for name, read := range map[string]func(t *testing.T) error{
 		"a row's version": func(t *testing.T) error {
-			_, err := readRecords(failsThen(t, "'o', 'first', 1, '{}', NULL, NULL, NULL"))
+			_, err := readRecords(failsThen(t, "'o', 'first', 1, '{}', NULL, NULL, NULL, NULL"))
 			return err
 		},
 		"why it is parked": func(t *testing.T) error {
-			_, err := readRecords(failsThen(t, "'o', 1, 1, '{}', NULL, NULL, 'first'"))
+			_, err := readRecords(failsThen(t, "'o', 1, 1, '{}', NULL, NULL, 'first', NULL"))
+			return err
+		},
+		"its task": func(t *testing.T) error {
+			_, err := readRecords(failsThen(t, "'o', 1, 1, '{}', NULL, NULL, NULL, 'first'"))
 			return err
 		},
 		"a total's amount": func(t *testing.T) error { _, err := readTotals(failsThen(t, "'k', 'f', 'first'")); return err },

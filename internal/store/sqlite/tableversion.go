@@ -22,14 +22,27 @@ CREATE TABLE records (
   data    TEXT,
   bucket  TEXT,
   sort    TEXT,
-  parked  TEXT
-) STRICT, WITHOUT ROWID;` + placeIndex + parkedIndex + totalsSchema
+  parked  TEXT,
+  due     INTEGER,
+  task    TEXT
+) STRICT, WITHOUT ROWID;` + placeIndex + parkedIndex + dueIndexes + totalsSchema
+
+// tableFormat is the user_version of a table version's file, and tableUpgrades bring older ones to it.
+const tableFormat = 2
+
+var tableUpgrades = []string{`
+ALTER TABLE records ADD COLUMN due INTEGER;
+ALTER TABLE records ADD COLUMN task TEXT;` + dueIndexes}
 
 const (
 	placeIndex = `
 CREATE INDEX IF NOT EXISTS records_by_place ON records (bucket, sort) WHERE bucket IS NOT NULL;`
 	parkedIndex = `
 CREATE INDEX records_parked ON records (stream) WHERE parked IS NOT NULL;`
+	// The task of a row has an instant from which it may be tried, unless it is stuck.
+	dueIndexes = `
+CREATE INDEX records_due ON records (due, stream) WHERE due IS NOT NULL;
+CREATE INDEX records_stuck ON records (stream) WHERE task IS NOT NULL AND due IS NULL;`
 	totalsSchema = `
 CREATE TABLE totals (
   key    TEXT NOT NULL,
@@ -45,11 +58,12 @@ type tableVersion struct {
 
 	record, records, first, next, scan, parked *sql.Stmt // rows
 	newest, older, total, totals               *sql.Stmt // buckets and totals
+	due, stuck, oldestDue                      *sql.Stmt // tasks
 	insertRecord, updateRecord, mergeRecord    *sql.Stmt // on the writing connection
-	addTotal                                   *sql.Stmt // on it too
+	addTotal, setTried                         *sql.Stmt // on it too
 }
 
-const columns = "SELECT stream, version, writes, data, bucket, sort, parked FROM records "
+const columns = "SELECT stream, version, writes, data, bucket, sort, parked, task FROM records "
 
 // buckets looks up one bucket after the other in the index: SQLite would otherwise read every row to find the
 // few buckets.
@@ -67,7 +81,7 @@ func openTableVersion(ctx context.Context, path string, create bool) (*tableVers
 	if create {
 		openFile = open
 	}
-	db, err := openFile(ctx, path, tableFile, tableSchema)
+	db, err := openFile(ctx, path, tableFile, tableSchema, tableUpgrades...)
 	if err != nil {
 		return nil, err
 	}
@@ -90,18 +104,23 @@ func (v *tableVersion) prepare(ctx context.Context) error {
 		&v.older:   fmt.Sprintf(buckets, "AND bucket < ?"),
 		&v.total:   "SELECT key, field, amount FROM totals WHERE key = ? AND amount <> 0",
 		&v.totals:  "SELECT key, field, amount FROM totals WHERE amount <> 0",
+
+		&v.due:       columns + "INDEXED BY records_due WHERE due <= ?1 AND (due, stream) > (?2, ?3) ORDER BY due, stream LIMIT ?4",
+		&v.stuck:     columns + "INDEXED BY records_stuck WHERE task IS NOT NULL AND due IS NULL AND stream > ? ORDER BY stream LIMIT ?",
+		&v.oldestDue: "SELECT due FROM records INDEXED BY records_due WHERE due IS NOT NULL ORDER BY due LIMIT 1",
 	}, statements{
 		&v.insertRecord: insertRecord + "ON CONFLICT DO NOTHING",
-		&v.updateRecord: "UPDATE records SET version = ?2, writes = ?3, data = ?4, bucket = ?5, sort = ?6, parked = ?7 WHERE stream = ?1 AND writes = ?3 - 1",
+		&v.updateRecord: "UPDATE records SET version = ?2, writes = ?3, data = ?4, bucket = ?5, sort = ?6, parked = ?7, due = ?8, task = ?9 WHERE stream = ?1 AND writes = ?3 - 1",
 		&v.mergeRecord:  insertRecord + newerWins,
 		&v.addTotal:     addTotal,
+		&v.setTried:     "UPDATE records SET due = ?4, task = ?5 WHERE stream = ?1 AND version = ?2 AND task = ?3",
 	})
 }
 
 const (
-	insertRecord = "INSERT INTO records (stream, version, writes, data, bucket, sort, parked) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
+	insertRecord = "INSERT INTO records (stream, version, writes, data, bucket, sort, parked, due, task) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "
 	newerWins    = `ON CONFLICT (stream) DO UPDATE SET version = excluded.version, writes = records.writes + 1, data = excluded.data,
-  bucket = excluded.bucket, sort = excluded.sort, parked = excluded.parked WHERE records.version < excluded.version`
+  bucket = excluded.bucket, sort = excluded.sort, parked = excluded.parked, due = excluded.due, task = excluded.task WHERE records.version < excluded.version`
 	addTotal = "INSERT INTO totals (key, field, amount) VALUES (?, ?, ?) ON CONFLICT (key, field) DO UPDATE SET amount = amount + excluded.amount"
 )
 
@@ -150,7 +169,11 @@ func rowValues(r *projection.Record, writes uint64) ([]any, error) {
 		}
 		parked = sql.NullString{String: string(encoded), Valid: true}
 	}
-	return []any{r.Stream, int64(r.Version), int64(writes), data, bucket, sort, parked}, nil
+	due, task, err := taskValues(r)
+	if err != nil {
+		return nil, err
+	}
+	return []any{r.Stream, int64(r.Version), int64(writes), data, bucket, sort, parked, due, task}, nil
 }
 
 // readRecords reads all rows of columns.
@@ -173,8 +196,8 @@ func readRecords(rows *sql.Rows, err error) ([]projection.Record, error) {
 func readRecord(scan func(...any) error) (projection.Record, error) {
 	var r projection.Record
 	var version, writes int64
-	var data, bucket, sort, parked any // texts or nil, as the driver returns them
-	if err := scan(&r.Stream, &version, &writes, &data, &bucket, &sort, &parked); err != nil {
+	var data, bucket, sort, parked, task any // texts or nil, as the driver returns them
+	if err := scan(&r.Stream, &version, &writes, &data, &bucket, &sort, &parked, &task); err != nil {
 		return r, err
 	}
 	r.Version, r.Writes = uint64(version), uint64(writes)
@@ -191,6 +214,12 @@ func readRecord(scan func(...any) error) (projection.Record, error) {
 		r.Parked = new(projection.Parked)
 		if err := json.Unmarshal([]byte(text), r.Parked); err != nil {
 			return r, fmt.Errorf("the stored reason why %s is parked cannot be read: %w", r.Stream, err)
+		}
+	}
+	if text, ok := task.(string); ok {
+		r.Task = new(projection.Task)
+		if err := json.Unmarshal([]byte(text), r.Task); err != nil {
+			return r, fmt.Errorf("the stored task of %s cannot be read: %w", r.Stream, err)
 		}
 	}
 	return r, nil
