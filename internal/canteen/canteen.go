@@ -1,5 +1,5 @@
-// Package canteen lists what the canteen hands to the engine and the programs: projections, and how readers
-// query them. Add new aggregates and projections here.
+// Package canteen lists what the canteen hands to the engine and the programs: projections, how readers query
+// them, and processes. Add new aggregates, projections and processes here.
 package canteen
 
 import (
@@ -7,13 +7,20 @@ import (
 	"gakushoku/internal/model"
 )
 
-// Projections returns the revisions of every projection. A new revision is added beside the old one, which
-// stays until no table version is filled by it any more.
+// Projections returns the revisions of every projection, processes included. A new revision is added beside
+// the old one, which stays until no table version is filled by it any more.
 func Projections() model.Projections {
-	return model.Projections{
+	all := model.Projections{
 		readmodel.OrdersV1(), readmodel.Orders(), readmodel.Products(), readmodel.Categories(), readmodel.Stocks(),
 	}
+	for _, p := range Processes() {
+		all = append(all, p.Projection)
+	}
+	return all
 }
 
 // Views returns how readers query the projections, one view for each that is queried.
 func Views() []model.View { return []model.View{readmodel.OrdersView()} }
+
+// Processes returns the revisions of every process.
+func Processes() model.Processes { return nil }

@@ -1,6 +1,10 @@
 package model
 
-import "gakushoku/internal/event"
+import (
+	"slices"
+
+	"gakushoku/internal/event"
+)
 
 // Process is a projection whose rows say what has to be done next, and when: NewRow must return a ProcessRow.
 // A worker takes the rows that are due, carries out the step, and records the outcome as a command on the
@@ -24,4 +28,29 @@ type Task struct {
 	Step string        `json:"step"`           // one of the process's Steps
 	Due  event.Instant `json:"due,omitzero"`   // not before this instant: that of the event which calls for it, or a deadline
 	Undo bool          `json:"undo,omitempty"` // the step undoes what an earlier one may have done
+}
+
+// Processes are all process revisions in a program.
+type Processes []Process
+
+// Named returns the revisions of one process.
+func (ps Processes) Named(name string) []Process {
+	var revisions []Process
+	for _, p := range ps {
+		if p.Name == name {
+			revisions = append(revisions, p)
+		}
+	}
+	return revisions
+}
+
+// Names returns each process's name once, in the order of the definitions.
+func (ps Processes) Names() []string {
+	var names []string
+	for _, p := range ps {
+		if !slices.Contains(names, p.Name) {
+			names = append(names, p.Name)
+		}
+	}
+	return names
 }

@@ -32,6 +32,8 @@ const (
 	FieldResult        = "result"
 	FieldErrorClass    = "errorClass"
 	FieldProjection    = "projection"
+	FieldProcess       = "process"
+	FieldStep          = "step"
 )
 
 // The values of FieldResult.

@@ -221,6 +221,43 @@ func (m *Metrics) Verified(ctx context.Context, projection string, sound bool) {
 	m.verified.Add(ctx, 1, metric.WithAttributes(attribute.String(AttrProjection, projection), attribute.String(AttrResult, result)))
 }
 
+// The outcomes that ProcessRun counts.
+const (
+	RunStarted     = "started"
+	RunCompleted   = "completed"   // it rests
+	RunCompensated = "compensated" // it rests after undoing something
+	RunStuck       = "stuck"
+)
+
+// ProcessRun counts what became of a process's work for one stream.
+func (m *Metrics) ProcessRun(ctx context.Context, process, outcome string) {
+	if m != nil {
+		m.runs.Add(ctx, 1, metric.WithAttributes(attribute.String(AttrProcess, process), attribute.String(AttrResult, outcome)))
+	}
+}
+
+// ProcessStep measures an attempt at a step.
+func (m *Metrics) ProcessStep(ctx context.Context, process, step string, took time.Duration, err error) {
+	if m == nil {
+		return
+	}
+	result := ResultOK
+	if err != nil {
+		result = ResultNG
+	}
+	m.tasks.Record(ctx, took.Seconds(), metric.WithAttributes(
+		attribute.String(AttrProcess, process), attribute.String(AttrStep, step), attribute.String(AttrResult, result)))
+}
+
+// ProcessState records how many tasks are stuck, and for how long the oldest has been due.
+func (m *Metrics) ProcessState(ctx context.Context, process string, stuck int, overdue time.Duration) {
+	if m != nil {
+		labels := metric.WithAttributes(attribute.String(AttrProcess, process))
+		m.stuck.Record(ctx, int64(stuck), labels)
+		m.overdue.Record(ctx, int64(overdue.Seconds()), labels)
+	}
+}
+
 // ColdStarted counts the first invocation of a function's process.
 func (m *Metrics) ColdStarted(ctx context.Context) {
 	if m != nil {

@@ -27,6 +27,10 @@ const (
 	MetricPlanned     = "gakushoku.rebuild.planned"
 	MetricFolded      = "gakushoku.rebuild.events"
 	MetricVerified    = "gakushoku.rebuild.verified"
+	MetricSteps       = "gakushoku.process.step.duration"
+	MetricRuns        = "gakushoku.process.runs"
+	MetricStuck       = "gakushoku.process.stuck"
+	MetricOverdue     = "gakushoku.process.overdue"
 	MetricColdStarts  = "gakushoku.function.cold_start"
 	MetricLost        = "gakushoku.telemetry.lost"
 	MetricConnections = "gakushoku.http.connections"
@@ -40,10 +44,13 @@ const (
 type Metrics struct {
 	meter                                    metric.Meter
 	requests, commands, lag, logLag, calls   metric.Float64Histogram
+	tasks                                    metric.Float64Histogram
 	conflicts, retries, repeats, appends     metric.Int64Counter
 	steps, heals, pointers, folded, verified metric.Int64Counter
 	coldStarts, touched                      metric.Int64Counter
 	logHead, parked, planned, audit          metric.Int64Gauge
+	runs                                     metric.Int64Counter
+	stuck, overdue                           metric.Int64Gauge
 	series                                   seriesOptions
 }
 
@@ -81,6 +88,10 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 		commands:   histogram(MetricCommands, "Duration of commands", latencyBounds),
 		touched:    counter(MetricTouched, "Records of the event table's stream that are not new events, by kind"),
 		calls:      histogram(MetricCalls, "Duration of calls of systems of others", latencyBounds),
+		tasks:      histogram(MetricSteps, "Duration of attempts at the steps of processes", latencyBounds),
+		runs:       counter(MetricRuns, "Streams for which a process began, rests, rests after undoing, or is stuck, by outcome"),
+		stuck:      gauge(MetricStuck, "Tasks of a process that only an operator has tried again"),
+		overdue:    gauge(MetricOverdue, "Seconds for which the oldest task of a process has been due"),
 		lag:        histogram(MetricLag, "Delay between an event and its row in the read model", lagBounds),
 		logLag:     histogram(MetricLogLag, "Delay between the newest event of a segment and the segment in the log", lagBounds),
 		conflicts:  counter(MetricConflicts, "Races for a stream that commands lost"),

@@ -16,6 +16,7 @@ const (
 	AttrStream     = "gakushoku.stream"
 	AttrVersion    = "gakushoku.version"
 	AttrProjection = "gakushoku.projection"
+	AttrProcess    = "gakushoku.process"
 	AttrRun        = "gakushoku.run_id"
 	AttrEvents     = "gakushoku.events"
 	AttrNumber     = "gakushoku.event_number"
