@@ -116,7 +116,7 @@ func TestEveryAWSCommandReportsMissingStack(t *testing.T) {
 		"trace abc", "trace --order o1", "slow", "explain orders o1", "events replay --until 2026-01-24T00:00:00Z --out -", "events verify",
 		"projection list", "projection status", "projection verify orders", "projection rebuild orders", "projection runs orders",
 		"projection approve orders", "projection abandon orders", "projection rollback orders", "projection cleanup orders",
-		"projection heal orders --stream order-o1", "projection park list", "archive status", "archive stats", "archive verify", "archive restore-manifests", "archive sweep",
+		"projection heal orders --stream order-o1", "projection park list", "process list", "process show o1", "process redrive o1", "process compensate o1", "archive status", "archive stats", "archive verify", "archive restore-manifests", "archive sweep",
 	} {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()

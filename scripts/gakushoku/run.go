@@ -39,6 +39,7 @@ type commandLine struct {
 	Events     eventsCommands     `cmd:"" help:"Bring events in and out, and look at them."`
 	Reproject  reprojectCommand   `cmd:"" help:"Make read models from a file of events."`
 	Projection projectionCommands `cmd:"" help:"Look at read models, verify, repair and rebuild them."`
+	Process    processCommands    `cmd:"" help:"Look at what processes have to do, try it again or call it off."`
 	Archive    archiveCommands    `cmd:"" help:"Look at the log of all events, verify and repair it."`
 	Audit      auditCommands      `cmd:"" help:"Prove that nothing recorded was changed."`
 	Explain    explainCommand     `cmd:"" help:"Show everything behind one row of a read model."`

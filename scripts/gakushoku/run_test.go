@@ -72,7 +72,7 @@ func TestMistakesInWhatIsTypedExitWith2(t *testing.T) {
 
 func TestHelpIsThereForEveryCommand(t *testing.T) {
 	t.Parallel()
-	for _, command := range []string{"serve", "events import", "events export", "events show", "reproject", "events replay", "projection list", "projection runs", "projection abandon", "projection status", "projection approve", "projection rollback", "projection cleanup", "projection rebuild", "projection verify", "projection heal", "projection park list", "explain", "logs", "health wait"} {
+	for _, command := range []string{"serve", "events import", "events export", "events show", "reproject", "events replay", "projection list", "projection runs", "projection abandon", "projection status", "projection approve", "projection rollback", "projection cleanup", "projection rebuild", "projection verify", "projection heal", "projection park list", "process list", "process show", "process redrive", "process compensate", "explain", "logs", "health wait"} {
 		got := call(t, append(strings.Fields(command), "--help")...)
 		got.out = strings.Join(strings.Fields(got.out), " ") // however it was wrapped
 		got.wants(t, exitDone, "Example", "Usage: gakushoku "+command, "$GAKUSHOKU_DATA", "Default: gakushoku-data")

@@ -55,8 +55,9 @@ type Installation struct {
 	Models   *verify.ReadModels // verifies, explains and heals rows
 	LogCheck *logcheck.Log      // checks the numbered log
 	Seals    *seal.Check        // compares it with its signed checkpoints; nil if there are none
-	Finder   timeline.Finder    // finds operations; Timelines sets Lines and Limit
-	Partial  bool               // stores of a data folder could not be opened
+	Process  Processes
+	Finder   timeline.Finder // finds operations; Timelines sets Lines and Limit
+	Partial  bool            // stores of a data folder could not be opened
 }
 
 // RebuildOptions are how a run reports its progress, and who approves its switch.

@@ -9,6 +9,7 @@ import (
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/eventstore"
+	"gakushoku/internal/engine/process"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/query"
 	"gakushoku/internal/engine/seal"
@@ -19,6 +20,7 @@ import (
 type Tables interface {
 	projection.Store
 	projection.Sink
+	projection.Agenda
 }
 
 // Ports are the stores of one installation. The parts built over them may share them.
@@ -48,6 +50,13 @@ func (p *Ports) Queries() *query.Reader {
 func (p *Ports) Projector() *projection.Projector {
 	return &projection.Projector{
 		Projections: canteen.Projections(), Pointers: p.Pointers, Tables: p.Tables, Streams: p.Events, Now: time.Now,
+	}
+}
+
+// Process builds the ports of the workers and operators of one process.
+func (p *Ports) Process(name string) process.Ports {
+	return process.Ports{
+		Revisions: canteen.Processes().Named(name), Pointers: p.Pointers, Tables: p.Tables, Streams: p.Events, Now: time.Now,
 	}
 }
 

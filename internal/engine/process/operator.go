@@ -39,8 +39,9 @@ type Shown struct {
 type Operator struct {
 	Ports
 	Rows projection.Tables
-	// Undo records on a stream that the process is to undo what it did; nil if the process cannot be told.
-	Undo func(ctx context.Context, stream string) error
+	// Undo records on a stream, which has this version, that the process is to undo what it did; nil if the
+	// process cannot be told.
+	Undo func(ctx context.Context, stream string, version uint64) error
 }
 
 // Errors of an Operator's calls.
@@ -162,10 +163,11 @@ func (o *Operator) Compensate(ctx context.Context, stream string) error {
 	if o.Undo == nil {
 		return errCannotUndo
 	}
-	if _, err := o.Show(ctx, stream); err != nil {
+	shown, err := o.Show(ctx, stream)
+	if err != nil {
 		return err
 	}
-	if err := o.Undo(ctx, stream); err != nil {
+	if err := o.Undo(ctx, stream, shown.Version); err != nil {
 		return fmt.Errorf("compensating %s: %w", stream, err)
 	}
 	observe.Logger(ctx).Info().Str(observe.FieldProcess, o.Name()).Str(observe.FieldStream, stream).Msg("process:compensate")

@@ -78,7 +78,7 @@ func TestCompensatingRecordsACommand(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t)
 	o := l.operator()
-	o.Undo = func(_ context.Context, stream string) error {
+	o.Undo = func(_ context.Context, stream string, _ uint64) error {
 		l.AppendTo(stream, loans.Returned{LoanID: "l1"})
 		return nil
 	}
