@@ -17,6 +17,6 @@ type Creating[C any] interface {
 // Decider holds the pure rules of one kind of aggregate.
 type Decider[S any, C Command] struct {
 	Kind   event.Kind
-	Decide func(S, C) ([]event.Payload, error)
+	Decide func(S, C) ([]event.Payload, error) // no events: all that the command asks for is done already
 	Evolve func(S, *event.Event) (S, error)
 }

@@ -55,8 +55,8 @@ type prepared[C model.Command] struct {
 type Result[S any] struct {
 	State    S // right after the command's own events
 	Version  uint64
-	Events   []event.Event
-	Repeated bool // the command had been executed before; no events were appended
+	Events   []event.Event // none if all that the command asks for is done already
+	Repeated bool          // the command had been executed before; no events were appended
 }
 
 // The codes of this package's refusals. They are part of the HTTP interface: never change one.
@@ -107,6 +107,19 @@ func Execute[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 	return observed(ctx, h, p, func(ctx context.Context) (Result[S], error) { return execute(ctx, h, d, p) })
 }
 
+// Load returns the state of one aggregate and its version, 0 if it has no events.
+func Load[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], id string) (state S, version uint64, err error) {
+	stream := d.Kind.Stream(id)
+	history, err := observedStreams{h.Streams}.Load(ctx, stream, 0)
+	if err != nil {
+		return state, 0, fmt.Errorf("loading %s: %w", stream, err)
+	}
+	if state, err = fold(d, state, history); err != nil {
+		return state, 0, unfoldable{err}
+	}
+	return state, uint64(len(history)), nil
+}
+
 // execute tries a command until it has not lost a race for its stream.
 func execute[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r prepared[C]) (result Result[S], err error) {
 	if r.Key == "" {
@@ -147,6 +160,9 @@ func tryOnce[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 	payloads, err := d.Decide(state, r.Command)
 	if err != nil {
 		return Result[S]{}, err
+	}
+	if len(payloads) == 0 {
+		return Result[S]{State: state, Version: uint64(len(history))}, nil
 	}
 	events, err := h.envelopes(ctx, r.stream, r.Key, r.hash, payloads)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gakushoku/internal/canteen/menu"
 	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventstore"
@@ -296,5 +297,32 @@ func TestACommandOnAStreamThatCannotBeFoldedIsRefused(t *testing.T) {
 	}
 	if n := len(history(t, s, "o1")); n != 2 {
 		t.Errorf("%d events, want 2", n)
+	}
+}
+
+// A command that asks for what is done already appends nothing, and is no failure.
+func TestACommandThatHasNothingToDoAppendsNothing(t *testing.T) {
+	t.Parallel()
+	h := handler(memory.NewEvents())
+	set := func(price int64) (command.Result[menu.Product], error) {
+		c := menu.SetProduct{ProductID: "p1", Details: menu.Details{NameJa: "カレー", Price: price, Offered: true}}
+		return command.Execute(t.Context(), h, menu.ProductRules, command.Request[menu.ProductCommand]{ID: "p1", Command: c})
+	}
+	for i, c := range []struct {
+		price   int64
+		version uint64
+		events  int
+	}{{420, 1, 1}, {420, 1, 0}, {450, 2, 1}, {450, 2, 0}} {
+		r, err := set(c.price)
+		if err != nil || r.Version != c.version || len(r.Events) != c.events || r.State.Price != c.price || r.Repeated {
+			t.Errorf("command %d: %+v, %v", i+1, r, err)
+		}
+	}
+	p, version, err := command.Load(t.Context(), h, menu.ProductRules, "p1")
+	if err != nil || version != 2 || p.Price != 450 {
+		t.Errorf("loaded %+v at %d, %v", p, version, err)
+	}
+	if p, version, err := command.Load(t.Context(), h, menu.ProductRules, "p2"); err != nil || version != 0 || p.Exists() {
+		t.Errorf("loaded %+v at %d, %v", p, version, err)
 	}
 }
