@@ -20,7 +20,9 @@ func Projections() model.Projections {
 }
 
 // Views returns how readers query the projections, one view for each that is queried.
-func Views() []model.View { return []model.View{readmodel.OrdersView()} }
+func Views() []model.View {
+	return []model.View{readmodel.OrdersView(), readmodel.ProductsView(), readmodel.CategoriesView(), readmodel.StockView()}
+}
 
 // Processes returns the revisions of every process.
 func Processes() model.Processes { return nil }

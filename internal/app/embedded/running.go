@@ -113,7 +113,7 @@ func (r *running) open(ctx context.Context) error {
 	checker.Probes = append(slices.Clip(checker.Probes), health.Serving(r.stopping.Load))
 	config := httpapi.Config{
 		Commands: r.Commands, Queries: r.Queries, Health: &checker, Logger: r.logger, Identify: identify(r.options.Keys), Tracer: observe.TracerOf(ctx), Metrics: r.sent.Metrics(),
-		Details: detailsFor(r.listener.Addr()),
+		Details: detailsFor(r.listener.Addr()), Complete: r.folder.Counter().Complete,
 	}
 	refuse := func(status int, reason string) []byte { return httpapi.Refusal(ctx, status, reason) }
 	open := func(l net.Listener, config httpapi.Config, limits httpserver.Limits, around func(http.Handler) (http.Handler, error)) (*httpserver.Server, error) {

@@ -5,6 +5,7 @@ package wiring
 import (
 	"time"
 
+	"gakushoku/internal/app/counter"
 	"gakushoku/internal/canteen"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventlog"
@@ -37,6 +38,11 @@ type Ports struct {
 // Commands builds the handler of commands.
 func (p *Ports) Commands() *command.Handler {
 	return &command.Handler{Streams: p.Events, Now: time.Now, NewID: observe.NewID}
+}
+
+// Counter builds what completes commands with what other aggregates say.
+func (p *Ports) Counter() *counter.Counter {
+	return &counter.Counter{Commands: p.Commands(), Now: time.Now}
 }
 
 // Queries builds the reader of the read models.

@@ -19,15 +19,6 @@ const (
 	MaxPosition    = 10_000
 )
 
-// The codes of the refusals are part of the HTTP interface: never change one.
-const (
-	CodeProductNotFound  = "product/not-found"
-	CodeInvalidProduct   = "product/invalid"
-	CodeCategoryNotFound = "category/not-found"
-	CodeInvalidCategory  = "category/invalid"
-	CodeNotReached       = "menu/version-not-reached" // the row is older than the reader requires
-)
-
 // CheckID refuses an id of a product or a category unless it can be part of a stream's name, and people can
 // tell it from every other id.
 func CheckID(id string) error {

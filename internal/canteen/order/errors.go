@@ -30,6 +30,7 @@ const (
 	CodePriceChanged   = "order/price-changed"    // the price that the client sent is not the menu's
 	CodeNotOffered     = "menu/not-offered"       // the product is not sold at present
 	CodeUnknownProduct = "menu/unknown-product"   // no such product is on the menu
+	CodeMenuOnly       = "order/menu-only"        // the caller may only order from the menu
 	CodeNotReserved    = "order/not-reserved"     // its portions are not reserved yet
 	CodeExpired        = "order/expired"          // it was not paid within its time
 	CodePaymentOpen    = "order/payment-open"     // a payment is under way

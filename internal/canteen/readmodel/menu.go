@@ -2,6 +2,7 @@ package readmodel
 
 import (
 	"gakushoku/internal/canteen/menu"
+	"gakushoku/internal/canteen/refusal"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 )
@@ -30,6 +31,26 @@ func Categories() model.Projection {
 	return model.Projection{
 		Name: CategoriesName, Revision: CategoriesRevision, Streams: menu.CategoryPrefix,
 		NewRow: func() model.Row { return new(Category) },
+	}
+}
+
+// ProductsView returns how readers query products.
+func ProductsView() model.View {
+	return model.View{
+		Projection: ProductsName, Kind: menu.ProductRules.Kind,
+		NotFound:   refusal.New(menu.CodeProductNotFound, "there is no such product"),
+		NotReached: menu.CodeNotReached,
+		Queries:    model.QueryNames{Get: "GetProduct", List: "ListProducts"},
+	}
+}
+
+// CategoriesView returns how readers query categories.
+func CategoriesView() model.View {
+	return model.View{
+		Projection: CategoriesName, Kind: menu.CategoryRules.Kind,
+		NotFound:   refusal.New(menu.CodeCategoryNotFound, "there is no such category"),
+		NotReached: menu.CodeNotReached,
+		Queries:    model.QueryNames{Get: "GetCategory", List: "ListCategories"},
 	}
 }
 

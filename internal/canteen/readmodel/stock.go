@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"gakushoku/internal/canteen/day"
+	"gakushoku/internal/canteen/refusal"
 	"gakushoku/internal/canteen/stock"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
@@ -21,6 +23,16 @@ func Stocks() model.Projection {
 	return model.Projection{
 		Name: StockName, Revision: StockRevision, Streams: stock.StreamPrefix,
 		NewRow: func() model.Row { return new(Stock) },
+	}
+}
+
+// StockView returns how readers query stock.
+func StockView() model.View {
+	return model.View{
+		Projection: StockName, Kind: stock.Rules.Kind, CheckBucket: day.Check,
+		NotFound:   refusal.New(stock.CodeNotFound, "no stock is set for this product and day, and nobody has ordered it: there is enough"),
+		NotReached: stock.CodeNotReached,
+		Queries:    model.QueryNames{Get: "GetStock", List: "ListStock"},
 	}
 }
 

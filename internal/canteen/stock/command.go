@@ -6,17 +6,6 @@ import (
 	"gakushoku/internal/model"
 )
 
-// The codes of the refusals are part of the HTTP interface: never change one.
-const (
-	CodeNotFound    = "stock/not-found"
-	CodeInvalid     = "stock/invalid"
-	CodeSoldOut     = "stock/sold-out"
-	CodeTaken       = "stock/portions-taken" // more portions are reserved and sold than are to be set
-	CodeReleased    = "stock/released"       // the order was released: it can reserve nothing any more
-	CodeNotReserved = "stock/not-reserved"
-	CodeNotReached  = "stock/version-not-reached" // the row is older than the reader requires
-)
-
 // Command is implemented by the commands of this package. Those for an order do nothing when they come again.
 type Command interface {
 	model.Command

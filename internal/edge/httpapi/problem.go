@@ -80,7 +80,7 @@ type kind struct {
 }
 
 // kinds maps codes to HTTP statuses and titles. Those of the canteen's refusals are beside its routes.
-var kinds = joined(engineKinds, orderKinds)
+var kinds = joined(engineKinds, orderKinds, menuKinds, stockKinds)
 
 func joined(all ...map[string]kind) map[string]kind {
 	whole := map[string]kind{}

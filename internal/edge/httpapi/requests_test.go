@@ -73,7 +73,7 @@ func TestRequestsThatDoNotKeepToTheContract(t *testing.T) {
 		{"cursor made up", "GET /orders?cursor=abc", "", nil, 400, "query/invalid-cursor", "start again"},
 		{"cursor not base64", "GET /orders?cursor=%3D%3D", "", nil, 400, "query/invalid-cursor", ""},
 		{"cursor too long", "GET /orders?cursor=" + strings.Repeat("a", 1025), "", nil, 400, "request/invalid", "query cursor"},
-		{"no such path", "GET /menu", "", nil, 404, "request/no-such-path", "/openapi.json"},
+		{"no such path", "GET /carte", "", nil, 404, "request/no-such-path", "/openapi.json"},
 		{"trailing slash", "GET /orders/", "", nil, 404, "request/no-such-path", ""},
 		{"double slash", "GET //orders", "", nil, 404, "request/no-such-path", ""},
 		{"dots", "GET /orders/../orders", "", nil, 404, "request/no-such-path", ""},

@@ -36,13 +36,17 @@ type call struct {
 }
 
 // routes returns all routes. Those of the canteen are in a file for each aggregate.
-func routes() []route { return slices.Concat(orderRoutes(), serviceRoutes()) }
+func routes() []route {
+	return slices.Concat(orderRoutes(), menuRoutes(), stockRoutes(), serviceRoutes())
+}
 
 // The scopes that operations need.
 const (
 	scopeOwnOrders = "orders:own"     // place, pay and cancel orders of one's own
 	scopeCashier   = "orders:cashier" // the same for all orders
 	scopeKitchen   = "orders:kitchen" // list orders, and prepare them
+	scopeMenu      = "menu:write"     // set and remove products and categories
+	scopeStock     = "stock:write"    // set portions
 	scopeSales     = "sales:read"
 	scopeOperation = "ops:read"
 )

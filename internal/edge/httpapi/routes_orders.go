@@ -17,7 +17,7 @@ func orderRoutes() []route {
 	}
 	rows := resource{
 		view: readmodel.OrdersView(), path: []param{pathID}, id: byID, rows: "orders",
-		value: param{inQuery, "status", oneOf(readmodel.Statuses...)}, bucket: param{inQuery, "day", day},
+		value: param{inQuery, "status", oneOf(readmodel.Statuses...)}, bucket: param{inQuery, "day", dayLike},
 	}
 	buying, working := []string{scopeOwnOrders, scopeCashier}, []string{scopeKitchen}
 	looking, serving := append(buying, scopeKitchen), []string{scopeKitchen, scopeCashier}
@@ -32,7 +32,7 @@ func orderRoutes() []route {
 		rows.list(operation{"listOrders", http.MethodGet, "/orders", serving}),
 		rows.one(operation{"getOrder", http.MethodGet, "/orders/{id}", looking}),
 		rows.history(operation{"getOrderEvents", http.MethodGet, "/orders/{id}/events", []string{scopeOperation}}),
-		total(rows, operation{"getSales", http.MethodGet, "/sales/{day}", []string{scopeSales}}, param{inPath, "day", day}, readmodel.SalesOf),
+		total(rows, operation{"getSales", http.MethodGet, "/sales/{day}", []string{scopeSales}}, param{inPath, "day", dayLike}, readmodel.SalesOf),
 	}
 }
 
@@ -44,9 +44,10 @@ var (
 		optional("total", pointer(integer), func(c *order.PlaceOrder) **int64 { return &c.Total }),
 	)
 	line = object(
-		required("product", text(anything), func(l *order.Line) *string { return &l.Product }),
+		optional("productId", text(anything), func(l *order.Line) *string { return &l.ProductID }),
+		optional("product", text(anything), func(l *order.Line) *string { return &l.Product }),
 		required("quantity", integer, func(l *order.Line) *int64 { return &l.Quantity }),
-		required("unitPrice", integer, func(l *order.Line) *int64 { return &l.UnitPrice }),
+		optional("unitPrice", integer, func(l *order.Line) *int64 { return &l.UnitPrice }),
 	)
 	payOrder = object(
 		required("paymentMethod", enum(order.MethodCard, order.MethodCash), func(c *order.PayOrder) *order.PaymentMethod { return &c.Method }),
@@ -95,6 +96,7 @@ var orderKinds = map[string]kind{
 	order.CodePriceChanged:      {http.StatusConflict, "The price has changed"},
 	order.CodeNotOffered:        {http.StatusConflict, "The product is not offered"},
 	order.CodeUnknownProduct:    {http.StatusUnprocessableEntity, "The product is not on the menu"},
+	order.CodeMenuOnly:          {http.StatusForbidden, "Only products of the menu"},
 	order.CodeNotReserved:       {http.StatusConflict, "The portions are not reserved yet"},
 	order.CodeExpired:           {http.StatusConflict, "The order was not paid in time"},
 	order.CodePaymentOpen:       {http.StatusConflict, "A payment is under way"},

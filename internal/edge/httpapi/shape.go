@@ -116,6 +116,16 @@ var integer shape[int64] = func(at string, value any, into *int64) []violation {
 	return nil
 }
 
+// boolean accepts true and false.
+var boolean shape[bool] = func(at string, value any, into *bool) []violation {
+	b, ok := value.(bool)
+	if !ok {
+		return misplaced(at, "must be true or false")
+	}
+	*into = b
+	return nil
+}
+
 // pointer is for a field that is nil if the member is missing.
 func pointer[T any](s shape[T]) shape[*T] {
 	return func(at string, value any, into **T) []violation {
@@ -189,8 +199,8 @@ func oneSegment(value string) string {
 	return ""
 }
 
-// day checks only the format of a day: the query knows the calendar.
-func day(value string) string {
+// dayLike checks only the format of a day: the query knows the calendar.
+func dayLike(value string) string {
 	const like = "dddd-dd-dd"
 	ok := len(value) == len(like)
 	for i := 0; ok && i < len(like); i++ {

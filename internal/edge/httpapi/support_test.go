@@ -15,11 +15,11 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/rs/zerolog"
 
+	domain "gakushoku/internal/canteen"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/query"
-	"gakushoku/internal/model"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/operate/health"
 	"gakushoku/internal/store/memory"
@@ -61,12 +61,15 @@ func newCanteen(t testing.TB, changes ...func(*Config)) *canteen {
 	t.Helper()
 	clock := &clock{now: start}
 	c := &canteen{t: t, events: memory.NewEvents(), tables: memory.NewTables(), control: memory.NewControl(), log: &logBuffer{}}
-	definitions := []model.Projection{readmodel.Orders()}
+	definitions := domain.Projections()
 	pointers := &projection.CachedPointers{Source: c.control, TTL: time.Hour, Now: clock.Now}
 	c.projector = &projection.Projector{Projections: definitions, Pointers: pointers, Tables: c.tables, Streams: c.events, Now: clock.Now}
 	c.queries = &query.Reader{Pointers: pointers, Browser: c.tables, Streams: c.events, Projections: definitions, Now: clock.Now}
-	if err := projection.Ensure(t.Context(), c.control, c.tables, readmodel.Orders()); err != nil {
-		t.Fatal(err)
+	for _, name := range definitions.Names() {
+		newest, _ := definitions.Newest(name)
+		if err := projection.Ensure(t.Context(), c.control, c.tables, newest); err != nil {
+			t.Fatal(err)
+		}
 	}
 	c.config = Config{
 		Commands: &command.Handler{Streams: c.events, Now: clock.Now, NewID: observe.NewID},

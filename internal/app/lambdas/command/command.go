@@ -9,5 +9,6 @@ import (
 
 // Build returns the function's handler.
 func Build(s *lambdas.System) (api.Handler, error) {
-	return api.Serve(s, httpapi.Config{Parts: httpapi.PartCommands, Commands: s.Ports(s.Control).Commands()})
+	ports := s.Ports(s.Control)
+	return api.Serve(s, httpapi.Config{Parts: httpapi.PartCommands, Commands: ports.Commands(), Complete: ports.Counter().Complete})
 }

@@ -1,0 +1,90 @@
+// Package counter adds to commands what their rules need to know of other aggregates: an order's names and
+// prices are those of the menu, and it takes from the stock of the day.
+package counter
+
+import (
+	"context"
+	"time"
+
+	"gakushoku/internal/canteen/checkout"
+	"gakushoku/internal/canteen/day"
+	"gakushoku/internal/canteen/menu"
+	"gakushoku/internal/canteen/order"
+	"gakushoku/internal/canteen/refusal"
+	"gakushoku/internal/canteen/stock"
+	"gakushoku/internal/engine/command"
+	"gakushoku/internal/event"
+	"gakushoku/internal/model"
+	"gakushoku/internal/observe"
+)
+
+// ScopeCashier is the scope of callers who may place orders of what is not on the menu.
+const ScopeCashier = "orders:cashier"
+
+// Counter completes commands. It is safe for concurrent use.
+type Counter struct {
+	Commands *command.Handler
+	Now      func() time.Time
+	// Checkout says that something carries out checkouts. Otherwise orders of the menu are paid as they come,
+	// without reserving portions.
+	Checkout bool
+}
+
+// Complete adds what a command's rules need and the client does not send.
+func (c *Counter) Complete(ctx context.Context, sent model.Command) (model.Command, error) {
+	switch sent := sent.(type) {
+	case order.PlaceOrder:
+		return c.place(ctx, sent)
+	case stock.SetPortions:
+		return sent, c.onMenu(ctx, sent)
+	}
+	return sent, nil
+}
+
+// place looks up the products of an order.
+func (c *Counter) place(ctx context.Context, o order.PlaceOrder) (order.Command, error) {
+	if caller := observe.CallerOf(ctx); !o.FromMenu() && caller.Scopes != "" && !caller.Can(ScopeCashier) {
+		return nil, refusal.New(order.CodeMenuOnly, "each line of the order must name a product of the menu: only callers with the scope %s sell anything else", ScopeCashier)
+	}
+	if c.Checkout {
+		now := event.InstantOf(c.Now())
+		o.Day, o.PayBy = day.Of(now), now+checkout.PayWithin
+	}
+	o.Menu = map[string]menu.Product{}
+	if len(o.Lines) > order.MaxLines {
+		return o, nil // the rules refuse it
+	}
+	for _, l := range o.Lines {
+		if _, known := o.Menu[l.ProductID]; known || l.ProductID == "" {
+			continue
+		}
+		p, err := c.product(ctx, l.ProductID)
+		if err != nil {
+			return nil, err
+		}
+		o.Menu[l.ProductID] = p
+	}
+	return o, nil
+}
+
+// product returns a product as it is now, the zero Product if it was never on the menu.
+func (c *Counter) product(ctx context.Context, id string) (menu.Product, error) {
+	if menu.CheckID(id) != nil {
+		return menu.Product{}, nil
+	}
+	p, _, err := command.Load(ctx, c.Commands, menu.ProductRules, id)
+	return p, err
+}
+
+// onMenu refuses portions of a product that is not on the menu: nobody could order them.
+func (c *Counter) onMenu(ctx context.Context, s stock.SetPortions) error {
+	_, id, err := stock.Split(s.StockID)
+	if err != nil {
+		return nil // the rules refuse it
+	}
+	p, err := c.product(ctx, id)
+	if err == nil && !p.Exists() {
+		err = refusal.New(order.CodeUnknownProduct, "%.64q is not on the menu: put it there first", id)
+	}
+	return err
+}
