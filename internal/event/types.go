@@ -30,6 +30,28 @@ type Kind struct {
 // Stream returns the name of one aggregate's stream.
 func (k Kind) Stream(id string) string { return k.Prefix + id }
 
+// Name returns what people call an aggregate of the kind, such as "loan".
+func (k Kind) Name() string { return strings.TrimSuffix(k.Prefix, "-") }
+
+// Kinds returns the kinds of all types that this program knows, sorted by name.
+func Kinds() []Kind {
+	all := make([]Kind, len(kinds))
+	for i, t := range kinds {
+		all[i] = t.Kind
+	}
+	return slices.SortedFunc(slices.Values(all), func(a, b Kind) int { return strings.Compare(a.Prefix, b.Prefix) })
+}
+
+// KindOf returns the kind of a stream and the id of its aggregate, or false if no kind has such streams.
+func KindOf(stream string) (k Kind, id string, ok bool) {
+	for _, t := range kinds {
+		if id, ok = strings.CutPrefix(stream, t.Kind.Prefix); ok {
+			return t.Kind, id, true
+		}
+	}
+	return Kind{}, "", false
+}
+
 // Type defines how the events of one type are stored. Each is defined once, beside its payload.
 type Type struct {
 	Name   string

@@ -11,6 +11,8 @@ import (
 
 	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/app/stack"
+	"gakushoku/internal/canteen/order"
+	"gakushoku/internal/event"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/operate/logs"
 	"gakushoku/internal/store/insights"
@@ -19,6 +21,7 @@ import (
 type logsCommand struct {
 	CorrelationID string    `help:"Only lines of this operation: the x-correlation-id of its response." placeholder:"ID" name:"correlation-id" short:"c"`
 	Order         string    `help:"Only lines about this order." placeholder:"ID"`
+	Stream        string    `help:"Only lines about this stream, such as order-o1." placeholder:"NAME"`
 	Failed        bool      `help:"Only commands that failed; those of class domain were refused by the rules."`
 	Slow          *slowFlag `help:"Only operations that took ${slow} or longer; --slow=1s for another time." placeholder:"TIME"`
 	Question      []string  `help:"Only lines that answer this question: ${questions}." placeholder:"NAME" short:"q"`
@@ -128,8 +131,24 @@ func (c *logsCommand) saidNothing(p *program, printer *logs.Printer) {
 	}
 }
 
-// givenWith maps a question to the option that it needs.
-var givenWith = map[string]string{logs.QuestionOperation: "--correlation-id", logs.QuestionOrder: "--order"}
+// givenWith returns the option with the id that a question needs.
+func givenWith(question string) string {
+	if question == logs.QuestionOperation {
+		return "--correlation-id"
+	}
+	return "--stream"
+}
+
+// streamOf returns the stream that is named by either --order or --stream; "" if neither was given.
+func streamOf(orderID, stream string) (string, error) {
+	if orderID == "" {
+		return stream, nil
+	}
+	if stream != "" {
+		return "", usagef("--order and --stream: choose one")
+	}
+	return order.Stream(strings.TrimPrefix(orderID, order.StreamPrefix)), nil
+}
 
 // query builds the query from the options.
 func (c *logsCommand) query() (logs.Query, error) {
@@ -143,7 +162,7 @@ func (c *logsCommand) query() (logs.Query, error) {
 	case !c.Until.IsZero() && !c.Since.Before(c.Until.Time):
 		return query, usagef("--until: %s is not after --since", c.Until.Format(time.RFC3339))
 	}
-	given := logs.Given{CorrelationID: c.CorrelationID, OrderID: c.Order}
+	given := logs.Given{CorrelationID: c.CorrelationID}
 	names := slices.Clone(c.Question)
 	if c.Slow != nil {
 		names, given.Slow = append(names, logs.QuestionSlow), time.Duration(*c.Slow)
@@ -151,8 +170,15 @@ func (c *logsCommand) query() (logs.Query, error) {
 	if c.Failed {
 		names = append(names, logs.QuestionFailed)
 	}
-	if c.Order != "" {
-		names = append(names, logs.QuestionOrder)
+	stream, err := streamOf(c.Order, c.Stream)
+	if err != nil {
+		return query, err
+	}
+	if kind, id, ok := event.KindOf(stream); ok {
+		given.ID = id
+		names = append(names, kind.Name())
+	} else if stream != "" {
+		return query, usagef("--stream: %q is not a stream such as order-o1", stream)
 	}
 	var all logs.All
 	for _, name := range names {
@@ -162,7 +188,7 @@ func (c *logsCommand) query() (logs.Query, error) {
 		}
 		filter, err := q.Filter(given)
 		if err != nil {
-			return query, usagef("--question %s: %v: give it with %s", name, err, givenWith[name])
+			return query, usagef("--question %s: %v: give it with %s", name, err, givenWith(name))
 		}
 		all = append(all, filter)
 	}

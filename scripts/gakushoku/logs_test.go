@@ -31,7 +31,7 @@ func TestLogsAnswersQuestions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for flags, want := range map[string][]int{
-		"--failed": {0, 2}, "--failed --level error": {2}, "--order o1": {0}, "--order o2": {2}, "--failed --order o2": {2},
+		"--failed": {0, 2}, "--failed --level error": {2}, "--order o1": {0}, "--stream order-o1": {0}, "--order o2": {2}, "--failed --order o2": {2},
 		"--slow": {3}, "--slow=2ms": {1, 3}, "--slow=2ms -c c1": {1}, "--question rebuilds": {4}, "-q failed -q slow": nil,
 		"--question operation -c c2": {2, 3}, "--question order --order o1": {0},
 	} {
@@ -45,7 +45,7 @@ func TestLogsAnswersQuestions(t *testing.T) {
 		}
 	}
 	call(t, "logs", "--json", "--text", "nowhere", "-d", dir).wants(t, exitDone, "No line of the log matches.")
-	for question, wants := range map[string][2]string{"operation": {"--correlation-id", "--order"}, "order": {"--order", "--correlation-id"}} {
+	for question, wants := range map[string][2]string{"operation": {"--correlation-id", "--order"}, "order": {"--stream", "--correlation-id"}} {
 		got := call(t, "logs", "-d", dir, "-q", question)
 		if got.wants(t, exitUsage, "give it with "+wants[0]); strings.Contains(got.err, wants[1]) {
 			t.Errorf("%s is no help: %s", wants[1], got.err)

@@ -11,6 +11,7 @@ import (
 type traceCommand struct {
 	CorrelationID string `arg:"" optional:"" help:"The operation: the x-correlation-id of its response."`
 	Order         string `help:"List the operations that have changed this order, or tried to, newest last." placeholder:"ID"`
+	Stream        string `help:"The same for any stream, such as order-o1." placeholder:"NAME"`
 	Limit         int    `help:"Tell of at most so many log lines and events, the newest. Default: ${default}." default:"500" placeholder:"N"`
 	Since         moment `help:"Look for log lines since then: a time, or how long ago, such as 90m. All of them; on AWS 24h, or since the operation when its id is one that was made here." placeholder:"TIME"`
 	TraceURL      string `help:"Address of a trace, with {traceId} where its id belongs, or {xrayTraceId} for X-Ray. On AWS: its console." name:"trace-url" env:"GAKUSHOKU_TRACE_URL" placeholder:"URL"`
@@ -33,8 +34,12 @@ Examples:
 }
 
 func (c *traceCommand) Run(p *program) error {
-	if (c.CorrelationID == "") == (c.Order == "") {
-		return usagef("name either the operation by its correlation id, or an order with --order")
+	stream, err := streamOf(c.Order, c.Stream)
+	if err != nil {
+		return err
+	}
+	if (c.CorrelationID == "") == (stream == "") {
+		return usagef("name either the operation by its correlation id, or an order with --order, or another stream with --stream")
 	}
 	if err := checkTraceURL(c.Limit, c.TraceURL); err != nil {
 		return err
@@ -44,8 +49,8 @@ func (c *traceCommand) Run(p *program) error {
 			c.TraceURL = i.TraceURL()
 		}
 		finder := i.Timelines(c.Limit, c.Since.Time)
-		if c.Order != "" {
-			return c.order(p, finder)
+		if stream != "" {
+			return c.stream(p, finder, stream)
 		}
 		return c.operation(p, finder)
 	})
@@ -65,7 +70,7 @@ func checkTraceURL(limit int, url string) error {
 func (c *traceCommand) operation(p *program, finder *timeline.Finder) error {
 	t, err := finder.Operation(p.ctx, c.CorrelationID)
 	if errors.Is(err, timeline.ErrUnknown) {
-		return fmt.Errorf("%w: neither the log files nor the events have it. Is it the x-correlation-id of a response from this installation? `gakushoku trace --order ID` lists the operations of an order", err)
+		return fmt.Errorf("%w: neither the log files nor the events have it. Is it the x-correlation-id of a response from this installation? `gakushoku trace --order ID` lists the operations of an order, --stream NAME those of any stream", err)
 	}
 	if err != nil {
 		return err
@@ -74,13 +79,13 @@ func (c *traceCommand) operation(p *program, finder *timeline.Finder) error {
 	return p.present(c.JSON, t, func() { showTimeline(p.stdout, &t) })
 }
 
-func (c *traceCommand) order(p *program, finder *timeline.Finder) error {
-	o, err := finder.Order(p.ctx, c.Order)
+func (c *traceCommand) stream(p *program, finder *timeline.Finder, stream string) error {
+	o, err := finder.Stream(p.ctx, stream)
 	if errors.Is(err, timeline.ErrUnknown) {
-		return fmt.Errorf("%w: no event and no log line names it; `gakushoku logs --text %s` finds requests that only asked for it", err, plain(c.Order))
+		return fmt.Errorf("%w: no event and no log line names it; `gakushoku logs --text %s` finds requests that only asked for it", err, plain(stream))
 	}
 	if err != nil {
 		return err
 	}
-	return p.present(c.JSON, o, func() { showOrder(p.stdout, &o) })
+	return p.present(c.JSON, o, func() { showStream(p.stdout, &o) })
 }

@@ -99,7 +99,7 @@ func TestTraceShowsOperation(t *testing.T) {
 		t.Errorf("%s", strings.Join(list, "\n"))
 	}
 	call(t, "trace", "nobody", "-d", dir).wants(t, exitFailed, "operation nobody: nothing is known of it", "--order")
-	call(t, "trace", "--order", "o2", "-d", dir).wants(t, exitFailed, "order o2: nothing is known of it")
+	call(t, "trace", "--order", "o2", "-d", dir).wants(t, exitFailed, "order-o2: nothing is known of it")
 
 	if err := os.RemoveAll(filepath.Join(dir, "logs")); err != nil {
 		t.Fatal(err)
@@ -117,7 +117,7 @@ func TestTraceShowsOperation(t *testing.T) {
 func TestTraceRefusesBadArguments(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"": "either", "c1 --order o1": "either", "c1 --limit 0": "--limit", "c1 --trace-url http://x": "has no {traceId}",
+		"": "either", "c1 --order o1": "either", "--order o1 --stream order-o1": "choose one", "c1 --limit 0": "--limit", "c1 --trace-url http://x": "has no {traceId}",
 	} {
 		call(t, append([]string{"trace"}, strings.Fields(args)...)...).wants(t, exitUsage, want, "Try: gakushoku trace --help")
 	}

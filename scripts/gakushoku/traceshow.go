@@ -158,8 +158,8 @@ func fieldsText(raw json.RawMessage) string {
 	return strings.Join(parts, " ")
 }
 
-// showOrder prints the operations of an order for a person.
-func showOrder(w io.Writer, o *timeline.Order) {
+// showStream prints the operations of a stream for a person.
+func showStream(w io.Writer, o *timeline.Stream) {
 	table := newTable(w, "TIME\tCORRELATION ID\tCOMMAND\tRESULT\tEVENTS")
 	for i := range o.Operations {
 		op := &o.Operations[i]
@@ -167,13 +167,13 @@ func showOrder(w io.Writer, o *timeline.Order) {
 		for _, e := range op.Events {
 			events = append(events, fmt.Sprintf("%s (version %d)", e.Type, e.Version))
 		}
-		table.line("%s\t%s\t%s\t%s\t%s", op.At, plain(orDash(op.CorrelationID)), plain(orDash(strings.Join(op.Commands, ", "))), plain(orderResult(op)), orDash(strings.Join(events, ", ")))
+		table.line("%s\t%s\t%s\t%s\t%s", op.At, plain(orDash(op.CorrelationID)), plain(orDash(strings.Join(op.Commands, ", "))), plain(operationResult(op)), orDash(strings.Join(events, ", ")))
 	}
 	table.Flush()
 	showNotes(w, o.Notes)
 }
 
-func orderResult(op *timeline.Operation) string {
+func operationResult(op *timeline.Operation) string {
 	why := strings.TrimSpace(op.ErrorClass + " " + op.Code)
 	if op.ErrorClass != "domain" && op.Error != "" {
 		why += ", " + op.Error

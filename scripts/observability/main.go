@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/template"
 
+	_ "gakushoku/internal/canteen" // its kinds of aggregates, each of which has a question
 	"gakushoku/internal/observe"
 	"gakushoku/internal/operate/alarm"
 	"gakushoku/internal/operate/logs"

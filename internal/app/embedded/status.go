@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"gakushoku/internal/canteen"
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
@@ -169,7 +168,7 @@ func (f *Folder) Health() *health.Checker {
 		Now: time.Now,
 		Probes: []health.Probe{
 			f.whilePlaced(f.whileMarked(health.EventStore(probedStore{f})), eventsPart),
-			f.whilePlaced(whileFit(health.ReadModel(f.Control, f.Tables, readmodel.Orders().Name), f.CheckRows), controlPart),
+			f.whilePlaced(whileFit(health.ReadModel(f.Control, f.Tables, canteen.Projections().Names()...), f.CheckRows), controlPart),
 			health.ProjectionLag(maxLag, func(ctx context.Context) (health.Lag, error) {
 				head, applied, behind, err := f.lag(ctx)
 				return health.Lag{Behind: behind, Detail: fmt.Sprintf("event %d of %d applied", applied, head)}, err

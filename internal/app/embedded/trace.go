@@ -31,10 +31,10 @@ func (l fileLines) OfOperation(ctx context.Context, correlationID string, f func
 	return l.search(ctx, logs.Query{CorrelationID: correlationID}, f)
 }
 
-// OfOrder implements timeline.Lines. Of the lines with the order, it selects those of commands.
-func (l fileLines) OfOrder(ctx context.Context, orderID string, f func([]byte) error) error {
+// OfStream implements timeline.Lines. Of the lines with the stream, it selects those of commands.
+func (l fileLines) OfStream(ctx context.Context, stream string, f func([]byte) error) error {
 	commandName := []byte(`"` + observe.FieldCommandName + `"`)
-	return l.search(ctx, logs.Query{Text: orderID}, func(line []byte) error {
+	return l.search(ctx, logs.Query{Text: stream}, func(line []byte) error {
 		if !bytes.Contains(line, commandName) {
 			return nil
 		}

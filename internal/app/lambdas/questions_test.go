@@ -63,7 +63,10 @@ func TestEveryQuestionIsAskedAboutFieldsThatAreWritten(t *testing.T) {
 	delay(ctx, t, written)
 	rebuildTwice(ctx, t, written)
 	for _, q := range logs.Questions() {
-		filter, err := q.Filter(logs.Given{CorrelationID: "c-pay", OrderID: "s1", Slow: time.Nanosecond})
+		if q.AboutOne() && q.Name != order.Rules.Kind.Name() {
+			continue // the samples are of orders; the others ask for the same fields
+		}
+		filter, err := q.Filter(logs.Given{CorrelationID: "c-pay", ID: "s1", Slow: time.Nanosecond})
 		if err != nil {
 			t.Fatal(err)
 		}

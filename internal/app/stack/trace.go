@@ -56,9 +56,9 @@ func (l logLines) OfOperation(ctx context.Context, correlationID string, f func(
 	return l.ask(ctx, logs.Query{CorrelationID: correlationID}, since, f)
 }
 
-// OfOrder implements timeline.Lines.
-func (l logLines) OfOrder(ctx context.Context, orderID string, f func([]byte) error) error {
-	return l.ask(ctx, logs.Query{Text: orderID}, l.since, f)
+// OfStream implements timeline.Lines.
+func (l logLines) OfStream(ctx context.Context, stream string, f func([]byte) error) error {
+	return l.ask(ctx, logs.Query{Text: stream}, l.since, f)
 }
 
 func (l logLines) ask(ctx context.Context, q logs.Query, since time.Time, f func([]byte) error) error {

@@ -49,11 +49,11 @@ func TestOperationsAreFoundInCloudWatch(t *testing.T) {
 	if want := "https://ap-northeast-1.console.aws.amazon.com/cloudwatch/home?region=ap-northeast-1#xray:traces/1-4bf92f35-77b34da6a3ce929d0e0e4736"; got.Traces[0].URL != want {
 		t.Errorf("the trace is at %s", got.Traces[0].URL)
 	}
-	order, err := s.Timelines(100, time.Time{}).Order(t.Context(), "o1")
+	order, err := s.Timelines(100, time.Time{}).Stream(t.Context(), "order-o1")
 	if err != nil || len(order.Operations) != 2 || order.Operations[1].CorrelationID != "c1" {
 		t.Errorf("%+v, %v", order, err)
 	}
-	for i, part := range []string{`correlationId = "c1"`, `@message like "o1"`} {
+	for i, part := range []string{`correlationId = "c1"`, `@message like "order-o1"`} {
 		if q := questions[i]; !strings.Contains(q.query, part) || q.to.Sub(q.from) != 24*time.Hour {
 			t.Errorf("%+v has no %s", q, part)
 		}

@@ -3,7 +3,6 @@ package alarm
 import (
 	"time"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/observe/telemetry/emf"
 )
@@ -40,7 +39,7 @@ func readModels() []Condition {
 			Name: "streams-parked", Class: Critical, Runbook: "parked-streams.md",
 			Meaning: "The rows of some orders are not updated, since an event of each cannot be applied: the lists are wrong about them. Other rows are not affected.",
 			Value: Value{Single, []Term{{
-				ID: "parked", Metric: ours(observe.MetricParked, maximum, Dimension{emf.Projection, readmodel.OrdersName}),
+				ID: "parked", Metric: ours(observe.MetricParked, maximum),
 				Series: Series{Name: "gakushoku_projection_parked", Read: Last},
 			}}},
 			Compare: Above, Threshold: 0, Period: 5 * time.Minute, Periods: 1, Datapoints: 1,

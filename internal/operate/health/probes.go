@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/observe"
@@ -25,8 +24,8 @@ const (
 	PartAuditChain    = "auditChain"
 )
 
-// probeStream is a stream that no order can have: its id is empty.
-const probeStream = order.StreamPrefix
+// probeStream is a stream that never has events: no aggregate's name begins so.
+const probeStream = "probe"
 
 // publicDetail returns what a client may see of err.
 func publicDetail(err error) string {
@@ -50,30 +49,41 @@ func EventStore(streams Streams) Probe {
 	}}
 }
 
-// ReadModel does what a query does: it reads the pointer of a projection and the active version's table. A
+// ReadModel does what a query does: it reads the pointers of projections and the active versions' tables. A
 // projection that was never set up passes, since its first event sets it up.
-func ReadModel(pointers projection.Pointers, browser projection.Browser, name string) Probe {
+func ReadModel(pointers projection.Pointers, browser projection.Browser, names ...string) Probe {
 	return Probe{PartReadModel, func(ctx context.Context) (string, error) {
-		p, err := pointers.Pointer(ctx, name)
-		if errors.Is(err, projection.ErrNoPointer) {
-			return name + " waits for its first event", nil
+		details := make([]string, len(names))
+		for i, name := range names {
+			var err error
+			if details[i], err = readModel(ctx, pointers, browser, name); err != nil {
+				return "", err
+			}
 		}
-		if err != nil {
-			return "", err
-		}
-		v, ok := p.ActiveVersion()
-		if !ok {
-			return "", Problemf("%s has no active version", name)
-		}
-		_, err = browser.Record(ctx, p.Table(v), probeStream)
-		switch {
-		case errors.Is(err, projection.ErrNoTable):
-			return "", Problemf("the table of %s is missing: rebuild the projection", p.Table(v))
-		case err != nil && !errors.Is(err, projection.ErrNoRecord):
-			return "", err
-		}
-		return p.Table(v).String() + " is active", nil
+		return strings.Join(details, "; "), nil
 	}}
+}
+
+func readModel(ctx context.Context, pointers projection.Pointers, browser projection.Browser, name string) (string, error) {
+	p, err := pointers.Pointer(ctx, name)
+	if errors.Is(err, projection.ErrNoPointer) {
+		return name + " waits for its first event", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	v, ok := p.ActiveVersion()
+	if !ok {
+		return "", Problemf("%s has no active version", name)
+	}
+	_, err = browser.Record(ctx, p.Table(v), probeStream)
+	switch {
+	case errors.Is(err, projection.ErrNoTable):
+		return "", Problemf("the table of %s is missing: rebuild the projection", p.Table(v))
+	case err != nil && !errors.Is(err, projection.ErrNoRecord):
+		return "", err
+	}
+	return p.Table(v).String() + " is active", nil
 }
 
 // Lag is the delay of a projector or an archiver.

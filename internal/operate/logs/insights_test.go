@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	_ "gakushoku/internal/canteen" // its kinds of aggregates, each of which has a question
 )
 
 // The lines that queries are put to: of every message that a question names, and others.
@@ -42,7 +44,7 @@ func TestFilesAndLogsInsightsGiveTheSameLines(t *testing.T) {
 		{Text: `"full"`}, {Text: "カツカレー"}, {Text: `C:\x`}, {Text: "order-o1", Level: "warn"},
 	}
 	for _, q := range Questions() {
-		for _, given := range []Given{{CorrelationID: "c1", OrderID: "o1"}, {CorrelationID: "c3", OrderID: "o10", Slow: 12500 * time.Microsecond}} {
+		for _, given := range []Given{{CorrelationID: "c1", ID: "o1"}, {CorrelationID: "c3", ID: "o10", Slow: 12500 * time.Microsecond}} {
 			f, err := q.Filter(given)
 			if err != nil {
 				t.Fatal(err)
@@ -79,7 +81,7 @@ func TestQuestionsFind(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := q.Filter(Given{CorrelationID: "c1", OrderID: "o1"})
+		f, err := q.Filter(Given{CorrelationID: "c1", ID: "o1"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +97,7 @@ func TestQuestionsFind(t *testing.T) {
 
 func TestAQuestionNeedsWhatItAsksFor(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{QuestionOperation, QuestionOrder} {
+	for _, name := range []string{QuestionOperation, "order"} {
 		q, err := QuestionNamed(name)
 		if err != nil {
 			t.Fatal(err)
@@ -111,8 +113,8 @@ func TestAQuestionNeedsWhatItAsksFor(t *testing.T) {
 
 func TestWhatIsAskedForCannotEndTheExpression(t *testing.T) {
 	t.Parallel()
-	q, _ := QuestionNamed(QuestionOrder)
-	f, err := q.Filter(Given{OrderID: `x" or orderId like /./ or "\`})
+	q, _ := QuestionNamed("order")
+	f, err := q.Filter(Given{ID: `x" or orderId like /./ or "\`})
 	if want := `orderId = "x\" or orderId like /./ or \"\\" or stream = "order-x\" or orderId like /./ or \"\\"`; err != nil || f.String() != want {
 		t.Errorf("%s, %v", f, err)
 	}

@@ -2,10 +2,11 @@ package logs
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
-	"gakushoku/internal/canteen/order"
+	"gakushoku/internal/event"
 	"gakushoku/internal/observe"
 )
 
@@ -15,7 +16,7 @@ const slowBatch = time.Second
 // The placeholders in the saved form of a question.
 const (
 	anyOperation = "CORRELATION-ID"
-	anyOrder     = "ORDER-ID"
+	anyID        = "ID"
 )
 
 // Question is a frequent query. The command line runs it on files and on CloudWatch Logs, and the stack has
@@ -31,7 +32,7 @@ type Question struct {
 // Given holds the parameters of questions.
 type Given struct {
 	CorrelationID string
-	OrderID       string
+	ID            string        // of an aggregate
 	Slow          time.Duration // longer operations are slow; 0 is observe.Slow
 }
 
@@ -40,7 +41,6 @@ const (
 	QuestionOperation = "operation"
 	QuestionFailed    = "failed"
 	QuestionSlow      = "slow"
-	QuestionOrder     = "order"
 )
 
 const (
@@ -51,8 +51,29 @@ const (
 // The messages at the end of an operation, with its duration.
 var ends = []string{"request:end", "projection:batch", "archive:batch"}
 
-// Questions returns all questions.
+// Questions returns all questions. One is about each kind of aggregate, and has its name.
 func Questions() []Question {
+	var all []Question
+	for _, k := range event.Kinds() {
+		all = append(all, aboutOne(k))
+	}
+	return slices.Concat(general(), all)
+}
+
+func aboutOne(k event.Kind) Question {
+	return Question{
+		Name: k.Name(), About: "What happened to one " + k.Name() + "?", sort: oldestFirst,
+		Show: []string{observe.FieldFunction, messageField, observe.FieldCommandName, observe.FieldQueryName, observe.FieldEventType, observe.FieldVersion, observe.FieldProjection, observe.FieldResult, observe.FieldErrorClass, "error", observe.FieldCorrelationID},
+		where: func(g Given) Filter {
+			if g.ID == anyID {
+				g.ID = strings.ToUpper(k.Name()) + "-ID"
+			}
+			return Any{is(k.Key, g.ID), is(observe.FieldStream, k.Stream(g.ID))}
+		},
+	}
+}
+
+func general() []Question {
 	return []Question{
 		{
 			QuestionOperation, "What happened in one operation?",
@@ -72,14 +93,6 @@ func Questions() []Question {
 			observe.FieldDurationMs + " desc",
 			func(g Given) Filter {
 				return All{is(messageField, ends...), atLeast{observe.FieldDurationMs, float64(g.Slow) / float64(time.Millisecond)}}
-			},
-		},
-		{
-			QuestionOrder, "What happened to one order?",
-			[]string{observe.FieldFunction, messageField, observe.FieldCommandName, observe.FieldQueryName, observe.FieldEventType, observe.FieldVersion, observe.FieldProjection, observe.FieldResult, observe.FieldErrorClass, "error", observe.FieldCorrelationID},
-			oldestFirst,
-			func(g Given) Filter {
-				return Any{is(order.Rules.Kind.Key, g.OrderID), is(observe.FieldStream, order.Stream(g.OrderID))}
 			},
 		},
 		{
@@ -122,13 +135,18 @@ func QuestionNamed(name string) (Question, error) {
 	return Question{}, fmt.Errorf("there is no question %q: choose one of %s", name, strings.Join(names, ", "))
 }
 
+// AboutOne reports whether the question is about one aggregate, whose kind it is named after.
+func (q Question) AboutOne() bool {
+	return slices.ContainsFunc(event.Kinds(), func(k event.Kind) bool { return k.Name() == q.Name })
+}
+
 // Filter returns the filter of the question with parameters.
 func (q Question) Filter(g Given) (Filter, error) {
 	switch {
 	case q.Name == QuestionOperation && g.CorrelationID == "":
 		return nil, fmt.Errorf("the question %s needs the operation's correlation id", q.Name)
-	case q.Name == QuestionOrder && g.OrderID == "":
-		return nil, fmt.Errorf("the question %s needs the order's id", q.Name)
+	case q.AboutOne() && g.ID == "":
+		return nil, fmt.Errorf("the question %s needs the %[1]s's id", q.Name)
 	}
 	if g.Slow == 0 {
 		g.Slow = observe.Slow
@@ -138,7 +156,7 @@ func (q Question) Filter(g Given) (Filter, error) {
 
 // Saved returns the question as a saved query of Logs Insights, with placeholders for ids.
 func (q Question) Saved() string {
-	filter := q.where(Given{CorrelationID: anyOperation, OrderID: anyOrder, Slow: observe.Slow})
+	filter := q.where(Given{CorrelationID: anyOperation, ID: anyID, Slow: observe.Slow})
 	return "fields @timestamp, " + strings.Join(q.Show, ", ") +
 		"\n| filter " + filter.String() +
 		"\n| sort " + q.sort +

@@ -10,7 +10,7 @@ import (
 	"gakushoku/internal/event"
 )
 
-// ErrUnknown means that no source knows the operation or order.
+// ErrUnknown means that no source knows the operation or stream.
 var ErrUnknown = errors.New("nothing is known of it")
 
 // Lines searches log lines.
@@ -18,8 +18,8 @@ type Lines interface {
 	// OfOperation calls f with every line that has the correlation id, oldest first, and possibly
 	// with others. The line is valid until f returns.
 	OfOperation(ctx context.Context, correlationID string, f func(line []byte) error) error
-	// OfOrder does the same for the lines of commands that name an order.
-	OfOrder(ctx context.Context, orderID string, f func(line []byte) error) error
+	// OfStream does the same for the lines of commands that name a stream.
+	OfStream(ctx context.Context, stream string, f func(line []byte) error) error
 }
 
 // Streams reads the event store.

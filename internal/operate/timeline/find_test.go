@@ -12,7 +12,6 @@ import (
 
 	"gakushoku/internal/canteen"
 	"gakushoku/internal/canteen/order"
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/operate/timeline"
@@ -26,7 +25,9 @@ func (l lines) OfOperation(_ context.Context, id string, f func([]byte) error) e
 	return l.each(id, f)
 }
 
-func (l lines) OfOrder(_ context.Context, _ string, f func([]byte) error) error { return l.each("", f) }
+func (l lines) OfStream(_ context.Context, _ string, f func([]byte) error) error {
+	return l.each("", f)
+}
 
 func (l lines) each(text string, f func([]byte) error) error {
 	for _, one := range l {
@@ -49,8 +50,11 @@ func (numbers) Numbers(context.Context, string) (map[uint64]uint64, error) {
 func world(t *testing.T, log lines) (f *timeline.Finder, scans *int) {
 	t.Helper()
 	events, tables, control := memory.NewEvents(), memory.NewTables(), memory.NewControl()
-	if err := projection.Ensure(t.Context(), control, tables, readmodel.Orders()); err != nil {
-		t.Fatal(err)
+	for _, name := range canteen.Projections().Names() {
+		d, _ := canteen.Projections().Newest(name)
+		if err := projection.Ensure(t.Context(), control, tables, d); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var all []event.Event
 	for _, id := range []string{"o1", "o2"} {
@@ -162,21 +166,19 @@ func TestTheOperationsOfAnOrder(t *testing.T) {
 		logged(4, "command:success", `"commandName":"PayOrder","stream":"order-o10",`),
 		logged(5, "query:success", `"queryName":"GetOrder","stream":"order-o1",`),
 	})
-	for _, id := range []string{"o1", "order-o1"} {
-		got, err := f.Order(t.Context(), id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var ops []string
-		for _, o := range got.Operations {
-			ops = append(ops, fmt.Sprint(o.CorrelationID, o.Commands, o.Result, o.Code, o.Events))
-		}
-		want := []string{"place-o1[][{OrderPlaced 1 o1-0}]", "c1[PayOrder]OK[{OrderPaid 2 o1-1}]", "c9[PayOrder]NGorder/already-paid[]"}
-		if diff := gocmp.Diff(want, ops); diff != "" {
-			t.Error(diff)
-		}
+	got, err := f.Stream(t.Context(), "order-o1")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := f.Order(t.Context(), "o3"); !errors.Is(err, timeline.ErrUnknown) {
+	var ops []string
+	for _, o := range got.Operations {
+		ops = append(ops, fmt.Sprint(o.CorrelationID, o.Commands, o.Result, o.Code, o.Events))
+	}
+	want := []string{"place-o1[][{OrderPlaced 1 o1-0}]", "c1[PayOrder]OK[{OrderPaid 2 o1-1}]", "c9[PayOrder]NGorder/already-paid[]"}
+	if diff := gocmp.Diff(want, ops); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := f.Stream(t.Context(), "order-o3"); !errors.Is(err, timeline.ErrUnknown) {
 		t.Errorf("an unknown order: %v", err)
 	}
 }

@@ -1,11 +1,11 @@
 package timeline
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"strings"
 
-	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/event"
 )
 
@@ -18,7 +18,6 @@ type line struct {
 	CorrelationID string   `json:"correlationId"`
 	TraceID       string   `json:"trace_id"`
 	SpanID        string   `json:"span_id"`
-	OrderID       string   `json:"orderId"`
 	Stream        string   `json:"stream"`
 	Method        string   `json:"method"`
 	Path          string   `json:"path"`
@@ -55,12 +54,25 @@ func readLine(raw []byte, before event.Instant) line {
 	return l
 }
 
-// stream returns the stream that a line concerns; "" if there is none.
+// stream returns the stream that a line concerns, by its name or by the id of its aggregate; "" if there is
+// none.
 func (l *line) stream() string {
-	if l.Stream == "" && l.OrderID != "" {
-		return order.Stream(l.OrderID)
+	if l.Stream != "" {
+		return l.Stream
 	}
-	return l.Stream
+	for _, k := range event.Kinds() {
+		if !bytes.Contains(l.raw, []byte(`"`+k.Key+`"`)) {
+			continue
+		}
+		var fields map[string]any
+		if json.Unmarshal(l.raw, &fields) != nil {
+			return ""
+		}
+		if id, _ := fields[k.Key].(string); id != "" {
+			return k.Stream(id)
+		}
+	}
+	return ""
 }
 
 // moment returns the request, command or query that a line begins or ends; ok is false for any other line.

@@ -16,7 +16,7 @@ import (
 type noLines struct{}
 
 func (noLines) OfOperation(context.Context, string, func([]byte) error) error { return nil }
-func (noLines) OfOrder(context.Context, string, func([]byte) error) error     { return nil }
+func (noLines) OfStream(context.Context, string, func([]byte) error) error    { return nil }
 
 func (w *world) finder(g faultport.Gate) *timeline.Finder {
 	log := w.reader(g)
@@ -41,7 +41,7 @@ func TestWhatIsToldOfAnOperationAndOfRunsReportsAPortThatFails(t *testing.T) {
 			return w.finder(g).Operation(ctx, "c-order-a26")
 		}},
 		{name: "trace an order", run: func(w *world, ctx context.Context, g faultport.Gate) (any, error) {
-			return w.finder(g).Order(ctx, "a26")
+			return w.finder(g).Stream(ctx, "order-a26")
 		}},
 		{name: "runs under way", world: func(w *world) {
 			_, err := w.rebuilder(open).Prepare(w.TB.Context(), "left", request())

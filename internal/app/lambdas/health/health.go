@@ -8,7 +8,6 @@ import (
 	"gakushoku/internal/app/lambdas/api"
 	"gakushoku/internal/app/lambdas/lag"
 	"gakushoku/internal/canteen"
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/edge/httpapi"
 	"gakushoku/internal/operate/health"
 )
@@ -17,7 +16,7 @@ import (
 func Build(s *lambdas.System) (api.Handler, error) {
 	return api.Serve(s, httpapi.Config{Parts: httpapi.PartHealth, Health: &health.Checker{Now: time.Now, Probes: []health.Probe{
 		health.EventStore(s.Events),
-		health.ReadModel(s.Control, s.Tables, readmodel.OrdersName),
+		health.ReadModel(s.Control, s.Tables, canteen.Projections().Names()...),
 		health.ProjectionLag(lag.Max, lag.Of(s.Control, lag.Projector)),
 		health.LogLag(lag.Max, lag.Of(s.Control, lag.Archiver)),
 		health.Parked(s.Control, s.Tables, canteen.Projections().Names()...),

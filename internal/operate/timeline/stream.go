@@ -6,13 +6,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
-	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/event"
 )
 
-// Operation is what one operation did to an order, or was refused to do.
+// Operation is what one operation did to an aggregate, or was refused to do.
 type Operation struct {
 	At            event.Instant `json:"at"` // when the first thing known about it happened
 	CorrelationID string        `json:"correlationId,omitempty"`
@@ -21,30 +19,28 @@ type Operation struct {
 	Code          string        `json:"code,omitempty"`
 	ErrorClass    string        `json:"errorClass,omitempty"`
 	Error         string        `json:"error,omitempty"`
-	Events        []OrderEvent  `json:"events"`
+	Events        []EventName   `json:"events"`
 }
 
-// OrderEvent is an event of an operation.
-type OrderEvent struct {
+// EventName names an event of an operation.
+type EventName struct {
 	Type    string `json:"type"`
 	Version uint64 `json:"version"`
 	EventID string `json:"eventId"`
 }
 
-// Order is the operations of an order.
-type Order struct {
+// Stream is the operations of one aggregate.
+type Stream struct {
 	Stream     string      `json:"stream"`
 	Operations []Operation `json:"operations"` // newest last
 	Notes      []string    `json:"notes,omitempty"`
 }
 
-// Order finds the operations that changed an order or tried to, but not those that only read it. The order
-// may also be given by the name of its stream. It fails with ErrUnknown.
-func (f *Finder) Order(ctx context.Context, id string) (Order, error) {
-	id = strings.TrimPrefix(id, order.StreamPrefix)
-	stream := order.Stream(id)
+// Stream finds the operations that changed a stream or tried to, but not those that only read it. It fails with
+// ErrUnknown.
+func (f *Finder) Stream(ctx context.Context, stream string) (Stream, error) {
 	lines := newest[[]byte]{limit: f.Limit}
-	err := f.Lines.OfOrder(ctx, id, func(raw []byte) error {
+	err := f.Lines.OfStream(ctx, stream, func(raw []byte) error {
 		l := readLine(raw, 0)
 		if kind, _, _, ok := l.moment(); ok && kind == KindCommand && l.stream() == stream {
 			lines.add(bytes.Clone(raw))
@@ -52,18 +48,18 @@ func (f *Finder) Order(ctx context.Context, id string) (Order, error) {
 		return nil
 	})
 	if err != nil {
-		return Order{}, fmt.Errorf("reading the log lines of order %s: %w", id, err)
+		return Stream{}, fmt.Errorf("reading the log lines of %s: %w", stream, err)
 	}
 	histories, err := f.Streams.LoadMany(ctx, []string{stream})
 	if err != nil {
-		return Order{}, fmt.Errorf("reading %s: %w", stream, err)
+		return Stream{}, fmt.Errorf("reading %s: %w", stream, err)
 	}
-	o := Order{Stream: stream, Operations: operations(lines.all(), histories[stream])}
+	o := Stream{Stream: stream, Operations: operations(lines.all(), histories[stream])}
 	if note := lines.note("log lines"); note != "" {
 		o.Notes = append(o.Notes, note)
 	}
 	if len(o.Operations) == 0 {
-		return Order{}, fmt.Errorf("order %s: %w", id, ErrUnknown)
+		return Stream{}, fmt.Errorf("%s: %w", stream, ErrUnknown)
 	}
 	return o, nil
 }
@@ -75,7 +71,7 @@ func operations(lines [][]byte, history []event.Event) []Operation {
 	of := func(correlationID string, at event.Instant) *Operation {
 		o := byID[correlationID]
 		if o == nil || correlationID == "" {
-			o = &Operation{At: at, CorrelationID: correlationID, Commands: []string{}, Events: []OrderEvent{}}
+			o = &Operation{At: at, CorrelationID: correlationID, Commands: []string{}, Events: []EventName{}}
 			all, byID[correlationID] = append(all, o), o
 		}
 		o.At = min(o.At, at)
@@ -98,7 +94,7 @@ func operations(lines [][]byte, history []event.Event) []Operation {
 	for i := range history {
 		e := &history[i]
 		o := of(e.CorrelationID, e.OccurredAt)
-		o.Events = append(o.Events, OrderEvent{e.Type, e.Version, e.ID})
+		o.Events = append(o.Events, EventName{e.Type, e.Version, e.ID})
 	}
 	slices.SortStableFunc(all, func(a, b *Operation) int { return cmp.Compare(a.At, b.At) })
 	sorted := make([]Operation, len(all))
