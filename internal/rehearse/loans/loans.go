@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"gakushoku/internal/engine/query"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 )
@@ -47,17 +48,27 @@ func (p *Returned) Decode(e *event.Event) error {
 	return f.Err()
 }
 
-// Row is one loan. Totals count the loans of each book, and those that are back.
+// Row is one loan of a book, which may be taken again once it is back. Totals count how often each book was
+// taken, and the loans that are back.
 type Row struct {
 	LoanID string        `json:"loanId"`
 	Book   string        `json:"book"`
 	Since  event.Instant `json:"since"`
+	Times  int64         `json:"times"`
 	Back   bool          `json:"back"`
 }
 
 // Projection is the list of loans.
 func Projection() model.Projection {
 	return model.Projection{Name: "loans", Revision: 1, Streams: kind.Prefix, NewRow: func() model.Row { return new(Row) }}
+}
+
+// View is how readers see loans.
+func View() model.View {
+	return model.View{
+		Projection: "loans", Kind: kind, NotFound: &query.Error{Code: "loan/not-found", Detail: "there is no such loan"},
+		Queries: model.QueryNames{Get: "GetLoan", List: "ListLoans", Total: "GetBook", History: "GetLoanEvents"},
+	}
 }
 
 // Apply is model.Row.
@@ -68,9 +79,15 @@ func (r *Row) Apply(e *event.Event) error {
 	}
 	switch p := p.(type) {
 	case Taken:
-		*r = Row{LoanID: strings.Clone(p.LoanID), Book: strings.Clone(p.Book), Since: e.OccurredAt}
+		if r.Times > 0 && !r.Back {
+			return fmt.Errorf("loan %s is out", p.LoanID)
+		}
+		if r.Times == 0 {
+			*r = Row{LoanID: strings.Clone(p.LoanID), Book: strings.Clone(p.Book), Since: e.OccurredAt}
+		}
+		r.Times, r.Back = r.Times+1, false
 	case Returned:
-		if r.Book == "" || r.Back {
+		if r.Times == 0 || r.Back {
 			return fmt.Errorf("loan %s is not out", p.LoanID)
 		}
 		r.Back = true
@@ -80,7 +97,10 @@ func (r *Row) Apply(e *event.Event) error {
 
 // Contributions is model.Row.
 func (r *Row) Contributions() []model.Contribution {
-	all := []model.Contribution{model.Add(r.Book, "taken", 1)}
+	if r.Times == 0 {
+		return nil
+	}
+	all := []model.Contribution{model.Add(r.Book, "taken", r.Times)}
 	if r.Back {
 		all = append(all, model.Add(r.Book, "back", 1))
 	}
@@ -88,4 +108,9 @@ func (r *Row) Contributions() []model.Contribution {
 }
 
 // Place is model.Row: loans are listed by book.
-func (r *Row) Place() model.Place { return model.Place{Bucket: r.Book, Sort: r.Since.String()} }
+func (r *Row) Place() model.Place {
+	if r.Times == 0 {
+		return model.Place{}
+	}
+	return model.Place{Bucket: r.Book, Sort: r.Since.String() + "#" + r.LoanID}
+}

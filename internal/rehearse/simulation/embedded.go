@@ -52,7 +52,7 @@ func (w *world) resume() {
 	x.meddled = x.meddled || w.believedOver[x.id] || w.versionOf(x).State != projection.Building // its version may be gone, or in use
 	w.s.counts["resumed"]++
 	x.start(func(ctx context.Context) (err error) {
-		x.run, err = x.driver().Resume(ctx, ordersName, x.id)
+		x.run, err = x.driver().Resume(ctx, w.domain.name(), x.id)
 		return err
 	})
 }

@@ -36,7 +36,7 @@ func (w *world) finish(ctx context.Context) {
 		w.deploy()
 	}
 	soak := rebuild.Seconds(pointerTTL)
-	last := w.execute(rebuild.Request{Projection: ordersName, AllowParked: 1000, Soak: &soak})
+	last := w.execute(rebuild.Request{Projection: w.domain.name(), AllowParked: 1000, Soak: &soak})
 	w.rest()
 	w.cleanUp()
 	w.rest()
@@ -104,7 +104,7 @@ func (w *world) quiet() bool {
 // checkVersions checks that every version that readers see, or may see after a rollback, is the fold of all
 // events.
 func (w *world) checkVersions(ctx context.Context) {
-	pointer, err := w.control.Pointer(ctx, ordersName)
+	pointer, err := w.control.Pointer(ctx, w.domain.name())
 	if err != nil {
 		w.violated("%v", err)
 		return
@@ -147,7 +147,7 @@ func (w *world) checkOnly(ctx context.Context, last *execution) {
 		w.violated("the last rebuild, which nothing disturbed, failed: %v", last.err)
 		return
 	}
-	pointer, err := w.control.Pointer(ctx, ordersName)
+	pointer, err := w.control.Pointer(ctx, w.domain.name())
 	if err != nil {
 		w.violated("%v", err)
 		return

@@ -129,7 +129,7 @@ func (x *execution) checkRows(t projection.Table, versions map[string]uint64, af
 		return // the table was dropped
 	}
 	for stream, version := range versions {
-		if !folded(stream) {
+		if !x.w.domain.folds(stream) {
 			continue
 		}
 		if s := x.w.truth.streams[stream]; rows[stream].Version < min(version, s.last()) {
@@ -142,7 +142,7 @@ func (x *execution) checkRows(t projection.Table, versions map[string]uint64, af
 func (w *world) checkScratch(x *execution) string {
 	had := map[string]map[uint64]bool{}
 	err := w.eachLogged(func(number uint64, e *event.Event) {
-		if number <= x.request.UntilNumber && folded(e.Stream) {
+		if number <= x.request.UntilNumber && w.domain.folds(e.Stream) {
 			if had[e.Stream] == nil {
 				had[e.Clone().Stream] = map[uint64]bool{}
 			}

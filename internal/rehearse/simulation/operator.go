@@ -15,7 +15,7 @@ func (w *world) startRun() {
 		return
 	}
 	w.runs--
-	r := rebuild.Request{Projection: ordersName, AllowParked: 1000}
+	r := rebuild.Request{Projection: w.domain.name(), AllowParked: 1000}
 	random := w.s.random
 	switch kind := random.IntN(16); {
 	case kind == 0:
@@ -57,7 +57,7 @@ func (w *world) switched() bool { return w.switches > 0 }
 // rollBack is the operator's `rollback`.
 func (w *world) rollBack() {
 	w.meddle("rolls back", func(ctx context.Context, e *rebuild.Engine) error {
-		_, err := e.Rollback(ctx, ordersName)
+		_, err := e.Rollback(ctx, w.domain.name())
 		return err
 	})
 }
@@ -66,7 +66,7 @@ func (w *world) rollBack() {
 func (w *world) cleanUp() {
 	w.tidy = false
 	w.meddle("cleans up", func(ctx context.Context, e *rebuild.Engine) error {
-		_, err := e.CleanupAll(ctx, ordersName)
+		_, err := e.CleanupAll(ctx, w.domain.name())
 		return err
 	})
 }
@@ -74,7 +74,7 @@ func (w *world) cleanUp() {
 // abandonAll is how the operator removes what stopped runs left. Functions that they called may still run.
 func (w *world) abandonAll() {
 	w.meddle("abandons", func(ctx context.Context, e *rebuild.Engine) error {
-		pointer, err := e.Pointers.Pointer(ctx, ordersName)
+		pointer, err := e.Pointers.Pointer(ctx, w.domain.name())
 		if err != nil {
 			return err
 		}

@@ -222,14 +222,14 @@ func (w *world) restoreManifests() {
 
 // rebuildMissing is the operator's rebuild of a read model with a missing table.
 func (w *world) rebuildMissing() {
-	pointer, err := w.control.Pointer(context.Background(), ordersName)
+	pointer, err := w.control.Pointer(context.Background(), w.domain.name())
 	if err != nil {
 		w.violated("%v", err)
 		return
 	}
 	for _, v := range pointer.Versions {
 		if _, err := w.tables.Totals(context.Background(), pointer.Table(v)); errors.Is(err, projection.ErrNoTable) {
-			w.execute(rebuild.Request{Projection: ordersName, AllowParked: 1000})
+			w.execute(rebuild.Request{Projection: w.domain.name(), AllowParked: 1000})
 			return
 		}
 	}
@@ -270,7 +270,7 @@ func (w *world) checkSoundRows(t projection.Table, lengths map[string]uint64) {
 		w.violated("%s is called sound, and cannot be read: %v", t, err)
 	}
 	for stream, length := range lengths {
-		if !folded(stream) {
+		if !w.domain.folds(stream) {
 			continue
 		}
 		events, err := w.truth.Load(context.Background(), stream, 0)

@@ -3,10 +3,9 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
-	"gakushoku/internal/canteen/order"
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/query"
 	"gakushoku/internal/rehearse/faultport"
@@ -56,7 +55,7 @@ func (w *world) connect(g *guest) {
 		Streams:     w.eventsOf(g.process),
 		Projections: w.code(),
 		Now:         time.Now,
-	}).Of(readmodel.OrdersView())
+	}).Of(w.domain.view)
 }
 
 // ask lets a guest read an order and judges the response.
@@ -68,7 +67,7 @@ func (w *world) ask(g *guest) {
 		return
 	}
 	stream := w.truth.names[w.s.random.IntN(len(w.truth.names))]
-	if !folded(stream) {
+	if !w.domain.folds(stream) {
 		return
 	}
 	s := w.truth.streams[stream]
@@ -79,7 +78,7 @@ func (w *world) ask(g *guest) {
 		ctx, cancel := context.WithTimeout(ctx, readTimeout)
 		defer cancel()
 		var err error
-		got, err = g.service.Get(ctx, stream[len(order.StreamPrefix):], 0)
+		got, err = g.service.Get(ctx, strings.TrimPrefix(stream, w.domain.view.Kind.Prefix), 0)
 		return err
 	}, func(err error) {
 		g.busy = false
@@ -89,7 +88,7 @@ func (w *world) ask(g *guest) {
 
 // activeTable returns the table that readers should see now.
 func (w *world) activeTable() projection.Table {
-	pointer, err := w.control.Pointer(context.Background(), ordersName)
+	pointer, err := w.control.Pointer(context.Background(), w.domain.name())
 	if err != nil {
 		w.violated("%v", err)
 	}

@@ -61,7 +61,7 @@ func (w *world) verifyRows() {
 	p := w.operator("verifies the rows")
 	w.await(p, "verifies the rows", func(ctx context.Context) error {
 		e := w.rebuilder(p)
-		pointer, err := e.Pointers.Pointer(ctx, ordersName)
+		pointer, err := e.Pointers.Pointer(ctx, w.domain.name())
 		if err != nil {
 			return err
 		}
@@ -71,7 +71,7 @@ func (w *world) verifyRows() {
 			if version.State != projection.Active && version.State != projection.Previous {
 				continue
 			}
-			report, err := v.Table(ctx, revisions()[version.Revision-1], pointer.Table(version), verify.Options{Fix: true})
+			report, err := v.Table(ctx, w.domain.revisions[version.Revision-1], pointer.Table(version), verify.Options{Fix: true})
 			if err == nil && report.Sound() {
 				w.s.handOver()
 				w.checkSoundRows(pointer.Table(version), lengths)

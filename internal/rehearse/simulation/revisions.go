@@ -1,35 +1,36 @@
 package simulation
 
 import (
-	"gakushoku/internal/canteen/readmodel"
+	"strconv"
+
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 )
 
-// ordersName is the projection that is rebuilt.
-const ordersName = readmodel.OrdersName
-
-// folded reports whether that projection folds a stream.
-func folded(stream string) bool { return readmodel.Orders().Folds(stream) }
-
-// revisions are those of the projection: in some runs the second is deployed on the way, and a
-// rebuild makes the first table version of it while live delivery goes on writing the first.
-func revisions() []model.Projection {
-	first, second := readmodel.Orders(), readmodel.Orders()
-	first.Revision, second.Revision = 1, 2
-	second.NewRow = func() model.Row { return new(countedOrder) }
+// revisionsOf returns two revisions of a projection with rows of type T: in some runs the second is deployed on
+// the way, and a rebuild makes the first table version of it while live delivery goes on writing the first.
+func revisionsOf[T any, P rowOf[T]](first model.Projection) []model.Projection {
+	first.Revision = 1
+	second := first
+	second.Revision = 2
+	second.NewRow = func() model.Row { return new(counted[T, P]) }
 	return []model.Projection{first, second}
 }
 
-// countedOrder is the row of the second revision: it has another shape and other totals.
-type countedOrder struct {
-	Order  readmodel.Order `json:"order"`
-	Events int64           `json:"events"`
+type rowOf[T any] interface {
+	*T
+	model.Row
+}
+
+// counted is the row of the second revision: it has another shape and other totals.
+type counted[T any, P rowOf[T]] struct {
+	Row    T     `json:"row"`
+	Events int64 `json:"events"`
 }
 
 // Apply is model.Row.
-func (c *countedOrder) Apply(e *event.Event) error {
-	err := c.Order.Apply(e)
+func (c *counted[T, P]) Apply(e *event.Event) error {
+	err := P(&c.Row).Apply(e)
 	if err == nil {
 		c.Events++
 	}
@@ -37,20 +38,21 @@ func (c *countedOrder) Apply(e *event.Event) error {
 }
 
 // Contributions is model.Row.
-func (c *countedOrder) Contributions() []model.Contribution {
-	return append(c.Order.Contributions(), model.Contribution{Key: "events", Field: c.Order.Status, Amount: c.Events})
+func (c *counted[T, P]) Contributions() []model.Contribution {
+	all := P(&c.Row).Contributions()
+	return append(all, model.Contribution{Key: "events", Field: strconv.Itoa(len(all)), Amount: c.Events})
 }
 
 // Place is model.Row.
-func (c *countedOrder) Place() model.Place { return c.Order.Place() }
+func (c *counted[T, P]) Place() model.Place { return P(&c.Row).Place() }
 
 // code returns the revisions that a process started now would know.
-func (w *world) code() []model.Projection { return revisions()[:w.deployed] }
+func (w *world) code() []model.Projection { return w.domain.revisions[:w.deployed] }
 
 // deploy replaces the code. Idle instances of functions end, busy ones finish their invocation, and the
 // embedded system restarts.
 func (w *world) deploy() {
-	w.deployed = len(revisions())
+	w.deployed = len(w.domain.revisions)
 	w.s.history.add("operator", "deploys", goOn)
 	w.s.count("deploys")
 	for _, p := range w.projectors {
@@ -64,4 +66,4 @@ func (w *world) deploy() {
 	}
 }
 
-func (w *world) deployable() bool { return w.upgrade && w.deployed < len(revisions()) }
+func (w *world) deployable() bool { return w.upgrade && w.deployed < len(w.domain.revisions) }

@@ -29,6 +29,7 @@ const (
 
 // interesting is what runs must reach: a promise that is never put to the test is always kept.
 var interesting = []string{
+	"plays orders", "plays loans",
 	"projector invocation", "follower", "late write", "crash", "answer", "answer from a version that is not the active one any more",
 	"head moved", "claimed", "log event appended", "log manifest restored", "expired", "verifies the log", "verifies the rows", "rows mended", "gap in a replay", "switch", "append after switch",
 	"run", "rebuild done", "heal done", "scratch done", "dry-run done", "run parked", "run not approved", "stopped", "resumed", "parts of different ages", "folder mended", "restores manifests", "broken off", "rolls back", "deploys", "cleans up", "abandons",

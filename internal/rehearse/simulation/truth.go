@@ -36,6 +36,7 @@ func seenOf(r projection.Record) seen {
 // which events were promised to be in the read model.
 type truth struct {
 	*memory.Events
+	domain  domain
 	all     []event.Event // in the order of appends
 	streams map[string]*streamTruth
 	names   []string // of the streams, sorted
@@ -53,6 +54,9 @@ type streamTruth struct {
 	promised uint64 // the newest version whose delivery was acknowledged
 }
 
+// firstRevision is that of every domain's first projection.
+const firstRevision = 1
+
 // fold is a stream folded by one revision.
 type fold struct {
 	row     model.Row
@@ -60,16 +64,16 @@ type fold struct {
 	amounts [][]model.Contribution
 }
 
-func newStreamTruth() *streamTruth {
+func newStreamTruth(d domain) *streamTruth {
 	s := &streamTruth{folds: map[int]*fold{}}
-	for _, d := range revisions() {
+	for _, d := range d.revisions {
 		s.folds[d.Revision] = &fold{row: d.NewRow(), rows: []seen{{}}, amounts: [][]model.Contribution{nil}}
 	}
 	return s
 }
 
-func newTruth() *truth {
-	return &truth{Events: memory.NewEvents(), streams: map[string]*streamTruth{}, wake: make(chan struct{})}
+func newTruth(d domain) *truth {
+	return &truth{Events: memory.NewEvents(), domain: d, streams: map[string]*streamTruth{}, wake: make(chan struct{})}
 }
 
 // nextAppend returns a channel that is closed at the next append.
@@ -86,7 +90,7 @@ func (t *truth) Append(ctx context.Context, stream string, expected uint64, even
 	}
 	s := t.streams[stream]
 	if s == nil {
-		s = newStreamTruth()
+		s = newStreamTruth(t.domain)
 		t.streams[stream] = s
 		t.names = append(t.names, stream)
 		slices.Sort(t.names)
@@ -143,7 +147,7 @@ func (s *streamTruth) at(revision int, length uint64) (seen, []model.Contributio
 
 // last returns the newest version that can be applied.
 func (s *streamTruth) last() uint64 {
-	return uint64(len(s.folds[revisions()[0].Revision].rows) - 1)
+	return uint64(len(s.folds[firstRevision].rows) - 1)
 }
 
 // due returns the lowest version that a row may have: the promised one, as far as it can be applied.
@@ -153,7 +157,7 @@ func (s *streamTruth) due() uint64 { return min(s.promised, s.last()) }
 func (t *truth) checkTable(ctx context.Context, revision int, store projection.Inspector, table projection.Table) string {
 	want, wantTotals := map[string]seen{}, map[string]map[string]int64{}
 	for _, name := range t.names {
-		if !folded(name) {
+		if !t.domain.folds(name) {
 			continue
 		}
 		row, amounts := t.streams[name].newest(revision)

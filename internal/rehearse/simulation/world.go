@@ -15,6 +15,7 @@ import (
 type world struct {
 	s        *scheduler
 	mutation Mutation
+	domain   domain
 	broken   string // the first promise that was broken
 
 	truth   *truth
@@ -104,11 +105,12 @@ func (w *world) someSpeed() float64 {
 }
 
 func newWorld(s *scheduler, seed uint64, m Mutation) *world {
-	w := &world{s: s, mutation: m, tables: memory.NewTables(), control: memory.NewControl(), ledger: memory.NewLedger(), blobs: memory.NewBlobs(), deployed: 1, revisions: map[int]int{}, believedOver: map[string]bool{}}
+	w := &world{s: s, mutation: m, domain: domainOf(seed), tables: memory.NewTables(), control: memory.NewControl(), ledger: memory.NewLedger(), blobs: memory.NewBlobs(), deployed: 1, revisions: map[int]int{}, believedOver: map[string]bool{}}
 	if m.Ledger != nil {
 		w.ledger = m.Ledger(w.ledger)
 	}
-	w.truth = newTruth()
+	w.truth = newTruth(w.domain)
+	s.count("plays " + w.domain.name())
 	w.truth.appended = w.send
 	r := s.random
 	w.writes, w.streams, w.batch = 10+r.IntN(30), 1+r.IntN(4), 1+r.IntN(8)
@@ -263,8 +265,8 @@ func (w *world) next() {
 
 // play runs the busy part, lets the world come to rest, and checks the result.
 func (w *world) play(ctx context.Context) {
-	w.revisions[1] = revisions()[0].Revision
-	if err := projection.Ensure(ctx, w.control, w.tables, revisions()[0]); err != nil {
+	w.revisions[1] = w.domain.revisions[0].Revision
+	if err := projection.Ensure(ctx, w.control, w.tables, w.domain.revisions[0]); err != nil {
 		w.violated("setting up: %v", err)
 	}
 	for range w.steps {

@@ -3,14 +3,14 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
-	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/event"
 )
 
-// writeSome starts a writer that appends to some stream: usually the next events of an order's life, but also
-// events that no decider would return, events that cannot be applied, and streams that the read model
+// writeSome starts a writer that appends to some stream: usually the next events of an aggregate's life, but
+// also events that no decider would return, events that cannot be applied, and streams that the read model
 // ignores.
 func (w *world) writeSome() {
 	w.writes--
@@ -44,15 +44,12 @@ func (w *world) writeSome() {
 	}, func(error) { w.s.forget(p) })
 }
 
-// day is a day in instants: payments fall on different ones, so that totals move.
-const day = event.Instant(24 * time.Hour / time.Millisecond)
-
 // someStream returns a stream to write to. There are few, so that their events meet.
 func (w *world) someStream() string {
 	if w.s.random.IntN(12) == 0 {
 		return "stock-rice"
 	}
-	return order.Stream(fmt.Sprintf("o%d", w.s.random.IntN(w.streams)))
+	return w.domain.view.Kind.Stream(fmt.Sprintf("o%d", w.s.random.IntN(w.streams)))
 }
 
 // nextEvent returns a random event to follow the at-th of a stream.
@@ -62,21 +59,8 @@ func (w *world) nextEvent(stream string, at, dice int) (event.Event, error) {
 		dice /= n
 		return r
 	}
-	id := stream[len(order.StreamPrefix):]
 	now := event.InstantOf(time.Now())
-	life := [...]event.Payload{
-		order.Placed{OrderID: id, Total: 100 + int64(roll(9))},
-		order.Paid{OrderID: id, PaidAt: now + event.Instant(roll(3))*day, Method: [...]order.PaymentMethod{order.MethodCash, order.MethodCard}[roll(2)]},
-		order.PreparationStarted{OrderID: id}, order.Ready{OrderID: id}, order.PickedUp{OrderID: id},
-	}
-	p := life[min(at, len(life)-1)]
-	switch roll(12) {
-	case 0:
-		p = order.Cancelled{OrderID: id}
-	case 1:
-		p = life[roll(len(life))]
-	}
-	e, err := event.New(p)
+	e, err := event.New(w.domain.next(strings.TrimPrefix(stream, w.domain.view.Kind.Prefix), at, now, roll))
 	if err != nil {
 		return event.Event{}, err
 	}
