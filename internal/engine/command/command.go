@@ -4,6 +4,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,8 +18,8 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// retries bounds how often a command decides again after losing a race for its stream.
-var retries = retry.Policy{Tries: 12, First: 4 * time.Millisecond, Longest: 256 * time.Millisecond, Jitter: 1}
+// Retries bounds how often a command decides again after losing a race for its stream.
+var Retries = retry.Policy{Tries: 12, First: 4 * time.Millisecond, Longest: 256 * time.Millisecond, Jitter: 1}
 
 // Streams is the part of the event store that the handler uses.
 type Streams interface {
@@ -31,6 +32,7 @@ type Handler struct {
 	Streams Streams
 	Now     func() time.Time
 	NewID   func() string
+	Retries retry.Policy // the zero value is the package's Retries
 }
 
 // Request is one command for one aggregate.
@@ -126,7 +128,7 @@ func execute[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 		r.Key = h.NewID()
 	}
 	tries := 0
-	err = retry.Do(ctx, retries, func() (bool, error) {
+	err = retry.Do(ctx, cmp.Or(h.Retries, Retries), func() (bool, error) {
 		if tries++; tries > 1 {
 			retried(ctx, r.name)
 		}

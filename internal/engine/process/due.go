@@ -62,11 +62,13 @@ func (w *Worker) runTable(ctx context.Context, t projection.Table, d model.Proce
 	return w.measure(ctx, t)
 }
 
-// takePage carries out the rows of a page, several at once. Their sequence is random, so that workers that
-// read the same page get in each other's way less.
+// takePage carries out the rows of a page, several at once.
 func (w *Worker) takePage(ctx context.Context, t projection.Table, d model.Process, page []projection.Record, ran *Ran) error {
-	rand.Shuffle(len(page), func(i, j int) { page[i], page[j] = page[j], page[i] })
-	parallel := w.Parallel
+	parallel, shuffle := w.Parallel, w.Shuffle
+	if shuffle == nil {
+		shuffle = rand.Shuffle
+	}
+	shuffle(len(page), func(i, j int) { page[i], page[j] = page[j], page[i] })
 	if parallel == 0 {
 		parallel = DefaultParallel
 	}

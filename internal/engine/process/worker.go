@@ -28,6 +28,9 @@ type Worker struct {
 	Tick     time.Duration          // how often Run looks for what is due
 	Wake     func() <-chan struct{} // closed when something may have become due; nil: only Tick
 	Parallel int                    // streams at once; 0: DefaultParallel
+	// Shuffle mixes the rows of a page, so that workers that read the same page get in each other's way less;
+	// nil: at random.
+	Shuffle func(n int, swap func(i, j int))
 
 	turns turns
 }

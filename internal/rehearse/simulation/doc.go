@@ -4,4 +4,7 @@
 // scheduler releases it. The scheduler may let the call fail, lose its response, delay its effect, or crash
 // its process before or after it. Time is that of a testing/synctest bubble. All randomness comes from one
 // seed, so a run that breaks a promise can be repeated. infra/DESIGN.md sections 6 to 9 are the promises.
+//
+// Checkouts are played in a smaller world (RunShop): guests, workers, a projector, rebuilds of the process's
+// table and a provider of payments (section 13).
 package simulation
