@@ -37,6 +37,7 @@ type commandLine struct {
 
 	Serve      serveCommand       `cmd:"" help:"Run the whole system in this process: HTTP, projector, health."`
 	Events     eventsCommands     `cmd:"" help:"Bring events in and out, and look at them."`
+	Menu       menuCommands       `cmd:"" help:"Bring the menu in."`
 	Reproject  reprojectCommand   `cmd:"" help:"Make read models from a file of events."`
 	Projection projectionCommands `cmd:"" help:"Look at read models, verify, repair and rebuild them."`
 	Process    processCommands    `cmd:"" help:"Look at what processes have to do, try it again or call it off."`

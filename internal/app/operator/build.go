@@ -19,7 +19,7 @@ func New(p *wiring.Ports, h Host, runs rebuild.Runs, settings rebuild.Settings, 
 	i := &Installation{
 		Host:   h,
 		Engine: Engine(p, runs, settings),
-		Models: readModels(p, settings.LagBound), Process: processes(p),
+		Models: readModels(p, settings.LagBound), Process: processes(p), Handler: p.Commands(),
 		LogCheck: &logcheck.Log{
 			Ledger: p.Ledger, Blobs: p.Blobs, Store: p.Events, Now: time.Now, NewID: observe.NewID, Patience: patience,
 		},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"time"
 
+	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/logcheck"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
@@ -56,8 +57,9 @@ type Installation struct {
 	LogCheck *logcheck.Log      // checks the numbered log
 	Seals    *seal.Check        // compares it with its signed checkpoints; nil if there are none
 	Process  Processes
-	Finder   timeline.Finder // finds operations; Timelines sets Lines and Limit
-	Partial  bool            // stores of a data folder could not be opened
+	Handler  *command.Handler // executes commands
+	Finder   timeline.Finder  // finds operations; Timelines sets Lines and Limit
+	Partial  bool             // stores of a data folder could not be opened
 }
 
 // RebuildOptions are how a run reports its progress, and who approves its switch.
