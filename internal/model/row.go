@@ -13,7 +13,8 @@ type Row interface {
 	// The row outlives the event, so Apply must clone strings that it keeps: otherwise a replay would
 	// retain whole pages of the log.
 	Apply(e *event.Event) error
-	// Contributions returns what the row adds to totals. No amount may exceed MaxAmount.
+	// Contributions returns what the row adds to totals. An event after which an amount exceeds MaxAmount parks
+	// its stream.
 	Contributions() []Contribution
 	// Place returns where lists show the row.
 	Place() Place
@@ -32,8 +33,7 @@ func Add(key, field string, amount int64) Contribution {
 }
 
 // MaxAmount bounds the absolute amount that a row may add to a field of a total. The sum of nine million
-// such rows fits in 64 bits, so adding to totals needs no overflow check. A fold refuses an event that
-// would exceed the bound.
+// such rows fits in 64 bits, so adding to totals needs no overflow check. The engine holds rows to it.
 const MaxAmount = 1_000_000_000_000
 
 // Place determines a row's position in lists: all rows of a bucket (a business day), newest first by Sort.

@@ -169,9 +169,6 @@ func (o *Order) placed(e *event.Event) error {
 	if err := p.Decode(e); err != nil {
 		return err
 	}
-	if p.Total > model.MaxAmount || p.Total < -model.MaxAmount {
-		return fmt.Errorf("the total of order %s is %d yen: sums have no room for it", p.OrderID, p.Total)
-	}
 	if err := day.CheckInstant(e.OccurredAt); err != nil {
 		return err
 	}

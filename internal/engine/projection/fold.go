@@ -29,6 +29,9 @@ type Fold struct {
 	Row     model.Row
 	Version uint64  // of the last event in the row; 0: none
 	Parked  *Parked // set if the stream is parked
+	// Spoiled means that Row has the event that parked the stream. Only folding the stream again, without that
+	// event, makes the row that is to be kept.
+	Spoiled bool
 }
 
 // Next returns what Apply would do with an event of this version, judging by the version alone.
@@ -44,18 +47,46 @@ func (f *Fold) Next(version uint64) Step {
 	return Applied
 }
 
-// Apply applies the next event. An event that cannot be applied parks the stream, with now as the time. The
-// Fold keeps no memory of the event.
+// Apply applies the next event. An event that cannot be applied, or after which the row would add more to
+// totals than they have room for, parks the stream, with now as the time. The Fold keeps no memory of the
+// event.
 func (f *Fold) Apply(e *event.Event, now event.Instant) Step {
+	step := f.Advance(e, now)
+	if step != Applied {
+		return step
+	}
+	if err := CheckAmounts(f.Row.Contributions()); err != nil {
+		f.Version, f.Spoiled = e.Version-1, true
+		return f.park(e, err, now)
+	}
+	return Applied
+}
+
+// Advance is Apply for a bulk replay, which checks the amounts of a row only once, at its end.
+func (f *Fold) Advance(e *event.Event, now event.Instant) Step {
 	if step := f.Next(e.Version); step != Applied {
 		return step
 	}
 	if err := applyRow(f.Row, e); err != nil {
-		f.Parked = &Parked{EventID: strings.Clone(e.ID), EventVersion: e.Version, Reason: strings.Clone(err.Error()), Since: now, Attempts: 1}
-		return SetAside
+		return f.park(e, err, now)
 	}
 	f.Version = e.Version
 	return Applied
+}
+
+func (f *Fold) park(e *event.Event, reason error, now event.Instant) Step {
+	f.Parked = &Parked{EventID: strings.Clone(e.ID), EventVersion: e.Version, Reason: strings.Clone(reason.Error()), Since: now, Attempts: 1}
+	return SetAside
+}
+
+// CheckAmounts fails if a row adds more to totals than they have room for.
+func CheckAmounts(added []model.Contribution) error {
+	for _, c := range added {
+		if c.Amount > model.MaxAmount || c.Amount < -model.MaxAmount {
+			return fmt.Errorf("the row would add %d to %s of %s: totals have no room for it", c.Amount, c.Field, c.Key)
+		}
+	}
+	return nil
 }
 
 // applyRow turns a panic of the projection into an error, so that an event the projection was not written for
@@ -100,7 +131,7 @@ type Folding struct {
 // StartFolding starts from a stored row; a Record with only its Stream set stands for no row. It fails if the
 // row cannot be read.
 func StartFolding(d model.Projection, stored Record) (*Folding, error) {
-	f := &Folding{Fold: Fold{d.NewRow(), stored.Version, stored.Parked}, definition: d, stored: stored}
+	f := &Folding{Fold: Fold{Row: d.NewRow(), Version: stored.Version, Parked: stored.Parked}, definition: d, stored: stored}
 	if stored.Version == 0 {
 		return f, nil
 	}
@@ -115,25 +146,26 @@ func StartFolding(d model.Projection, stored Record) (*Folding, error) {
 func FoldHistory(d model.Projection, history []event.Event, now event.Instant) *Fold {
 	f := &Fold{Row: d.NewRow()}
 	for i := range history {
-		if f.Apply(&history[i], now) != Applied {
-			break
+		if f.Apply(&history[i], now) == Applied {
+			continue
 		}
+		if f.Spoiled {
+			parked := f.Parked
+			f = FoldHistory(d, history[:i], now)
+			f.Parked = parked
+		}
+		break
 	}
 	return f
 }
 
-// Restart discards the events in the row, to fold the stream from its beginning, but remembers what the
-// stored row contributes to totals.
-func (f *Folding) Restart() { f.Fold = Fold{Row: f.definition.NewRow()} }
-
-// Apply is Fold.Apply, but if the event had parked the stream before, it keeps the first time and counts the
-// attempt.
-func (f *Folding) Apply(e *event.Event, now event.Instant) Step {
-	step := f.Fold.Apply(e, now)
-	if before := f.stored.Parked; step == SetAside && before != nil && f.Parked != before && f.Parked.EventVersion == before.EventVersion {
+// Refold folds the stream from its beginning instead, but remembers what the stored row contributes to totals.
+// If the event that parks the stream had parked it before, it keeps the first time and counts the attempt.
+func (f *Folding) Refold(history []event.Event, now event.Instant) {
+	f.Fold = *FoldHistory(f.definition, history, now)
+	if before := f.stored.Parked; before != nil && f.Parked != nil && f.Parked.EventVersion == before.EventVersion {
 		f.Parked.Since, f.Parked.Attempts = before.Since, before.Attempts+1
 	}
-	return step
 }
 
 // Record returns the current row. It keeps what was tried if there is no newer version.

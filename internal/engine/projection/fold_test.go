@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 )
 
@@ -28,6 +29,37 @@ func TestTheNextStepFollowsFromTheVersions(t *testing.T) {
 		if got := f.Next(c.version); got != c.want {
 			t.Errorf("version %d at a row of %d, parked %t: got %d, want %d", c.version, c.row, c.parked, got, c.want)
 		}
+	}
+}
+
+// amounts is a row that adds up the lengths of its events' ids, in units of a quarter of what totals have room
+// for.
+type amounts struct{ Sum int64 }
+
+func (a *amounts) Apply(e *event.Event) error {
+	a.Sum += int64(len(e.ID)) * (model.MaxAmount / 4)
+	return nil
+}
+func (a *amounts) Contributions() []model.Contribution {
+	return []model.Contribution{model.Add("day", "sum", a.Sum)}
+}
+func (a *amounts) Place() model.Place { return model.Place{} }
+
+func TestAnEventThatTotalsHaveNoRoomForParksItsStreamAndLeavesTheRowAsItWas(t *testing.T) {
+	t.Parallel()
+	d := model.Projection{Name: "amounts", NewRow: func() model.Row { return new(amounts) }}
+	history := []event.Event{{ID: "aaa", Version: 1}, {ID: "b", Version: 2}, {ID: "c", Version: 3}, {ID: "d", Version: 4}}
+	f := projection.FoldHistory(d, history, 7)
+	if got := f.Record("s", 0); got.Version != 2 || string(got.Data) != `{"Sum":1000000000000}` || f.Spoiled {
+		t.Errorf("the row is %s at version %d, spoiled: %t", got.Data, got.Version, f.Spoiled)
+	}
+	want := &projection.Parked{EventID: "c", EventVersion: 3, Since: 7, Attempts: 1,
+		Reason: "the row would add 1250000000000 to sum of day: totals have no room for it"}
+	if diff := cmp.Diff(want, f.Parked); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if step := f.Apply(&history[3], 8); step != projection.SetAside {
+		t.Errorf("the event after it: %d", step)
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"gakushoku/internal/fault"
 	"gakushoku/internal/fault/retry"
 	"gakushoku/internal/model"
-	"gakushoku/internal/observe"
 )
 
 // HealRetries bounds the tries of one heal. Each lost try means that another writer has just written the row,
@@ -36,29 +35,22 @@ func (p *Projector) Empty(ctx context.Context, d model.Projection, t Table, stre
 // heal heals streams, except those whose row ahead says to leave alone.
 func (p *Projector) heal(ctx context.Context, d model.Projection, t Table, streams []string, ahead func(*Record, []event.Event) bool) error {
 	streams = slices.DeleteFunc(slices.Clone(streams), func(s string) bool { return !d.Folds(s) })
-	for len(streams) > 0 {
-		part := streams[:min(len(streams), MaxWrite)]
-		streams = streams[len(part):]
-		if err := p.healPart(ctx, d, t, part, ahead); err != nil {
+	for part := range slices.Chunk(streams, MaxWrite) {
+		countHealed(ctx, d, part)
+		err := retry.Do(ctx, cmp.Or(p.Retries, HealRetries), func() (again bool, err error) {
+			if part, err = p.healOnce(ctx, d, t, part, ahead); err != nil {
+				return false, fmt.Errorf("healing: %w", err)
+			}
+			if len(part) == 0 {
+				return false, nil
+			}
+			return true, fault.Unavailable(fmt.Errorf("healing %d streams of %s: others kept writing them", len(part), t))
+		})
+		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func (p *Projector) healPart(ctx context.Context, d model.Projection, t Table, streams []string, ahead func(*Record, []event.Event) bool) error {
-	observe.MetricsOf(ctx).Healed(ctx, d.Name, len(streams))
-	return retry.Do(ctx, cmp.Or(p.Retries, HealRetries), func() (bool, error) {
-		late, err := p.healOnce(ctx, d, t, streams, ahead)
-		if err != nil {
-			return false, fmt.Errorf("healing: %w", err)
-		}
-		if len(late) == 0 {
-			return false, nil
-		}
-		streams = late
-		return true, fault.Unavailable(fmt.Errorf("healing %d streams of %s: others kept writing them", len(streams), t))
-	})
 }
 
 // healOnce tries each stream once and returns those whose row was changed meanwhile.
@@ -78,8 +70,7 @@ func (p *Projector) healOnce(ctx context.Context, d model.Projection, t Table, s
 		record := records[stream]
 		record.Stream = stream
 		if ahead(&record, histories[stream]) {
-			observe.Logger(ctx).Error().Str(observe.FieldErrorClass, string(fault.Infra)).Str(observe.FieldProjection, t.String()).Str(observe.FieldStream, stream).
-				Uint64(observe.FieldVersion, record.Version).Int("events", len(histories[stream])).Msg("projection:ahead")
+			logAhead(ctx, t, &record, histories[stream])
 			continue
 		}
 		change, changed, err := p.refold(ctx, d, t, record, histories[stream])
@@ -109,47 +100,30 @@ func (r *Record) Ahead(history []event.Event) bool {
 func (p *Projector) refold(ctx context.Context, d model.Projection, t Table, stored Record, history []event.Event) (Change, bool, error) {
 	f, err := StartFolding(d, stored)
 	if err != nil {
-		change, changed := p.setAsideUnreadable(ctx, t, stored, err)
-		return change, changed, nil
+		if stored.Parked != nil {
+			return Change{}, false, nil
+		}
+		logUnreadable(ctx, t, &stored, err)
+		return unreadable(stored, err, event.InstantOf(p.Now())), true, nil
 	}
-	f.Restart()
-	for i := range history {
-		e := &history[i]
-		step := f.Apply(e, event.InstantOf(p.Now()))
-		if step == SetAside {
-			logStep(ctx, t, e, step, f)
-			break
-		}
-		if step == Gap {
-			return Change{}, false, fmt.Errorf("stream %s lacks version %d in the event store", stored.Stream, f.Version+1)
-		}
+	f.Refold(history, event.InstantOf(p.Now()))
+	switch {
+	case f.Parked != nil:
+		logStep(ctx, t, &history[f.Version], SetAside, f.Parked)
+	case len(history) > 0 && f.Version != history[len(history)-1].Version:
+		return Change{}, false, fmt.Errorf("stream %s lacks version %d in the event store", stored.Stream, f.Version+1)
 	}
 	change, changed := f.Change()
 	if changed {
-		line := observe.Logger(ctx).Info()
-		if stored.Writes == 0 {
-			line = observe.Logger(ctx).Debug() // creating a row is no repair; a rebuild does so for each stream
-		}
-		line.Str(observe.FieldProjection, t.String()).Str(observe.FieldStream, stored.Stream).
-			Uint64("from", stored.Version).Uint64("to", change.Version).Msg("projection:heal")
+		logHealed(ctx, t, &stored, &change)
 	}
 	return change, changed, nil
 }
 
-// setAsideUnreadable parks a stream whose stored row cannot be decoded. The row's contribution to totals is
-// then unknown, so writing the row again would make them wrong: only a rebuild helps, and the reason says so.
-func (p *Projector) setAsideUnreadable(ctx context.Context, t Table, stored Record, cause error) (Change, bool) {
-	if stored.Parked != nil {
-		return Change{}, false
-	}
+// unreadable parks a stream whose stored row cannot be decoded. The row's contribution to totals is then
+// unknown, so writing the row again would make them wrong: only a rebuild helps, and the reason says so.
+func unreadable(stored Record, cause error, now event.Instant) Change {
 	changed := stored
-	changed.Parked = &Parked{
-		EventVersion: stored.Version,
-		Reason:       cause.Error() + ": rebuild the projection",
-		Since:        event.InstantOf(p.Now()),
-		Attempts:     1,
-	}
-	observe.Logger(ctx).Error().Str(observe.FieldErrorClass, string(fault.Bug)).Str(observe.FieldProjection, t.String()).
-		Str(observe.FieldStream, stored.Stream).Err(cause).Msg("projection:parked")
-	return Change{Record: changed, Expected: stored.Writes}, true
+	changed.Parked = &Parked{EventVersion: stored.Version, Reason: cause.Error() + ": rebuild the projection", Since: now, Attempts: 1}
+	return Change{Record: changed, Expected: stored.Writes}
 }

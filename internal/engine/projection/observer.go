@@ -45,7 +45,7 @@ func logUnknownRevision(ctx context.Context, name string, revision int) {
 }
 
 // logStep logs the outcome of an event, in the context of the operation that the event belongs to.
-func logStep(ctx context.Context, t Table, e *event.Event, step Step, f *Folding) {
+func logStep(ctx context.Context, t Table, e *event.Event, step Step, parked *Parked) {
 	logger := observe.Logger(ctx)
 	line := logger.Debug()
 	message, outcome := "projection:apply", "applied"
@@ -55,7 +55,7 @@ func logStep(ctx context.Context, t Table, e *event.Event, step Step, f *Folding
 	case Gap:
 		line, message, outcome = logger.Info(), "projection:gap", "gap"
 	case SetAside:
-		if parked := f.Parked; parked != nil && parked.EventVersion == e.Version {
+		if parked != nil && parked.EventVersion == e.Version {
 			line, message = logger.Error().Str(observe.FieldErrorClass, string(fault.Bug)).Str("error", parked.Reason), "projection:parked"
 			outcome = "parked"
 		} else {
@@ -69,4 +69,30 @@ func logStep(ctx context.Context, t Table, e *event.Event, step Step, f *Folding
 	line.Str(observe.FieldCorrelationID, e.CorrelationID).Str(observe.FieldProjection, t.String()).
 		Str(observe.FieldStream, e.Stream).Uint64(observe.FieldVersion, e.Version).
 		Str(observe.FieldEventID, e.ID).Str(observe.FieldEventType, e.Type).Msg(message)
+}
+
+func countHealed(ctx context.Context, d model.Projection, streams []string) {
+	observe.MetricsOf(ctx).Healed(ctx, d.Name, len(streams))
+}
+
+// logHealed logs that a row was folded again. Creating a row is no repair; a rebuild does so for each stream.
+func logHealed(ctx context.Context, t Table, stored *Record, change *Change) {
+	line := observe.Logger(ctx).Info()
+	if stored.Writes == 0 {
+		line = observe.Logger(ctx).Debug()
+	}
+	line.Str(observe.FieldProjection, t.String()).Str(observe.FieldStream, stored.Stream).
+		Uint64("from", stored.Version).Uint64("to", change.Version).Msg("projection:heal")
+}
+
+// logAhead logs that a row reflects events that its stream has lost.
+func logAhead(ctx context.Context, t Table, row *Record, history []event.Event) {
+	observe.Logger(ctx).Error().Str(observe.FieldErrorClass, string(fault.Infra)).Str(observe.FieldProjection, t.String()).Str(observe.FieldStream, row.Stream).
+		Uint64(observe.FieldVersion, row.Version).Int("events", len(history)).Msg("projection:ahead")
+}
+
+// logUnreadable logs that a stream is parked because its row cannot be decoded.
+func logUnreadable(ctx context.Context, t Table, stored *Record, cause error) {
+	observe.Logger(ctx).Error().Str(observe.FieldErrorClass, string(fault.Bug)).Str(observe.FieldProjection, t.String()).
+		Str(observe.FieldStream, stored.Stream).Err(cause).Msg("projection:parked")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gakushoku/internal/engine/eventstore"
@@ -44,7 +45,7 @@ func (p *Projector) Apply(ctx context.Context, events []event.Event) Failures {
 	ctx, applied := watchApply(ctx, events)
 	failures := Failures{}
 	for _, name := range p.Projections.Names() {
-		if err := p.applyProjection(ctx, name, events, failures); err != nil {
+		if err := p.applyLive(ctx, name, events, failures); err != nil {
 			for i := range events {
 				failures[events[i].Stream] = err
 			}
@@ -64,7 +65,8 @@ func (p *Projector) ApplyTo(ctx context.Context, d model.Projection, t Table, ev
 	return failures.Err()
 }
 
-func (p *Projector) applyProjection(ctx context.Context, name string, events []event.Event, failures Failures) error {
+// applyLive applies events to each version of a projection that live delivery writes.
+func (p *Projector) applyLive(ctx context.Context, name string, events []event.Event, failures Failures) error {
 	pointer, err := p.Pointers.Pointer(ctx, name)
 	if err != nil {
 		return fmt.Errorf("reading the pointer of %s: %w", name, err)
@@ -112,11 +114,11 @@ func (p *Projector) stillListed(ctx context.Context, name string, number int) er
 // applyTable applies events to one table version. It returns only ErrNoTable; any other error fails the
 // streams concerned.
 func (p *Projector) applyTable(ctx context.Context, d model.Projection, t Table, events []event.Event, failures Failures) error {
-	groups := groupByStream(d, events)
-	for len(groups) > 0 {
-		part := groups[:min(len(groups), MaxWrite)]
-		groups = groups[len(part):]
-		err := p.applyGroups(ctx, d, t, part)
+	for part := range slices.Chunk(groupByStream(d, events), MaxWrite) {
+		late, err := p.write(ctx, d, t, part)
+		if err == nil {
+			err = p.Heal(ctx, d, t, late)
+		}
 		if errors.Is(err, ErrNoTable) {
 			return err
 		}
@@ -154,62 +156,49 @@ func groupByStream(d model.Projection, events []event.Event) []group {
 	return groups
 }
 
-// applyGroups applies the events of up to MaxWrite streams in one write, and heals the streams for which that
-// was not enough.
-func (p *Projector) applyGroups(ctx context.Context, d model.Projection, t Table, groups []group) error {
+// write applies the events of up to MaxWrite streams in one write. It returns the streams for which that is not
+// enough: they lack an event, or another writer was faster.
+func (p *Projector) write(ctx context.Context, d model.Projection, t Table, groups []group) (late []string, err error) {
 	streams := make([]string, len(groups))
 	for i, g := range groups {
 		streams[i] = g.stream
 	}
 	records, err := p.Tables.Records(ctx, t, streams)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var changes []Change
-	var heal []string
 	for _, g := range groups {
-		switch change, outcome := p.foldGroup(ctx, d, t, g, records[g.stream]); outcome {
-		case needsHeal:
-			heal = append(heal, g.stream)
-		case needsWrite:
+		f, ok := p.fold(ctx, d, t, g, records[g.stream])
+		if !ok {
+			late = append(late, g.stream)
+		} else if change, changed := f.Change(); changed {
 			changes = append(changes, change)
 		}
 	}
-	if len(changes) > 0 {
-		late, err := p.Tables.Write(ctx, t, changes)
-		if err != nil {
-			return err
-		}
-		heal = append(heal, late...)
+	if len(changes) == 0 {
+		return late, nil
 	}
-	return p.Heal(ctx, d, t, heal)
+	lost, err := p.Tables.Write(ctx, t, changes)
+	return append(late, lost...), err
 }
 
-type groupOutcome int
-
-const (
-	upToDate groupOutcome = iota
-	needsWrite
-	needsHeal
-)
-
-func (p *Projector) foldGroup(ctx context.Context, d model.Projection, t Table, g group, stored Record) (Change, groupOutcome) {
+// fold applies a stream's events to its stored row. It returns false if only the whole stream helps, which
+// includes rows that cannot be read.
+func (p *Projector) fold(ctx context.Context, d model.Projection, t Table, g group, stored Record) (*Folding, bool) {
 	stored.Stream = g.stream
 	f, err := StartFolding(d, stored)
 	if err != nil {
-		// Healing decides what to do about a row that cannot be read.
-		return Change{}, needsHeal
+		return nil, false
 	}
 	for _, e := range g.events {
 		step := f.Apply(e, event.InstantOf(p.Now()))
-		logStep(ctx, t, e, step, f)
-		if step == Gap {
-			return Change{}, needsHeal
+		if f.Spoiled {
+			return nil, false
+		}
+		if logStep(ctx, t, e, step, f.Parked); step == Gap {
+			return nil, false
 		}
 	}
-	change, changed := f.Change()
-	if !changed {
-		return Change{}, upToDate
-	}
-	return change, needsWrite
+	return f, true
 }

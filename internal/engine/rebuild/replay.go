@@ -80,8 +80,11 @@ func (e *Engine) replayPart(ctx context.Context, run *Run, item Item) (PartResul
 	for _, g := range part.Gaps() {
 		result.GapStreams = append(result.GapStreams, g.Stream)
 	}
+	if err := e.writePart(ctx, run, &work, part, &result); err != nil {
+		return result, err
+	}
 	result.Parked, result.Gaps = len(result.ParkedStreams), len(result.GapStreams)
-	return result, e.writePart(ctx, run, &work, part, &result)
+	return result, nil
 }
 
 // foldPart reads the part's frames, a few ahead, and folds them in the order of the log.
@@ -108,9 +111,9 @@ func (e *Engine) foldPart(ctx context.Context, run *Run, work *Work, part *repla
 // progressRows is the number of rows between two progress reports.
 const progressRows = 1000
 
-// writePart hands the rows to the sink.
+// writePart hands the rows to the sink. Streams whose rows it leaves out join those with a gap.
 func (e *Engine) writePart(ctx context.Context, run *Run, work *Work, part *replay.Part, result *PartResult) error {
-	bulk := part.Bulk(work.Part)
+	bulk, leftOut := part.Bulk(work.Part)
 	rows := bulk.Rows
 	at := Progress{RunID: run.ID, Step: StepReplay, Part: work.Part, Total: int64(result.Rows), Unit: "rows"}
 	bulk.Rows = func(yield func(projection.Record, error) bool) {
@@ -125,7 +128,10 @@ func (e *Engine) writePart(ctx context.Context, run *Run, work *Work, part *repl
 			}
 		}
 	}
-	return e.putPart(ctx, run, bulk)
+	err := e.putPart(ctx, run, bulk)
+	result.GapStreams = append(result.GapStreams, leftOut()...)
+	result.Rows -= len(leftOut())
+	return err
 }
 
 // putPart stores the rows; a dry run only iterates over them.

@@ -115,28 +115,35 @@ func (p *Part) Gaps() []Gap {
 	return gaps
 }
 
-// Bulk returns the rows and totals for a sink, under the part's name. No events may be added afterwards.
-func (p *Part) Bulk(name string) projection.BulkPart {
+// Bulk returns the rows and totals for a sink, under the part's name. No events may be added afterwards. It
+// leaves out rows that totals have no room for; once Rows has been read, leftOut returns their streams, which
+// are to be folded again from the event store, event by event.
+func (p *Part) Bulk(name string) (bulk projection.BulkPart, leftOut func() []string) {
 	p.rows.rows.closeAll()
 	var sums map[model.Contribution]int64
+	var large []string
 	return projection.BulkPart{
 		Name: name,
 		Rows: func(yield func(projection.Record, error) bool) {
-			sums = map[model.Contribution]int64{}
-			p.records(sums)(yield)
+			sums, large = map[model.Contribution]int64{}, nil
+			p.records(sums, &large)(yield)
 		},
 		Totals: func() []model.Contribution { return sorted(sums) },
-	}
+	}, func() []string { return large }
 }
 
 // records returns the rows in the order of their first events, so that a store which keeps that order has the
-// rows of a day near each other, then the parked streams that have no row. It adds the contributions to sums.
-func (p *Part) records(sums map[model.Contribution]int64) iter.Seq2[projection.Record, error] {
+// rows of a day near each other, then the parked streams that have no row. It adds the contributions to sums,
+// and the streams of rows that sums have no room for to large.
+func (p *Part) records(sums map[model.Contribution]int64, large *[]string) iter.Seq2[projection.Record, error] {
 	return func(yield func(projection.Record, error) bool) {
 		row := p.options.Definition.NewRow()
 		for _, at := range p.rows.places(0) {
 			r := p.rows.read(p.rows.rows.table.At(at.ref), row)
-			addContributions(sums, r.Row)
+			if addContributions(sums, r.Row) != nil {
+				*large = append(*large, strings.Clone(r.Stream))
+				continue
+			}
 			if !yield(r.Record(), nil) {
 				return
 			}
@@ -153,10 +160,16 @@ func (p *Part) records(sums map[model.Contribution]int64) iter.Seq2[projection.R
 	}
 }
 
-func addContributions(sums map[model.Contribution]int64, row model.Row) {
-	for _, c := range row.Contributions() {
+// addContributions adds what a row contributes, unless sums have no room for it.
+func addContributions(sums map[model.Contribution]int64, row model.Row) error {
+	all := row.Contributions()
+	if err := projection.CheckAmounts(all); err != nil {
+		return err
+	}
+	for _, c := range all {
 		sums[model.Contribution{Key: c.Key, Field: c.Field}] += c.Amount
 	}
+	return nil
 }
 
 // sorted returns the sums by key and field, without zeros.

@@ -42,10 +42,10 @@ func paidLine(order string, version, at int) string {
 	return eventLine(order, version, "OrderPaid", fmt.Sprintf(`{"orderId":%q,"paidAt":"2026-01-24T03:00:%02d.000Z"}`, order, at), at)
 }
 
-// bulk is what a part would put into a store.
-func bulk(t *testing.T, p *replay.Part) (map[string]projection.Record, []model.Contribution) {
+// bulk is what a part would put into a store, and the streams that it leaves out.
+func bulk(t *testing.T, p *replay.Part) (map[string]projection.Record, []model.Contribution, []string) {
 	t.Helper()
-	b := p.Bulk("p")
+	b, leftOut := p.Bulk("p")
 	rows := map[string]projection.Record{}
 	for record, err := range b.Rows {
 		if err != nil {
@@ -54,7 +54,7 @@ func bulk(t *testing.T, p *replay.Part) (map[string]projection.Record, []model.C
 		record.Stream = strings.Clone(record.Stream)
 		rows[record.Stream] = record
 	}
-	return rows, b.Totals()
+	return rows, b.Totals(), leftOut()
 }
 
 func TestAPartStopsAtItsNumber(t *testing.T) {
@@ -64,7 +64,7 @@ func TestAPartStopsAtItsNumber(t *testing.T) {
 	if err := p.Add([]byte(log), 7, 8); err != nil {
 		t.Fatal(err)
 	}
-	rows, totals := bulk(t, p)
+	rows, totals, _ := bulk(t, p)
 	if len(rows) != 2 || rows["order-a"].Version != 1 || rows["order-a"].Writes != 1 {
 		t.Errorf("rows %+v", rows)
 	}
@@ -83,7 +83,7 @@ func TestAPartLeavesOutWhatCameAfterTheMoment(t *testing.T) {
 	if err := p.Add([]byte(placedLine("a", 2)+paidLine("a", 2, 3)+placedLine("b", 4)), 1, 3); err != nil {
 		t.Fatal(err)
 	}
-	rows, _ := bulk(t, p)
+	rows, _, _ := bulk(t, p)
 	if len(rows) != 1 || rows["order-a"].Version != 1 || p.Counts().Later != 2 || len(p.Gaps()) != 0 {
 		t.Errorf("rows %+v, counts %+v, gaps %v", rows, p.Counts(), p.Gaps())
 	}
@@ -96,13 +96,39 @@ func TestAPoisonEventParksItsStreamOnly(t *testing.T) {
 	if err := p.Add([]byte(log), 1, 4); err != nil {
 		t.Fatal(err)
 	}
-	rows, _ := bulk(t, p)
+	rows, _, _ := bulk(t, p)
 	first, second := rows["order-never-placed"], rows["order-a"]
 	if first.Version != 0 || first.Data != nil || first.Parked == nil || first.Parked.Since != 42 {
 		t.Errorf("%+v", first)
 	}
 	if second.Version != 2 || second.Parked == nil || second.Parked.EventVersion != 3 {
 		t.Errorf("%+v", second)
+	}
+}
+
+func TestARowThatTotalsHaveNoRoomForIsLeftToBeFoldedAgain(t *testing.T) {
+	t.Parallel()
+	p := newPart(t, replay.PartOptions{Now: 42})
+	log := eventLine("big", 1, "OrderPlaced", `{"orderId":"big","total":1000000000001}`, 1) + placedLine("a", 2) + paidLine("big", 2, 3)
+	if err := p.Add([]byte(log), 1, 3); err != nil {
+		t.Fatal(err)
+	}
+	rows, totals, leftOut := bulk(t, p)
+	if _, there := rows["order-a"]; !there || len(rows) != 1 {
+		t.Errorf("rows %+v", rows)
+	}
+	if diff := cmp.Diff([]model.Contribution{{Key: "2026-01-24", Field: "orders", Amount: 1}}, totals); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"order-big"}, leftOut); diff != "" {
+		t.Error(diff)
+	}
+	whole, err := replay.FromReader(t.Context(), strings.NewReader(log), replay.Options{Definition: readmodel.Orders()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if totals, err := whole.Totals(t.Context()); err == nil || !strings.Contains(err.Error(), "order-big: the row would add 1000000000001") {
+		t.Errorf("totals of the whole log: %v, %v", totals, err)
 	}
 }
 
@@ -177,7 +203,7 @@ func partOf(t *rapid.T, log string, index, count int) ([]projection.Record, []mo
 		copy(memory, bytes.Repeat([]byte("x"), len(memory)))
 		number++
 	}
-	b := p.Bulk("p")
+	b, _ := p.Bulk("p")
 	var rows []projection.Record
 	for r, err := range b.Rows {
 		if err != nil {

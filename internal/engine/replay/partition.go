@@ -82,7 +82,7 @@ func (p *partition) take(row *openRow, step projection.Step, e *event.Event, lin
 
 // advance applies the next event to a row, and parks the stream if the event cannot be applied.
 func (p *partition) advance(row *openRow, e *event.Event, line int64, now event.Instant) projection.Step {
-	step := row.Apply(e, now)
+	step := row.Advance(e, now)
 	if step != projection.Applied {
 		p.park(row, line)
 		return step

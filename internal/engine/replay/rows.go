@@ -3,9 +3,11 @@ package replay
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"iter"
 	"slices"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/replay/rowpack"
@@ -84,39 +86,36 @@ func (p *partition) read(entry rowpack.Entry, row model.Row) Row {
 	return Row{Stream: entry.Key, Version: version, Row: row, Parked: p.parked[entry.Key]}
 }
 
-// Totals returns the contributions of all rows, summed by key and field, without zeros.
+// Totals returns the contributions of all rows, summed by key and field, without zeros. It fails if a row adds
+// more than sums have room for.
 func (r *Result) Totals(ctx context.Context) (map[string]map[string]int64, error) {
 	sums := make([]map[model.Contribution]int64, len(r.partitions))
-	var workers sync.WaitGroup
-	next := make(chan int, len(r.partitions))
-	for i := range r.partitions {
-		next <- i
-	}
-	close(next)
-	for range r.workers {
-		workers.Go(func() {
-			for i := range next {
-				if ctx.Err() != nil {
-					return
-				}
-				sums[i] = r.partitions[i].totals(r.newRow())
+	workers, ctx := errgroup.WithContext(ctx)
+	workers.SetLimit(r.workers)
+	for i, p := range r.partitions {
+		workers.Go(func() (err error) {
+			if err := ctx.Err(); err != nil {
+				return err
 			}
+			sums[i], err = p.totals(r.newRow())
+			return err
 		})
 	}
-	workers.Wait()
-	if err := ctx.Err(); err != nil {
+	if err := workers.Wait(); err != nil {
 		return nil, err
 	}
 	return merge(sums), nil
 }
 
 // totals returns sums keyed by contribution without its amount.
-func (p *partition) totals(row model.Row) map[model.Contribution]int64 {
+func (p *partition) totals(row model.Row) (map[model.Contribution]int64, error) {
 	sums := map[model.Contribution]int64{}
 	for _, entry := range p.rows.table.All() {
-		addContributions(sums, p.read(entry, row).Row)
+		if err := addContributions(sums, p.read(entry, row).Row); err != nil {
+			return nil, fmt.Errorf("%s: %w", entry.Key, err)
+		}
 	}
-	return sums
+	return sums, nil
 }
 
 func merge(parts []map[model.Contribution]int64) map[string]map[string]int64 {

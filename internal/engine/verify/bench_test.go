@@ -60,7 +60,8 @@ func benchStores(b *testing.B) (*sqlite.Events, *sqlite.Tables) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := tables.PutPart(b.Context(), table, part.Bulk("all")); err != nil {
+	bulk, _ := part.Bulk("all")
+	if _, err := tables.PutPart(b.Context(), table, bulk); err != nil {
 		b.Fatal(err)
 	}
 	if err := tables.Finish(b.Context(), table); err != nil {
