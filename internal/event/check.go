@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 )
 
 // MaxVersion bounds versions so that they fit the signed integers of every store.
@@ -28,7 +29,7 @@ func Check(e *Event) error {
 	if e.ID == "" {
 		return errors.New("eventId is missing")
 	}
-	if err := types[e.Type].checkStream(e); err != nil {
+	if err := types[e.Type].checkStream(e, payload); err != nil {
 		return err
 	}
 	if e.Version > MaxVersion {
@@ -47,9 +48,8 @@ func Check(e *Event) error {
 }
 
 // checkStream checks that the stream of e matches the id in its payload.
-func (t *Type) checkStream(e *Event) error {
-	f := t.Fields(e)
-	id := f.ID()
+func (t *Type) checkStream(e *Event, payload Payload) error {
+	id := reflect.ValueOf(payload).FieldByIndex(t.id).String()
 	if err := CheckStreamID(id); err != nil {
 		return fmt.Errorf("%s %.60q %w", t.idName, id, err)
 	}

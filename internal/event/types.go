@@ -61,7 +61,8 @@ type Type struct {
 	keys     []string   // of the payload, with quotes and colon, as programs usually write them
 	inner    [][]string // by key: the keys of the objects in an array
 	instants []int      // the keys whose values are times
-	idName   string     // what errors call the value of Kind.Key
+	id       []int      // the field of the payload's struct whose key is Kind.Key
+	idName   string     // what errors call its value
 	decode   func(*Event) (Payload, error)
 }
 
@@ -95,7 +96,7 @@ var ErrUnknownType = errors.New("unknown event type")
 
 // Define registers the type of events that T is the payload of. The JSON tags of T list the payload's
 // keys; *T decodes every schema up to this one. Define panics on programming errors: a name defined twice,
-// or more keys than Fields has room for.
+// more keys than Fields has room for, or no string with the kind's key.
 func Define[T Payload, P interface {
 	*T
 	Decode(*Event) error
@@ -103,8 +104,8 @@ func Define[T Payload, P interface {
 	var zero T
 	t := &Type{Name: zero.EventType(), Schema: schema, Kind: kind, idName: "payload." + kind.Key, decode: decoded[T, P]}
 	t.readKeys(reflect.TypeFor[T]())
-	if types[t.Name] != nil || len(t.keys) > maxKeys {
-		panic(fmt.Sprintf("event type %s is defined twice or has more than %d keys", t.Name, maxKeys))
+	if types[t.Name] != nil || len(t.keys) > maxKeys || t.id == nil {
+		panic(fmt.Sprintf("event type %s is defined twice, has more than %d keys, or has no %s", t.Name, maxKeys, kind.Key))
 	}
 	types[t.Name] = t
 	if !slices.ContainsFunc(kinds, func(k *Type) bool { return k.Kind == kind }) {
@@ -130,6 +131,8 @@ func (t *Type) readKeys(payload reflect.Type) {
 	t.inner = make([][]string, len(t.keys))
 	for i, f := range fieldsOf(payload) {
 		switch {
+		case t.keys[i] == quoted(t.Kind.Key) && f.Type.Kind() == reflect.String:
+			t.id = f.Index
 		case f.Type == reflect.TypeFor[Instant]():
 			t.instants = append(t.instants, i)
 		case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:

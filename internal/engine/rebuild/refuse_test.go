@@ -26,7 +26,7 @@ func TestRequestsThatMakeNoSenseAreRefusedWithWhatToDo(t *testing.T) {
 		`{"projection":"orders","DRYRUN":true}`: `write "dryRun"`,
 		`{"projection":"orders","dryRun":true,"dryRun":false}`:      `"dryRun" comes twice`,
 		`{"projection":"orders","dry\u0052un":true,"dryRun":false}`: `"dryRun" comes twice`,
-		`{"projection":"orders"} {"dryRun":true}`:                   "something follows",
+		`{"projection":"orders"} {"dryRun":true}`:                   "nothing after the value",
 		`{"projection":"orders"}x`:                                  "the input is not as it should be",
 		`{"projection":"orders"`:                                    "the input is not as it should be",
 		`{"projection":"orders",}`:                                  "the input is not as it should be",

@@ -1,49 +1,39 @@
 package rebuild
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
+
+	"gakushoku/internal/event"
 )
 
 // readStrictly reads one JSON object into a struct and returns the names of the fields it contains.
-// encoding/json accepts field names in another case, repeated fields, null as absent, and trailing data; each
-// of these could result in another run than was meant.
+// encoding/json accepts field names in another case, repeated fields, and null as absent; each of these could
+// result in another run than was meant.
 func readStrictly(raw []byte, into any) (given map[string]bool, err error) {
-	fields := fieldsOf(reflect.ValueOf(into).Elem())
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	if token, err := decoder.Token(); err != nil || token != json.Delim('{') {
+	if err := event.CheckJSON(raw); err != nil {
+		return nil, err
+	}
+	var values map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &values); err != nil || values == nil {
 		return nil, errors.New("it must be a JSON object")
 	}
+	fields := fieldsOf(reflect.ValueOf(into).Elem())
 	given = map[string]bool{}
-	for decoder.More() {
-		token, err := decoder.Token()
-		if err != nil {
-			return nil, err
-		}
-		name, _ := token.(string)
-		switch field, known := fields[name]; {
-		case !known:
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		field, known := fields[name]
+		if !known {
 			return nil, unknownField(name, fields)
-		case given[name]:
-			return nil, fmt.Errorf("field %q comes twice", name)
-		default:
-			err = readField(decoder, name, field)
 		}
-		if err != nil {
+		if err := readField(values[name], name, field); err != nil {
 			return nil, err
 		}
 		given[name] = true
-	}
-	if _, err := decoder.Token(); err != nil {
-		return nil, err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the JSON object")
 	}
 	return given, nil
 }
@@ -67,11 +57,7 @@ func unknownField(name string, fields map[string]reflect.Value) error {
 	return fmt.Errorf("unknown field %q", name)
 }
 
-func readField(decoder *json.Decoder, name string, field reflect.Value) error {
-	var value json.RawMessage
-	if err := decoder.Decode(&value); err != nil {
-		return fmt.Errorf("field %q: %w", name, err)
-	}
+func readField(value []byte, name string, field reflect.Value) error {
 	if string(value) == "null" {
 		return fmt.Errorf("field %q is null: leave it out", name)
 	}
