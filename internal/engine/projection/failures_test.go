@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"gakushoku/internal/canteen"
 	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/projection"
@@ -146,7 +145,7 @@ func newScripted(t *testing.T, orders ...string) *scripted {
 func (s *scripted) projector() *projection.Projector {
 	now := func() time.Time { return time.UnixMilli(1_769_212_800_000) }
 	return &projection.Projector{
-		Projections: canteen.Projections(), Tables: scriptedTables{s.tables, s}, Streams: scriptedStreams{s.events, s}, Now: now,
+		Projections: model.Projections{readmodel.Orders(), readmodel.OrdersV1()}, Tables: scriptedTables{s.tables, s}, Streams: scriptedStreams{s.events, s}, Now: now,
 		Pointers: &projection.CachedPointers{Source: scriptedControl{s.control, s}, Now: now},
 		Retries:  retry.Policy{Tries: projection.HealRetries.Tries},
 	}

@@ -41,7 +41,7 @@ func TestRequestsThatMakeNoSenseAreRefusedWithWhatToDo(t *testing.T) {
 		`{"projection":"orders","streams":"order-a000"}`:            `"streams" has the wrong type: string`,
 		`{"projection":"orders","streams":["a000"]}`:                `unknown stream a000 of orders: a stream's name begins with "order-", such as order-a000`,
 		`{}`:                                                                `"projection" is missing`,
-		`{"projection":"menu"}`:                                             `there is no projection "menu": choose one of [orders]`,
+		`{"projection":"menu"}`:                                             `there is no projection "menu": choose one of [orders`,
 		`{"projection":"orders","soak":"x"}`:                                `not a time such as 600 (seconds) or "10m"`,
 		`{"projection":"orders","soak":-1}`:                                 "soak is -1s",
 		`{"projection":"orders","soak":true}`:                               "not a time",

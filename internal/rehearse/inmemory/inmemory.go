@@ -61,8 +61,9 @@ func NewOf(t testing.TB, projections model.Projections) *System {
 		Ledger: memory.NewLedger(), Blobs: memory.NewBlobs(),
 	}
 	s.Blobs.Now = s.Now
-	for _, p := range projections {
-		s.Must(projection.Ensure(t.Context(), s.Control, s.Tables, p))
+	for _, name := range projections.Names() {
+		newest, _ := projections.Newest(name)
+		s.Must(projection.Ensure(t.Context(), s.Control, s.Tables, newest))
 	}
 	return s
 }
