@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/event"
+	"gakushoku/internal/rehearse/loadgen"
 )
 
 // tooMany is added by hand to the day's number of orders.
@@ -88,9 +90,9 @@ func (c *canteen) wantBroken(ctx context.Context, orders []served, today string)
 		}
 	}
 	for _, s := range orders[3:] {
-		status, _, err := c.client.exchange(ctx, http.MethodGet, "/orders/"+s.ID, nil, nil)
-		if err != nil || status != http.StatusNotFound {
-			return fmt.Errorf("order %s is shown with status %d though its row was deleted (%v)", s.ID, status, err)
+		shown, err := c.client.app.Order(ctx, s.ID, 0)
+		if refused := (&loadgen.Refusal{}); !errors.As(err, &refused) || refused.Status != http.StatusNotFound {
+			return fmt.Errorf("order %s is shown as %+v though its row was deleted (%w)", s.ID, shown, err)
 		}
 	}
 	if sales, err := c.sales(ctx, today); err != nil || sales < tooMany {
@@ -117,9 +119,9 @@ func (c *canteen) wantMended(ctx context.Context, orders []served) error {
 
 // sales returns the number of orders of a day.
 func (c *canteen) sales(ctx context.Context, day string) (int64, error) {
-	answer, ok := send[struct {
+	answer, ok := ask[struct {
 		Orders int64 `json:"orders"`
-	}](ctx, c.client, http.MethodGet, "/sales/"+day, nil, nil)
+	}](ctx, c.client, "/sales/"+day)
 	if !ok {
 		return 0, fmt.Errorf("the sales of %s could not be read", day)
 	}

@@ -1,18 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
 	"gakushoku/internal/observe"
+	"gakushoku/internal/rehearse/loadgen"
 )
 
 // requestLimit is how long a request may take: an emulator may have to start a container.
@@ -20,8 +17,7 @@ const requestLimit = 60 * time.Second
 
 // client sends requests as a client app does, and records everything that a guest would complain about.
 type client struct {
-	base string
-	http *http.Client
+	app *loadgen.Client
 
 	mu         sync.Mutex
 	sent       map[string]int // by kind of request
@@ -30,15 +26,7 @@ type client struct {
 }
 
 func newClient(base string) *client {
-	return &client{base: base, http: &http.Client{Timeout: requestLimit}, sent: map[string]int{}}
-}
-
-// answer has the fields of a response that are checked.
-type answer struct {
-	OrderID string `json:"orderId"`
-	Status  string `json:"status"`
-	Total   int64  `json:"total"`
-	Version uint64 `json:"version"`
+	return &client{app: loadgen.NewClient(base, requestLimit), sent: map[string]int{}}
 }
 
 // complain records a failure.
@@ -48,90 +36,57 @@ func (c *client) complain(format string, args ...any) {
 	c.complaints = append(c.complaints, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
 }
 
-// command sends a command that must succeed.
-func (c *client) command(ctx context.Context, path, correlationID string, body any) (answer, bool) {
-	return c.tracedCommand(ctx, path, correlationID, "", body)
-}
-
-// tracedCommand is command within the caller's span, given by a W3C traceparent; "" for none.
-func (c *client) tracedCommand(ctx context.Context, path, correlationID, traceparent string, body any) (answer, bool) {
-	raw, err := json.Marshal(body)
-	if err != nil {
-		c.complain("POST %s: %v", path, err)
-		return answer{}, false
-	}
-	headers := map[string]string{"Content-Type": "application/json", "Idempotency-Key": observe.NewID(), observe.HeaderCorrelationID: correlationID}
+// command sends a command that must succeed, within the caller's span if there is one, given by a W3C
+// traceparent.
+func (c *client) command(ctx context.Context, path, correlationID, traceparent string, body any) (loadgen.Order, bool) {
+	headers := map[string]string{"Idempotency-Key": observe.NewID(), observe.HeaderCorrelationID: correlationID}
 	if traceparent != "" {
 		headers["traceparent"] = traceparent
 	}
-	return send[answer](ctx, c, http.MethodPost, path, raw, headers)
+	return watched(ctx, c, http.MethodPost, func() (o loadgen.Order, err error) {
+		_, err = c.app.Send(ctx, http.MethodPost, path, headers, body, &o)
+		return o, err
+	})
 }
 
 // order reads an order as of minVersion or later; 0 accepts any version.
-func (c *client) order(ctx context.Context, id string, minVersion uint64) (answer, bool) {
-	headers := map[string]string{}
-	if minVersion > 0 {
-		headers["If-Min-Version"] = strconv.FormatUint(minVersion, 10)
-	}
-	return send[answer](ctx, c, http.MethodGet, "/orders/"+id, nil, headers)
+func (c *client) order(ctx context.Context, id string, minVersion uint64) (loadgen.Order, bool) {
+	return watched(ctx, c, http.MethodGet, func() (loadgen.Order, error) { return c.app.Order(ctx, id, minVersion) })
 }
 
-// send sends a request that must succeed. It returns false if the request failed, and records the failure
+// ask sends a query that must succeed.
+func ask[T any](ctx context.Context, c *client, path string) (T, bool) {
+	return watched(ctx, c, http.MethodGet, func() (found T, err error) { return found, c.app.Get(ctx, path, &found) })
+}
+
+// watched sends a request that must succeed. It returns false if the request failed, and records the failure
 // unless ctx had ended.
-func send[T any](ctx context.Context, c *client, method, path string, body []byte, headers map[string]string) (T, bool) {
-	var decoded T
+func watched[T any](ctx context.Context, c *client, method string, send func() (T, error)) (T, bool) {
 	started := time.Now()
-	status, raw, err := c.exchange(ctx, method, path, body, headers)
+	answer, err := send()
 	took := time.Since(started)
 	if ctx.Err() != nil {
-		return decoded, false
+		return answer, false
 	}
 	c.mu.Lock()
 	c.sent[method]++
 	c.took = append(c.took, took)
 	c.mu.Unlock()
-	switch {
-	case err != nil:
-		c.complain("%s %s: %v after %s", method, path, err, took.Round(time.Millisecond))
-	case status >= http.StatusMultipleChoices:
-		c.complain("%s %s: %d after %s: %.500s", method, path, status, took.Round(time.Millisecond), raw)
-	default:
-		if err := json.Unmarshal(raw, &decoded); err != nil {
-			c.complain("%s %s: %v in %.500s", method, path, err, raw)
-			return decoded, false
-		}
-		return decoded, true
-	}
-	return decoded, false
-}
-
-func (c *client) exchange(ctx context.Context, method, path string, body []byte, headers map[string]string) (int, []byte, error) {
-	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
-		return 0, nil, err
+		c.complain("%v after %s", err, took.Round(time.Millisecond))
 	}
-	for name, value := range headers {
-		request.Header.Set(name, value)
-	}
-	response, err := c.http.Do(request)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer response.Body.Close()
-	raw, err := io.ReadAll(response.Body)
-	return response.StatusCode, raw, err
+	return answer, err == nil
 }
 
 // summary returns the number of requests and how long they took.
 func (c *client) summary() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	took := slices.Sorted(slices.Values(c.took))
-	if len(took) == 0 {
+	if len(c.took) == 0 {
 		return "no requests"
 	}
-	return fmt.Sprintf("%d commands and %d queries, median %s, p95 %s, slowest %s", c.sent[http.MethodPost], c.sent[http.MethodGet],
-		took[len(took)/2].Round(time.Millisecond), took[len(took)*95/100].Round(time.Millisecond), took[len(took)-1].Round(time.Millisecond))
+	at := func(p float64) time.Duration { return loadgen.Percentile(c.took, p).Round(time.Millisecond) }
+	return fmt.Sprintf("%d commands and %d queries, median %s, p95 %s, slowest %s", c.sent[http.MethodPost], c.sent[http.MethodGet], at(50), at(95), at(100))
 }
 
 // complained returns the complaints so far.

@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
 
 	"gakushoku/internal/fault/wait"
 	"gakushoku/internal/observe"
+	"gakushoku/internal/rehearse/loadgen"
 )
 
 // served is an order that was picked up.
@@ -74,7 +74,7 @@ var steps = []struct {
 // visit is the life of one order. If anything goes wrong, the guest complains and leaves.
 func (g *guests) visit(ctx context.Context) {
 	lines := []map[string]any{{"product": "katsu curry", "quantity": 1 + rand.IntN(3), "unitPrice": 780}}
-	placed, ok := g.client.command(ctx, "/orders", observe.NewID(), map[string]any{"lines": lines})
+	placed, ok := g.client.command(ctx, "/orders", observe.NewID(), "", map[string]any{"lines": lines})
 	if !ok || !g.look(ctx, placed, "ORDERED") {
 		g.rest(ctx)
 		return
@@ -88,7 +88,7 @@ func (g *guests) visit(ctx context.Context) {
 		if s.command == "pay" {
 			done.CorrelationID = correlationID
 		}
-		now, ok := g.client.command(ctx, "/orders/"+placed.OrderID+"/"+s.command, correlationID, s.body)
+		now, ok := g.client.command(ctx, "/orders/"+placed.OrderID+"/"+s.command, correlationID, "", s.body)
 		if !ok || !g.look(ctx, now, s.status) {
 			return
 		}
@@ -107,7 +107,7 @@ func (g *guests) rest(ctx context.Context) error {
 }
 
 // look reads an order right after a command, at the command's version.
-func (g *guests) look(ctx context.Context, written answer, status string) bool {
+func (g *guests) look(ctx context.Context, written loadgen.Order, status string) bool {
 	shown, ok := g.client.order(ctx, written.OrderID, written.Version)
 	if !ok {
 		return false
@@ -125,8 +125,8 @@ const settled = 20
 
 // lookAround reads the lists, and an older order without asking for a version.
 func (g *guests) lookAround(ctx context.Context) {
-	send[struct{}](ctx, g.client, http.MethodGet, "/orders?limit=20", nil, nil)
-	send[struct{}](ctx, g.client, http.MethodGet, "/sales/"+time.Now().UTC().Format(time.DateOnly), nil, nil)
+	ask[struct{}](ctx, g.client, "/orders?limit=20")
+	ask[struct{}](ctx, g.client, "/sales/"+time.Now().UTC().Format(time.DateOnly))
 	g.mu.Lock()
 	var old served
 	if n := len(g.served) - settled; n > 0 {

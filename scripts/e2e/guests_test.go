@@ -11,13 +11,15 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"gakushoku/internal/rehearse/loadgen"
 )
 
 // house is a canteen of one process, which may misbehave.
 type house struct {
 	mu       sync.Mutex
 	versions map[string]int
-	spoil    func(r *http.Request, a *answer) (status int)
+	spoil    func(r *http.Request, a *loadgen.Order) (status int)
 }
 
 func (h *house) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -35,7 +37,7 @@ func (h *house) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
 		h.versions[id]++
 	}
-	a := answer{OrderID: id, Version: uint64(h.versions[id]), Status: []string{"", "ORDERED", "PAID", "PREPARING", "READY", "PICKED_UP"}[h.versions[id]]}
+	a := loadgen.Order{OrderID: id, Version: uint64(h.versions[id]), Status: []string{"", "ORDERED", "PAID", "PREPARING", "READY", "PICKED_UP"}[h.versions[id]]}
 	if h.spoil != nil {
 		if status := h.spoil(r, &a); status != 0 {
 			w.WriteHeader(status)
@@ -46,7 +48,7 @@ func (h *house) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // visited is what guests complained of after so many orders were served, or a complaint was made.
-func visited(t *testing.T, number int, spoil func(r *http.Request, a *answer) int) (*guests, []string) {
+func visited(t *testing.T, number int, spoil func(r *http.Request, a *loadgen.Order) int) (*guests, []string) {
 	t.Helper()
 	h := &house{versions: map[string]int{}, spoil: spoil}
 	server := httptest.NewServer(h)
@@ -82,34 +84,34 @@ func TestGuestsComplainOfEverythingThatIsWrong(t *testing.T) {
 	t.Parallel()
 	reads := func(r *http.Request) bool { return r.Method == http.MethodGet }
 	for name, test := range map[string]struct {
-		spoil func(r *http.Request, a *answer) int
+		spoil func(r *http.Request, a *loadgen.Order) int
 		want  string
 	}{
-		"a command that fails": {func(r *http.Request, _ *answer) int {
+		"a command that fails": {func(r *http.Request, _ *loadgen.Order) int {
 			if strings.HasSuffix(r.URL.Path, "/pay") {
 				return http.StatusServiceUnavailable
 			}
 			return 0
 		}, "503"},
-		"a query that fails": {func(r *http.Request, _ *answer) int {
+		"a query that fails": {func(r *http.Request, _ *loadgen.Order) int {
 			if reads(r) {
 				return http.StatusInternalServerError
 			}
 			return 0
 		}, "500"},
-		"an answer that is stale": {func(r *http.Request, a *answer) int {
+		"an answer that is stale": {func(r *http.Request, a *loadgen.Order) int {
 			if reads(r) && r.Header.Get("If-Min-Version") == "3" {
 				a.Version, a.Status = 2, "PAID"
 			}
 			return 0
 		}, "stale"},
-		"a version whose content is another": {func(r *http.Request, a *answer) int {
+		"a version whose content is another": {func(r *http.Request, a *loadgen.Order) int {
 			if reads(r) && a.Version == 2 {
 				a.Status = "ORDERED"
 			}
 			return 0
 		}, "stale"},
-		"an order that goes back": {func(r *http.Request, a *answer) int {
+		"an order that goes back": {func(r *http.Request, a *loadgen.Order) int {
 			if reads(r) && r.Header.Get("If-Min-Version") == "" {
 				a.Version, a.Status = 4, "READY"
 			}

@@ -84,7 +84,7 @@ const traceLimit = archiveLimit + logLimit
 // from the POST to the order's row and into the log.
 func followTrace(ctx context.Context, c *canteen) error {
 	caller, correlationID := newCaller(), observe.NewID()
-	placed, ok := c.client.tracedCommand(ctx, "/orders", correlationID, "00-"+caller.TraceID+"-"+caller.SpanID+"-01",
+	placed, ok := c.client.command(ctx, "/orders", correlationID, "00-"+caller.TraceID+"-"+caller.SpanID+"-01",
 		map[string]any{"lines": []map[string]any{{"product": "katsu curry", "quantity": 1, "unitPrice": 780}}})
 	if !ok {
 		return errors.New("the order was not taken")

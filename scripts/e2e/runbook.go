@@ -94,5 +94,5 @@ func (c *canteen) followPages(ctx context.Context, work string) error {
 // operator returns the environment of an operator of the stack.
 func (c *canteen) operator(work string) []string {
 	return append(os.Environ(), "PATH="+work+string(os.PathListSeparator)+os.Getenv("PATH"),
-		"STACK="+c.options.stack, "URL="+c.client.base, "ORDER="+c.guests.all()[0].ID)
+		"STACK="+c.options.stack, "URL="+c.client.app.URL, "ORDER="+c.guests.all()[0].ID)
 }

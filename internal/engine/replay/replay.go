@@ -8,7 +8,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"slices"
 	"time"
@@ -61,22 +60,6 @@ type BadLine struct {
 
 func (b *BadLine) Error() string { return fmt.Sprintf("%s:%d: %v", b.Name, b.Line, b.Err) }
 func (b *BadLine) Unwrap() error { return b.Err }
-
-// FromFile replays a log file. Its errors are those of FromReader and of opening the file.
-func FromFile(ctx context.Context, path string, o Options) (*Result, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("opening the log: %w", err)
-	}
-	defer file.Close()
-	if info, err := file.Stat(); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("opening the log: %s is a folder, not a file of JSON lines", path)
-	}
-	if o.Name == "" {
-		o.Name = path
-	}
-	return FromReader(ctx, file, o)
-}
 
 // FromReader replays a JSONL log (infra/DESIGN.md section 4) into rows in memory. It skips blank lines, and a
 // byte order mark at the front. An event without a version is the next of its stream; one whose version the

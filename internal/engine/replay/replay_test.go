@@ -3,10 +3,7 @@ package replay_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -243,25 +240,6 @@ func TestProgressGrowsToTheEnd(t *testing.T) {
 	}
 	if last != r.Progress || last.Bytes != int64(len(log)) || last.Events != 400 {
 		t.Errorf("last %+v, result %+v", last, r.Progress)
-	}
-}
-
-func TestFromFile(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	path := filepath.Join(dir, "log.jsonl")
-	if err := os.WriteFile(path, []byte(seed+"oops"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	o := replay.Options{Definition: readmodel.Orders()}
-	if _, err := replay.FromFile(t.Context(), path, o); err == nil || !strings.HasPrefix(err.Error(), path+":3: ") {
-		t.Errorf("a bad line: %v", err)
-	}
-	if _, err := replay.FromFile(t.Context(), filepath.Join(dir, "none"), o); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("no file: %v", err)
-	}
-	if _, err := replay.FromFile(t.Context(), dir, o); err == nil || !strings.Contains(err.Error(), "is a folder") {
-		t.Errorf("a folder: %v", err)
 	}
 }
 

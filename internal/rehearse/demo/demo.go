@@ -50,7 +50,7 @@ func Run(ctx context.Context, w io.Writer, terminal bool) (err error) {
 	if err != nil {
 		return err
 	}
-	s.client = loadgen.NewClient(server.URL)
+	s.client = loadgen.NewClient(server.URL, loadgen.Patience)
 	s.traffic = loadgen.NewTraffic(s.client)
 	s.traffic.Start(ctx)
 	err = s.tell(ctx)

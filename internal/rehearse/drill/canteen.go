@@ -114,7 +114,7 @@ func (c *canteen) deploy(ctx context.Context, change deployment) error {
 	}
 	c.server = server
 	if c.client == nil {
-		c.url, c.addr, c.client = server.URL, strings.TrimPrefix(server.URL, "http://"), loadgen.NewClient(server.URL)
+		c.url, c.addr, c.client = server.URL, strings.TrimPrefix(server.URL, "http://"), loadgen.NewClient(server.URL, loadgen.Patience)
 		c.ops, c.opsAddr = server.Ops, strings.TrimPrefix(server.Ops, "http://")
 	}
 	return nil

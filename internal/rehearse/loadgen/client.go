@@ -20,7 +20,7 @@ import (
 
 // Client is a guest's app. It only uses HTTP.
 type Client struct {
-	url  string
+	URL  string
 	http *http.Client
 }
 
@@ -34,10 +34,13 @@ type Line struct {
 // Menu lists the dishes that guests order.
 var Menu = []Line{{"katsu curry", 1, 680}, {"miso ramen", 1, 620}, {"onigiri", 2, 140}, {"kitsune udon", 1, 450}, {"karaage don", 1, 580}}
 
-// NewClient returns a client of the server at url.
-func NewClient(url string) *Client {
-	return &Client{url: url, http: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}}}
+// NewClient returns a client of the server at url, which waits at most limit for a response.
+func NewClient(url string, limit time.Duration) *Client {
+	return &Client{URL: url, http: &http.Client{Timeout: limit, Transport: &http.Transport{MaxIdleConnsPerHost: 32}}}
 }
+
+// Patience is how long a guest waits for a response of a server nearby.
+const Patience = 10 * time.Second
 
 // Order is an order as the API returns it.
 type Order struct {
@@ -69,16 +72,12 @@ func (c *Client) Work(ctx context.Context, id, step string) (Order, error) {
 }
 
 // Order returns an order at minVersion or later; 0 returns the row as it is.
-func (c *Client) Order(ctx context.Context, id string, minVersion uint64) (Order, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+"/orders/"+id, nil)
-	if err != nil {
-		return Order{}, err
-	}
+func (c *Client) Order(ctx context.Context, id string, minVersion uint64) (o Order, err error) {
+	headers := map[string]string{}
 	if minVersion > 0 {
-		r.Header.Set("If-Min-Version", strconv.FormatUint(minVersion, 10))
+		headers["If-Min-Version"] = strconv.FormatUint(minVersion, 10)
 	}
-	var o Order
-	_, err = c.do(r, &o)
+	_, err = c.Send(ctx, http.MethodGet, "/orders/"+id, headers, nil, &o)
 	return o, err
 }
 
@@ -124,6 +123,29 @@ func (c *Client) Shown(ctx context.Context, id, status string) error {
 
 // post sends a command and returns its correlation id.
 func (c *Client) post(ctx context.Context, path, key string, body, answer any) (correlationID string, err error) {
+	return c.Send(ctx, http.MethodPost, path, map[string]string{"Idempotency-Key": key}, body, answer)
+}
+
+// Get sends a query.
+func (c *Client) Get(ctx context.Context, path string, answer any) error {
+	_, err := c.Send(ctx, http.MethodGet, path, nil, nil, answer)
+	return err
+}
+
+// Refusal is a response other than success.
+type Refusal struct {
+	Status  int
+	request string
+	body    []byte
+}
+
+func (r *Refusal) Error() string {
+	return fmt.Sprintf("%s: status %d: %.500s", r.request, r.Status, r.body)
+}
+
+// Send sends a request with a JSON body, nil for none, and decodes the response into answer. It returns the
+// correlation id that the app shows, also with a *Refusal.
+func (c *Client) Send(ctx context.Context, method, path string, headers map[string]string, body, answer any) (correlationID string, err error) {
 	var content io.Reader = http.NoBody
 	if body != nil {
 		encoded, err := json.Marshal(body)
@@ -132,25 +154,17 @@ func (c *Client) post(ctx context.Context, path, key string, body, answer any) (
 		}
 		content = bytes.NewReader(encoded)
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+path, content)
+	r, err := http.NewRequestWithContext(ctx, method, c.URL+path, content)
 	if err != nil {
 		return "", err
 	}
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	r.Header.Set("Idempotency-Key", key)
-	return c.do(r, answer)
-}
-
-// Get sends a query.
-func (c *Client) Get(ctx context.Context, path string, answer any) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+path, nil)
-	if err != nil {
-		return err
+	for name, value := range headers {
+		r.Header.Set(name, value)
 	}
-	_, err = c.do(r, answer)
-	return err
+	return c.do(r, answer)
 }
 
 func (c *Client) do(r *http.Request, answer any) (correlationID string, err error) {
@@ -159,16 +173,17 @@ func (c *Client) do(r *http.Request, answer any) (correlationID string, err erro
 		return "", err
 	}
 	defer func() { err = errors.Join(err, response.Body.Close()) }()
+	request := r.Method + " " + r.URL.RequestURI()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	if err != nil {
-		return "", fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)
+		return "", fmt.Errorf("%s: %w", request, err)
 	}
 	correlationID = response.Header.Get(observe.HeaderCorrelationID)
-	if response.StatusCode >= 300 {
-		return correlationID, fmt.Errorf("%s %s: status %d: %s", r.Method, r.URL.Path, response.StatusCode, body)
+	if response.StatusCode >= http.StatusMultipleChoices {
+		return correlationID, &Refusal{response.StatusCode, request, body}
 	}
 	if err := json.Unmarshal(body, answer); err != nil {
-		return correlationID, fmt.Errorf("%s %s: %w", r.Method, r.URL.Path, err)
+		return correlationID, fmt.Errorf("%s: %w in %.500s", request, err, body)
 	}
 	return correlationID, nil
 }

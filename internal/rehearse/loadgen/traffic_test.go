@@ -28,7 +28,7 @@ func canteen(t *testing.T, wrong func(w http.ResponseWriter, r *http.Request) bo
 		fmt.Fprintf(w, `{"orderId":"o","status":%q,"version":%d}`, status, versions[status])
 	}))
 	t.Cleanup(server.Close)
-	return NewTraffic(NewClient(server.URL))
+	return NewTraffic(NewClient(server.URL, Patience))
 }
 
 // until lets the guests go on until done, or for long enough to be sure.
