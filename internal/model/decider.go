@@ -19,4 +19,7 @@ type Decider[S any, C Command] struct {
 	Kind   event.Kind
 	Decide func(S, C) ([]event.Payload, error) // no events: all that the command asks for is done already
 	Evolve func(S, *event.Event) (S, error)
+	// Owner returns the caller who began the aggregate, "" if nobody did. It is nil for aggregates that belong
+	// to nobody.
+	Owner func(S) string
 }

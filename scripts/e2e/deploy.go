@@ -56,7 +56,7 @@ func deploy(ctx context.Context, o options, on *emulator, fresh bool) (*deployme
 	}
 	// The functions log their spans, from which a trace is followed; an emulator has no X-Ray.
 	err = d.sam(ctx, nil, append([]string{"deploy", "--stack-name", o.stack, "--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar",
-		"--parameter-overrides", parameters, "PointerTtl=" + pointerTTL.String(), fmt.Sprintf("ProjectorTimeout=%d", int(projectorTimeout.Seconds())), "LogLevel=debug", "TracesExporter=console"}, on.parameters...)...)
+		"--parameter-overrides", parameters, "PointerTtl=" + pointerTTL.String(), fmt.Sprintf("ProjectorTimeout=%d", int(projectorTimeout.Seconds())), "LogLevel=debug", "TracesExporter=console", "AllowAnonymous=true"}, on.parameters...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -36,6 +36,9 @@ type commandLine struct {
 	LogLevel string `help:"Lowest level that is logged: trace, debug, info, warn or error. Default: ${default}." default:"info" env:"GAKUSHOKU_LOG_LEVEL" placeholder:"LEVEL"`
 
 	Serve      serveCommand       `cmd:"" help:"Run the whole system in this process: HTTP, projector, health."`
+	Keys       keysCommands       `cmd:"" help:"Make, list and end the keys of devices."`
+	Token      tokenCommand       `cmd:"" help:"Make a token for local work and tests."`
+	Authz      authzCommands      `cmd:"" help:"Explain who may do what."`
 	Events     eventsCommands     `cmd:"" help:"Bring events in and out, and look at them."`
 	Menu       menuCommands       `cmd:"" help:"Bring the menu in."`
 	Reproject  reprojectCommand   `cmd:"" help:"Make read models from a file of events."`

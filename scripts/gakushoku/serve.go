@@ -17,12 +17,13 @@ import (
 type serveCommand struct {
 	Addr        string        `help:"Where to listen, as HOST:PORT. Default: ${default}." default:"127.0.0.1:8080" env:"GAKUSHOKU_ADDR" placeholder:"ADDR"`
 	OpsAddr     string        `help:"Where /metrics and the details of /health are, as HOST:PORT, or none. Default: 127.0.0.1:8081, or a free port if that one is taken." env:"GAKUSHOKU_OPS_ADDR" placeholder:"ADDR"`
-	APIKeys     string        `help:"API keys and the names of their owners, as NAME=KEY,NAME=KEY. Give them in the environment: others can see arguments." env:"GAKUSHOKU_API_KEYS" placeholder:"KEYS" name:"api-keys"`
 	StopGrace   time.Duration `help:"How long to go on taking requests after the signal to stop, while readiness says 503 and clients are told to close. Default: ${default}." default:"2s" env:"GAKUSHOKU_STOP_GRACE" placeholder:"DURATION"`
 	Connections int           `help:"How many clients may be connected at once. Default: ${default}." default:"512" env:"GAKUSHOKU_CONNECTIONS" placeholder:"N"`
 
 	AuditKey      string   `help:"The file of the key that checkpoints of the log are signed with, made at first use. Keep it where those who may write the data folder cannot read it. Default: audit.key in the data folder." env:"GAKUSHOKU_AUDIT_KEY" type:"path" placeholder:"FILE"`
 	CheckpointsTo []string `help:"Folders that signed checkpoints of the log are copied to, as where backups go." env:"GAKUSHOKU_CHECKPOINTS_TO" type:"path" placeholder:"DIR"`
+
+	callersFlags `group:"Who may do what"`
 }
 
 func (serveCommand) Help() string {
@@ -30,11 +31,15 @@ func (serveCommand) Help() string {
 
 GET /metrics on --ops-addr has the metrics for Prometheus, which "gakushoku top" reads too, and GET /health there what was found in each part. On a loopback --addr, /health has these details too; elsewhere it only says which parts are well. OTEL_METRICS_EXPORTER says otherwise: none, or one or more of prometheus, otlp and console with commas between them. OTEL_TRACES_EXPORTER says where traces go: none, otlp, xray or console. OTEL_PROPAGATORS says in which headers callers name their trace: tracecontext unless set, or xray, b3, b3multi, jaeger, ottrace, with commas between them.
 
+Callers prove who they are by a token of an OpenID provider (--issuer, --audience), a device key ("gakushoku keys create", or --api-keys) or a guest's session (POST /session); "gakushoku authz explain" says what each role may do. Without any of the first two, everybody may do everything: that is for a loopback --addr alone, and the server says so when it starts.
+
 Examples:
 
     gakushoku serve
+    gakushoku serve --development-issuer
+    gakushoku serve --addr 0.0.0.0:8080 --issuer https://login.example.com --audience canteen --role-names Kitchen-Staff=kitchen
     gakushoku serve --data /var/lib/gakushoku --addr 127.0.0.1:9000 --ops-addr 127.0.0.1:9001
-    GAKUSHOKU_API_KEYS=till=6f1c,kitchen=a8d2 gakushoku serve
+    GAKUSHOKU_API_KEYS=till:cashier=6f1c,screen:kitchen=a8d2 gakushoku serve
     OTEL_METRICS_EXPORTER=otlp,prometheus OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 gakushoku serve`
 }
 
@@ -42,18 +47,18 @@ Examples:
 const defaultOpsAddr = "127.0.0.1:8081"
 
 func (c *serveCommand) Run(p *program) error {
-	keys, err := parseKeys(c.APIKeys)
-	if err != nil {
+	if err := c.check(); err != nil {
 		return err
 	}
-	if err := c.check(); err != nil {
+	accepted, err := c.callersFlags.options(p)
+	if err != nil {
 		return err
 	}
 	out := sink.New(p.stdout.Writer, sink.Options{Name: "stdout", Level: p.level})
 	hurry, done := secondSignal()
 	defer done()
 	err = embedded.Serve(p.ctx, embedded.ServeOptions{
-		Dir: p.data, Addr: c.Addr, OpsAddr: c.opsAddr(), OpsAnyPort: c.OpsAddr == "", Level: p.level, Keys: keys, Log: p.logWriter(), Out: out,
+		Dir: p.data, Addr: c.Addr, OpsAddr: c.opsAddr(), OpsAnyPort: c.OpsAddr == "", Level: p.level, Callers: accepted, Log: p.logWriter(), Out: out,
 		Ready: func(url string, ops embedded.Operators) { c.announce(out, p.data, url, ops) }, Connections: c.Connections, Grace: c.StopGrace, Hurry: hurry,
 		AuditKey: c.AuditKey, CheckpointsTo: c.CheckpointsTo,
 	})
@@ -74,6 +79,8 @@ func (c *serveCommand) check() error {
 		return usagef("--stop-grace: %s is below 0", c.StopGrace)
 	case c.Connections < 1:
 		return usagef("--connections must be at least 1, not %d", c.Connections)
+	case c.RequestsPerSecond < 0:
+		return usagef("--requests-per-second: %d is below 0", c.RequestsPerSecond)
 	}
 	return nil
 }
@@ -96,6 +103,9 @@ func (c *serveCommand) announce(out io.Writer, data, url string, ops embedded.Op
 		text += fmt.Sprintf("metrics and health: %s\n", ops.URL)
 	case ops.URL != "":
 		text += fmt.Sprintf("health: %s (no /metrics, since OTEL_METRICS_EXPORTER does not name prometheus)\n", ops.URL)
+	}
+	if ops.Everybody {
+		text += "everybody may do everything here, without credentials: see gakushoku serve --help, or try --development-issuer\n"
 	}
 	if c.OpsAddr == "" && ops.URL != "http://"+defaultOpsAddr {
 		text += fmt.Sprintf("%s was taken: use gakushoku top --url %s\n", defaultOpsAddr, ops.URL)
@@ -120,27 +130,4 @@ func secondSignal() (second <-chan struct{}, done func()) {
 		close(hurry)
 	}()
 	return hurry, sync.OnceFunc(func() { close(over) })
-}
-
-// parseKeys parses NAME=KEY pairs into names by key; an empty text has no keys. Its errors do not contain
-// keys.
-func parseKeys(text string) (map[string]string, error) {
-	keys := map[string]string{}
-	for i, pair := range strings.Split(text, ",") {
-		if strings.TrimSpace(pair) == "" {
-			continue
-		}
-		name, key, ok := strings.Cut(strings.TrimSpace(pair), "=")
-		if !ok || name == "" || key == "" {
-			return nil, usagef("--api-keys: number %d is not NAME=KEY", i+1)
-		}
-		if other, taken := keys[key]; taken {
-			return nil, usagef("--api-keys: %s and %s have the same key", other, name)
-		}
-		keys[key] = name
-	}
-	if text != "" && len(keys) == 0 {
-		return nil, usagef("--api-keys has no NAME=KEY, as of a variable that is empty: give one, or unset GAKUSHOKU_API_KEYS to serve everybody")
-	}
-	return keys, nil
 }

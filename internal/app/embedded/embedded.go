@@ -3,37 +3,37 @@ package embedded
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net"
-	"net/http"
 	"net/netip"
 	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
 
-	"gakushoku/internal/edge/httpapi"
+	"gakushoku/internal/app/callers"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/query"
-	"gakushoku/internal/observe"
 	"gakushoku/internal/operate/audit"
 	"gakushoku/internal/operate/health"
 )
 
 // ServeOptions configure the embedded system.
 type ServeOptions struct {
-	Dir   string            // the data folder
-	Addr  string            // where to listen, such as 127.0.0.1:8080
-	Level zerolog.Level     // of the log
-	Keys  map[string]string // API key -> name of the caller; callers without a key are anonymous
-	Log   io.Writer         // also receives the log lines, besides the log file; may be nil
-	Out   io.Writer         // for the exporter "console"; nil is standard output
+	Dir   string        // the data folder
+	Addr  string        // where to listen, such as 127.0.0.1:8080
+	Level zerolog.Level // of the log
+	Log   io.Writer     // also receives the log lines, besides the log file; may be nil
+	Out   io.Writer     // for the exporter "console"; nil is standard output
+
+	// Callers says whose credentials are accepted. If it names none, and the folder has no device keys,
+	// everybody may do everything, but only on a loopback address.
+	Callers callers.Options
 
 	// Listen opens an address; nil is net.Listen. The caller may keep the listener longer than the server
 	// does.
@@ -60,10 +60,11 @@ type ServeOptions struct {
 	Drain time.Duration
 }
 
-// Operators holds the address for operators, "" for none, and whether it serves /metrics.
+// Operators holds the address for operators, "" for none, and whether it serves /metrics. Everybody says that
+// requests without credentials may do everything.
 type Operators struct {
-	URL     string
-	Metrics bool
+	URL                string
+	Metrics, Everybody bool
 }
 
 // Serve runs the whole system in this process until ctx ends: HTTP, projector, archiver, health.
@@ -90,6 +91,7 @@ type Server struct {
 	ops      net.Listener // nil for none
 	folder   *Folder
 	unlock   func()
+	closed   bool // requests without credentials are refused
 }
 
 // OpenServer opens the addresses and the data folder. Run closes them again.
@@ -116,6 +118,9 @@ func (s *Server) take(ctx context.Context) (err error) {
 		return err
 	}
 	if err := s.folder.CheckEvents(ctx); err != nil {
+		return err
+	}
+	if err := s.checkCallers(ctx); err != nil {
 		return err
 	}
 	unlock, err := claimFolder(ctx, s.options.Dir)
@@ -189,25 +194,4 @@ func network(addr string) string {
 		return "tcp4"
 	}
 	return "tcp"
-}
-
-// identify returns a function that returns the caller with the API key in x-api-key. A caller without a key
-// is anonymous, as is every caller if no keys are configured. It compares digests, so that the time taken
-// does not reveal how much of a key was right.
-func identify(keys map[string]string) func(*http.Request) (observe.Caller, error) {
-	names := make(map[[sha256.Size]byte]string, len(keys))
-	for key, name := range keys {
-		names[sha256.Sum256([]byte(key))] = name
-	}
-	return func(r *http.Request) (observe.Caller, error) {
-		shown := r.Header.Values("x-api-key")
-		if len(names) == 0 || len(shown) == 0 {
-			return observe.Caller{Scopes: observe.EveryScope}, nil
-		}
-		name, ok := names[sha256.Sum256([]byte(shown[0]))]
-		if !ok || len(shown) > 1 {
-			return observe.Caller{}, httpapi.ErrWrongKey
-		}
-		return observe.Caller{Name: name, Scopes: observe.EveryScope}, nil
-	}
 }

@@ -31,6 +31,9 @@ func installation(f *Folder) *operator.Installation {
 		PointerTTL: pointerTTL, ProjectorTimeout: projectorTimeout, LagBound: lagBound, PartEvents: partEvents, PartBytes: partBytes,
 		VerifyParts: 1, Workers: runtime.GOMAXPROCS(0), CatchUpBudget: catchUpBudget,
 	}, archivePatience)
+	if f.Control != nil {
+		i.Credentials = f.Control
+	}
 	i.Engine.Archive = f.Archive
 	i.Models.Check = f.CheckChanges
 	if f.Events != nil && f.Ledger != nil {

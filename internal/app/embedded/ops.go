@@ -5,14 +5,19 @@ import (
 	"net/http"
 )
 
+// loopback reports whether only programs on this machine can reach an address.
+func loopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
 // opsConnections bounds the connections for metrics and health.
 const opsConnections = 64
 
 // detailsFor returns which requests may see the details of health on the public listener: those of clients on
 // this machine, if no others can reach it. A request that a proxy forwards may come from anywhere.
 func detailsFor(addr net.Addr) func(*http.Request) bool {
-	tcp, ok := addr.(*net.TCPAddr)
-	if !ok || !tcp.IP.IsLoopback() {
+	if !loopback(addr) {
 		return nil
 	}
 	return func(r *http.Request) bool {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"gakushoku/internal/app/callers"
 	"gakushoku/internal/app/operator"
 	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
@@ -205,7 +206,7 @@ func TestSecondServerIsKeptOutWhateverIsRemovedOrRenamed(t *testing.T) {
 
 func TestServerListensAndReportsItsAddress(t *testing.T) {
 	t.Parallel()
-	s, err := OpenServer(t.Context(), ServeOptions{Dir: filepath.Join(t.TempDir(), "data"), Addr: "0.0.0.0:0", OpsAddr: "127.0.0.1:0"})
+	s, err := OpenServer(t.Context(), ServeOptions{Dir: filepath.Join(t.TempDir(), "data"), Addr: "0.0.0.0:0", OpsAddr: "127.0.0.1:0", Callers: callers.Options{Everybody: true}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"gakushoku/internal/app/callers"
 	"gakushoku/internal/edge/httpapi"
 	"gakushoku/internal/edge/httpserver"
 	"gakushoku/internal/fault"
@@ -112,8 +113,11 @@ func (r *running) open(ctx context.Context) error {
 	checker := *r.Health
 	checker.Probes = append(slices.Clip(checker.Probes), health.Serving(r.stopping.Load))
 	config := httpapi.Config{
-		Commands: r.Commands, Queries: r.Queries, Health: &checker, Logger: r.logger, Identify: identify(r.options.Keys), Tracer: observe.TracerOf(ctx), Metrics: r.sent.Metrics(),
+		Commands: r.Commands, Queries: r.Queries, Health: &checker, Logger: r.logger, Tracer: observe.TracerOf(ctx), Metrics: r.sent.Metrics(),
 		Details: detailsFor(r.listener.Addr()), Complete: r.folder.Counter().Complete,
+	}
+	if err := callers.Apply(&config, r.folder.Control, r.callers()); err != nil {
+		return err
 	}
 	refuse := func(status int, reason string) []byte { return httpapi.Refusal(ctx, status, reason) }
 	open := func(l net.Listener, config httpapi.Config, limits httpserver.Limits, around func(http.Handler) (http.Handler, error)) (*httpserver.Server, error) {
@@ -131,8 +135,12 @@ func (r *running) open(ctx context.Context) error {
 		return err
 	}
 	if r.ops != nil {
-		config.Parts, config.Details = httpapi.PartHealth, func(*http.Request) bool { return true }
-		if r.private, err = open(r.ops, config, httpserver.Limits{Connections: opsConnections}, r.sent.handler); err != nil {
+		config.Parts = httpapi.PartHealth
+		if loopback(r.ops.Addr()) {
+			config.Details = func(*http.Request) bool { return true }
+		}
+		metrics := func(next http.Handler) (http.Handler, error) { return r.sent.handler(next, r.guarded(config)) }
+		if r.private, err = open(r.ops, config, httpserver.Limits{Connections: opsConnections}, metrics); err != nil {
 			return err
 		}
 	}
@@ -159,12 +167,15 @@ func (r *running) named(ctx context.Context, function string) context.Context {
 }
 
 func (r *running) announce() {
-	line, ops := r.logger.Info().Str("addr", r.listener.Addr().String()), Operators{}
+	line, ops := r.logger.Info().Str("addr", r.listener.Addr().String()), Operators{Everybody: !r.closed}
 	if r.private != nil {
-		ops = Operators{URL: r.private.URL(), Metrics: r.sent.scraped != nil}
+		ops.URL, ops.Metrics = r.private.URL(), r.sent.scraped != nil
 		line = line.Str("opsAddr", r.ops.Addr().String())
 	}
 	line.Str("data", r.options.Dir).Msg("server:start")
+	if !r.closed {
+		r.logger.Warn().Msg("identity:everybody")
+	}
 	if told := r.folder.readable(); told != "" {
 		r.logger.Warn().Str("error", told).Msg("server:readable")
 	}

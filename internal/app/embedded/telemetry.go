@@ -74,12 +74,12 @@ func (s *sending) watch(f *Folder) error {
 }
 
 // handler adds /metrics to the handler of health. The contract omits it on purpose: only this server has it,
-// for the operator's Prometheus; API Gateway never exposes it.
-func (s *sending) handler(next http.Handler) (http.Handler, error) {
+// for the operator's Prometheus; API Gateway never exposes it. guard restricts who may read it.
+func (s *sending) handler(next http.Handler, guard func(http.Handler) http.Handler) (http.Handler, error) {
 	if s.scraped == nil {
 		return next, nil
 	}
-	metrics := s.scraped.Handler()
+	metrics := guard(s.scraped.Handler())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/metrics" && r.Method == http.MethodGet {
 			metrics.ServeHTTP(w, r)

@@ -19,6 +19,14 @@ const (
 	EnvLogLevel        = "LOG_LEVEL"
 	EnvPointerTTL      = "POINTER_TTL"
 
+	EnvIssuer         = "ISSUER"
+	EnvAudience       = "AUDIENCE"
+	EnvKeySet         = "KEY_SET"
+	EnvRoleClaim      = "ROLE_CLAIM"
+	EnvRoleNames      = "ROLE_NAMES"
+	EnvGuestSessions  = "GUEST_SESSIONS"
+	EnvAllowAnonymous = "ALLOW_ANONYMOUS"
+
 	EnvProjectorTimeout = "PROJECTOR_TIMEOUT"
 	EnvStateMachineARN  = "STATE_MACHINE_ARN"
 )
@@ -44,6 +52,16 @@ type Config struct {
 
 	ProjectorTimeout time.Duration // how long an invocation of the projector may last
 	StateMachineARN  string        // of rebuilds; "" in functions that do not use it
+
+	Callers Callers
+}
+
+// Callers are the settings that say whose credentials are accepted. Only functions behind the API read them.
+type Callers struct {
+	Issuer, Audience, KeySet string // of the provider's tokens
+	RoleClaim, RoleNames     string
+	NoGuests                 bool // there are no sessions of guests
+	Everybody                bool // requests without credentials may do everything
 }
 
 // ReadConfig reads the configuration from the environment. Its error lists every variable that is missing
@@ -64,6 +82,12 @@ func ReadConfig(getenv func(string) string) (Config, error) {
 
 		ProjectorTimeout: DefaultProjectorTimeout,
 		StateMachineARN:  getenv(EnvStateMachineARN),
+
+		Callers: Callers{
+			Issuer: getenv(EnvIssuer), Audience: getenv(EnvAudience), KeySet: getenv(EnvKeySet),
+			RoleClaim: getenv(EnvRoleClaim), RoleNames: getenv(EnvRoleNames),
+			NoGuests: getenv(EnvGuestSessions) == "false", Everybody: getenv(EnvAllowAnonymous) == "true",
+		},
 	}
 	var err error
 	if c.LogLevel, err = observe.ParseLevel(getenv(EnvLogLevel)); err != nil {

@@ -68,6 +68,30 @@ func TestAFunctionNamesTheSettingThatItLacks(t *testing.T) {
 	}
 }
 
+// Nobody is served by a function that does not know whom to trust.
+func TestAFunctionBehindTheAPIAsksWhoseTokensAreAccepted(t *testing.T) {
+	t.Parallel()
+	for named, settings := range map[string][]string{
+		lambdas.EnvIssuer:    {lambdas.EnvAllowAnonymous, ""},
+		lambdas.EnvAudience:  {lambdas.EnvIssuer, "https://login.example.com"},
+		lambdas.EnvKeySet:    {lambdas.EnvKeySet, "https://login.example.com/keys"},
+		lambdas.EnvRoleNames: {lambdas.EnvIssuer, "https://login.example.com", lambdas.EnvAudience, "canteen", lambdas.EnvRoleNames, "Chefs=chef"},
+	} {
+		if _, err := command.Build(open(t, settings...)); err == nil || !strings.Contains(err.Error(), named) {
+			t.Errorf("%v: %v does not name %s", settings, err, named)
+		}
+	}
+	s := open(t, lambdas.EnvAllowAnonymous, "", lambdas.EnvIssuer, "https://login.example.com", lambdas.EnvAudience, "canteen", lambdas.EnvGuestSessions, "false")
+	out, err := built(t, s, query.Build)(t.Context(), events.APIGatewayProxyRequest{HTTPMethod: "GET", Path: "/orders"})
+	if err != nil || out.StatusCode != 401 || len(out.MultiValueHeaders["Www-Authenticate"]) != 1 {
+		t.Errorf("a list for nobody: %+v, %v", out, err)
+	}
+	out, err = built(t, s, command.Build)(t.Context(), events.APIGatewayProxyRequest{HTTPMethod: "POST", Path: "/session"})
+	if err != nil || out.StatusCode != 404 {
+		t.Errorf("a session where there are none: %+v, %v", out, err)
+	}
+}
+
 func TestCredentialsRegionAndEndpointAreTheEnvironments(t *testing.T) {
 	t.Parallel()
 	s := open(t, "AWS_ENDPOINT_URL", "http://localhost:4566", "AWS_ACCESS_KEY_ID", "k", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t")
@@ -119,9 +143,9 @@ func built[In, Out any](t *testing.T, s *lambdas.System, build func(*lambdas.Sys
 // open returns a system with what every function needs, and more.
 func open(t *testing.T, more ...string) *lambdas.System {
 	t.Helper()
-	s, err := lambdas.Open(t.Context(), "test", lambdas.Environment(append([]string{
+	s, err := lambdas.Open(t.Context(), "test", lambdas.Environment(append(more,
 		lambdas.EnvEventTable, "e", lambdas.EnvControlTable, "c", lambdas.EnvReadModelPrefix, "p-", lambdas.EnvLogLevel, "error", "AWS_REGION", "us-east-1",
-	}, more...)...))
+		lambdas.EnvAllowAnonymous, "true")...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,7 +77,7 @@ func cloudy(t *testing.T, c *aCloud, environment func(string) string) (*lambdas.
 	}
 	t.Cleanup(func() { sent.Close(context.Background()) }) //nolint:errcheck // it is memory
 	cloud := aws.Config{Region: "eu-west-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("k", "s", "")}
-	return lambdas.New(cloud, lambdas.Config{EventTable: "t-events", ControlTable: "t-control", ReadModelPrefix: "t_view_", LogBucket: "t-log"}, zerolog.Nop(), sent), spans
+	return lambdas.New(cloud, lambdas.Config{EventTable: "t-events", ControlTable: "t-control", ReadModelPrefix: "t_view_", LogBucket: "t-log", Callers: lambdas.Callers{Everybody: true}}, zerolog.Nop(), sent), spans
 }
 
 // drawn is each span with what it is about and what is within it, in the order of their beginnings.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gakushoku/internal/engine/command"
+	"gakushoku/internal/engine/credential"
 	"gakushoku/internal/engine/logcheck"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
@@ -60,6 +61,8 @@ type Installation struct {
 	Handler  *command.Handler // executes commands
 	Finder   timeline.Finder  // finds operations; Timelines sets Lines and Limit
 	Partial  bool             // stores of a data folder could not be opened
+
+	Credentials credential.Store // device keys, and secrets of sessions; nil if its store could not be opened
 }
 
 // RebuildOptions are how a run reports its progress, and who approves its switch.

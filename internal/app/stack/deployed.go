@@ -12,6 +12,7 @@ import (
 	function "gakushoku/internal/app/lambdas/rebuild"
 	"gakushoku/internal/app/wiring"
 	"gakushoku/internal/edge/stepfunctions"
+	"gakushoku/internal/engine/credential"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/store/awsfault"
@@ -26,7 +27,8 @@ type Deployed struct {
 	Machine *stepfunctions.Machine
 	// Settings are the settings of rebuilds. The stack's own are not visible from outside, so these times
 	// are the longest possible ones.
-	Settings rebuild.Settings
+	Settings    rebuild.Settings
+	Credentials credential.Store
 
 	config lambdas.Config
 }
@@ -70,7 +72,7 @@ func newDeployed(cloud Cloud, name string) *Deployed {
 		PointerTTL:      lambdas.MaxPointerTTL, ProjectorTimeout: lambdas.DefaultProjectorTimeout,
 	}
 	system := lambdas.New(cloud.Config, c, zerolog.Nop(), nil)
-	s := &Deployed{Ports: system.Ports(system.Control), Name: name, Cloud: cloud, Settings: function.Settings(c), config: c}
+	s := &Deployed{Ports: system.Ports(system.Control), Name: name, Cloud: cloud, Settings: function.Settings(c), Credentials: system.Control, config: c}
 	s.Blobs, _ = logbucket.Open(system)     // cannot fail: the name is set
 	s.Machine, _ = function.Machine(system) // likewise
 	return s

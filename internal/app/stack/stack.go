@@ -68,7 +68,9 @@ func Of(s *Deployed) *operator.Installation {
 		Region: s.Cloud.Region, Machine: s.Machine, Logs: logsOf(s.Cloud.Config, s.Name), Poll: poll,
 		TTL: func(ctx context.Context) (time.Duration, error) { return pointerTTL(ctx, s.Cloud.Config, s.Name) },
 	}
-	return host.Over(s.Name, s.Ports, s.Settings)
+	i := host.Over(s.Name, s.Ports, s.Settings)
+	i.Credentials = s.Credentials
+	return i
 }
 
 // Over builds the installation of this host over its ports.

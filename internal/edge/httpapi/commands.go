@@ -48,7 +48,7 @@ func execute[S any, C model.Command, B any](a aggregate[S, C], o operation, s se
 
 func (a aggregate[S, C]) execute(c *call, sent C) error {
 	ctx, s := c.Context(), c.server
-	r := command.Request[C]{ID: a.id(c.Request), Command: sent, Key: c.Header.Get(headerIdempotencyKey)}
+	r := command.Request[C]{ID: a.id(c.Request), Command: sent, Key: c.Header.Get(headerIdempotencyKey), Owner: c.owner}
 	if s.Complete != nil {
 		r.Complete = func(ctx context.Context, sent C) (C, error) {
 			whole, err := s.Complete(ctx, sent)

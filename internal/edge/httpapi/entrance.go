@@ -14,12 +14,12 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// entrance wraps every request: it sets correlation id, trace, caller and logger, logs the start and the
+// entrance wraps every request: it sets correlation id, trace and logger, logs the start and the
 // end, and responds even if a handler panics.
 func (s *server) entrance(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := s.Now()
-		r, logger, span, refusal := s.admit(w, r)
+		r, logger, span := s.admit(w, r)
 		level := zerolog.InfoLevel
 		if strings.HasPrefix(r.URL.Path, "/health") {
 			level = zerolog.DebugLevel // polled every few seconds
@@ -39,24 +39,13 @@ func (s *server) entrance(next http.Handler) http.Handler {
 				panic(recovered)
 			}
 		}()
-		if refusal != nil {
-			w.Header().Set("WWW-Authenticate", `ApiKey realm="gakushoku"`)
-			writeError(out, r, refusal)
-			return
-		}
 		next.ServeHTTP(out, r)
 	})
 }
 
-// ErrWrongKey means that the API key of a request is unknown.
-var ErrWrongKey error = &requestError{code: codeWrongKey, detail: "no caller has this API key: send the right one in x-api-key, or none"}
-
-// open reports whether a path can be requested without a valid API key.
-func open(path string) bool { return strings.HasPrefix(path, "/health") || path == "/openapi.json" }
-
 // admit returns the request with the context of its operation, and the operation's logger. It also sets
 // the headers that every response has.
-func (s *server) admit(w http.ResponseWriter, r *http.Request) (*http.Request, zerolog.Logger, observe.Span, error) {
+func (s *server) admit(w http.ResponseWriter, r *http.Request) (*http.Request, zerolog.Logger, observe.Span) {
 	ctx := r.Context()
 	if observe.Logger(ctx).GetLevel() == zerolog.Disabled {
 		ctx = observe.WithLogger(ctx, s.Logger)
@@ -67,28 +56,13 @@ func (s *server) admit(w http.ResponseWriter, r *http.Request) (*http.Request, z
 	}
 	ctx = s.withTracer(observe.WithCorrelationID(ctx, id), r)
 	ctx, span := observe.StartRemote(ctx, r.Header, "HTTP", observe.Server)
-	caller, refusal := s.identify(r)
-	r = r.WithContext(observe.WithCaller(ctx, caller))
+	r = r.WithContext(ctx)
 	setHeaders(w.Header(), id)
 	logger := observe.Logger(ctx).With().Str("method", clip(r.Method)).Str("path", clip(r.URL.Path)).Logger()
 	if received != "" {
 		logger.Warn().Str("received", received).Msg("request:correlation-id-replaced")
 	}
-	return r, logger, span, refusal
-}
-
-// identify returns the caller of a request. Without Identify it is the caller of the request's context,
-// who may do everything.
-func (s *server) identify(r *http.Request) (observe.Caller, error) {
-	switch {
-	case s.Identify == nil:
-		caller := observe.CallerOf(r.Context())
-		caller.Scopes = observe.EveryScope
-		return caller, nil
-	case open(r.URL.Path):
-		return observe.Caller{}, nil
-	}
-	return s.Identify(r)
+	return r, logger, span
 }
 
 // setHeaders sets the headers that every response has.

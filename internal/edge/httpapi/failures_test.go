@@ -87,7 +87,7 @@ func TestTheCallerBecomesTheActor(t *testing.T) {
 	t.Parallel()
 	c := newCanteen(t, func(c *Config) {
 		c.Identify = func(r *http.Request) (observe.Caller, error) {
-			return observe.Caller{Name: "key-" + r.Header.Get("x-api-key")}, nil
+			return observe.Caller{Name: "key-" + r.Header.Get("x-api-key"), Scopes: observe.EveryScope}, nil
 		}
 	})
 	a := c.send("POST /orders", `{"total":780}`, "x-api-key: till", "Idempotency-Key: k").want(t, 201, "")

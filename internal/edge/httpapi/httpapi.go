@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel/trace"
 
+	"gakushoku/internal/edge/identity"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/query"
 	"gakushoku/internal/model"
@@ -43,8 +44,11 @@ type Config struct {
 	Logger   zerolog.Logger // of the process; a logger in a request's context takes precedence
 	// Details reports whether a request may see what health found in each part; nil: never.
 	Details func(*http.Request) bool
-	// Identify returns the caller, or ErrWrongKey. If nil, the caller in the request's context is used.
+	// Identify returns who sends a request, as Identify of identity.Authenticator does; nil: everybody may do
+	// everything.
 	Identify func(*http.Request) (observe.Caller, error)
+	Sessions *identity.Sessions // of guests; nil: there are none
+	Limiter  *identity.Limiter  // bounds the requests of each caller; nil: nothing does
 	// Complete adds to a command what its rules need and clients do not send: see command.Request. May be nil.
 	Complete func(context.Context, model.Command) (model.Command, error)
 	// After runs when a command has succeeded, also when it is repeated, before the response: for what the
@@ -124,16 +128,21 @@ func (s *server) answering(f func(http.ResponseWriter, *http.Request) error) htt
 	})
 }
 
-// checked returns the handler of a route, which only receives requests that match the route's input.
+// checked returns the handler of a route, which only receives requests of callers who may send them, and only
+// those that match the route's input.
 func (s *server) checked(r route) http.Handler {
 	return s.answering(func(w http.ResponseWriter, req *http.Request) error {
+		req, owner, err := s.authorize(r, req)
+		if err != nil {
+			return err
+		}
 		query, body, err := r.input.read(w, req)
 		if err != nil {
 			return err
 		}
 		ctx, cancel := carriedOut(req.Context())
 		defer cancel()
-		return r.handle(&call{req.WithContext(ctx), w, s, query, body})
+		return r.handle(&call{req.WithContext(ctx), w, s, owner, query, body})
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"gakushoku/internal/edge/identity"
 	"gakushoku/internal/event"
 	"gakushoku/internal/observe"
 )
@@ -142,9 +143,9 @@ func TestAWrongKeyIsRefused(t *testing.T) {
 	c := newCanteen(t, func(c *Config) {
 		c.Identify = func(r *http.Request) (observe.Caller, error) {
 			if r.Header.Get("x-api-key") == "wrong" {
-				return observe.Caller{}, ErrWrongKey
+				return observe.Caller{}, identity.ErrWrongKey
 			}
-			return observe.Caller{}, nil
+			return observe.Caller{Scopes: observe.EveryScope}, nil
 		}
 	})
 	for _, request := range []string{"GET /orders", "GET /orders/o1", "POST /orders/o1/ready", "GET /sales/2026-01-24"} {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"gakushoku/internal/edge/identity"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/query"
@@ -62,7 +63,6 @@ const (
 	codeTooLarge    = "request/too-large"
 	codeMediaType   = "request/unsupported-media-type"
 	codeTimeout     = "request/timeout"
-	codeWrongKey    = "request/wrong-api-key"
 	codeNoRoute     = "request/no-such-path"
 	codeMethod      = "request/method-not-allowed"
 	codeHeaders     = "request/headers-too-large"
@@ -97,7 +97,6 @@ var engineKinds = map[string]kind{
 	codeTooLarge:    {http.StatusRequestEntityTooLarge, "Request too large"},
 	codeMediaType:   {http.StatusUnsupportedMediaType, "Unsupported media type"},
 	codeTimeout:     {http.StatusRequestTimeout, "Request timed out"},
-	codeWrongKey:    {http.StatusUnauthorized, "Unknown API key"},
 	codeNoRoute:     {http.StatusNotFound, "Not found"},
 	codeMethod:      {http.StatusMethodNotAllowed, "Method not allowed"},
 	codeHeaders:     {http.StatusRequestHeaderFieldsTooLarge, "Request headers too large"},
@@ -106,6 +105,12 @@ var engineKinds = map[string]kind{
 	codeExpectation: {http.StatusExpectationFailed, "Unsupported expectation"},
 	codeUnavailable: {http.StatusServiceUnavailable, "Service unavailable"},
 	codeInternal:    {http.StatusInternalServerError, "Internal error"},
+
+	identity.CodeNoCredentials: {http.StatusUnauthorized, "Who are you?"},
+	identity.CodeInvalid:       {http.StatusUnauthorized, "Credentials not accepted"},
+	identity.CodeWrongKey:      {http.StatusUnauthorized, "Unknown API key"},
+	identity.CodeMissingScope:  {http.StatusForbidden, "Not allowed"},
+	identity.CodeThrottled:     {http.StatusTooManyRequests, "Too many requests"},
 
 	query.CodeInvalidCursor: {http.StatusBadRequest, "Invalid cursor"},
 	query.CodeInvalidBucket: {http.StatusBadRequest, "Invalid day"},
@@ -152,6 +157,13 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	p.Type, p.Title, p.Status = "urn:gakushoku:problem:"+p.Code, k.title, k.status
 	p.Instance, p.CorrelationID = clip(r.URL.EscapedPath()), observe.CorrelationID(r.Context())
+	var refused *identity.Refused
+	if errors.As(err, &refused) {
+		retryAfter = refused.Wait
+		if refused.Challenge != "" {
+			w.Header().Set("WWW-Authenticate", refused.Challenge)
+		}
+	}
 	if retryAfter > 0 {
 		w.Header().Set("Retry-After", seconds(retryAfter))
 	}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -27,6 +28,9 @@ func (s *server) of(p resource) query.Queries { return s.Queries.Of(p.view) }
 func (p resource) one(o operation) route {
 	return route{o, PartQueries, o.with(p.path, ifMinVersion, minVersion, ifNoneMatch), func(c *call) error {
 		row, err := c.server.of(p).Get(c.Context(), p.id(c.Request), oldest(c))
+		if err == nil && c.owner != "" {
+			err = p.checkOwner(c, row)
+		}
 		if err != nil {
 			return err
 		}
@@ -39,6 +43,28 @@ func (p resource) one(o operation) route {
 		}
 		return respond(c.w, http.StatusOK, row)
 	}}
+}
+
+// checkOwner refuses a row of another owner as if it were not there. A row that does not name its owner, since
+// an older revision made it, belongs to the actor of its stream's first event.
+func (p resource) checkOwner(c *call, row query.Row) error {
+	var named struct {
+		Owner *string `json:"owner"`
+	}
+	if err := json.Unmarshal(row.Data, &named); err != nil {
+		return fmt.Errorf("reading the owner of a row: %w", err)
+	}
+	if named.Owner == nil {
+		h, err := c.server.of(p).History(c.Context(), p.id(c.Request))
+		if err != nil {
+			return err
+		}
+		named.Owner = &h.Events[0].Actor
+	}
+	if *named.Owner != c.owner {
+		return p.view.NotFound
+	}
+	return nil
 }
 
 // oldest returns the minimum version that a client accepts, from a header or parameter; 0 accepts any.

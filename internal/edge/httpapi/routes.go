@@ -31,6 +31,7 @@ type call struct {
 	*http.Request
 	w      http.ResponseWriter
 	server *server
+	owner  string // whose aggregates the request is restricted to; "": everybody's
 	query  url.Values
 	body   any // what the input's shape made of the body; nil if there is none
 }
@@ -39,17 +40,6 @@ type call struct {
 func routes() []route {
 	return slices.Concat(orderRoutes(), menuRoutes(), stockRoutes(), serviceRoutes())
 }
-
-// The scopes that operations need.
-const (
-	scopeOwnOrders = "orders:own"     // place, pay and cancel orders of one's own
-	scopeCashier   = "orders:cashier" // the same for all orders
-	scopeKitchen   = "orders:kitchen" // list orders, and prepare them
-	scopeMenu      = "menu:write"     // set and remove products and categories
-	scopeStock     = "stock:write"    // set portions
-	scopeSales     = "sales:read"
-	scopeOperation = "ops:read"
-)
 
 // The parameters that several routes have.
 var (

@@ -7,6 +7,7 @@ import (
 	"gakushoku/internal/canteen/day"
 	"gakushoku/internal/canteen/menu"
 	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/edge/identity"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/query"
 	"gakushoku/internal/event"
@@ -27,7 +28,7 @@ func menuRoutes() []route {
 	}
 	product := resource{view: readmodel.ProductsView(), path: []param{pathID}, id: byID}
 	category := resource{view: readmodel.CategoriesView(), path: []param{pathID}, id: byID}
-	writing := []string{scopeMenu}
+	writing := []string{identity.ScopeMenuWrite}
 	return []route{
 		execute(products, operation{"setProduct", http.MethodPut, "/products/{id}", writing}, must(setProduct),
 			func(c *call, p *menu.SetProduct) { p.ProductID = byID(c.Request) }),

@@ -5,6 +5,7 @@ import (
 
 	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/edge/identity"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/event"
 )
@@ -19,8 +20,8 @@ func orderRoutes() []route {
 		view: readmodel.OrdersView(), path: []param{pathID}, id: byID, rows: "orders",
 		value: param{inQuery, "status", oneOf(readmodel.Statuses...)}, bucket: param{inQuery, "day", dayLike},
 	}
-	buying, working := []string{scopeOwnOrders, scopeCashier}, []string{scopeKitchen}
-	looking, serving := append(buying, scopeKitchen), []string{scopeKitchen, scopeCashier}
+	buying, working := []string{identity.ScopeOrdersOwn, identity.ScopeOrdersCashier}, []string{identity.ScopeOrdersKitchen}
+	looking, serving := append(buying, identity.ScopeOrdersKitchen), []string{identity.ScopeOrdersKitchen, identity.ScopeOrdersCashier}
 	return []route{
 		execute(o, operation{"placeOrder", http.MethodPost, "/orders", buying}, must(placeOrder), nil),
 		execute(o, operation{"payOrder", http.MethodPost, "/orders/{id}/pay", buying}, must(payOrder),
@@ -31,8 +32,8 @@ func orderRoutes() []route {
 		execute(o, operation{"pickUpOrder", http.MethodPost, "/orders/{id}/pickup", working}, may(object[order.PickUp]()), nil),
 		rows.list(operation{"listOrders", http.MethodGet, "/orders", serving}),
 		rows.one(operation{"getOrder", http.MethodGet, "/orders/{id}", looking}),
-		rows.history(operation{"getOrderEvents", http.MethodGet, "/orders/{id}/events", []string{scopeOperation}}),
-		total(rows, operation{"getSales", http.MethodGet, "/sales/{day}", []string{scopeSales}}, param{inPath, "day", dayLike}, readmodel.SalesOf),
+		rows.history(operation{"getOrderEvents", http.MethodGet, "/orders/{id}/events", []string{identity.ScopeOpsRead}}),
+		total(rows, operation{"getSales", http.MethodGet, "/sales/{day}", []string{identity.ScopeSalesRead}}, param{inPath, "day", dayLike}, readmodel.SalesOf),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/canteen/stock"
+	"gakushoku/internal/edge/identity"
 	"gakushoku/internal/engine/command"
 )
 
@@ -21,9 +22,9 @@ func stockRoutes() []route {
 	}
 	rows := resource{view: readmodel.StockView(), path: path, id: id}
 	return []route{
-		execute(portions, operation{"setPortions", http.MethodPut, "/stock/{day}/{productId}", []string{scopeStock}}, must(setPortions),
+		execute(portions, operation{"setPortions", http.MethodPut, "/stock/{day}/{productId}", []string{identity.ScopeStockWrite}}, must(setPortions),
 			func(c *call, p *stock.SetPortions) { p.StockID = id(c.Request) }),
-		rows.one(operation{"getStock", http.MethodGet, "/stock/{day}/{productId}", []string{scopeStock, scopeKitchen, scopeCashier}}),
+		rows.one(operation{"getStock", http.MethodGet, "/stock/{day}/{productId}", []string{identity.ScopeStockWrite, identity.ScopeOrdersKitchen, identity.ScopeOrdersCashier}}),
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"gakushoku/infra"
+	"gakushoku/internal/edge/identity"
+	"gakushoku/internal/event"
 	"gakushoku/internal/operate/health"
 )
 
@@ -13,6 +15,7 @@ const healthRetry = 5 * time.Second
 
 func serviceRoutes() []route {
 	return []route{
+		{operation{"beginSession", http.MethodPost, "/session", nil}, PartCommands, input{}, beginSession},
 		{operation{"getHealth", http.MethodGet, "/health", nil}, PartHealth, input{}, getHealth},
 		{operation{"getReadiness", http.MethodGet, "/health/ready", nil}, PartHealth, input{}, getHealth},
 		{operation{"getLiveness", http.MethodGet, "/health/live", nil}, PartHealth, input{}, getLiveness},
@@ -28,7 +31,7 @@ func getHealth(c *call) error {
 	if out, ok := c.w.(*recorder); ok {
 		out.planned = report.Planned()
 	}
-	if s.Details == nil || !s.Details(c.Request) {
+	if !s.mayLookInside(c.Request) {
 		report = report.Outline()
 	}
 	status := http.StatusOK
@@ -37,6 +40,38 @@ func getHealth(c *call) error {
 		c.w.Header().Set("Retry-After", seconds(healthRetry))
 	}
 	return respond(c.w, status, report)
+}
+
+// mayLookInside reports whether a request may see what health found in each part.
+func (s *server) mayLookInside(r *http.Request) bool {
+	if s.Details != nil && s.Details(r) {
+		return true
+	}
+	if s.Identify == nil {
+		return false
+	}
+	caller, err := s.Identify(r)
+	return err == nil && caller.Role != "" && caller.Can(identity.ScopeOpsRead)
+}
+
+// session is the body of the response to a guest whose session begins.
+type session struct {
+	Token     string        `json:"token"`
+	Subject   string        `json:"subject"`
+	ExpiresAt event.Instant `json:"expiresAt"`
+}
+
+// beginSession begins the session of a guest. Pages use the cookie, other clients the token.
+func beginSession(c *call) error {
+	if c.server.Sessions == nil {
+		return &requestError{code: codeNoRoute, detail: "there are no guest sessions here: send a token or a device key"}
+	}
+	begun, err := c.server.Sessions.Issue(c.Context())
+	if err != nil {
+		return err
+	}
+	http.SetCookie(c.w, begun.Cookie(scheme(c.Request) == "https"))
+	return respond(c.w, http.StatusCreated, session{begun.Token, begun.Subject, event.InstantOf(begun.Expires)})
 }
 
 // getLiveness checks nothing: a response is proof of life.

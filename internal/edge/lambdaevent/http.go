@@ -40,7 +40,7 @@ func HTTP(h http.Handler, logger zerolog.Logger) func(context.Context, events.AP
 }
 
 // request returns the event as a request, and the prefix of its path in the client's address: the stage, or
-// the base path of a custom domain.
+// the base path of a custom domain. Whom API Gateway takes the caller for does not count.
 func request(ctx context.Context, e events.APIGatewayProxyRequest) (*http.Request, string, error) {
 	if e.HTTPMethod == "" || !strings.HasPrefix(e.Path, "/") {
 		return nil, "", fmt.Errorf("%w: it has method %q and path %q", ErrNoRequest, e.HTTPMethod, e.Path)
@@ -68,7 +68,7 @@ func request(ctx context.Context, e events.APIGatewayProxyRequest) (*http.Reques
 		Header: headers, Host: headers.Get("Host"), RemoteAddr: e.RequestContext.Identity.SourceIP,
 		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
 	}
-	return r.WithContext(observe.WithCaller(ctx, caller(e.RequestContext))), prefix, nil
+	return r.WithContext(ctx), prefix, nil
 }
 
 // split separates the path of the API from its prefix. A custom domain with a base path leaves it in the
@@ -120,20 +120,6 @@ func headersOf(e events.APIGatewayProxyRequest) http.Header {
 		}
 	}
 	return headers
-}
-
-// caller returns the caller according to API Gateway: its authorizer's principal, the subject of a token,
-// an IAM user, or an API key. All of them are opaque names.
-func caller(rc events.APIGatewayProxyRequestContext) observe.Caller {
-	claims, _ := rc.Authorizer["claims"].(map[string]any)
-	principal, _ := rc.Authorizer["principalId"].(string)
-	subject, _ := claims["sub"].(string)
-	for _, name := range []string{principal, subject, rc.Identity.UserArn, rc.Identity.APIKeyID} {
-		if name != "" {
-			return observe.Caller{Name: name}
-		}
-	}
-	return observe.Caller{}
 }
 
 // response records what a handler writes.

@@ -41,6 +41,10 @@ type Request[C model.Command] struct {
 	Command C
 	Key     string // the client's Idempotency-Key, unique per caller; generated if empty
 
+	// Owner restricts the command to an aggregate of this caller: another's is as good as not there. "" does not
+	// restrict it.
+	Owner string
+
 	// Complete adds what the rules need and the client does not send, such as what another aggregate says. It
 	// is not called for a command that was executed before. Its errors are those of the command. May be nil.
 	Complete func(context.Context, C) (C, error)
@@ -154,6 +158,9 @@ func tryOnce[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 	if state, err = fold(d, state, history); err != nil {
 		return Result[S]{}, unfoldable{err}
 	}
+	if len(history) > 0 && foreign(d, r, state) {
+		return Result[S]{}, hidden(d, r.Command)
+	}
 	if r.Complete != nil {
 		if r.Command, err = r.Complete(ctx, r.Command); err != nil {
 			return Result[S]{}, err
@@ -174,6 +181,24 @@ func tryOnce[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 		return Result[S]{}, fmt.Errorf("appending to %s: %w", r.stream, err)
 	}
 	return outcome(d, state, len(history), events)
+}
+
+// foreign reports whether a command changes what it may not: an aggregate that another caller owns. One that
+// begins aggregates is left to the rules, which say that the id is taken.
+func foreign[S any, C model.Command](d model.Decider[S, C], r prepared[C], state S) bool {
+	if _, begins := any(r.Command).(model.Creating[C]); begins || r.Owner == "" {
+		return false
+	}
+	return d.Owner == nil || d.Owner(state) != r.Owner
+}
+
+// hidden returns the refusal of a command for an aggregate that is not there.
+func hidden[S any, C model.Command](d model.Decider[S, C], c C) error {
+	var none S
+	if _, err := d.Decide(none, c); err != nil {
+		return err
+	}
+	return fmt.Errorf("%s begins an aggregate without being a creating command", c.CommandName())
 }
 
 // record appends events and returns them as they are stored. If the store fails to confirm, it looks for them.

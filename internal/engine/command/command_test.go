@@ -277,6 +277,40 @@ func TestTheKeyOfAnotherCallerIsAnotherCommand(t *testing.T) {
 	}
 }
 
+func TestAnotherCallersAggregateIsAsGoodAsNotThere(t *testing.T) {
+	t.Parallel()
+	s := memory.NewEvents()
+	h := handler(s)
+	as := func(name string) context.Context { return observe.WithCaller(t.Context(), observe.Caller{Name: name}) }
+	if _, err := place(as("ann"), h, order.PlaceOrder{OrderID: "o1", Total: yen(780)}, "key-1"); err != nil {
+		t.Fatal(err)
+	}
+	pay := func(name, owner, id string) error {
+		_, err := command.Execute(as(name), h, order.Rules, command.Request[order.Command]{ID: id, Command: order.PayOrder{Method: order.MethodCash}, Owner: owner})
+		return err
+	}
+	notFound := &order.Error{Code: order.CodeNotFound}
+	if err, nothing := pay("bob", "bob", "o1"), pay("bob", "bob", "o2"); !errors.Is(err, notFound) || !errors.Is(nothing, notFound) {
+		t.Errorf("another's order: %v; one that is not there: %v", err, nothing)
+	}
+	_, err := command.Execute(as("bob"), h, order.Rules, command.Request[order.Command]{Command: order.PlaceOrder{OrderID: "o1", Total: yen(1)}, Owner: "bob"})
+	if !errors.Is(err, &order.Error{Code: order.CodeAlreadyExists}) {
+		t.Errorf("placing it again: %v", err)
+	}
+	ownerless := order.Rules
+	ownerless.Owner = nil
+	_, err = command.Execute(as("ann"), h, ownerless, command.Request[order.Command]{ID: "o1", Command: order.PayOrder{Method: order.MethodCash}, Owner: "ann"})
+	if !errors.Is(err, notFound) {
+		t.Errorf("an aggregate without owners: %v", err)
+	}
+	if n := len(history(t, s, "o1")); n != 1 {
+		t.Errorf("%d events, want 1", n)
+	}
+	if err := pay("ann", "ann", "o1"); err != nil {
+		t.Errorf("one's own: %v", err)
+	}
+}
+
 func TestACommandOnAStreamThatCannotBeFoldedIsRefused(t *testing.T) {
 	t.Parallel()
 	s := memory.NewEvents()

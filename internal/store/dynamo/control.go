@@ -18,9 +18,10 @@ import (
 type ControlAPI interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
 }
 
-// Control stores pointers and checkpoints, each as one small item.
+// Control stores pointers, checkpoints and credentials, each as one small item.
 type Control struct {
 	client ControlAPI
 	table  string
@@ -36,7 +37,7 @@ func NewControl(client ControlAPI, table string) *Control {
 	return &Control{client: client, table: table}
 }
 
-// The attributes of a control item: its value as JSON, and for pointers the number of changes.
+// The attributes of a control item: its value as JSON, and for what changes on condition the number of changes.
 const (
 	attrValue   = "value"
 	attrChanges = "changes"
@@ -68,7 +69,13 @@ func (s *Control) SetPointer(ctx context.Context, p projection.Pointer) error {
 	if err := setValue(it, p); err != nil {
 		return err
 	}
-	it[attrChanges], it[attrWriteID] = num(p.Changes), str(rand.Text()[:16])
+	return s.putChanged(ctx, it, expected, projection.ErrPointerChanged)
+}
+
+// putChanged writes an item on condition that it has been changed that often, 0 for an item that must not be
+// there yet. If the condition does not hold, the error is refusal.
+func (s *Control) putChanged(ctx context.Context, it item, expected uint64, refusal error) error {
+	it[attrChanges], it[attrWriteID] = num(expected+1), str(rand.Text()[:16])
 	in := &dynamodb.PutItemInput{
 		TableName:                           &s.table,
 		Item:                                it,
@@ -83,14 +90,14 @@ func (s *Control) SetPointer(ctx context.Context, p projection.Pointer) error {
 	_, err := s.client.PutItem(ctx, in)
 	var failed *types.ConditionalCheckFailedException
 	if errors.As(err, &failed) && ctx.Err() == nil {
-		return s.changedBy(ctx, it, failed.Item)
+		return s.changedBy(ctx, it, failed.Item, refusal)
 	}
 	return wrap(ctx, s.doing("writing", it), err)
 }
 
-// changedBy decides whether the pointer that made a condition fail is the one to be written, because the SDK
-// repeated a call whose response was lost.
-func (s *Control) changedBy(ctx context.Context, ours, theirs item) error {
+// changedBy decides whether the item that made a condition fail is the one to be written, because the SDK
+// repeated a call whose response was lost. If it is not, the error is refusal.
+func (s *Control) changedBy(ctx context.Context, ours, theirs item, refusal error) error {
 	if len(theirs) == 0 {
 		var err error
 		if theirs, err = s.get(ctx, item{attrPK: ours[attrPK], attrSK: ours[attrSK]}); err != nil {
@@ -100,7 +107,7 @@ func (s *Control) changedBy(ctx context.Context, ours, theirs item) error {
 	if text(theirs, attrWriteID) == text(ours, attrWriteID) {
 		return nil
 	}
-	return fmt.Errorf("%s: %w", text(ours, attrPK), projection.ErrPointerChanged)
+	return fmt.Errorf("%s: %w", text(ours, attrPK), refusal)
 }
 
 // Checkpoint implements projection.Checkpoints.

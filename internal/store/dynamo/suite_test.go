@@ -9,6 +9,8 @@ import (
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
+	"gakushoku/internal/engine/credential"
+	"gakushoku/internal/engine/credential/credentialtest"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/eventlog/eventlogtest"
 	"gakushoku/internal/engine/eventstore/eventstoretest"
@@ -88,6 +90,17 @@ func TestControlContract(t *testing.T) {
 	}}
 	projectiontest.TestPointers(t, harness)
 	projectiontest.TestCheckpoints(t, harness)
+}
+
+func TestCredentialContract(t *testing.T) {
+	t.Parallel()
+	credentialtest.TestStore(t, credentialtest.Harness{Open: func(t *testing.T) credentialtest.Instance {
+		table := newControlTable(t)
+		return credentialtest.Instance{
+			Store:  NewControl(realClient(t), table),
+			Reopen: func(t *testing.T) credential.Store { return NewControl(realClient(t), table) },
+		}
+	}})
 }
 
 func TestLedgerContract(t *testing.T) {

@@ -6,14 +6,16 @@ import (
 	"slices"
 	"sync"
 
+	"gakushoku/internal/engine/credential"
 	"gakushoku/internal/engine/projection"
 )
 
-// Control stores pointers and checkpoints. Its zero value is empty and ready for use.
+// Control stores pointers, checkpoints and credentials. Its zero value is empty and ready for use.
 type Control struct {
 	mu          sync.Mutex
 	pointers    map[string]projection.Pointer
 	checkpoints map[string]projection.Checkpoint
+	credentials map[string]map[string]credential.Record // by kind and id
 }
 
 var (

@@ -3,6 +3,7 @@ package memory_test
 import (
 	"testing"
 
+	"gakushoku/internal/engine/credential/credentialtest"
 	"gakushoku/internal/engine/eventstore/eventstoretest"
 	"gakushoku/internal/engine/projection/projectiontest"
 	"gakushoku/internal/store/memory"
@@ -45,4 +46,11 @@ func TestControl(t *testing.T) {
 	}
 	t.Run("pointers", func(t *testing.T) { t.Parallel(); projectiontest.TestPointers(t, control) })
 	t.Run("checkpoints", func(t *testing.T) { t.Parallel(); projectiontest.TestCheckpoints(t, control) })
+}
+
+func TestCredentials(t *testing.T) {
+	t.Parallel()
+	credentialtest.TestStore(t, credentialtest.Harness{Open: func(*testing.T) credentialtest.Instance {
+		return credentialtest.Instance{Store: memory.NewControl()}
+	}})
 }

@@ -2,9 +2,12 @@ package sqlite_test
 
 import (
 	"database/sql"
+	"errors"
 	"path/filepath"
 	"testing"
 
+	"gakushoku/internal/engine/credential"
+	"gakushoku/internal/engine/credential/credentialtest"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/eventlog/eventlogtest"
 	"gakushoku/internal/engine/eventstore/eventstoretest"
@@ -122,6 +125,44 @@ func TestControl(t *testing.T) {
 	}
 	t.Run("pointers", func(t *testing.T) { t.Parallel(); projectiontest.TestPointers(t, control) })
 	t.Run("checkpoints", func(t *testing.T) { t.Parallel(); projectiontest.TestCheckpoints(t, control) })
+}
+
+func TestCredentials(t *testing.T) {
+	t.Parallel()
+	credentialtest.TestStore(t, credentialtest.Harness{Open: func(t *testing.T) credentialtest.Instance {
+		path := filepath.Join(t.TempDir(), "control.db")
+		s := openControl(t, path)
+		return credentialtest.Instance{Store: s, Reopen: func(t *testing.T) credential.Store {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return openControl(t, path)
+		}}
+	}})
+}
+
+// A file of the first format, which had no credentials, gets a place for them when it is opened.
+func TestAnOlderControlFileTakesCredentials(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "control.db")
+	db, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.Exec(`CREATE TABLE pointers (projection TEXT PRIMARY KEY, changes INTEGER NOT NULL, value TEXT NOT NULL) STRICT;
+CREATE TABLE checkpoints (reader TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+INSERT INTO checkpoints VALUES ('projector', '{"cursor":"7"}');
+PRAGMA application_id=0x67616b03; PRAGMA user_version=1`)
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	c := openControl(t, path)
+	if err := c.AddCredential(t.Context(), "key", credential.Record{ID: "a", Value: []byte(`1`)}); err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := c.Checkpoint(t.Context(), "projector"); err != nil || kept.Cursor != "7" {
+		t.Errorf("the checkpoint is %+v, %v", kept, err)
+	}
 }
 
 func openLedger(t *testing.T, path string) *sqlite.Ledger {

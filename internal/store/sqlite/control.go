@@ -13,14 +13,22 @@ import (
 
 const controlSchema = `
 CREATE TABLE pointers (projection TEXT PRIMARY KEY, changes INTEGER NOT NULL, value TEXT NOT NULL) STRICT;
-CREATE TABLE checkpoints (reader TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`
+CREATE TABLE checkpoints (reader TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+` + credentialSchema
 
-// Control stores the version pointers and the checkpoints.
+const credentialSchema = `CREATE TABLE credentials (kind TEXT NOT NULL, id TEXT NOT NULL, revision INTEGER NOT NULL, value TEXT NOT NULL,
+	PRIMARY KEY (kind, id)) STRICT, WITHOUT ROWID;`
+
+// controlUpgrades bring an older file to the newest format.
+var controlUpgrades = []string{credentialSchema}
+
+// Control stores the version pointers, the checkpoints and the credentials.
 type Control struct {
 	db *database
 
-	pointer, checkpoint                         *sql.Stmt // on readers
+	pointer, checkpoint, credentials            *sql.Stmt // on readers
 	insertPointer, updatePointer, setCheckpoint *sql.Stmt // on the writing connection
+	insertCredential, updateCredential          *sql.Stmt
 }
 
 var (
@@ -30,7 +38,7 @@ var (
 
 // OpenControl opens or creates the control records in the file at path. Close it.
 func OpenControl(ctx context.Context, path string) (*Control, error) {
-	db, err := open(ctx, path, controlFile, controlSchema)
+	db, err := open(ctx, path, controlFile, controlSchema, controlUpgrades...)
 	if err != nil {
 		return nil, err
 	}
@@ -43,12 +51,15 @@ func OpenControl(ctx context.Context, path string) (*Control, error) {
 
 func (c *Control) prepare(ctx context.Context) error {
 	return c.db.prepare(ctx, statements{
-		&c.pointer:    "SELECT value FROM pointers WHERE projection = ?",
-		&c.checkpoint: "SELECT value FROM checkpoints WHERE reader = ?",
+		&c.pointer:     "SELECT value FROM pointers WHERE projection = ?",
+		&c.checkpoint:  "SELECT value FROM checkpoints WHERE reader = ?",
+		&c.credentials: "SELECT id, revision, value FROM credentials WHERE kind = ? ORDER BY id",
 	}, statements{
-		&c.insertPointer: "INSERT INTO pointers (projection, value, changes) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-		&c.updatePointer: "UPDATE pointers SET value = ?2, changes = ?3 WHERE projection = ?1 AND changes = ?3 - 1",
-		&c.setCheckpoint: "INSERT INTO checkpoints (reader, value) VALUES (?, ?) ON CONFLICT (reader) DO UPDATE SET value = excluded.value",
+		&c.insertPointer:    "INSERT INTO pointers (projection, value, changes) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+		&c.updatePointer:    "UPDATE pointers SET value = ?2, changes = ?3 WHERE projection = ?1 AND changes = ?3 - 1",
+		&c.setCheckpoint:    "INSERT INTO checkpoints (reader, value) VALUES (?, ?) ON CONFLICT (reader) DO UPDATE SET value = excluded.value",
+		&c.insertCredential: "INSERT INTO credentials (kind, id, revision, value) VALUES (?1, ?2, ?3 + 1, ?4) ON CONFLICT DO NOTHING",
+		&c.updateCredential: "UPDATE credentials SET revision = ?3 + 1, value = ?4 WHERE kind = ?1 AND id = ?2 AND revision = ?3",
 	})
 }
 

@@ -14,7 +14,7 @@ import (
 
 // Build returns the function's handler.
 func Build(s *lambdas.System) (api.Handler, error) {
-	return api.Serve(s, httpapi.Config{Parts: httpapi.PartHealth, Health: &health.Checker{Now: time.Now, Probes: []health.Probe{
+	return api.Public(s, httpapi.Config{Parts: httpapi.PartHealth, Health: &health.Checker{Now: time.Now, Probes: []health.Probe{
 		health.EventStore(s.Events),
 		health.ReadModel(s.Control, s.Tables, canteen.Projections().Names()...),
 		health.ProjectionLag(lag.Max, lag.Of(s.Control, lag.Projector)),

@@ -1,0 +1,80 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"gakushoku/internal/edge/identity"
+	"gakushoku/internal/observe"
+)
+
+// authorize identifies the caller of a request and refuses those who may not use a route. It returns the request
+// with its caller, and whose aggregates the caller is restricted to; "" for everybody's. A route without scopes
+// is for everybody, whatever credentials come with the request.
+func (s *server) authorize(to route, r *http.Request) (_ *http.Request, owner string, err error) {
+	if len(to.scopes) == 0 {
+		return r, "", s.limit(to, observe.Caller{}, r)
+	}
+	caller, err := s.identify(r)
+	if limited := s.limit(to, caller, r); limited != nil {
+		return r, "", limited
+	}
+	if err != nil {
+		return r, "", err
+	}
+	need := identity.Need(to.scopes)
+	switch own := need.OnlyOwn(caller); {
+	case !need.Met(caller) && caller.Role != "":
+		return r, "", identity.MissingScope(caller.Role, need)
+	case !need.Met(caller), own && caller.Name == "":
+		return r, "", identity.NoCredentials(need)
+	case own:
+		owner = caller.Name
+	}
+	return r.WithContext(observe.WithCaller(r.Context(), caller)), owner, nil
+}
+
+func (s *server) identify(r *http.Request) (observe.Caller, error) {
+	if s.Identify == nil {
+		return observe.Caller{Scopes: observe.EveryScope}, nil
+	}
+	return s.Identify(r)
+}
+
+// limit refuses a request of a caller who sends too many. Health is not limited: load balancers ask for it.
+func (s *server) limit(to route, caller observe.Caller, r *http.Request) error {
+	if s.Limiter == nil || to.part == PartHealth {
+		return nil
+	}
+	if wait := s.Limiter.Wait(caller, r); wait > 0 {
+		return identity.Throttled(wait)
+	}
+	return nil
+}
+
+// Restrict returns a handler that serves only callers who have a scope, for what is not in the contract.
+func Restrict(c Config, scope string, next http.Handler) http.Handler {
+	s := &server{Config: c}
+	to := route{operation: operation{scopes: []string{scope}}}
+	return s.answering(func(w http.ResponseWriter, r *http.Request) error {
+		r, _, err := s.authorize(to, r)
+		if err == nil {
+			next.ServeHTTP(w, r)
+		}
+		return err
+	})
+}
+
+// Operation is what the contract says about who may use an operation.
+type Operation struct {
+	ID, Method, Path string
+	Needs            identity.Need // none: it is for everybody
+}
+
+// Operations returns all operations of the interface.
+func Operations() []Operation {
+	var all []Operation
+	for _, r := range routes() {
+		all = append(all, Operation{r.id, r.method, r.path, r.scopes})
+	}
+	return all
+}
