@@ -37,7 +37,7 @@ type Ports struct {
 
 // Commands builds the handler of commands.
 func (p *Ports) Commands() *command.Handler {
-	return &command.Handler{Streams: p.Events, Now: time.Now, NewID: observe.NewID}
+	return &command.Handler{Streams: p.Events, Now: time.Now, NewID: observe.NewID, Cache: new(command.Cache)}
 }
 
 // Counter builds what completes commands with what other aggregates say.

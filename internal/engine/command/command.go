@@ -33,6 +33,7 @@ type Handler struct {
 	Now     func() time.Time
 	NewID   func() string
 	Retries retry.Policy // the zero value is the package's Retries
+	Cache   *Cache       // of states of long streams; nil: none
 }
 
 // Request is one command for one aggregate.
@@ -147,16 +148,12 @@ func execute[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 }
 
 func tryOnce[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r prepared[C]) (Result[S], error) {
-	history, err := observedStreams{h.Streams}.Load(ctx, r.stream, 0)
+	state, version, first, err := stand(ctx, h, d, r)
+	if first != nil {
+		return *first, err
+	}
 	if err != nil {
-		return Result[S]{}, fmt.Errorf("loading %s: %w", r.stream, err)
-	}
-	if first, ok, err := repeated(d, r, observe.CallerOf(ctx).Name, history); ok || err != nil {
-		return first, err
-	}
-	var state S
-	if state, err = fold(d, state, history); err != nil {
-		return Result[S]{}, unfoldable{err}
+		return Result[S]{}, err
 	}
 	if len(history) > 0 && foreign(d, r, state) {
 		return Result[S]{}, hidden(d, r.Command)
@@ -171,16 +168,72 @@ func tryOnce[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 		return Result[S]{}, err
 	}
 	if len(payloads) == 0 {
-		return Result[S]{State: state, Version: uint64(len(history))}, nil
+		return Result[S]{State: state, Version: version}, nil
 	}
 	events, err := h.envelopes(ctx, r.stream, r.Key, r.hash, payloads)
 	if err != nil {
 		return Result[S]{}, err
 	}
-	if events, err = h.record(ctx, r.stream, len(history), events); err != nil {
+	if events, err = h.record(ctx, r.stream, version, events); err != nil {
+		h.Cache.doubt(r.stream, version)
 		return Result[S]{}, fmt.Errorf("appending to %s: %w", r.stream, err)
 	}
-	return outcome(d, state, len(history), events)
+	result, err := outcome(d, state, version, events)
+	if err == nil {
+		h.Cache.keep(r.stream, result.State, result.Version, events)
+	}
+	return result, err
+}
+
+// stand returns the state that a command is decided on, and its version. If the command was executed before, it
+// returns the first outcome instead.
+func stand[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r prepared[C]) (state S, version uint64, first *Result[S], err error) {
+	caller := observe.CallerOf(ctx).Name
+	if state, version, ok, err := advance(ctx, h, d, r, caller); ok || err != nil {
+		return state, version, nil, err
+	}
+	history, err := observedStreams{h.Streams}.Load(ctx, r.stream, 0)
+	if err != nil {
+		return state, 0, nil, fmt.Errorf("loading %s: %w", r.stream, err)
+	}
+	if first, ok, err := repeated(d, r, caller, history); ok || err != nil {
+		return state, 0, &first, err
+	}
+	if state, err = fold(d, state, history); err != nil {
+		return state, 0, nil, unfoldable{err}
+	}
+	version = uint64(len(history))
+	h.Cache.keep(r.stream, state, version, history)
+	return state, version, nil, nil
+}
+
+// advance brings the state that is kept of a stream up to date. It returns false if none is kept, or if only the
+// whole stream tells whether the command was executed before.
+func advance[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r prepared[C], caller string) (state S, version uint64, ok bool, err error) {
+	kept, ok := h.Cache.of(r.stream, digest(caller, r.Key))
+	if !ok {
+		return state, 0, false, nil
+	}
+	version = kept.version
+	newer, err := observedStreams{h.Streams}.Load(ctx, r.stream, version)
+	if err != nil {
+		return state, 0, false, fmt.Errorf("loading what is new of %s: %w", r.stream, err)
+	}
+	if kept.doubtful && len(newer) == 0 {
+		h.Cache.forget(r.stream)
+		return state, 0, false, nil
+	}
+	for i := range newer {
+		if newer[i].Version != version+1+uint64(i) || newer[i].CommandID == r.Key && newer[i].Actor == caller {
+			return state, 0, false, nil
+		}
+	}
+	if state, err = fold(d, kept.state.(S), newer); err != nil {
+		return state, 0, false, unfoldable{err}
+	}
+	version += uint64(len(newer))
+	h.Cache.keep(r.stream, state, version, newer)
+	return state, version, true, nil
 }
 
 // foreign reports whether a command changes what it may not: an aggregate that another caller owns. One that
@@ -202,8 +255,8 @@ func hidden[S any, C model.Command](d model.Decider[S, C], c C) error {
 }
 
 // record appends events and returns them as they are stored. If the store fails to confirm, it looks for them.
-func (h *Handler) record(ctx context.Context, stream string, expected int, events []event.Event) ([]event.Event, error) {
-	err := observedStreams{h.Streams}.Append(ctx, stream, uint64(expected), events)
+func (h *Handler) record(ctx context.Context, stream string, expected uint64, events []event.Event) ([]event.Event, error) {
+	err := observedStreams{h.Streams}.Append(ctx, stream, expected, events)
 	if fault.ClassOf(err) == fault.Infra && ctx.Err() == nil {
 		if stored, ok := h.appended(ctx, stream, expected, events); ok {
 			return stored, nil
@@ -215,14 +268,14 @@ func (h *Handler) record(ctx context.Context, stream string, expected int, event
 // appended finds out whether events whose append the store failed to confirm are in the stream after all,
 // after the first expected ones, and returns them. If it cannot tell either, the caller must
 // send the command again with its key.
-func (h *Handler) appended(ctx context.Context, stream string, expected int, events []event.Event) ([]event.Event, bool) {
-	after, err := observedStreams{h.Streams}.Load(ctx, stream, 0)
-	found := err == nil && len(after) >= expected+len(events) && after[expected].ID == events[0].ID
+func (h *Handler) appended(ctx context.Context, stream string, expected uint64, events []event.Event) ([]event.Event, bool) {
+	after, err := observedStreams{h.Streams}.Load(ctx, stream, expected)
+	found := err == nil && len(after) >= len(events) && after[0].ID == events[0].ID
 	unconfirmed(ctx, stream, found, err)
 	if !found {
 		return nil, false
 	}
-	return after[expected : expected+len(events)], true
+	return after[:len(events)], true
 }
 
 // repeated returns the first outcome if the stream already holds events of this command: with the same id,
@@ -246,7 +299,7 @@ func repeated[S any, C model.Command](d model.Decider[S, C], r prepared[C], call
 	if err != nil {
 		return Result[S]{}, true, unfoldable{err}
 	}
-	result, err := outcome(d, state, before, history[before:last+1])
+	result, err := outcome(d, state, uint64(before), history[before:last+1])
 	if err != nil {
 		err = unfoldable{err}
 	}
@@ -256,12 +309,12 @@ func repeated[S any, C model.Command](d model.Decider[S, C], r prepared[C], call
 
 // outcome returns the result of a command whose events follow the first events of a stream, which led to
 // state.
-func outcome[S any, C model.Command](d model.Decider[S, C], state S, before int, events []event.Event) (Result[S], error) {
+func outcome[S any, C model.Command](d model.Decider[S, C], state S, before uint64, events []event.Event) (Result[S], error) {
 	state, err := fold(d, state, events)
 	if err != nil {
 		return Result[S]{}, err
 	}
-	return Result[S]{State: state, Version: uint64(before + len(events)), Events: events}, nil
+	return Result[S]{State: state, Version: before + uint64(len(events)), Events: events}, nil
 }
 
 // fold applies events to the state before them.

@@ -22,7 +22,7 @@ import (
 )
 
 func handler(streams command.Streams) *command.Handler {
-	return &command.Handler{Streams: streams, Now: time.Now, NewID: observe.NewID}
+	return &command.Handler{Streams: streams, Now: time.Now, NewID: observe.NewID, Cache: &command.Cache{Least: 1}}
 }
 
 func place(ctx context.Context, h *command.Handler, c order.PlaceOrder, key string) (command.Result[order.State], error) {
