@@ -110,11 +110,11 @@ func TestAFunctionCarriesOnlyWhatItUses(t *testing.T) {
 	sdk := "github.com/aws/aws-sdk-go-v2/"
 	everywhere := []string{"github.com/getkin/", "github.com/santhosh-tekuri/", "modernc.org/", sdk + "config", sdk + "service/sts", sdk + "service/dynamodbstreams"}
 	for name, unused := range map[string][]string{
-		"command":   {sdk + "service/s3", sdk + "service/sfn"},
-		"query":     {sdk + "service/s3", sdk + "service/sfn"},
-		"health":    {sdk + "service/s3", sdk + "service/sfn"},
-		"projector": {sdk + "service/s3", sdk + "service/sfn", "gakushoku/internal/edge/httpapi"},
-		"archiver":  {sdk + "service/sfn", "gakushoku/internal/edge/httpapi"},
+		"command":   {"gakushoku/internal/engine/rebuild", sdk + "service/s3", sdk + "service/sfn"},
+		"query":     {"gakushoku/internal/engine/rebuild", sdk + "service/s3", sdk + "service/sfn"},
+		"health":    {"gakushoku/internal/engine/rebuild", sdk + "service/s3", sdk + "service/sfn"},
+		"projector": {"gakushoku/internal/engine/rebuild", sdk + "service/s3", sdk + "service/sfn", "gakushoku/internal/edge/httpapi"},
+		"archiver":  {"gakushoku/internal/engine/rebuild", sdk + "service/sfn", "gakushoku/internal/edge/httpapi"},
 		"reproject": {"gakushoku/internal/edge/httpapi"},
 	} {
 		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "gakushoku/functions/"+name).Output()

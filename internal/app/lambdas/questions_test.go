@@ -18,6 +18,7 @@ import (
 
 	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/app/lambdas/projector"
+	function "gakushoku/internal/app/lambdas/rebuild"
 	"gakushoku/internal/app/operator"
 	"gakushoku/internal/canteen"
 	"gakushoku/internal/canteen/order"
@@ -218,7 +219,7 @@ func rebuildTwice(ctx context.Context, t *testing.T, out *logLines) {
 		t.Fatal(err)
 	}
 	defer folder.Close()
-	run := lambdaevent.Reproject(func(ctx context.Context, _ rebuild.Task) (any, error) {
+	run := function.Handle(func(ctx context.Context, _ rebuild.Task) (any, error) {
 		return folder.Rebuild(ctx, rebuild.Request{Projection: "orders"}, operator.RebuildOptions{})
 	}, observe.NewLogger(out, zerolog.DebugLevel, "reproject"))
 	for version := range uint64(2) { // the second time it is a poison event

@@ -128,7 +128,7 @@ func (s *sampleStack) play(name string) {
 		out, err = lambdaevent.Archive(s.archiver.Commit, nil, zerolog.Nop())(ctx, sample[lambdaevent.StreamBatch](s.t, name))
 	case "reproject-prepare.json":
 		var run any
-		run, err = lambdaevent.Reproject(s.engine.Do, zerolog.Nop())(ctx, sample[rebuild.Task](s.t, name))
+		run, err = function.Handle(s.engine.Do, zerolog.Nop())(ctx, sample[rebuild.Task](s.t, name))
 		if r, ok := run.(rebuild.Run); !ok || r.Mode != rebuild.ModeDryRun || r.FromVersion != 1 {
 			s.t.Errorf("%s: %+v", name, run)
 		}

@@ -26,11 +26,8 @@ import (
 // Archive calls committed, unless it is nil, for each archived batch with the time when the newest of its
 // events was appended.
 func Archive(commit func(context.Context, []eventlog.Record) (eventlog.Archived, error), committed func(context.Context, time.Time), logger zerolog.Logger) StreamHandler {
-	var all invocations
-	return func(ctx context.Context, batch StreamBatch) (events.DynamoDBEventResponse, error) {
+	return Invoked(func(ctx context.Context, batch StreamBatch) (events.DynamoDBEventResponse, error) {
 		started := time.Now()
-		ctx, cancel := all.begin(ctx, logger)
-		defer cancel()
 		delivered, places := decode(batch, func(raw json.RawMessage, err error) { reportRefused(ctx, raw, err) })
 		if len(delivered) == 0 {
 			reportArchived(ctx, batch, eventlog.Archived{}, nil, time.Since(started))
@@ -53,7 +50,7 @@ func Archive(commit func(context.Context, []eventlog.Record) (eventlog.Archived,
 			from = 0 // starting at the first record is always correct
 		}
 		return retryFrom(places[from]), nil
-	}
+	}, logger)
 }
 
 // reportRefused reports a record that is not a new event: the event table should only be appended to.

@@ -24,10 +24,7 @@ var ErrNoRequest = errors.New("the event is not a request of an API Gateway REST
 // HTTP returns the Lambda handler of a REST API's proxy integration that serves requests with h. It fails,
 // which API Gateway turns into 502, only if the event is not a request.
 func HTTP(h http.Handler, logger zerolog.Logger) func(context.Context, events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
-	var all invocations
-	return func(ctx context.Context, e events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
-		ctx, cancel := all.begin(ctx, logger)
-		defer cancel()
+	return Invoked(func(ctx context.Context, e events.APIGatewayProxyRequest) (events.APIGatewayProxyResponse, error) {
 		r, prefix, err := request(ctx, e)
 		if err != nil {
 			observe.Logger(ctx).Error().Str(observe.FieldErrorClass, "bug").Err(err).Msg("request:unreadable")
@@ -36,7 +33,7 @@ func HTTP(h http.Handler, logger zerolog.Logger) func(context.Context, events.AP
 		w := &response{header: http.Header{}}
 		h.ServeHTTP(w, r)
 		return w.event(r.Method, prefix), nil
-	}
+	}, logger)
 }
 
 // request returns the event as a request, and the prefix of its path in the client's address: the stage, or

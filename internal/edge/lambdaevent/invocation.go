@@ -24,13 +24,19 @@ import (
 // that is cut off does not respond.
 const margin = 500 * time.Millisecond
 
-// invocations creates the context of each invocation of a function. The zero value is ready to use.
-type invocations struct{ warm atomic.Bool }
+// Invoked returns the Lambda handler that calls handle in the context of each invocation, which ends shortly
+// before the function is cut off. Its log lines have the fields of the invocation, under the names that users
+// of Powertools know.
+func Invoked[In, Out any](handle func(context.Context, In) (Out, error), logger zerolog.Logger) func(context.Context, In) (Out, error) {
+	var warm atomic.Bool
+	return func(ctx context.Context, in In) (Out, error) {
+		ctx, cancel := begin(ctx, logger.With().Bool("cold_start", !warm.Swap(true)))
+		defer cancel()
+		return handle(ctx, in)
+	}
+}
 
-// begin returns a context that ends shortly before the function is cut off. Its log lines have the fields
-// of the invocation, under the names that users of Powertools know.
-func (i *invocations) begin(ctx context.Context, logger zerolog.Logger) (context.Context, context.CancelFunc) {
-	fields := logger.With().Bool("cold_start", !i.warm.Swap(true))
+func begin(ctx context.Context, fields zerolog.Context) (context.Context, context.CancelFunc) {
 	known := Fields(ctx)
 	for _, name := range slices.Sorted(maps.Keys(known)) {
 		fields = fields.Str(name, known[name])

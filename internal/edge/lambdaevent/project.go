@@ -26,11 +26,8 @@ import (
 // Project calls applied, unless it is nil, for each batch without a failure with the time when the newest of
 // its events was appended.
 func Project(apply func(context.Context, []event.Event) projection.Failures, applied func(context.Context, time.Time), logger zerolog.Logger) StreamHandler {
-	var all invocations
-	return func(ctx context.Context, batch StreamBatch) (events.DynamoDBEventResponse, error) {
+	return Invoked(func(ctx context.Context, batch StreamBatch) (events.DynamoDBEventResponse, error) {
 		started := time.Now()
-		ctx, cancel := all.begin(ctx, logger)
-		defer cancel()
 		delivered, places := decode(batch, func(raw json.RawMessage, err error) {
 			if !errors.Is(err, errNoEvent) {
 				logRefused(ctx, "projection:undecodable", raw, err)
@@ -50,7 +47,7 @@ func Project(apply func(context.Context, []event.Event) projection.Failures, app
 			}
 		}
 		return allIn(), nil
-	}
+	}, logger)
 }
 
 // reportProjected logs the batch, and each stream that failed.

@@ -2,10 +2,12 @@
 package rebuild
 
 import (
+	"context"
 	"errors"
 	"time"
 
 	awssfn "github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/rs/zerolog"
 
 	"gakushoku/internal/app/lambdas"
 	"gakushoku/internal/app/lambdas/logbucket"
@@ -13,6 +15,7 @@ import (
 	"gakushoku/internal/edge/lambdaevent"
 	"gakushoku/internal/edge/stepfunctions"
 	"gakushoku/internal/engine/rebuild"
+	"gakushoku/internal/observe"
 )
 
 // What one invocation can do within its 15 minutes and the 2 GB that template.yaml sets. A part is a fold in
@@ -41,7 +44,18 @@ func Build(s *lambdas.System) (Handler, error) {
 	}
 	ports := s.Ports(s.Control)
 	ports.Blobs = blobs
-	return lambdaevent.Reproject(operator.Engine(ports, machine, Settings(s.Config)).Do, s.Logger), nil
+	return Handle(operator.Engine(ports, machine, Settings(s.Config)).Do, s.Logger), nil
+}
+
+// Handle returns the handler that runs one step of a rebuild with do. The run's id is the correlation id of the
+// log lines. The state machine identifies errors by the names of their types.
+func Handle(do func(context.Context, rebuild.Task) (any, error), logger zerolog.Logger) Handler {
+	return lambdaevent.Invoked(func(ctx context.Context, task rebuild.Task) (any, error) {
+		if id := task.Of(); observe.ValidCorrelationID(id) {
+			ctx = observe.WithCorrelationID(ctx, id)
+		}
+		return do(ctx, task)
+	}, logger)
 }
 
 // Machine returns the state machine of rebuilds.

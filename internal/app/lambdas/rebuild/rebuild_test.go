@@ -1,4 +1,4 @@
-package lambdaevent
+package rebuild
 
 import (
 	"bytes"
@@ -36,7 +36,7 @@ func TestATaskRunsUnderTheIDOfItsRun(t *testing.T) {
 				}
 				return "done", failure
 			}
-			answer, err := Reproject(do, observe.NewLogger(&lines, zerolog.InfoLevel, "reproject"))(t.Context(), task)
+			answer, err := Handle(do, observe.NewLogger(&lines, zerolog.InfoLevel, "reproject"))(t.Context(), task)
 			if answer != "done" || !errors.As(err, &failure) {
 				t.Errorf("%v %v", answer, err)
 			}
