@@ -26,17 +26,42 @@ const (
 	chunkPause  = 3 * time.Millisecond
 )
 
+// chunkTime is how long a chunk may take. On a slow disk or a busy machine chunks have fewer events, down to
+// leastEvents, and longer pauses.
+const (
+	chunkTime   = 200 * time.Millisecond
+	leastEvents = 50
+)
+
+// pace is how many events the next chunk has, and how long the pause before it is.
+type pace struct {
+	events int
+	pause  time.Duration
+}
+
+// after returns the pace after a chunk that took this long.
+func (p pace) after(took time.Duration) pace {
+	switch {
+	case took > chunkTime:
+		p.events = max(p.events/2, leastEvents)
+	case took < chunkTime/4:
+		p.events = min(p.events*2, chunkEvents)
+	}
+	return pace{p.events, max(chunkPause, took/8)}
+}
+
 // append appends the new events, total in all, to the store. It returns how many it has appended
 // and how many another process has appended meanwhile, also when it fails on the way.
 func (p *plan) append(ctx context.Context, target Target, total int64) (imported, there int, err error) {
 	var next chunk
+	pace := pace{events: chunkEvents}
 	commit := func() error {
-		if imported+there > 0 {
-			if err := wait.For(ctx, chunkPause); err != nil {
-				return err
-			}
+		if err := wait.For(ctx, pace.pause); err != nil {
+			return err
 		}
+		began := time.Now()
 		found, err := next.appendNew(ctx, target)
+		pace = pace.after(time.Since(began))
 		there += found
 		if err != nil {
 			return err
@@ -52,7 +77,7 @@ func (p *plan) append(ctx context.Context, target Target, total int64) (imported
 			return err
 		}
 		next.take(loaded, int(e.length))
-		if next.events < chunkEvents && next.bytes < chunkBytes {
+		if next.events < pace.events && next.bytes < chunkBytes {
 			return nil
 		}
 		return commit()

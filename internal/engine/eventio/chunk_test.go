@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/eventstore"
@@ -84,11 +86,36 @@ func TestImportLetsCommandsThroughBetweenItsTransactions(t *testing.T) {
 	if err != nil || report.Imported != 3*chunkEvents+7 {
 		t.Fatalf("%+v: %v", report, err)
 	}
-	equal(t, []int{chunkEvents, chunkEvents, chunkEvents, 7}, watched.chunks)
+	if largest := slices.Max(watched.chunks); largest != chunkEvents || len(watched.chunks) < 4 {
+		t.Errorf("transactions of %v events, want at most %d in one", watched.chunks, chunkEvents)
+	}
 	for chunk := range watched.chunks {
 		if events, err := store.Load(t.Context(), order.Stream(fmt.Sprintf("between-%d", chunk+1)), 0); err != nil || len(events) != 1 {
 			t.Errorf("the command after transaction %d: %d events, %v", chunk+1, len(events), err)
 		}
+	}
+}
+
+func TestChunksThatTakeLongBecomeSmallerAndPausesLonger(t *testing.T) {
+	t.Parallel()
+	at := pace{events: chunkEvents}
+	for i, c := range []struct {
+		took, pause time.Duration
+		events      int
+	}{
+		{20 * time.Millisecond, chunkPause, chunkEvents}, {chunkTime, chunkTime / 8, chunkEvents}, {4 * chunkTime, chunkTime / 2, chunkEvents / 2},
+		{2 * chunkTime, chunkTime / 4, chunkEvents / 4}, {chunkTime / 2, chunkTime / 16, chunkEvents / 4}, {0, chunkPause, chunkEvents / 2},
+		{time.Millisecond, chunkPause, chunkEvents}, {time.Millisecond, chunkPause, chunkEvents},
+	} {
+		if at = at.after(c.took); at != (pace{c.events, c.pause}) {
+			t.Errorf("after chunk %d of %s: %+v, want %d events after a pause of %s", i, c.took, at, c.events, c.pause)
+		}
+	}
+	for range 20 {
+		at = at.after(time.Minute)
+	}
+	if at.events != leastEvents {
+		t.Errorf("chunks of %d events on a store that stands still, want %d", at.events, leastEvents)
 	}
 }
 

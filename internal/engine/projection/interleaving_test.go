@@ -19,6 +19,7 @@ import (
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/model"
+	"gakushoku/internal/rehearse/faultport"
 	"gakushoku/internal/store/memory"
 )
 
@@ -255,43 +256,12 @@ func TestAnyDeliveryEndsInTheFoldOfAllEvents(t *testing.T) {
 	}
 }
 
-// unconditional writes rows whatever is there: the compare-and-set is lost.
-type unconditional struct{ projection.Tables }
-
-func (m unconditional) Write(ctx context.Context, t projection.Table, changes []projection.Change) ([]string, error) {
-	for i := range changes {
-		current, err := m.Records(ctx, t, []string{changes[i].Stream})
-		if err != nil {
-			return nil, err
-		}
-		changes[i].Expected = current[changes[i].Stream].Writes
-	}
-	return m.Tables.Write(ctx, t, changes)
-}
-
 // deaf never says that a write came too late: nothing is healed after a lost race.
 type deaf struct{ projection.Tables }
 
 func (m deaf) Write(ctx context.Context, t projection.Table, changes []projection.Change) ([]string, error) {
 	_, err := m.Tables.Write(ctx, t, changes)
 	return nil, err
-}
-
-// onlyMore adds to totals what a row contributes now, but does not take back what it
-// contributed before.
-type onlyMore struct{ projection.Tables }
-
-func (m onlyMore) Write(ctx context.Context, t projection.Table, changes []projection.Change) ([]string, error) {
-	for i := range changes {
-		kept := changes[i].Totals[:0]
-		for _, c := range changes[i].Totals {
-			if c.Amount > 0 {
-				kept = append(kept, c)
-			}
-		}
-		changes[i].Totals = kept
-	}
-	return m.Tables.Write(ctx, t, changes)
 }
 
 // rowsFirst writes rows and their totals in two steps, and the second may be lost.
@@ -306,27 +276,16 @@ func (m rowsFirst) Write(ctx context.Context, t projection.Table, changes []proj
 	return m.Tables.Write(ctx, t, changes)
 }
 
-// stale reads streams without their newest event, as an eventually consistent read may.
-type stale struct{ eventstore.Loader }
-
-func (m stale) LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error) {
-	all, err := m.Loader.LoadMany(ctx, streams)
-	for name, events := range all {
-		all[name] = events[:len(events)-1]
-	}
-	return all, err
-}
-
 // TestThePropertyCatchesMistakes makes each mistake once and expects to be told, so that the
 // property above is known to look.
 func TestThePropertyCatchesMistakes(t *testing.T) {
 	t.Parallel()
 	for name, m := range map[string]mutation{
-		"rows are written without their condition":         {tables: func(s projection.Tables) projection.Tables { return unconditional{s} }},
+		"rows are written without their condition":         {tables: func(s projection.Tables) projection.Tables { return faultport.Unconditional{Tables: s} }},
 		"a lost race is not healed":                        {tables: func(s projection.Tables) projection.Tables { return deaf{s} }},
-		"totals only ever grow":                            {tables: func(s projection.Tables) projection.Tables { return onlyMore{s} }},
+		"totals only ever grow":                            {tables: func(s projection.Tables) projection.Tables { return faultport.GrowingTotals{Tables: s} }},
 		"totals are written apart from their row":          {tables: func(s projection.Tables) projection.Tables { return rowsFirst{s} }},
-		"heal reads streams that are not quite up to date": {streams: func(s eventstore.Loader) eventstore.Loader { return stale{s} }},
+		"heal reads streams that are not quite up to date": {streams: func(s eventstore.Loader) eventstore.Loader { return faultport.Stale{Loader: s} }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -13,6 +13,7 @@ import (
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/event"
+	"gakushoku/internal/rehearse/faultport"
 	"gakushoku/internal/rehearse/simulation"
 )
 
@@ -22,8 +23,8 @@ const within = 30_000
 // mutations are mistakes in the protocol, each made once.
 var mutations = map[string]simulation.Mutation{
 	"a gap or a lost race is not healed":                  {Projector: withoutHeal},
-	"rows are written without their condition":            {Projector: unconditional},
-	"totals only ever grow":                               {Projector: totalsGrow},
+	"rows are written without their condition":            {Projector: tables(func(t projection.Tables) projection.Tables { return faultport.Unconditional{Tables: t} })},
+	"totals only ever grow":                               {Projector: tables(func(t projection.Tables) projection.Tables { return faultport.GrowingTotals{Tables: t} })},
 	"heal reads streams that are not quite newest":        {Projector: staleStreams},
 	"the head of the log moves without a condition":       {Ledger: newLooseHead},
 	"a manifest names the hash of an older log":           {Ledger: newStaleChain},
@@ -116,58 +117,15 @@ func (h *blindHeal) LoadMany(ctx context.Context, streams []string) (map[string]
 	return all, err
 }
 
-// unconditional writes rows whatever is there: the compare-and-set is lost.
-func unconditional(t projection.Tables, l eventstore.Loader) (projection.Tables, eventstore.Loader) {
-	return unconditionalTables{t}, l
-}
-
-type unconditionalTables struct{ projection.Tables }
-
-func (m unconditionalTables) Write(ctx context.Context, t projection.Table, changes []projection.Change) ([]string, error) {
-	for i := range changes {
-		current, err := m.Records(ctx, t, []string{changes[i].Stream})
-		if err != nil {
-			return nil, err
-		}
-		changes[i].Expected = current[changes[i].Stream].Writes
+// tables is a mistake in the tables that projectors write.
+func tables(with func(projection.Tables) projection.Tables) func(projection.Tables, eventstore.Loader) (projection.Tables, eventstore.Loader) {
+	return func(t projection.Tables, l eventstore.Loader) (projection.Tables, eventstore.Loader) {
+		return with(t), l
 	}
-	return m.Tables.Write(ctx, t, changes)
 }
 
-// totalsGrow adds to totals what a row contributes now, but does not take back what it
-// contributed before.
-func totalsGrow(t projection.Tables, l eventstore.Loader) (projection.Tables, eventstore.Loader) {
-	return totalsGrowTables{t}, l
-}
-
-type totalsGrowTables struct{ projection.Tables }
-
-func (m totalsGrowTables) Write(ctx context.Context, t projection.Table, changes []projection.Change) ([]string, error) {
-	for i := range changes {
-		kept := changes[i].Totals[:0]
-		for _, c := range changes[i].Totals {
-			if c.Amount > 0 {
-				kept = append(kept, c)
-			}
-		}
-		changes[i].Totals = kept
-	}
-	return m.Tables.Write(ctx, t, changes)
-}
-
-// staleStreams reads streams without their newest event, as an eventually consistent read may.
 func staleStreams(t projection.Tables, l eventstore.Loader) (projection.Tables, eventstore.Loader) {
-	return t, staleLoader{l}
-}
-
-type staleLoader struct{ eventstore.Loader }
-
-func (m staleLoader) LoadMany(ctx context.Context, streams []string) (map[string][]event.Event, error) {
-	all, err := m.Loader.LoadMany(ctx, streams)
-	for name, events := range all {
-		all[name] = events[:len(events)-1]
-	}
-	return all, err
+	return t, faultport.Stale{Loader: l}
 }
 
 // looseHead is a ledger whose commits look at claims, but not at whether the head has moved.

@@ -5,6 +5,7 @@ package eventlogtest
 import (
 	"testing"
 
+	"gakushoku/internal/engine/contract"
 	"gakushoku/internal/engine/eventlog"
 )
 
@@ -38,7 +39,7 @@ type LedgerInstance struct {
 
 // TestBlobs tests everything that eventlog.Blobs promises.
 func TestBlobs(t *testing.T, h Blobs) {
-	for name, run := range map[string]func(*testing.T, Blobs){
+	contract.Run(t, h, map[string]func(*testing.T, Blobs){
 		"an object comes back byte for byte":             testBlobRoundTrip,
 		"an object that is not there is ErrNoBlob":       testNoBlob,
 		"a manifest larger than any is ErrTooLarge":      testTooLarge,
@@ -60,17 +61,12 @@ func TestBlobs(t *testing.T, h Blobs) {
 		"what was deleted is away when it is reopened":   testBlobReopenDeleted,
 		"a prefix that ends within a name is taken":      testBlobPrefix,
 		"a list of objects that go away meanwhile works": testBlobListBeside,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			run(t, h)
-		})
-	}
+	})
 }
 
 // TestLedger tests everything that eventlog.Ledger promises.
 func TestLedger(t *testing.T, h Ledger) {
-	for name, run := range map[string]func(*testing.T, Ledger){
+	contract.Run(t, h, map[string]func(*testing.T, Ledger){
 		"an empty log has the head 0":                        testLedgerEmpty,
 		"a commit moves the head and is found":               testCommit,
 		"a commit behind or beyond the head is ErrHeadMoved": testHeadMoved,
@@ -98,10 +94,5 @@ func TestLedger(t *testing.T, h Ledger) {
 		"a restore keeps the chain, and needs it":            testRestoreChain,
 		"a cancelled call says so and changes nothing":       testLedgerCancelled,
 		"what was committed is there when it is reopened":    testLedgerReopen,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			run(t, h)
-		})
-	}
+	})
 }

@@ -6,23 +6,19 @@ import (
 	"strings"
 	"testing"
 
+	"gakushoku/internal/engine/contract"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/event"
 )
 
 // TestRanges tests everything that eventstore.Ranger promises, for stores that keep streams sorted.
 func TestRanges(t *testing.T, h Harness) {
-	for name, run := range map[string]func(*testing.T, Harness){
+	contract.Run(t, h, map[string]func(*testing.T, Harness){
 		"a range has whole streams in the order of their names": testRangeOrder,
 		"a stream longer than a page comes whole":               testRangeLongStream,
 		"a range of nothing is empty":                           testRangeEmpty,
 		"a range sees what was appended before it was read":     testRangeWhileAppending,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			run(t, h)
-		})
-	}
+	})
 }
 
 // ranges reads all streams after a name and up to another, a few events at a time.

@@ -5,6 +5,7 @@ package eventstoretest
 import (
 	"testing"
 
+	"gakushoku/internal/engine/contract"
 	"gakushoku/internal/engine/eventstore"
 )
 
@@ -47,50 +48,40 @@ type Instance struct {
 // for this suite's events.
 const envelopeRoom = 2 << 10
 
-type testCase struct {
-	name string
-	run  func(t *testing.T, h Harness)
-}
-
 // TestStore tests everything that the ports of eventstore promise.
 func TestStore(t *testing.T, h Harness) {
-	cases := []testCase{
-		{"an event comes back with every field", testRoundTrip},
-		{"payloads come back byte for byte", testPayloads},
-		{"odd names and texts come back as they are", testOddTexts},
-		{"append sets stream and version in the events", testAppendSets},
-		{"as many events as allowed go in one append", testMaxAppend},
-		{"a call that makes no sense is refused", testInvalidCalls},
-		{"an append to a version that is taken conflicts", testConflicts},
-		{"an append is all or nothing", testAtomic},
-		{"one of many equal appends wins", testOneWinner},
-		{"appenders of one stream share its versions out", testOneStreamManyAppenders},
-		{"appenders of many streams do not disturb each other", testManyStreams},
-		{"an acknowledged append is seen at once", testReadYourWrites},
-		{"load starts after a version", testLoadAfter},
-		{"load many finds the streams that exist", testLoadMany},
-		{"long streams come whole", testLongStream},
-		{"streams are listed once each", testStreams},
-		{"the parts of a list bring every stream once", testStreamParts},
-		{"an empty store answers with nothing", testEmpty},
-		{"large events are kept and larger ones refused", testLargeEvents},
-		{"a cancelled call says so and appends nothing", testCancelled},
-		{"the feed brings every event", testFeedAll},
-		{"the feed goes on from a cursor", testFeedResumes},
-		{"the feed brings later events", testFeedLater},
-		{"the feed refuses what is no cursor", testFeedForeignCursor},
-		{"the feed brings what many append at once", testFeedConcurrent},
+	promises := map[string]func(*testing.T, Harness){
+		"an event comes back with every field":                testRoundTrip,
+		"payloads come back byte for byte":                    testPayloads,
+		"odd names and texts come back as they are":           testOddTexts,
+		"append sets stream and version in the events":        testAppendSets,
+		"as many events as allowed go in one append":          testMaxAppend,
+		"a call that makes no sense is refused":               testInvalidCalls,
+		"an append to a version that is taken conflicts":      testConflicts,
+		"an append is all or nothing":                         testAtomic,
+		"one of many equal appends wins":                      testOneWinner,
+		"appenders of one stream share its versions out":      testOneStreamManyAppenders,
+		"appenders of many streams do not disturb each other": testManyStreams,
+		"an acknowledged append is seen at once":              testReadYourWrites,
+		"load starts after a version":                         testLoadAfter,
+		"load many finds the streams that exist":              testLoadMany,
+		"long streams come whole":                             testLongStream,
+		"streams are listed once each":                        testStreams,
+		"the parts of a list bring every stream once":         testStreamParts,
+		"an empty store answers with nothing":                 testEmpty,
+		"large events are kept and larger ones refused":       testLargeEvents,
+		"a cancelled call says so and appends nothing":        testCancelled,
+		"the feed brings every event":                         testFeedAll,
+		"the feed goes on from a cursor":                      testFeedResumes,
+		"the feed brings later events":                        testFeedLater,
+		"the feed refuses what is no cursor":                  testFeedForeignCursor,
+		"the feed brings what many append at once":            testFeedConcurrent,
 	}
 	if h.Features.Persists {
-		cases = append(cases, testCase{"reopening keeps everything", testReopen})
+		promises["reopening keeps everything"] = testReopen
 	}
 	if h.Features.Overloads {
-		cases = append(cases, testCase{"an overloaded store is infra and appends nothing", testOverload})
+		promises["an overloaded store is infra and appends nothing"] = testOverload
 	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			c.run(t, h)
-		})
-	}
+	contract.Run(t, h, promises)
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"gakushoku/internal/engine/contract"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
@@ -23,7 +24,7 @@ type AgendaStore interface {
 // TestAgenda tests everything that projection.Agenda promises. The harness is that of TestTables; its stores
 // must implement AgendaStore.
 func TestAgenda(t *testing.T, h Tables) {
-	for name, run := range map[string]func(*testing.T, Tables){
+	contract.Run(t, h, map[string]func(*testing.T, Tables){
 		"a task comes back with its row":                testTaskRoundTrip,
 		"rows are due from their instant on":            testDue,
 		"a row without a task is not listed":            testNoTask,
@@ -39,12 +40,7 @@ func TestAgenda(t *testing.T, h Tables) {
 		"a table that is not there is ErrNoTable":       testAgendaNoTable,
 		"a cancelled call says so":                      testAgendaCancelled,
 		"tasks are there when the store is opened":      testAgendaReopen,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			run(t, h)
-		})
-	}
+	})
 }
 
 // at returns an instant some seconds into the day of the tests.

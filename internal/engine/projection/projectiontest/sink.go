@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"gakushoku/internal/engine/contract"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/fault"
@@ -24,7 +25,7 @@ type SinkStore interface {
 // TestSink tests everything that projection.Sink promises. The harness is that of TestTables;
 // its stores must be sinks too.
 func TestSink(t *testing.T, h Tables) {
-	for name, run := range map[string]func(*testing.T, Tables){
+	contract.Run(t, h, map[string]func(*testing.T, Tables){
 		"rows and totals of all parts come back":         testSinkRoundTrip,
 		"a table without parts is empty and ready":       testSinkNoParts,
 		"an empty part is a part":                        testSinkEmptyPart,
@@ -47,12 +48,7 @@ func TestSink(t *testing.T, h Tables) {
 		"a table dropped in the middle is gone":          testSinkDropped,
 		"table versions are filled independently":        testSinkVersions,
 		"what was put is there when the store is opened": testSinkReopen,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			run(t, h)
-		})
-	}
+	})
 }
 
 // newSink returns a new store with the table v1.

@@ -7,24 +7,20 @@ import (
 	"sync"
 	"testing"
 
+	"gakushoku/internal/engine/contract"
 	"gakushoku/internal/engine/projection"
 )
 
 // TestSnapshots tests everything that projection.Snapshotter promises, for stores that have snapshots.
 func TestSnapshots(t *testing.T, h Tables) {
-	for name, run := range map[string]func(*testing.T, Tables){
+	contract.Run(t, h, map[string]func(*testing.T, Tables){
 		"a snapshot shows the moment it was taken":              testSnapshotMoment,
 		"rows and totals of a snapshot agree under writes":      testSnapshotConsistent,
 		"a snapshot of a table that is not there is ErrNoTable": testSnapshotNoTable,
 		"a snapshot is read by many at once":                    testSnapshotShared,
 		"a snapshot is read in the order of names":              testSnapshotOrder,
 		"a closed snapshot keeps nothing from being done":       testSnapshotClosed,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			run(t, h)
-		})
-	}
+	})
 }
 
 func snapshotOf(t *testing.T, s projection.Store) projection.Snapshot {

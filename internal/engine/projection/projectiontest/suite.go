@@ -6,6 +6,7 @@ package projectiontest
 import (
 	"testing"
 
+	"gakushoku/internal/engine/contract"
 	"gakushoku/internal/engine/projection"
 )
 
@@ -49,7 +50,7 @@ type ControlInstance struct {
 
 // TestTables tests everything that projection.Store promises.
 func TestTables(t *testing.T, h Tables) {
-	for name, run := range map[string]func(*testing.T, Tables){
+	contract.Run(t, h, map[string]func(*testing.T, Tables){
 		"create and drop may be repeated":                 testCreateDrop,
 		"a table that is not there is ErrNoTable":         testNoTable,
 		"table versions are independent":                  testIndependent,
@@ -77,43 +78,28 @@ func TestTables(t *testing.T, h Tables) {
 		"parked rows are listed until they are cleared":   testParked,
 		"a cancelled call says so and changes nothing":    testCancelled,
 		"what a store keeps is there when it is reopened": testReopen,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			run(t, h)
-		})
-	}
+	})
 }
 
 // TestPointers tests everything that projection.Pointers promises.
 func TestPointers(t *testing.T, h Control) {
-	for name, run := range map[string]func(*testing.T, Control){
+	contract.Run(t, h, map[string]func(*testing.T, Control){
 		"a pointer comes back with every field":         testPointerRoundTrip,
 		"a projection without a pointer says so":        testNoPointer,
 		"a pointer that was changed is not overwritten": testPointerChanged,
 		"one of many setters wins":                      testPointerOneWinner,
 		"a cancelled call says so and changes nothing":  testPointerCancelled,
 		"a pointer is there when the store is reopened": testPointerReopen,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			run(t, h)
-		})
-	}
+	})
 }
 
 // TestCheckpoints tests everything that projection.Checkpoints promises.
 func TestCheckpoints(t *testing.T, h Control) {
-	for name, run := range map[string]func(*testing.T, Control){
+	contract.Run(t, h, map[string]func(*testing.T, Control){
 		"the last checkpoint wins":                         testCheckpointRoundTrip,
 		"a reader without a checkpoint starts at zero":     testNoCheckpoint,
 		"many may set one checkpoint":                      testCheckpointConcurrent,
 		"a cancelled call says so and changes nothing":     testCheckpointCancelled,
 		"a checkpoint is there when the store is reopened": testCheckpointReopen,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			run(t, h)
-		})
-	}
+	})
 }
