@@ -33,12 +33,17 @@ func runRebuild(ctx context.Context, args []string, r *report) error {
 	if err != nil {
 		return err
 	}
-	for size := range strings.SplitSeq(*sizes, ",") {
+	return eachSize(*sizes, func(events int) error { return rebuildRounds(ctx, program, events, *rounds, r) })
+}
+
+// eachSize calls f with each of the sizes, which are separated by commas.
+func eachSize(sizes string, f func(events int) error) error {
+	for size := range strings.SplitSeq(sizes, ",") {
 		events, err := strconv.Atoi(size)
 		if err != nil || events < 1 {
-			return fmt.Errorf("-events %s: %q is not a number of events", *sizes, size)
+			return fmt.Errorf("-events %s: %q is not a number of events", sizes, size)
 		}
-		if err := rebuildRounds(ctx, program, events, *rounds, r); err != nil {
+		if err := f(events); err != nil {
 			return err
 		}
 	}

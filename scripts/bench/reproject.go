@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -33,16 +32,7 @@ func runReproject(ctx context.Context, args []string, r *report) error {
 	if err != nil {
 		return err
 	}
-	for size := range strings.SplitSeq(*sizes, ",") {
-		events, err := strconv.Atoi(size)
-		if err != nil || events < 1 {
-			return fmt.Errorf("-events %s: %q is not a number of events", *sizes, size)
-		}
-		if err := race(ctx, contenders, events, *rounds, *logTo, r); err != nil {
-			return err
-		}
-	}
-	return nil
+	return eachSize(*sizes, func(events int) error { return race(ctx, contenders, events, *rounds, *logTo, r) })
 }
 
 // contender is one program with one configuration.
