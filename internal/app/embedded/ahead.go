@@ -79,18 +79,24 @@ func (f *Folder) reflectedByAll(ctx context.Context, applied uint64) (reflected 
 				others = append(others, latecomer(name, v))
 			}
 		}
-		had, err := f.reflected(ctx, pointer, head)
+		had, err := f.complete(ctx, pointer, applied, head)
 		if err != nil {
 			return 0, nil, err
-		}
-		if had <= applied {
-			if had, err = f.untouched(ctx, name, applied, head); err != nil {
-				return 0, nil, err
-			}
 		}
 		reflected = min(reflected, had)
 	}
 	return reflected, others, nil
+}
+
+// complete returns the number of the last event up to which the active version of a projection is complete,
+// given that the projector has applied the first ones: a rebuild may have brought in more, and those that do not
+// concern the projection need not be brought in.
+func (f *Folder) complete(ctx context.Context, p projection.Pointer, applied, head uint64) (uint64, error) {
+	had, err := f.reflected(ctx, p, head)
+	if err != nil || had > applied {
+		return had, err
+	}
+	return f.untouched(ctx, p.Projection, applied, head)
 }
 
 // untouched returns head if none of the events after the first applied ones concern a projection, otherwise

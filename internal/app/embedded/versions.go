@@ -61,7 +61,7 @@ func (f *Folder) versionsOf(ctx context.Context, name string, s *operator.Status
 		}
 	}
 	if f.Broken() == nil {
-		reflected, err = f.reflected(ctx, pointer, s.Head)
+		reflected, err = f.complete(ctx, pointer, s.Applied, s.Head)
 		err = s.Note(ctx, "what a rebuild has brought into "+name, err)
 	}
 	s.Projections = append(s.Projections, p)
