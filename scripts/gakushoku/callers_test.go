@@ -166,3 +166,17 @@ func TestAuthzIsExplained(t *testing.T) {
 	}
 	contains(t, ok(t, "authz", "explain", "--role", "guest", "GET", "/orders/o1", "--json"), `"ownOnly": true`, `"allowed": true`)
 }
+
+// A file can name any caller, so whose orders it has is only believed on request.
+func TestAnImportKeepsActorsOnlyOnRequest(t *testing.T) {
+	t.Parallel()
+	file := put(t, "mine.jsonl", strings.ReplaceAll(seed, `"correlationId"`, `"actor":"guest-1","correlationId"`))
+	for flag, kept := range map[string]bool{"--keep-actors": true, "--skip-bad": false} {
+		dir := filepath.Join(t.TempDir(), "data")
+		ok(t, "events", "import", file, flag, "-d", dir)
+		if exported := ok(t, "events", "export", "-d", dir); strings.Contains(exported, "guest-1") != kept {
+			t.Errorf("%s: %s", flag, exported)
+		}
+		contains(t, ok(t, "events", "import", file, "-d", dir), "2 already there")
+	}
+}

@@ -30,6 +30,7 @@ type importCommand struct {
 	SkipBad         bool   `help:"Import the good lines of a file that has bad ones, and keep the bad lines in a file."`
 	BadFile         string `help:"Where --skip-bad keeps the bad lines; FILE.bad if not given. A file that is there is left as it is." placeholder:"FILE"`
 	AllowUnfoldable bool   `help:"Also import events that cannot follow those before them, such as a second OrderPlaced."`
+	KeepActors      bool   `help:"Keep who caused the events, which decides whose orders they are. Without it they belong to nobody. Only for a file of this installation, or of one whose callers are the same."`
 	JSON            bool   `help:"Print the report as JSON." name:"json"`
 }
 
@@ -40,11 +41,12 @@ Examples:
 
     gakushoku events import orders.jsonl
     zcat backup.jsonl.gz | gakushoku events import -
-    gakushoku events import orders.jsonl --skip-bad --bad-file bad.jsonl`
+    gakushoku events import orders.jsonl --skip-bad --bad-file bad.jsonl
+    gakushoku events import moved.jsonl --keep-actors`
 }
 
 func (c *importCommand) Run(p *program) error {
-	report, err := p.importFile(importing{c.File, c.SkipBad, c.BadFile, c.AllowUnfoldable})
+	report, err := p.importFile(importing{c.File, c.SkipBad, c.BadFile, c.AllowUnfoldable, c.KeepActors})
 	if c.JSON && (err == nil || errors.Is(err, eventio.ErrBadLines)) {
 		return errors.Join(err, p.printJSON(report))
 	}
@@ -61,6 +63,7 @@ type importing struct {
 	skipBad         bool
 	badPath         string
 	allowUnfoldable bool
+	keepActors      bool
 }
 
 // importFile imports a file into the data folder, and reports bad lines on standard error.
@@ -82,7 +85,7 @@ func (p *program) importFile(i importing) (eventio.Report, error) {
 		}
 		line := newProgressLine(p)
 		defer line.end()
-		options := eventio.Options{SkipBad: i.skipBad, MaxEventBytes: sqlite.MaxEventBytes, Follow: canteen.Follow, Unfoldable: i.allowUnfoldable, Progress: line.importing()}
+		options := eventio.Options{SkipBad: i.skipBad, MaxEventBytes: sqlite.MaxEventBytes, Follow: canteen.Follow, Unfoldable: i.allowUnfoldable, DropActors: !i.keepActors, Progress: line.importing()}
 		if i.skipBad {
 			options.BadWriter = bad
 		}

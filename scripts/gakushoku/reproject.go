@@ -60,7 +60,7 @@ func (c *reprojectCommand) Run(p *program) error {
 
 // intoFolder imports the file and rebuilds the folder's read model.
 func (c *reprojectCommand) intoFolder(p *program) error {
-	report, err := p.importFile(importing{c.From, c.SkipBad, c.BadFile, true})
+	report, err := p.importFile(importing{c.From, c.SkipBad, c.BadFile, true, false})
 	if err != nil {
 		return err
 	}

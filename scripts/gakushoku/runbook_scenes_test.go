@@ -25,6 +25,7 @@ import (
 var scenes = map[string]func(*shift){
 	"audit-broken.md":                       (*shift).forged,
 	"bad-deployment.md":                     (*shift).misfolded,
+	"credentials.md":                        (*shift).keyed,
 	"switch.md":                             (*shift).wrongRow,
 	"failed-run.md":                         (*shift).gaveUp,
 	"failed-run.md#It was killed":           (*shift).killed,
@@ -166,6 +167,12 @@ func (s *shift) wrongRow() {
 		"nothing was written", "5 same, 1 changed, 0 only old, 0 only new", "is approved", "orders-v2, which replaces version 1", "It is sound.",
 		"readers see orders-v1", "readers see orders-v2", "dropped orders-v1",
 	}
+}
+
+// keyed is a canteen whose kitchen has a screen with a key.
+func (s *shift) keyed() {
+	ok(s.t, "keys", "create", "kitchen-screen", "--role", "kitchen", "-d", s.dir)
+	s.shows = []string{"kitchen-screen", "live", "This is the key of kitchen-screen", "Secret 000001 signs", "Secret 000002 signs"}
 }
 
 // wrongRows are two of those.

@@ -125,6 +125,9 @@ func (p *plan) load(e *entry) (event.Event, error) {
 		return loaded, err
 	}
 	loaded.Version = e.version
+	if p.options.DropActors {
+		loaded.Actor = ""
+	}
 	if loaded.CorrelationID == "" {
 		loaded.CorrelationID = p.options.CorrelationID
 	}

@@ -42,6 +42,7 @@ type Options struct {
 	Unfoldable    bool           // accept and count events that Follow refuses
 	SkipBad       bool           // import the good lines even if there are bad ones
 	BadWriter     io.Writer      // receives the bad lines unchanged, with SkipBad
+	DropActors    bool           // leave out who caused the events: only this installation knows its callers
 	CorrelationID string         // for events without one; if "", that of ctx or a new one
 	MaxEventBytes int            // limit of the store for one line of JSON; 0 for none
 	SpoolDir      string         // where a stream is stored to be read twice; if "", the system's
