@@ -155,7 +155,7 @@ func tryOnce[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 	if err != nil {
 		return Result[S]{}, err
 	}
-	if len(history) > 0 && foreign(d, r, state) {
+	if version > 0 && foreign(d, r, state) {
 		return Result[S]{}, hidden(d, r.Command)
 	}
 	if r.Complete != nil {
