@@ -3,6 +3,7 @@
 package canteen
 
 import (
+	"gakushoku/internal/canteen/checkout"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/model"
 )
@@ -25,4 +26,4 @@ func Views() []model.View {
 }
 
 // Processes returns the revisions of every process.
-func Processes() model.Processes { return nil }
+func Processes() model.Processes { return model.Processes{checkout.Process()} }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gakushoku/internal/app/operator"
+	"gakushoku/internal/canteen/checkout"
 	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/eventstore"
@@ -29,11 +30,16 @@ func rebuiltImport(t *testing.T, orders int) *Folder {
 			t.Fatal(err)
 		}
 	}
-	if _, err := f.Rebuild(t.Context(), rebuild.Request{Projection: readmodel.OrdersName}, operator.RebuildOptions{}); err != nil {
-		t.Fatal(err)
+	for _, name := range ofOrders {
+		if _, err := f.Rebuild(t.Context(), rebuild.Request{Projection: name}, operator.RebuildOptions{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return f
 }
+
+// ofOrders are the projections that fold orders.
+var ofOrders = []string{readmodel.OrdersName, checkout.Name}
 
 // applied is how many events the readers have gone through, and up to where the projector is.
 func applied(t *testing.T, f *Folder, reader string) (events, upTo uint64) {

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/operate/health"
 )
@@ -24,8 +23,10 @@ func TestOlderTableIsDetectedAndFixed(t *testing.T) {
 	if status, err := f.Versions(t.Context()); err != nil || !strings.Contains(status.Misfit, "older copy") {
 		t.Errorf("status: %+v, %v", status, err)
 	}
-	if v, err := f.Models.Verify(t.Context(), readmodel.OrdersName, 0, verify.Options{Fix: true}); err != nil || !v.Sound {
-		t.Errorf("fixing: %+v, %v", v, err)
+	for _, name := range ofOrders {
+		if v, err := f.Models.Verify(t.Context(), name, 0, verify.Options{Fix: true}); err != nil || !v.Sound {
+			t.Errorf("fixing: %+v, %v", v, err)
+		}
 	}
 	if got := partOf(t, f, health.PartReadModel); got.Status != health.OK {
 		t.Errorf("health afterwards: %+v", got)

@@ -1,0 +1,58 @@
+// Package checkout carries out the steps of the checkout process: it asks the stock and the payment provider,
+// and records what they said on the order.
+//
+// Each step is safe to repeat, and to carry out twice at once. What is asked remembers the order or the payment
+// by its key, and what is recorded has the call's id as its key. The outcome is recorded after the call, never
+// before. A refusal is an outcome; an error means that the step is tried again.
+package checkout
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gakushoku/internal/canteen/checkout"
+	"gakushoku/internal/canteen/order"
+	"gakushoku/internal/edge/payment"
+	"gakushoku/internal/engine/command"
+	"gakushoku/internal/engine/process"
+)
+
+// Performer carries out the steps of checkout. It is safe for concurrent use.
+type Performer struct {
+	Commands *command.Handler
+	Payments payment.Provider // nil if no provider is configured
+	Now      func() time.Time
+}
+
+var _ process.Performer = (*Performer)(nil)
+
+// steps are the steps by name.
+var steps = map[string]func(*Performer, context.Context, process.Call, *checkout.Row) error{
+	checkout.StepReserve: (*Performer).reserve,
+	checkout.StepExpire:  (*Performer).expire,
+	checkout.StepCapture: (*Performer).capture,
+	checkout.StepConfirm: (*Performer).confirm,
+	checkout.StepVoid:    (*Performer).void,
+	checkout.StepRefund:  (*Performer).refund,
+	checkout.StepRelease: (*Performer).release,
+}
+
+// Perform implements process.Performer.
+func (p *Performer) Perform(ctx context.Context, c process.Call) error {
+	row, ok := c.Row.(*checkout.Row)
+	step := steps[c.Step]
+	if !ok || step == nil {
+		return fmt.Errorf("step %s of %s is none of checkout's", c.Step, c.Process)
+	}
+	return step(p, ctx, c, row)
+}
+
+// record records the outcome of a step on the order.
+func (p *Performer) record(ctx context.Context, c process.Call, row *checkout.Row, outcome order.Command) error {
+	request := command.Request[order.Command]{ID: row.OrderID, Command: outcome, Key: c.ID}
+	if _, err := command.Execute(ctx, p.Commands, order.Rules, request); err != nil {
+		return fmt.Errorf("recording the outcome of %s: %w", c.Step, err)
+	}
+	return nil
+}
