@@ -12,7 +12,7 @@ import (
 func archivedFolder(t *testing.T) string {
 	t.Helper()
 	dir := seeded(t)
-	ok(t, "projection", "rebuild", "orders", "--data", dir)
+	ok(t, "projection", "rebuild", "--all", "--data", dir)
 	return dir
 }
 

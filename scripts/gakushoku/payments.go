@@ -51,6 +51,7 @@ func (paymentsServeCommand) Help() string {
 Examples:
 
     gakushoku payments serve
+    gakushoku serve --payment-provider http://127.0.0.1:8090
     curl -X PUT http://127.0.0.1:8090/faults/lost -d '{"calls": 1}'
     curl -X PUT http://127.0.0.1:8090/faults/down -d '{"forMs": 60000}'`
 }

@@ -38,7 +38,7 @@ func TestRebuildReplacesTheVersionAndRollbackGoesBack(t *testing.T) {
 func TestStatusKnowsWhatARebuildHasBroughtIn(t *testing.T) {
 	t.Parallel()
 	dir := seeded(t)
-	ok(t, "projection", "rebuild", "orders", "-d", dir)
+	ok(t, "projection", "rebuild", "--all", "-d", dir)
 	contains(t, ok(t, "projection", "status", "-d", dir), "2 events, all in the read models by a rebuild: up to date; a server that starts goes over those from 1 on once more")
 	ok(t, "events", "import", put(t, "more.jsonl", strings.ReplaceAll(strings.ReplaceAll(seed, `:"e`, `:"f`), `"o1"`, `"o2"`)), "-d", dir)
 	contains(t, ok(t, "projection", "status", "-d", dir), "4 events, 2 applied: 2 events waiting")

@@ -11,12 +11,15 @@ import (
 	"time"
 
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/edge/payment"
 	"gakushoku/internal/observe/sink"
 )
 
 type serveCommand struct {
 	Addr        string        `help:"Where to listen, as HOST:PORT. Default: ${default}." default:"127.0.0.1:8080" env:"GAKUSHOKU_ADDR" placeholder:"ADDR"`
 	OpsAddr     string        `help:"Where /metrics and the details of /health are, as HOST:PORT, or none. Default: 127.0.0.1:8081, or a free port if that one is taken." env:"GAKUSHOKU_OPS_ADDR" placeholder:"ADDR"`
+	Payments    string        `help:"The payment provider that takes card payments, as a URL. Without one the terminal at the till takes them." env:"GAKUSHOKU_PAYMENT_PROVIDER" placeholder:"URL" name:"payment-provider"`
+	Secret      string        `help:"What the payment provider knows us by. Give it in the environment: others can see arguments." env:"GAKUSHOKU_PAYMENT_SECRET" placeholder:"SECRET" name:"payment-secret"`
 	StopGrace   time.Duration `help:"How long to go on taking requests after the signal to stop, while readiness says 503 and clients are told to close. Default: ${default}." default:"2s" env:"GAKUSHOKU_STOP_GRACE" placeholder:"DURATION"`
 	Connections int           `help:"How many clients may be connected at once. Default: ${default}." default:"512" env:"GAKUSHOKU_CONNECTIONS" placeholder:"N"`
 
@@ -40,6 +43,7 @@ Examples:
     gakushoku serve --addr 0.0.0.0:8080 --issuer https://login.example.com --audience canteen --role-names Kitchen-Staff=kitchen
     gakushoku serve --data /var/lib/gakushoku --addr 127.0.0.1:9000 --ops-addr 127.0.0.1:9001
     GAKUSHOKU_API_KEYS=till:cashier=6f1c,screen:kitchen=a8d2 gakushoku serve
+    GAKUSHOKU_PAYMENT_SECRET=a8d2 gakushoku serve --payment-provider https://pay.example.com/v1
     OTEL_METRICS_EXPORTER=otlp,prometheus OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 gakushoku serve`
 }
 
@@ -54,11 +58,15 @@ func (c *serveCommand) Run(p *program) error {
 	if err != nil {
 		return err
 	}
+	payments, err := c.payments()
+	if err != nil {
+		return err
+	}
 	out := sink.New(p.stdout.Writer, sink.Options{Name: "stdout", Level: p.level})
 	hurry, done := secondSignal()
 	defer done()
 	err = embedded.Serve(p.ctx, embedded.ServeOptions{
-		Dir: p.data, Addr: c.Addr, OpsAddr: c.opsAddr(), OpsAnyPort: c.OpsAddr == "", Level: p.level, Callers: accepted, Log: p.logWriter(), Out: out,
+		Dir: p.data, Addr: c.Addr, OpsAddr: c.opsAddr(), OpsAnyPort: c.OpsAddr == "", Level: p.level, Callers: accepted, Payments: payments, Log: p.logWriter(), Out: out,
 		Ready: func(url string, ops embedded.Operators) { c.announce(out, p.data, url, ops) }, Connections: c.Connections, Grace: c.StopGrace, Hurry: hurry,
 		AuditKey: c.AuditKey, CheckpointsTo: c.CheckpointsTo,
 	})
@@ -83,6 +91,18 @@ func (c *serveCommand) check() error {
 		return usagef("--requests-per-second: %d is below 0", c.RequestsPerSecond)
 	}
 	return nil
+}
+
+// payments returns the payment provider, nil if there is none.
+func (c *serveCommand) payments() (payment.Provider, error) {
+	if c.Payments == "" {
+		return nil, nil
+	}
+	card, err := payment.NewCard(c.Payments, c.Secret)
+	if err != nil {
+		return nil, usagef("--payment-provider: %v", err)
+	}
+	return card, nil
 }
 
 func (c *serveCommand) opsAddr() string {

@@ -108,7 +108,7 @@ func TestTraceShowsOperation(t *testing.T) {
 	if err := json.Unmarshal([]byte(ok(t, "trace", "pay", "-d", dir, "--json")), &found); err != nil {
 		t.Fatal(err)
 	}
-	if len(found.Entries) != 1 || found.Entries[0].What != order.PaidType || found.Entries[0].Number != 2 || len(found.Entries[0].Projected) != 1 || len(found.Notes) != 1 {
+	if len(found.Entries) != 1 || found.Entries[0].What != order.PaidType || found.Entries[0].Number != 2 || len(found.Entries[0].Projected) != 2 || len(found.Notes) != 1 {
 		t.Errorf("without log lines: %+v", found)
 	}
 	contains(t, ok(t, "trace", "--order", "o1", "-d", dir), "OrderPlaced (version 1)")

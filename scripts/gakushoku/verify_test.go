@@ -96,7 +96,7 @@ func unpaid(r *projection.Record) {
 func TestVerifyJudgesAReadModel(t *testing.T) {
 	t.Parallel()
 	dir := projected(t)
-	contains(t, ok(t, "projection", "verify", "orders", "-d", dir), "orders-v1 (active, revision 1): 2 rows of 2 streams, 4 events and 3 totals compared", "1 stream parked, as the events say", "It is sound.")
+	contains(t, ok(t, "projection", "verify", "orders", "-d", dir), "orders-v1 (active, revision 2): 2 rows of 2 streams, 4 events and 3 totals compared", "1 stream parked, as the events say", "It is sound.")
 	contains(t, ok(t, "projection", "verify", "orders", "-d", dir, "--sample", "100%"), "2 rows", "3 totals")
 	contains(t, ok(t, "projection", "verify", "orders", "-d", dir, "--sample", "0.5"), "a sample of 50 %", "0 totals")
 	contains(t, ok(t, "projection", "verify", "orders", "-d", dir, "--sample", "0.000001"), "a sample of 0.0001 %", "1 row of 1 stream")
@@ -154,7 +154,7 @@ func TestUndecidedVerifyExitsWith2(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
 	call(t, "projection", "verify", "orders", "-d", missing).wants(t, exitUnknown, "gakushoku: could not tell: there is no data folder")
 	dir := projected(t)
-	call(t, "projection", "verify", "meals", "-d", dir).wants(t, exitUsage, `there is no projection "meals": choose one of [orders]`)
+	call(t, "projection", "verify", "meals", "-d", dir).wants(t, exitUsage, `there is no projection "meals": choose one of [orders products categories stock checkout]`)
 	call(t, "projection", "verify", "orders", "--version", "7", "-d", dir).wants(t, exitUsage, "orders has no version 7")
 	call(t, "projection", "verify", "orders", "--sample", "150%", "-d", dir).wants(t, exitUsage, "not a share")
 }
@@ -172,7 +172,7 @@ func TestExplainShowsEverythingBehindARow(t *testing.T) {
 	t.Parallel()
 	dir := projected(t)
 	for _, key := range []string{"o1", "order-o1"} {
-		contains(t, ok(t, "explain", "orders", key, "-d", dir), "order-o1 in orders: 2 events", "OrderPlaced", "e2", "c2", "orders-v1: active, folded by revision 1 of the code",
+		contains(t, ok(t, "explain", "orders", key, "-d", dir), "order-o1 in orders: 2 events", "OrderPlaced", "e2", "c2", "orders-v1: active, folded by revision 2 of the code",
 			"row   version 2", `"status":"PAID"`, "listed under 2026-01-24", "2026-01-24 orders +1, 2026-01-24 paid +1, 2026-01-24 revenue.UNKNOWN +780", "It is what the events say.")
 	}
 	contains(t, ok(t, "explain", "orders", "bad", "-d", dir), "parked since", "1 attempt, at version 2 (event p2): order bad was placed before", "It is what the events say.")

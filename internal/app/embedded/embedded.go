@@ -15,8 +15,10 @@ import (
 	"github.com/rs/zerolog"
 
 	"gakushoku/internal/app/callers"
+	"gakushoku/internal/edge/payment"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/engine/process"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/query"
 	"gakushoku/internal/operate/audit"
@@ -43,6 +45,8 @@ type ServeOptions struct {
 	AuditKey string
 	// CheckpointsTo are folders that signed checkpoints are copied to.
 	CheckpointsTo []string
+	// Payments takes card payments; nil if the terminal at the till does.
+	Payments payment.Provider
 
 	// OpsAddr is the address of /metrics and the details of /health; if it is "", they are not served.
 	OpsAddr string
@@ -85,6 +89,7 @@ type Server struct {
 	Projector *projection.Follower
 	Archiver  *eventlog.Follower
 	Rounds    *audit.Rounds
+	Checkout  *process.Worker
 
 	options  ServeOptions
 	listener net.Listener
@@ -106,6 +111,8 @@ func OpenServer(ctx context.Context, o ServeOptions) (*Server, error) {
 	if s.Rounds, err = s.folder.openRounds(ctx, cmp.Or(o.AuditKey, AuditKeyFile(o.Dir)), o.CheckpointsTo...); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
+	s.Checkout = s.folder.Ports.Checkout(s.Commands, o.Payments)
+	s.Checkout.Wake = s.folder.Events.Appended
 	return s, nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"gakushoku/internal/app/callers"
+	"gakushoku/internal/app/wiring"
 	"gakushoku/internal/edge/httpapi"
 	"gakushoku/internal/edge/httpserver"
 	"gakushoku/internal/fault"
@@ -114,7 +115,7 @@ func (r *running) open(ctx context.Context) error {
 	checker.Probes = append(slices.Clip(checker.Probes), health.Serving(r.stopping.Load))
 	config := httpapi.Config{
 		Commands: r.Commands, Queries: r.Queries, Health: &checker, Logger: r.logger, Tracer: observe.TracerOf(ctx), Metrics: r.sent.Metrics(),
-		Details: detailsFor(r.listener.Addr()), Complete: r.folder.Counter().Complete,
+		Details: detailsFor(r.listener.Addr()), Complete: r.folder.Counter().Complete, After: wiring.Inline(r.Checkout), CardProvider: r.options.Payments != nil,
 	}
 	if err := callers.Apply(&config, r.folder.Control, r.callers()); err != nil {
 		return err
@@ -147,8 +148,9 @@ func (r *running) open(ctx context.Context) error {
 	return errors.Join(r.sent.watch(r.folder), r.sent.Metrics().WatchConnections(r.public.Connections))
 }
 
-// follow starts the projector and the archiver.
+// follow starts the projector, the archiver and the worker of checkout.
 func (r *running) follow(ctx context.Context, working *sync.WaitGroup) {
+	working.Go(func() { r.Checkout.Run(r.named(ctx, "checkout")) })
 	for _, f := range []struct {
 		name, stopped string
 		run           func(context.Context) error

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"gakushoku/internal/edge/payment"
 	"gakushoku/internal/observe"
 )
 
@@ -26,6 +27,8 @@ const (
 	EnvRoleNames      = "ROLE_NAMES"
 	EnvGuestSessions  = "GUEST_SESSIONS"
 	EnvAllowAnonymous = "ALLOW_ANONYMOUS"
+	EnvPaymentURL     = "PAYMENT_PROVIDER_URL"
+	EnvPaymentSecret  = "PAYMENT_PROVIDER_SECRET" //nolint:gosec // the name of a variable
 
 	EnvProjectorTimeout = "PROJECTOR_TIMEOUT"
 	EnvStateMachineARN  = "STATE_MACHINE_ARN"
@@ -49,6 +52,9 @@ type Config struct {
 	LogBucket       string        // S3 bucket of the log; "" in functions that do not use it
 	LogLevel        zerolog.Level // info by default
 	PointerTTL      time.Duration // how long a pointer may be cached
+
+	PaymentURL    string // of the payment provider; "" if there is none
+	PaymentSecret string // what the provider knows us by
 
 	ProjectorTimeout time.Duration // how long an invocation of the projector may last
 	StateMachineARN  string        // of rebuilds; "" in functions that do not use it
@@ -79,6 +85,8 @@ func ReadConfig(getenv func(string) string) (Config, error) {
 		ReadModelPrefix: required(EnvReadModelPrefix, "what the names of the read models' tables begin with"),
 		LogBucket:       getenv(EnvLogBucket),
 		PointerTTL:      defaultPointerTTL,
+		PaymentURL:      getenv(EnvPaymentURL),
+		PaymentSecret:   getenv(EnvPaymentSecret),
 
 		ProjectorTimeout: DefaultProjectorTimeout,
 		StateMachineARN:  getenv(EnvStateMachineARN),
@@ -107,4 +115,16 @@ func ReadConfig(getenv func(string) string) (Config, error) {
 		}
 	}
 	return c, errors.Join(errs...)
+}
+
+// Payments returns the client of the payment provider, nil if none is configured.
+func (c *Config) Payments() (payment.Provider, error) {
+	if c.PaymentURL == "" {
+		return nil, nil
+	}
+	card, err := payment.NewCard(c.PaymentURL, c.PaymentSecret)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", EnvPaymentURL, err)
+	}
+	return card, nil
 }

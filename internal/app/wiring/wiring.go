@@ -42,7 +42,7 @@ func (p *Ports) Commands() *command.Handler {
 
 // Counter builds what completes commands with what other aggregates say.
 func (p *Ports) Counter() *counter.Counter {
-	return &counter.Counter{Commands: p.Commands(), Now: time.Now}
+	return &counter.Counter{Commands: p.Commands(), Now: time.Now, Checkout: true}
 }
 
 // Queries builds the reader of the read models.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -18,6 +19,11 @@ type aggregate[S any, C model.Command] struct {
 	id    func(*http.Request) string        // of the aggregate that a request names; "" if it names none
 	tell  func(r *command.Result[S]) any    // returns the body of the response
 	where func(r *command.Result[S]) string // returns the path of a new aggregate
+
+	due func(r *command.Result[S]) bool // whether Config.After has anything to do; nil: always
+	// settled finds what has become of what the command asked for, after Config.After. It moves the result on, or
+	// returns a refusal, or another status than usual (0: the usual one). It may be nil.
+	settled func(c *call, r *command.Result[S]) (status int, err error)
 }
 
 // sent is the body of a command.
@@ -59,22 +65,29 @@ func (a aggregate[S, C]) execute(c *call, sent C) error {
 		}
 	}
 	result, err := command.Execute(ctx, s.Commands, a.rules, r)
-	if err == nil && s.After != nil && len(result.Events) > 0 {
+	if err == nil && s.After != nil && len(result.Events) > 0 && (a.due == nil || a.due(&result)) {
 		err = s.After(ctx, result.Events[0].Stream)
 	}
 	if err != nil {
 		return err
 	}
-	return a.respond(c.w, &result)
+	status := http.StatusOK
+	if n := len(result.Events); n > 0 && result.Version == uint64(n) {
+		status = http.StatusCreated
+		c.w.Header().Set("Location", a.where(&result))
+	}
+	if a.settled != nil {
+		other, err := a.settled(c, &result)
+		if err != nil {
+			return err
+		}
+		status = cmp.Or(other, status)
+	}
+	return a.respond(c.w, status, &result)
 }
 
-// respond responds with the result of a command: 201 if its events begin the stream.
-func (a aggregate[S, C]) respond(w http.ResponseWriter, r *command.Result[S]) error {
-	status := http.StatusOK
-	if n := len(r.Events); n > 0 && r.Version == uint64(n) {
-		status = http.StatusCreated
-		w.Header().Set("Location", a.where(r))
-	}
+// respond responds with the result of a command.
+func (a aggregate[S, C]) respond(w http.ResponseWriter, status int, r *command.Result[S]) error {
 	if r.Repeated {
 		w.Header().Set(headerReplayed, "true")
 	}

@@ -53,7 +53,11 @@ type Config struct {
 	Complete func(context.Context, model.Command) (model.Command, error)
 	// After runs when a command has succeeded, also when it is repeated, before the response: for what the
 	// command's stream makes due at once. Its error is responded instead of the outcome. May be nil.
-	After   func(ctx context.Context, stream string) error
+	After func(ctx context.Context, stream string) error
+	// CardProvider says that card payments go through a payment provider; After then has them captured. Otherwise
+	// the terminal at the till takes them.
+	CardProvider bool
+
 	Now     func() time.Time // nil is time.Now
 	Metrics *observe.Metrics // measures requests and what they do; nil: nothing is measured
 	Tracer  trace.Tracer     // records operations, unless a request's context has a tracer; may be nil

@@ -6,8 +6,10 @@ import (
 	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/edge/identity"
+	"gakushoku/internal/edge/payment"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/event"
+	"gakushoku/internal/observe"
 )
 
 func orderRoutes() []route {
@@ -15,6 +17,7 @@ func orderRoutes() []route {
 		rules: order.Rules, path: []param{pathID}, id: byID,
 		tell:  func(r *command.Result[order.State]) any { return orderOutcomeOf(r) },
 		where: func(r *command.Result[order.State]) string { return at("/orders/", r.State.OrderID) },
+		due:   dueAtOnce, settled: settled,
 	}
 	rows := resource{
 		view: readmodel.OrdersView(), path: []param{pathID}, id: byID, rows: "orders",
@@ -25,7 +28,9 @@ func orderRoutes() []route {
 	return []route{
 		execute(o, operation{"placeOrder", http.MethodPost, "/orders", buying}, must(placeOrder), nil),
 		execute(o, operation{"payOrder", http.MethodPost, "/orders/{id}/pay", buying}, must(payOrder),
-			func(c *call, p *order.PayOrder) { p.At = event.InstantOf(c.server.Now()) }),
+			func(c *call, p *order.PayOrder) {
+				p.At, p.ByProvider, p.PaymentID = event.InstantOf(c.server.Now()), c.server.CardProvider, observe.NewID()
+			}),
 		execute(o, operation{"cancelOrder", http.MethodPost, "/orders/{id}/cancel", buying}, may(cancelOrder), nil),
 		execute(o, operation{"startPreparing", http.MethodPost, "/orders/{id}/prepare", working}, may(object[order.StartPreparing]()), nil),
 		execute(o, operation{"markReady", http.MethodPost, "/orders/{id}/ready", working}, may(object[order.MarkReady]()), nil),
@@ -63,6 +68,7 @@ var (
 type orderOutcome struct {
 	OrderID       string              `json:"orderId"`
 	Status        order.Status        `json:"status"`
+	Checkout      order.Checkout      `json:"checkout,omitempty"`
 	Total         int64               `json:"total"` // yen
 	PaymentMethod order.PaymentMethod `json:"paymentMethod,omitempty"`
 	Version       uint64              `json:"version"`
@@ -70,7 +76,7 @@ type orderOutcome struct {
 }
 
 func orderOutcomeOf(r *command.Result[order.State]) orderOutcome {
-	return orderOutcome{r.State.OrderID, r.State.Status, r.State.Total, r.State.Method, r.Version, idsOf(r.Events)}
+	return orderOutcome{r.State.OrderID, r.State.Status, r.State.Checkout, r.State.Total, r.State.Method, r.Version, idsOf(r.Events)}
 }
 
 // orderKinds are the problems with orders.
@@ -103,5 +109,6 @@ var orderKinds = map[string]kind{
 	order.CodePaymentOpen:       {http.StatusConflict, "A payment is under way"},
 	order.CodeNotConfirmed:      {http.StatusConflict, "The sale is not recorded yet"},
 	order.CodeNotAwaited:        {http.StatusConflict, "The order does not wait for this"},
+	payment.CodeDeclined:        {http.StatusPaymentRequired, "The card was declined"},
 	order.CodePaymentSettled:    {http.StatusConflict, "The payment ended in another way"},
 }

@@ -4,11 +4,20 @@ package command
 import (
 	"gakushoku/internal/app/lambdas"
 	"gakushoku/internal/app/lambdas/api"
+	"gakushoku/internal/app/wiring"
 	"gakushoku/internal/edge/httpapi"
 )
 
 // Build returns the function's handler.
 func Build(s *lambdas.System) (api.Handler, error) {
 	ports := s.Ports(s.Control)
-	return api.Serve(s, httpapi.Config{Parts: httpapi.PartCommands, Commands: ports.Commands(), Complete: ports.Counter().Complete})
+	commands := ports.Commands()
+	payments, err := s.Config.Payments()
+	if err != nil {
+		return nil, err
+	}
+	return api.Serve(s, httpapi.Config{
+		Parts: httpapi.PartCommands, Commands: commands, Complete: ports.Counter().Complete,
+		After: wiring.Inline(ports.Checkout(commands, payments)), CardProvider: payments != nil,
+	})
 }
