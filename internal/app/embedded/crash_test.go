@@ -40,7 +40,12 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(serveEnv); dir != "" {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		defer stop()
-		err := embedded.Serve(ctx, embedded.ServeOptions{Dir: dir, Addr: "127.0.0.1:0", Level: zerolog.WarnLevel, Ready: func(url string, _ embedded.Operators) { fmt.Println(url) }})
+		payments, err := paymentsOf(os.Getenv(paymentsEnv))
+		if err == nil {
+			err = embedded.Serve(ctx, embedded.ServeOptions{
+				Dir: dir, Addr: "127.0.0.1:0", Level: zerolog.ErrorLevel, Payments: payments, Ready: func(url string, _ embedded.Operators) { fmt.Println(url) },
+			})
+		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -50,18 +55,21 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(archiveEnv); dir != "" {
 		archiveForEver(dir)
 	}
+	if dir := os.Getenv(bookEnv); dir != "" {
+		provideForEver(dir, os.Getenv(paymentsEnv))
+	}
 	os.Exit(m.Run())
 }
 
 // startServer runs the real server in a process of its own.
-func startServer(t *testing.T, dir string) (url string, process *exec.Cmd) {
+func startServer(t *testing.T, dir string, env ...string) (url string, process *exec.Cmd) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	process = exec.Command(self)
-	process.Env = append(os.Environ(), serveEnv+"="+dir)
+	process.Env = append(append(os.Environ(), serveEnv+"="+dir), env...)
 	process.Stderr = os.Stderr
 	out, err := process.StdoutPipe()
 	if err != nil {
