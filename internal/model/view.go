@@ -11,6 +11,8 @@ type View struct {
 	Values      []string           // the values that a list can be filtered by; may be empty
 	Matches     func(row []byte, value string) (bool, error)
 
+	Kept bool // whole lists are short and read often, so that readers may keep them for some seconds
+
 	NotFound   error  // the refusal for a stream that does not exist
 	NotReached string // code of the refusal when a row is older than requested
 	Queries    QueryNames

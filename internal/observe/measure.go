@@ -188,6 +188,13 @@ func (m *Metrics) PointerRead(ctx context.Context, cached bool) {
 	}
 }
 
+// ListRead counts a read of a whole list that readers keep.
+func (m *Metrics) ListRead(ctx context.Context, projection string, cached bool) {
+	if m != nil {
+		m.lists.Add(ctx, 1, metric.WithAttributes(attribute.String(AttrProjection, projection), attribute.Bool(AttrCached, cached)))
+	}
+}
+
 // Parked records how many streams are parked in the active version of a projection.
 func (m *Metrics) Parked(ctx context.Context, projection string, streams int) {
 	if m != nil {

@@ -24,6 +24,7 @@ const (
 	MetricLogLag      = "gakushoku.log.lag"
 	MetricAudit       = "gakushoku.audit.broken"
 	MetricPointers    = "gakushoku.pointer.reads"
+	MetricLists       = "gakushoku.list.reads"
 	MetricPlanned     = "gakushoku.rebuild.planned"
 	MetricFolded      = "gakushoku.rebuild.events"
 	MetricVerified    = "gakushoku.rebuild.verified"
@@ -42,16 +43,16 @@ const (
 
 // Metrics are the meters of a process. Nil measures nothing. It is safe for concurrent use.
 type Metrics struct {
-	meter                                    metric.Meter
-	requests, commands, lag, logLag, calls   metric.Float64Histogram
-	tasks                                    metric.Float64Histogram
-	conflicts, retries, repeats, appends     metric.Int64Counter
-	steps, heals, pointers, folded, verified metric.Int64Counter
-	coldStarts, touched                      metric.Int64Counter
-	logHead, parked, planned, audit          metric.Int64Gauge
-	runs                                     metric.Int64Counter
-	stuck, overdue                           metric.Int64Gauge
-	series                                   seriesOptions
+	meter                                           metric.Meter
+	requests, commands, lag, logLag, calls          metric.Float64Histogram
+	tasks                                           metric.Float64Histogram
+	conflicts, retries, repeats, appends            metric.Int64Counter
+	steps, heals, pointers, lists, folded, verified metric.Int64Counter
+	coldStarts, touched                             metric.Int64Counter
+	logHead, parked, planned, audit                 metric.Int64Gauge
+	runs                                            metric.Int64Counter
+	stuck, overdue                                  metric.Int64Gauge
+	series                                          seriesOptions
 }
 
 // Slow is the target for the duration of 95 % of the requests: longer ones count as slow.
@@ -101,6 +102,7 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 		steps:      counter(MetricDelivered, "Events delivered to each written table version, by outcome"),
 		heals:      counter(MetricHeals, "Streams folded from the event store"),
 		pointers:   counter(MetricPointers, "Reads of a version pointer, from memory or not"),
+		lists:      counter(MetricLists, "Reads of whole lists that readers keep, from memory or not"),
 		folded:     counter(MetricFolded, "Events processed by the steps of rebuilds"),
 		verified:   counter(MetricVerified, "Verified rebuilds, by result"),
 		coldStarts: counter(MetricColdStarts, "Processes of a function that had their first invocation"),

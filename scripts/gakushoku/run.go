@@ -41,6 +41,7 @@ type commandLine struct {
 	Authz      authzCommands      `cmd:"" help:"Explain who may do what."`
 	Events     eventsCommands     `cmd:"" help:"Bring events in and out, and look at them."`
 	Menu       menuCommands       `cmd:"" help:"Bring the menu in."`
+	Cache      cacheCommands      `cmd:"" help:"Look at the lists that processes keep in memory, and clear them."`
 	Reproject  reprojectCommand   `cmd:"" help:"Make read models from a file of events."`
 	Projection projectionCommands `cmd:"" help:"Look at read models, verify, repair and rebuild them."`
 	Process    processCommands    `cmd:"" help:"Look at what processes have to do, try it again or call it off."`

@@ -49,8 +49,12 @@ func (p *Ports) Counter() *counter.Counter {
 func (p *Ports) Queries() *query.Reader {
 	return &query.Reader{
 		Pointers: p.Pointers, Browser: p.Tables, Streams: p.Events, Projections: canteen.Projections(), Now: time.Now,
+		Cache: &query.Cache{TTL: listTTL},
 	}
 }
+
+// listTTL is how old the lists of products and categories may be.
+const listTTL = 5 * time.Second
 
 // Projector builds the writer of the read models.
 func (p *Ports) Projector() *projection.Projector {

@@ -37,7 +37,7 @@ func Categories() model.Projection {
 // ProductsView returns how readers query products.
 func ProductsView() model.View {
 	return model.View{
-		Projection: ProductsName, Kind: menu.ProductRules.Kind,
+		Projection: ProductsName, Kind: menu.ProductRules.Kind, Kept: true,
 		NotFound:   refusal.New(menu.CodeProductNotFound, "there is no such product"),
 		NotReached: menu.CodeNotReached,
 		Queries:    model.QueryNames{Get: "GetProduct", List: "ListProducts"},
@@ -47,7 +47,7 @@ func ProductsView() model.View {
 // CategoriesView returns how readers query categories.
 func CategoriesView() model.View {
 	return model.View{
-		Projection: CategoriesName, Kind: menu.CategoryRules.Kind,
+		Projection: CategoriesName, Kind: menu.CategoryRules.Kind, Kept: true,
 		NotFound:   refusal.New(menu.CodeCategoryNotFound, "there is no such category"),
 		NotReached: menu.CodeNotReached,
 		Queries:    model.QueryNames{Get: "GetCategory", List: "ListCategories"},

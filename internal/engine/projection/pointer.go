@@ -56,6 +56,8 @@ type Pointer struct {
 	Versions   []Version `json:"versions"`
 	Next       int       `json:"next"` // the next version number; numbers are never reused
 	Changes    uint64    `json:"changes"`
+	// Generation rises when readers are to read again what they have kept of the rows.
+	Generation uint64 `json:"generation,omitempty"`
 }
 
 // ActiveVersion returns the version that readers see.

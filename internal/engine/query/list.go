@@ -65,29 +65,37 @@ const maxAll = 10_000
 // All returns all rows of a bucket ("": of all buckets) in the order of List. It is for lists that are short by
 // their nature, and fails beyond maxAll rows.
 func (s Queries) All(ctx context.Context, bucket string) ([]Row, error) {
-	return answer(ctx, s, s.View.Queries.List, func(ctx context.Context) (all []Row, err error) {
-		request := ListRequest{Bucket: bucket, Limit: MaxLimit}
-		start, err := s.check(&request)
-		if err != nil {
-			return nil, err
+	return answer(ctx, s, s.View.Queries.List, func(ctx context.Context) ([]Row, error) {
+		if s.View.Kept && s.Cache != nil {
+			return s.Cache.all(ctx, s, bucket)
 		}
-		_, err = s.read(ctx, func(a active) error {
-			all = nil
-			for at, more := start, true; more; {
-				w := walk{browser: s.Browser, table: a.table, request: request, at: at}
-				page, err := w.page(ctx)
-				if err != nil {
-					return err
-				}
-				if all = append(all, page.Rows...); len(all) > maxAll {
-					return fmt.Errorf("the list of %s has more than %d rows", s.View.Projection, maxAll)
-				}
-				at, more = w.at, page.Next != ""
-			}
-			return nil
-		})
-		return all, err
+		return s.rows(ctx, bucket)
 	})
+}
+
+// rows reads all rows of a bucket.
+func (s Queries) rows(ctx context.Context, bucket string) (all []Row, err error) {
+	request := ListRequest{Bucket: bucket, Limit: MaxLimit}
+	start, err := s.check(&request)
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.read(ctx, func(a active) error {
+		all = nil
+		for at, more := start, true; more; {
+			w := walk{browser: s.Browser, table: a.table, request: request, at: at}
+			page, err := w.page(ctx)
+			if err != nil {
+				return err
+			}
+			if all = append(all, page.Rows...); len(all) > maxAll {
+				return fmt.Errorf("the list of %s has more than %d rows", s.View.Projection, maxAll)
+			}
+			at, more = w.at, page.Next != ""
+		}
+		return nil
+	})
+	return all, err
 }
 
 // check decodes the cursor, sets the default limit, and refuses invalid requests.

@@ -28,6 +28,7 @@ type Reader struct {
 	Streams     Streams
 	Projections model.Projections // every revision that an active version may have
 	Now         func() time.Time
+	Cache       *Cache // of the lists of views that are Kept; nil: none
 }
 
 // Of returns the queries of one view.
