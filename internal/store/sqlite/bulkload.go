@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"gakushoku/internal/engine/projection"
 )
@@ -156,18 +155,7 @@ func (l *load) open(ctx context.Context) (err error) {
 	if _, err = l.conn.ExecContext(ctx, "ATTACH ? AS base", dsn(l.base, "mode=rw")); err != nil {
 		return err
 	}
-	return l.transact(ctx, func() error {
-		format, err := checkIdentity(func(query string) *sql.Row { return l.conn.QueryRowContext(ctx, query) }, tableFile, tableFormat)
-		if err != nil || format == tableFormat {
-			return err
-		}
-		changes := loadSchema
-		if format > 0 {
-			changes = strings.Join(tableUpgrades[format-1:], "\n")
-		}
-		_, err = l.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d; %s", tableFile, tableFormat, changes))
-		return err
-	})
+	return l.transact(ctx, func() error { return prepareSchema(ctx, l.conn, tableFile, loadSchema, tableUpgrades) })
 }
 
 func (l *load) close() error {

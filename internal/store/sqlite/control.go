@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"gakushoku/internal/engine/projection"
 )
@@ -24,7 +23,7 @@ var controlUpgrades = []string{credentialSchema}
 
 // Control stores the version pointers, the checkpoints and the credentials.
 type Control struct {
-	db *database
+	records
 
 	pointer, checkpoint, credentials            *sql.Stmt // on readers
 	insertPointer, updatePointer, setCheckpoint *sql.Stmt // on the writing connection
@@ -42,7 +41,7 @@ func OpenControl(ctx context.Context, path string) (*Control, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Control{db: db}
+	c := &Control{records: records{db}}
 	if err := c.prepare(ctx); err != nil {
 		return nil, errors.Join(db.failed(ctx, "opening the control records", err), db.close())
 	}
@@ -62,18 +61,6 @@ func (c *Control) prepare(ctx context.Context) error {
 		&c.updateCredential: "UPDATE credentials SET revision = ?3 + 1, value = ?4 WHERE kind = ?1 AND id = ?2 AND revision = ?3",
 	})
 }
-
-// Close closes the file. It may be called again.
-func (c *Control) Close() error { return c.db.close() }
-
-// InPlace fails with ErrReplaced if the path leads to another file than the open one, or to none.
-func (c *Control) InPlace() error { return c.db.inPlace() }
-
-// Glance is InPlace for use at each commit of another store: it checks only the file itself.
-func (c *Control) Glance() error { return c.db.glance() }
-
-// File returns the open file, wherever its path now leads.
-func (c *Control) File() fs.FileInfo { return c.db.place.file }
 
 // Pointer implements projection.Pointers.
 func (c *Control) Pointer(ctx context.Context, name string) (projection.Pointer, error) {

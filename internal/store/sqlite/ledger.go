@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/event"
@@ -25,7 +24,7 @@ CREATE INDEX claims_first ON claims (first);`
 
 // Ledger stores the control records of a numbered log.
 type Ledger struct {
-	db *database
+	records
 
 	head, claimed, manifests, newest, covering              *sql.Stmt // on readers
 	lastHead, lastClaim, manifest, insert, claim, forgetOld *sql.Stmt // on the writing connection
@@ -39,7 +38,7 @@ func OpenLedger(ctx context.Context, path string) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{db: db}
+	l := &Ledger{records: records{db}}
 	if err := l.prepare(ctx); err != nil {
 		return nil, errors.Join(db.failed(ctx, "opening the control records of the log", err), db.close())
 	}
@@ -66,18 +65,6 @@ func (l *Ledger) prepare(ctx context.Context) error {
 		&l.forgetOld: "DELETE FROM claims WHERE at < ?",
 	})
 }
-
-// Close closes the file. It may be called again.
-func (l *Ledger) Close() error { return l.db.close() }
-
-// InPlace fails with ErrReplaced if the path leads to another file than the open one, or to none.
-func (l *Ledger) InPlace() error { return l.db.inPlace() }
-
-// Glance is InPlace for use at each commit of another store: it checks only the file itself.
-func (l *Ledger) Glance() error { return l.db.glance() }
-
-// File returns the open file, wherever its path now leads.
-func (l *Ledger) File() fs.FileInfo { return l.db.place.file }
 
 // Head implements eventlog.Ledger.
 func (l *Ledger) Head(ctx context.Context) (eventlog.Head, error) {

@@ -97,7 +97,7 @@ func (d *database) open(ctx context.Context, mode string, k kind, schema string,
 	if err := d.connect(ctx, mode); err != nil {
 		return err
 	}
-	if err := d.transact(ctx, func() error { return d.prepareSchema(k, schema, upgrades) }); err != nil {
+	if err := d.transact(ctx, func() error { return prepareSchema(context.Background(), d.write, k, schema, upgrades) }); err != nil {
 		return err
 	}
 	return d.settle()
@@ -202,9 +202,9 @@ func (d *database) firstConn(ctx context.Context) (conn *sql.Conn, err error) {
 
 // prepareSchema creates the tables of a new file, and upgrades an older one. It runs in a transaction, since
 // another process may do the same.
-func (d *database) prepareSchema(k kind, schema string, upgrades []string) error {
-	ctx, newest := context.Background(), 1+len(upgrades)
-	format, err := checkIdentity(func(query string) *sql.Row { return d.write.QueryRowContext(ctx, query) }, k, newest)
+func prepareSchema(ctx context.Context, conn *sql.Conn, k kind, schema string, upgrades []string) error {
+	newest := 1 + len(upgrades)
+	format, err := checkIdentity(func(query string) *sql.Row { return conn.QueryRowContext(ctx, query) }, k, newest)
 	if err != nil || format == newest {
 		return err
 	}
@@ -212,7 +212,7 @@ func (d *database) prepareSchema(k kind, schema string, upgrades []string) error
 	if format > 0 {
 		changes = strings.Join(upgrades[format-1:], "\n")
 	}
-	_, err = d.write.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d; %s", k, newest, changes))
+	_, err = conn.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d; %s", k, newest, changes))
 	return err
 }
 

@@ -27,9 +27,7 @@ CREATE TABLE records (
   task    TEXT
 ) STRICT, WITHOUT ROWID;` + placeIndex + parkedIndex + dueIndexes + totalsSchema
 
-// tableFormat is the user_version of a table version's file, and tableUpgrades bring older ones to it.
-const tableFormat = 2
-
+// tableUpgrades bring an older table version's file to the newest format.
 var tableUpgrades = []string{`
 ALTER TABLE records ADD COLUMN due INTEGER;
 ALTER TABLE records ADD COLUMN task TEXT;` + dueIndexes}

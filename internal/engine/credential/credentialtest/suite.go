@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gakushoku/internal/engine/contract"
 	"gakushoku/internal/engine/credential"
 	"gakushoku/internal/fault"
 )
@@ -33,7 +34,7 @@ type Instance struct {
 
 // TestStore tests everything that credential.Store promises.
 func TestStore(t *testing.T, h Harness) {
-	for name, run := range map[string]func(*testing.T, Harness){
+	contract.Run(t, h, map[string]func(*testing.T, Harness){
 		"records come back by id":                      testRoundTrip,
 		"an id is taken once":                          testExists,
 		"only the revision that was read is replaced":  testReplace,
@@ -42,12 +43,7 @@ func TestStore(t *testing.T, h Harness) {
 		"nothing shares memory with the caller":        testCopies,
 		"a cancelled call says so and changes nothing": testCancelled,
 		"records are there when it is reopened":        testReopen,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			run(t, h)
-		})
-	}
+	})
 }
 
 func record(id, value string, revision uint64) credential.Record {
