@@ -26,7 +26,7 @@ type callersFlags struct {
 	APIKeys           string `help:"Device keys beside those of \"gakushoku keys\", as NAME:ROLE=KEY,NAME:ROLE=KEY; a ROLE that is left out is cashier. Give them in the environment: others can see arguments." env:"GAKUSHOKU_API_KEYS" placeholder:"KEYS" name:"api-keys"`
 	GuestSessions     bool   `help:"Whether anybody may begin a session as a guest (POST /session)." default:"true" negatable:"" env:"GAKUSHOKU_GUEST_SESSIONS"`
 	AllowAnonymous    bool   `help:"Let everybody do everything without credentials, on any address: for a server behind a gate of its own." env:"GAKUSHOKU_ALLOW_ANONYMOUS"`
-	RequestsPerSecond int    `help:"How many requests a caller may send in a second on average, and twice as many at once, before 429; 0 for any number. Default: ${default}." default:"50" env:"GAKUSHOKU_REQUESTS_PER_SECOND" placeholder:"N"`
+	RequestsPerSecond *int   `help:"How many requests a caller may send in a second on average, and twice as many at once, before 429; 0 for any number. Default: ${default}." default:"50" env:"GAKUSHOKU_REQUESTS_PER_SECOND" placeholder:"N"`
 }
 
 // options returns whose credentials are accepted.
@@ -35,7 +35,7 @@ func (c *callersFlags) options(p *program) (callers.Options, error) {
 	if err != nil {
 		return callers.Options{}, err
 	}
-	o := callers.Options{Keys: keys, NoGuests: !c.GuestSessions, Everybody: c.AllowAnonymous, PerSecond: c.RequestsPerSecond}
+	o := callers.Options{Keys: keys, NoGuests: !c.GuestSessions, Everybody: c.AllowAnonymous, PerSecond: *c.RequestsPerSecond}
 	if c.DevelopmentIssuer {
 		if c.Issuer != "" || c.JWKS != "" || c.Audience != "" {
 			return o, usagef("--development-issuer stands in the place of --issuer, --audience and --jwks: choose one")

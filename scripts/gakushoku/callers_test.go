@@ -45,7 +45,7 @@ func wantStatus(t *testing.T, what string, got int, text string, want int) {
 func TestCallersDoWhatTheirRoleAllows(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
-	server := start(t, serving(dir, "--development-issuer")...)
+	server := start(t, serving(dir, "--development-issuer", "--requests-per-second", "0")...)
 	url, _ := server.addresses(t)
 	status, text := askAs(t, http.MethodGet, url+"/orders", "", "")
 	wantStatus(t, "a list for nobody", status, text, 401)

@@ -87,8 +87,8 @@ func (c *serveCommand) check() error {
 		return usagef("--stop-grace: %s is below 0", c.StopGrace)
 	case c.Connections < 1:
 		return usagef("--connections must be at least 1, not %d", c.Connections)
-	case c.RequestsPerSecond < 0:
-		return usagef("--requests-per-second: %d is below 0", c.RequestsPerSecond)
+	case *c.RequestsPerSecond < 0:
+		return usagef("--requests-per-second: %d is below 0", *c.RequestsPerSecond)
 	}
 	return nil
 }
