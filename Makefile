@@ -116,7 +116,7 @@ GOARCH_arm64 := arm64
 GOARCH_x86_64 := amd64
 LAMBDA_BUILD = CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH_$(ARCHITECTURE)) go build -tags lambda.norpc -trimpath -ldflags "-s -w"
 
-.PHONY: build-CommandFunction build-QueryFunction build-HealthFunction build-ProjectorFunction build-ArchiverFunction build-ReprojectFunction
+.PHONY: build-CommandFunction build-QueryFunction build-HealthFunction build-ProjectorFunction build-ArchiverFunction build-ReprojectFunction build-AuditFunction
 build-CommandFunction:
 	$(LAMBDA_BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/command
 build-QueryFunction:
@@ -125,6 +125,8 @@ build-HealthFunction:
 	$(LAMBDA_BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/health
 build-ProjectorFunction:
 	$(LAMBDA_BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/projector
+build-AuditFunction:
+	$(LAMBDA_BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/audit
 build-ArchiverFunction:
 	$(LAMBDA_BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/archiver
 build-ReprojectFunction:

@@ -10,7 +10,6 @@ import (
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
-	"gakushoku/internal/operate/audit"
 	"gakushoku/internal/operate/health"
 	"gakushoku/internal/store/files"
 )
@@ -175,7 +174,7 @@ func (f *Folder) Health() *health.Checker {
 			}),
 			f.whilePlaced(health.LogLag(maxArchiveLag, func(ctx context.Context) (health.Lag, error) { return f.logLag(ctx, time.Now()) }), ledgerPart, blobsPart),
 			health.Parked(f.Control, f.Tables, canteen.Projections().Names()...),
-			health.AuditChain(f.Control, audit.Reader),
+			health.AuditChain(f.Control),
 			health.Disk(minDiskFree, func() (uint64, error) { return files.DiskFree(f.Dir) }),
 		},
 	}

@@ -12,6 +12,7 @@ import (
 	"gakushoku/internal/app/lambdas"
 	"gakushoku/internal/app/lambdas/api"
 	"gakushoku/internal/app/lambdas/archiver"
+	"gakushoku/internal/app/lambdas/audit"
 	"gakushoku/internal/app/lambdas/command"
 	"gakushoku/internal/app/lambdas/health"
 	"gakushoku/internal/app/lambdas/projector"
@@ -59,6 +60,9 @@ func TestAFunctionNamesTheSettingThatItLacks(t *testing.T) {
 	t.Parallel()
 	if _, err := archiver.Build(open(t)); err == nil || !strings.Contains(err.Error(), lambdas.EnvLogBucket) {
 		t.Errorf("%v does not name %s", err, lambdas.EnvLogBucket)
+	}
+	if _, err := audit.Build(open(t, lambdas.EnvLogBucket, "b")); err == nil || !strings.Contains(err.Error(), lambdas.EnvAuditKey) {
+		t.Errorf("%v does not name %s", err, lambdas.EnvAuditKey)
 	}
 	_, err := function.Build(open(t))
 	for _, name := range []string{lambdas.EnvLogBucket, lambdas.EnvStateMachineARN} {
@@ -110,12 +114,13 @@ func TestAFunctionCarriesOnlyWhatItUses(t *testing.T) {
 	sdk := "github.com/aws/aws-sdk-go-v2/"
 	everywhere := []string{"github.com/getkin/", "github.com/santhosh-tekuri/", "modernc.org/", sdk + "config", sdk + "service/sts", sdk + "service/dynamodbstreams"}
 	for name, unused := range map[string][]string{
-		"command":   {"gakushoku/internal/engine/rebuild", sdk + "service/s3", sdk + "service/sfn"},
-		"query":     {"gakushoku/internal/engine/rebuild", sdk + "service/s3", sdk + "service/sfn"},
-		"health":    {"gakushoku/internal/engine/rebuild", sdk + "service/s3", sdk + "service/sfn"},
-		"projector": {"gakushoku/internal/engine/rebuild", sdk + "service/s3", sdk + "service/sfn", "gakushoku/internal/edge/httpapi"},
+		"command":   {"gakushoku/internal/engine/rebuild", sdk + "service/kms", sdk + "service/s3", sdk + "service/sfn"},
+		"query":     {"gakushoku/internal/engine/rebuild", sdk + "service/kms", sdk + "service/s3", sdk + "service/sfn"},
+		"health":    {"gakushoku/internal/engine/rebuild", sdk + "service/kms", sdk + "service/s3", sdk + "service/sfn"},
+		"projector": {"gakushoku/internal/engine/rebuild", sdk + "service/kms", sdk + "service/s3", sdk + "service/sfn", "gakushoku/internal/edge/httpapi"},
 		"archiver":  {"gakushoku/internal/engine/rebuild", sdk + "service/sfn", "gakushoku/internal/edge/httpapi"},
-		"reproject": {"gakushoku/internal/edge/httpapi"},
+		"reproject": {sdk + "service/kms", "gakushoku/internal/edge/httpapi"},
+		"audit":     {"gakushoku/internal/engine/rebuild", sdk + "service/sfn", "gakushoku/internal/edge/httpapi"},
 	} {
 		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "gakushoku/functions/"+name).Output()
 		if err != nil {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 
+	awskms "github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/rs/zerolog"
 
 	"gakushoku/internal/app/lambdas"
+	"gakushoku/internal/app/lambdas/audit"
 	"gakushoku/internal/app/lambdas/logbucket"
 	function "gakushoku/internal/app/lambdas/rebuild"
 	"gakushoku/internal/app/wiring"
@@ -16,6 +18,7 @@ import (
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/store/awsfault"
+	"gakushoku/internal/store/kms"
 )
 
 // Deployed is a deployed stack seen from outside: the stores of its functions, and the state machine of its
@@ -75,5 +78,6 @@ func newDeployed(cloud Cloud, name string) *Deployed {
 	s := &Deployed{Ports: system.Ports(system.Control), Name: name, Cloud: cloud, Settings: function.Settings(c), Credentials: system.Control, config: c}
 	s.Blobs, _ = logbucket.Open(system)     // cannot fail: the name is set
 	s.Machine, _ = function.Machine(system) // likewise
+	s.Seals = audit.Check(s.Ledger, s.Blobs, kms.New(awskms.NewFromConfig(cloud.Config), audit.Alias(name)))
 	return s
 }

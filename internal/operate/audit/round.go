@@ -13,10 +13,8 @@ import (
 	"gakushoku/internal/fault"
 	"gakushoku/internal/fault/wait"
 	"gakushoku/internal/observe"
+	"gakushoku/internal/operate/health"
 )
-
-// Reader is the name of the checkpoint in which a round notes its outcome.
-const Reader = "audit"
 
 // Rounds sign the log each hour.
 type Rounds struct {
@@ -70,7 +68,7 @@ func (r *Rounds) Once(ctx context.Context) error {
 
 // note records the outcome. The cursor is what is wrong.
 func (r *Rounds) note(ctx context.Context, s *seal.Seal, problem error) error {
-	c, err := r.Checkpoints.Checkpoint(ctx, Reader)
+	c, err := r.Checkpoints.Checkpoint(ctx, health.AuditReader)
 	if err != nil {
 		return err
 	}
@@ -80,5 +78,5 @@ func (r *Rounds) note(ctx context.Context, s *seal.Seal, problem error) error {
 	} else if s != nil {
 		c.Events, c.OccurredAt = s.Number, s.At
 	}
-	return r.Checkpoints.SetCheckpoint(ctx, Reader, c)
+	return r.Checkpoints.SetCheckpoint(ctx, health.AuditReader, c)
 }

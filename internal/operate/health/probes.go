@@ -169,12 +169,15 @@ func CountParked(ctx context.Context, pointers projection.Pointers, tables proje
 	return n, nil
 }
 
-// AuditChain shows whether the log is the one that was signed, as the last round of the given reader found. It
+// AuditReader is the name of the checkpoint in which a round that signs the log notes its outcome.
+const AuditReader = "audit"
+
+// AuditChain shows whether the log is the one that was signed, as the last round found. It
 // does not fail because of that, since the service is available: the alarm on the metric notifies on-call
 // staff.
-func AuditChain(checkpoints projection.Checkpoints, reader string) Probe {
+func AuditChain(checkpoints projection.Checkpoints) Probe {
 	return Probe{PartAuditChain, func(ctx context.Context) (string, error) {
-		c, err := checkpoints.Checkpoint(ctx, reader)
+		c, err := checkpoints.Checkpoint(ctx, AuditReader)
 		switch {
 		case err != nil:
 			return "", err
