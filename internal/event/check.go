@@ -16,6 +16,7 @@ const (
 	MaxEventIDBytes  = 128
 	MaxStreamBytes   = 256
 	MaxFieldBytes    = 256 // of all other strings in the envelope
+	MaxOriginBytes   = 1024
 )
 
 // Check refuses an event that decodes but must not be imported: its type is unknown (ErrUnknownType), its
@@ -64,10 +65,14 @@ func checkEnvelope(e *Event) error {
 	for _, f := range [...]struct{ name, value string }{
 		{"eventId", e.ID}, {"correlationId", e.CorrelationID}, {"causationId", e.CausationID}, {"commandId", e.CommandID},
 		{"commandHash", e.CommandHash}, {"actor", e.Actor}, {"traceparent", e.Traceparent},
+		{"command", e.Command}, {"role", e.Role}, {"route", e.Route}, {"origin", e.Origin},
 	} {
 		limit := MaxFieldBytes
-		if f.name == "eventId" {
+		switch f.name {
+		case "eventId":
 			limit = MaxEventIDBytes
+		case "origin":
+			limit = MaxOriginBytes
 		}
 		if err := checkID(f.value, limit); err != nil {
 			return fmt.Errorf("%s %.60q %w", f.name, f.value, err)

@@ -56,12 +56,17 @@ const (
 	fieldCommandHash
 	fieldActor
 	fieldTraceparent
+	fieldCommand
+	fieldRole
+	fieldRoute
+	fieldOrigin
 	fieldCount
 )
 
 // fieldKeys are the keys as they are usually written.
 var fieldKeys = [fieldCount]string{`"eventId":`, `"type":`, `"occurredAt":`, `"correlationId":`, `"payload":`, `"stream":`,
-	`"version":`, `"schema":`, `"causationId":`, `"commandId":`, `"commandHash":`, `"actor":`, `"traceparent":`}
+	`"version":`, `"schema":`, `"causationId":`, `"commandId":`, `"commandHash":`, `"actor":`, `"traceparent":`,
+	`"command":`, `"role":`, `"route":`, `"origin":`}
 
 func fieldName(field int) string { return unquoted(fieldKeys[field]) }
 
@@ -154,6 +159,10 @@ func (r *reader) optional(v *envelope, e *Event) {
 	e.CommandHash = r.text("commandHash", v.fields[fieldCommandHash])
 	e.Actor = r.text("actor", v.fields[fieldActor])
 	e.Traceparent = r.text("traceparent", v.fields[fieldTraceparent])
+	e.Command = r.text("command", v.fields[fieldCommand])
+	e.Role = r.text("role", v.fields[fieldRole])
+	e.Route = r.text("route", v.fields[fieldRoute])
+	e.Origin = r.text("origin", v.fields[fieldOrigin])
 }
 
 // complete fills in what an imported line may omit. It inspects the payload for that, and for what a

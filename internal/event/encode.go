@@ -50,6 +50,10 @@ func AppendJSON(dst []byte, e *Event) []byte {
 	dst = appendOptional(dst, `,"commandHash":`, e.CommandHash)
 	dst = appendOptional(dst, `,"actor":`, e.Actor)
 	dst = appendOptional(dst, `,"traceparent":`, e.Traceparent)
+	dst = appendOptional(dst, `,"command":`, e.Command)
+	dst = appendOptional(dst, `,"role":`, e.Role)
+	dst = appendOptional(dst, `,"route":`, e.Route)
+	dst = appendOptional(dst, `,"origin":`, e.Origin)
 	return append(dst, '}')
 }
 

@@ -25,13 +25,23 @@ type Event struct {
 	CommandHash string // digest of the command, which reveals a key reused with another body
 	Actor       string // the caller, as the entrance identified them
 	Traceparent string // W3C trace context of the request that caused it
+
+	// Who sent the command, besides Actor: its audit entry. Events from before there were any, and those of
+	// imported logs, have none.
+	Command string // name of the command
+	Role    string // of the caller
+	Route   string // by which it came, such as POST /loans
+	Origin  string // the caller's name, address and program, encrypted under the key of the subject
 }
+
+// RouteImport is the Route of an event that an import brought without saying who sent its command.
+const RouteImport = "import"
 
 // Clone returns a copy of e that shares no memory with the line it was decoded from.
 func (e *Event) Clone() Event {
 	c := *e
 	c.Payload = bytes.Clone(e.Payload)
-	for _, s := range []*string{&c.ID, &c.Type, &c.CorrelationID, &c.Stream, &c.CausationID, &c.CommandID, &c.CommandHash, &c.Actor, &c.Traceparent} {
+	for _, s := range []*string{&c.ID, &c.Type, &c.CorrelationID, &c.Stream, &c.CausationID, &c.CommandID, &c.CommandHash, &c.Actor, &c.Traceparent, &c.Command, &c.Role, &c.Route, &c.Origin} {
 		*s = strings.Clone(*s)
 	}
 	return c

@@ -34,6 +34,7 @@ func oracle(line []byte) (e event.Event, err error) {
 		Version: uint64(integer(fields["version"])), Schema: int(int32(integer(fields["schema"]))),
 		CausationID: str(fields["causationId"]), CommandID: str(fields["commandId"]), CommandHash: str(fields["commandHash"]),
 		Actor: str(fields["actor"]), Traceparent: str(fields["traceparent"]),
+		Command: str(fields["command"]), Role: str(fields["role"]), Route: str(fields["route"]), Origin: str(fields["origin"]),
 	}
 	var occurredAt time.Time
 	refuse(occurredAt.UnmarshalText([]byte(str(fields["occurredAt"]))))

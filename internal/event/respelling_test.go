@@ -25,6 +25,7 @@ func anyEvent(t *rapid.T) event.Event {
 		Stream: order.Stream(id), Version: rapid.Uint64Range(0, event.MaxVersion).Draw(t, "version"), Schema: rapid.IntRange(1, 9).Draw(t, "schema"),
 		CausationID: optional.Draw(t, "causationId"), CommandID: optional.Draw(t, "commandId"), CommandHash: optional.Draw(t, "commandHash"),
 		Actor: optional.Draw(t, "actor"), Traceparent: optional.Draw(t, "traceparent"),
+		Command: optional.Draw(t, "command"), Role: optional.Draw(t, "role"), Route: optional.Draw(t, "route"), Origin: optional.Draw(t, "origin"),
 	}
 	e.Payload = fmt.Appendf(nil, `{"orderId":%s, "total" : 780}`, event.AppendString(nil, id))
 	return e
@@ -68,6 +69,7 @@ func (s speller) line(e *event.Event) string {
 	for name, value := range map[string]string{
 		"correlationId": e.CorrelationID, "causationId": e.CausationID, "commandId": e.CommandID,
 		"commandHash": e.CommandHash, "actor": e.Actor, "traceparent": e.Traceparent,
+		"command": e.Command, "role": e.Role, "route": e.Route, "origin": e.Origin,
 	} {
 		switch {
 		case value != "":

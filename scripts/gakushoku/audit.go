@@ -17,6 +17,7 @@ import (
 )
 
 type auditCommands struct {
+	List   auditListCommand   `cmd:"" help:"Show who sent which command, and what became of it."`
 	Verify auditVerifyCommand `cmd:"" help:"Prove that nothing recorded was changed: chain, signed checkpoints, objects, events."`
 	Key    auditKeyCommand    `cmd:"" help:"Print the public key that checkpoints are signed with."`
 }
@@ -116,6 +117,7 @@ func (p *program) showAuditReport(r *audit.Report, took time.Duration) {
 		p.printMore(r.Chain.Total - len(r.Chain.Problems))
 	}
 	p.showFindings(&r.Log.Findings)
+	p.showCommands(&r.Commands)
 	if r.Sound {
 		p.printf("Nothing was changed.\n")
 		return

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -206,4 +209,87 @@ func TestAChangedByteIsFoundAndNamed(t *testing.T) {
 	call(t, "audit", "verify", "-d", dir).wants(t, exitDone)
 	replaceIn(t, filepath.Join(dir, "events.db"), `"total":780`, `"total":781`)
 	call(t, "audit", "verify", "-d", dir).wants(t, exitFailed, "eventDiffers", "order-o1 version 1")
+}
+
+// placed sends an order to a server.
+func placed(t *testing.T, url, id string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/orders", strings.NewReader(fmt.Sprintf(`{"orderId":%q,"total":780}`, id)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("User-Agent", "canteen-app/7.3 (Aiko's phone)")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusCreated {
+		t.Fatal(answer.Status)
+	}
+}
+
+func TestThirtyParallelCommandsAreListedAndErased(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	server := start(t, serving(dir)...)
+	url, _ := server.addresses(t)
+	var group sync.WaitGroup
+	for n := range 30 {
+		group.Go(func() { placed(t, url, fmt.Sprint("o", n)) })
+	}
+	group.Wait()
+	server.stop()
+	<-server.ended
+
+	call(t, "audit", "verify", "-d", dir).wants(t, exitDone, "30 events of accepted commands with their entry", "0 events after it")
+	entries := ok(t, "audit", "list", "--json", "--command", "PlaceOrder", "-d", dir)
+	if n := strings.Count(entries, `"address":"127.0.0.1","program":"canteen-app/7.3 (Aiko's phone)"`); n != 30 {
+		t.Errorf("%d entries\n%s", n, entries)
+	}
+	if rows := strings.Count(ok(t, "audit", "list", "--csv", "-d", dir), "\n"); rows != 31 {
+		t.Errorf("%d lines of CSV", rows)
+	}
+	who := "anonymous-" + time.Now().UTC().Format("2006-01-02")
+	if !strings.Contains(entries, time.Now().UTC().Format("2006-01-02")) {
+		t.Skip("midnight has passed")
+	}
+	call(t, "subject", "find", who, "-d", dir).wants(t, exitDone, "30 events of commands stay", "1 text looked for", "None was found.")
+	call(t, "subject", "erase", who, "-d", dir).wants(t, exitDone, who+" is erased", "None was found.")
+	call(t, "subject", "erase", who, "--text", "Aiko's phone", "-d", dir).wants(t, exitDone, "nothing was changed", "None was found.")
+	entries = ok(t, "audit", "list", "--json", "--command", "PlaceOrder", "-d", dir)
+	if n := strings.Count(entries, `"erased":true`); n != 30 || strings.Contains(entries, "Aiko") {
+		t.Errorf("%d entries of the erased\n%s", n, entries)
+	}
+	call(t, "audit", "verify", "-d", dir).wants(t, exitDone, "30 events of accepted commands with their entry")
+	call(t, "events", "verify", "--deep", "-d", dir).wants(t, exitDone)
+	call(t, "projection", "verify", "orders", "-d", dir).wants(t, exitDone)
+}
+
+// Somebody puts back an older copy of the keys: the next start destroys again what was erased.
+func TestARestoreOfTheKeysHonoursTheTombstone(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	serve := func(do func(url string)) {
+		server := start(t, serving(dir)...)
+		url, _ := server.addresses(t)
+		do(url)
+		server.stop()
+		<-server.ended
+	}
+	serve(func(url string) { placed(t, url, "o1") })
+	keys := read(t, filepath.Join(dir, "keys.db"))
+	who := "anonymous-" + time.Now().UTC().Format("2006-01-02")
+	ok(t, "subject", "erase", who, "-d", dir)
+	if err := os.WriteFile(filepath.Join(dir, "keys.db"), []byte(keys), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(ok(t, "audit", "list", "--json", "-d", dir), "Aiko") {
+		t.Fatal("the older copy does not have the key")
+	}
+	serve(func(string) {})
+	if got := ok(t, "audit", "list", "--json", "-d", dir); strings.Contains(got, "Aiko") || !strings.Contains(got, `"erased":true`) {
+		t.Error(got)
+	}
 }

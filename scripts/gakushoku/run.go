@@ -46,7 +46,8 @@ type commandLine struct {
 	Projection projectionCommands `cmd:"" help:"Look at read models, verify, repair and rebuild them."`
 	Process    processCommands    `cmd:"" help:"Look at what processes have to do, try it again or call it off."`
 	Archive    archiveCommands    `cmd:"" help:"Look at the log of all events, verify and repair it."`
-	Audit      auditCommands      `cmd:"" help:"Prove that nothing recorded was changed."`
+	Audit      auditCommands      `cmd:"" help:"Show who did what, and prove that nothing recorded was changed."`
+	Subject    subjectCommands    `cmd:"" help:"Erase who a person was, or look for plain text that names them."`
 	Explain    explainCommand     `cmd:"" help:"Show everything behind one row of a read model."`
 	Trace      traceCommand       `cmd:"" help:"Show everything that is known of one operation, by its correlation id."`
 	Logs       logsCommand        `cmd:"" help:"Find lines in the server's log files, oldest first."`

@@ -21,6 +21,8 @@ import (
 	"gakushoku/internal/engine/process"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/query"
+	"gakushoku/internal/engine/subject"
+	"gakushoku/internal/observe"
 	"gakushoku/internal/operate/audit"
 	"gakushoku/internal/operate/health"
 )
@@ -107,6 +109,11 @@ func OpenServer(ctx context.Context, o ServeOptions) (*Server, error) {
 	}
 	s.Commands, s.Queries, s.Health = s.folder.Commands(), s.folder.Queries(), s.folder.Health()
 	s.Projector, s.Archiver = s.folder.Follower(), s.folder.ArchiveFollower()
+	// An older copy of the keys may have been put back.
+	eraser := subject.Eraser{Keys: s.folder.subjects, Streams: s.folder.Events, Now: time.Now, NewID: observe.NewID}
+	if _, err := eraser.Honour(ctx); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
 	var err error
 	if s.Rounds, err = s.folder.openRounds(ctx, cmp.Or(o.AuditKey, AuditKeyFile(o.Dir)), o.CheckpointsTo...); err != nil {
 		return nil, errors.Join(err, s.close())

@@ -46,6 +46,8 @@ type Folder struct {
 	wiring.Ports           // the same stores as ports, and the engine over them
 	*operator.Installation // the folder as operators use it
 
+	subjects *subjectKeys
+
 	opened fs.FileInfo // the folder itself
 	parts  []part      // set once all are open
 	broken []error     // why stores that were not needed are nil
@@ -215,7 +217,7 @@ func writeWhole(dir, name string, content []byte) error {
 
 // Close closes all files.
 func (f *Folder) Close() error {
-	errs := []error{f.Tables.Close()}
+	errs := []error{f.Tables.Close(), f.subjects.Close()}
 	if f.Events != nil {
 		errs = append(errs, f.Events.Close())
 	}

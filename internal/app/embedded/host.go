@@ -34,7 +34,7 @@ func installation(f *Folder) *operator.Installation {
 	if f.Control != nil {
 		i.Credentials = f.Control
 	}
-	i.Engine.Archive = f.Archive
+	i.Engine.Archive, i.Sweep = f.Archive, f.sweep
 	i.Models.Check = f.CheckChanges
 	if f.Events != nil && f.Ledger != nil {
 		i.LogCheck.Batch = f.batchOf

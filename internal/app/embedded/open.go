@@ -99,7 +99,7 @@ func openStores(ctx context.Context, dir string, needed Parts) (*Folder, error) 
 			return nil, err
 		}
 	}
-	f := &Folder{Dir: dir, Tables: sqlite.OpenTables(filepath.Join(dir, "readmodels"))}
+	f := &Folder{Dir: dir, Tables: sqlite.OpenTables(filepath.Join(dir, "readmodels")), subjects: &subjectKeys{path: subjectsFile(dir)}}
 	err := f.open(ctx, needed)
 	if err == nil {
 		f.build()
@@ -159,7 +159,7 @@ func (f *Folder) openLog(ctx context.Context) error {
 
 // build builds the engine and the installation over the open stores.
 func (f *Folder) build() {
-	f.Ports.Tables = f.Tables
+	f.Ports.Tables, f.Ports.Subjects = f.Tables, f.subjects
 	if f.Events != nil {
 		f.Ports.Events = f.Events
 	}

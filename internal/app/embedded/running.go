@@ -116,6 +116,7 @@ func (r *running) open(ctx context.Context) error {
 	config := httpapi.Config{
 		Commands: r.Commands, Queries: r.Queries, Health: &checker, Logger: r.logger, Tracer: observe.TracerOf(ctx), Metrics: r.sent.Metrics(),
 		Details: detailsFor(r.listener.Addr()), Complete: r.folder.Counter().Complete, After: wiring.Inline(r.Checkout), CardProvider: r.options.Payments != nil,
+		Refused: r.folder.Recorder().Refused,
 	}
 	if err := callers.Apply(&config, r.folder.Control, r.callers()); err != nil {
 		return err

@@ -33,6 +33,7 @@ const (
 	EnvProjectorTimeout = "PROJECTOR_TIMEOUT"
 	EnvStateMachineARN  = "STATE_MACHINE_ARN"
 	EnvAuditKey         = "AUDIT_KEY"
+	EnvSubjectTable     = "SUBJECT_TABLE"
 )
 
 // defaultPointerTTL is how long a pointer is cached. A switch waits at least as long.
@@ -59,6 +60,7 @@ type Config struct {
 
 	ProjectorTimeout time.Duration // how long an invocation of the projector may last
 	StateMachineARN  string        // of rebuilds; "" in functions that do not use it
+	SubjectTable     string        // DynamoDB table of the keys of subjects; "" in functions that do not use it
 	AuditKey         string        // KMS key that checkpoints are signed with; "" in functions that do not use it
 
 	Callers Callers
@@ -93,6 +95,7 @@ func ReadConfig(getenv func(string) string) (Config, error) {
 		ProjectorTimeout: DefaultProjectorTimeout,
 		StateMachineARN:  getenv(EnvStateMachineARN),
 		AuditKey:         getenv(EnvAuditKey),
+		SubjectTable:     getenv(EnvSubjectTable),
 
 		Callers: Callers{
 			Issuer: getenv(EnvIssuer), Audience: getenv(EnvAudience), KeySet: getenv(EnvKeySet),

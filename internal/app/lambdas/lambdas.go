@@ -35,6 +35,8 @@ type System struct {
 	Control *dynamo.Control
 	Ledger  *dynamo.Ledger
 
+	Subjects *dynamo.SubjectKeys // nil where the configuration names no table
+
 	Telemetry *telemetry.Telemetry // nil records nothing
 }
 
@@ -107,6 +109,9 @@ func New(cloud aws.Config, c Config, logger zerolog.Logger, sent *telemetry.Tele
 	s.Tables = dynamo.NewTables(client, dynamo.Options{Prefix: c.ReadModelPrefix, Tags: map[string]string{"application": "gakushoku"}})
 	s.Control = dynamo.NewControl(client, c.ControlTable)
 	s.Ledger = dynamo.NewLedger(client, c.ControlTable)
+	if c.SubjectTable != "" {
+		s.Subjects = dynamo.NewSubjectKeys(client, c.SubjectTable)
+	}
 	return s
 }
 
@@ -122,7 +127,11 @@ func Options[O any](s *System, bounded, traced func(*O)) []func(*O) {
 // Ports returns the stores. Pointers are cached; source is read on a miss.
 func (s *System) Ports(source projection.Pointers) *wiring.Ports {
 	cached := &projection.CachedPointers{Source: source, TTL: s.Config.PointerTTL, Now: time.Now}
-	return &wiring.Ports{Events: s.Events, Tables: s.Tables, Control: s.Control, Pointers: cached, Ledger: s.Ledger}
+	p := &wiring.Ports{Events: s.Events, Tables: s.Tables, Control: s.Control, Pointers: cached, Ledger: s.Ledger}
+	if s.Subjects != nil {
+		p.Subjects = s.Subjects
+	}
+	return p
 }
 
 // Required returns a setting that not all functions need. If it is missing, the error names its variable.

@@ -27,6 +27,7 @@ func New(p *wiring.Ports, h Host, runs rebuild.Runs, settings rebuild.Settings, 
 	if p.Seals != nil {
 		i.Seals, i.LogCheck.Sealed = p.Seals, p.Seals.Newest
 	}
+	i.Subjects, i.Streams = p.Subjects, p.Events
 	i.Finder = timeline.Finder{
 		Streams: p.Events, Numbers: i.Models.Numbers, EachEvent: h.EachEvent,
 		Models: timeline.ReadModels{Projections: canteen.Projections(), Pointers: p.Control, Tables: p.Tables},

@@ -12,6 +12,7 @@ import (
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/engine/seal"
+	"gakushoku/internal/engine/subject"
 	"gakushoku/internal/engine/verify"
 	"gakushoku/internal/event"
 	"gakushoku/internal/observe/spans"
@@ -59,11 +60,18 @@ type Installation struct {
 	Seals    *seal.Check        // compares it with its signed checkpoints; nil if there are none
 	Process  Processes
 	Handler  *command.Handler // executes commands
+	Subjects subject.Keys     // of who sent commands
+	Streams  subject.Streams  // the event store, for tombstones
+	Sweep    SweepFunc        // looks for plain text where only the host can
 	Finder   timeline.Finder  // finds operations; Timelines sets Lines and Limit
 	Partial  bool             // stores of a data folder could not be opened
 
 	Credentials credential.Store // device keys, and secrets of sessions; nil if its store could not be opened
 }
+
+// SweepFunc calls found for each place outside of events and log that holds one of the texts: log files,
+// traces, rows.
+type SweepFunc func(ctx context.Context, texts []string, found func(place, text string)) error
 
 // RebuildOptions are how a run reports its progress, and who approves its switch.
 type RebuildOptions struct {

@@ -69,7 +69,7 @@ func (s *Deployed) isThere(ctx context.Context) error {
 
 func newDeployed(cloud Cloud, name string) *Deployed {
 	c := lambdas.Config{
-		EventTable: name + "-events", ControlTable: name + "-control", ReadModelPrefix: name + "_view_",
+		EventTable: name + "-events", ControlTable: name + "-control", SubjectTable: name + "-subjects", ReadModelPrefix: name + "_view_",
 		LogBucket:       fmt.Sprintf("%s-log-%s-%s", name, cloud.Account, cloud.Region),
 		StateMachineARN: fmt.Sprintf("arn:%s:states:%s:%s:stateMachine:%s-reproject", cloud.Partition, cloud.Region, cloud.Account, name),
 		PointerTTL:      lambdas.MaxPointerTTL, ProjectorTimeout: lambdas.DefaultProjectorTimeout,

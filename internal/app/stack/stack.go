@@ -77,6 +77,7 @@ func Of(s *Deployed) *operator.Installation {
 func (s *Stack) Over(name string, p *wiring.Ports, settings rebuild.Settings) *operator.Installation {
 	i := operator.New(p, s, s.Machine, settings, archivePatience)
 	i.Stack, i.LogCheck.Workers = name, settings.Workers
+	i.Sweep = s.sweep
 	s.name, s.engine, s.log = name, i.Engine, p.Log()
 	return i
 }

@@ -7,6 +7,7 @@ import (
 
 	"gakushoku/internal/app/counter"
 	"gakushoku/internal/canteen"
+	"gakushoku/internal/engine/audit"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/eventstore"
@@ -14,6 +15,7 @@ import (
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/query"
 	"gakushoku/internal/engine/seal"
+	"gakushoku/internal/engine/subject"
 	"gakushoku/internal/observe"
 )
 
@@ -32,12 +34,26 @@ type Ports struct {
 	Pointers *projection.CachedPointers // for queries and the projector
 	Ledger   eventlog.Ledger            // of the numbered log; nil if there is none
 	Blobs    eventlog.Blobs             // the objects of the log and of rebuilds; nil if there is no log
+	Subjects subject.Keys               // of who sent commands; nil: their addresses and programs are not recorded
 	Seals    *seal.Check                // compares the log with its signed checkpoints; nil if there are none
 }
 
 // Commands builds the handler of commands.
 func (p *Ports) Commands() *command.Handler {
-	return &command.Handler{Streams: p.Events, Now: time.Now, NewID: observe.NewID, Cache: new(command.Cache)}
+	return &command.Handler{Streams: p.Events, Now: time.Now, NewID: observe.NewID, Cache: new(command.Cache), Entries: p.Entries()}
+}
+
+// Entries builds what fills in who sent a command.
+func (p *Ports) Entries() *audit.Entries {
+	if p.Subjects == nil {
+		return &audit.Entries{}
+	}
+	return &audit.Entries{Box: &subject.Box{Keys: p.Subjects, Now: time.Now}}
+}
+
+// Recorder builds what records refused commands. A process has one.
+func (p *Ports) Recorder() *audit.Recorder {
+	return &audit.Recorder{Streams: p.Events, Entries: p.Entries(), Instance: observe.NewID(), Now: time.Now, NewID: observe.NewID}
 }
 
 // Counter builds what completes commands with what other aggregates say.

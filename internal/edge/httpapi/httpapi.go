@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"gakushoku/internal/edge/identity"
+	"gakushoku/internal/engine/audit"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/query"
 	"gakushoku/internal/model"
@@ -57,7 +58,8 @@ type Config struct {
 	// CardProvider says that card payments go through a payment provider; After then has them captured. Otherwise
 	// the terminal at the till takes them.
 	CardProvider bool
-
+	// Refused records a refused command of a known caller, before the response. May be nil.
+	Refused func(context.Context, audit.Refusal)
 	Now     func() time.Time // nil is time.Now
 	Metrics *observe.Metrics // measures requests and what they do; nil: nothing is measured
 	Tracer  trace.Tracer     // records operations, unless a request's context has a tracer; may be nil
@@ -135,7 +137,7 @@ func (s *server) answering(f func(http.ResponseWriter, *http.Request) error) htt
 // checked returns the handler of a route, which only receives requests of callers who may send them, and only
 // those that match the route's input.
 func (s *server) checked(r route) http.Handler {
-	return s.answering(func(w http.ResponseWriter, req *http.Request) error {
+	return s.answering(s.audited(r, func(w http.ResponseWriter, req *http.Request) error {
 		req, owner, err := s.authorize(r, req)
 		if err != nil {
 			return err
@@ -147,7 +149,7 @@ func (s *server) checked(r route) http.Handler {
 		ctx, cancel := carriedOut(req.Context())
 		defer cancel()
 		return r.handle(&call{req.WithContext(ctx), w, s, owner, query, body})
-	})
+	}))
 }
 
 // handleLimit bounds work that has no deadline from its request.

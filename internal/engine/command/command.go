@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"gakushoku/internal/engine/audit"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
@@ -32,8 +33,9 @@ type Handler struct {
 	Streams Streams
 	Now     func() time.Time
 	NewID   func() string
-	Retries retry.Policy // the zero value is the package's Retries
-	Cache   *Cache       // of states of long streams; nil: none
+	Retries retry.Policy   // the zero value is the package's Retries
+	Cache   *Cache         // of states of long streams; nil: none
+	Entries *audit.Entries // who sent a command, for the envelopes; nil: without the origin
 }
 
 // Request is one command for one aggregate.
@@ -170,7 +172,7 @@ func tryOnce[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 	if len(payloads) == 0 {
 		return Result[S]{State: state, Version: version}, nil
 	}
-	events, err := h.envelopes(ctx, r.stream, r.Key, r.hash, payloads)
+	events, err := h.envelopes(ctx, r.name, r.stream, r.Key, r.hash, payloads)
 	if err != nil {
 		return Result[S]{}, err
 	}
@@ -330,7 +332,7 @@ func fold[S any, C model.Command](d model.Decider[S, C], state S, events []event
 }
 
 // envelopes puts payloads into envelopes, with the context's data about the operation.
-func (h *Handler) envelopes(ctx context.Context, stream, commandID, hash string, payloads []event.Payload) ([]event.Event, error) {
+func (h *Handler) envelopes(ctx context.Context, name, stream, commandID, hash string, payloads []event.Payload) ([]event.Event, error) {
 	now := event.InstantOf(h.Now())
 	events := make([]event.Event, len(payloads))
 	for i, p := range payloads {
@@ -342,6 +344,7 @@ func (h *Handler) envelopes(ctx context.Context, stream, commandID, hash string,
 		e.CorrelationID, e.CausationID = observe.CorrelationID(ctx), commandID
 		e.CommandID, e.CommandHash = commandID, hash
 		e.Actor, e.Traceparent = observe.CallerOf(ctx).Name, observe.Traceparent(ctx)
+		h.Entries.Fill(ctx, name, &e)
 		events[i] = e
 	}
 	return events, nil

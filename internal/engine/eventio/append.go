@@ -126,7 +126,10 @@ func (p *plan) load(e *entry) (event.Event, error) {
 	}
 	loaded.Version = e.version
 	if p.options.DropActors {
-		loaded.Actor = ""
+		loaded.Actor, loaded.Command, loaded.Role, loaded.Route, loaded.Origin = "", "", "", "", ""
+		if loaded.CommandHash != "" {
+			loaded.Route = event.RouteImport
+		}
 	}
 	if loaded.CorrelationID == "" {
 		loaded.CorrelationID = p.options.CorrelationID

@@ -77,7 +77,7 @@ func checkAppend(stream string, events []event.Event) error {
 		if e.ID == "" || e.Type == "" {
 			return errors.New("an event has no id or no type")
 		}
-		for _, text := range [...]string{e.ID, e.Type, e.CorrelationID, string(e.Payload), e.CausationID, e.CommandID, e.CommandHash, e.Actor, e.Traceparent} {
+		for _, text := range [...]string{e.ID, e.Type, e.CorrelationID, string(e.Payload), e.CausationID, e.CommandID, e.CommandHash, e.Actor, e.Traceparent, e.Command, e.Role, e.Route, e.Origin} {
 			if !utf8.ValidString(text) {
 				return fmt.Errorf("event %q has a field that is not UTF-8", e.ID)
 			}

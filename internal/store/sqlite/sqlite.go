@@ -35,6 +35,8 @@ const (
 	tableFile   kind = 0x67616b02
 	controlFile kind = 0x67616b03
 	ledgerFile  kind = 0x67616b04
+	// subjectsFile has the keys of subjects.
+	subjectsFile kind = 0x67616b05
 )
 
 const (

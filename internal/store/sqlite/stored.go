@@ -71,7 +71,8 @@ func encode(e *event.Event) (storedEvent, error) {
 func sameEnvelope(a, b *event.Event) bool {
 	return a.ID == b.ID && a.Type == b.Type && a.OccurredAt == b.OccurredAt && a.CorrelationID == b.CorrelationID &&
 		a.Stream == b.Stream && a.Version == b.Version && a.Schema == b.Schema && a.CausationID == b.CausationID &&
-		a.CommandID == b.CommandID && a.CommandHash == b.CommandHash && a.Actor == b.Actor && a.Traceparent == b.Traceparent
+		a.CommandID == b.CommandID && a.CommandHash == b.CommandHash && a.Actor == b.Actor && a.Traceparent == b.Traceparent &&
+		a.Command == b.Command && a.Role == b.Role && a.Route == b.Route && a.Origin == b.Origin
 }
 
 // samePayload compares a payload that went through a line of JSONL, which has no line breaks, with the

@@ -18,6 +18,6 @@ func Build(s *lambdas.System) (api.Handler, error) {
 	}
 	return api.Serve(s, httpapi.Config{
 		Parts: httpapi.PartCommands, Commands: commands, Complete: ports.Counter().Complete,
-		After: wiring.Inline(ports.Checkout(commands, payments)), CardProvider: payments != nil,
+		After: wiring.Inline(ports.Checkout(commands, payments)), CardProvider: payments != nil, Refused: ports.Recorder().Refused,
 	})
 }

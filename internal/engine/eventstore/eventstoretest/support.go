@@ -25,6 +25,7 @@ func newEvent(payload string) event.Event {
 		ID: id, Type: "LoanTaken", OccurredAt: event.InstantOfMilli(1769212800123), CorrelationID: "c-" + id,
 		Payload: []byte(payload), Schema: 2, CausationID: "cause-" + id, CommandID: "key-" + id, CommandHash: "00ff",
 		Actor: "user-7", Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+		Command: "ReturnBook", Role: "reader", Route: "POST /loans/{id}/return", Origin: "1.AAECAwQF",
 	}
 }
 

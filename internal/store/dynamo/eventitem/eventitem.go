@@ -27,6 +27,10 @@ const (
 	CommandHash   = "commandHash"
 	Actor         = "actor"
 	Traceparent   = "traceparent"
+	Command       = "command"
+	Role          = "role"
+	Route         = "route"
+	Origin        = "origin"
 )
 
 // Attribute is one attribute of an item: a string, or a number in decimal digits.
@@ -52,6 +56,10 @@ func Encode(e *event.Event) []Attribute {
 		{Name: CommandHash, Value: e.CommandHash},
 		{Name: Actor, Value: e.Actor},
 		{Name: Traceparent, Value: e.Traceparent},
+		{Name: Command, Value: e.Command},
+		{Name: Role, Value: e.Role},
+		{Name: Route, Value: e.Route},
+		{Name: Origin, Value: e.Origin},
 	}
 	filled := make([]Attribute, 0, len(all))
 	for _, a := range all {
@@ -75,6 +83,10 @@ func Decode(fields map[string]string) (event.Event, error) {
 		CommandHash:   fields[CommandHash],
 		Actor:         fields[Actor],
 		Traceparent:   fields[Traceparent],
+		Command:       fields[Command],
+		Role:          fields[Role],
+		Route:         fields[Route],
+		Origin:        fields[Origin],
 	}
 	if payload := fields[Payload]; payload != "" {
 		e.Payload = []byte(payload)

@@ -15,12 +15,14 @@ var golden = map[string]string{
 	"stream": "order-o1", "version": "2", "eventId": "e2", "type": "OrderPaid", "occurredAt": "2026-01-24T00:00:05.250Z",
 	"correlationId": "c1", "payload": `{"orderId":"o1","paidAt":"2026-01-24T00:00:05.250Z"}`, "schema": "1",
 	"causationId": "k1", "commandId": "k1", "commandHash": "h1", "actor": "user-7", "traceparent": "00-a-b-01",
+	"command": "PayOrder", "role": "guest", "route": "POST /orders/{id}/pay", "origin": "1.AAEC",
 }
 
 var goldenEvent = event.Event{
 	ID: "e2", Type: "OrderPaid", OccurredAt: event.InstantOfMilli(1769212805250), CorrelationID: "c1",
 	Payload: []byte(`{"orderId":"o1","paidAt":"2026-01-24T00:00:05.250Z"}`), Stream: "order-o1", Version: 2, Schema: 1,
 	CausationID: "k1", CommandID: "k1", CommandHash: "h1", Actor: "user-7", Traceparent: "00-a-b-01",
+	Command: "PayOrder", Role: "guest", Route: "POST /orders/{id}/pay", Origin: "1.AAEC",
 }
 
 func fieldsOf(e *event.Event) map[string]string {
@@ -55,6 +57,7 @@ func TestWhatIsEncodedIsDecoded(t *testing.T) {
 			Version: rapid.Uint64Range(1, event.MaxVersion).Draw(t, "version"), Schema: rapid.IntRange(1, 99).Draw(t, "schema"),
 			CausationID: text.Draw(t, "cause"), CommandID: text.Draw(t, "command"), CommandHash: text.Draw(t, "hash"),
 			Actor: text.Draw(t, "actor"), Traceparent: text.Draw(t, "trace"),
+			Command: text.Draw(t, "command"), Role: text.Draw(t, "role"), Route: text.Draw(t, "route"), Origin: text.Draw(t, "origin"),
 		}
 		if payload := text.Draw(t, "payload"); payload != "" {
 			want.Payload = []byte(payload)
