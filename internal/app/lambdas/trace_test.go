@@ -27,7 +27,7 @@ func TestAnInvocationsTraceIsWithTheDaemonWhenItAnswers(t *testing.T) {
 	handler := built(t, s, query.Build)
 	//lint:ignore SA1029 it is the key that the runtime uses
 	ctx := context.WithValue(t.Context(), "x-amzn-trace-id", header)
-	if out, err := handler(ctx, events.APIGatewayProxyRequest{HTTPMethod: "GET", Path: "/menu"}); err != nil || out.StatusCode != 404 {
+	if out, err := handler(ctx, events.APIGatewayProxyRequest{HTTPMethod: "GET", Path: "/nothing"}); err != nil || out.StatusCode != 404 {
 		t.Fatalf("%d %v", out.StatusCode, err)
 	}
 	// Over the loopback what was sent is there. The limit is for a test that fails.
