@@ -116,7 +116,7 @@ GOARCH_arm64 := arm64
 GOARCH_x86_64 := amd64
 LAMBDA_BUILD = CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH_$(ARCHITECTURE)) go build -tags lambda.norpc -trimpath -ldflags "-s -w"
 
-.PHONY: build-CommandFunction build-QueryFunction build-HealthFunction build-ProjectorFunction build-ArchiverFunction build-ReprojectFunction build-AuditFunction
+.PHONY: build-CommandFunction build-QueryFunction build-HealthFunction build-ProjectorFunction build-ArchiverFunction build-ReprojectFunction build-AuditFunction build-ProcessFunction
 build-CommandFunction:
 	$(LAMBDA_BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/command
 build-QueryFunction:
@@ -131,3 +131,5 @@ build-ArchiverFunction:
 	$(LAMBDA_BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/archiver
 build-ReprojectFunction:
 	$(LAMBDA_BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/reproject
+build-ProcessFunction:
+	$(LAMBDA_BUILD) -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/process

@@ -100,7 +100,7 @@ func TestNoFunctionCanChangeOrRemoveEvents(t *testing.T) {
 			continue
 		}
 		allowed := []string{"dynamodb:Query", "dynamodb:Scan"}
-		if s.role == "CommandRole" {
+		if s.role == "CommandRole" || s.role == "ProcessRole" {
 			allowed = append(allowed, "dynamodb:PutItem")
 		}
 		for _, action := range s.actions {

@@ -39,6 +39,7 @@ var scenes = map[string]func(*shift){
 	"lost-events.md":                        (*shift).withoutEvents,
 	"paid-but-unpaid.md":                    (*shift).wrongRows,
 	"paid-but-unpaid.md#It is parked":       (*shift).setAside,
+	"stuck-process.md":                      (*shift).checkingOut,
 }
 
 // The order that a guest asks about, and the operation that paid it.
@@ -102,7 +103,18 @@ func (s *shift) close() {
 // send sends a command to the server.
 func (s *shift) send(operation, path, body string) {
 	s.t.Helper()
-	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+path, strings.NewReader(body))
+	s.request(http.MethodPost, operation, path, body)
+}
+
+// put replaces what is at a path.
+func (s *shift) put(path, body string) {
+	s.t.Helper()
+	s.request(http.MethodPut, "put", path, body)
+}
+
+func (s *shift) request(method, operation, path, body string) {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -114,7 +126,7 @@ func (s *shift) send(operation, path, body string) {
 	}
 	response.Body.Close()
 	if response.StatusCode >= 300 {
-		s.t.Fatalf("POST %s: %s", path, response.Status)
+		s.t.Fatalf("%s %s: %s", method, path, response.Status)
 	}
 }
 
@@ -199,6 +211,16 @@ func (s *shift) setAside() {
 		r.Version, r.Parked = 1, &projection.Parked{EventID: "e2", EventVersion: 2, Reason: "unknown payment method", Attempts: 1}
 	})
 	s.shows = []string{"unknown payment method", "1 row, 1 healed, 0 parked"}
+}
+
+// checkingOut is an order of the menu that waits to be paid.
+func (s *shift) checkingOut() {
+	s.put("/products/curry", `{"nameJa":"カレー","price":580,"offered":true}`)
+	s.caughtUp()
+	s.send("place-lunch-7", "/orders", `{"orderId":"lunch-7","lines":[{"productId":"curry","quantity":1}]}`)
+	s.caughtUp()
+	s.env = append(s.env, "ORDER=lunch-7")
+	s.shows = []string{"Nothing is stuck.", "checkout", "order-lunch-7", "expire", "step expire is tried again within a minute"}
 }
 
 // killed is a rebuild whose process died while it waited for the projectors to know of it.

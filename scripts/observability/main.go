@@ -67,7 +67,7 @@ func classes() []class {
 
 // functions are the Lambda functions, as the template's parameters name them.
 func functions() []string {
-	return []string{"Command", "Query", "Health", "Projector", "Archiver", "Reproject"}
+	return []string{"Command", "Query", "Health", "Projector", "Archiver", "Reproject", "Process"}
 }
 
 // alarms returns the conditions that CloudWatch evaluates.

@@ -121,6 +121,7 @@ func TestAFunctionCarriesOnlyWhatItUses(t *testing.T) {
 		"archiver":  {"gakushoku/internal/engine/rebuild", sdk + "service/sfn", "gakushoku/internal/edge/httpapi"},
 		"reproject": {sdk + "service/kms", "gakushoku/internal/edge/httpapi"},
 		"audit":     {"gakushoku/internal/engine/rebuild", sdk + "service/sfn", "gakushoku/internal/edge/httpapi"},
+		"process":   {"gakushoku/internal/engine/rebuild", sdk + "service/kms", sdk + "service/sfn", sdk + "service/s3", "gakushoku/internal/edge/httpapi"},
 	} {
 		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "gakushoku/functions/"+name).Output()
 		if err != nil {

@@ -21,6 +21,7 @@ import (
 	"gakushoku/internal/app/lambdas/api"
 	"gakushoku/internal/app/lambdas/projector"
 	function "gakushoku/internal/app/lambdas/rebuild"
+	"gakushoku/internal/app/wiring"
 	"gakushoku/internal/canteen"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/edge/httpapi"
@@ -126,6 +127,13 @@ func (s *sampleStack) play(name string) {
 		out, err = lambdaevent.Project(s.projector.Apply, nil, zerolog.Nop())(ctx, sample[lambdaevent.StreamBatch](s.t, name))
 	case "archiver-batch.json":
 		out, err = lambdaevent.Archive(s.archiver.Commit, nil, zerolog.Nop())(ctx, sample[lambdaevent.StreamBatch](s.t, name))
+	case "process-due.json":
+		ports := wiring.Ports{Events: s.store, Tables: s.tables, Control: s.control, Pointers: s.projector.Pointers}
+		handle := lambdaevent.CarryOut(zerolog.Nop(), ports.Checkout(ports.Commands(), nil))
+		var carried lambdaevent.Carried
+		if carried, err = handle(ctx, sample[json.RawMessage](s.t, name)); carried["checkout"].Failed > 0 {
+			s.t.Errorf("%s: %+v", name, carried)
+		}
 	case "reproject-prepare.json":
 		var run any
 		run, err = function.Handle(s.engine.Do, zerolog.Nop())(ctx, sample[rebuild.Task](s.t, name))
@@ -192,8 +200,8 @@ func TestTheSamplesLeaveAStackSound(t *testing.T) {
 	}
 	s := newSampleStack(t)
 	lines := regexp.MustCompile(`(?m)^(?:sam local invoke|aws dynamodb).* (?:--event |file://)events/(\S+)`).FindAllStringSubmatch(string(read), -1)
-	if len(lines) != len(answered)+4 {
-		t.Errorf("the page plays %d samples, %d are known", len(lines), len(answered)+4)
+	if len(lines) != len(answered)+5 {
+		t.Errorf("the page plays %d samples, %d are known", len(lines), len(answered)+5)
 	}
 	for range 2 {
 		for _, line := range lines {

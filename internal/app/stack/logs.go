@@ -12,7 +12,7 @@ import (
 )
 
 // functions are the functions of a stack, without the stack's name, as in template.yaml.
-var functions = []string{"command", "query", "health", "projector", "archiver", "reproject"}
+var functions = []string{"command", "query", "health", "projector", "archiver", "reproject", "process"}
 
 // How often a call is tried if the service returns "too many requests", which it soon does, and how long to
 // wait in between.

@@ -8,10 +8,12 @@
 package process
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -62,6 +64,11 @@ type Ports struct {
 
 // Name returns the name of the process.
 func (p *Ports) Name() string { return p.Revisions[0].Name }
+
+// newest returns the newest revision.
+func (p *Ports) newest() model.Process {
+	return slices.MaxFunc(p.Revisions, func(a, b model.Process) int { return cmp.Compare(a.Revision, b.Revision) })
+}
 
 // active returns the table whose rows are carried out, and the revision of its fold. Rows of other versions
 // never are, so that a rebuild carries out nothing.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 )
@@ -50,6 +51,9 @@ const maxSteps = 32
 // this process drives the same stream.
 func (w *Worker) Drive(ctx context.Context, stream string) error {
 	_, d, err := w.active(ctx)
+	if errors.Is(err, projection.ErrNoPointer) { // it was not set up yet, and no row is needed here
+		d, err = w.newest(), nil
+	}
 	if err != nil {
 		return err
 	}

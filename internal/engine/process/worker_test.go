@@ -20,6 +20,7 @@ import (
 	"gakushoku/internal/observe"
 	"gakushoku/internal/rehearse/inmemory"
 	"gakushoku/internal/rehearse/loans"
+	"gakushoku/internal/store/memory"
 )
 
 const (
@@ -240,6 +241,18 @@ func TestANewEventFreesAStuckRow(t *testing.T) {
 	l.MustProject()
 	l.Wait(14 * day)
 	l.run(w, process.Ran{Rows: 1, Steps: 1})
+}
+
+func TestDriveNeedsNoTable(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t)
+	w := l.worker()
+	w.Pointers.Source = memory.NewControl()
+	l.AppendTo(loan, loans.Taken{LoanID: "l1", Book: "こころ"})
+	l.Wait(14 * day)
+	l.Must(w.Drive(t.Context(), loan))
+	l.want("Taken remind")
+	l.run(w, process.Ran{})
 }
 
 // crashing is a post that breaks off a step after the letter or after the record of it.

@@ -16,6 +16,7 @@ const (
 	Result     = observe.FieldResult
 	ErrorClass = observe.FieldErrorClass
 	Projection = observe.FieldProjection
+	Process    = observe.FieldProcess
 	Method     = "method"
 	Route      = "route"
 	Step       = "step"
@@ -39,6 +40,10 @@ var Dimensions = map[string][][]string{
 	observe.MetricDelivered:  {{Service}, {Service, Result}, {Service, Projection, Result}},
 	observe.MetricHeals:      {{Service}, {Service, Projection}},
 	observe.MetricParked:     {{Service}, {Service, Projection}},
+	observe.MetricSteps:      {{Service, Process}, {Service, Process, Step, Result}},
+	observe.MetricRuns:       {{Service, Process, Result}},
+	observe.MetricStuck:      {{Service, Process}},
+	observe.MetricOverdue:    {{Service, Process}},
 	observe.MetricLogHead:    {{Service}},
 	observe.MetricLogLag:     {{Service}},
 	observe.MetricAudit:      {{Service}},
@@ -60,6 +65,7 @@ var dimensionOf = map[attribute.Key]string{
 	observe.AttrResult:     Result,
 	observe.AttrErrorClass: ErrorClass,
 	observe.AttrProjection: Projection,
+	observe.AttrProcess:    Process,
 	observe.AttrStep:       Step,
 	observe.AttrCached:     Cached,
 }
