@@ -13,6 +13,7 @@ import (
 	"gakushoku/internal/edge/payment"
 	"gakushoku/internal/edge/payment/ledger"
 	"gakushoku/internal/engine/command"
+	engine "gakushoku/internal/engine/process"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/rehearse/faultport"
@@ -21,11 +22,11 @@ import (
 
 // ShopMutation is a mistake in the protocol of processes. The zero value changes nothing.
 type ShopMutation struct {
-	Steps    func(*Steps)                                  // how steps are carried out
-	Provider func(payment.Provider) payment.Provider       // as a worker calls it
-	Rows     func(projection.Tables) projection.Tables     // as the projector writes them
-	Pointers func(projection.Pointers) projection.Pointers // as workers see them
-	Agenda   func(projection.Agenda) projection.Agenda     // as workers see it
+	Steps    func(*command.Handler, payment.Provider) engine.Performer // what carries out steps
+	Provider func(payment.Provider) payment.Provider                   // as a worker calls it
+	Rows     func(projection.Tables) projection.Tables                 // as the projector writes them
+	Pointers func(projection.Pointers) projection.Pointers             // as workers see them
+	Agenda   func(projection.Agenda) projection.Agenda                 // as workers see it
 }
 
 const (

@@ -7,9 +7,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
-	"gakushoku/internal/canteen/checkout"
+	"gakushoku/internal/app/checkout"
+	domain "gakushoku/internal/canteen/checkout"
 	"gakushoku/internal/edge/payment"
+	"gakushoku/internal/engine/command"
+	"gakushoku/internal/engine/process"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/rehearse/simulation"
 )
@@ -55,12 +59,21 @@ func playShop(t *testing.T, s uint64) simulation.Result {
 // shopMutations are mistakes in the protocol of processes, each made once.
 var shopMutations = map[string]simulation.ShopMutation{
 	"each attempt at a step has an id of its own":       {Provider: func(p payment.Provider) payment.Provider { return &forgetful{Provider: p} }},
-	"the outcome is recorded before the call":           {Steps: func(s *simulation.Steps) { s.RecordFirst = true }},
-	"undoing goes on before the payment is settled":     {Steps: func(s *simulation.Steps) { s.VoidLast = true }},
-	"a release without a reservation leaves no mark":    {Steps: func(s *simulation.Steps) { s.NoMark = true }},
+	"the outcome is recorded before the call":           {Steps: wrong(func(s *simulation.Steps) { s.RecordFirst = true })},
+	"undoing goes on before the payment is settled":     {Steps: wrong(func(s *simulation.Steps) { s.VoidLast = true })},
+	"a release without a reservation leaves no mark":    {Steps: wrong(func(s *simulation.Steps) { s.NoMark = true })},
 	"deadlines are kept in memory and lost in a crash":  {Rows: func(t projection.Tables) projection.Tables { return withoutDeadlines{t} }},
 	"rows of a version being built are carried out":     {Pointers: func(p projection.Pointers) projection.Pointers { return impatient{p} }},
 	"the index of what is due is not written with rows": {Rows: func(t projection.Tables) projection.Tables { return oldTasks{t} }},
+}
+
+// wrong carries out steps with a mistake.
+func wrong(mistake func(*simulation.Steps)) func(*command.Handler, payment.Provider) process.Performer {
+	return func(h *command.Handler, p payment.Provider) process.Performer {
+		s := &simulation.Steps{Performer: checkout.Performer{Commands: h, Payments: p, Now: time.Now}}
+		mistake(s)
+		return s
+	}
 }
 
 func TestMistakesInTheProtocolOfProcessesAreNoticed(t *testing.T) {
@@ -96,7 +109,7 @@ type withoutDeadlines struct{ projection.Tables }
 
 func (w withoutDeadlines) Write(ctx context.Context, t projection.Table, changes []projection.Change) ([]string, error) {
 	for i := range changes {
-		if task := changes[i].Task; task != nil && task.Step == checkout.StepExpire {
+		if task := changes[i].Task; task != nil && task.Step == domain.StepExpire {
 			changes[i].Task = nil
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	steps "gakushoku/internal/app/checkout"
 	"gakushoku/internal/canteen/checkout"
 	"gakushoku/internal/canteen/menu"
 	"gakushoku/internal/canteen/order"
@@ -58,9 +59,9 @@ func (w *shop) guestActs() {
 
 // workerOf is a worker in a process of its own.
 func (w *shop) workerOf(p *process, inline bool) *engine.Worker {
-	steps := &Steps{commands: w.commandsOf(p), provider: w.providerOf(p)}
+	var performer engine.Performer = &steps.Performer{Commands: w.commandsOf(p), Payments: w.providerOf(p), Now: time.Now}
 	if w.mutation.Steps != nil {
-		w.mutation.Steps(steps)
+		performer = w.mutation.Steps(w.commandsOf(p), w.providerOf(p))
 	}
 	var agenda projection.Agenda = noticed{w.tables, w}
 	if w.mutation.Agenda != nil {
@@ -70,13 +71,12 @@ func (w *shop) workerOf(p *process, inline bool) *engine.Worker {
 	if w.mutation.Pointers != nil {
 		pointers = w.mutation.Pointers(pointers)
 	}
-	var performer engine.Performer = &taking{steps, w, w.s.history.steps, inline}
 	return &engine.Worker{
 		Ports: engine.Ports{
 			Revisions: []model.Process{checkout.Process()}, Streams: faultport.Events{Store: w.events, Gate: p}, Now: time.Now,
 			Tables: faultport.Agenda{Agenda: agenda, Gate: p}, Pointers: &projection.CachedPointers{Source: pointers, Now: time.Now},
 		},
-		Performer: performer, Attempts: w.attempts, Pause: func(failed int) time.Duration { return time.Duration(failed) * time.Second },
+		Performer: &taking{performer, w, w.s.history.steps, inline}, Attempts: w.attempts, Pause: func(failed int) time.Duration { return time.Duration(failed) * time.Second },
 		Shuffle: w.s.random.Shuffle, Parallel: 1,
 	}
 }
