@@ -12,17 +12,20 @@ import (
 )
 
 // audited tells the handler of a command where its request came from, and records the command if it is
-// refused, whatever refuses it.
-func (s *server) audited(r route, handle func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
+// refused, whatever refuses it. handle also returns the request with its caller, if it knows who that is.
+func (s *server) audited(r route, handle func(http.ResponseWriter, *http.Request) (*http.Request, error)) func(http.ResponseWriter, *http.Request) error {
 	if r.part != PartCommands {
-		return handle
+		return func(w http.ResponseWriter, req *http.Request) error {
+			_, err := handle(w, req)
+			return err
+		}
 	}
 	name := strings.ToUpper(r.id[:1]) + r.id[1:]
 	return func(w http.ResponseWriter, req *http.Request) error {
 		origin := observe.OriginOf(req.Context())
 		origin.Route, origin.Address, origin.Program = r.method+" "+r.path, addressOf(req), req.UserAgent()
 		req = req.WithContext(observe.WithOrigin(req.Context(), origin))
-		err := handle(w, req)
+		req, err := handle(w, req)
 		if err != nil && s.Refused != nil && fault.ClassOf(err) == fault.Domain {
 			ctx, cancel := carriedOut(req.Context())
 			defer cancel()

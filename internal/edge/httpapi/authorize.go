@@ -24,7 +24,7 @@ func (s *server) authorize(to route, r *http.Request) (_ *http.Request, owner st
 	need := identity.Need(to.scopes)
 	switch own := need.OnlyOwn(caller); {
 	case !need.Met(caller) && caller.Role != "":
-		return r, "", identity.MissingScope(caller.Role, need)
+		return r.WithContext(observe.WithCaller(r.Context(), caller)), "", identity.MissingScope(caller.Role, need)
 	case !need.Met(caller), own && caller.Name == "":
 		return r, "", identity.NoCredentials(need)
 	case own:

@@ -137,18 +137,18 @@ func (s *server) answering(f func(http.ResponseWriter, *http.Request) error) htt
 // checked returns the handler of a route, which only receives requests of callers who may send them, and only
 // those that match the route's input.
 func (s *server) checked(r route) http.Handler {
-	return s.answering(s.audited(r, func(w http.ResponseWriter, req *http.Request) error {
+	return s.answering(s.audited(r, func(w http.ResponseWriter, req *http.Request) (*http.Request, error) {
 		req, owner, err := s.authorize(r, req)
 		if err != nil {
-			return err
+			return req, err
 		}
 		query, body, err := r.input.read(w, req)
 		if err != nil {
-			return err
+			return req, err
 		}
 		ctx, cancel := carriedOut(req.Context())
 		defer cancel()
-		return r.handle(&call{req.WithContext(ctx), w, s, owner, query, body})
+		return req, r.handle(&call{req.WithContext(ctx), w, s, owner, query, body})
 	}))
 }
 
