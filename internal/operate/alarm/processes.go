@@ -3,14 +3,16 @@ package alarm
 import (
 	"time"
 
-	"gakushoku/internal/canteen/checkout"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/observe/telemetry/emf"
 )
 
+// checkout is the name of the process.
+const checkout = "checkout"
+
 // processes returns the conditions of checkout, which takes an order from being placed to being sold.
 func processes() []Condition {
-	ofCheckout := Dimension{emf.Process, checkout.Name}
+	ofCheckout := Dimension{emf.Process, checkout}
 	runs := func(id, outcome string) Term {
 		return Term{
 			ID: id, Metric: ours(observe.MetricRuns, sum, ofCheckout, Dimension{emf.Result, outcome}),
