@@ -35,6 +35,7 @@ func suites() []suite {
 		{"reproject", "replay a log into the orders read model, beside Node and DuckDB", runReproject, []string{"-events=100000", "-rounds=1"}},
 		{"appends", "durable appends, embedded and on DynamoDB Local", runAppends, []string{"-for=300ms", "-rounds=1"}},
 		{"http", "commands over HTTP and projection lag, beside a server that stores nothing", runHTTP, []string{"-for=300ms", "-rounds=1"}},
+		{"checkout", "whole checkouts by card over HTTP, beside orders without one", runCheckout, []string{"-for=300ms", "-rounds=1"}},
 		{"units", "write units of an order's life: by AWS's rules, and as DynamoDB Local counts them", runUnits, []string{}},
 		{"coldstart", "start and size of each function beside a bare handler", runColdStart, []string{"-rounds=3"}},
 		{"observe", "what metrics and traces cost, commands and replays", runObserve, []string{"-commands=100", "-events=100000", "-rounds=1"}},

@@ -39,7 +39,6 @@ var scenes = map[string]func(*shift){
 	"lost-events.md":                        (*shift).withoutEvents,
 	"paid-but-unpaid.md":                    (*shift).wrongRows,
 	"paid-but-unpaid.md#It is parked":       (*shift).setAside,
-	"stuck-process.md":                      (*shift).checkingOut,
 }
 
 // The order that a guest asks about, and the operation that paid it.
@@ -104,12 +103,6 @@ func (s *shift) close() {
 func (s *shift) send(operation, path, body string) {
 	s.t.Helper()
 	s.request(http.MethodPost, operation, path, body)
-}
-
-// put replaces what is at a path.
-func (s *shift) put(path, body string) {
-	s.t.Helper()
-	s.request(http.MethodPut, "put", path, body)
 }
 
 func (s *shift) request(method, operation, path, body string) {
@@ -211,16 +204,6 @@ func (s *shift) setAside() {
 		r.Version, r.Parked = 1, &projection.Parked{EventID: "e2", EventVersion: 2, Reason: "unknown payment method", Attempts: 1}
 	})
 	s.shows = []string{"unknown payment method", "1 row, 1 healed, 0 parked"}
-}
-
-// checkingOut is an order of the menu that waits to be paid.
-func (s *shift) checkingOut() {
-	s.put("/products/curry", `{"nameJa":"カレー","price":580,"offered":true}`)
-	s.caughtUp()
-	s.send("place-lunch-7", "/orders", `{"orderId":"lunch-7","lines":[{"productId":"curry","quantity":1}]}`)
-	s.caughtUp()
-	s.env = append(s.env, "ORDER=lunch-7")
-	s.shows = []string{"Nothing is stuck.", "checkout", "order-lunch-7", "expire", "step expire is tried again within a minute"}
 }
 
 // killed is a rebuild whose process died while it waited for the projectors to know of it.

@@ -30,6 +30,7 @@ func guests() []Condition {
 		{ID: "commands", Metric: ours(observe.MetricCommands, count), Series: grown(commands + "_count")},
 	}}
 	return []Condition{
+		providerDown(),
 		{
 			Name: "canteen-down", Class: Critical, Runbook: "commands-failing.md",
 			Meaning: "The canteen is down: more than half of all requests or of all commands fail, or the server does not respond.",

@@ -33,6 +33,10 @@ var asked = []string{
 	`{"level":"info","runId":"r1","projection":"orders v2","part":"p1","durationMs":70,"result":"OK","cold_start":true,"timestamp":"2026-01-24T00:00:05.000Z","message":"reproject:part"}`,
 	`{"level":"error","runId":"r1","projection":"orders v2","durationMs":5,"result":"NG","errorClass":"bug","error":"カツカレー C:\\x","timestamp":"2026-01-24T00:00:06.000Z","message":"reproject:verify"}`,
 	`{"level":"debug","correlationId":"c1","orderId":"o1","timestamp":"2026-01-24T00:00:07.000Z","message":"projection:apply"}`,
+	`{"level":"info","correlationId":"c1","orderId":"o1","call":"capture","paymentId":"p1","status":"CAPTURED","durationMs":12,"result":"OK","timestamp":"2026-01-24T00:00:08.000Z","message":"payment:success"}`,
+	`{"level":"warn","correlationId":"c1","orderId":"o1","call":"capture","paymentId":"p2","durationMs":1,"result":"NG","errorClass":"infra","error":"it answered 503","timestamp":"2026-01-24T00:00:09.000Z","message":"payment:failed"}`,
+	`{"level":"warn","correlationId":"c1","orderId":"o1","call":"void","paymentId":"p2","durationMs":1,"result":"NG","errorClass":"infra","error":"it answered 503","timestamp":"2026-01-24T00:00:09.100Z","message":"payment:failed"}`,
+	`{"level":"warn","correlationId":"c1","orderId":"o1","call":"lookup","paymentId":"p2","durationMs":1,"result":"NG","errorClass":"infra","error":"it answered 503","timestamp":"2026-01-24T00:00:09.200Z","message":"payment:failed"}`,
 }
 
 func TestFilesAndLogsInsightsGiveTheSameLines(t *testing.T) {
@@ -74,8 +78,8 @@ func TestQuestionsFind(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "gakushoku.log")
 	write(t, path, asked...)
 	for name, want := range map[string][]int{
-		"operation": {0, 1, 2, 12, 15}, "failed": {3, 4}, "slow": {5, 8}, "order": {1, 3, 11, 12, 15},
-		"lag": {8, 9, 11, 12}, "cold-starts": {2, 9, 13}, "rebuilds": {13, 14},
+		"operation": {0, 1, 2, 12, 15, 16, 17, 18, 19}, "failed": {3, 4}, "slow": {5, 8}, "order": {1, 3, 11, 12, 15, 16, 17, 18, 19},
+		"lag": {8, 9, 11, 12}, "cold-starts": {2, 9, 13}, "rebuilds": {13, 14}, "payments": {16, 17, 18, 19},
 	} {
 		q, err := QuestionNamed(name)
 		if err != nil {

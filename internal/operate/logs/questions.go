@@ -96,6 +96,12 @@ func general() []Question {
 			},
 		},
 		{
+			"payments", "What did the payment provider say, and when did it say nothing?",
+			[]string{messageField, "call", "paymentId", "status", "code", observe.FieldDurationMs, observe.FieldResult, observe.FieldErrorClass, "error", observe.FieldStream, observe.FieldCorrelationID},
+			newestFirst,
+			func(Given) Filter { return is(messageField, "payment:success", "payment:failed") },
+		},
+		{
 			"lag", "What makes the lists late?",
 			[]string{messageField, observe.FieldDurationMs, "records", "events", "failedStreams", observe.FieldStream, observe.FieldResult, observe.FieldErrorClass, "error"},
 			newestFirst,

@@ -34,6 +34,8 @@ type canteen struct {
 	env     []string        // of the shell
 	faults  faults
 
+	payments *payments // nil for none
+
 	order, operation string // what the guest who complains shows
 }
 
@@ -103,6 +105,9 @@ func (c *canteen) deploy(ctx context.Context, change deployment) error {
 		return err
 	}
 	o := embedded.ServeOptions{Dir: c.data, Addr: c.addr, OpsAddr: c.opsAddr, Listen: c.doors.lend, Level: zerolog.InfoLevel}
+	if c.payments != nil {
+		o.Payments = c.payments.card
+	}
 	server, err := loadgen.Serve(ctx, o, func(s *embedded.Server) {
 		c.faults.install(s, c.data)
 		if change != nil {
@@ -143,6 +148,7 @@ func (c *canteen) close(keep bool) error {
 		c.watch.end()
 	}
 	err := errors.Join(c.stopServer(), c.doors.close())
+	c.payments.close()
 	if !keep {
 		err = errors.Join(err, os.RemoveAll(c.dir))
 	}

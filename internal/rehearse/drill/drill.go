@@ -42,7 +42,7 @@ type step struct {
 func All() []Drill {
 	return []Drill{
 		lostOperation(), paidButUnpaid(), poisonEvent(), lostRows(),
-		stuckArchiver(), slowStore(), clockSkew(), diskFull(),
+		stuckArchiver(), slowStore(), clockSkew(), diskFull(), providerDown(), stuckCheckout(),
 	}
 }
 

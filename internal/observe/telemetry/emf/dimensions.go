@@ -21,6 +21,8 @@ const (
 	Route      = "route"
 	Step       = "step"
 	Cached     = "cached"
+	System     = "system" // one of others
+	Call       = "call"
 )
 
 // Dimensions lists the sets of dimensions under which each metric is published. An alarm or a graph must
@@ -52,6 +54,7 @@ var Dimensions = map[string][][]string{
 	observe.MetricFolded:     {{Service}, {Service, Projection}, {Service, Projection, Step}},
 	observe.MetricVerified:   {{Service, Result}, {Service, Projection, Result}},
 	observe.MetricColdStarts: {{Service}, {Service, Function}},
+	observe.MetricCalls:      {{Service, System}, {Service, System, Call}, {Service, System, ErrorClass}},
 	observe.MetricCPU:        {{Service, Function}},
 	observe.MetricMemory:     {{Service, Function}},
 	observe.MetricDisk:       {{Service, Function}},
@@ -68,6 +71,8 @@ var dimensionOf = map[attribute.Key]string{
 	observe.AttrProcess:    Process,
 	observe.AttrStep:       Step,
 	observe.AttrCached:     Cached,
+	observe.AttrSystem:     System,
+	observe.AttrCall:       Call,
 }
 
 // noValue replaces an empty text, which CloudWatch rejects.

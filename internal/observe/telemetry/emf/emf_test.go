@@ -80,6 +80,8 @@ func (m *measuring) everything(ctx context.Context) {
 	m.ProcessStep(ctx, "chasing", "remind", 3*time.Millisecond, nil)
 	m.ProcessRun(ctx, "chasing", observe.RunCompleted)
 	m.ProcessState(ctx, "chasing", 2, 3*time.Second)
+	m.Called(ctx, "parcels", "send", 5*time.Millisecond, nil)
+	m.Called(ctx, "parcels", "send", time.Second, fault.Unavailable(errors.New("x")))
 	m.Archived(ctx, 1234567, 2*time.Second)
 	m.AuditBroken(ctx, true)
 	m.PointerRead(ctx, true)
