@@ -79,7 +79,7 @@ func ofType(name string) *Type {
 		return t
 	}
 	for _, k := range kinds {
-		if strings.HasPrefix(name, k.Kind.Types) {
+		if k.Kind.Types != "" && strings.HasPrefix(name, k.Kind.Types) {
 			return k
 		}
 	}

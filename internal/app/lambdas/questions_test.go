@@ -24,6 +24,8 @@ import (
 	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/edge/httpapi"
 	"gakushoku/internal/edge/lambdaevent"
+	"gakushoku/internal/edge/payment"
+	"gakushoku/internal/edge/payment/ledger"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/projection"
@@ -63,6 +65,7 @@ func TestEveryQuestionIsAskedAboutFieldsThatAreWritten(t *testing.T) {
 	deliver(ctx, t, written)
 	delay(ctx, t, written)
 	rebuildTwice(ctx, t, written)
+	payByCard(ctx, t, written)
 	for _, q := range logs.Questions() {
 		if q.AboutOne() && q.Name != order.Rules.Kind.Name() {
 			continue // the samples are of orders; the others ask for the same fields
@@ -154,6 +157,19 @@ func serveGuests(ctx context.Context, t *testing.T, out *logLines) {
 		if answer, err := step.do(ctx, step.request); err != nil || answer.StatusCode != step.want {
 			t.Fatalf("%s %s: %d %s, %v", step.request.HTTPMethod, step.request.Path, answer.StatusCode, answer.Body, err)
 		}
+	}
+}
+
+// payByCard has a payment captured, and a call that the provider refuses.
+func payByCard(ctx context.Context, t *testing.T, out *logLines) {
+	t.Helper()
+	ctx = observe.WithCorrelationID(observe.WithLogger(ctx, observe.NewLogger(out, zerolog.DebugLevel, "process")), "c-pay")
+	provider := payment.Observed(&ledger.Ledger{Book: new(ledger.Memory)})
+	if _, err := provider.Capture(ctx, "p1", 780); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := provider.Void(ctx, "p1"); !payment.Refused(err, payment.CodeAlreadyCaptured) {
+		t.Fatalf("a captured payment was voided: %v", err)
 	}
 }
 

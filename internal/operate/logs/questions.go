@@ -97,7 +97,7 @@ func general() []Question {
 		},
 		{
 			"payments", "What did the payment provider say, and when did it say nothing?",
-			[]string{messageField, "call", "paymentId", "status", "code", observe.FieldDurationMs, observe.FieldResult, observe.FieldErrorClass, "error", observe.FieldStream, observe.FieldCorrelationID},
+			[]string{messageField, "call", "paymentId", "status", "code", observe.FieldDurationMs, observe.FieldResult, observe.FieldErrorClass, "error", observe.FieldCorrelationID},
 			newestFirst,
 			func(Given) Filter { return is(messageField, "payment:success", "payment:failed") },
 		},

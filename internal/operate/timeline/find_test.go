@@ -107,7 +107,7 @@ func TestEventsAreFoundThroughTheLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"0 request POST / OK", "0 command PayOrder order-o1", "1 event OrderPaid order-o1 orders-v1:applied@2"}
+	want := []string{"0 request POST / OK", "0 command PayOrder order-o1", "1 event OrderPaid order-o1 orders-v1:applied@2 checkout-v1:applied@2"}
 	if diff := gocmp.Diff(want, told(got)); diff != "" || *scans != 0 || got.Entries[2].Number != 12 || got.Notes != nil {
 		t.Errorf("%s, %d scans, %+v", diff, *scans, got)
 	}
@@ -132,7 +132,7 @@ func TestEventsAreFoundInTheLogWhenTheLinesAreGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"1 event OrderPaid order-o1 orders-v1:applied@2", "1 event OrderPaid order-o2 orders-v1:behind@0"}
+	want := []string{"1 event OrderPaid order-o1 orders-v1:applied@2 checkout-v1:applied@2", "1 event OrderPaid order-o2 orders-v1:behind@0 checkout-v1:behind@0"}
 	if diff := gocmp.Diff(want, told(got)); diff != "" || len(got.Notes) != 1 || !strings.Contains(got.Notes[0], "no log line") {
 		t.Errorf("%s %v", diff, got.Notes)
 	}

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"gakushoku/internal/app/embedded"
+	canteendomain "gakushoku/internal/canteen"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/event"
@@ -140,6 +142,8 @@ func sizeOf(dir string) (sum int64, err error) {
 // badDeployment projects orders with a mistaken fold.
 func badDeployment(forgets, refuses string) deployment {
 	return func(s *embedded.Server) {
-		s.Projector.Projector.Projections = model.Projections{loadgen.BadOrders(forgets, refuses)}
+		bad := loadgen.BadOrders(forgets, refuses)
+		all := slices.DeleteFunc(canteendomain.Projections(), func(p model.Projection) bool { return p.Name == bad.Name })
+		s.Projector.Projector.Projections = append(all, bad)
 	}
 }
