@@ -290,7 +290,7 @@ func TestALimiterForgetsWhoHasBeenQuiet(t *testing.T) {
 	if n := len(l.recent) + len(l.earlier); n > 2*maxCallers {
 		t.Errorf("it remembers %d callers", n)
 	}
-	if l.of("x") != l.of("x") {
+	if first := l.of("x"); first != l.of("x") {
 		t.Error("it forgets who is there")
 	}
 }
