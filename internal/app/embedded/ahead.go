@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"gakushoku/internal/canteen"
@@ -22,8 +23,8 @@ func latecomer(name string, v projection.Version) string {
 	return fmt.Sprintf("%s/%s/%d", projectorName, name, v.Number)
 }
 
-// skipAhead moves the projector's checkpoint to the last event that every active version reflects. It first
-// records which other versions may lack events; a crash in between only causes them to be written twice.
+// skipAhead moves the projector's checkpoint to the last event that every version that readers see reflects. It
+// first records which other versions may lack events; a crash in between only causes them to be written twice.
 func (f *Folder) skipAhead(ctx context.Context) error {
 	checkpoint, err := f.Control.Checkpoint(ctx, projectorName)
 	if err != nil {
@@ -63,12 +64,14 @@ func (f *Folder) skipAhead(ctx context.Context) error {
 }
 
 // reflectedByAll returns the number of the last event up to which every active version is complete, given that
-// the projector has applied the first ones, and the readers that bring the other versions up to date.
+// the projector has applied the first ones, and the readers that bring the other versions up to date. No reader
+// waits for a process, so the active version of one that is behind is brought up to date like the others.
 func (f *Folder) reflectedByAll(ctx context.Context, applied uint64) (reflected uint64, others []string, err error) {
 	if reflected, err = f.Events.Head(ctx); err != nil {
 		return 0, nil, err
 	}
 	head := reflected
+	behind := map[string]uint64{}
 	for _, name := range canteen.Projections().Names() {
 		pointer, err := f.Control.Pointer(ctx, name)
 		if err != nil {
@@ -83,10 +86,21 @@ func (f *Folder) reflectedByAll(ctx context.Context, applied uint64) (reflected 
 		if err != nil {
 			return 0, nil, err
 		}
+		if active, ok := pointer.ActiveVersion(); ok && isProcess(name) {
+			behind[latecomer(name, active)] = had
+			continue
+		}
 		reflected = min(reflected, had)
+	}
+	for reader, had := range behind {
+		if had < reflected {
+			others = append(others, reader)
+		}
 	}
 	return reflected, others, nil
 }
+
+func isProcess(projection string) bool { return slices.Contains(canteen.Processes().Names(), projection) }
 
 // complete returns the number of the last event up to which the active version of a projection is complete,
 // given that the projector has applied the first ones: a rebuild may have brought in more, and those that do not
@@ -135,9 +149,9 @@ func (f *Folder) late(ctx context.Context, name string, wanted func(projection.V
 }
 
 // latest returns how far the active version that is furthest behind is, if readers were switched back to one
-// that is not up to date; otherwise it returns applied.
+// that is not up to date; otherwise it returns applied. Processes are left out: no reader waits for them.
 func (f *Folder) latest(ctx context.Context, applied uint64) (uint64, error) {
-	for _, name := range canteen.Projections().Names() {
+	for _, name := range slices.DeleteFunc(canteen.Projections().Names(), isProcess) {
 		late, err := f.late(ctx, name, func(v projection.Version) bool { return v.State == projection.Active })
 		if err != nil {
 			return 0, err

@@ -52,6 +52,9 @@ func (f *Folder) checkRow(ctx context.Context, name string, e *event.Event) erro
 	if !ok || !known || !d.Folds(e.Stream) {
 		return nil
 	}
+	if late, err := f.Control.Checkpoint(ctx, latecomer(name, active)); err != nil || late.AppliedAt != 0 {
+		return err // it is being brought up to date
+	}
 	table := pointer.Table(active)
 	rows, err := f.Tables.Records(ctx, table, []string{e.Stream})
 	if errors.Is(err, projection.ErrNoTable) || errors.Is(err, projection.ErrDamaged) {
