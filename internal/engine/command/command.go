@@ -68,36 +68,6 @@ type Result[S any] struct {
 	Repeated bool          // the command had been executed before; no events were appended
 }
 
-// The codes of this package's refusals. They are part of the HTTP interface: never change one.
-const (
-	CodeKeyReused  = "command/idempotency-key-reused"
-	CodeUnfoldable = "command/stream-unfoldable"
-)
-
-// unfoldable means that the events of a stream do not follow from one another, so that no rule can decide on
-// it. Its text is for the client; the cause is for the log.
-type unfoldable struct{ cause error }
-
-func (unfoldable) Error() string {
-	return "the recorded events contradict one another: ask an operator to look at them"
-}
-
-// DomainCode makes it a refusal: the command will not succeed, however often it is sent.
-func (unfoldable) DomainCode() string { return CodeUnfoldable }
-func (e unfoldable) Unwrap() error    { return e.cause }
-
-// ErrKeyReused means that an Idempotency-Key came with another command than the first time.
-var ErrKeyReused error = keyReused{}
-
-type keyReused struct{}
-
-func (keyReused) Error() string {
-	return "this Idempotency-Key was used for another command: use a new key for a new command"
-}
-
-// DomainCode makes the reuse of a key a refusal, like those of the rules.
-func (keyReused) DomainCode() string { return CodeKeyReused }
-
 // Execute executes one command. Its errors are the decider's refusals, ErrKeyReused, and those of the store;
 // after too many lost races, an infrastructure error.
 func Execute[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r Request[C]) (Result[S], error) {
@@ -256,30 +226,6 @@ func hidden[S any, C model.Command](d model.Decider[S, C], c C) error {
 	return fmt.Errorf("%s begins an aggregate without being a creating command", c.CommandName())
 }
 
-// record appends events and returns them as they are stored. If the store fails to confirm, it looks for them.
-func (h *Handler) record(ctx context.Context, stream string, expected uint64, events []event.Event) ([]event.Event, error) {
-	err := observedStreams{h.Streams}.Append(ctx, stream, expected, events)
-	if fault.ClassOf(err) == fault.Infra && ctx.Err() == nil {
-		if stored, ok := h.appended(ctx, stream, expected, events); ok {
-			return stored, nil
-		}
-	}
-	return events, err
-}
-
-// appended finds out whether events whose append the store failed to confirm are in the stream after all,
-// after the first expected ones, and returns them. If it cannot tell either, the caller must
-// send the command again with its key.
-func (h *Handler) appended(ctx context.Context, stream string, expected uint64, events []event.Event) ([]event.Event, bool) {
-	after, err := observedStreams{h.Streams}.Load(ctx, stream, expected)
-	found := err == nil && len(after) >= len(events) && after[0].ID == events[0].ID
-	unconfirmed(ctx, stream, found, err)
-	if !found {
-		return nil, false
-	}
-	return after[:len(events)], true
-}
-
 // repeated returns the first outcome if the stream already holds events of this command: with the same id,
 // from the same caller, since two callers may have chosen the same id.
 func repeated[S any, C model.Command](d model.Decider[S, C], r prepared[C], caller string, history []event.Event) (Result[S], bool, error) {
@@ -329,23 +275,4 @@ func fold[S any, C model.Command](d model.Decider[S, C], state S, events []event
 		state = next
 	}
 	return state, nil
-}
-
-// envelopes puts payloads into envelopes, with the context's data about the operation.
-func (h *Handler) envelopes(ctx context.Context, name, stream, commandID, hash string, payloads []event.Payload) ([]event.Event, error) {
-	now := event.InstantOf(h.Now())
-	events := make([]event.Event, len(payloads))
-	for i, p := range payloads {
-		e, err := event.New(p)
-		if err != nil {
-			return nil, err
-		}
-		e.ID, e.OccurredAt, e.Stream = h.NewID(), now, stream
-		e.CorrelationID, e.CausationID = observe.CorrelationID(ctx), commandID
-		e.CommandID, e.CommandHash = commandID, hash
-		e.Actor, e.Traceparent = observe.CallerOf(ctx).Name, observe.Traceparent(ctx)
-		h.Entries.Fill(ctx, name, &e)
-		events[i] = e
-	}
-	return events, nil
 }
