@@ -100,7 +100,9 @@ func (f *Folder) reflectedByAll(ctx context.Context, applied uint64) (reflected 
 	return reflected, others, nil
 }
 
-func isProcess(projection string) bool { return slices.Contains(canteen.Processes().Names(), projection) }
+func isProcess(projection string) bool {
+	return slices.Contains(canteen.Processes().Names(), projection)
+}
 
 // complete returns the number of the last event up to which the active version of a projection is complete,
 // given that the projector has applied the first ones: a rebuild may have brought in more, and those that do not
