@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,8 +49,8 @@ type shop struct {
 	book    *ledger.Memory
 
 	cursor     string // of the feed, up to which rows are written
-	projecting bool
-	joined     int // invocations of the projector that have begun
+	projecting atomic.Bool
+	joined     atomic.Int64 // invocations of the projector that have begun
 	working    int
 	rebuilding bool
 	operating  bool
@@ -90,7 +91,7 @@ func newShop(s *scheduler, m ShopMutation) *shop {
 	w.actions = []action{
 		{0.5, func() bool { return w.orders < w.most }, w.placeOne},
 		{0.2, func() bool { return w.orders > 0 && w.deeds > 0 }, w.guestActs},
-		{0.5, func() bool { return !w.projecting && w.unread() }, w.project},
+		{0.5, func() bool { return !w.projecting.Load() && w.unread() }, w.project},
 		{0.5, func() bool { return w.working < 3 }, w.work},
 		{0.05, func() bool { return w.rebuilds > 0 && !w.rebuilding }, w.rebuild},
 		{0.05, func() bool { return !w.operating && len(w.stuck) > 0 }, w.redrive},

@@ -148,10 +148,10 @@ func (w *shop) project() {
 	if err != nil {
 		w.violated("%v", err)
 	}
-	w.projecting = true
-	w.joined++
+	w.projecting.Store(true)
+	w.joined.Add(1)
 	w.start("projector", func(ctx context.Context, p *process) error { return w.engineOf(p).Apply(ctx, events).Err() }, func(err error) {
-		if w.projecting = false; err == nil {
+		if w.projecting.Store(false); err == nil {
 			w.cursor = next
 		}
 	})
@@ -193,7 +193,7 @@ func (w *shop) rebuild() {
 		if err := w.edit(ctx, p, built, func(v *projection.Version) { v.Joined = true }); err != nil {
 			return err
 		}
-		for began := w.joined; w.projecting && w.joined == began; { // it may not know the version
+		for began := w.joined.Load(); w.projecting.Load() && w.joined.Load() == began; { // it may not know the version
 			time.Sleep(time.Second)
 		}
 		if err := e.Heal(ctx, d, t, w.streams()); err != nil {

@@ -24,7 +24,7 @@ func (w *shop) settle() {
 		if w.broken != "" || w.ended() {
 			break
 		}
-		if !w.projecting && w.unread() {
+		if !w.projecting.Load() && w.unread() {
 			w.project()
 		}
 		if w.working == 0 {
@@ -36,8 +36,8 @@ func (w *shop) settle() {
 		w.releaseAll()
 		w.s.passTime(time.Minute)
 	}
-	for w.broken == "" && (w.projecting || w.unread()) {
-		if !w.projecting {
+	for w.broken == "" && (w.projecting.Load() || w.unread()) {
+		if !w.projecting.Load() {
 			w.project()
 		}
 		w.releaseAll()
