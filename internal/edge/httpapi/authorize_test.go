@@ -90,7 +90,7 @@ func requestTo(path string, item *openapi3.PathItem, method string) (request, bo
 // role sends each request of the contract, those for an order for one that somebody else has placed.
 func TestEveryRoleAgainstEveryRoute(t *testing.T) {
 	t.Parallel()
-	g := newGated(t)
+	g := newGated(t, func(c *Config) { c.CardProvider = true })
 	g.send("POST /orders", `{"orderId":"o1","total":780}`, g.as("somebody else", "cashier")).want(t, 201, "")
 	g.project()
 	roles := append([]string{"nobody"}, identity.Roles()...)
@@ -176,7 +176,7 @@ func TestEveryScopeOfTheContractIsSomebodys(t *testing.T) {
 
 func TestAGuestSeesAndChangesOwnOrdersOnly(t *testing.T) {
 	t.Parallel()
-	g := newGated(t)
+	g := newGated(t, func(c *Config) { c.CardProvider = true })
 	ann, bob := g.guest(), g.guest()
 	g.send("POST /orders", `{"orderId":"o1","total":780}`, ann).want(t, 201, "")
 	for _, projected := range []bool{false, true} {
@@ -192,8 +192,10 @@ func TestAGuestSeesAndChangesOwnOrdersOnly(t *testing.T) {
 		}
 	}
 	g.send("GET /orders/o1", "", bob, `If-None-Match: "1"`).want(t, 404, "order/not-found")
+	g.send("GET /orders/o1", "", bob, "If-Min-Version: 99").want(t, 404, "order/not-found")
+	g.send("GET /orders/o1", "", ann, "If-Min-Version: 99").want(t, 412, "order/version-not-reached")
 	for _, change := range []string{"pay", "cancel"} {
-		body := map[string]string{"pay": `{"paymentMethod":"CASH"}`}[change]
+		body := map[string]string{"pay": `{"paymentMethod":"CARD"}`}[change]
 		a := g.send("POST /orders/o1/"+change, body, bob).want(t, 404, "order/not-found")
 		b := g.send("POST /orders/nothing/"+change, body, bob).want(t, 404, "order/not-found")
 		if strings.ReplaceAll(a.field("detail").(string), "o1", "nothing") != b.field("detail") {
@@ -203,14 +205,15 @@ func TestAGuestSeesAndChangesOwnOrdersOnly(t *testing.T) {
 	g.send("POST /orders", `{"orderId":"o1","total":1}`, bob).want(t, 409, "order/already-exists")
 	g.send("GET /orders", "", ann).want(t, 403, identity.CodeMissingScope)
 	g.send("GET /orders/o1/events", "", ann).want(t, 403, identity.CodeMissingScope)
-	g.send("POST /orders/o1/pay", `{"paymentMethod":"CASH"}`, ann).want(t, 200, "")
+	g.send("POST /orders/o1/pay", `{"paymentMethod":"CASH"}`, ann).want(t, 403, identity.CodeMissingScope)
+	g.send("POST /orders/o1/pay", `{"paymentMethod":"CARD"}`, ann).want(t, 200, "")
 	g.send("POST /orders/o1/cancel", "", g.as("till", "cashier")).want(t, 200, "")
 	g.send("GET /orders/o1", "", g.as("screen", "kitchen")).want(t, 200, "")
 }
 
 func TestAnIdempotencyKeyBelongsToOneGuest(t *testing.T) {
 	t.Parallel()
-	g := newGated(t)
+	g := newGated(t, func(c *Config) { c.CardProvider = true })
 	ann, bob := g.guest(), g.guest()
 	const key = "Idempotency-Key: lunch"
 	first := g.send("POST /orders", `{"total":780}`, ann, key).want(t, 201, "")
@@ -221,8 +224,19 @@ func TestAnIdempotencyKeyBelongsToOneGuest(t *testing.T) {
 		t.Error("another guest's key gets this guest's order")
 	}
 	id, _ := first.field("orderId").(string)
-	g.send("POST /orders/"+id+"/pay", `{"paymentMethod":"CASH"}`, ann, "Idempotency-Key: pay").want(t, 200, "")
-	g.send("POST /orders/"+id+"/pay", `{"paymentMethod":"CASH"}`, bob, "Idempotency-Key: pay").want(t, 404, "order/not-found")
+	g.send("POST /orders/"+id+"/pay", `{"paymentMethod":"CARD"}`, ann, "Idempotency-Key: pay").want(t, 200, "")
+	g.send("POST /orders/"+id+"/pay", `{"paymentMethod":"CARD"}`, bob, "Idempotency-Key: pay").want(t, 404, "order/not-found")
+}
+
+func TestAGuestCannotSayToHavePaidAtTheTill(t *testing.T) {
+	t.Parallel()
+	g := newGated(t)
+	ann := g.guest()
+	g.send("POST /orders", `{"orderId":"o1","total":780}`, ann).want(t, 201, "")
+	for _, method := range []string{"CASH", "CARD"} {
+		g.send("POST /orders/o1/pay", `{"paymentMethod":"`+method+`"}`, ann).want(t, 403, identity.CodeMissingScope)
+	}
+	g.send("POST /orders/o1/pay", `{"paymentMethod":"CASH"}`, g.as("till", "cashier")).want(t, 200, "")
 }
 
 func TestRefusalsSayWhatIsMissing(t *testing.T) {

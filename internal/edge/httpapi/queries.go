@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -28,8 +29,8 @@ func (s *server) of(p resource) query.Queries { return s.Queries.Of(p.view) }
 func (p resource) one(o operation) route {
 	return route{o, PartQueries, o.with(p.path, ifMinVersion, minVersion, ifNoneMatch), func(c *call) error {
 		row, err := c.server.of(p).Get(c.Context(), p.id(c.Request), oldest(c))
-		if err == nil && c.owner != "" {
-			err = p.checkOwner(c, row)
+		if c.owner != "" {
+			err = p.checkOwner(c, row, err)
 		}
 		if err != nil {
 			return err
@@ -46,13 +47,20 @@ func (p resource) one(o operation) route {
 }
 
 // checkOwner refuses a row of another owner as if it were not there. A row that does not name its owner, since
-// an older revision made it, belongs to the actor of its stream's first event.
-func (p resource) checkOwner(c *call, row query.Row) error {
+// an older revision made it, belongs to the actor of its stream's first event. So does one that has not reached
+// the requested version: that refusal would tell that it exists.
+func (p resource) checkOwner(c *call, row query.Row, refusal error) error {
 	var named struct {
 		Owner *string `json:"owner"`
 	}
-	if err := json.Unmarshal(row.Data, &named); err != nil {
-		return fmt.Errorf("reading the owner of a row: %w", err)
+	var refused *query.Error
+	if refusal != nil && !(errors.As(refusal, &refused) && refused.Code == p.view.NotReached) {
+		return refusal
+	}
+	if refusal == nil {
+		if err := json.Unmarshal(row.Data, &named); err != nil {
+			return fmt.Errorf("reading the owner of a row: %w", err)
+		}
 	}
 	if named.Owner == nil {
 		h, err := c.server.of(p).History(c.Context(), p.id(c.Request))
@@ -64,7 +72,7 @@ func (p resource) checkOwner(c *call, row query.Row) error {
 	if *named.Owner != c.owner {
 		return p.view.NotFound
 	}
-	return nil
+	return refusal
 }
 
 // oldest returns the minimum version that a client accepts, from a header or parameter; 0 accepts any.

@@ -66,3 +66,15 @@ func (o operation) with(path []param, more ...param) input {
 	in.params = append(in.params, more...)
 	return in
 }
+
+// guarded returns a route that is refused when check fails.
+func guarded(check func(*call) error, r route) route {
+	handle := r.handle
+	r.handle = func(c *call) error {
+		if err := check(c); err != nil {
+			return err
+		}
+		return handle(c)
+	}
+	return r
+}

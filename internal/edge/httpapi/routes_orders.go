@@ -27,10 +27,10 @@ func orderRoutes() []route {
 	looking, serving := append(buying, identity.ScopeOrdersKitchen), []string{identity.ScopeOrdersKitchen, identity.ScopeOrdersCashier}
 	return []route{
 		execute(o, operation{"placeOrder", http.MethodPost, "/orders", buying}, must(placeOrder), nil),
-		execute(o, operation{"payOrder", http.MethodPost, "/orders/{id}/pay", buying}, must(payOrder),
+		guarded(tillOnly, execute(o, operation{"payOrder", http.MethodPost, "/orders/{id}/pay", buying}, must(payOrder),
 			func(c *call, p *order.PayOrder) {
 				p.At, p.ByProvider, p.PaymentID = event.InstantOf(c.server.Now()), c.server.CardProvider, observe.NewID()
-			}),
+			})),
 		execute(o, operation{"cancelOrder", http.MethodPost, "/orders/{id}/cancel", buying}, may(cancelOrder), nil),
 		execute(o, operation{"startPreparing", http.MethodPost, "/orders/{id}/prepare", working}, may(object[order.StartPreparing]()), nil),
 		execute(o, operation{"markReady", http.MethodPost, "/orders/{id}/ready", working}, may(object[order.MarkReady]()), nil),
@@ -40,6 +40,16 @@ func orderRoutes() []route {
 		rows.history(operation{"getOrderEvents", http.MethodGet, "/orders/{id}/events", []string{identity.ScopeOpsRead}}),
 		total(rows, operation{"getSales", http.MethodGet, "/sales/{day}", []string{identity.ScopeSalesRead}}, param{inPath, "day", dayLike}, readmodel.SalesOf),
 	}
+}
+
+// tillOnly refuses a guest who says to have paid where no money came: cash, and cards without a provider, are
+// taken at the till.
+func tillOnly(c *call) error {
+	paying, _ := c.body.(order.PayOrder)
+	if c.owner == "" || paying.Method == order.MethodCard && c.server.CardProvider {
+		return nil
+	}
+	return identity.MissingScope(observe.CallerOf(c.Context()).Role, identity.Need{identity.ScopeOrdersCashier})
 }
 
 // The bodies of commands. The canteen's rules restrict the values further.

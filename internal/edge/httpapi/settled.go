@@ -37,7 +37,7 @@ func settled(c *call, r *command.Result[order.State]) (status int, err error) {
 			return 0, fmt.Errorf("folding what became of %s: %w", stream, err)
 		}
 		r.Version, r.Events = later[i].Version, append(r.Events, later[i])
-		if done, err := settles(asked, &later[i]); done || err != nil {
+		if done, err := settles(asked, r.State, &later[i]); done || err != nil {
 			return 0, err
 		}
 	}
@@ -47,8 +47,8 @@ func settled(c *call, r *command.Result[order.State]) (status int, err error) {
 	return 0, nil
 }
 
-// settles reports whether an event settles what was asked; its error is the refusal.
-func settles(asked order.State, e *event.Event) (bool, error) {
+// settles reports whether an event, which led to a state, settles what was asked; its error is the refusal.
+func settles(asked, now order.State, e *event.Event) (bool, error) {
 	switch e.Type {
 	case order.ReservedType:
 		return asked.Checkout == order.CheckoutReserving, nil
@@ -59,6 +59,9 @@ func settles(asked order.State, e *event.Event) (bool, error) {
 		}
 		return true, refuse(p.Code, "order %s was turned down because of product %s: choose something else", asked.OrderID, p.ProductID)
 	case order.PaidType:
+		if now.Status == order.StatusCancelled {
+			return true, refuse(order.CodeAlreadyCancelled, "order %s was cancelled while the payment went through: the money is given back", asked.OrderID)
+		}
 		return true, nil
 	case order.PaymentDeclinedType:
 		var p order.PaymentDeclined
