@@ -10,6 +10,7 @@ import (
 
 	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/app/operator"
+	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/logcheck"
 	"gakushoku/internal/engine/seal"
 	"gakushoku/internal/operate/audit"
@@ -51,7 +52,7 @@ func (c *auditVerifyCommand) Run(p *program) error {
 	started := time.Now()
 	err := p.withPartly(c.awsFlag, embedded.NumberedLog, func(i *operator.Installation) (err error) {
 		v := audit.Verification{Log: i.LogCheck}
-		if v.Seals, err = c.seals(i.Seals); err != nil {
+		if v.Seals, err = c.seals(p.ctx, i.Seals); err != nil {
 			return err
 		}
 		var options logcheck.Options
@@ -68,7 +69,7 @@ func (c *auditVerifyCommand) Run(p *program) error {
 }
 
 // seals returns the installation's check with what the options name.
-func (c *auditVerifyCommand) seals(of *seal.Check) (*seal.Check, error) {
+func (c *auditVerifyCommand) seals(ctx context.Context, of *seal.Check) (*seal.Check, error) {
 	if of == nil {
 		return nil, errNotSigned
 	}
@@ -85,13 +86,27 @@ func (c *auditVerifyCommand) seals(of *seal.Check) (*seal.Check, error) {
 		check.Trust = func(context.Context) (seal.Keys, error) { return keys, nil }
 	}
 	if c.Checkpoints != "" {
-		blobs, err := files.OpenBlobs(c.Checkpoints)
+		copies, err := copiesIn(ctx, c.Checkpoints)
 		if err != nil {
 			return nil, err
 		}
-		check.Places = append(check.Places, blobs)
+		check.Places = append(check.Places, copies)
 	}
 	return check, nil
+}
+
+// copiesIn opens a folder of copied checkpoints. One without any, such as a disk that is not mounted, would prove
+// nothing and look sound.
+func copiesIn(ctx context.Context, dir string) (eventlog.BlobReader, error) {
+	blobs, err := files.OpenBlobs(dir)
+	if err != nil {
+		return nil, err
+	}
+	found, err := blobs.List(ctx, seal.Folder, "", 1)
+	if err == nil && len(found) == 0 {
+		err = usagef("--checkpoints: %s has no %s*.json: give the folder that serve --checkpoints-to wrote to", dir, seal.Folder)
+	}
+	return blobs, err
 }
 
 func (p *program) showAuditReport(r *audit.Report, took time.Duration) {

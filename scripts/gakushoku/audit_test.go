@@ -121,6 +121,7 @@ func TestWhatNobodyTouchedIsSound(t *testing.T) {
 	call(t, "audit", "verify", "-d", dir).wants(t, exitDone, "2 events in 1 segment", "1 signed checkpoint checked", "0 events after it", "Nothing was changed.")
 	public := put(t, "audit.pem", ok(t, "audit", "key", "-d", dir))
 	call(t, "audit", "verify", "--public-key", public, "--checkpoints", elsewhere, "-d", dir).wants(t, exitDone, "2 signed checkpoints checked")
+	call(t, "audit", "verify", "--checkpoints", filepath.Join(elsewhere, "checkpoints"), "-d", dir).wants(t, exitUsage, "--checkpoints-to wrote to")
 	call(t, "audit", "verify", "--json", "-d", dir).wants(t, exitDone, `"sound": true`, `"unsealed": 0`)
 	if info, err := os.Stat(filepath.Join(dir, "audit.key")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
