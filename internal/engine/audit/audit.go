@@ -1,6 +1,6 @@
 // Package audit records who sent which command. An accepted command is recorded in the envelopes of its
 // events (Command, Actor, Role, Route, Origin). A refused one has no events, so it becomes an event of its
-// own, in a stream of the process and the day, for which nobody contends. infra/DESIGN.md section 13 is the
+// own, in a stream of the process and the day, for which nobody contends. infra/DESIGN.md section 16 is the
 // specification.
 package audit
 

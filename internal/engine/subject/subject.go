@@ -1,6 +1,6 @@
 // Package subject keeps what can name a person readable only as long as that person wants: it is encrypted
 // under a key of the person, the subject, that lies outside of events, log and backups of them. To erase a
-// subject is to destroy the key. infra/DESIGN.md section 13 and decision 22 have the whole.
+// subject is to destroy the key. infra/DESIGN.md section 16 and decision 22 have the whole.
 package subject
 
 import (
