@@ -63,7 +63,10 @@ func TestCallersDoWhatTheirRoleAllows(t *testing.T) {
 	status, text = askAs(t, http.MethodPost, url+"/orders", session.Token, `{"orderId":"o1","lines":[{"productId":"tea","quantity":1}]}`)
 	wantStatus(t, "a guest's order", status, text, 201)
 	status, text = askAs(t, http.MethodPost, url+"/orders/o1/pay", session.Token, `{"paymentMethod":"CARD"}`)
-	wantStatus(t, "a guest's payment", status, text, 200)
+	wantStatus(t, "a guest who says to have paid at the till", status, text, 403)
+	till := strings.TrimSpace(ok(t, "token", "--role", "cashier", "-d", dir))
+	status, text = askAs(t, http.MethodPost, url+"/orders/o1/pay", till, `{"paymentMethod":"CARD"}`)
+	wantStatus(t, "the till", status, text, 200)
 	status, text = askAs(t, http.MethodPost, url+"/orders/o1/prepare", session.Token, "")
 	wantStatus(t, "a guest in the kitchen", status, text, 403)
 
