@@ -123,6 +123,7 @@ func timeToNext(ctx context.Context, path string) (time.Duration, error) {
 		"AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(runtime.URL, "http://"), "AWS_REGION=us-east-1",
 		"AWS_ACCESS_KEY_ID=none", "AWS_SECRET_ACCESS_KEY=none", "AWS_LAMBDA_FUNCTION_NAME=bench",
 		"EVENT_TABLE=events", "CONTROL_TABLE=control", "READ_MODEL_PREFIX=bench-", "LOG_BUCKET=log", "PROJECTOR_TIMEOUT=30s",
+		"ALLOW_ANONYMOUS=true", "AUDIT_KEY=none",
 		"STATE_MACHINE_ARN=arn:aws:states:us-east-1:123456789012:stateMachine:bench")
 	var said bytes.Buffer
 	function.Stdout, function.Stderr = &said, &said
