@@ -54,13 +54,13 @@ func (p resource) checkOwner(c *call, row query.Row, refusal error) error {
 		Owner *string `json:"owner"`
 	}
 	var refused *query.Error
-	if refusal != nil && !(errors.As(refusal, &refused) && refused.Code == p.view.NotReached) {
-		return refusal
-	}
-	if refusal == nil {
+	switch {
+	case refusal == nil:
 		if err := json.Unmarshal(row.Data, &named); err != nil {
 			return fmt.Errorf("reading the owner of a row: %w", err)
 		}
+	case !errors.As(refusal, &refused) || refused.Code != p.view.NotReached:
+		return refusal
 	}
 	if named.Owner == nil {
 		h, err := c.server.of(p).History(c.Context(), p.id(c.Request))

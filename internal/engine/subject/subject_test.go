@@ -59,10 +59,11 @@ func TestALongOriginIsCutSoThatAnEventStaysSmall(t *testing.T) {
 	}
 }
 
-func TestNobodyReadsAnErasedSubject(t *testing.T) {
-	t.Parallel()
-	now := time.Now()
-	b := newBox(&now)
+// erased returns a box with what it sealed for a subject who was erased since, and its clock.
+func erased(t *testing.T) (b *subject.Box, sealed string, now *time.Time) {
+	t.Helper()
+	at := time.Now()
+	b = newBox(&at)
 	sealed, err := b.Seal(t.Context(), "a", subject.Origin{Name: "Aiko"})
 	if err != nil {
 		t.Fatal(err)
@@ -70,6 +71,12 @@ func TestNobodyReadsAnErasedSubject(t *testing.T) {
 	if _, _, err := b.Keys.Erase(t.Context(), "a", 1); err != nil {
 		t.Fatal(err)
 	}
+	return b, sealed, &at
+}
+
+func TestNobodyReadsAnErasedSubject(t *testing.T) {
+	t.Parallel()
+	b, sealed, _ := erased(t)
 	b.Forget("a")
 	if _, err := b.Open(t.Context(), "a", sealed); !errors.Is(err, subject.ErrErased) {
 		t.Errorf("%v", err)
@@ -81,16 +88,8 @@ func TestNobodyReadsAnErasedSubject(t *testing.T) {
 
 func TestAnotherProcessSoonKnowsOfAnErasure(t *testing.T) {
 	t.Parallel()
-	now := time.Now()
-	b := newBox(&now)
-	sealed, err := b.Seal(t.Context(), "a", subject.Origin{Name: "Aiko"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := b.Keys.Erase(t.Context(), "a", 1); err != nil {
-		t.Fatal(err)
-	}
-	now = now.Add(time.Minute)
+	b, sealed, now := erased(t)
+	*now = now.Add(time.Minute)
 	if _, err := b.Open(t.Context(), "a", sealed); !errors.Is(err, subject.ErrErased) {
 		t.Errorf("%v", err)
 	}
