@@ -4,11 +4,19 @@ package main
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 )
 
 // kill runs the program until a text comes in its log, and ends it as a power cut would.
 func kill(t *testing.T, text string, args ...string) {
+	t.Helper()
+	runUntil(t, text, syscall.SIGKILL, args...)() // a dead process holds no locks: wait until it is gone
+}
+
+// runUntil runs the program until a text comes in its log, and sends it a signal then. The function that it
+// returns ends the program for good.
+func runUntil(t *testing.T, text string, signal syscall.Signal, args ...string) (end func()) {
 	t.Helper()
 	cmd, _, _ := process(t, args...)
 	stderr := &output{}
@@ -16,12 +24,43 @@ func kill(t *testing.T, text string, args ...string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	killed := &running{err: stderr, out: &output{}, ended: make(chan int)}
-	killed.eventually(t, stderr, text)
-	if err := cmd.Process.Kill(); err != nil {
+	end = func() {
+		cmd.Process.Kill() //nolint:errcheck // it may be dead already
+		cmd.Wait()         //nolint:errcheck // it was killed
+	}
+	signalled := &running{err: stderr, out: &output{}, ended: make(chan int)}
+	signalled.eventually(t, stderr, text)
+	if err := cmd.Process.Signal(signal); err != nil {
+		end()
 		t.Fatal(err)
 	}
-	cmd.Wait() //nolint:errcheck // it was killed
+	return end
+}
+
+// Who waits for the question can tell whether it comes, without reading texts. A server with the folder makes
+// the run wait after Join, and the run is halted there, so nothing depends on how long the call takes.
+func TestEarlyApprovalExitsWithNotYet(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		flags []string
+		code  int
+		says  string
+	}{
+		"it will wait":       {[]string{"--approve"}, exitNotYet, "not yet: run "},
+		"it will never wait": {nil, exitFailed, "was started without --approve"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := seeded(t)
+			server := start(t, serving(dir)...)
+			server.eventually(t, server.out, " from ")
+			end := runUntil(t, "reproject:join", syscall.SIGSTOP, append([]string{"projection", "rebuild", "orders", "-d", dir}, test.flags...)...)
+			call(t, "projection", "approve", "orders", "--show", "-d", dir).wants(t, test.code, test.says, "it is in Join")
+			end()
+			server.stop()
+			<-server.ended
+		})
+	}
 }
 
 func TestARebuildThatWasKilledIsResumed(t *testing.T) {

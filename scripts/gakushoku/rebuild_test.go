@@ -228,35 +228,6 @@ func TestARebuildWaitsForApproval(t *testing.T) {
 	}
 }
 
-// Who waits for the question can tell whether it comes, without reading texts. A server with the
-// folder makes the run wait after Join, so that there is time to ask.
-func TestEarlyApprovalExitsWithNotYet(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		flags []string
-		code  int
-		says  string
-	}{
-		"it will wait":       {[]string{"--approve"}, exitNotYet, "not yet: run "},
-		"it will never wait": {nil, exitFailed, "was started without --approve"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			dir := seeded(t)
-			server := start(t, serving(dir)...)
-			server.eventually(t, server.out, " from ")
-			run := start(t, append([]string{"projection", "rebuild", "orders", "-d", dir}, test.flags...)...)
-			run.eventually(t, run.err, "reproject:join")
-			// The line is written before the run is saved in its next step, JoinWait.
-			call(t, "projection", "approve", "orders", "--show", "-d", dir).wants(t, test.code, test.says, "it is in Join")
-			run.stop()
-			<-run.ended
-			server.stop()
-			<-server.ended
-		})
-	}
-}
-
 func TestRunsListOutcomes(t *testing.T) {
 	t.Parallel()
 	dir := projected(t)

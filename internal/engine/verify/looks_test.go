@@ -218,7 +218,6 @@ func TestALookInTheMiddleThatFailsEndsTheVerification(t *testing.T) {
 			c.onlyStore = onlyStore{w.Tables}
 			v := w.verifier(false)
 			v.Tables, v.Streams, v.Workers = c, c, 1
-			v.LagBound = time.Hour
 			looks := 0
 			v.Sleep = func(context.Context, time.Duration) error {
 				if looks++; looks == 1 {

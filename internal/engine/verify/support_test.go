@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -41,14 +42,20 @@ func (w *world) newProjector() *projection.Projector {
 	return p
 }
 
-// verifier is of a store without snapshots, unless snapshots are asked for.
+// verifier is of a store without snapshots, unless snapshots are asked for. Its lag bound is longer than any
+// test takes, so that it always sleeps before a second look, and its sleep returns at once.
 func (w *world) verifier(snapshots bool) *verify.Verifier {
-	v := &verify.Verifier{Tables: onlyStore{w.Tables}, Streams: w.Events, Projector: w.projector, LagBound: time.Millisecond, Workers: 2, Now: time.Now}
+	v := &verify.Verifier{
+		Tables: onlyStore{w.Tables}, Streams: w.Events, Projector: w.projector,
+		LagBound: time.Hour, Workers: 2, Now: time.Now, Sleep: noPause,
+	}
 	if snapshots {
 		v.Tables = w.Tables
 	}
 	return v
 }
+
+func noPause(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 
 // onlyStore hides what a store has besides.
 type onlyStore struct{ projection.Store }

@@ -105,7 +105,6 @@ func TestRowsThatComeLateAreCounted(t *testing.T) {
 		w.order("o1")
 		late := w.Append("o2", order.Placed{OrderID: "o2", Total: 780})
 		v := w.verifier(snapshots)
-		v.LagBound = time.Hour
 		v.Sleep = func(context.Context, time.Duration) error {
 			w.project(late)
 			return nil
