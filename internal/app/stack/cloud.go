@@ -2,34 +2,20 @@ package stack
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
-	"github.com/aws/smithy-go/logging"
 
+	"gakushoku/internal/app/cloud"
 	"gakushoku/internal/store/awsfault"
 )
 
-// How long an operator's tool waits for its prerequisites. Credentials may come from a metadata service,
-// which does not respond on most machines.
-const (
-	credentialsLimit = 5 * time.Second
-	identityLimit    = 10 * time.Second
-)
-
-// The limits of one call of an operator's tool.
-const (
-	callAttempts = 4
-	callBackoff  = time.Second
-	callTimeout  = 10 * time.Second
-)
+// identityLimit bounds how long AWS may take to say whose credentials these are.
+const identityLimit = 10 * time.Second
 
 // Cloud is the account and region that an operator's tool works in.
 type Cloud struct {
@@ -41,7 +27,7 @@ type Cloud struct {
 // OpenCloud finds region, credentials and endpoint where AWS's own tools find them, and asks AWS whose
 // credentials they are. If something is missing or wrong, it fails within seconds, and says what to set.
 func OpenCloud(ctx context.Context) (Cloud, error) {
-	found, err := findCloud(ctx)
+	found, err := cloud.Find(ctx)
 	if err != nil {
 		return Cloud{}, err
 	}
@@ -50,38 +36,6 @@ func OpenCloud(ctx context.Context) (Cloud, error) {
 		return Cloud{}, err
 	}
 	return Cloud{Config: found, Account: aws.ToString(me.Account), Partition: partitionOf(aws.ToString(me.Arn))}, nil
-}
-
-func findCloud(ctx context.Context) (aws.Config, error) {
-	limited, cancel := context.WithTimeout(ctx, credentialsLimit)
-	defer cancel()
-	cloud, err := config.LoadDefaultConfig(limited, config.WithLogger(logging.Nop{}),
-		config.WithRetryer(func() aws.Retryer { return awsfault.Retryer(callAttempts, callBackoff) }),
-		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(callTimeout)))
-	if err != nil {
-		return cloud, fmt.Errorf("reading the AWS configuration: %w: correct it, or choose another profile with AWS_PROFILE", err)
-	}
-	if cloud.Region == "" {
-		return cloud, errors.New("no AWS region is set: set AWS_REGION, or the region of the profile (aws configure)")
-	}
-	_, err = cloud.Credentials.Retrieve(limited)
-	if ctx.Err() != nil {
-		return cloud, ctx.Err()
-	}
-	if err != nil {
-		return cloud, noCredentials(err)
-	}
-	return cloud, nil
-}
-
-// noCredentials says what to do. It only includes the cause if configured credentials failed. Otherwise the
-// cause is about the last place tried, the metadata service of EC2, which is rarely meant.
-func noCredentials(err error) error {
-	advice := "no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or sign in (aws sso login)"
-	if strings.Contains(err.Error(), "ec2imds") {
-		return errors.New(advice)
-	}
-	return fmt.Errorf("%s: %w", advice, err)
 }
 
 // identify asks AWS whose credentials these are.

@@ -52,6 +52,22 @@ func OpenBlobs(dir string) (*Blobs, error) {
 	return s, nil
 }
 
+// ErrNoFolder means that there is no folder to read objects from.
+var ErrNoFolder = errors.New("there is no such folder")
+
+// ReadBlobs opens the objects in an existing folder for reading. It changes nothing, so the folder may be on a
+// medium that cannot be written to.
+func ReadBlobs(dir string) (eventlog.BlobReader, error) {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(missing(err), eventlog.ErrNoBlob) || err == nil && !info.IsDir():
+		return nil, fmt.Errorf("reading the objects in %s: %w", dir, ErrNoFolder)
+	case err != nil:
+		return nil, failed("reading the objects in "+dir, err)
+	}
+	return &Blobs{dir: dir, opened: info}, nil
+}
+
 // ErrReplaced means that the path of an open folder now leads to another folder, or to none.
 var ErrReplaced = errors.New("the folder was removed or replaced while it was in use: stop whatever has it open, then start it again")
 

@@ -62,6 +62,7 @@ type API interface {
 type Blobs struct {
 	client API
 	bucket string
+	prefix string // of all keys in the bucket; "" or ends with /
 }
 
 var _ eventlog.Blobs = (*Blobs)(nil)
@@ -69,13 +70,24 @@ var _ eventlog.Blobs = (*Blobs)(nil)
 // NewBlobs returns the objects of an existing bucket.
 func NewBlobs(client API, bucket string) *Blobs { return &Blobs{client: client, bucket: bucket} }
 
+// Below returns the objects whose keys begin with prefix and /, under keys without them.
+func (b *Blobs) Below(prefix string) (*Blobs, error) {
+	if err := eventlog.CheckKey(prefix); err != nil {
+		return nil, err
+	}
+	return &Blobs{b.client, b.bucket, b.prefix + prefix + "/"}, nil
+}
+
+// at returns the name of an object in the bucket.
+func (b *Blobs) at(key string) *string { return aws.String(b.prefix + key) }
+
 // Put implements eventlog.Blobs. The SDK sends a checksum with the data, which the service compares. It puts
 // a segment only if there is none with its key.
 func (b *Blobs) Put(ctx context.Context, key string, data []byte) error {
 	if err := eventlog.CheckKey(key); err != nil {
 		return err
 	}
-	in := &s3.PutObjectInput{Bucket: &b.bucket, Key: &key, Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(len(data)))}
+	in := &s3.PutObjectInput{Bucket: &b.bucket, Key: b.at(key), Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(len(data)))}
 	if strings.HasPrefix(key, eventlog.SegmentFolder) {
 		in.IfNoneMatch = aws.String("*")
 	}
@@ -108,13 +120,13 @@ func (b *Blobs) Delete(ctx context.Context, key string) error {
 	if err := eventlog.CheckKey(key); err != nil {
 		return err
 	}
-	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.bucket, Key: &key})
+	_, err := b.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.bucket, Key: b.at(key)})
 	return awsfault.Wrap(ctx, b.doing("deleting", key), err)
 }
 
 // Get implements eventlog.BlobReader.
 func (b *Blobs) Get(ctx context.Context, key string) ([]byte, error) {
-	return b.read(ctx, &s3.GetObjectInput{Bucket: &b.bucket, Key: &key}, -1)
+	return b.read(ctx, key, &s3.GetObjectInput{Bucket: &b.bucket}, -1)
 }
 
 // GetRange implements eventlog.BlobReader.
@@ -123,17 +135,17 @@ func (b *Blobs) GetRange(ctx context.Context, key string, offset, length int64) 
 		return nil, fmt.Errorf("%s: there are no %d bytes from %d on", b.doing("reading", key), length, offset)
 	}
 	part := fmt.Sprintf("bytes=%d-%d", offset, offset+length-1)
-	return b.read(ctx, &s3.GetObjectInput{Bucket: &b.bucket, Key: &key, Range: &part}, length)
+	return b.read(ctx, key, &s3.GetObjectInput{Bucket: &b.bucket, Range: &part}, length)
 }
 
 // read reads an object or a range, which must have length bytes unless length is -1.
-func (b *Blobs) read(ctx context.Context, in *s3.GetObjectInput, length int64) (data []byte, err error) {
-	key := aws.ToString(in.Key)
+func (b *Blobs) read(ctx context.Context, key string, in *s3.GetObjectInput, length int64) (data []byte, err error) {
 	if err := eventlog.CheckKey(key); err != nil {
 		return nil, err
 	}
+	in.Key = b.at(key)
 	err = retry.Do(ctx, bodyRetries, func() (broken bool, err error) {
-		data, broken, err = b.readOnce(ctx, in)
+		data, broken, err = b.readOnce(ctx, key, in)
 		switch {
 		case err == nil:
 			return false, nil
@@ -152,7 +164,7 @@ func (b *Blobs) read(ctx context.Context, in *s3.GetObjectInput, length int64) (
 }
 
 // readOnce reads once. broken reports that the object was there but some of its bytes did not arrive.
-func (b *Blobs) readOnce(ctx context.Context, in *s3.GetObjectInput) (data []byte, broken bool, err error) {
+func (b *Blobs) readOnce(ctx context.Context, key string, in *s3.GetObjectInput) (data []byte, broken bool, err error) {
 	out, err := b.client.GetObject(ctx, in)
 	if err != nil {
 		return nil, false, err
@@ -161,7 +173,7 @@ func (b *Blobs) readOnce(ctx context.Context, in *s3.GetObjectInput) (data []byt
 	if out.LastModified == nil {
 		return nil, true, errNotFromS3
 	}
-	if err := eventlog.CheckSize(aws.ToString(in.Key), aws.ToInt64(out.ContentLength)); err != nil {
+	if err := eventlog.CheckSize(key, aws.ToInt64(out.ContentLength)); err != nil {
 		return nil, false, err
 	}
 	var read bytes.Buffer
@@ -191,9 +203,9 @@ func (b *Blobs) List(ctx context.Context, prefix, after string, limit int) ([]ev
 	if limit < 1 {
 		return nil, fmt.Errorf("%s: invalid page size %d", b.doing("listing", prefix), limit)
 	}
-	in := &s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &prefix}
+	in := &s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: b.at(prefix)}
 	if after != "" {
-		in.StartAfter = &after
+		in.StartAfter = b.at(after)
 	}
 	var found []eventlog.Blob
 	for {
@@ -206,7 +218,7 @@ func (b *Blobs) List(ctx context.Context, prefix, after string, limit int) ([]ev
 			return nil, b.notFromS3("listing", prefix)
 		}
 		for _, o := range out.Contents {
-			found = append(found, eventlog.Blob{Key: aws.ToString(o.Key), Bytes: aws.ToInt64(o.Size), Changed: aws.ToTime(o.LastModified)})
+			found = append(found, eventlog.Blob{Key: strings.TrimPrefix(aws.ToString(o.Key), b.prefix), Bytes: aws.ToInt64(o.Size), Changed: aws.ToTime(o.LastModified)})
 		}
 		// A page may be shorter than requested, and even empty, although more follow.
 		if len(found) >= limit || !aws.ToBool(out.IsTruncated) {
@@ -227,5 +239,5 @@ func (b *Blobs) notFromS3(what, key string) error {
 }
 
 func (b *Blobs) doing(what, key string) string {
-	return fmt.Sprintf("%s %s in bucket %s", what, key, b.bucket)
+	return fmt.Sprintf("%s %s%s in bucket %s", what, b.prefix, key, b.bucket)
 }

@@ -155,6 +155,31 @@ func TestARefusalThatBreaksOffIsUnavailable(t *testing.T) {
 	}
 }
 
+// Two prefixes of one bucket know nothing of each other, and none of what is above them.
+func TestContractBelowAPrefix(t *testing.T) {
+	t.Parallel()
+	eventlogtest.TestBlobs(t, eventlogtest.Blobs{Open: func(t *testing.T) eventlogtest.BlobsInstance {
+		bucket := &fakeBucket{name: "log", page: 4}
+		endpoint := bucket.serve(t)
+		below := func(t *testing.T, prefix string) *Blobs {
+			blobs, err := blobsAt(endpoint, "log").Below(prefix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return blobs
+		}
+		for _, other := range []*Blobs{blobsAt(endpoint, "log"), below(t, "a/c"), below(t, "a/bb")} {
+			if err := other.Put(t.Context(), "runs/other", []byte("another's")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return eventlogtest.BlobsInstance{
+			Store:  below(t, "a/b"),
+			Reopen: func(t *testing.T) eventlog.Blobs { return below(t, "a/b") },
+		}
+	}})
+}
+
 func TestContractOverAnUnreliableNetwork(t *testing.T) {
 	t.Parallel()
 	eventlogtest.TestBlobs(t, eventlogtest.Blobs{Open: func(t *testing.T) eventlogtest.BlobsInstance {
