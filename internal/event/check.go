@@ -51,11 +51,29 @@ func Check(e *Event) error {
 // checkStream checks that the stream of e matches the id in its payload.
 func (t *Type) checkStream(e *Event, payload Payload) error {
 	id := reflect.ValueOf(payload).FieldByIndex(t.id).String()
+	if t.Kind == allStreams {
+		return checkNamed(e.Stream, id)
+	}
 	if err := CheckStreamID(id); err != nil {
 		return fmt.Errorf("%s %.60q %w", t.idName, id, err)
 	}
 	if e.Stream != t.Kind.Stream(id) {
 		return fmt.Errorf("stream is %q but %s belongs to %q", e.Stream, t.idName, t.Kind.Stream(id))
+	}
+	return nil
+}
+
+// checkNamed is checkStream for a type of every kind: the payload names the stream.
+func checkNamed(stream, named string) error {
+	if named != stream {
+		return fmt.Errorf("stream is %q but payload.stream is %q", stream, named)
+	}
+	_, id, ok := KindOf(stream)
+	if !ok {
+		return fmt.Errorf("stream %.60q is of no known kind", stream)
+	}
+	if err := CheckStreamID(id); err != nil {
+		return fmt.Errorf("stream %.60q %w", stream, err)
 	}
 	return nil
 }

@@ -101,6 +101,29 @@ func Define[T Payload, P interface {
 	*T
 	Decode(*Event) error
 }](kind Kind, schema int) *Type {
+	t := define[T, P](kind, schema)
+	if !slices.ContainsFunc(kinds, func(k *Type) bool { return k.Kind == kind }) {
+		kinds = append(kinds, &Type{Kind: kind, keys: []string{quoted(kind.Key)}, inner: make([][]string, 1), idName: t.idName})
+	}
+	return t
+}
+
+// allStreams is the Kind of the types that every kind of streams may have.
+var allStreams = Kind{Key: "stream"}
+
+// DefineForAll is Define for a type that streams of every kind may have. Its payload has the name of the
+// stream, under the key "stream".
+func DefineForAll[T Payload, P interface {
+	*T
+	Decode(*Event) error
+}](schema int) *Type {
+	return define[T, P](allStreams, schema)
+}
+
+func define[T Payload, P interface {
+	*T
+	Decode(*Event) error
+}](kind Kind, schema int) *Type {
 	var zero T
 	t := &Type{Name: zero.EventType(), Schema: schema, Kind: kind, idName: "payload." + kind.Key, decode: decoded[T, P]}
 	t.readKeys(reflect.TypeFor[T]())
@@ -108,9 +131,6 @@ func Define[T Payload, P interface {
 		panic(fmt.Sprintf("event type %s is defined twice, has more than %d keys, or has no %s", t.Name, maxKeys, kind.Key))
 	}
 	types[t.Name] = t
-	if !slices.ContainsFunc(kinds, func(k *Type) bool { return k.Kind == kind }) {
-		kinds = append(kinds, &Type{Kind: kind, keys: []string{quoted(kind.Key)}, inner: make([][]string, 1), idName: t.idName})
-	}
 	return t
 }
 

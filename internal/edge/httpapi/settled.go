@@ -7,6 +7,7 @@ import (
 	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/edge/payment"
 	"gakushoku/internal/engine/command"
+	"gakushoku/internal/engine/tombstone"
 	"gakushoku/internal/event"
 )
 
@@ -33,6 +34,9 @@ func settled(c *call, r *command.Result[order.State]) (status int, err error) {
 		return 0, fmt.Errorf("loading what became of %s: %w", stream, err)
 	}
 	for i := range later {
+		if tombstone.Is(&later[i]) {
+			continue
+		}
 		if r.State, err = order.Evolve(r.State, &later[i]); err != nil {
 			return 0, fmt.Errorf("folding what became of %s: %w", stream, err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"gakushoku/internal/engine/audit"
 	"gakushoku/internal/engine/eventstore"
+	"gakushoku/internal/engine/tombstone"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/fault/retry"
@@ -265,9 +266,12 @@ func outcome[S any, C model.Command](d model.Decider[S, C], state S, before uint
 	return Result[S]{State: state, Version: before + uint64(len(events)), Events: events}, nil
 }
 
-// fold applies events to the state before them.
+// fold applies events to the state before them, except tombstones, which change nothing.
 func fold[S any, C model.Command](d model.Decider[S, C], state S, events []event.Event) (S, error) {
 	for i := range events {
+		if tombstone.Is(&events[i]) {
+			continue
+		}
 		next, err := d.Evolve(state, &events[i])
 		if err != nil {
 			return state, fmt.Errorf("folding version %d of %s: %w", events[i].Version, events[i].Stream, err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"gakushoku/internal/engine/tombstone"
 	"gakushoku/internal/event"
 )
 
@@ -119,6 +120,9 @@ func (s *placing) foldStored() {
 		if s.options.Follow == nil || s.unfit != nil {
 			return
 		}
+		if tombstone.Is(&s.stored[i]) {
+			continue
+		}
 		s.status, s.unfit = s.options.Follow(s.status, s.stored[i].Type)
 	}
 }
@@ -126,7 +130,7 @@ func (s *placing) foldStored() {
 // follows advances the status by one event. It marks an event that cannot be folded as bad, unless
 // such events are accepted.
 func (s *placing) follows(e *entry) bool {
-	if s.options.Follow == nil {
+	if s.options.Follow == nil || s.kinds[e.kind] == tombstone.Type {
 		return true
 	}
 	err := s.unfit

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gakushoku/internal/engine/projection/rowjson"
+	"gakushoku/internal/engine/tombstone"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 )
@@ -47,7 +48,7 @@ func (f *Fold) Next(version uint64) Step {
 	return Applied
 }
 
-// Apply applies the next event. An event that cannot be applied, or after which the row would add more to
+// Apply applies the next event; of a tombstone only the version. An event that cannot be applied, or after which the row would add more to
 // totals than they have room for, parks the stream, with now as the time. The Fold keeps no memory of the
 // event.
 func (f *Fold) Apply(e *event.Event, now event.Instant) Step {
@@ -67,8 +68,10 @@ func (f *Fold) Advance(e *event.Event, now event.Instant) Step {
 	if step := f.Next(e.Version); step != Applied {
 		return step
 	}
-	if err := applyRow(f.Row, e); err != nil {
-		return f.park(e, err, now)
+	if !tombstone.Is(e) {
+		if err := applyRow(f.Row, e); err != nil {
+			return f.park(e, err, now)
+		}
 	}
 	f.Version = e.Version
 	return Applied

@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/tombstone"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 )
@@ -92,5 +93,19 @@ func TestAnUnknownProjectionIsAnErrorThatNamesThoseThereAre(t *testing.T) {
 	}
 	if _, err := ds.Named("sales"); err == nil || err.Error() != `there is no projection "sales": choose one of [orders]` {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestAFoldStepsOverTombstones(t *testing.T) {
+	t.Parallel()
+	d := model.Projection{Name: "amounts", NewRow: func() model.Row { return new(amounts) }}
+	history := []event.Event{{ID: "a", Version: 1}, {ID: "t", Type: tombstone.Type, Version: 2}, {ID: "b", Version: 3}}
+	f := projection.FoldHistory(d, history, 7)
+	if got := f.Record("s", 0); got.Version != 3 || string(got.Data) != `{"Sum":500000000000}` || got.Parked != nil {
+		t.Errorf("the row is %s at version %d, parked: %v", got.Data, got.Version, got.Parked)
+	}
+	row := projection.Fold{Row: d.NewRow(), Version: 1}
+	if step := row.Advance(&history[1], 7); step != projection.Applied || row.Version != 2 || row.Contributions()[0].Amount != 0 {
+		t.Errorf("a replay comes to version %d by step %d", row.Version, step)
 	}
 }

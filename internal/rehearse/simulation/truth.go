@@ -11,6 +11,7 @@ import (
 
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/tombstone"
 	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 	"gakushoku/internal/store/memory"
@@ -115,7 +116,7 @@ func (s *streamTruth) add(e event.Event) error {
 		return nil
 	}
 	for _, f := range s.folds {
-		if f.row.Apply(&e) != nil {
+		if !tombstone.Is(&e) && f.row.Apply(&e) != nil {
 			s.poisoned = true
 			f.rows[len(f.rows)-1].ParkedAt = e.Version
 			continue
