@@ -62,34 +62,38 @@ func (i *Installation) Status(ctx context.Context) (Status, error) {
 
 const countPage = 500
 
-// count counts the rows of a table.
+// count counts the rows of a table, where the store can do that without reading them, and the parked ones.
 func (i *Installation) count(ctx context.Context, p *ProjectionStatus, t projection.Table) error {
-	scan := func(cursor string) ([]projection.Record, string, error) {
-		if i.Stack != "" {
-			return i.Models.Tables.ParkedRecords(ctx, t, cursor, countPage)
-		}
-		return i.Models.Tables.Scan(ctx, t, eventstore.All, cursor, countPage)
-	}
-	rows, parked := 0, 0
-	for records, err := range eventstore.Pages(scan) {
-		if errors.Is(err, projection.ErrNoTable) || errors.Is(err, projection.ErrDamaged) {
-			p.Unreadable = fmt.Sprintf("counting rows: %v", err)
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("counting rows: %w", err)
-		}
-		for k := range records {
-			if records[k].Visible() {
-				rows++
-			}
-			if records[k].Parked != nil {
-				parked++
-			}
-		}
-	}
-	if p.Parked = &parked; i.Stack == "" {
+	var parked int
+	var err error
+	if counter, ok := i.Models.Tables.(projection.Counter); ok {
+		var rows int
+		rows, parked, err = counter.Count(ctx, t)
 		p.Rows = &rows
+	} else {
+		parked, err = i.countParked(ctx, t)
+	}
+	switch {
+	case errors.Is(err, projection.ErrNoTable), errors.Is(err, projection.ErrDamaged):
+		p.Rows, p.Unreadable = nil, fmt.Sprintf("counting rows: %v", err)
+	case err != nil:
+		return fmt.Errorf("counting rows: %w", err)
+	default:
+		p.Parked = &parked
 	}
 	return nil
+}
+
+func (i *Installation) countParked(ctx context.Context, t projection.Table) (int, error) {
+	parked := 0
+	scan := func(cursor string) ([]projection.Record, string, error) {
+		return i.Models.Tables.ParkedRecords(ctx, t, cursor, countPage)
+	}
+	for records, err := range eventstore.Pages(scan) {
+		if err != nil {
+			return 0, err
+		}
+		parked += len(records)
+	}
+	return parked, nil
 }

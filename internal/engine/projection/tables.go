@@ -81,6 +81,12 @@ type Snapshot interface {
 	Close() error
 }
 
+// Counter is implemented by stores that can count the rows of a table without reading them.
+type Counter interface {
+	// Count returns how many rows are visible, and how many are parked.
+	Count(ctx context.Context, t Table) (visible, parked int, err error)
+}
+
 // Store combines these ports.
 type Store interface {
 	Tables

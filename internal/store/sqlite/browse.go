@@ -110,6 +110,14 @@ func (s *Tables) page(ctx context.Context, t projection.Table, what string, limi
 	return records, records[len(records)-1].Stream, nil
 }
 
+// Count implements projection.Counter. It reads indexes only.
+func (s *Tables) Count(ctx context.Context, t projection.Table) (visible, parked int, err error) {
+	err = s.with(ctx, t, "counting rows of", func(v *tableVersion) error {
+		return v.count.QueryRowContext(ctx).Scan(&visible, &parked)
+	})
+	return visible, parked, err
+}
+
 // Totals implements projection.Inspector.
 func (s *Tables) Totals(ctx context.Context, t projection.Table) (map[string]map[string]int64, error) {
 	return s.totals(ctx, t, func(v *tableVersion) (*sql.Rows, error) { return v.totals.QueryContext(ctx) })

@@ -24,7 +24,10 @@ type Tables struct {
 	closed bool
 }
 
-var _ projection.Store = (*Tables)(nil)
+var (
+	_ projection.Store   = (*Tables)(nil)
+	_ projection.Counter = (*Tables)(nil)
+)
 
 // OpenTables returns the table versions in a folder, which is made when the first one is created. Files are
 // opened when needed. Close the store after use.

@@ -301,3 +301,22 @@ func TestTheFolderOfTablesIsMadeWhenItIsNeeded(t *testing.T) {
 		t.Errorf("%s was made", lost)
 	}
 }
+
+func TestCountTellsVisibleRowsFromParkedOnes(t *testing.T) {
+	t.Parallel()
+	s := newTables(t, t.TempDir())
+	if _, _, err := s.Count(t.Context(), ordersV1); !errors.Is(err, projection.ErrNoTable) {
+		t.Errorf("a table that is not there: %v", err)
+	}
+	mustCreate(t, s)
+	parked, invisible, first := row("order-2"), row("order-3"), row("order-4")
+	parked.Parked = &projection.Parked{}
+	invisible.Place = model.Place{}
+	first.Place, first.Data, first.Parked = model.Place{}, nil, &projection.Parked{} // parked at its first event
+	if _, err := s.Write(t.Context(), ordersV1, []projection.Change{row("order-1"), parked, invisible, first}); err != nil {
+		t.Fatal(err)
+	}
+	if visible, parked, err := s.Count(t.Context(), ordersV1); err != nil || visible != 2 || parked != 2 {
+		t.Errorf("%d rows and %d parked, want 2 and 2: %v", visible, parked, err)
+	}
+}

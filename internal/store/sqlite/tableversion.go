@@ -57,6 +57,7 @@ type tableVersion struct {
 	record, records, first, next, scan, parked *sql.Stmt // rows
 	newest, older, total, totals               *sql.Stmt // buckets and totals
 	due, stuck, oldestDue                      *sql.Stmt // tasks
+	count                                      *sql.Stmt
 	insertRecord, updateRecord, mergeRecord    *sql.Stmt // on the writing connection
 	addTotal, setTried                         *sql.Stmt // on it too
 }
@@ -102,6 +103,8 @@ func (v *tableVersion) prepare(ctx context.Context) error {
 		&v.older:   fmt.Sprintf(buckets, "AND bucket < ?"),
 		&v.total:   "SELECT key, field, amount FROM totals WHERE key = ? AND amount <> 0",
 		&v.totals:  "SELECT key, field, amount FROM totals WHERE amount <> 0",
+		&v.count: `SELECT (SELECT count(*) FROM records INDEXED BY records_by_place WHERE bucket IS NOT NULL),
+  (SELECT count(*) FROM records INDEXED BY records_parked WHERE parked IS NOT NULL)`,
 
 		&v.due:       columns + "INDEXED BY records_due WHERE due <= ?1 AND (due, stream) > (?2, ?3) ORDER BY due, stream LIMIT ?4",
 		&v.stuck:     columns + "INDEXED BY records_stuck WHERE task IS NOT NULL AND due IS NULL AND stream > ? ORDER BY stream LIMIT ?",
