@@ -16,6 +16,7 @@ import (
 	"gakushoku/internal/edge/payment"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/process"
+	"gakushoku/internal/event"
 )
 
 // Performer carries out the steps of checkout. It is safe for concurrent use.
@@ -28,7 +29,7 @@ type Performer struct {
 var _ process.Performer = (*Performer)(nil)
 
 // steps are the steps by name.
-var steps = map[string]func(*Performer, context.Context, process.Call, *checkout.Row) error{
+var steps = map[string]func(*Performer, context.Context, process.Call, *checkout.Row) ([]event.Event, error){
 	checkout.StepReserve: (*Performer).reserve,
 	checkout.StepExpire:  (*Performer).expire,
 	checkout.StepCapture: (*Performer).capture,
@@ -39,20 +40,24 @@ var steps = map[string]func(*Performer, context.Context, process.Call, *checkout
 }
 
 // Perform implements process.Performer.
-func (p *Performer) Perform(ctx context.Context, c process.Call) error {
+func (p *Performer) Perform(ctx context.Context, c process.Call) ([]event.Event, error) {
 	row, ok := c.Row.(*checkout.Row)
 	step := steps[c.Step]
 	if !ok || step == nil {
-		return fmt.Errorf("step %s of %s is none of checkout's", c.Step, c.Process)
+		return nil, fmt.Errorf("step %s of %s is none of checkout's", c.Step, c.Process)
 	}
 	return step(p, ctx, c, row)
 }
 
-// record records the outcome of a step on the order.
-func (p *Performer) record(ctx context.Context, c process.Call, row *checkout.Row, outcome order.Command) error {
-	request := command.Request[order.Command]{ID: row.OrderID, Command: outcome, Key: c.ID}
-	if _, err := command.Execute(ctx, p.Commands, order.Rules, request); err != nil {
-		return fmt.Errorf("recording the outcome of %s: %w", c.Step, err)
+// record records the outcome of a step on the order. It returns the events, unless others may have followed.
+func (p *Performer) record(ctx context.Context, c process.Call, row *checkout.Row, outcome order.Command) ([]event.Event, error) {
+	request := command.Request[order.Command]{ID: row.OrderID, Command: outcome, Key: c.ID, Known: c.History}
+	result, err := command.Execute(ctx, p.Commands, order.Rules, request)
+	if err != nil {
+		return nil, fmt.Errorf("recording the outcome of %s: %w", c.Step, err)
 	}
-	return nil
+	if result.Repeated {
+		return nil, nil
+	}
+	return result.Events, nil
 }

@@ -186,7 +186,10 @@ func (s *till) pay(id, paymentID string) error {
 	return s.command(id, order.PayOrder{Method: order.MethodCard, ByProvider: true, PaymentID: paymentID, At: event.InstantOf(s.Now())})
 }
 
-func (s *till) drive(id string) error { return s.worker.Drive(context.Background(), order.Stream(id)) }
+func (s *till) drive(id string) error {
+	_, err := s.worker.Drive(context.Background(), order.Stream(id), nil)
+	return err
+}
 
 // state returns the fold of an order.
 func (s *till) state(id string) order.State {
@@ -337,7 +340,7 @@ func TestTheLastPortionIsSoldOnce(t *testing.T) {
 		group.Go(func() {
 			w := &process.Worker{Ports: s.worker.Ports, Performer: s.worker.Performer}
 			for range 20 { // commands that lose too many races are tried again
-				if w.Drive(context.Background(), order.Stream(id)) == nil {
+				if _, err := w.Drive(context.Background(), order.Stream(id), nil); err == nil {
 					return
 				}
 			}
@@ -374,7 +377,7 @@ func TestTwoWorkersAtOnceTakeTheMoneyOnce(t *testing.T) {
 		for range 2 {
 			w := &process.Worker{Ports: s.worker.Ports, Performer: s.worker.Performer}
 			group.Go(func() {
-				if err := w.Drive(context.Background(), order.Stream(id)); err != nil {
+				if _, err := w.Drive(context.Background(), order.Stream(id), nil); err != nil {
 					t.Error(err)
 				}
 			})

@@ -25,10 +25,10 @@ func (p *Performer) provider() (payment.Provider, error) {
 
 // capture takes the money. A payment that is declined, or was voided, is closed by a void next: another
 // worker's try may have gone through.
-func (p *Performer) capture(ctx context.Context, c process.Call, row *checkout.Row) error {
+func (p *Performer) capture(ctx context.Context, c process.Call, row *checkout.Row) ([]event.Event, error) {
 	provider, err := p.provider()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	_, err = provider.Capture(ctx, row.PaymentID, row.Total)
 	var refused *payment.Error
@@ -38,14 +38,14 @@ func (p *Performer) capture(ctx context.Context, c process.Call, row *checkout.R
 	case errors.As(err, &refused) && (refused.Code == payment.CodeDeclined || refused.Code == payment.CodeVoided):
 		return p.record(ctx, c, row, order.RecordDecline{PaymentID: row.PaymentID, Reason: refused.Reason})
 	}
-	return fmt.Errorf("capturing payment %s: %w", row.PaymentID, err)
+	return nil, fmt.Errorf("capturing payment %s: %w", row.PaymentID, err)
 }
 
 // void makes sure that the payment holds no money, or finds that it does.
-func (p *Performer) void(ctx context.Context, c process.Call, row *checkout.Row) error {
+func (p *Performer) void(ctx context.Context, c process.Call, row *checkout.Row) ([]event.Event, error) {
 	provider, err := p.provider()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	_, err = provider.Void(ctx, row.PaymentID)
 	switch {
@@ -54,18 +54,18 @@ func (p *Performer) void(ctx context.Context, c process.Call, row *checkout.Row)
 	case payment.Refused(err, payment.CodeAlreadyCaptured):
 		return p.record(ctx, c, row, order.RecordPayment{PaymentID: row.PaymentID, At: event.InstantOf(p.Now())})
 	}
-	return fmt.Errorf("voiding payment %s: %w", row.PaymentID, err)
+	return nil, fmt.Errorf("voiding payment %s: %w", row.PaymentID, err)
 }
 
 // refund gives the money back. A payment has one refund, whatever the attempt, so its key follows from the
 // payment's: the call's id would be another one if the order got an event meanwhile.
-func (p *Performer) refund(ctx context.Context, c process.Call, row *checkout.Row) error {
+func (p *Performer) refund(ctx context.Context, c process.Call, row *checkout.Row) ([]event.Event, error) {
 	provider, err := p.provider()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if _, err = provider.Refund(ctx, row.PaymentID, RefundKey(row.PaymentID), row.Total); err != nil {
-		return fmt.Errorf("refunding payment %s: %w", row.PaymentID, err)
+		return nil, fmt.Errorf("refunding payment %s: %w", row.PaymentID, err)
 	}
 	return p.record(ctx, c, row, order.RecordRefund{PaymentID: row.PaymentID})
 }

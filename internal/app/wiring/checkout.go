@@ -10,6 +10,7 @@ import (
 	"gakushoku/internal/edge/payment"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/process"
+	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/observe"
 )
@@ -35,18 +36,20 @@ const (
 
 // Inline returns what carries out the steps that a command makes due, before its response. If a step fails,
 // a worker tries it again, and the response says how far the stream has come.
-func Inline(w *process.Worker) func(ctx context.Context, stream string) error {
-	return func(ctx context.Context, stream string) error {
+func Inline(w *process.Worker) func(ctx context.Context, stream string, known []event.Event) ([]event.Event, error) {
+	return func(ctx context.Context, stream string, known []event.Event) ([]event.Event, error) {
 		limit := inlineLimit
 		if deadline, ok := ctx.Deadline(); ok {
 			limit = min(limit, time.Until(deadline)-inlineReserve)
 		}
 		limited, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
-		if err := w.Drive(limited, stream); err != nil {
+		now, err := w.Drive(limited, stream, known)
+		if err != nil {
+			now = nil
 			observe.Logger(ctx).Warn().Err(err).Str(observe.FieldStream, stream).
 				Str(observe.FieldErrorClass, string(fault.ClassOf(err))).Msg("process:left-to-worker")
 		}
-		return nil
+		return now, nil
 	}
 }

@@ -21,8 +21,9 @@ type aggregate[S any, C model.Command] struct {
 	where func(r *command.Result[S]) string // returns the path of a new aggregate
 
 	due func(r *command.Result[S]) bool // whether Config.After has anything to do; nil: always
-	// settled finds what has become of what the command asked for, after Config.After. It moves the result on, or
-	// returns a refusal, or another status than usual (0: the usual one). It may be nil.
+	// settled finds what has become of what the command asked for, after Config.After, which has put the stream as it
+	// is now into the result's History. It moves the result on, or returns a refusal, or another status than usual
+	// (0: the usual one). It may be nil.
 	settled func(c *call, r *command.Result[S]) (status int, err error)
 }
 
@@ -66,7 +67,7 @@ func (a aggregate[S, C]) execute(c *call, sent C) error {
 	}
 	result, err := command.Execute(ctx, s.Commands, a.rules, r)
 	if err == nil && s.After != nil && len(result.Events) > 0 && (a.due == nil || a.due(&result)) {
-		err = s.After(ctx, result.Events[0].Stream)
+		result.History, err = s.After(ctx, result.Events[0].Stream, result.History)
 	}
 	if err != nil {
 		return err

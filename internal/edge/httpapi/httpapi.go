@@ -19,6 +19,7 @@ import (
 	"gakushoku/internal/engine/audit"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/query"
+	"gakushoku/internal/event"
 	"gakushoku/internal/model"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/operate/health"
@@ -53,8 +54,9 @@ type Config struct {
 	// Complete adds to a command what its rules need and clients do not send: see command.Request. May be nil.
 	Complete func(context.Context, model.Command) (model.Command, error)
 	// After runs when a command has succeeded, also when it is repeated, before the response: for what the
-	// command's stream makes due at once. Its error is responded instead of the outcome. May be nil.
-	After func(ctx context.Context, stream string) error
+	// command's stream makes due at once. It is given the stream as far as the command has read it, and returns it as
+	// it is now; nil is a stream that has to be loaded. Its error is responded instead of the outcome. May be nil.
+	After func(ctx context.Context, stream string, known []event.Event) ([]event.Event, error)
 	// CardProvider says that card payments go through a payment provider; After then has them captured. Otherwise
 	// the terminal at the till takes them.
 	CardProvider bool

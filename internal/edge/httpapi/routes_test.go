@@ -8,6 +8,7 @@ import (
 
 	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/engine/command"
+	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/model"
 )
@@ -73,9 +74,9 @@ func TestACommandIsCompletedOnceAndFollowedUp(t *testing.T) {
 			}
 			return c, nil
 		}
-		c.After = func(_ context.Context, stream string) error {
+		c.After = func(_ context.Context, stream string, known []event.Event) ([]event.Event, error) {
 			after = append(after, stream)
-			return refusal
+			return known, refusal
 		}
 	})
 	c.send("PUT /written/o1", `{"total":1}`, "Idempotency-Key: k0").want(t, 422, order.CodeInvalidAmount)

@@ -29,7 +29,7 @@ func settled(c *call, r *command.Result[order.State]) (status int, err error) {
 		return 0, nil
 	}
 	stream := order.Stream(asked.OrderID)
-	later, err := c.server.Commands.Streams.Load(c.Context(), stream, r.Version)
+	later, err := since(c, stream, r)
 	if err != nil {
 		return 0, fmt.Errorf("loading what became of %s: %w", stream, err)
 	}
@@ -49,6 +49,14 @@ func settled(c *call, r *command.Result[order.State]) (status int, err error) {
 		return http.StatusAccepted, nil
 	}
 	return 0, nil
+}
+
+// since returns the events that followed those of a command.
+func since(c *call, stream string, r *command.Result[order.State]) ([]event.Event, error) {
+	if uint64(len(r.History)) >= r.Version {
+		return r.History[r.Version:], nil
+	}
+	return c.server.Commands.Streams.Load(c.Context(), stream, r.Version)
 }
 
 // settles reports whether an event, which led to a state, settles what was asked; its error is the refusal.

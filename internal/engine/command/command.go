@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gakushoku/internal/engine/audit"
@@ -49,6 +50,10 @@ type Request[C model.Command] struct {
 	// restrict it.
 	Owner string
 
+	// Known is the aggregate's stream from its first event on, as far as the caller has it; nil has it loaded. A
+	// command is refused, or found to ask for nothing, only on a stream that was loaded for it.
+	Known []event.Event
+
 	// Complete adds what the rules need and the client does not send, such as what another aggregate says. It
 	// is not called for a command that was executed before. Its errors are those of the command. May be nil.
 	Complete func(context.Context, C) (C, error)
@@ -67,6 +72,10 @@ type Result[S any] struct {
 	Version  uint64
 	Events   []event.Event // none if all that the command asks for is done already
 	Repeated bool          // the command had been executed before; no events were appended
+
+	// History is the whole stream as the command found or left it; nil if it was not read from its beginning. It
+	// goes beyond Version if others changed the aggregate since a command that is repeated.
+	History []event.Event
 }
 
 // Execute executes one command. Its errors are the decider's refusals, ErrKeyReused, and those of the store;
@@ -109,6 +118,7 @@ func execute[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 	err = retry.Do(ctx, cmp.Or(h.Retries, Retries), func() (bool, error) {
 		if tries++; tries > 1 {
 			retried(ctx, r.name)
+			r.Known = nil
 		}
 		result, err = tryOnce(ctx, h, d, r)
 		if !errors.Is(err, eventstore.ErrConflict) {
@@ -121,8 +131,9 @@ func execute[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 }
 
 func tryOnce[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r prepared[C]) (Result[S], error) {
-	state, version, first, err := stand(ctx, h, d, r)
+	state, version, history, first, err := stand(ctx, h, d, r)
 	if first != nil {
+		first.History = history
 		return *first, err
 	}
 	if err != nil {
@@ -137,11 +148,15 @@ func tryOnce[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 		}
 	}
 	payloads, err := d.Decide(state, r.Command)
+	if len(payloads) == 0 && r.Known != nil {
+		r.Known = nil // it may be old
+		return tryOnce(ctx, h, d, r)
+	}
 	if err != nil {
 		return Result[S]{}, err
 	}
 	if len(payloads) == 0 {
-		return Result[S]{State: state, Version: version}, nil
+		return Result[S]{State: state, Version: version, History: history}, nil
 	}
 	events, err := h.envelopes(ctx, r.name, r.stream, r.Key, r.hash, payloads)
 	if err != nil {
@@ -154,30 +169,35 @@ func tryOnce[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 	result, err := outcome(d, state, version, events)
 	if err == nil {
 		h.Cache.keep(r.stream, result.State, result.Version, events)
+		if uint64(len(history)) == version {
+			result.History = slices.Concat(history, events)
+		}
 	}
 	return result, err
 }
 
-// stand returns the state that a command is decided on, and its version. If the command was executed before, it
-// returns the first outcome instead.
-func stand[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r prepared[C]) (state S, version uint64, first *Result[S], err error) {
+// stand returns the state that a command is decided on, its version, and the history that led to it unless a part
+// of it was kept. If the command was executed before, it returns the first outcome instead.
+func stand[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r prepared[C]) (state S, version uint64, history []event.Event, first *Result[S], err error) {
 	caller := observe.CallerOf(ctx).Name
-	if state, version, ok, err := advance(ctx, h, d, r, caller); ok || err != nil {
-		return state, version, nil, err
-	}
-	history, err := observedStreams{h.Streams}.Load(ctx, r.stream, 0)
-	if err != nil {
-		return state, 0, nil, fmt.Errorf("loading %s: %w", r.stream, err)
+	history = r.Known
+	if history == nil {
+		if state, version, ok, err := advance(ctx, h, d, r, caller); ok || err != nil {
+			return state, version, nil, nil, err
+		}
+		if history, err = (observedStreams{h.Streams}).Load(ctx, r.stream, 0); err != nil {
+			return state, 0, nil, nil, fmt.Errorf("loading %s: %w", r.stream, err)
+		}
 	}
 	if first, ok, err := repeated(d, r, caller, history); ok || err != nil {
-		return state, 0, &first, err
+		return state, 0, history, &first, err
 	}
 	if state, err = fold(d, state, history); err != nil {
-		return state, 0, nil, unfoldable{err}
+		return state, 0, nil, nil, unfoldable{err}
 	}
 	version = uint64(len(history))
 	h.Cache.keep(r.stream, state, version, history)
-	return state, version, nil, nil
+	return state, version, history, nil, nil
 }
 
 // advance brings the state that is kept of a stream up to date. It returns false if none is kept, or if only the

@@ -100,7 +100,7 @@ func (w *Worker) take(ctx context.Context, t projection.Table, d model.Process, 
 		return ran, nil
 	}
 	defer release()
-	steps, err := w.drive(ctx, d, row.Stream, func(version uint64) int {
+	_, steps, err := w.drive(ctx, d, row.Stream, nil, func(version uint64) int {
 		if version == row.Version {
 			return row.Task.Attempts + 1
 		}

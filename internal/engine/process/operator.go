@@ -112,7 +112,7 @@ func (o *Operator) Show(ctx context.Context, stream string) (Shown, error) {
 	if err != nil {
 		return Shown{}, err
 	}
-	s, err := o.stand(ctx, d, stream)
+	s, err := o.stand(ctx, d, stream, nil)
 	if err != nil {
 		return Shown{}, err
 	}

@@ -19,6 +19,7 @@ import (
 
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/model"
 )
@@ -27,8 +28,9 @@ import (
 type Performer interface {
 	// Perform carries out a step and then records its outcome as a command on the call's stream, with the
 	// call's ID as the command's id. A refusal is an outcome too. An error means that the step is to be tried
-	// again later. Perform may be called again for a step that it carried out, even at the same time.
-	Perform(ctx context.Context, c Call) error
+	// again later. Perform may be called again for a step that it carried out, even at the same time. It returns
+	// the events that it appended right after those of the call; nil has the worker load what is new.
+	Perform(ctx context.Context, c Call) ([]event.Event, error)
 }
 
 // Call is one attempt at a step.
@@ -41,6 +43,8 @@ type Call struct {
 	Version uint64    // of the stream's last event in Row
 	Attempt int       // from 1, as far as it is known
 	Row     model.Row // folded from the event store; not to be changed
+
+	History []event.Event // of the stream, up to Version; not to be changed
 }
 
 // callID returns the id of a step. It is derived from what the step is and from nothing else, so that all

@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
@@ -14,6 +15,7 @@ type standing struct {
 	process model.Process
 	stream  string
 	fold    projection.Fold
+	history []event.Event // that was read
 	task    model.Task
 	waits   bool   // for task
 	began   uint64 // the version at which it had something to do again, after a rest
@@ -21,23 +23,25 @@ type standing struct {
 	last    event.Event
 }
 
-// stand folds the whole of a stream.
-func (p *Ports) stand(ctx context.Context, d model.Process, stream string) (*standing, error) {
+// stand folds the whole of a stream, or what is known of it.
+func (p *Ports) stand(ctx context.Context, d model.Process, stream string, known []event.Event) (*standing, error) {
 	s := &standing{process: d, stream: stream, fold: projection.Fold{Row: d.NewRow()}}
-	return s, p.advance(ctx, s)
+	return s, p.advance(ctx, s, known)
 }
 
-// advance folds the events that were appended since. It stops before an event that cannot be applied; then
-// nothing is to be done, and the projector parks the stream.
-func (p *Ports) advance(ctx context.Context, s *standing) error {
-	history, err := p.Streams.Load(ctx, s.stream, s.fold.Version)
-	if err != nil {
-		return fmt.Errorf("loading %s: %w", s.stream, err)
+// advance folds the events that were appended since: those that are known, otherwise it loads them. It stops
+// before an event that cannot be applied; then nothing is to be done, and the projector parks the stream.
+func (p *Ports) advance(ctx context.Context, s *standing, known []event.Event) (err error) {
+	if len(known) == 0 || known[0].Version != s.fold.Version+1 {
+		if known, err = p.Streams.Load(ctx, s.stream, s.fold.Version); err != nil {
+			return fmt.Errorf("loading %s: %w", s.stream, err)
+		}
 	}
-	for i := range history {
-		switch s.fold.Apply(&history[i], event.InstantOf(p.Now())) {
+	s.history = slices.Concat(s.history, known)
+	for i := range known {
+		switch s.fold.Apply(&known[i], event.InstantOf(p.Now())) {
 		case projection.Applied:
-			s.moved(&history[i])
+			s.moved(&known[i])
 		case projection.Gap:
 			return fmt.Errorf("%s lacks version %d in the event store", s.stream, s.fold.Version+1)
 		}
@@ -72,6 +76,6 @@ func (s *standing) call(attempt int) Call {
 	return Call{
 		ID:      callID(s.process.Name, s.stream, s.fold.Version, s.task.Step),
 		Process: s.process.Name, Stream: s.stream, Step: s.task.Step, Undo: s.task.Undo,
-		Version: s.fold.Version, Attempt: attempt, Row: s.fold.Row,
+		Version: s.fold.Version, Attempt: attempt, Row: s.fold.Row, History: s.history,
 	}
 }

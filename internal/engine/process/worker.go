@@ -49,24 +49,30 @@ const maxSteps = 32
 // Drive carries out what is due of one stream now, until nothing is due, a step fails, or ctx ends. It
 // returns the error of the step that failed, which a worker will try again. It waits while another caller in
 // this process drives the same stream.
-func (w *Worker) Drive(ctx context.Context, stream string) error {
+//
+// known is the stream from its first event on, as far as the caller has it; nil has it loaded. Drive returns it as
+// far as the steps have brought it.
+func (w *Worker) Drive(ctx context.Context, stream string, known []event.Event) ([]event.Event, error) {
 	_, d, err := w.active(ctx)
 	if errors.Is(err, projection.ErrNoPointer) { // it was not set up yet, and no row is needed here
 		d, err = w.newest(), nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !d.Folds(stream) {
-		return nil
+		return known, nil
 	}
-	release, err := w.turns.wait(ctx, stream)
-	if err != nil {
-		return err
+	release, ok := w.turns.try(stream)
+	if !ok {
+		known = nil // another caller is moving the stream on
+		if release, err = w.turns.wait(ctx, stream); err != nil {
+			return nil, err
+		}
 	}
 	defer release()
-	_, err = w.drive(ctx, d, stream, func(uint64) int { return 1 })
-	return err
+	s, _, err := w.drive(ctx, d, stream, known, func(uint64) int { return 1 })
+	return s.history, err
 }
 
 // stepFailed is the error of an attempt at a step.
@@ -83,36 +89,38 @@ func (e *stepFailed) Unwrap() error { return e.cause }
 // errUnrecorded is the failure of a step that had no effect on its stream.
 var errUnrecorded = errors.New("the step recorded no outcome on its stream")
 
-// drive carries out steps until one fails, which is a *stepFailed, or the event store does. It returns how
-// many succeeded.
-func (w *Worker) drive(ctx context.Context, d model.Process, stream string, attempt func(version uint64) int) (steps int, err error) {
-	s, err := w.stand(ctx, d, stream)
-	if err != nil {
-		return 0, err
+// drive carries out steps until one fails, which is a *stepFailed, or the event store does. It returns where
+// the stream stands then, and how many steps succeeded.
+func (w *Worker) drive(ctx context.Context, d model.Process, stream string, known []event.Event, attempt func(version uint64) int) (s *standing, steps int, err error) {
+	if s, err = w.stand(ctx, d, stream, known); err != nil {
+		return s, 0, err
 	}
 	for ; steps < maxSteps && s.due(event.InstantOf(w.Now())); steps++ {
 		before := *s
 		c := s.call(attempt(s.fold.Version))
-		failure := w.step(ctx, s, c)
-		if err := w.advance(ctx, s); err != nil {
-			return steps, errors.Join(err, failure)
+		recorded, failure := w.step(ctx, s, c)
+		if failure != nil {
+			recorded = nil
+		}
+		if err := w.advance(ctx, s, recorded); err != nil {
+			return s, steps, errors.Join(err, failure)
 		}
 		if s.fold.Version == before.fold.Version {
 			if failure == nil {
 				failure = errUnrecorded
 			}
-			return steps, &stepFailed{c, failure}
+			return s, steps, &stepFailed{c, failure}
 		}
 		// It moved on: by this attempt, or by somebody else's while this one failed.
 		w.watchEnd(ctx, &before, s, failure)
 	}
-	return steps, nil
+	return s, steps, nil
 }
 
 // step makes one attempt at what the stream waits for.
-func (w *Worker) step(ctx context.Context, s *standing, c Call) error {
+func (w *Worker) step(ctx context.Context, s *standing, c Call) ([]event.Event, error) {
 	if !slices.Contains(s.process.Steps, c.Step) {
-		return fmt.Errorf("%s has no such step, only %v", c.Process, s.process.Steps)
+		return nil, fmt.Errorf("%s has no such step, only %v", c.Process, s.process.Steps)
 	}
 	timeout := w.Timeout
 	if timeout == 0 {
@@ -121,13 +129,13 @@ func (w *Worker) step(ctx context.Context, s *standing, c Call) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	ctx, watched := watchStep(ctx, s, c, w.Now)
-	err := perform(ctx, w.Performer, c)
+	recorded, err := perform(ctx, w.Performer, c)
 	watched(err)
-	return err
+	return recorded, err
 }
 
 // perform turns a panic of a step into its failure, so that it concerns only its own stream.
-func perform(ctx context.Context, p Performer, c Call) (err error) {
+func perform(ctx context.Context, p Performer, c Call) (recorded []event.Event, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("step %s panicked: %v", c.Step, r)

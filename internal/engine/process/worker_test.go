@@ -93,6 +93,12 @@ func (l *library) run(w *process.Worker, want process.Ran) {
 	}
 }
 
+func (l *library) drive(w *process.Worker, stream string) {
+	l.TB.Helper()
+	_, err := w.Drive(context.Background(), stream, nil)
+	l.Must(err)
+}
+
 // types are those of the loan's events.
 func (l *library) types() string {
 	l.TB.Helper()
@@ -173,18 +179,18 @@ func TestDriveNeedsNoRow(t *testing.T) {
 	l := newLibrary(t)
 	w := l.worker()
 	l.AppendTo(loan, loans.Taken{LoanID: "l1", Book: "こころ"})
-	l.Must(w.Drive(t.Context(), loan))
+	l.drive(w, loan)
 	l.want("Taken")
 	l.Wait(14 * day)
-	l.Must(w.Drive(t.Context(), loan))
+	l.drive(w, loan)
 	l.want("Taken remind")
 	l.down = errors.New("the post is on strike")
 	l.Wait(14 * day)
-	if err := w.Drive(t.Context(), loan); !errors.Is(err, l.down) {
+	if _, err := w.Drive(t.Context(), loan, nil); !errors.Is(err, l.down) {
 		t.Errorf("got %v, want the step's error", err)
 	}
-	l.Must(w.Drive(t.Context(), "order-o1"))
-	l.Must(w.Drive(t.Context(), "loan-none"))
+	l.drive(w, "order-o1")
+	l.drive(w, "loan-none")
 }
 
 func TestAFailedStepIsPutOffAndThenStuck(t *testing.T) {
@@ -230,7 +236,7 @@ func TestANewEventFreesAStuckRow(t *testing.T) {
 	w.Attempts = 1
 	l.take()
 	l.Wait(28 * day)
-	l.Must(w.Drive(t.Context(), loan))
+	l.drive(w, loan)
 	l.MustProject()
 	l.down = errors.New("the post is on strike")
 	l.AppendTo(loan, loans.Returned{LoanID: "l1"})
@@ -250,7 +256,7 @@ func TestDriveNeedsNoTable(t *testing.T) {
 	w.Pointers.Source = memory.NewControl()
 	l.AppendTo(loan, loans.Taken{LoanID: "l1", Book: "こころ"})
 	l.Wait(14 * day)
-	l.Must(w.Drive(t.Context(), loan))
+	l.drive(w, loan)
 	l.want("Taken remind")
 	l.run(w, process.Ran{})
 }
@@ -261,8 +267,9 @@ type crashing struct {
 	after error
 }
 
-func (c crashing) Perform(ctx context.Context, call process.Call) error {
-	return errors.Join(c.Librarian.Perform(ctx, call), c.after)
+func (c crashing) Perform(ctx context.Context, call process.Call) ([]event.Event, error) {
+	recorded, err := c.Librarian.Perform(ctx, call)
+	return recorded, errors.Join(err, c.after)
 }
 
 func TestAStepThatDiedAfterItsCallIsRepeatedUnderItsID(t *testing.T) {
@@ -306,7 +313,9 @@ func TestAnErrorOfAStepThatTookEffectIsNone(t *testing.T) {
 
 type does func(context.Context, process.Call) error
 
-func (f does) Perform(ctx context.Context, c process.Call) error { return f(ctx, c) }
+func (f does) Perform(ctx context.Context, c process.Call) ([]event.Event, error) {
+	return nil, f(ctx, c)
+}
 
 func TestASteplessOrBrokenPerformerIsAFailedAttempt(t *testing.T) {
 	t.Parallel()
@@ -339,7 +348,7 @@ func TestAStepIsTheSameCallWhoeverTriesIt(t *testing.T) {
 	var calls []process.Call
 	var actors []string
 	perform := does(func(ctx context.Context, c process.Call) error {
-		c.Row = nil
+		c.Row, c.History = nil, nil
 		calls, actors = append(calls, c), append(actors, observe.CallerOf(ctx).Name+" "+observe.CorrelationID(ctx))
 		return errors.New("later")
 	})
@@ -354,7 +363,7 @@ func TestAStepIsTheSameCallWhoeverTriesIt(t *testing.T) {
 	w := l.worker()
 	w.Performer = perform
 	ctx := observe.WithCaller(t.Context(), observe.Caller{Name: "guest-7"})
-	if err := w.Drive(ctx, loan); err == nil {
+	if _, err := w.Drive(ctx, loan, nil); err == nil {
 		t.Error("a failed step is no error of Drive")
 	}
 	want := process.Call{ID: calls[0].ID, Process: "chasing", Stream: loan, Step: loans.StepRemind, Version: 1, Attempt: 1}
@@ -453,7 +462,7 @@ func TestManyWorkersCarryOutEachStepOnce(t *testing.T) {
 				l.Must(err)
 				return
 			}
-			if err := l.worker().Drive(t.Context(), loan); err != nil && !errors.As(err, new(loans.NotNow)) {
+			if _, err := l.worker().Drive(t.Context(), loan, nil); err != nil && !errors.As(err, new(loans.NotNow)) {
 				t.Error(err)
 			}
 		})

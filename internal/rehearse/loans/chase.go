@@ -133,11 +133,11 @@ type Librarian struct {
 }
 
 // Perform is process.Performer.
-func (l *Librarian) Perform(ctx context.Context, c process.Call) error {
+func (l *Librarian) Perform(ctx context.Context, c process.Call) ([]event.Event, error) {
 	if err := l.Send(c.ID, c.Step); err != nil {
-		return err
+		return nil, err
 	}
 	id := strings.TrimPrefix(c.Stream, kind.Prefix)
-	_, err := command.Execute(ctx, l.Commands, Rules, command.Request[Note]{ID: id, Key: c.ID, Command: Note{id, c.Step}})
-	return err
+	r, err := command.Execute(ctx, l.Commands, Rules, command.Request[Note]{ID: id, Key: c.ID, Command: Note{id, c.Step}, Known: c.History})
+	return r.Events, err
 }

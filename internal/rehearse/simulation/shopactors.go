@@ -23,11 +23,12 @@ import (
 func (w *shop) guestDoes(n int, name string, c order.Command) {
 	drives := w.s.random.IntN(2) == 0
 	w.start(name, func(ctx context.Context, p *process) error {
-		_, err := command.Execute(ctx, w.commandsOf(p), order.Rules, command.Request[order.Command]{ID: orderID(n), Command: c, Key: p.newID()})
+		result, err := command.Execute(ctx, w.commandsOf(p), order.Rules, command.Request[order.Command]{ID: orderID(n), Command: c, Key: p.newID()})
 		if err != nil || !drives {
 			return err
 		}
-		return w.workerOf(p, true).Drive(ctx, orderStream(n))
+		_, err = w.workerOf(p, true).Drive(ctx, orderStream(n), result.History)
+		return err
 	}, func(error) {})
 }
 
@@ -106,7 +107,7 @@ type taking struct {
 	inline bool
 }
 
-func (t *taking) Perform(ctx context.Context, c engine.Call) error {
+func (t *taking) Perform(ctx context.Context, c engine.Call) ([]event.Event, error) {
 	w := t.w
 	pointer, _ := w.control.Pointer(context.Background(), checkout.Name)
 	active, _ := pointer.ActiveVersion()

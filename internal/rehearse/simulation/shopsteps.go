@@ -22,28 +22,28 @@ type Steps struct {
 }
 
 // Perform is process.Performer.
-func (s *Steps) Perform(ctx context.Context, c engine.Call) error {
+func (s *Steps) Perform(ctx context.Context, c engine.Call) ([]event.Event, error) {
 	row, ok := c.Row.(*checkout.Row)
 	switch {
 	case !ok:
 	case s.RecordFirst && c.Step == checkout.StepCapture:
 		if err := s.record(ctx, c, row, order.RecordPayment{PaymentID: row.PaymentID, At: event.InstantOf(s.Now())}); err != nil {
-			return err
+			return nil, err
 		}
 		_, err := s.Payments.Capture(ctx, row.PaymentID, row.Total)
-		return err
+		return nil, err
 	case s.VoidLast && c.Step == checkout.StepVoid:
 		if err := s.record(ctx, c, row, order.RecordVoid{PaymentID: row.PaymentID}); err != nil {
-			return err
+			return nil, err
 		}
 		_, err := s.Payments.Void(ctx, row.PaymentID)
-		return err
+		return nil, err
 	case s.NoMark && c.Step == checkout.StepRelease:
 		if none, err := s.holdsNothing(ctx, row); none || err != nil {
 			if err == nil {
 				err = s.record(ctx, c, row, order.RecordReleased{})
 			}
-			return err
+			return nil, err
 		}
 	}
 	return s.Performer.Perform(ctx, c)
