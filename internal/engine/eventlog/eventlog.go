@@ -125,8 +125,13 @@ type Claim struct {
 // while its records live, which is 24 hours.
 const ClaimsKept = 7 * 24 * time.Hour
 
-// ErrNoBlob means that no object has the key.
-var ErrNoBlob = errors.New("there is no such object")
+// Errors of Blobs.
+var (
+	// ErrNoBlob means that no object has the key.
+	ErrNoBlob = errors.New("there is no such object")
+	// ErrExists means that another object has the key.
+	ErrExists = errors.New("another object is there")
+)
 
 // Blobs is the port to objects: segments, manifests, work lists and reports. All methods refuse a key that
 // CheckKey refuses. No key is the folder of another. Once Put has returned, the object survives a crash and
@@ -134,10 +139,19 @@ var ErrNoBlob = errors.New("there is no such object")
 // stores do not share the memory of data. Retryable errors are wrapped with fault.Unavailable.
 type Blobs interface {
 	BlobReader
+	Creator
 	// Put stores an object, replacing an existing one. A store may refuse to replace one segment by another.
 	Put(ctx context.Context, key string, data []byte) error
 	// Delete removes an object; it does nothing if there is none.
 	Delete(ctx context.Context, key string) error
+}
+
+// Creator is the part of Blobs that decides between writers.
+type Creator interface {
+	// Create puts an object where none is, and fails with ErrExists where another is. An object with the same
+	// bytes counts as this one, so the call is safe to repeat after a response was lost. Of writers with
+	// different bytes one succeeds: who must know whether it was this one puts something unique into data.
+	Create(ctx context.Context, key string, data []byte) error
 }
 
 // BlobReader is the read-only half of Blobs.

@@ -174,6 +174,11 @@ func (s *shaky) Put(ctx context.Context, key string, data []byte) error {
 	return err
 }
 
+func (s *shaky) Create(ctx context.Context, key string, data []byte) error {
+	_, err := through(s, "Create", func() (bool, error) { return true, s.blobs.Create(ctx, key, data) })
+	return err
+}
+
 func (s *shaky) Delete(ctx context.Context, key string) error {
 	_, err := through(s, "Delete", func() (bool, error) { return true, s.blobs.Delete(ctx, key) })
 	return err

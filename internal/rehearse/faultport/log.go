@@ -68,6 +68,11 @@ func (s Blobs) Put(ctx context.Context, key string, data []byte) error {
 	return tell(ctx, s.Gate, Writes, "put "+key, func(ctx context.Context) error { return s.Blobs.Put(ctx, key, data) })
 }
 
+// Create implements eventlog.Creator.
+func (s Blobs) Create(ctx context.Context, key string, data []byte) error {
+	return tell(ctx, s.Gate, Writes, "create "+key, func(ctx context.Context) error { return s.Blobs.Create(ctx, key, data) })
+}
+
 // Delete implements eventlog.Blobs.
 func (s Blobs) Delete(ctx context.Context, key string) error {
 	return tell(ctx, s.Gate, Writes, "delete "+key, func(ctx context.Context) error { return s.Blobs.Delete(ctx, key) })

@@ -169,28 +169,32 @@ func (s *Blobs) GetRange(ctx context.Context, key string, offset, length int64) 
 
 // Put implements eventlog.Blobs.
 func (s *Blobs) Put(ctx context.Context, key string, data []byte) error {
-	what := "putting " + key
+	return s.write(ctx, "putting "+key, key, data, os.Rename)
+}
+
+// write gives a temporary file with data its name by place, which may leave the temporary name.
+func (s *Blobs) write(ctx context.Context, what, key string, data []byte, place func(temp, path string) error) error {
 	path, err := s.path(ctx, key)
+	if err == nil {
+		err = s.InPlace()
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	if err := s.InPlace(); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
 	temp, err := s.writeTemp(data)
+	if temp != "" {
+		defer os.Remove(temp) //nolint:errcheck // or else the next one to open the folder does
+	}
 	if err == nil {
 		err = makeFolders(filepath.Dir(path))
 	}
 	if err == nil {
-		err = os.Rename(temp, path)
+		err = place(temp, path)
 	}
-	if err != nil {
-		if temp != "" {
-			os.Remove(temp) //nolint:errcheck // or else the next one to open the folder does
-		}
-		return failed(what, err)
+	if err == nil {
+		err = syncFolder(filepath.Dir(path))
 	}
-	return failed(what, syncFolder(filepath.Dir(path)))
+	return failed(what, err)
 }
 
 // writeTemp writes data to a new temporary file and syncs it.
@@ -259,7 +263,7 @@ func failed(what string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, eventlog.ErrNoBlob):
+	case errors.Is(err, eventlog.ErrNoBlob), errors.Is(err, eventlog.ErrExists):
 		return fmt.Errorf("%s: %w", what, err)
 	case errors.Is(err, syscall.ENOSPC):
 		return fault.Unavailable(fmt.Errorf("%s: the disk is full, free some space: %w", what, err))

@@ -82,18 +82,42 @@ func (s *Blobs) Put(ctx context.Context, key string, data []byte) error {
 	if err := checkCall(ctx, key); err != nil {
 		return fmt.Errorf("putting %s: %w", key, err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.set(key, data)
+	return nil
+}
+
+// Create implements eventlog.Creator.
+func (s *Blobs) Create(ctx context.Context, key string, data []byte) error {
+	err := checkCall(ctx, key)
+	if err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		there, ok := s.objects[key]
+		switch {
+		case !ok:
+			s.set(key, data)
+		case !bytes.Equal(there.data, data):
+			err = eventlog.ErrExists
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("creating %s: %w", key, err)
+	}
+	return nil
+}
+
+// set stores an object. The caller holds mu.
+func (s *Blobs) set(key string, data []byte) {
 	now := s.Now
 	if now == nil {
 		now = time.Now
 	}
-	o := object{append([]byte{}, data...), now()}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.objects == nil {
 		s.objects = map[string]object{}
 	}
-	s.objects[key] = o
-	return nil
+	s.objects[key] = object{append([]byte{}, data...), now()}
 }
 
 // Delete implements eventlog.Blobs.

@@ -87,8 +87,25 @@ func (b *Blobs) Put(ctx context.Context, key string, data []byte) error {
 	if err := eventlog.CheckKey(key); err != nil {
 		return err
 	}
+	err := b.put(ctx, key, data, strings.HasPrefix(key, eventlog.SegmentFolder))
+	if errors.Is(err, eventlog.ErrExists) {
+		err = fmt.Errorf("%w, and a segment is never replaced", err)
+	}
+	return err
+}
+
+// Create implements eventlog.Creator.
+func (b *Blobs) Create(ctx context.Context, key string, data []byte) error {
+	if err := eventlog.CheckKey(key); err != nil {
+		return err
+	}
+	return b.put(ctx, key, data, true)
+}
+
+// put puts an object; if once is set, only where none is.
+func (b *Blobs) put(ctx context.Context, key string, data []byte, once bool) error {
 	in := &s3.PutObjectInput{Bucket: &b.bucket, Key: b.at(key), Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(len(data)))}
-	if strings.HasPrefix(key, eventlog.SegmentFolder) {
+	if once {
 		in.IfNoneMatch = aws.String("*")
 	}
 	out, err := b.client.PutObject(ctx, in)
@@ -108,8 +125,11 @@ func (b *Blobs) Put(ctx context.Context, key string, data []byte) error {
 // a try whose response was lost.
 func (b *Blobs) putBefore(ctx context.Context, key string, data []byte) error {
 	there, err := b.Get(ctx, key)
-	if err == nil && !bytes.Equal(there, data) {
-		err = fmt.Errorf("%s: another object is there, and a segment is never replaced", b.doing("writing", key))
+	switch {
+	case errors.Is(err, eventlog.ErrNoBlob): // it was deleted meanwhile
+		return fault.Unavailable(err)
+	case err == nil && !bytes.Equal(there, data):
+		err = fmt.Errorf("%s: %w", b.doing("writing", key), eventlog.ErrExists)
 	}
 	return err
 }

@@ -56,6 +56,7 @@ func filled(t *testing.T) (*fakeBucket, *Blobs) {
 func calls(b *Blobs) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"Put":      func(ctx context.Context) error { return b.Put(ctx, "segments/2", []byte("x")) },
+		"Create":   func(ctx context.Context) error { return b.Create(ctx, "segments/3", []byte("x")) },
 		"Delete":   func(ctx context.Context) error { return b.Delete(ctx, "segments/1") },
 		"Get":      func(ctx context.Context) error { _, err := b.Get(ctx, "segments/1"); return err },
 		"GetRange": func(ctx context.Context) error { _, err := b.GetRange(ctx, "segments/1", 2, 3); return err },

@@ -44,6 +44,8 @@ func TestBlobs(t *testing.T, h Blobs) {
 		"an object that is not there is ErrNoBlob":       testNoBlob,
 		"a manifest larger than any is ErrTooLarge":      testTooLarge,
 		"a put replaces what is there":                   testBlobReplaced,
+		"a create puts an object only where none is":     testCreate,
+		"one of many creates with different bytes wins":  testOneCreator,
 		"a delete may be repeated":                       testBlobDeleted,
 		"a range is what was asked for or an error":      testBlobRange,
 		"keys that are none are refused":                 testBlobKeys,
