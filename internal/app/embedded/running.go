@@ -85,7 +85,6 @@ func (r *running) run(ctx context.Context) error {
 	r.follow(work, &working)
 	working.Go(func() { r.folder.watchPlace(work) })
 	working.Go(func() { r.sealEachHour(work) })
-	working.Go(func() { r.later.Run(work) })
 	working.Go(func() { r.folder.bringLate(r.named(work, "projector")) })
 	ended := make(chan error, 2)
 	for _, server := range []*httpserver.Server{r.public, r.private} {

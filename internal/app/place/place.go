@@ -19,11 +19,6 @@ import (
 	"gakushoku/internal/store/s3"
 )
 
-// Blobs are the objects of a place.
-type Blobs interface {
-	eventlog.Blobs
-}
-
 // ErrNoPlace means that a target names no place that can be used.
 var ErrNoPlace = errors.New("a place is DIR or s3://BUCKET/PREFIX")
 
@@ -32,7 +27,7 @@ const dataMarker = "gakushoku.json"
 
 // Open opens a place for writing: a folder, which is made if only itself is missing, or s3://BUCKET/PREFIX, with
 // region and credentials as AWS's own tools find them. It refuses a data folder and its parts.
-func Open(ctx context.Context, target string) (Blobs, error) {
+func Open(ctx context.Context, target string) (eventlog.Blobs, error) {
 	bucket, prefix, err := split(target)
 	switch {
 	case err != nil:

@@ -15,7 +15,7 @@ import (
 
 func TestAFolderIsAPlace(t *testing.T) {
 	t.Parallel()
-	open := func(t *testing.T, dir string) place.Blobs {
+	open := func(t *testing.T, dir string) eventlog.Blobs {
 		blobs, err := place.Open(t.Context(), dir)
 		if err != nil {
 			t.Fatal(err)

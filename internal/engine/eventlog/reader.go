@@ -109,6 +109,25 @@ func (r *Reader) Events(ctx context.Context, after, upTo uint64, f func(number u
 	})
 }
 
+// EachEvent calls f for each event of the segment's object, which must have the manifest's digest, in the order of
+// numbers. The event is valid until f returns.
+func (m *Manifest) EachEvent(object []byte, f func(number uint64, e *event.Event) error) error {
+	d := event.NewDecoder()
+	var buf []byte
+	for _, frame := range m.Frames {
+		lines, err := m.DecodeFrame(frame, object[frame.Offset:frame.Offset+frame.Length], buf)
+		if err != nil {
+			return fmt.Errorf("%s %w: %w", m.Key, ErrDamaged, err)
+		}
+		buf = lines
+		d.Reset()
+		if err := eachEvent(d, lines, frame.First, 0, m.Last, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // EachLine calls f for each line of a segment's object, without a manifest.
 func EachLine(object []byte, f func(line []byte) error) error {
 	frames, err := zstd.NewReader(bytes.NewReader(object), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(MaxFrameBytes))

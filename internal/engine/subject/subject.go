@@ -52,6 +52,19 @@ type Keys interface {
 	Erased(ctx context.Context) ([]Tombstone, error)
 }
 
+// Record is what is kept of one subject: its key, or since when it is erased.
+type Record struct {
+	Subject  string        `json:"subject"`
+	Key      []byte        `json:"key,omitempty"`
+	ErasedAt event.Instant `json:"erasedAt,omitzero"`
+}
+
+// Lister is the port to all keys at once, for backups.
+type Lister interface {
+	// All returns the keys and tombstones of all subjects, in the order of subjects.
+	All(ctx context.Context) ([]Record, error)
+}
+
 // Origin is what can name a person about who sent a command.
 type Origin struct {
 	Name    string `json:"name,omitempty"`    // as the identity provider gave it

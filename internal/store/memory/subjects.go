@@ -18,7 +18,10 @@ type SubjectKeys struct {
 	erased map[string]event.Instant
 }
 
-var _ subject.Keys = (*SubjectKeys)(nil)
+var (
+	_ subject.Keys   = (*SubjectKeys)(nil)
+	_ subject.Lister = (*SubjectKeys)(nil)
+)
 
 // NewSubjectKeys returns an empty store.
 func NewSubjectKeys() *SubjectKeys {
@@ -83,5 +86,20 @@ func (s *SubjectKeys) Erased(ctx context.Context) ([]subject.Tombstone, error) {
 		all = append(all, subject.Tombstone{Subject: who, At: at})
 	}
 	slices.SortFunc(all, func(a, b subject.Tombstone) int { return strings.Compare(a.Subject, b.Subject) })
+	return all, ctx.Err()
+}
+
+// All implements subject.Lister.
+func (s *SubjectKeys) All(ctx context.Context) ([]subject.Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []subject.Record
+	for who, key := range s.keys {
+		all = append(all, subject.Record{Subject: who, Key: key[:]})
+	}
+	for who, at := range s.erased {
+		all = append(all, subject.Record{Subject: who, ErasedAt: at})
+	}
+	slices.SortFunc(all, func(a, b subject.Record) int { return strings.Compare(a.Subject, b.Subject) })
 	return all, ctx.Err()
 }

@@ -22,11 +22,14 @@ CREATE TABLE subjects (subject TEXT PRIMARY KEY, key BLOB, erased INTEGER, CHECK
 type SubjectKeys struct {
 	db *database
 
-	find, list              *sql.Stmt // on readers
+	find, list, every       *sql.Stmt // on readers
 	last, insert, overwrite *sql.Stmt // on the writing connection
 }
 
-var _ subject.Keys = (*SubjectKeys)(nil)
+var (
+	_ subject.Keys   = (*SubjectKeys)(nil)
+	_ subject.Lister = (*SubjectKeys)(nil)
+)
 
 // OpenSubjectKeys opens or creates the keys in the file at path. Close it.
 func OpenSubjectKeys(ctx context.Context, path string) (*SubjectKeys, error) {
@@ -37,8 +40,9 @@ func OpenSubjectKeys(ctx context.Context, path string) (*SubjectKeys, error) {
 	k := &SubjectKeys{db: db}
 	const find = "SELECT key, erased FROM subjects WHERE subject = ?"
 	err = db.prepare(ctx, statements{
-		&k.find: find,
-		&k.list: "SELECT subject, erased FROM subjects WHERE erased IS NOT NULL ORDER BY subject",
+		&k.find:  find,
+		&k.list:  "SELECT subject, erased FROM subjects WHERE erased IS NOT NULL ORDER BY subject",
+		&k.every: "SELECT subject, key, erased FROM subjects ORDER BY subject",
 	}, statements{
 		&k.last:      find,
 		&k.insert:    "INSERT INTO subjects (subject, key) VALUES (?, ?)",
@@ -201,6 +205,32 @@ func (k *SubjectKeys) erased(ctx context.Context) (all []subject.Tombstone, err 
 			return nil, err
 		}
 		all = append(all, subject.Tombstone{Subject: who, At: event.InstantOfMilli(at)})
+	}
+	return all, rows.Err()
+}
+
+// All implements subject.Lister.
+func (k *SubjectKeys) All(ctx context.Context) ([]subject.Record, error) {
+	all, err := k.all(ctx)
+	return all, k.db.failed(ctx, "reading the keys of subjects", err)
+}
+
+func (k *SubjectKeys) all(ctx context.Context) (all []subject.Record, err error) {
+	rows, err := k.every.QueryContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r subject.Record
+		var erased sql.NullInt64
+		if err := rows.Scan(&r.Subject, &r.Key, &erased); err != nil {
+			return nil, err
+		}
+		if erased.Valid {
+			r.ErasedAt = event.InstantOfMilli(erased.Int64)
+		}
+		all = append(all, r)
 	}
 	return all, rows.Err()
 }
