@@ -233,7 +233,11 @@ func oraclePayload(e *event.Event) (p event.Payload, err error) {
 	case order.PickedUpType:
 		return order.PickedUp{OrderID: id}, nil
 	case order.CancelledType:
-		return order.Cancelled{OrderID: id, Reason: str(m["reason"])}, nil
+		reason := str(m["reason"])
+		if e.Schema > 1 && reason != "" && reason != order.ReasonExpired {
+			panic(refused{errors.New("what people say is not part of events")})
+		}
+		return order.Cancelled{OrderID: id, Reason: reason}, nil
 	case order.RefundedType:
 		return order.Refunded{OrderID: id, Amount: required(m, "amount", amount), Method: method(m, true)}, nil
 	}

@@ -8,6 +8,13 @@ type Command interface {
 	CommandName() string
 }
 
+// Confiding is a payload with words that people have chosen freely, which may name somebody. They are not part of
+// the payload: who executes the command encrypts them under the key of the caller.
+type Confiding interface {
+	event.Payload
+	Words() string
+}
+
 // Creating is a command that begins a stream. The client may leave the choice of the id to the system.
 type Creating[C any] interface {
 	ID() string // returns "" if the client chose no id

@@ -16,6 +16,9 @@ type Caller struct {
 	// Name is the opaque subject of a token, the id of a device key or of a guest's session; "" when
 	// anonymous. It never names a person: no e-mail address, ARN or address on the net.
 	Name string
+	// Person is the name that the provider of a token gives; "" if it gives none. It is stored encrypted only, and
+	// never logged.
+	Person string
 	// Role is what the caller's scopes come from, such as "kitchen"; "" when anonymous or without identity.
 	Role string
 	// Scopes are what the caller may do, separated by spaces as in OAuth. EveryScope is all of them.

@@ -49,3 +49,9 @@ func ValidCorrelationID(id string) bool {
 
 // NewID returns an id for an operation, an event or a command: a ULID, which sorts by time.
 func NewID() string { return ulid.MustNew(ulid.Now(), rand.Reader).String() }
+
+// IsMade reports whether an id looks like one that this system has made, and not like one that a client chose.
+func IsMade(id string) bool {
+	_, err := ulid.ParseStrict(id)
+	return err == nil
+}

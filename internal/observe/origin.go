@@ -4,11 +4,10 @@ import "context"
 
 type originKey struct{}
 
-// Origin is where the request of an operation came from. Name, address and program can name a person: they
+// Origin is where the request of an operation came from. Address and program can name a person: they
 // are stored encrypted only, and never logged.
 type Origin struct {
 	Route   string // of the interface, such as POST /loans
-	Name    string // of the caller, as the identity provider gave it
 	Address string // of the caller on the net
 	Program string // that the caller used
 }

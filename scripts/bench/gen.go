@@ -125,7 +125,7 @@ func (c *canteen) order() {
 	plan(order.Placed{OrderID: id, Lines: lines, Total: total})
 	fate := c.random.IntN(100)
 	if fate < 8 {
-		plan(order.Cancelled{OrderID: id, Reason: "changed my mind"})
+		plan(order.Cancelled{OrderID: id})
 		return
 	}
 	method := order.MethodCard

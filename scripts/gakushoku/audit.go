@@ -13,6 +13,7 @@ import (
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/logcheck"
 	"gakushoku/internal/engine/seal"
+	"gakushoku/internal/observe"
 	"gakushoku/internal/operate/audit"
 	"gakushoku/internal/store/files"
 )
@@ -20,6 +21,7 @@ import (
 type auditCommands struct {
 	List   auditListCommand   `cmd:"" help:"Show who sent which command, and what became of it."`
 	Verify auditVerifyCommand `cmd:"" help:"Prove that nothing recorded was changed: chain, signed checkpoints, objects, events."`
+	Accept auditAcceptCommand `cmd:"" help:"Go on after signed checkpoints or the keys of subjects were lost for good."`
 	Key    auditKeyCommand    `cmd:"" help:"Print the public key that checkpoints are signed with."`
 }
 
@@ -51,7 +53,7 @@ func (c *auditVerifyCommand) Run(p *program) error {
 	var report *audit.Report
 	started := time.Now()
 	err := p.withPartly(c.awsFlag, embedded.NumberedLog, func(i *operator.Installation) (err error) {
-		v := audit.Verification{Log: i.LogCheck}
+		v := audit.Verification{Log: i.LogCheck, Subjects: i.Subjects, Streams: i.Streams}
 		if v.Seals, err = c.seals(p.ctx, i.Seals); err != nil {
 			return err
 		}
@@ -73,7 +75,7 @@ func (c *auditVerifyCommand) seals(ctx context.Context, of *seal.Check) (*seal.C
 	if of == nil {
 		return nil, errNotSigned
 	}
-	check := &seal.Check{Ledger: of.Ledger, Places: slices.Clone(of.Places), Trust: of.Trust}
+	check := &seal.Check{Ledger: of.Ledger, Places: slices.Clone(of.Places), Trust: of.Trust, Expected: of.Expected}
 	if c.PublicKey != "" {
 		keys := seal.Keys{}
 		text, err := os.ReadFile(c.PublicKey)
@@ -118,10 +120,13 @@ func (p *program) showAuditReport(r *audit.Report, took time.Duration) {
 	case r.Chain.Without > 0:
 		p.printf("Chained from event %d on; %s from before the chain, which the first chained one covers.\n", r.Chain.Since, plural(int64(r.Chain.Without), "segment"))
 	}
+	if n := r.Log.Unarchived; n > 0 {
+		p.printf("%s of the event store not archived yet: nothing proves them until they are archived and signed.\n", plural(int64(n), "event"))
+	}
 	if newest := r.Chain.Newest; newest != nil {
 		p.printf("%s checked, the newest of %s up to event %d; %s after it.\n", plural(int64(r.Chain.Seals), "signed checkpoint"), newest.At, newest.Number, plural(int64(r.Chain.Unsealed), "event"))
-	} else if r.Chain.Head.Number > 0 {
-		p.printf("There is no signed checkpoint yet: a running server signs one each hour.\n")
+	} else if r.Chain.Head.Number > 0 && r.Chain.Total == 0 {
+		p.printf("There is no signed checkpoint yet, so nothing proves that the log was not made anew: a running server signs one each hour.\n")
 	}
 	if len(r.Chain.Problems) > 0 {
 		table := newTable(p.stdout, "KIND\tEVENT\tWHAT")
@@ -133,11 +138,56 @@ func (p *program) showAuditReport(r *audit.Report, took time.Duration) {
 	}
 	p.showFindings(&r.Log.Findings)
 	p.showCommands(&r.Commands)
+	p.showLostKeys(&r.Keys)
 	if r.Sound {
 		p.printf("Nothing was changed.\n")
 		return
 	}
 	p.printf("%s: infra/runbooks/audit-broken.md says what to do.\n", plural(int64(r.Problems()), "problem"))
+}
+
+func (p *program) showLostKeys(k *audit.Keys) {
+	if k.Total == 0 {
+		return
+	}
+	p.printf("%s whose key is not there and who were not erased; %s of theirs name nobody any more:\n", plural(int64(k.Total), "subject"), plural(int64(k.Events), "event"))
+	for _, lost := range k.Lost {
+		p.printf("  %s, %s from event %d on: %s\n", plain(lost.Subject), plural(int64(lost.Events), "event"), lost.First, lost.Why)
+	}
+	p.printMore(k.Total - len(k.Lost))
+}
+
+type auditAcceptCommand struct{ awsFlag }
+
+func (auditAcceptCommand) Help() string {
+	return `When signed checkpoints that were there are gone, nothing is signed or repaired. Put them back first: from a folder of serve --checkpoints-to, or a backup. Likewise the keys of subjects (keys.db), without which nobody can read who sent commands. If they are nowhere, this command takes what is left for the right one, so that the next round signs the log as it is. That is recorded in the log, and audit verify says so from then on. It accepts nothing else: not a log that contradicts the checkpoints it has.
+
+Exit code: 0 accepted, or nothing is missing; 1 refused; 2 it could not be told.
+
+Examples:
+
+    gakushoku audit accept
+    gakushoku audit accept --aws canteen`
+}
+
+func (c *auditAcceptCommand) Run(p *program) error {
+	return p.withInstallation(c.awsFlag, func(i *operator.Installation) error {
+		if i.Seals == nil || i.Checkpoints == nil {
+			return errNotSigned
+		}
+		a := audit.Acceptance{Seals: i.Seals, Checkpoints: i.Checkpoints, Streams: i.Streams, Now: time.Now, NewID: observe.NewID}
+		if i.Subjects != nil {
+			a.Witness = &audit.Witness{Subjects: i.Subjects, Checkpoints: i.Checkpoints}
+		}
+		losses, err := a.Accept(p.ctx)
+		for _, loss := range losses {
+			p.printf("Accepted, and recorded in the log: the %s up to event %d are lost.\n", loss.What, loss.UpTo)
+		}
+		if len(losses) == 0 && err == nil {
+			return p.printf("Nothing is missing; nothing was changed.\n")
+		}
+		return err
+	})
 }
 
 type auditKeyCommand struct{ awsFlag }

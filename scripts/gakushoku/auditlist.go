@@ -2,8 +2,12 @@ package main
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"gakushoku/internal/app/embedded"
@@ -27,7 +31,7 @@ type auditListCommand struct {
 }
 
 func (auditListCommand) Help() string {
-	return `Every command that was accepted, and every one that was refused to a known caller, the oldest first: when, what, who in which role, by which route, from which address with which program, in which operation, with which outcome. Name, address and program are decrypted with the caller's key; of erased callers they are gone, the rest stays. Refusals to anonymous callers are counted and logged only.
+	return `Every command that was accepted, and every one that was refused to a known caller, the oldest first: when, what, who in which role, by which route, from which address with which program, in which operation, with which outcome. Name, address, program and words of their own, such as a reason, are decrypted with the caller's key; of erased callers they are gone, the rest stays. Refusals to anonymous callers are counted and logged only.
 
 Examples:
 
@@ -100,12 +104,12 @@ func (p *program) showEntries(entries []audit.Entry) {
 // writeEntries writes entries as CSV.
 func (p *program) writeEntries(entries []audit.Entry) error {
 	w := csv.NewWriter(p.stdout)
-	w.Write([]string{"time", "result", "code", "command", "on", "caller", "role", "route", "name", "address", "program", "erased", "correlationId", "eventNumber", "events"}) //nolint:errcheck // Error tells
+	w.Write([]string{"time", "result", "code", "command", "on", "caller", "role", "route", "name", "address", "program", "erased", "correlationId", "eventNumber", "events", "words"}) //nolint:errcheck // Error tells
 	for k := range entries {
 		e := &entries[k]
 		w.Write([]string{ //nolint:errcheck // likewise
 			e.At.String(), e.Result, e.Code, cell(e.Command), cell(e.On), cell(e.Caller), cell(e.Role), cell(e.Route), cell(e.Name), cell(e.Address), cell(e.Program),
-			strconv.FormatBool(e.Erased), cell(e.CorrelationID), strconv.FormatUint(e.EventNumber, 10), strconv.Itoa(e.Events),
+			strconv.FormatBool(e.Erased), cell(e.CorrelationID), strconv.FormatUint(e.EventNumber, 10), strconv.Itoa(e.Events), cell(e.Words),
 		})
 	}
 	w.Flush()
@@ -133,6 +137,9 @@ func (p *program) showCommands(c *audit.Commands) {
 		p.printf("without an entry: %s\n", plain(lacking))
 	}
 	p.printMore(int(c.Missing) - len(c.Lacking))
+	for _, loss := range c.Losses {
+		p.printf("an operator accepted a loss: %s\n", plain(loss))
+	}
 }
 
 type subjectCommands struct {
@@ -153,7 +160,9 @@ type subjectEraseCommand struct{ subjectOptions }
 func (subjectEraseCommand) Help() string {
 	return `Destroys the key under which the caller's name, address and program are encrypted, leaves a tombstone that a restore honours, and then looks for plain text in events, log, read models, log lines and traces. What they did stays recorded under the opaque id, and no read model or total changes. A second call changes nothing. This cannot be taken back.
 
-Exit code: 0 erased, and no plain text is left; 1 plain text is left, or it failed.
+Ids that a client chose (of orders and operations, and Idempotency-Keys) stay, since they are what people search by; the first are shown, for you to judge whether they name anybody.
+
+Exit code: 0 erased, or erased before, and no plain text is left; 1 plain text is left, or it failed; 2 there is no such caller.
 
 Examples:
 
@@ -170,7 +179,7 @@ type subjectFindCommand struct{ subjectOptions }
 func (subjectFindCommand) Help() string {
 	return `Decrypts what is known about the caller, as long as their key is there, and looks for that, and for each --text, in events, log, read models, log lines and traces. Nothing is changed. Addresses of this machine are left out.
 
-Exit code: 0 no plain text was found; 1 some was; 2 it could not be told.
+Exit code: 0 no plain text was found; 1 some was; 2 it could not be told, or there is no such caller.
 
 Examples:
 
@@ -185,6 +194,9 @@ func (c *subjectFindCommand) Run(p *program) error {
 func (o *subjectOptions) run(p *program, do func(*audit.Subjects) (*audit.Found, error)) error {
 	return p.withInstallation(o.awsFlag, func(i *operator.Installation) error {
 		found, err := do(subjectsOf(i))
+		if errors.Is(err, audit.ErrUnknownSubject) {
+			return usagef("nothing is recorded of a caller %q, and nothing was changed: `gakushoku audit list` shows the ids of callers, --json in full", o.ID)
+		}
 		if err != nil {
 			return err
 		}
@@ -210,16 +222,19 @@ func (p *program) showFound(f *audit.Found) {
 	case f.First:
 		p.printf("%s is erased, at %s.\n", plain(f.Subject), f.Erased)
 	case f.Erased != 0:
-		p.printf("%s was erased at %s; nothing was changed.\n", plain(f.Subject), f.Erased)
+		p.printf("%s is already erased, since %s; nothing was changed.\n", plain(f.Subject), f.Erased)
 	}
 	p.printf("%s of commands stay, under the opaque id.\n", plural(int64(f.Commands), "event"))
+	if len(f.Chosen) > 0 {
+		p.printf("Ids that clients chose stay too; look whether they name anybody: %s\n", plain(strings.Join(f.Chosen, ", ")))
+	}
 	if f.LookedAt == 0 {
 		p.printf("No text is known that names this caller: give one with --text.\n")
 		return
 	}
 	p.printf("%s looked for in: %v.\n", plural(int64(f.LookedAt), "text"), f.Places)
-	for place, n := range f.Plain {
-		p.printf("%s: %s, such as in %s\n", plain(place), plural(int64(n), "time"), plain(f.Examples[place]))
+	for _, place := range slices.Sorted(maps.Keys(f.Plain)) {
+		p.printf("%s: %s, such as in %s\n", plain(place), plural(int64(f.Plain[place]), "time"), plain(f.Examples[place]))
 	}
 	if f.Total() == 0 {
 		p.printf("None was found.\n")

@@ -75,6 +75,24 @@ func (f *Folder) archiveSound(ctx context.Context) error {
 	}
 }
 
+// unarchived calls do with every event that the archiver has not got to yet.
+func (f *Folder) unarchived(ctx context.Context, do func(*event.Event)) error {
+	after, err := archivePosition{f}.Archived(ctx)
+	for err == nil {
+		const page = 500
+		var events []event.Event
+		var last eventstore.Mark
+		if events, last, err = f.Events.Since(ctx, after, page); err != nil || len(events) == 0 {
+			break
+		}
+		for i := range events {
+			do(&events[i])
+		}
+		after = last
+	}
+	return err
+}
+
 // checkWhole fails with eventstore.ErrOtherStore when a stream of these events has a hole.
 func (f *Folder) checkWhole(ctx context.Context, events []event.Event) error {
 	var streams []string

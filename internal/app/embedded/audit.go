@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -27,6 +28,22 @@ func trusted(dir string) func(context.Context) (seal.Keys, error) {
 	}
 }
 
+// expected returns what is known of the folder's checkpoints without looking at them.
+func (f *Folder) expected(ctx context.Context) (x seal.Expected, err error) {
+	if f.Control != nil {
+		x, err = audit.Expected(f.Control)(ctx)
+	}
+	if key, statErr := os.Stat(AuditPublicFile(f.Dir)); statErr == nil {
+		x.Since, x.Now = key.ModTime(), time.Now()
+	}
+	return x, err
+}
+
+// witness returns what notices that keys.db was lost.
+func (f *Folder) witness() *audit.Witness {
+	return &audit.Witness{Subjects: f.subjects, Checkpoints: f.Control}
+}
+
 // openRounds returns what signs the folder's log, and copies the signed checkpoints to other folders.
 func (f *Folder) openRounds(ctx context.Context, keyFile string, copies ...string) (*audit.Rounds, error) {
 	key := &files.SigningKey{Path: keyFile}
@@ -37,7 +54,7 @@ func (f *Folder) openRounds(ctx context.Context, keyFile string, copies ...strin
 	if err != nil {
 		return nil, err
 	}
-	check := &seal.Check{Ledger: f.Ledger, Places: []eventlog.BlobReader{f.Blobs}, Trust: trusted(f.Dir)}
+	check := &seal.Check{Ledger: f.Ledger, Places: []eventlog.BlobReader{f.Blobs}, Trust: trusted(f.Dir), Expected: f.expected}
 	keeper := &seal.Keeper{Check: check, Blobs: f.Blobs, Signer: key, Now: time.Now}
 	for _, dir := range copies {
 		blobs, err := files.OpenBlobs(dir)
@@ -46,7 +63,7 @@ func (f *Folder) openRounds(ctx context.Context, keyFile string, copies ...strin
 		}
 		check.Places, keeper.Copies = append(check.Places, blobs), append(keeper.Copies, blobs)
 	}
-	return &audit.Rounds{Keeper: keeper, Checkpoints: f.Control, Now: time.Now}, nil
+	return &audit.Rounds{Keeper: keeper, Checkpoints: f.Control, Witness: f.witness(), Now: time.Now}, nil
 }
 
 // sealLimit bounds the last round of a server that stops.

@@ -111,10 +111,13 @@ func OpenServer(ctx context.Context, o ServeOptions) (*Server, error) {
 	s.Projector, s.Archiver = s.folder.Follower(), s.folder.ArchiveFollower()
 	// An older copy of the keys may have been put back.
 	eraser := subject.Eraser{Keys: s.folder.subjects, Streams: s.folder.Events, Now: time.Now, NewID: observe.NewID}
-	if _, err := eraser.Honour(ctx); err != nil {
+	_, err := eraser.Honour(ctx)
+	if err == nil {
+		err = s.folder.witness().Begin(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	var err error
 	if s.Rounds, err = s.folder.openRounds(ctx, cmp.Or(o.AuditKey, AuditKeyFile(o.Dir)), o.CheckpointsTo...); err != nil {
 		return nil, errors.Join(err, s.close())
 	}

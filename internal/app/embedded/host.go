@@ -32,7 +32,7 @@ func installation(f *Folder) *operator.Installation {
 		VerifyParts: 1, Workers: runtime.GOMAXPROCS(0), CatchUpBudget: catchUpBudget,
 	}, archivePatience)
 	if f.Control != nil {
-		i.Credentials = f.Control
+		i.Credentials, i.Checkpoints = f.Control, f.Control
 	}
 	i.Engine.Archive, i.Sweep = f.Archive, f.sweep
 	i.Models.Check = f.CheckChanges
@@ -45,6 +45,7 @@ func installation(f *Folder) *operator.Installation {
 		return i
 	}
 	i.Models.Misfit, i.LogCheck.Misfit = f.eventsMisfit, f.misfit
+	i.LogCheck.Unarchived = f.unarchived
 	i.LogCheck.CatchUp, i.LogCheck.Waiting = f.archiveSound, f.ArchiveFollower().Waiting
 	i.Finder.EachEvent = f.eachEventThere
 	return i

@@ -169,7 +169,7 @@ func (f *Folder) build() {
 	}
 	if f.Ledger != nil {
 		f.Ports.Ledger, f.Ports.Blobs = f.Ledger, f.Blobs
-		f.Ports.Seals = &seal.Check{Ledger: f.Ledger, Places: []eventlog.BlobReader{f.Blobs}, Trust: trusted(f.Dir)}
+		f.Ports.Seals = &seal.Check{Ledger: f.Ledger, Places: []eventlog.BlobReader{f.Blobs}, Trust: trusted(f.Dir), Expected: f.expected}
 	}
 	f.Installation = installation(f)
 }

@@ -174,7 +174,7 @@ func (f *Folder) Health() *health.Checker {
 			}),
 			f.whilePlaced(health.LogLag(maxArchiveLag, func(ctx context.Context) (health.Lag, error) { return f.logLag(ctx, time.Now()) }), ledgerPart, blobsPart),
 			health.Parked(f.Control, f.Tables, canteen.Projections().Names()...),
-			health.AuditChain(f.Control),
+			health.AuditChain(f.Control, f.witness().Check),
 			health.Disk(minDiskFree, func() (uint64, error) { return files.DiskFree(f.Dir) }),
 		},
 	}

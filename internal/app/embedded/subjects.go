@@ -10,6 +10,7 @@ import (
 
 	"gakushoku/internal/engine/subject"
 	"gakushoku/internal/event"
+	"gakushoku/internal/fault"
 	"gakushoku/internal/store/sqlite"
 )
 
@@ -32,6 +33,9 @@ func (k *subjectKeys) open(ctx context.Context, make bool) (*sqlite.SubjectKeys,
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.opened != nil {
+		if isReplaced(k.opened.InPlace()) {
+			return nil, fault.Unavailable(subject.ErrLost)
+		}
 		return k.opened, nil
 	}
 	if _, err := os.Stat(k.path); errors.Is(err, fs.ErrNotExist) && !make {

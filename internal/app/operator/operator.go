@@ -58,13 +58,15 @@ type Installation struct {
 	Models   *verify.ReadModels // verifies, explains and heals rows
 	LogCheck *logcheck.Log      // checks the numbered log
 	Seals    *seal.Check        // compares it with its signed checkpoints; nil if there are none
-	Process  Processes
-	Handler  *command.Handler // executes commands
-	Subjects subject.Keys     // of who sent commands
-	Streams  subject.Streams  // the event store, for tombstones
-	Sweep    SweepFunc        // looks for plain text where only the host can
-	Finder   timeline.Finder  // finds operations; Timelines sets Lines and Limit
-	Partial  bool             // stores of a data folder could not be opened
+
+	Checkpoints projection.Checkpoints // of readers, such as the round that signs the log; nil if there are none
+	Process     Processes
+	Handler     *command.Handler // executes commands
+	Subjects    subject.Keys     // of who sent commands
+	Streams     subject.Streams  // the event store, for tombstones
+	Sweep       SweepFunc        // looks for plain text where only the host can
+	Finder      timeline.Finder  // finds operations; Timelines sets Lines and Limit
+	Partial     bool             // stores of a data folder could not be opened
 
 	Credentials credential.Store // device keys, and secrets of sessions; nil if its store could not be opened
 }

@@ -15,6 +15,7 @@ import (
 	"gakushoku/internal/app/wiring"
 	"gakushoku/internal/edge/stepfunctions"
 	"gakushoku/internal/engine/credential"
+	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/store/awsfault"
@@ -32,6 +33,7 @@ type Deployed struct {
 	// are the longest possible ones.
 	Settings    rebuild.Settings
 	Credentials credential.Store
+	Checkpoints projection.Checkpoints
 
 	config lambdas.Config
 }
@@ -75,9 +77,9 @@ func newDeployed(cloud Cloud, name string) *Deployed {
 		PointerTTL:      lambdas.MaxPointerTTL, ProjectorTimeout: lambdas.DefaultProjectorTimeout,
 	}
 	system := lambdas.New(cloud.Config, c, zerolog.Nop(), nil)
-	s := &Deployed{Ports: system.Ports(system.Control), Name: name, Cloud: cloud, Settings: function.Settings(c), Credentials: system.Control, config: c}
+	s := &Deployed{Ports: system.Ports(system.Control), Name: name, Cloud: cloud, Settings: function.Settings(c), Credentials: system.Control, Checkpoints: system.Control, config: c}
 	s.Blobs, _ = logbucket.Open(system)     // cannot fail: the name is set
 	s.Machine, _ = function.Machine(system) // likewise
-	s.Seals = audit.Check(s.Ledger, s.Blobs, kms.New(awskms.NewFromConfig(cloud.Config), audit.Alias(name)))
+	s.Seals = audit.Check(s.Ledger, s.Blobs, system.Control, kms.New(awskms.NewFromConfig(cloud.Config), audit.Alias(name)))
 	return s
 }

@@ -69,7 +69,7 @@ func Of(s *Deployed) *operator.Installation {
 		TTL: func(ctx context.Context) (time.Duration, error) { return pointerTTL(ctx, s.Cloud.Config, s.Name) },
 	}
 	i := host.Over(s.Name, s.Ports, s.Settings)
-	i.Credentials = s.Credentials
+	i.Credentials, i.Checkpoints = s.Credentials, s.Checkpoints
 	return i
 }
 

@@ -23,7 +23,7 @@ func (c CancelOrder) decide(s State) ([]event.Payload, error) {
 	}
 	switch s.Status {
 	case StatusOrdered, StatusPaid:
-		return append([]event.Payload{Cancelled{OrderID: s.OrderID, Reason: c.Reason}}, s.refund()...), nil
+		return append([]event.Payload{Cancelled{OrderID: s.OrderID, Said: c.Reason}}, s.refund()...), nil
 	case StatusPreparing, StatusReady:
 		return nil, refusal.New(CodeTooLateToCancel, "order %s is %s: the kitchen has begun, it can no longer be cancelled", s.OrderID, s.Status)
 	}

@@ -33,7 +33,7 @@ var (
 	preparationStarted = event.Define[PreparationStarted](kind, 1)
 	ready              = event.Define[Ready](kind, 1)
 	pickedUp           = event.Define[PickedUp](kind, 1)
-	cancelled          = event.Define[Cancelled](kind, 1)
+	cancelled          = event.Define[Cancelled](kind, 2)
 	refunded           = event.Define[Refunded](kind, 1)
 )
 
@@ -179,8 +179,14 @@ func (p *PickedUp) Decode(e *event.Event) error {
 // Cancelled means that an order will not be made.
 type Cancelled struct {
 	OrderID string `json:"orderId"`
-	Reason  string `json:"reason,omitempty"`
+	// Reason is ReasonExpired, or "" if somebody cancelled it. Events of schema 1 have that one's words.
+	Reason string `json:"reason,omitempty"`
+	// Said is why somebody cancelled it, in their words. They may name a person, so they are no part of the payload.
+	Said string `json:"-"`
 }
+
+// Words implements model.Confiding.
+func (p Cancelled) Words() string { return p.Said }
 
 // EventType implements event.Payload.
 func (Cancelled) EventType() string { return CancelledType }
@@ -189,6 +195,9 @@ func (Cancelled) EventType() string { return CancelledType }
 func (p *Cancelled) Decode(e *event.Event) error {
 	f := cancelled.Fields(e)
 	*p = Cancelled{OrderID: f.ID(), Reason: f.Text("reason")}
+	if e.Schema > 1 && p.Reason != "" && p.Reason != ReasonExpired {
+		f.Fail(fmt.Errorf("payload.reason must be %q or left out: what people say is not part of events", ReasonExpired))
+	}
 	return f.Err()
 }
 

@@ -143,7 +143,7 @@ func TestARefundGivesBackWhatWasPaid(t *testing.T) {
 	t.Parallel()
 	payloads, err := order.Decide(state(order.StatusPaid), order.CancelOrder{Reason: "sold out"})
 	want := []event.Payload{
-		order.Cancelled{OrderID: "o1", Reason: "sold out"},
+		order.Cancelled{OrderID: "o1", Said: "sold out"},
 		order.Refunded{OrderID: "o1", Amount: 780, Method: order.MethodCard},
 	}
 	if diff := cmp.Diff(want, payloads); err != nil || diff != "" {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gakushoku/internal/edge/httpapi"
+	"gakushoku/internal/edge/identity"
 	"gakushoku/internal/engine/audit"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/observe"
@@ -58,5 +59,37 @@ func TestCommandsAreRecordedWithWhereTheyCameFrom(t *testing.T) {
 	history, err := events.Load(t.Context(), "order-o1", 0)
 	if err != nil || len(history) != 1 || history[0].Command != "PlaceOrder" || history[0].Role != "cashier" || history[0].Route != "POST /orders" || history[0].Actor != "u1" {
 		t.Errorf("%+v, %v", history, err)
+	}
+}
+
+// Of the commands that a caller's limit refuses, one a minute is recorded.
+func TestTheFirstRefusalOfALimitIsRecorded(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(0, 0)
+	recorded := 0
+	h, err := httpapi.New(httpapi.Config{
+		Parts:    httpapi.PartCommands,
+		Commands: &command.Handler{Streams: memory.NewEvents(), Now: time.Now, NewID: observe.NewID},
+		Identify: func(*http.Request) (observe.Caller, error) {
+			return observe.Caller{Name: "u1", Role: "cashier", Scopes: observe.EveryScope}, nil
+		},
+		Limiter: identity.NewLimiter(0.001, 1, func() time.Time { return now }),
+		Refused: func(ctx context.Context, r audit.Refusal) {
+			if observe.CallerOf(ctx).Name == "u1" && r.Code == identity.CodeThrottled {
+				recorded++
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, after := range []time.Duration{0, 0, time.Second, time.Minute} {
+		now = now.Add(after)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/orders", strings.NewReader(`{"total":780}`))
+		r.Header.Set("Content-Type", "application/json")
+		h.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	if recorded != 2 {
+		t.Errorf("%d refusals were recorded", recorded)
 	}
 }

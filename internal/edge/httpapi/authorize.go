@@ -12,10 +12,14 @@ import (
 // is for everybody, whatever credentials come with the request.
 func (s *server) authorize(to route, r *http.Request) (_ *http.Request, owner string, err error) {
 	if len(to.scopes) == 0 {
-		return r, "", s.limit(to, observe.Caller{}, r)
+		_, err := s.limit(to, observe.Caller{}, r)
+		return r, "", err
 	}
 	caller, err := s.identify(r)
-	if limited := s.limit(to, caller, r); limited != nil {
+	if first, limited := s.limit(to, caller, r); limited != nil {
+		if first { // with its caller, it is recorded
+			r = r.WithContext(observe.WithCaller(r.Context(), caller))
+		}
 		return r, "", limited
 	}
 	if err != nil {
@@ -41,14 +45,16 @@ func (s *server) identify(r *http.Request) (observe.Caller, error) {
 }
 
 // limit refuses a request of a caller who sends too many. Health is not limited: load balancers ask for it.
-func (s *server) limit(to route, caller observe.Caller, r *http.Request) error {
+// first says that the refusal is the first for a while.
+func (s *server) limit(to route, caller observe.Caller, r *http.Request) (first bool, err error) {
 	if s.Limiter == nil || to.part == PartHealth {
-		return nil
+		return false, nil
 	}
-	if wait := s.Limiter.Wait(caller, r); wait > 0 {
-		return identity.Throttled(wait)
+	wait, first := s.Limiter.Wait(caller, r)
+	if wait > 0 {
+		err = identity.Throttled(wait)
 	}
-	return nil
+	return first, err
 }
 
 // Restrict returns a handler that serves only callers who have a scope, for what is not in the contract.

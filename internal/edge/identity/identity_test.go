@@ -255,7 +255,10 @@ func TestACallerWhoSendsTooMuchWaits(t *testing.T) {
 		r.RemoteAddr = address
 		return r
 	}
-	wait := func(name, address string) time.Duration { return l.Wait(observe.Caller{Name: name}, from(address)) }
+	wait := func(name, address string) time.Duration {
+		delay, _ := l.Wait(observe.Caller{Name: name}, from(address))
+		return delay
+	}
 	for range 3 {
 		if d := wait("till", "10.0.0.1:1"); d != 0 {
 			t.Errorf("within the burst: %s", d)

@@ -22,28 +22,43 @@ type Limiter struct {
 	burst  int
 
 	mu              sync.Mutex
-	recent, earlier map[string]*rate.Limiter // when recent is full, it becomes earlier
+	recent, earlier map[string]*limited // when recent is full, it becomes earlier
 }
+
+// limited is one caller.
+type limited struct {
+	*rate.Limiter
+	told time.Time // when Wait last said that a refusal is the first; under the mutex of Limiter
+}
+
+// quiet is how long refusals of a caller after the first are not first ones.
+const quiet = time.Minute
 
 // NewLimiter returns a limiter of so many requests a second on average, and burst at once.
 func NewLimiter(second float64, burst int, now func() time.Time) *Limiter {
-	return &Limiter{now: now, second: rate.Limit(second), burst: burst, recent: map[string]*rate.Limiter{}}
+	return &Limiter{now: now, second: rate.Limit(second), burst: burst, recent: map[string]*limited{}}
 }
 
-// Wait returns how long a caller has to wait before this request is served; 0 if it may be now.
-func (l *Limiter) Wait(c observe.Caller, r *http.Request) time.Duration {
-	now := l.now()
-	reserved := l.of(key(c, r)).ReserveN(now, 1)
-	delay := reserved.DelayFrom(now)
-	if delay > 0 {
-		reserved.CancelAt(now)
+// Wait returns how long a caller has to wait before this request is served; 0 if it may be now. first says that
+// no other request of the caller was refused in the last minute: to record each would cost more than to serve it.
+func (l *Limiter) Wait(c observe.Caller, r *http.Request) (delay time.Duration, first bool) {
+	now, one := l.now(), l.of(key(c, r))
+	reserved := one.ReserveN(now, 1)
+	if delay = reserved.DelayFrom(now); delay <= 0 {
+		return 0, false
 	}
-	return delay
+	reserved.CancelAt(now)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if first = now.Sub(one.told) >= quiet; first {
+		one.told = now
+	}
+	return delay, first
 }
 
 // of returns the limiter of one caller. Memory is bounded by forgetting callers who have not sent anything
 // while many others have.
-func (l *Limiter) of(key string) *rate.Limiter {
+func (l *Limiter) of(key string) *limited {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if one, ok := l.recent[key]; ok {
@@ -51,10 +66,10 @@ func (l *Limiter) of(key string) *rate.Limiter {
 	}
 	one, ok := l.earlier[key]
 	if !ok {
-		one = rate.NewLimiter(l.second, l.burst)
+		one = &limited{Limiter: rate.NewLimiter(l.second, l.burst)}
 	}
 	if len(l.recent) >= maxCallers {
-		l.earlier, l.recent = l.recent, make(map[string]*rate.Limiter, maxCallers)
+		l.earlier, l.recent = l.recent, make(map[string]*limited, maxCallers)
 	}
 	l.recent[key] = one
 	return one

@@ -69,7 +69,19 @@ func (t *Tokens) Verify(ctx context.Context, raw string) (observe.Caller, error)
 	if err := t.check(claims, all); err != nil {
 		return observe.Caller{}, err
 	}
-	return CallerWith(nameOf(t.provider.Issuer, claims.Subject), t.rolesIn(all)...), nil
+	caller := CallerWith(nameOf(t.provider.Issuer, claims.Subject), t.rolesIn(all)...)
+	caller.Person = personIn(all)
+	return caller, nil
+}
+
+// personIn returns the name of a person in a token; "" if it has none. Addresses of e-mail are left out.
+func personIn(all map[string]any) string {
+	for _, name := range []string{"name", "preferred_username"} {
+		if person, ok := all[name].(string); ok && person != "" && !strings.Contains(person, "@") {
+			return person
+		}
+	}
+	return ""
 }
 
 // maxSubject is the longest subject that OpenID Connect allows.

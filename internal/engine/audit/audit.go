@@ -55,14 +55,15 @@ func SubjectOf(actor string, at time.Time) string {
 // Entries fill in what an envelope says about who sent a command. A nil Box records no origin.
 type Entries struct{ Box *subject.Box }
 
-// Fill fills in the audit entry of an event, whose time and actor are set.
-func (n *Entries) Fill(ctx context.Context, name string, e *event.Event) {
-	o := observe.OriginOf(ctx)
-	e.Command, e.Role, e.Route = name, observe.CallerOf(ctx).Role, o.Route
+// Fill fills in the audit entry of an event, whose time and actor are set. words are the caller's own, if the
+// command has any.
+func (n *Entries) Fill(ctx context.Context, name, words string, e *event.Event) {
+	o, caller := observe.OriginOf(ctx), observe.CallerOf(ctx)
+	e.Command, e.Role, e.Route = name, caller.Role, o.Route
 	if n == nil || n.Box == nil {
 		return
 	}
-	sealed, err := n.Box.Seal(ctx, SubjectOf(e.Actor, e.OccurredAt.Time()), subject.Origin{Name: o.Name, Address: o.Address, Program: o.Program})
+	sealed, err := n.Box.Seal(ctx, SubjectOf(e.Actor, e.OccurredAt.Time()), subject.Origin{Name: caller.Person, Address: o.Address, Program: o.Program, Words: words})
 	if err != nil { // the command matters more than from where it came
 		observe.Logger(ctx).Error().Str(observe.FieldErrorClass, string(fault.ClassOf(err))).Err(err).Msg("audit:origin-not-recorded")
 		return
@@ -117,7 +118,7 @@ func (r *Recorder) record(ctx context.Context, f Refusal) error {
 	}
 	e.ID, e.OccurredAt, e.Stream = r.NewID(), event.InstantOf(now), Kind.Stream(r.day+"-"+r.Instance)
 	e.CorrelationID, e.Actor, e.Traceparent = observe.CorrelationID(ctx), observe.CallerOf(ctx).Name, observe.Traceparent(ctx)
-	r.Entries.Fill(ctx, f.Command, &e)
+	r.Entries.Fill(ctx, f.Command, "", &e)
 	return r.append(ctx, e)
 }
 

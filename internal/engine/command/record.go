@@ -5,6 +5,7 @@ import (
 
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
+	"gakushoku/internal/model"
 	"gakushoku/internal/observe"
 )
 
@@ -45,7 +46,11 @@ func (h *Handler) envelopes(ctx context.Context, name, stream, commandID, hash s
 		e.CorrelationID, e.CausationID = observe.CorrelationID(ctx), commandID
 		e.CommandID, e.CommandHash = commandID, hash
 		e.Actor, e.Traceparent = observe.CallerOf(ctx).Name, observe.Traceparent(ctx)
-		h.Entries.Fill(ctx, name, &e)
+		words := ""
+		if c, ok := p.(model.Confiding); ok {
+			words = c.Words()
+		}
+		h.Entries.Fill(ctx, name, words, &e)
 		events[i] = e
 	}
 	return events, nil

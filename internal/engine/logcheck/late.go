@@ -3,12 +3,15 @@ package logcheck
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/event"
 )
 
@@ -17,12 +20,22 @@ const settlePause = time.Second
 
 // settle waits for late events to come into the log. Those that do not come are missing.
 func (c *comparison) settle(ctx context.Context) error {
+	waiting, err := c.waiting(ctx)
+	if err != nil {
+		return err
+	}
 	for waited := time.Duration(0); len(c.late) > 0; waited += settlePause {
 		if _, err := c.catchUp(ctx); err != nil {
 			return err
 		}
 		if err := c.readOn(ctx); err != nil {
 			return err
+		}
+		for _, key := range waiting {
+			if _, late := c.late[key]; late {
+				c.report.Unarchived++
+				delete(c.late, key)
+			}
 		}
 		if len(c.late) == 0 || waited >= c.Patience || c.CatchUp != nil {
 			break
@@ -32,6 +45,23 @@ func (c *comparison) settle(ctx context.Context) error {
 		}
 	}
 	return c.missing(ctx)
+}
+
+// waiting returns the late events that the archiver has not got to yet, when the log is to be left as it is.
+func (c *comparison) waiting(ctx context.Context) (keys []eventKey, err error) {
+	if !c.asIs || c.Unarchived == nil || len(c.late) == 0 {
+		return nil, nil
+	}
+	err = c.Unarchived(ctx, func(e *event.Event) {
+		key := eventKey{e.Stream, e.Version}
+		if _, late := c.late[key]; late {
+			keys = append(keys, eventKey{strings.Clone(key.stream), key.version})
+		}
+	})
+	if errors.Is(err, eventlog.ErrLedgerBehind) || errors.Is(err, eventstore.ErrOtherStore) {
+		err = nil // they are missing then
+	}
+	return keys, err
 }
 
 // readOn reads the new events of the log and removes them from the late ones.

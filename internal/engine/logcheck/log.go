@@ -40,6 +40,9 @@ type Log struct {
 	// Misfit returns why the log and the other stores do not belong together, or "" if they do; nil where
 	// that cannot be checked.
 	Misfit func(ctx context.Context) (string, error)
+	// Unarchived calls do with every event of the store that the archiver has not got to yet; nil where the
+	// store cannot tell.
+	Unarchived func(ctx context.Context, do func(*event.Event)) error
 	// Batch returns the events that a segment was made of, in their order, or none if they are not known; nil
 	// where the store has no order.
 	Batch func(ctx context.Context, m *eventlog.Manifest) ([]event.Event, error)

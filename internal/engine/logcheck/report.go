@@ -15,6 +15,7 @@ const (
 	ChainBroken     Kind = "chainBroken"     // a manifest does not follow on the log before it
 	SealInvalid     Kind = "sealInvalid"     // a signed checkpoint was changed, or no trusted key has signed it
 	SealDiffers     Kind = "sealDiffers"     // the log is not the one that was signed
+	SealMissing     Kind = "sealMissing"     // a signed checkpoint is gone
 	LogCut          Kind = "logCut"          // a signed checkpoint covers events that the log does not have
 	BadManifest     Kind = "badManifest"     // a manifest contradicts itself or its segment
 	ManifestMissing Kind = "manifestMissing" // there is none beside the segment
@@ -34,7 +35,7 @@ const (
 
 // Kinds lists all kinds.
 var Kinds = []Kind{
-	Hole, WrongHead, ChainBroken, SealInvalid, SealDiffers, LogCut, BadManifest, ManifestMissing, ManifestDiffers, ManifestExtra, ObjectMissing, ObjectDamaged,
+	Hole, WrongHead, ChainBroken, SealInvalid, SealDiffers, SealMissing, LogCut, BadManifest, ManifestMissing, ManifestDiffers, ManifestExtra, ObjectMissing, ObjectDamaged,
 	LineUnreadable, EventMissing, EventExtra, EventDiffers, VersionHole, EventInvalid, IDRepeated, Misfit,
 }
 
@@ -109,6 +110,8 @@ type Report struct {
 	Read     uint64 `json:"read,omitempty"`     // events of the log, repeats included
 	Repeats  uint64 `json:"repeats,omitempty"`  // events that the log has more than once
 	Appended int    `json:"appended,omitempty"` // events that were appended to the log to fix it
+	// Unarchived events are in the store only, since the archiver has not got to them. Nothing proves them yet.
+	Unarchived uint64 `json:"unarchived,omitempty"`
 
 	DurationMs int64         `json:"durationMs"`
 	At         event.Instant `json:"at"`

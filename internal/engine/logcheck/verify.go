@@ -17,6 +17,8 @@ type Options struct {
 	// Fix appends events to the log that only the store has, and writes manifests that are missing beside
 	// their segments, or that differ from the ledger's although the segment matches it.
 	Fix bool
+	// AsIs leaves the log as it is: what is not archived yet is counted, not archived first. Fix has no effect.
+	AsIs bool
 	// Progress is called now and then with the progress of a deep verification; it may be nil.
 	Progress func(Progress)
 }
@@ -35,13 +37,17 @@ type Progress struct {
 // their way into the log. An error means that the verification could not be completed.
 func (l *Log) Verify(ctx context.Context, o Options) (*Report, error) {
 	started := l.Now()
-	v := &verification{Log: l, fix: o.Fix, tell: o.Progress, report: &Report{Deep: o.Deep, At: event.InstantOf(started)}}
+	own := *l
+	v := &verification{Log: &own, fix: o.Fix && !o.AsIs, asIs: o.AsIs, tell: o.Progress, report: &Report{Deep: o.Deep, At: event.InstantOf(started)}}
 	err := l.needs(o.Deep)
 	if err == nil {
-		v.blocked, err = l.catchUp(ctx)
-	}
-	if err == nil {
 		err = v.sealed(ctx)
+	}
+	if o.AsIs {
+		own.CatchUp = nil
+	}
+	if err == nil { // a log that contradicts its checkpoints takes in nothing
+		v.blocked, err = v.catchUp(ctx)
 	}
 	if err == nil {
 		err = v.structure(ctx)
@@ -78,9 +84,9 @@ func (v *verification) sealed(ctx context.Context) error {
 	}
 	for _, p := range r.Problems {
 		switch p.Kind { // structure finds the others by itself
-		case seal.SealInvalid, seal.SealDiffers, seal.LogCut:
+		case seal.SealInvalid, seal.SealDiffers, seal.SealMissing, seal.LogCut:
 			v.report.add(Problem{Kind: Kind(p.Kind), Number: p.Number, Detail: p.Detail})
-			v.fix = false
+			v.fix, v.CatchUp = false, nil
 		}
 	}
 	return nil
@@ -101,6 +107,7 @@ func (l *Log) needs(deep bool) error {
 type verification struct {
 	*Log
 	fix    bool
+	asIs   bool
 	tell   func(Progress)
 	at     Progress
 	report *Report

@@ -19,6 +19,7 @@ const (
 	WrongHead   Kind = "wrongHead"   // the head has another hash than the chain
 	SealInvalid Kind = "sealInvalid" // a seal was changed, or no trusted key has signed it
 	SealDiffers Kind = "sealDiffers" // the log is not the one that was sealed
+	SealMissing Kind = "sealMissing" // a seal that is known to have been beside the log is gone
 	LogCut      Kind = "logCut"      // a seal covers events that the log does not have
 )
 
@@ -44,6 +45,7 @@ type Report struct {
 	Problems []Problem     `json:"problems,omitempty"`
 
 	keys Keys
+	own  uint64 // number of the newest valid seal beside the log
 }
 
 func (r *Report) add(kind Kind, number uint64, format string, args ...any) {
@@ -59,6 +61,9 @@ type Check struct {
 	Places []eventlog.BlobReader
 	// Trust returns the public keys that are trusted. It is called when there are seals.
 	Trust func(context.Context) (Keys, error)
+	// Expected returns what is known of the seals beside the log, the first of Places, without looking there; nil:
+	// nothing.
+	Expected func(context.Context) (Expected, error)
 
 	mu     sync.Mutex
 	fitted eventlog.Head // that Trusted has found to fit
@@ -67,23 +72,37 @@ type Check struct {
 // All follows the chain from the first manifest to the head, and compares it with every seal. An error
 // means that the check could not be completed.
 func (c *Check) All(ctx context.Context) (*Report, error) {
-	return c.report(ctx, c.seals)
+	return c.report(ctx, c.seals, (*Report).overdue)
 }
 
 // Newest is All for the newest valid seal of each place only, which covers what those before it cover.
 func (c *Check) Newest(ctx context.Context) (*Report, error) {
-	return c.report(ctx, c.newest)
+	return c.report(ctx, c.newest, nil)
 }
 
-func (c *Check) report(ctx context.Context, find func(context.Context, *Report) (map[uint64][]*Seal, error)) (*Report, error) {
+func (c *Check) report(ctx context.Context, find func(context.Context, *Report) (map[uint64][]*Seal, error), more func(*Report, *Expected)) (*Report, error) {
 	r := &Report{}
-	// The seals first: the log is then at least as long as they say.
-	seals, err := find(ctx, r)
+	var expected Expected
+	var err error
+	if c.Expected != nil { // before the seals: it is noted after them
+		expected, err = c.Expected(ctx)
+	}
+	// The seals before the head: the log is then at least as long as they say.
+	var seals map[uint64][]*Seal
+	if err == nil {
+		seals, err = find(ctx, r)
+	}
 	if err == nil {
 		r.Head, err = c.Ledger.Head(ctx)
 	}
 	if err == nil {
-		err = c.walk(ctx, r, seals)
+		err = c.walk(ctx, r, seals, &expected)
+	}
+	if err == nil {
+		r.missing(&expected)
+		if more != nil {
+			more(r, &expected)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("comparing the log with its seals: %w", err)
@@ -94,9 +113,9 @@ func (c *Check) report(ctx context.Context, find func(context.Context, *Report) 
 // seals reads the seals of all places, by their numbers.
 func (c *Check) seals(ctx context.Context, r *Report) (map[uint64][]*Seal, error) {
 	found := map[uint64][]*Seal{}
-	for _, place := range c.Places {
+	for i, place := range c.Places {
 		err := all(ctx, place, "", func(key string) error {
-			_, err := c.take(ctx, r, place, key, found)
+			_, err := c.take(ctx, r, i, key, found)
 			return err
 		})
 		if err != nil {
@@ -107,13 +126,13 @@ func (c *Check) seals(ctx context.Context, r *Report) (map[uint64][]*Seal, error
 }
 
 // take reads a seal. If it is not valid, that is a problem.
-func (c *Check) take(ctx context.Context, r *Report, place eventlog.BlobReader, key string, found map[uint64][]*Seal) (valid bool, err error) {
+func (c *Check) take(ctx context.Context, r *Report, place int, key string, found map[uint64][]*Seal) (valid bool, err error) {
 	if r.keys == nil {
 		if r.keys, err = c.Trust(ctx); err != nil {
 			return false, err
 		}
 	}
-	s, err := r.keys.read(ctx, place, key)
+	s, err := r.keys.read(ctx, c.Places[place], key)
 	if cannotTell(ctx, err) {
 		return false, err
 	}
@@ -124,6 +143,9 @@ func (c *Check) take(ctx context.Context, r *Report, place eventlog.BlobReader, 
 		return false, nil
 	}
 	found[s.Number] = append(found[s.Number], s)
+	if place == 0 {
+		r.own = max(r.own, s.Number)
+	}
 	return true, nil
 }
 
@@ -135,14 +157,14 @@ func cannotTell(ctx context.Context, err error) bool {
 // newest reads the newest valid seal of each place. Invalid ones after it are problems.
 func (c *Check) newest(ctx context.Context, r *Report) (map[uint64][]*Seal, error) {
 	found := map[uint64][]*Seal{}
-	for _, place := range c.Places {
+	for i, place := range c.Places {
 		var keys []string
 		if err := all(ctx, place, "", func(key string) error { keys = append(keys, key); return nil }); err != nil {
 			return nil, err
 		}
 		for valid := false; len(keys) > 0 && !valid; keys = keys[:len(keys)-1] {
 			var err error
-			if valid, err = c.take(ctx, r, place, keys[len(keys)-1], found); err != nil {
+			if valid, err = c.take(ctx, r, i, keys[len(keys)-1], found); err != nil {
 				return nil, err
 			}
 		}
@@ -151,7 +173,7 @@ func (c *Check) newest(ctx context.Context, r *Report) (map[uint64][]*Seal, erro
 }
 
 // walk follows the chain, and compares it with the seals on the way.
-func (c *Check) walk(ctx context.Context, r *Report, seals map[uint64][]*Seal) error {
+func (c *Check) walk(ctx context.Context, r *Report, seals map[uint64][]*Seal, expected *Expected) error {
 	var chain eventlog.Chain
 	segments := uint64(0)
 	err := (&eventlog.Reader{Ledger: c.Ledger}).Manifests(ctx, 0, r.Head.Number, func(m *eventlog.Manifest) error {
@@ -159,6 +181,7 @@ func (c *Check) walk(ctx context.Context, r *Report, seals map[uint64][]*Seal) e
 			r.add(ChainBroken, m.First, "%v", err)
 		}
 		segments++
+		expected.covers(m)
 		r.compare(seals[m.Last], &chain, segments)
 		delete(seals, m.Last)
 		return nil

@@ -90,7 +90,17 @@ func (r *Eraser) record(ctx context.Context, t Tombstone) error {
 
 // recorded returns the subjects with a tombstone in the log, and how many events their stream has.
 func (r *Eraser) recorded(ctx context.Context) (map[string]bool, uint64, error) {
-	history, err := r.Streams.Load(ctx, erasures.Stream(everybody), 0)
+	return recorded(ctx, r.Streams)
+}
+
+// Tombstones returns the subjects with a tombstone in the log.
+func Tombstones(ctx context.Context, streams Streams) (map[string]bool, error) {
+	all, _, err := recorded(ctx, streams)
+	return all, err
+}
+
+func recorded(ctx context.Context, streams Streams) (map[string]bool, uint64, error) {
+	history, err := streams.Load(ctx, erasures.Stream(everybody), 0)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -4,6 +4,7 @@
 package subject
 
 import (
+	"bytes"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -31,6 +32,10 @@ var (
 	ErrErased = errors.New("the subject was erased")
 	// ErrNoKey means that the subject has never had a key.
 	ErrNoKey = errors.New("the subject has no key")
+	// ErrLost means that the keys of all subjects were lost, or exchanged for others.
+	ErrLost = errors.New("the keys of subjects (keys.db) are not those that were there before: put them back")
+	// ErrUnreadable means that the key does not fit what is encrypted.
+	ErrUnreadable = errors.New("what is encrypted was changed, or under another key")
 )
 
 // Tombstone is what is left of an erased subject.
@@ -70,6 +75,7 @@ type Origin struct {
 	Name    string `json:"name,omitempty"`    // as the identity provider gave it
 	Address string `json:"address,omitempty"` // on the net
 	Program string `json:"program,omitempty"` // User-Agent
+	Words   string `json:"words,omitempty"`   // that the caller has chosen freely, such as a reason
 }
 
 // The bounds of an Origin, so that an event stays small.
@@ -77,6 +83,7 @@ const (
 	maxName    = 128
 	maxAddress = 64
 	maxProgram = 160
+	maxWords   = 200
 )
 
 // clip bounds a text without cutting a character.
@@ -125,13 +132,33 @@ func (b *Box) Seal(ctx context.Context, subject string, o Origin) (string, error
 	if err != nil {
 		return "", fmt.Errorf("encrypting who sent a command: %w", err)
 	}
-	plain, err := json.Marshal(Origin{clip(o.Name, maxName), clip(o.Address, maxAddress), clip(o.Program, maxProgram)})
+	plain, err := encode(o, aead)
 	if err != nil {
 		return "", fmt.Errorf("encrypting who sent a command: %w", err)
 	}
 	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(plain)+aead.Overhead())
 	rand.Read(nonce) //nolint:errcheck // it never fails
 	return version + base64.RawURLEncoding.EncodeToString(aead.Seal(nonce, nonce, plain, []byte(subject))), nil
+}
+
+// encode returns an origin as JSON that is encrypted to at most event.MaxOriginBytes: the program gives way to the rest.
+func encode(o Origin, aead cipher.AEAD) ([]byte, error) {
+	o = Origin{clip(o.Name, maxName), clip(o.Address, maxAddress), clip(o.Program, maxProgram), clip(o.Words, maxWords)}
+	most := base64.RawURLEncoding.DecodedLen(event.MaxOriginBytes-len(version)) - aead.NonceSize() - aead.Overhead()
+	for {
+		var plain bytes.Buffer
+		enc := json.NewEncoder(&plain)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(o); err != nil || plain.Len() <= most {
+			return plain.Bytes(), err
+		}
+		for _, text := range []*string{&o.Program, &o.Name, &o.Words, &o.Address} {
+			if *text != "" {
+				*text = clip(*text, len(*text)/2)
+				break
+			}
+		}
+	}
 }
 
 // Open decrypts what Seal returned for a subject. It fails with ErrErased or ErrNoKey when the key is gone.
@@ -142,21 +169,21 @@ func (b *Box) Open(ctx context.Context, subject, sealed string) (o Origin, err e
 	text, found := strings.CutPrefix(sealed, version)
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if !found || err != nil {
-		return o, fmt.Errorf("what is encrypted for %s cannot be read: %.20q", subject, sealed)
+		return o, fmt.Errorf("%w: %s, %.20q", ErrUnreadable, subject, sealed)
 	}
 	aead, err := b.cipher(ctx, subject, false)
 	if err != nil {
 		return o, err
 	}
 	if len(raw) < aead.NonceSize() {
-		return o, fmt.Errorf("what is encrypted for %s is cut off", subject)
+		return o, fmt.Errorf("%w: %s, it is cut off", ErrUnreadable, subject)
 	}
 	plain, err := aead.Open(nil, raw[:aead.NonceSize()], raw[aead.NonceSize():], []byte(subject))
 	if err == nil {
 		err = json.Unmarshal(plain, &o)
 	}
 	if err != nil {
-		return o, fmt.Errorf("what is encrypted for %s was changed, or is another's: %w", subject, err)
+		return o, fmt.Errorf("%w: %s: %w", ErrUnreadable, subject, err)
 	}
 	return o, nil
 }
@@ -172,8 +199,7 @@ func (b *Box) cipher(ctx context.Context, subject string, add bool) (cipher.AEAD
 	}
 	key, err := b.Keys.Key(ctx, subject)
 	if errors.Is(err, ErrNoKey) && add {
-		rand.Read(key[:]) //nolint:errcheck // it never fails
-		key, err = b.Keys.Add(ctx, subject, key)
+		key, err = NewKey(ctx, b.Keys, subject)
 	}
 	if err != nil && !errors.Is(err, ErrErased) {
 		return nil, err
@@ -186,6 +212,12 @@ func (b *Box) cipher(ctx context.Context, subject string, add bool) (cipher.AEAD
 	}
 	b.remember(subject, c)
 	return c.aead, c.err
+}
+
+// NewKey gives a subject a random key, unless it has one, and returns the one it has.
+func NewKey(ctx context.Context, keys Keys, subject string) (key Key, err error) {
+	rand.Read(key[:]) //nolint:errcheck // it never fails
+	return keys.Add(ctx, subject, key)
 }
 
 func aeadOf(key Key) (cipher.AEAD, error) {

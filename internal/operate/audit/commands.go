@@ -1,11 +1,10 @@
 package audit
 
 import (
-	"context"
 	"fmt"
+	"strings"
 
 	"gakushoku/internal/engine/audit"
-	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/event"
 )
 
@@ -17,39 +16,42 @@ type Commands struct {
 	Before  uint64   `json:"before"`
 	Missing uint64   `json:"missing"`           // events of later commands without an entry
 	Lacking []string `json:"lacking,omitempty"` // the first of these
+	// Losses of signed checkpoints or keys that an operator has accepted.
+	Losses []string `json:"acceptedLosses,omitempty"`
 }
 
 // maxLacking bounds the events without an entry that are named.
 const maxLacking = 20
 
-// countCommands looks at every event of the log. Entries begin with the first event that has one; a command
-// after it, by its number and its time, needs one.
-func countCommands(ctx context.Context, log *eventlog.Reader) (c Commands, err error) {
-	head, err := log.Head(ctx)
-	if err != nil {
-		return c, err
+// count adds an event of the log. Entries begin with the first event that has one; a command after it, by its
+// number and its time, needs one. count returns when they began, 0 if they have not.
+func (c *Commands) count(began event.Instant, number uint64, e *event.Event) event.Instant {
+	if loss, ok := lossOf(e); ok && len(c.Losses) < maxLacking {
+		c.Losses = append(c.Losses, fmt.Sprintf("%s up to event %d, at %s", strings.Clone(loss.What), loss.UpTo, e.OccurredAt))
 	}
-	began := event.Instant(0)
-	err = log.Events(ctx, 0, head.Number, func(number uint64, e *event.Event) error {
-		switch {
-		case e.Type == audit.RefusedType:
-			c.Refused++
-		case e.Command != "":
-			c.Accepted++
-			if began == 0 {
-				began = e.OccurredAt
-			}
-		case e.CommandHash == "":
-		case e.Route == event.RouteImport:
-			c.Before++
-		case began == 0 || e.OccurredAt < began:
-			c.Before++
-		default:
-			if c.Missing++; len(c.Lacking) < maxLacking {
-				c.Lacking = append(c.Lacking, fmt.Sprintf("event %d, %s version %d", number, e.Stream, e.Version))
-			}
+	switch {
+	case e.Type == audit.RefusedType:
+		c.Refused++
+	case e.Command != "":
+		c.Accepted++
+		if began == 0 {
+			began = e.OccurredAt
 		}
-		return nil
-	})
-	return c, err
+	case e.CommandHash == "":
+	case e.Route == event.RouteImport || began == 0 || e.OccurredAt < began:
+		c.Before++
+	default:
+		if c.Missing++; len(c.Lacking) < maxLacking {
+			c.Lacking = append(c.Lacking, fmt.Sprintf("event %d, %s version %d", number, e.Stream, e.Version))
+		}
+	}
+	return began
+}
+
+// lossOf returns the loss that an event accepts; false if it is another event.
+func lossOf(e *event.Event) (loss audit.Loss, ok bool) {
+	if e.Type != audit.LossType {
+		return loss, false
+	}
+	return loss, loss.Decode(e) == nil
 }

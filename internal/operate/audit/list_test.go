@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,8 +48,8 @@ func (a *audited) box() *subject.Box { return &subject.Box{Keys: a.keys, Now: ti
 
 // as is the context of a request of a caller.
 func (a *audited) as(name, role string) context.Context {
-	ctx := observe.WithCaller(observe.WithCorrelationID(a.t.Context(), "c-"+name), observe.Caller{Name: name, Role: role, Scopes: observe.EveryScope})
-	return observe.WithOrigin(ctx, observe.Origin{Route: "POST /orders", Name: "Aiko " + name, Address: "203.0.113.7", Program: "till/" + name})
+	ctx := observe.WithCaller(observe.WithCorrelationID(a.t.Context(), "c-"+name), observe.Caller{Name: name, Person: "Aiko " + name, Role: role, Scopes: observe.EveryScope})
+	return observe.WithOrigin(ctx, observe.Origin{Route: "POST /orders", Address: "203.0.113.7", Program: "till/" + name})
 }
 
 // place places an order; if that is refused, the refusal is recorded as the entrance does.
@@ -271,6 +272,12 @@ func TestAnErasedSubjectKeepsItsEntriesAndNothingElse(t *testing.T) {
 	logged = ""
 	if f, err := s.Erase(t.Context(), "u1", nil); err != nil || !f.First || f.Total() != 0 || f.LookedAt != 3 {
 		t.Errorf("%+v, %v", f, err)
+	}
+	if _, err := s.Erase(t.Context(), "u9", nil); !errors.Is(err, audit.ErrUnknownSubject) {
+		t.Errorf("erased a caller who is not there: %v", err)
+	}
+	if _, err := a.keys.Key(t.Context(), "u9"); !errors.Is(err, subject.ErrNoKey) {
+		t.Errorf("it left a tombstone: %v", err)
 	}
 	before := len(a.list(audit.Filter{}))
 	if f, err := s.Erase(t.Context(), "u1", []string{"Aiko u1"}); err != nil || f.First || f.Total() != 0 || f.LookedAt != 1 {

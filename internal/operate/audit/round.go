@@ -9,6 +9,7 @@ import (
 
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/seal"
+	"gakushoku/internal/engine/subject"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/fault/wait"
@@ -22,6 +23,7 @@ type Rounds struct {
 	Checkpoints projection.Checkpoints // notes the outcome for health
 	Now         func() time.Time
 	Every       time.Duration // 0 is seal.Every
+	Witness     *Witness      // notices lost keys of subjects; nil: none does
 }
 
 // retryEvery is when a round that failed is tried again.
@@ -35,7 +37,7 @@ func (r *Rounds) Run(ctx context.Context) {
 	}
 	for {
 		pause := every
-		if err := r.Once(ctx); err != nil && !errors.Is(err, seal.ErrContradicted) {
+		if err := r.Once(ctx); err != nil && !errors.Is(err, seal.ErrContradicted) && !errors.Is(err, subject.ErrLost) {
 			pause = min(pause, retryEvery)
 		}
 		if wait.For(ctx, pause) != nil {
@@ -48,14 +50,15 @@ func (r *Rounds) Run(ctx context.Context) {
 // outcome.
 func (r *Rounds) Once(ctx context.Context) error {
 	s, err := r.Keeper.Seal(ctx)
-	broken := errors.Is(err, seal.ErrContradicted)
+	lost := r.lost(ctx)
+	broken := errors.Is(err, seal.ErrContradicted) || lost != nil
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	logger := observe.Logger(ctx)
 	switch {
 	case broken:
-		logger.Error().Str(observe.FieldResult, observe.ResultNG).Err(err).Msg("audit:broken")
+		logger.Error().Str(observe.FieldResult, observe.ResultNG).Err(errors.Join(err, lost)).Msg("audit:broken")
 	case err != nil:
 		logger.Error().Str(observe.FieldResult, observe.ResultNG).Str(observe.FieldErrorClass, string(fault.ClassOf(err))).Err(err).Msg("audit:not-sealed")
 		return err
@@ -63,7 +66,20 @@ func (r *Rounds) Once(ctx context.Context) error {
 		logger.Info().Uint64("eventNumber", s.Number).Str("chain", s.Chain).Str("key", s.Key).Str(observe.FieldResult, observe.ResultOK).Msg("audit:sealed")
 	}
 	observe.MetricsOf(ctx).AuditBroken(ctx, broken)
-	return errors.Join(err, r.note(ctx, s, err))
+	return errors.Join(err, lost, r.note(ctx, s, errors.Join(err, lost)))
+}
+
+// lost returns subject.ErrLost if the keys of subjects were lost. If they cannot be read, it is left to the next round.
+func (r *Rounds) lost(ctx context.Context) error {
+	if r.Witness == nil {
+		return nil
+	}
+	err := r.Witness.Check(ctx)
+	if err != nil && !errors.Is(err, subject.ErrLost) {
+		observe.Logger(ctx).Error().Str(observe.FieldErrorClass, string(fault.ClassOf(err))).Err(err).Msg("audit:keys-not-looked-at")
+		return nil
+	}
+	return err
 }
 
 // note records the outcome. The cursor is what is wrong.
@@ -75,7 +91,8 @@ func (r *Rounds) note(ctx context.Context, s *seal.Seal, problem error) error {
 	c.AppliedAt, c.Cursor = event.InstantOf(r.Now()), ""
 	if problem != nil {
 		c.Cursor = problem.Error()
-	} else if s != nil {
+	}
+	if s != nil {
 		c.Events, c.OccurredAt = s.Number, s.At
 	}
 	return r.Checkpoints.SetCheckpoint(ctx, health.AuditReader, c)

@@ -60,7 +60,7 @@ func (s *sealed) context(t *testing.T) context.Context {
 
 func (s *sealed) health(t *testing.T) string {
 	t.Helper()
-	detail, err := health.AuditChain(s.control).Check(t.Context())
+	detail, err := health.AuditChain(s.control, nil).Check(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,9 @@
 package audit
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -11,6 +13,7 @@ import (
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/subject"
 	"gakushoku/internal/event"
+	"gakushoku/internal/observe"
 )
 
 // Subjects erases subjects, and looks for plain text that names them.
@@ -29,14 +32,18 @@ type Subjects struct {
 
 // Found is what is known about a subject, and where it is in plain text.
 type Found struct {
-	Subject  string            `json:"subject"`
-	Erased   event.Instant     `json:"erasedAt,omitzero"`
-	First    bool              `json:"first,omitempty"` // this call destroyed the key
-	Commands int               `json:"commands"`        // events of commands that the subject sent: they stay
-	Texts    []string          `json:"-"`               // that were looked for: they name a person
-	LookedAt int               `json:"texts"`           // how many
-	Places   []string          `json:"places"`          // that were looked at
-	Plain    map[string]int    `json:"plainText"`       // how often texts are in each place
+	Subject  string        `json:"subject"`
+	Erased   event.Instant `json:"erasedAt,omitzero"`
+	First    bool          `json:"first,omitempty"` // this call destroyed the key
+	Commands int           `json:"commands"`        // events of commands that the subject sent: they stay
+	// Chosen are ids that the subject's clients have chosen, at most maxChosen: ids of operations and orders, and
+	// keys of commands. They cannot be encrypted, since people search by them; a person must judge whether they
+	// name anybody.
+	Chosen   []string          `json:"chosenIds,omitempty"`
+	Texts    []string          `json:"-"`         // that were looked for: they name a person
+	LookedAt int               `json:"texts"`     // how many
+	Places   []string          `json:"places"`    // that were looked at
+	Plain    map[string]int    `json:"plainText"` // how often texts are in each place
 	Examples map[string]string `json:"examples,omitempty"`
 }
 
@@ -47,6 +54,12 @@ func (f *Found) Total() (n int) {
 	}
 	return n
 }
+
+// maxChosen bounds Found.Chosen.
+const maxChosen = 20
+
+// ErrUnknownSubject means that nothing is recorded of a subject.
+var ErrUnknownSubject = errors.New("nothing is recorded of such a caller")
 
 // The places.
 const (
@@ -86,14 +99,19 @@ func (s *Subjects) known(ctx context.Context, f *Found, more []string) error {
 	for _, text := range more {
 		texts[text] = true
 	}
+	seen := false
 	err := s.EachEvent(ctx, func(e *event.Event) error {
-		if audit.SubjectOf(e.Actor, e.OccurredAt.Time()) != f.Subject || e.Command == "" {
+		if audit.SubjectOf(e.Actor, e.OccurredAt.Time()) != f.Subject {
+			return nil
+		}
+		seen = seen || e.Actor != "" || e.Command != ""
+		if f.chosen(e); e.Command == "" {
 			return nil
 		}
 		f.Commands++
 		o, err := s.Box.Open(ctx, f.Subject, e.Origin)
 		if err == nil {
-			for _, text := range []string{o.Name, o.Address, o.Program} {
+			for _, text := range []string{o.Name, o.Address, o.Program, o.Words} {
 				texts[strings.Clone(text)] = true
 			}
 		}
@@ -106,7 +124,31 @@ func (s *Subjects) known(ctx context.Context, f *Found, more []string) error {
 	}
 	slices.Sort(f.Texts)
 	f.LookedAt = len(f.Texts)
+	if err != nil || seen {
+		return err
+	}
+	if _, err := s.Box.Keys.Key(ctx, f.Subject); !errors.Is(err, subject.ErrErased) {
+		return cmp.Or(notThere(err), ErrUnknownSubject)
+	}
+	return nil
+}
+
+// notThere drops errors that say that a key is not there.
+func notThere(err error) error {
+	if errors.Is(err, subject.ErrNoKey) {
+		return nil
+	}
 	return err
+}
+
+// chosen notes the ids of an event that the system has not made.
+func (f *Found) chosen(e *event.Event) {
+	_, id, _ := strings.Cut(e.Stream, "-")
+	for _, id := range []string{e.CorrelationID, e.CommandID, id} {
+		if len(f.Chosen) < maxChosen && id != "" && !observe.IsMade(id) && !slices.Contains(f.Chosen, id) {
+			f.Chosen = append(f.Chosen, strings.Clone(id))
+		}
+	}
 }
 
 // names reports whether a text can name a person: an address of this machine does not, nor does a text that

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/subject"
 	"gakushoku/internal/event"
 	"gakushoku/internal/observe"
 )
@@ -174,17 +175,26 @@ const AuditReader = "audit"
 
 // AuditChain shows whether the log is the one that was signed, as the last round found. It
 // does not fail because of that, since the service is available: the alarm on the metric notifies on-call
-// staff.
-func AuditChain(checkpoints projection.Checkpoints) Probe {
+// staff. keys returns subject.ErrLost if the keys of subjects were lost; it may be nil.
+func AuditChain(checkpoints projection.Checkpoints, keys func(context.Context) error) Probe {
 	return Probe{PartAuditChain, func(ctx context.Context) (string, error) {
+		if keys != nil {
+			switch err := keys(ctx); {
+			case errors.Is(err, subject.ErrLost):
+				observe.MetricsOf(ctx).AuditBroken(ctx, true)
+				return subject.ErrLost.Error() + ": see infra/runbooks/audit-broken.md", nil
+			case err != nil:
+				return "", err
+			}
+		}
 		c, err := checkpoints.Checkpoint(ctx, AuditReader)
 		switch {
 		case err != nil:
 			return "", err
-		case c.AppliedAt.IsZero():
+		case c.AppliedAt.IsZero() && c.Events == 0:
 			return "nothing has been signed yet", nil
 		case c.Cursor != "":
-			return fmt.Sprintf("the log contradicts its signed checkpoints, found at %s: see infra/runbooks/audit-broken.md", c.AppliedAt), nil
+			return fmt.Sprintf("%s; found at %s: see infra/runbooks/audit-broken.md", c.Cursor, c.AppliedAt), nil
 		}
 		return fmt.Sprintf("signed up to event %d at %s, looked at again at %s", c.Events, c.OccurredAt, c.AppliedAt), nil
 	}}

@@ -11,6 +11,7 @@ import (
 	"gakushoku/internal/app/lambdas"
 	"gakushoku/internal/app/lambdas/logbucket"
 	"gakushoku/internal/engine/eventlog"
+	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/seal"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/operate/audit"
@@ -32,7 +33,7 @@ func Build(s *lambdas.System) (lambdas.Handler[json.RawMessage, struct{}], error
 	}
 	signer := kms.New(awskms.NewFromConfig(s.AWS), key)
 	rounds := &audit.Rounds{
-		Keeper:      &seal.Keeper{Check: Check(s.Ledger, blobs, signer), Blobs: blobs, Signer: signer, Now: time.Now},
+		Keeper:      &seal.Keeper{Check: Check(s.Ledger, blobs, s.Control, signer), Blobs: blobs, Signer: signer, Now: time.Now},
 		Checkpoints: s.Control, Now: time.Now,
 	}
 	return func(ctx context.Context, _ json.RawMessage) (struct{}, error) {
@@ -41,8 +42,8 @@ func Build(s *lambdas.System) (lambdas.Handler[json.RawMessage, struct{}], error
 }
 
 // Check compares a stack's log with what its key has signed.
-func Check(ledger eventlog.Ledger, blobs eventlog.BlobReader, signer seal.Signer) *seal.Check {
-	return &seal.Check{Ledger: ledger, Places: []eventlog.BlobReader{blobs}, Trust: func(ctx context.Context) (seal.Keys, error) {
+func Check(ledger eventlog.Ledger, blobs eventlog.BlobReader, checkpoints projection.Checkpoints, signer seal.Signer) *seal.Check {
+	return &seal.Check{Ledger: ledger, Places: []eventlog.BlobReader{blobs}, Expected: audit.Expected(checkpoints), Trust: func(ctx context.Context) (seal.Keys, error) {
 		keys := seal.Keys{}
 		public, err := signer.Public(ctx)
 		if err == nil {

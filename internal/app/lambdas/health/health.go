@@ -19,7 +19,7 @@ func Build(s *lambdas.System) (api.Handler, error) {
 		health.ReadModel(s.Control, s.Tables, canteen.Projections().Names()...),
 		health.ProjectionLag(lag.Max, lag.Of(s.Control, lag.Projector)),
 		health.LogLag(lag.Max, lag.Of(s.Control, lag.Archiver)),
-		health.AuditChain(s.Control),
+		health.AuditChain(s.Control, nil),
 		health.Parked(s.Control, s.Tables, canteen.Projections().Names()...),
 	}}})
 }
