@@ -72,6 +72,9 @@ var scenarios = []scenario{
 
 // runAll opens the canteen, runs the scenarios one after another, closes the canteen, and checks the result.
 func (c *canteen) runAll(ctx context.Context) error {
+	if err := c.client.app.OpenMenu(ctx); err != nil {
+		return err
+	}
 	c.guests = letIn(ctx, c.client, c.options.guests, c.rate)
 	defer c.guests.sendHome()
 	if err := c.waitSetUp(ctx); err != nil {

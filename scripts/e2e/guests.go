@@ -73,7 +73,7 @@ var steps = []struct {
 
 // visit is the life of one order. If anything goes wrong, the guest complains and leaves.
 func (g *guests) visit(ctx context.Context) {
-	lines := []map[string]any{{"product": "katsu curry", "quantity": 1 + rand.IntN(3), "unitPrice": 780}}
+	lines := []loadgen.Line{{ProductID: "katsu-curry", Quantity: 1 + rand.Int64N(3)}}
 	placed, ok := g.client.command(ctx, "/orders", observe.NewID(), "", map[string]any{"lines": lines})
 	if !ok || !g.look(ctx, placed, "ORDERED") {
 		g.rest(ctx)

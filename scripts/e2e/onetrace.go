@@ -17,6 +17,7 @@ import (
 
 	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/observe"
+	"gakushoku/internal/rehearse/loadgen"
 )
 
 // span has the fields of the console exporter's spans that are checked here.
@@ -85,7 +86,7 @@ const traceLimit = archiveLimit + logLimit
 func followTrace(ctx context.Context, c *canteen) error {
 	caller, correlationID := newCaller(), observe.NewID()
 	placed, ok := c.client.command(ctx, "/orders", correlationID, "00-"+caller.TraceID+"-"+caller.SpanID+"-01",
-		map[string]any{"lines": []map[string]any{{"product": "katsu curry", "quantity": 1, "unitPrice": 780}}})
+		map[string]any{"lines": loadgen.Orders[:1]})
 	if !ok {
 		return errors.New("the order was not taken")
 	}

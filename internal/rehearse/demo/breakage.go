@@ -98,7 +98,7 @@ func (s *story) findPayment(t *timeline.Timeline) error {
 	var found []string
 	for _, e := range t.Entries {
 		found = append(found, string(e.Kind)+" "+e.What)
-		if e.Kind == timeline.KindEvent && (e.Stream != order.Stream(s.victim) || len(e.Projected) == 0 || slices.ContainsFunc(e.Projected, notApplied)) {
+		if e.What == order.PaidType && (e.Stream != order.Stream(s.victim) || len(e.Projected) == 0 || slices.ContainsFunc(e.Projected, notApplied)) {
 			return fmt.Errorf("the payment was found as %+v", e)
 		}
 	}

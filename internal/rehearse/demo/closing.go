@@ -88,7 +88,7 @@ func (s *story) closing(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.out.good("events       %s of %s orders, the same in the log and in the event store", grouped(events.Events), grouped(events.Streams))
+	s.out.good("events       %s of %s orders, products and stocks, the same in the log and in the event store", grouped(events.Events), grouped(events.Streams))
 	s.out.good("read model   %s rows and %d totals are what the events say", grouped(v.Rows), v.Checked)
 	s.out.good("guests       %s requests (%s commands, %s queries): %d failed, %d stale answers, p95 %.1f ms", grouped(sum.Requests()),
 		grouped(sum.Commands), grouped(sum.Queries), sum.Failed, sum.Stale, float64(sum.P95())/float64(time.Millisecond))

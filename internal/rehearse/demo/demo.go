@@ -52,7 +52,6 @@ func Run(ctx context.Context, w io.Writer, terminal bool) (err error) {
 	}
 	s.client = loadgen.NewClient(server.URL, loadgen.Patience)
 	s.traffic = loadgen.NewTraffic(s.client)
-	s.traffic.Start(ctx)
 	err = s.tell(ctx)
 	s.traffic.Close()
 	if err = errors.Join(err, server.Stop()); err != nil {

@@ -26,12 +26,16 @@ const (
 // yesterday imports orders of the day before, so that there is something to replay.
 func (s *story) yesterday(ctx context.Context) error {
 	var log bytes.Buffer
+	menu, err := loadgen.SampleMenu()
+	if err != nil {
+		return err
+	}
 	at := time.Now().Add(-24 * time.Hour)
 	for n := range yesterdaysOrders {
-		dish := loadgen.Menu[n%len(loadgen.Menu)]
+		dish := menu.Products[n%len(menu.Products)]
 		id := fmt.Sprintf("yesterday-%04d", n+1)
 		for i, p := range []event.Payload{
-			order.Placed{OrderID: id, Lines: []order.Line{{Product: dish.Product, Quantity: dish.Quantity, UnitPrice: dish.UnitPrice}}, Total: dish.Quantity * dish.UnitPrice},
+			order.Placed{OrderID: id, Lines: []order.Line{{ProductID: dish.ProductID, Product: dish.NameJa, Quantity: 1, UnitPrice: dish.Price}}, Total: dish.Price},
 			order.Paid{OrderID: id, PaidAt: event.InstantOf(at), Method: order.MethodCash},
 			order.PreparationStarted{OrderID: id}, order.Ready{OrderID: id}, order.PickedUp{OrderID: id},
 		} {
@@ -51,6 +55,11 @@ func (s *story) yesterday(ctx context.Context) error {
 
 // lunchtime places and pays orders, and waits until the list shows them.
 func (s *story) lunchtime(ctx context.Context) error {
+	s.typed("menu import events/menu.csv")
+	if err := s.client.OpenMenu(ctx); err != nil {
+		return err
+	}
+	s.traffic.Start(ctx)
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(lunchTills)
 	paid := make([]loadgen.Order, lunchOrders)
@@ -58,7 +67,7 @@ func (s *story) lunchtime(ctx context.Context) error {
 	for n := range lunchOrders {
 		group.Go(func() (err error) {
 			id := fmt.Sprintf("lunch-%02d", n+1)
-			if _, err = s.client.Place(groupCtx, id, loadgen.Menu[n%len(loadgen.Menu)]); err != nil {
+			if _, err = s.client.Place(groupCtx, id, loadgen.Orders[n%len(loadgen.Orders)]); err != nil {
 				return err
 			}
 			paid[n], operations[n], err = s.client.Pay(groupCtx, id)
@@ -70,8 +79,8 @@ func (s *story) lunchtime(ctx context.Context) error {
 	}
 	for n, o := range paid {
 		s.lunch = append(s.lunch, o.OrderID)
-		if n < len(loadgen.Menu) {
-			s.out.say("%-14s %3d yen   %s   %s", loadgen.Menu[n].Product, o.Total, o.OrderID, o.Status)
+		if n < len(loadgen.Orders) {
+			s.out.say("%d %-12s %3d yen   %s   %s", loadgen.Orders[n].Quantity, loadgen.Orders[n].ProductID, o.Total, o.OrderID, o.Status)
 		}
 	}
 	s.victim, s.correlationID = paid[lunchOrders-1].OrderID, operations[lunchOrders-1]
@@ -80,7 +89,7 @@ func (s *story) lunchtime(ctx context.Context) error {
 			return err
 		}
 	}
-	s.out.good("%d orders placed and paid, all shown as PAID; %s of yesterday are there too", lunchOrders, grouped(yesterdaysOrders))
+	s.out.good("%d orders of the menu placed and paid, their portions sold, all shown as PAID; %s of yesterday are there too", lunchOrders, grouped(yesterdaysOrders))
 	s.out.good("%d more guests go on ordering, paying and asking until the end, and the kitchen cooks", len(loadgen.Names))
 	return nil
 }

@@ -64,6 +64,9 @@ func open(ctx context.Context, program string) (c *canteen, err error) {
 	if err := c.deploy(ctx, nil); err != nil {
 		return c, err
 	}
+	if err := c.client.OpenMenu(ctx); err != nil {
+		return c, err
+	}
 	for n := range orders {
 		if err := c.lunch(ctx, fmt.Sprintf("lunch-%d", n+1)); err != nil {
 			return c, err
@@ -90,7 +93,7 @@ func settings() []string {
 
 // lunch places an order, pays it, and waits until it is shown.
 func (c *canteen) lunch(ctx context.Context, id string) error {
-	if _, err := c.client.Place(ctx, id, loadgen.Menu[0]); err != nil {
+	if _, err := c.client.Place(ctx, id, loadgen.Orders[0]); err != nil {
 		return err
 	}
 	if _, _, err := c.client.Pay(ctx, id); err != nil {

@@ -24,7 +24,7 @@ func paidButUnpaid() Drill {
 			// Another guest pays before the one who complains, so that a second wrong row is certain: when the
 			// guests of the traffic pay is up to them.
 			for _, c.order = range []string{"lunch-other", theOrder} {
-				if _, err := c.client.Place(ctx, c.order, loadgen.Menu[2]); err != nil {
+				if _, err := c.client.Place(ctx, c.order, loadgen.Orders[2]); err != nil {
 					return err
 				}
 				var err error
@@ -57,7 +57,7 @@ func poisonEvent() Drill {
 				return err
 			}
 			c.order = theOrder
-			if _, err := c.client.Place(ctx, theOrder, loadgen.Menu[3]); err != nil {
+			if _, err := c.client.Place(ctx, theOrder, loadgen.Orders[3]); err != nil {
 				return err
 			}
 			_, err := c.client.Work(ctx, theOrder, "cancel")

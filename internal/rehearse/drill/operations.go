@@ -42,7 +42,7 @@ func lostOperation() Drill {
 		Name: "lost-operation", Title: "I wanted to pay, and there was an error", Page: "lost-operation.md",
 		broken: "the disk of the event store does not take appends; a guest who pays sees an error and an x-correlation-id",
 		breaks: func(ctx context.Context, c *canteen) error {
-			if _, err := c.client.Place(ctx, theOrder, loadgen.Menu[1]); err != nil {
+			if _, err := c.client.Place(ctx, theOrder, loadgen.Orders[1]); err != nil {
 				return err
 			}
 			c.faults.appending.begin(func(context.Context) error {

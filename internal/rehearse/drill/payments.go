@@ -26,8 +26,7 @@ type payments struct {
 	book   ledger.Memory
 }
 
-// openPayments starts a provider, and restarts the server so that it uses the provider. Guests then order a
-// dish of the menu.
+// openPayments starts a provider, and restarts the server so that it uses the provider.
 func (c *canteen) openPayments(ctx context.Context, change deployment) error {
 	p := &payments{}
 	p.server = httptest.NewServer(provider.New(provider.Options{Book: &p.book, Logger: zerolog.Nop()}))
@@ -36,16 +35,14 @@ func (c *canteen) openPayments(ctx context.Context, change deployment) error {
 		return err
 	}
 	c.payments = p
-	if err := c.deploy(ctx, change); err != nil {
-		return err
-	}
-	dish := map[string]any{"nameJa": "カレー", "price": dishYen, "offered": true}
-	_, err = c.client.Send(ctx, http.MethodPut, "/products/curry", nil, dish, new(any))
-	return err
+	return c.deploy(ctx, change)
 }
 
-// dishYen is the price of the dish.
-const dishYen = 580
+// The dish that guests pay by card, and its price.
+const (
+	dish    = "katsu-curry"
+	dishYen = 680
+)
 
 func (p *payments) close() {
 	if p != nil {
@@ -71,7 +68,7 @@ func (p *payments) send(ctx context.Context, method, path string, body any) erro
 // payLater has guests order the dish and pay by card, while their payments stay open.
 func (c *canteen) payLater(ctx context.Context, ids ...string) error {
 	for _, id := range ids {
-		place := map[string]any{"orderId": id, "lines": []map[string]any{{"productId": "curry", "quantity": 1}}}
+		place := map[string]any{"orderId": id, "lines": []loadgen.Line{{ProductID: dish, Quantity: 1}}}
 		if _, err := c.client.Send(ctx, http.MethodPost, "/orders", map[string]string{"Idempotency-Key": "place-" + id}, place, new(any)); err != nil {
 			return err
 		}

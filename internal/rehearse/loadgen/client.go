@@ -24,16 +24,6 @@ type Client struct {
 	http *http.Client
 }
 
-// Line is a dish of an order.
-type Line struct {
-	Product   string `json:"product"`
-	Quantity  int64  `json:"quantity"`
-	UnitPrice int64  `json:"unitPrice"`
-}
-
-// Menu lists the dishes that guests order.
-var Menu = []Line{{"katsu curry", 1, 680}, {"miso ramen", 1, 620}, {"onigiri", 2, 140}, {"kitsune udon", 1, 450}, {"karaage don", 1, 580}}
-
 // NewClient returns a client of the server at url, which waits at most limit for a response.
 func NewClient(url string, limit time.Duration) *Client {
 	return &Client{URL: url, http: &http.Client{Timeout: limit, Transport: &http.Transport{MaxIdleConnsPerHost: 32}}}
@@ -59,8 +49,12 @@ func (c *Client) Place(ctx context.Context, id string, dish Line) (Order, error)
 
 // Pay pays an order by card. It returns the correlation id that the app shows, also with an error.
 func (c *Client) Pay(ctx context.Context, id string) (Order, string, error) {
+	return c.pay(ctx, id, "CARD")
+}
+
+func (c *Client) pay(ctx context.Context, id, method string) (Order, string, error) {
 	var o Order
-	correlationID, err := c.post(ctx, "/orders/"+id+"/pay", "pay-"+id, map[string]any{"paymentMethod": "CARD"}, &o)
+	correlationID, err := c.post(ctx, "/orders/"+id+"/pay", "pay-"+id, map[string]any{"paymentMethod": method}, &o)
 	return o, correlationID, err
 }
 

@@ -11,7 +11,8 @@ import (
 	"gakushoku/internal/canteen/readmodel"
 )
 
-// Traffic is guests who order from Start to Close, and the kitchen that cooks for them. No request may
+// Traffic is guests who order from Start to Close and pay in cash, so that they need no payment provider, and
+// the kitchen that cooks for them. No request may
 // fail, and a guest who asks for an order right after a command must see what the command did.
 type Traffic struct {
 	client  *Client
@@ -63,7 +64,7 @@ func NewTraffic(c *Client) *Traffic {
 func (t *Traffic) Start(ctx context.Context) {
 	for i, name := range Names {
 		t.people.Go(func() {
-			for n := 1; t.eat(ctx, fmt.Sprintf("%s-%d", name, n), Menu[(i+n)%len(Menu)]); n++ {
+			for n := 1; t.eat(ctx, fmt.Sprintf("%s-%d", name, n), Orders[(i+n)%len(Orders)]); n++ {
 			}
 		})
 	}
@@ -101,7 +102,7 @@ func (t *Traffic) eat(ctx context.Context, id string, dish Line) bool {
 		command func() (Order, error)
 	}{
 		{readmodel.StatusOrdered, func() (Order, error) { return t.client.Place(ctx, id, dish) }},
-		{readmodel.StatusPaid, func() (Order, error) { o, _, err := t.client.Pay(ctx, id); return o, err }},
+		{readmodel.StatusPaid, func() (Order, error) { o, _, err := t.client.pay(ctx, id, "CASH"); return o, err }},
 		{readmodel.StatusPreparing, func() (Order, error) { return t.client.Work(ctx, id, "prepare") }},
 		{readmodel.StatusReady, func() (Order, error) { return t.client.Work(ctx, id, "ready") }},
 		{readmodel.StatusPickedUp, func() (Order, error) { return t.client.Work(ctx, id, "pickup") }},
