@@ -61,6 +61,7 @@ type scenario struct {
 
 var scenarios = []scenario{
 	{"orders flow to rows and to the log", flow},
+	{"checkouts by card end although the payment provider is killed", checkOut},
 	{"one operation is one trace, from the POST to the row", followTrace},
 	{"a broken read model is rebuilt under traffic", rebuildBroken},
 	{"a stored event that is changed is reported", changeEvent},

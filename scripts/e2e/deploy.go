@@ -27,8 +27,8 @@ const removeLimit = 3 * time.Minute
 // deployment is a deployed stack.
 type deployment struct {
 	options
-	stacks  *cloudformation.Client
-	outputs map[string]string
+	stacks              *cloudformation.Client
+	outputs, parameters map[string]string
 }
 
 // deploy builds and deploys the stack, unless the flags name an existing one.
@@ -37,7 +37,7 @@ func deploy(ctx context.Context, o options, on *emulator, fresh bool) (*deployme
 	if err != nil {
 		return nil, fmt.Errorf("reading the AWS configuration: %w", err)
 	}
-	d := &deployment{options: o, stacks: cloudformation.NewFromConfig(cloud), outputs: map[string]string{}}
+	d := &deployment{options: o, stacks: cloudformation.NewFromConfig(cloud), outputs: map[string]string{}, parameters: map[string]string{}}
 	if !fresh && d.readOutputs(ctx) == nil {
 		say("using stack %s as it is", o.stack)
 		return d, nil
@@ -85,6 +85,9 @@ func (d *deployment) readOutputs(ctx context.Context) error {
 	for _, s := range found.Stacks {
 		for _, o := range s.Outputs {
 			d.outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
+		}
+		for _, p := range s.Parameters {
+			d.parameters[aws.ToString(p.ParameterKey)] = aws.ToString(p.ParameterValue)
 		}
 	}
 	if d.outputs["ApiId"] == "" {

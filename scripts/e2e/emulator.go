@@ -69,9 +69,13 @@ func findEmulator(ctx context.Context) (*emulator, error) {
 	}
 	found := &emulator{endpoint: endpoint}
 	if status(ctx, endpoint+"/_ministack/health") == http.StatusOK {
-		// It supports neither saved queries nor alarms with metric math. Its functions are separate processes
-		// that are not given its address. It has Object Lock.
-		found.parameters = []string{"WithObservability=false", "EndpointUrl=" + endpoint, "LogLockDays=1"}
+		// It supports neither saved queries nor alarms with metric math. Its functions are separate processes on this
+		// machine that are not given its address. It has Object Lock.
+		provider, err := providerHere()
+		if err != nil {
+			return nil, err
+		}
+		found.parameters = []string{"WithObservability=false", "EndpointUrl=" + endpoint, "LogLockDays=1", parameterPayments + "=" + provider}
 	}
 	return found, nil
 }

@@ -65,7 +65,7 @@ var steps = []struct {
 	body    any
 	status  string
 }{
-	{"pay", map[string]string{"paymentMethod": "CARD"}, "PAID"},
+	{"pay", map[string]string{"paymentMethod": "CASH"}, "PAID"},
 	{"prepare", struct{}{}, "PREPARING"},
 	{"ready", struct{}{}, "READY"},
 	{"pickup", struct{}{}, "PICKED_UP"},
