@@ -17,6 +17,7 @@ import (
 
 	"gakushoku/internal/app/callers"
 	"gakushoku/internal/app/wiring"
+	"gakushoku/internal/edge/console"
 	"gakushoku/internal/edge/httpapi"
 	"gakushoku/internal/edge/httpserver"
 	"gakushoku/internal/fault"
@@ -66,6 +67,7 @@ type running struct {
 	sent     *sending
 	stopping atomic.Bool
 
+	pages   *console.Console
 	public  *httpserver.Server
 	private *httpserver.Server // for operators; may be nil
 }
@@ -84,6 +86,7 @@ func (r *running) run(ctx context.Context) error {
 	var working, answering sync.WaitGroup
 	r.follow(work, &working)
 	working.Go(func() { r.folder.watchPlace(work) })
+	working.Go(func() { r.pages.Run(ctx) }) // live pages end when the stop begins, so that it does not wait for them
 	working.Go(func() { r.sealEachHour(work) })
 	working.Go(func() { r.folder.bringLate(r.named(work, "projector")) })
 	ended := make(chan error, 2)
@@ -133,7 +136,11 @@ func (r *running) open(ctx context.Context) error {
 		return httpserver.New(l, httpserver.Options{Handler: handler, Refuse: refuse, Limits: limits, Logger: r.logger}), nil
 	}
 	var err error
-	if r.public, err = open(r.listener, config, httpserver.Limits{Connections: r.options.Connections}, acceptTraces); err != nil {
+	public := func(api http.Handler) (http.Handler, error) {
+		r.pages = console.New(console.Config{API: api, Feed: r.folder.Events, CardProvider: config.CardProvider, Logger: r.logger})
+		return acceptTraces(r.pages.Around(api))
+	}
+	if r.public, err = open(r.listener, config, httpserver.Limits{Connections: r.options.Connections}, public); err != nil {
 		return err
 	}
 	if r.ops != nil {

@@ -1,0 +1,169 @@
+package console
+
+import (
+	"net/http"
+	"sort"
+	"time"
+
+	"gakushoku/internal/event"
+)
+
+// column is a column of the board.
+type column struct {
+	Name   string // of the words
+	Action string // what moves an order on: a path of the interface
+	Orders []card
+}
+
+// card is an order on the board.
+type card struct {
+	order
+	Minutes int    // since it came into the column
+	Age     string // fresh, waiting or late
+}
+
+// dish is how much of a product is to be made.
+type dish struct {
+	Name  string
+	Count int64
+}
+
+type board struct {
+	Columns []column
+	Dishes  []dish
+	More    bool // there are more orders than the board shows
+}
+
+// boardLimit is how many orders a column shows at most.
+const boardLimit = 100
+
+// kitchen shows the board.
+func (s *Console) kitchen(w http.ResponseWriter, r *http.Request) {
+	s.showBoard(w, r, http.StatusOK, "")
+}
+
+func (s *Console) showBoard(w http.ResponseWriter, r *http.Request, status int, problem string) {
+	at := s.hub.newest()
+	b := board{Columns: []column{{Name: "ORDERED", Action: "pay"}, {Name: "PAID", Action: "prepare"}, {Name: "PREPARING", Action: "ready"}, {Name: "READY", Action: "pickup"}}}
+	toMake := map[string]int64{}
+	for i := range b.Columns {
+		c := &b.Columns[i]
+		a := s.call(r, http.MethodGet, "/orders?limit=100&status="+c.Name+"&day="+s.today(), nil)
+		if a.status == http.StatusUnauthorized || a.status == http.StatusForbidden {
+			http.Redirect(w, r, "/signin", http.StatusSeeOther)
+			return
+		}
+		var found struct {
+			Orders []order `json:"orders"`
+			Next   string  `json:"next"`
+		}
+		if !a.ok() || !a.read(&found) {
+			code, detail := a.problem()
+			s.problem(w, r, a.status, code, detail)
+			return
+		}
+		b.More = b.More || len(found.Orders) == boardLimit
+		for k := len(found.Orders) - 1; k >= 0; k-- { // the oldest is due first
+			c.Orders = append(c.Orders, s.card(found.Orders[k], c.Name))
+		}
+		if c.Name == "PAID" || c.Name == "PREPARING" {
+			addDishes(toMake, found.Orders)
+		}
+	}
+	b.Dishes = sortedDishes(toMake)
+	s.render(w, r, status, "kitchen", page{Topics: topicOrders, At: at, Problem: problem, Body: b})
+}
+
+// card says how long an order has been in its column.
+func (s *Console) card(o order, status string) card {
+	since := map[string]string{"ORDERED": o.PlacedAt, "PAID": o.PaidAt, "PREPARING": o.PreparingAt, "READY": o.ReadyAt}[status]
+	c := card{order: o, Age: "fresh"}
+	if from, err := event.ParseInstant(since); err == nil {
+		c.Minutes = max(0, int(s.config.Now().Sub(from.Time())/time.Minute))
+	}
+	switch {
+	case c.Minutes >= 10:
+		c.Age = "late"
+	case c.Minutes >= 5:
+		c.Age = "waiting"
+	}
+	return c
+}
+
+func addDishes(toMake map[string]int64, orders []order) {
+	for _, o := range orders {
+		for _, l := range o.Lines {
+			toMake[l.Product] += l.Quantity
+		}
+	}
+}
+
+func sortedDishes(toMake map[string]int64) []dish {
+	dishes := make([]dish, 0, len(toMake))
+	for name, count := range toMake {
+		dishes = append(dishes, dish{name, count})
+	}
+	sort.Slice(dishes, func(i, j int) bool {
+		a, b := dishes[i], dishes[j]
+		return a.Count > b.Count || a.Count == b.Count && a.Name < b.Name
+	})
+	return dishes
+}
+
+// moveOrder moves an order on, as a button of the board says.
+func (s *Console) moveOrder(w http.ResponseWriter, r *http.Request) {
+	if !s.form(w, r) {
+		return
+	}
+	var body any = map[string]any{}
+	switch r.PathValue("action") {
+	case "pay":
+		body = map[string]any{"paymentMethod": "CASH"}
+	case "prepare", "ready", "pickup":
+	default:
+		s.problem(w, r, http.StatusNotFound, "order/not-found", "")
+		return
+	}
+	a := s.call(r, http.MethodPost, orderResource(r.PathValue("id"))+"/"+r.PathValue("action"), body, "Idempotency-Key", r.PostForm.Get("key"))
+	if !a.ok() {
+		code, detail := a.problem()
+		s.showBoard(w, r, a.status, wordsFor(w, r).problem(code, detail))
+		return
+	}
+	http.Redirect(w, r, "/kitchen", http.StatusSeeOther)
+}
+
+// signIn shows the form for a device key.
+func (s *Console) signIn(w http.ResponseWriter, r *http.Request) {
+	s.render(w, r, http.StatusOK, "signin", page{})
+}
+
+// signedIn keeps a device key in a cookie, if the board can be seen with it.
+func (s *Console) signedIn(w http.ResponseWriter, r *http.Request) {
+	if !s.form(w, r) {
+		return
+	}
+	with := r.Clone(r.Context())
+	with.Header.Del("Cookie")
+	a := s.call(with, http.MethodGet, "/orders?limit=1", nil, "X-Api-Key", r.PostForm.Get("device-key"))
+	if !a.ok() {
+		code, detail := a.problem()
+		s.render(w, r, a.status, "signin", page{Problem: wordsFor(w, r).problem(code, detail)})
+		return
+	}
+	http.SetCookie(w, staffCookie(r, r.PostForm.Get("device-key"), 12*time.Hour))
+	http.Redirect(w, r, "/kitchen", http.StatusSeeOther)
+}
+
+func (s *Console) signOut(w http.ResponseWriter, r *http.Request) {
+	http.SetCookie(w, staffCookie(r, "", -time.Second))
+	http.Redirect(w, r, "/signin", http.StatusSeeOther)
+}
+
+// staffCookie returns the cookie with a device key, out of reach of scripts and of other sites.
+func staffCookie(r *http.Request, key string, lasts time.Duration) *http.Cookie {
+	return &http.Cookie{
+		Name: keyCookie, Value: key, Path: "/", MaxAge: int(lasts / time.Second), HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
+	}
+}
