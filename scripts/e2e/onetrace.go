@@ -209,8 +209,8 @@ func (c *canteen) linesWith(ctx context.Context, function, text string) ([]strin
 	return lines, nil
 }
 
-// wantRow checks that the row of an order reflects exactly its first event, and that the operation caused
-// this event.
+// wantRow checks that the row of an order reflects its events, that it was placed and that its portions were
+// reserved, and that the operation caused both.
 func (c *canteen) wantRow(ctx context.Context, orderID, correlationID, traceID string) error {
 	_, active, err := c.pointer(ctx)
 	if err != nil {
@@ -225,13 +225,15 @@ func (c *canteen) wantRow(ctx context.Context, orderID, correlationID, traceID s
 	if err != nil {
 		return err
 	}
-	if row.Version != 1 || len(history) != 1 {
-		return fmt.Errorf("the row of %s is at version %d, and there are %d events: want 1 and 1", orderID, row.Version, len(history))
+	if row.Version != 2 || len(history) != 2 {
+		return fmt.Errorf("the row of %s is at version %d, and there are %d events: want 2 and 2", orderID, row.Version, len(history))
 	}
-	if e := &history[0]; e.CorrelationID != correlationID || !strings.Contains(e.Traceparent, traceID) {
-		return fmt.Errorf("the event in the row of %s is of operation %s and traceparent %q, want %s and trace %s", orderID, e.CorrelationID, e.Traceparent, correlationID, traceID)
+	for i := range history {
+		if e := &history[i]; e.CorrelationID != correlationID || !strings.Contains(e.Traceparent, traceID) {
+			return fmt.Errorf("%s in the row of %s is of operation %s and traceparent %q, want %s and trace %s", e.Type, orderID, e.CorrelationID, e.Traceparent, correlationID, traceID)
+		}
 	}
-	say("   its row is there, as of the event of operation %s", correlationID)
+	say("   its row is there, as of the events of operation %s", correlationID)
 	return nil
 }
 
@@ -251,7 +253,7 @@ func (c *canteen) wantTold(ctx context.Context, orderID, correlationID, traceID 
 	err = until(ctx, logLimit, "gakushoku trace "+correlationID+" to tell everything", func(ctx context.Context) (bool, error) {
 		told, err = exec.CommandContext(ctx, filepath.Join(work, "gakushoku"), "trace", correlationID, "--aws", c.options.stack).CombinedOutput()
 		missing = nil
-		for _, wanted := range []string{correlationID, traceID, "POST /orders", "PlaceOrder", order.PlacedType, order.Stream(orderID) + " version 1, number ", "read model", "its row is at version 1", "projection:apply"} {
+		for _, wanted := range []string{correlationID, traceID, "POST /orders", "PlaceOrder", order.PlacedType, order.Stream(orderID) + " version 1, number ", order.ReservedType, "read model", "its row is at version 2", "projection:apply"} {
 			if !strings.Contains(string(told), wanted) {
 				missing = append(missing, wanted)
 			}
