@@ -47,6 +47,7 @@ type commandLine struct {
 	Process    processCommands    `cmd:"" help:"Look at what processes have to do, try it again or call it off."`
 	Archive    archiveCommands    `cmd:"" help:"Look at the log of all events, verify and repair it."`
 	Backup     backupCommands     `cmd:"" help:"Make, check and remove backups."`
+	Restore    restoreCommand     `cmd:"" help:"Make a new data folder from a backup."`
 	Audit      auditCommands      `cmd:"" help:"Show who did what, and prove that nothing recorded was changed."`
 	Subject    subjectCommands    `cmd:"" help:"Erase who a person was, or look for plain text that names them."`
 	Explain    explainCommand     `cmd:"" help:"Show everything behind one row of a read model."`

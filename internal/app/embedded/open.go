@@ -48,8 +48,10 @@ func notOpened(ctx context.Context, err error) error {
 }
 
 // wholeMarker is readMarker for opening a folder. It restores a lost marker if all stores agree.
-func wholeMarker(ctx context.Context, dir string) (marker, bool, error) {
-	m, found, err := readMarker(dir)
+func wholeMarker(ctx context.Context, dir string) (m marker, found bool, err error) {
+	if err = checkFinished(dir); err == nil {
+		m, found, err = readMarker(dir)
+	}
 	if err == nil && !found {
 		if found, err = mendMarker(ctx, dir); found && err == nil {
 			m, found, err = readMarker(dir)
