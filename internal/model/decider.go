@@ -26,7 +26,20 @@ type Decider[S any, C Command] struct {
 	Kind   event.Kind
 	Decide func(S, C) ([]event.Payload, error) // no events: all that the command asks for is done already
 	Evolve func(S, *event.Event) (S, error)
+	// Snapshots say how states are stored, so that long streams are not folded from their first event each time.
+	// It is nil for aggregates whose streams are short.
+	Snapshots *Snapshots[S]
 	// Owner returns the caller who began the aggregate, "" if nobody did. It is nil for aggregates that belong
 	// to nobody.
 	Owner func(S) string
+}
+
+// Snapshots say how the states of one kind of aggregate are stored. What is stored may be older than the code: a
+// state of another revision is not read. It may be kept longer than an erasure of a subject takes, so a state
+// that names a person must not have Snapshots.
+type Snapshots[S any] struct {
+	// Revision is that of Evolve and of the stored form. A change of what either brings out needs a new one.
+	Revision int
+	Encode   func(S) ([]byte, error)
+	Decode   func([]byte) (S, error)
 }

@@ -45,7 +45,7 @@ func checkKept(names []string) error {
 }
 
 type cacheClearCommand struct {
-	Key  string `arg:"" optional:"" help:"The list: products or categories. All if not given."`
+	Key  string `arg:"" optional:"" predictor:"list" help:"The list: products or categories. All if not given."`
 	JSON bool   `help:"Print JSON." name:"json"`
 	awsFlag
 }

@@ -27,7 +27,7 @@ func (drillListCommand) Run(p *program) error {
 }
 
 type drillRunCommand struct {
-	Name string `arg:"" help:"The drill (see \"gakushoku drill list\"), or all."`
+	Name string `arg:"" help:"The drill (see \"gakushoku drill list\"), or all." predictor:"drill"`
 	Keep bool   `help:"Leave the canteen's folder, to look at."`
 	JSON bool   `help:"Print a report in JSON, one drill a line." name:"json"`
 }

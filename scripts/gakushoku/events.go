@@ -26,7 +26,7 @@ type eventsCommands struct {
 }
 
 type importCommand struct {
-	File            string `arg:"" help:"JSONL file, one event a line; - is standard input."`
+	File            string `arg:"" predictor:"file" help:"JSONL file, one event a line; - is standard input."`
 	SkipBad         bool   `help:"Import the good lines of a file that has bad ones, and keep the bad lines in a file."`
 	BadFile         string `help:"Where --skip-bad keeps the bad lines; FILE.bad if not given. A file that is there is left as it is." placeholder:"FILE"`
 	AllowUnfoldable bool   `help:"Also import events that cannot follow those before them, such as a second OrderPlaced."`

@@ -11,7 +11,7 @@ import (
 )
 
 type explainCommand struct {
-	Name string `arg:"" help:"The projection, such as orders."`
+	Name string `arg:"" predictor:"projection" help:"The projection, such as orders."`
 	Key  string `arg:"" help:"The row: its stream, such as order-o1, or the order's id."`
 	JSON bool   `help:"Print JSON." name:"json"`
 	awsFlag

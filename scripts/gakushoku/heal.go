@@ -7,7 +7,7 @@ import (
 )
 
 type healCommand struct {
-	Name   string   `arg:"" help:"The projection, such as orders."`
+	Name   string   `arg:"" predictor:"projection" help:"The projection, such as orders."`
 	Stream []string `help:"The stream, such as order-o1, or the order's id; may be given again." placeholder:"STREAM" xor:"what" required:""`
 	Parked bool     `help:"All parked streams." xor:"what" required:""`
 	JSON   bool     `help:"Print JSON, one stream a line." name:"json"`

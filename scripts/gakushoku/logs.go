@@ -27,7 +27,7 @@ type logsCommand struct {
 	Question      []string  `help:"Only lines that answer this question: ${questions}." placeholder:"NAME" short:"q"`
 	Level         string    `help:"Only lines of this level and above: trace, debug, info, warn or error." placeholder:"LEVEL" short:"l"`
 	Text          string    `help:"Only lines that contain this text." placeholder:"TEXT" short:"t"`
-	Since         moment    `help:"Only lines since then: a time, or how long ago, such as 90m. With --aws: 24h before --until when it is not given." placeholder:"TIME"`
+	Since         moment    `help:"Only lines since then: a time, or how long ago, such as 90m or 7d. With --aws: 24h before --until when it is not given." placeholder:"TIME"`
 	Until         moment    `help:"Only lines before then: a time, or how long ago." placeholder:"TIME"`
 	Follow        bool      `help:"Go on with new lines until Ctrl-C." short:"f"`
 	Last          *int      `help:"Only so many of the lines that there are, the newest; 0 for all. All, but 10 with --follow." placeholder:"N" short:"n"`
@@ -83,7 +83,7 @@ func (s *slowFlag) Decode(ctx *kong.DecodeContext) error {
 		return nil
 	}
 	text := fmt.Sprint(ctx.Scan.Pop().Value)
-	d, err := time.ParseDuration(text)
+	d, err := parseDuration(text)
 	if err != nil || d <= 0 {
 		return fmt.Errorf("%q is not a duration above 0, such as 500ms or 2s", text)
 	}

@@ -14,7 +14,7 @@ type menuCommands struct {
 }
 
 type menuImportCommand struct {
-	File string `arg:"" help:"CSV or JSON file; - is standard input."`
+	File string `arg:"" predictor:"file" help:"CSV or JSON file; - is standard input."`
 	JSON bool   `help:"Print the report as JSON." name:"json"`
 	awsFlag
 }

@@ -9,7 +9,7 @@ type parkCommands struct {
 }
 
 type parkListCommand struct {
-	Name string `arg:"" optional:"" help:"The projection; all of them if not given."`
+	Name string `arg:"" optional:"" predictor:"projection" help:"The projection; all of them if not given."`
 	JSON bool   `help:"Print JSON, one stream a line." name:"json"`
 	awsFlag
 }

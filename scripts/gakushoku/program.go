@@ -29,6 +29,7 @@ type program struct {
 	level     zerolog.Level
 	data      string // the data folder
 	dataGiven bool   // whether it was typed
+	config    *configFile
 }
 
 // printed is standard output. It keeps its first error, which run reports when the command has ended, so that
@@ -157,14 +158,14 @@ func (p *program) printLine(v any) error {
 }
 
 // longAgo matches the form of a duration. A match that cannot be parsed is too long.
-var longAgo = regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(h|m|s|ms|us|µs|ns))+$`)
+var longAgo = regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(w|d|h|m|s|ms|us|µs|ns))+$`)
 
 // moment is an option whose value is a time, or how long ago it was.
 type moment struct{ time.Time }
 
-// UnmarshalText parses RFC 3339, or a duration such as 90m.
+// UnmarshalText parses RFC 3339, or a duration such as 90m or 7d.
 func (m *moment) UnmarshalText(text []byte) error {
-	if ago, err := time.ParseDuration(string(text)); err == nil && ago >= 0 {
+	if ago, err := parseDuration(string(text)); err == nil && ago >= 0 {
 		m.Time = time.Now().Add(-ago)
 		return nil
 	}
@@ -173,7 +174,7 @@ func (m *moment) UnmarshalText(text []byte) error {
 	}
 	at, err := event.ParseInstant(string(text))
 	if err != nil {
-		return fmt.Errorf("%q is neither a time such as 2026-01-24T09:00:00+09:00 nor how long ago, such as 90m", text)
+		return fmt.Errorf("%q is neither a time such as 2026-01-24T09:00:00+09:00 nor how long ago, such as 90m or 7d", text)
 	}
 	if m.Time = at.Time(); m.IsZero() {
 		m.Time = m.Add(1) // the same millisecond, but not the zero time, which means "not given"

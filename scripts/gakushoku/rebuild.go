@@ -12,7 +12,7 @@ import (
 )
 
 type rebuildCommand struct {
-	Name string `arg:"" optional:"" help:"The projection, such as orders."`
+	Name string `arg:"" optional:"" predictor:"projection" help:"The projection, such as orders."`
 	All  bool   `help:"Every projection, one after the other."`
 
 	Stream            []string `help:"Repair only this stream, in place; may be given again." placeholder:"STREAM" xor:"what"`

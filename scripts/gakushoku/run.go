@@ -32,8 +32,11 @@ const (
 
 // commandLine declares all commands and options.
 type commandLine struct {
-	Data     string `help:"Data folder: events, read models, logs. Default: ${default}." default:"gakushoku-data" env:"GAKUSHOKU_DATA" placeholder:"DIR" short:"d"`
+	Data     string `help:"Data folder: events, read models, logs. Default: ${default}." default:"gakushoku-data" env:"GAKUSHOKU_DATA" placeholder:"DIR" short:"d" predictor:"folder"`
+	Config   string `help:"Configuration file, YAML. Default: gakushoku.yaml, if it is there." env:"GAKUSHOKU_CONFIG" placeholder:"FILE" predictor:"file"`
 	LogLevel string `help:"Lowest level that is logged: trace, debug, info, warn or error. Default: ${default}." default:"info" env:"GAKUSHOKU_LOG_LEVEL" placeholder:"LEVEL"`
+
+	file *configFile
 
 	Serve      serveCommand       `cmd:"" help:"Run the whole system in this process: HTTP, projector, health."`
 	Keys       keysCommands       `cmd:"" help:"Make, list and end the keys of devices."`
@@ -59,6 +62,9 @@ type commandLine struct {
 	Payments   paymentsCommands   `cmd:"" help:"Simulate a provider of card payments, and look at its book."`
 	Demo       demoCommand        `cmd:"" help:"Break a read model and repair it, in a temporary folder."`
 	Drill      drillCommands      `cmd:"" help:"Rehearse incidents: break something on purpose, repair it by the runbook."`
+	Settings   configCommands     `cmd:"" name:"config" help:"Look at the configuration."`
+	Completion completionCommand  `cmd:"" help:"Print what completes commands in a shell."`
+	Man        manCommand         `cmd:"" help:"Print the manual page."`
 	Version    versionCommand     `cmd:"" help:"Print the version of this program."`
 }
 
@@ -108,12 +114,14 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	parser, err := kong.New(&line, kong.Name("gakushoku"),
 		kong.Description(description),
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) { panic(exited(code)) }),
+		durations,
 		kong.Vars{"questions": questionNames(), "slow": observe.Slow.String()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}))
 	if err != nil {
 		return fail(stderr, err)
 	}
-	parsed, err := parser.Parse(joinNegative(args))
+	completeWords(parser)
+	parsed, err := parser.Parse(joinNegative(fromHabit(args)))
 	if err != nil {
 		return failUsage(stderr, inWords(err, args), helpCommand(err))
 	}
@@ -213,7 +221,7 @@ func oneLine(err error) string {
 
 // newProgram returns what every command uses. It returns a program even with an error.
 func newProgram(ctx context.Context, line *commandLine, parsed *kong.Context, stdin io.Reader, stdout, stderr io.Writer) (*program, error) {
-	p := &program{ctx: ctx, stdin: stdin, stdout: &printed{Writer: stdout}, stderr: stderr, data: line.Data, dataGiven: given(parsed, "data")}
+	p := &program{ctx: ctx, stdin: stdin, stdout: &printed{Writer: stdout}, stderr: stderr, data: line.Data, config: line.file, dataGiven: given(parsed, "data")}
 	level, err := observe.ParseLevel(line.LogLevel)
 	if err != nil {
 		return p, usagef("--log-level: %v", err)

@@ -212,7 +212,7 @@ func TestWhatKongFindsWrongIsSaidInWords(t *testing.T) {
 		"logs --since=9999999h":                  "longer than the 292 years",
 		"events export --since 1e3h":             "nor how long ago",
 		"logs x --slow":                          "unexpected argument x",
-		"projection rebuild orders --soak 5":     `--soak: "5" is not a duration, such as 500ms or 24h`,
+		"projection rebuild orders --soak 5":     `--soak: "5" is not a duration, such as 500ms, 24h or 7d`,
 		"projection rebuild orders --soak":       "--soak needs a value",
 		"projection verify orders --version 0":   "--version must be at least 1",
 		"projection verify orders --nonsense=-1": "unknown flag --nonsense",

@@ -8,7 +8,7 @@ import (
 )
 
 type runsCommand struct {
-	Name string `arg:"" help:"The projection, such as orders."`
+	Name string `arg:"" predictor:"projection" help:"The projection, such as orders."`
 	Last int    `help:"How many. Default: ${default}." default:"20" short:"n" placeholder:"N"`
 	JSON bool   `help:"Print JSON, one run a line, with all that is known of it." name:"json"`
 	awsFlag

@@ -12,7 +12,7 @@ import (
 )
 
 type slowCommand struct {
-	Since    moment `help:"Only what began since then: a time, or how long ago, such as 90m. Default: ${default}." default:"1h" placeholder:"TIME"`
+	Since    moment `help:"Only what began since then: a time, or how long ago, such as 90m or 7d. Default: ${default}." default:"1h" placeholder:"TIME"`
 	Limit    int    `help:"How many operations. Default: ${default}." default:"20" placeholder:"N"`
 	TraceURL string `help:"Address of a trace, with {traceId} where its id belongs, or {xrayTraceId} for X-Ray. On AWS: its console." name:"trace-url" env:"GAKUSHOKU_TRACE_URL" placeholder:"URL"`
 	JSON     bool   `help:"Print JSON." name:"json"`

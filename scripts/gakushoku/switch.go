@@ -12,7 +12,7 @@ import (
 )
 
 type rollbackCommand struct {
-	Name  string `arg:"" help:"The projection, such as orders."`
+	Name  string `arg:"" predictor:"projection" help:"The projection, such as orders."`
 	Force bool   `help:"Go back even to a version that lacks rows, or that the last verification found wrong."`
 	awsFlag
 }
@@ -39,7 +39,7 @@ func (c *rollbackCommand) Run(p *program) error {
 }
 
 type cleanupCommand struct {
-	Name  string `arg:"" help:"The projection, such as orders."`
+	Name  string `arg:"" predictor:"projection" help:"The projection, such as orders."`
 	Force bool   `help:"Drop them even when the version that readers see was found wrong by its last verification."`
 	awsFlag
 }
@@ -77,7 +77,7 @@ func versionNames(name string, numbers []int) string {
 }
 
 type approveCommand struct {
-	Name   string `arg:"" help:"The projection, such as orders."`
+	Name   string `arg:"" predictor:"projection" help:"The projection, such as orders."`
 	Show   bool   `help:"Only show what waits." xor:"answer"`
 	Wait   bool   `help:"Wait until the rebuild has come to its question; it ends at once when there will be none."`
 	Reject string `help:"Say no, for this reason: the new version is dropped." placeholder:"REASON" xor:"answer"`
@@ -144,7 +144,7 @@ func (c *approveCommand) question(p *program, i *operator.Installation) (rebuild
 }
 
 type abandonCommand struct {
-	Name string `arg:"" help:"The projection, such as orders."`
+	Name string `arg:"" predictor:"projection" help:"The projection, such as orders."`
 	awsFlag
 }
 

@@ -13,7 +13,7 @@ type traceCommand struct {
 	Order         string `help:"List the operations that have changed this order, or tried to, newest last." placeholder:"ID"`
 	Stream        string `help:"The same for any stream, such as order-o1." placeholder:"NAME"`
 	Limit         int    `help:"Tell of at most so many log lines and events, the newest. Default: ${default}." default:"500" placeholder:"N"`
-	Since         moment `help:"Look for log lines since then: a time, or how long ago, such as 90m. All of them; on AWS 24h, or since the operation when its id is one that was made here." placeholder:"TIME"`
+	Since         moment `help:"Look for log lines since then: a time, or how long ago, such as 90m or 7d. All of them; on AWS 24h, or since the operation when its id is one that was made here." placeholder:"TIME"`
 	TraceURL      string `help:"Address of a trace, with {traceId} where its id belongs, or {xrayTraceId} for X-Ray. On AWS: its console." name:"trace-url" env:"GAKUSHOKU_TRACE_URL" placeholder:"URL"`
 	JSON          bool   `help:"Print JSON." name:"json"`
 	awsFlag

@@ -16,6 +16,18 @@ var (
 	strayAfterIt = regexp.MustCompile(`^unexpected argument (\S+)`)
 )
 
+// fromHabit turns what people type by the habit of other programs into our commands: "help COMMAND" into
+// "COMMAND --help", and --version alone into "version".
+func fromHabit(args []string) []string {
+	switch {
+	case len(args) > 0 && args[0] == "help":
+		return append(slices.Clone(args[1:]), "--help")
+	case len(args) == 1 && args[0] == "--version":
+		return []string{"version"}
+	}
+	return args
+}
+
 // joinNegative joins a negative number to the option before it, so that the option's check explains the
 // mistake: kong would mistake the number for an option.
 func joinNegative(args []string) []string {
@@ -39,7 +51,7 @@ func inWords(err error, args []string) error {
 		return errors.New(m[1] + " needs a value")
 	}
 	if m := noDuration.FindStringSubmatch(text); m != nil {
-		return errors.New(m[1] + ": " + m[2] + " is not a duration, such as 500ms or 24h")
+		return errors.New(m[1] + ": " + m[2] + " is not a duration, such as 500ms, 24h or 7d")
 	}
 	if m := noNumber.FindStringSubmatch(text); m != nil {
 		return errors.New(m[1] + ": " + m[2] + " is not a whole number")

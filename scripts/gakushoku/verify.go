@@ -10,7 +10,7 @@ import (
 )
 
 type verifyCommand struct {
-	Name    string `arg:"" help:"The projection, such as orders."`
+	Name    string `arg:"" predictor:"projection" help:"The projection, such as orders."`
 	Version int    `help:"The table version; the one that readers see if not given." placeholder:"N"`
 	Fix     bool   `help:"Heal the rows that are wrong, and those missing that totals do not count."`
 	Sample  share  `help:"Compare only this share of the streams, such as 1% or 0.01, and at least one; totals are then not compared." placeholder:"SHARE"`

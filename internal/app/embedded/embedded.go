@@ -93,6 +93,7 @@ type Server struct {
 	Rounds    *audit.Rounds
 	Checkout  *process.Worker
 
+	later    *command.Background // writes snapshots
 	options  ServeOptions
 	listener net.Listener
 	ops      net.Listener // nil for none
@@ -108,6 +109,8 @@ func OpenServer(ctx context.Context, o ServeOptions) (*Server, error) {
 		return nil, errors.Join(err, s.close())
 	}
 	s.Commands, s.Queries, s.Health = s.folder.Commands(), s.folder.Queries(), s.folder.Health()
+	s.later = command.NewBackground()
+	s.Commands.Cache.Later = s.later.Later
 	s.Projector, s.Archiver = s.folder.Follower(), s.folder.ArchiveFollower()
 	// An older copy of the keys may have been put back.
 	eraser := subject.Eraser{Keys: s.folder.subjects, Streams: s.folder.Events, Now: time.Now, NewID: observe.NewID}

@@ -166,7 +166,7 @@ func (f *Folder) build() {
 		f.Ports.Events = f.Events
 	}
 	if f.Control != nil {
-		f.Ports.Control = f.Control
+		f.Ports.Control, f.Ports.States = f.Control, f.Control
 		f.Pointers = &projection.CachedPointers{Source: f.Control, TTL: pointerTTL, Now: time.Now}
 	}
 	if f.Ledger != nil {

@@ -34,6 +34,7 @@ const (
 	EnvStateMachineARN  = "STATE_MACHINE_ARN"
 	EnvAuditKey         = "AUDIT_KEY"
 	EnvSubjectTable     = "SUBJECT_TABLE"
+	EnvProcessFunction  = "PROCESS_FUNCTION"
 )
 
 // defaultPointerTTL is how long a pointer is cached. A switch waits at least as long.
@@ -61,6 +62,7 @@ type Config struct {
 	ProjectorTimeout time.Duration // how long an invocation of the projector may last
 	StateMachineARN  string        // of rebuilds; "" in functions that do not use it
 	SubjectTable     string        // DynamoDB table of the keys of subjects; "" in functions that do not use it
+	ProcessFunction  string        // name of the function that carries out what is due; "" in functions that do not wake it
 	AuditKey         string        // KMS key that checkpoints are signed with; "" in functions that do not use it
 
 	Callers Callers
@@ -95,6 +97,7 @@ func ReadConfig(getenv func(string) string) (Config, error) {
 		ProjectorTimeout: DefaultProjectorTimeout,
 		StateMachineARN:  getenv(EnvStateMachineARN),
 		AuditKey:         getenv(EnvAuditKey),
+		ProcessFunction:  getenv(EnvProcessFunction),
 		SubjectTable:     getenv(EnvSubjectTable),
 
 		Callers: Callers{

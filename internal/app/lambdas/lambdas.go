@@ -127,7 +127,7 @@ func Options[O any](s *System, bounded, traced func(*O)) []func(*O) {
 // Ports returns the stores. Pointers are cached; source is read on a miss.
 func (s *System) Ports(source projection.Pointers) *wiring.Ports {
 	cached := &projection.CachedPointers{Source: source, TTL: s.Config.PointerTTL, Now: time.Now}
-	p := &wiring.Ports{Events: s.Events, Tables: s.Tables, Control: s.Control, Pointers: cached, Ledger: s.Ledger}
+	p := &wiring.Ports{Events: s.Events, Tables: s.Tables, Control: s.Control, Pointers: cached, Ledger: s.Ledger, States: s.Control}
 	if s.Subjects != nil {
 		p.Subjects = s.Subjects
 	}

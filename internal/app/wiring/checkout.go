@@ -15,6 +15,9 @@ import (
 	"gakushoku/internal/observe"
 )
 
+// Grace is how long a step is left to the request that made it due.
+const Grace = time.Second
+
 // Checkout builds the worker of the checkout process, which records outcomes through commands. payments is nil
 // if no provider is configured.
 func (p *Ports) Checkout(commands *command.Handler, payments payment.Provider) *process.Worker {
@@ -24,7 +27,7 @@ func (p *Ports) Checkout(commands *command.Handler, payments payment.Provider) *
 	}
 	return &process.Worker{
 		Ports:     process.Ports{Revisions: canteen.Processes().Named(checkout.Name), Pointers: p.Pointers, Tables: p.Tables, Streams: p.Events, Now: time.Now},
-		Performer: steps, Grace: time.Second, Tick: time.Second,
+		Performer: steps, Grace: Grace, Tick: time.Second,
 	}
 }
 

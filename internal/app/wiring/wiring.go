@@ -15,6 +15,7 @@ import (
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/query"
 	"gakushoku/internal/engine/seal"
+	"gakushoku/internal/engine/streamstate"
 	"gakushoku/internal/engine/subject"
 	"gakushoku/internal/observe"
 )
@@ -35,12 +36,15 @@ type Ports struct {
 	Ledger   eventlog.Ledger            // of the numbered log; nil if there is none
 	Blobs    eventlog.Blobs             // the objects of the log and of rebuilds; nil if there is no log
 	Subjects subject.Keys               // of who sent commands; nil: their addresses and programs are not recorded
+	States   streamstate.Store          // snapshots of long streams; nil: there are none
 	Seals    *seal.Check                // compares the log with its signed checkpoints; nil if there are none
 }
 
 // Commands builds the handler of commands.
 func (p *Ports) Commands() *command.Handler {
-	return &command.Handler{Streams: p.Events, Now: time.Now, NewID: observe.NewID, Cache: new(command.Cache), Entries: p.Entries()}
+	return &command.Handler{
+		Streams: p.Events, Now: time.Now, NewID: observe.NewID, Cache: &command.Cache{Snapshots: p.States}, Entries: p.Entries(),
+	}
 }
 
 // Entries builds what fills in who sent a command.

@@ -13,7 +13,7 @@ type Command interface {
 }
 
 // Rules are the rules of the stock of one product on one day.
-var Rules = model.Decider[State, Command]{Kind: kind, Decide: Decide, Evolve: Evolve}
+var Rules = model.Decider[State, Command]{Kind: kind, Decide: Decide, Evolve: Evolve, Snapshots: &Snapshots}
 
 // Decide returns the events that a command leads to, none if all is done already, or a refusal.
 func Decide(s State, c Command) ([]event.Payload, error) { return c.decide(s) }

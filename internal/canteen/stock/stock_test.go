@@ -191,14 +191,29 @@ func wantSum(t *rapid.T, s stock.State) {
 	}
 }
 
-// reread is the state written as JSON and read again, as a snapshot does.
+// reread is the state written and read again, as a snapshot does.
 func reread(s stock.State) (stock.State, error) {
-	data, err := json.Marshal(s)
+	data, err := stock.Snapshots.Encode(s)
 	if err != nil {
 		return s, err
 	}
-	var again stock.State
-	return again, json.Unmarshal(data, &again)
+	return stock.Snapshots.Decode(data)
+}
+
+// TestTheStoredState holds each revision to what it stores: when this fails, the revision has to change.
+func TestTheStoredState(t *testing.T) {
+	t.Parallel()
+	s := after(t, set(9), reserve("o2", 2), reserve("o1", 3), stock.Sell{StockID: id, OrderID: "o1"}, stock.Release{StockID: id, OrderID: "o3"})
+	data, err := stock.Snapshots.Encode(s)
+	want := `{"stockId":"` + id + `","limited":true,"portions":9,"reserved":2,"sold":3,"orders":null}` + "\nSOLD 3 o1\nRESERVED 2 o2\nRELEASED 0 o3"
+	if diff := cmp.Diff(want, string(data)); err != nil || diff != "" || stock.Snapshots.Revision != 1 {
+		t.Errorf("revision %d stores %v\n%s", stock.Snapshots.Revision, err, diff)
+	}
+	for _, wrong := range []string{"", "{}\n", "{}\nSOLD", "{}\nSOLD x o1", "{}\nSOLD 1"} {
+		if s, err := stock.Snapshots.Decode([]byte(wrong)); err == nil && wrong != "{}\n" {
+			t.Errorf("%q is read as %s", wrong, flat(s))
+		}
+	}
 }
 
 func flat(s stock.State) string {

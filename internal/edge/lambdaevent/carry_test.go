@@ -36,9 +36,10 @@ func TestAnInvocationCarriesOutWhatIsDueAndSaysWhat(t *testing.T) {
 	}
 	var out bytes.Buffer
 	handle := lambdaevent.CarryOut(observe.NewLogger(&out, zerolog.InfoLevel, "process"), w)
+	in := `{"source":"aws.events"}`
 	invoke := func(want process.Ran) {
 		t.Helper()
-		got, err := handle(t.Context(), json.RawMessage(`{"source":"aws.events"}`))
+		got, err := handle(t.Context(), json.RawMessage(in))
 		if diff := cmp.Diff(lambdaevent.Carried{"chasing": want}, got); err != nil || diff != "" {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
@@ -52,7 +53,9 @@ func TestAnInvocationCarriesOutWhatIsDueAndSaysWhat(t *testing.T) {
 	l.Wait(14 * 24 * time.Hour)
 	down = errors.New("the post is on strike")
 	invoke(process.Ran{Rows: 1, Failed: 1}) // which is no failure of the function
-	if lines := out.String(); strings.Count(lines, "process:run") != 3 || !strings.Contains(lines, "process:step:failed") {
+	in, w.Grace = string(lambdaevent.Woken), time.Millisecond
+	invoke(process.Ran{})
+	if lines := out.String(); strings.Count(lines, "process:run") != 4 || !strings.Contains(lines, "process:step:failed") {
 		t.Errorf("logged:\n%s", lines)
 	}
 }

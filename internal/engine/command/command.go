@@ -168,65 +168,13 @@ func tryOnce[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 	}
 	result, err := outcome(d, state, version, events)
 	if err == nil {
-		h.Cache.keep(r.stream, result.State, result.Version, events)
+		h.Cache.keep(r.stream, result.State, result.Version, events, d.Snapshots != nil)
+		store(ctx, h.Cache, d, version, result)
 		if uint64(len(history)) == version {
 			result.History = slices.Concat(history, events)
 		}
 	}
 	return result, err
-}
-
-// stand returns the state that a command is decided on, its version, and the history that led to it unless a part
-// of it was kept. If the command was executed before, it returns the first outcome instead.
-func stand[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r prepared[C]) (state S, version uint64, history []event.Event, first *Result[S], err error) {
-	caller := observe.CallerOf(ctx).Name
-	history = r.Known
-	if history == nil {
-		if state, version, ok, err := advance(ctx, h, d, r, caller); ok || err != nil {
-			return state, version, nil, nil, err
-		}
-		if history, err = (observedStreams{h.Streams}).Load(ctx, r.stream, 0); err != nil {
-			return state, 0, nil, nil, fmt.Errorf("loading %s: %w", r.stream, err)
-		}
-	}
-	if first, ok, err := repeated(d, r, caller, history); ok || err != nil {
-		return state, 0, history, &first, err
-	}
-	if state, err = fold(d, state, history); err != nil {
-		return state, 0, nil, nil, unfoldable{err}
-	}
-	version = uint64(len(history))
-	h.Cache.keep(r.stream, state, version, history)
-	return state, version, history, nil, nil
-}
-
-// advance brings the state that is kept of a stream up to date. It returns false if none is kept, or if only the
-// whole stream tells whether the command was executed before.
-func advance[S any, C model.Command](ctx context.Context, h *Handler, d model.Decider[S, C], r prepared[C], caller string) (state S, version uint64, ok bool, err error) {
-	kept, ok := h.Cache.of(r.stream, digest(caller, r.Key))
-	if !ok {
-		return state, 0, false, nil
-	}
-	version = kept.version
-	newer, err := observedStreams{h.Streams}.Load(ctx, r.stream, version)
-	if err != nil {
-		return state, 0, false, fmt.Errorf("loading what is new of %s: %w", r.stream, err)
-	}
-	if kept.doubtful && len(newer) == 0 {
-		h.Cache.forget(r.stream)
-		return state, 0, false, nil
-	}
-	for i := range newer {
-		if newer[i].Version != version+1+uint64(i) || newer[i].CommandID == r.Key && newer[i].Actor == caller {
-			return state, 0, false, nil
-		}
-	}
-	if state, err = fold(d, kept.state.(S), newer); err != nil {
-		return state, 0, false, unfoldable{err}
-	}
-	version += uint64(len(newer))
-	h.Cache.keep(r.stream, state, version, newer)
-	return state, version, true, nil
 }
 
 // foreign reports whether a command changes what it may not: an aggregate that another caller owns. One that

@@ -84,7 +84,7 @@ func (p *Projector) healOnce(ctx context.Context, d model.Projection, t Table, s
 	if len(changes) == 0 {
 		return nil, nil
 	}
-	return p.Tables.Write(ctx, t, changes)
+	return p.put(ctx, d, t, changes)
 }
 
 // Ahead reports whether a row reflects more events than its stream has. The stream must have been read after

@@ -23,6 +23,8 @@ type Projector struct {
 	Streams     eventstore.Loader
 	Now         func() time.Time
 	Retries     retry.Policy // of a heal; the zero value is HealRetries
+	// Due is called when a row was written whose task is due already, with the name of its process. It may be nil.
+	Due func(ctx context.Context, process string)
 }
 
 // Failures are the streams that could not be brought up to date, each with the infrastructure error that
@@ -179,8 +181,21 @@ func (p *Projector) write(ctx context.Context, d model.Projection, t Table, grou
 	if len(changes) == 0 {
 		return late, nil
 	}
-	lost, err := p.Tables.Write(ctx, t, changes)
+	lost, err := p.put(ctx, d, t, changes)
 	return append(late, lost...), err
+}
+
+// put writes changes, and says so if that makes a task due.
+func (p *Projector) put(ctx context.Context, d model.Projection, t Table, changes []Change) (late []string, err error) {
+	late, err = p.Tables.Write(ctx, t, changes)
+	now := event.InstantOf(p.Now())
+	due := func(c Change) bool {
+		return c.Record.Task != nil && c.Record.Task.Due <= now && !slices.Contains(late, c.Record.Stream)
+	}
+	if err == nil && p.Due != nil && slices.ContainsFunc(changes, due) {
+		p.Due(ctx, d.Name)
+	}
+	return late, err
 }
 
 // fold applies a stream's events to its stored row. It returns false if only the whole stream helps, which

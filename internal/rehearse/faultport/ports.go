@@ -8,6 +8,7 @@ import (
 	"gakushoku/internal/engine/eventlog"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/streamstate"
 	"gakushoku/internal/event"
 )
 
@@ -162,4 +163,27 @@ func (s Checkpoints) SetCheckpoint(ctx context.Context, reader string, c project
 	return tell(ctx, s.Gate, Writes, "set checkpoint "+reader+" "+c.Cursor, func(ctx context.Context) error {
 		return s.Checkpoints.SetCheckpoint(ctx, reader, c)
 	})
+}
+
+// States puts a gate in front of snapshots of streams.
+type States struct {
+	streamstate.Store
+	Gate Gate
+}
+
+// Snapshot implements streamstate.Store.
+func (s States) Snapshot(ctx context.Context, stream string) (streamstate.Snapshot, error) {
+	return ask(ctx, s.Gate, "snapshot of "+stream, func(ctx context.Context) (streamstate.Snapshot, error) { return s.Store.Snapshot(ctx, stream) })
+}
+
+// SetSnapshot implements streamstate.Store.
+func (s States) SetSnapshot(ctx context.Context, shot streamstate.Snapshot) error {
+	return tell(ctx, s.Gate, Writes, fmt.Sprintf("set snapshot %s@%d", shot.Stream, shot.Version), func(ctx context.Context) error {
+		return s.Store.SetSnapshot(ctx, shot)
+	})
+}
+
+// DropSnapshot implements streamstate.Store.
+func (s States) DropSnapshot(ctx context.Context, stream string) error {
+	return tell(ctx, s.Gate, Writes, "drop snapshot "+stream, func(ctx context.Context) error { return s.Store.DropSnapshot(ctx, stream) })
 }

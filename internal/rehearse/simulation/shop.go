@@ -16,6 +16,7 @@ import (
 	"gakushoku/internal/engine/command"
 	engine "gakushoku/internal/engine/process"
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/streamstate"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/rehearse/faultport"
 	"gakushoku/internal/store/memory"
@@ -28,6 +29,7 @@ type ShopMutation struct {
 	Rows     func(projection.Tables) projection.Tables                 // as the projector writes them
 	Pointers func(projection.Pointers) projection.Pointers             // as workers see them
 	Agenda   func(projection.Agenda) projection.Agenda                 // as workers see it
+	States   func(streamstate.Store, Loader) streamstate.Store         // as processes see the snapshots of streams
 }
 
 const (
@@ -179,7 +181,10 @@ func (w *shop) start(name string, f func(ctx context.Context, p *process) error,
 
 // stores are the stores as a process sees them.
 func (w *shop) commandsOf(p *process) *command.Handler {
-	return &command.Handler{Streams: faultport.Events{Store: w.events, Gate: p}, Now: time.Now, NewID: p.newID, Retries: withoutChance(command.Retries)}
+	return &command.Handler{
+		Streams: faultport.Events{Store: w.events, Gate: p}, Now: time.Now, NewID: p.newID, Retries: withoutChance(command.Retries),
+		Cache: &command.Cache{Snapshots: w.statesOf(p), Every: 2},
+	}
 }
 
 func (w *shop) tablesOf(p *process) projection.Tables {

@@ -11,17 +11,19 @@ import (
 
 	"gakushoku/internal/app/checkout"
 	domain "gakushoku/internal/canteen/checkout"
+	"gakushoku/internal/canteen/stock"
 	"gakushoku/internal/edge/payment"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/process"
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/streamstate"
 	"gakushoku/internal/rehearse/simulation"
 )
 
 // shopReaches is what runs of checkouts must reach.
 var shopReaches = []string{
 	"step reserve", "step expire", "step capture", "step confirm", "step void", "step refund", "step release",
-	"sold", "released", "refunded", "stuck", "switch", "crash",
+	"sold", "released", "refunded", "stuck", "switch", "crash", "snapshot read", "snapshot written",
 }
 
 func TestAnyScheduleOfCheckoutsAddsUp(t *testing.T) {
@@ -65,6 +67,41 @@ var shopMutations = map[string]simulation.ShopMutation{
 	"deadlines are kept in memory and lost in a crash":  {Rows: func(t projection.Tables) projection.Tables { return withoutDeadlines{t} }},
 	"rows of a version being built are carried out":     {Pointers: func(p projection.Pointers) projection.Pointers { return impatient{p} }},
 	"the index of what is due is not written with rows": {Rows: func(t projection.Tables) projection.Tables { return oldTasks{t} }},
+	"the revision of a snapshot is ignored": {States: func(s streamstate.Store, _ simulation.Loader) streamstate.Store {
+		return anyRevision{s}
+	}},
+	"a snapshot is taken for the stream's newest state": {States: func(s streamstate.Store, l simulation.Loader) streamstate.Store {
+		return newestState{s, l}
+	}},
+}
+
+// anyRevision reads the snapshots of every program.
+type anyRevision struct{ streamstate.Store }
+
+func (a anyRevision) Snapshot(ctx context.Context, stream string) (streamstate.Snapshot, error) {
+	s, err := a.Store.Snapshot(ctx, stream)
+	if s.Version > 0 {
+		s.Revision = stock.Rules.Snapshots.Revision
+	}
+	return s, err
+}
+
+// newestState takes a snapshot for the state after the last event.
+type newestState struct {
+	streamstate.Store
+	streams simulation.Loader
+}
+
+func (n newestState) Snapshot(ctx context.Context, stream string) (streamstate.Snapshot, error) {
+	s, err := n.Store.Snapshot(ctx, stream)
+	if err != nil || s.Version == 0 {
+		return s, err
+	}
+	events, err := n.streams.Load(ctx, stream, 0)
+	if err == nil && len(events) > 0 {
+		s.Version, s.EventID = events[len(events)-1].Version, events[len(events)-1].ID
+	}
+	return s, err
 }
 
 // wrong carries out steps with a mistake.

@@ -49,7 +49,7 @@ func whole(it item, name string) (uint64, error) {
 	return n, nil
 }
 
-// itemSize returns the size of an item as the store counts it: names and strings in bytes, a number as one
+// itemSize returns the size of an item as the store counts it: names, strings and binaries in bytes, a number as one
 // byte for each two significant digits plus one, rounded up.
 func itemSize(it item) int {
 	size := 0
@@ -60,6 +60,8 @@ func itemSize(it item) int {
 			size += len(v.Value)
 		case *types.AttributeValueMemberN:
 			size += numberSize(v.Value)
+		case *types.AttributeValueMemberB:
+			size += len(v.Value)
 		}
 	}
 	return size

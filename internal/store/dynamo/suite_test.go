@@ -16,6 +16,8 @@ import (
 	"gakushoku/internal/engine/eventstore/eventstoretest"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/projection/projectiontest"
+	"gakushoku/internal/engine/streamstate"
+	"gakushoku/internal/engine/streamstate/streamstatetest"
 	"gakushoku/internal/store/dynamo/feed"
 )
 
@@ -99,6 +101,17 @@ func TestCredentialContract(t *testing.T) {
 		return credentialtest.Instance{
 			Store:  NewControl(realClient(t), table),
 			Reopen: func(t *testing.T) credential.Store { return NewControl(realClient(t), table) },
+		}
+	}})
+}
+
+func TestSnapshotContract(t *testing.T) {
+	t.Parallel()
+	streamstatetest.TestStore(t, streamstatetest.Harness{TooLarge: maxItemBytes, Open: func(t *testing.T) streamstatetest.Instance {
+		table := newControlTable(t)
+		return streamstatetest.Instance{
+			Store:  NewControl(realClient(t), table),
+			Reopen: func(t *testing.T) streamstate.Store { return NewControl(realClient(t), table) },
 		}
 	}})
 }

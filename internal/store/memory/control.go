@@ -8,14 +8,16 @@ import (
 
 	"gakushoku/internal/engine/credential"
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/streamstate"
 )
 
-// Control stores pointers, checkpoints and credentials. Its zero value is empty and ready for use.
+// Control stores pointers, checkpoints, credentials and snapshots of streams. Its zero value is empty and ready for use.
 type Control struct {
 	mu          sync.Mutex
 	pointers    map[string]projection.Pointer
 	checkpoints map[string]projection.Checkpoint
 	credentials map[string]map[string]credential.Record // by kind and id
+	snapshots   map[string]streamstate.Snapshot         // by stream
 }
 
 var (

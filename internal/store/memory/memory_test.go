@@ -6,6 +6,7 @@ import (
 	"gakushoku/internal/engine/credential/credentialtest"
 	"gakushoku/internal/engine/eventstore/eventstoretest"
 	"gakushoku/internal/engine/projection/projectiontest"
+	"gakushoku/internal/engine/streamstate/streamstatetest"
 	"gakushoku/internal/store/memory"
 )
 
@@ -52,5 +53,12 @@ func TestCredentials(t *testing.T) {
 	t.Parallel()
 	credentialtest.TestStore(t, credentialtest.Harness{Open: func(*testing.T) credentialtest.Instance {
 		return credentialtest.Instance{Store: memory.NewControl()}
+	}})
+}
+
+func TestSnapshots(t *testing.T) {
+	t.Parallel()
+	streamstatetest.TestStore(t, streamstatetest.Harness{Open: func(*testing.T) streamstatetest.Instance {
+		return streamstatetest.Instance{Store: memory.NewControl()}
 	}})
 }

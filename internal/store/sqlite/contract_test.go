@@ -13,6 +13,8 @@ import (
 	"gakushoku/internal/engine/eventstore/eventstoretest"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/projection/projectiontest"
+	"gakushoku/internal/engine/streamstate"
+	"gakushoku/internal/engine/streamstate/streamstatetest"
 	"gakushoku/internal/store/sqlite"
 )
 
@@ -141,8 +143,22 @@ func TestCredentials(t *testing.T) {
 	}})
 }
 
-// A file of the first format, which had no credentials, gets a place for them when it is opened.
-func TestAnOlderControlFileTakesCredentials(t *testing.T) {
+func TestSnapshots(t *testing.T) {
+	t.Parallel()
+	streamstatetest.TestStore(t, streamstatetest.Harness{Open: func(t *testing.T) streamstatetest.Instance {
+		path := filepath.Join(t.TempDir(), "control.db")
+		s := openControl(t, path)
+		return streamstatetest.Instance{Store: s, Reopen: func(t *testing.T) streamstate.Store {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return openControl(t, path)
+		}}
+	}})
+}
+
+// A file of the first format, which had neither, gets a place for credentials and snapshots when it is opened.
+func TestAnOlderControlFileTakesCredentialsAndSnapshots(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "control.db")
 	db, err := sql.Open("sqlite", "file:"+path)
@@ -158,6 +174,10 @@ PRAGMA application_id=0x67616b03; PRAGMA user_version=1`)
 	}
 	c := openControl(t, path)
 	if err := c.AddCredential(t.Context(), "key", credential.Record{ID: "a", Value: []byte(`1`)}); err != nil {
+		t.Fatal(err)
+	}
+	shot := streamstate.Snapshot{Stream: "loan-1", Version: 1, EventID: "e", Data: []byte{1}}
+	if err := c.SetSnapshot(t.Context(), shot); err != nil {
 		t.Fatal(err)
 	}
 	if kept, err := c.Checkpoint(t.Context(), "projector"); err != nil || kept.Cursor != "7" {

@@ -13,21 +13,22 @@ import (
 const controlSchema = `
 CREATE TABLE pointers (projection TEXT PRIMARY KEY, changes INTEGER NOT NULL, value TEXT NOT NULL) STRICT;
 CREATE TABLE checkpoints (reader TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-` + credentialSchema
+` + credentialSchema + snapshotSchema
 
 const credentialSchema = `CREATE TABLE credentials (kind TEXT NOT NULL, id TEXT NOT NULL, revision INTEGER NOT NULL, value TEXT NOT NULL,
 	PRIMARY KEY (kind, id)) STRICT, WITHOUT ROWID;`
 
 // controlUpgrades bring an older file to the newest format.
-var controlUpgrades = []string{credentialSchema}
+var controlUpgrades = []string{credentialSchema, snapshotSchema}
 
-// Control stores the version pointers, the checkpoints and the credentials.
+// Control stores the version pointers, the checkpoints, the credentials and the snapshots of streams.
 type Control struct {
 	records
 
-	pointer, checkpoint, credentials            *sql.Stmt // on readers
+	pointer, checkpoint, credentials, snapshot  *sql.Stmt // on readers
 	insertPointer, updatePointer, setCheckpoint *sql.Stmt // on the writing connection
 	insertCredential, updateCredential          *sql.Stmt
+	setSnapshot, dropSnapshot                   *sql.Stmt
 }
 
 var (
@@ -53,12 +54,16 @@ func (c *Control) prepare(ctx context.Context) error {
 		&c.pointer:     "SELECT value FROM pointers WHERE projection = ?",
 		&c.checkpoint:  "SELECT value FROM checkpoints WHERE reader = ?",
 		&c.credentials: "SELECT id, revision, value FROM credentials WHERE kind = ? ORDER BY id",
+		&c.snapshot:    "SELECT version, event, revision, data FROM snapshots WHERE stream = ?",
 	}, statements{
 		&c.insertPointer:    "INSERT INTO pointers (projection, value, changes) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
 		&c.updatePointer:    "UPDATE pointers SET value = ?2, changes = ?3 WHERE projection = ?1 AND changes = ?3 - 1",
 		&c.setCheckpoint:    "INSERT INTO checkpoints (reader, value) VALUES (?, ?) ON CONFLICT (reader) DO UPDATE SET value = excluded.value",
 		&c.insertCredential: "INSERT INTO credentials (kind, id, revision, value) VALUES (?1, ?2, ?3 + 1, ?4) ON CONFLICT DO NOTHING",
 		&c.updateCredential: "UPDATE credentials SET revision = ?3 + 1, value = ?4 WHERE kind = ?1 AND id = ?2 AND revision = ?3",
+		&c.setSnapshot: "INSERT INTO snapshots (stream, version, event, revision, data, written) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (stream) DO " +
+			"UPDATE SET version = ?2, event = ?3, revision = ?4, data = ?5, written = ?6",
+		&c.dropSnapshot: "DELETE FROM snapshots WHERE stream = ?",
 	})
 }
 

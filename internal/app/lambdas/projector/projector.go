@@ -5,9 +5,12 @@ package projector
 import (
 	"context"
 	"errors"
+	"time"
 
 	"gakushoku/internal/app/lambdas"
 	"gakushoku/internal/app/lambdas/lag"
+	"gakushoku/internal/app/lambdas/wake"
+	"gakushoku/internal/app/wiring"
 	"gakushoku/internal/canteen"
 	"gakushoku/internal/edge/lambdaevent"
 	"gakushoku/internal/engine/projection"
@@ -17,6 +20,9 @@ import (
 // Build returns the function's handler.
 func Build(s *lambdas.System) (lambdaevent.StreamHandler, error) {
 	projector := s.Ports(&SelfSetup{Pointers: s.Control, Tables: s.Tables}).Projector()
+	if name := s.Config.ProcessFunction; name != "" {
+		projector.Due = (&wake.Waker{AWS: s.AWS, Function: name, Every: wiring.Grace, Now: time.Now}).Due
+	}
 	marker := lag.NewMarker(s.Control, lag.Projector)
 	return lambdaevent.Project(projector.Apply, marker.Done, s.Logger), nil
 }
