@@ -37,6 +37,7 @@ func suites() []suite {
 		{"http", "commands over HTTP and projection lag, beside a server that stores nothing", runHTTP, []string{"-for=300ms", "-rounds=1"}},
 		{"checkout", "whole checkouts by card over HTTP, beside orders without one", runCheckout, []string{"-for=300ms", "-rounds=1"}},
 		{"units", "write units of an order's life: by AWS's rules, and as DynamoDB Local counts them", runUnits, []string{}},
+		{"long", "a command on a long stream, with its state at hand and in a process that has just started", runLong, []string{"-samples=3", "-most=1000"}},
 		{"coldstart", "start and size of each function beside a bare handler", runColdStart, []string{"-rounds=3"}},
 		{"observe", "what metrics and traces cost, commands and replays", runObserve, []string{"-commands=100", "-events=100000", "-rounds=1"}},
 		{"rebuild", "the shadow rebuild, step by step", runRebuild, []string{"-events=100000", "-rounds=1"}},
