@@ -48,6 +48,7 @@ type commandLine struct {
 	Reproject  reprojectCommand   `cmd:"" help:"Make read models from a file of events."`
 	Projection projectionCommands `cmd:"" help:"Look at read models, verify, repair and rebuild them."`
 	Process    processCommands    `cmd:"" help:"Look at what processes have to do, try it again or call it off."`
+	Upkeep     upkeepCommands     `cmd:"" name:"maintenance" help:"Look at the room that everything takes, and tidy it up."`
 	Archive    archiveCommands    `cmd:"" help:"Look at the log of all events, verify and repair it."`
 	Backup     backupCommands     `cmd:"" help:"Make, check and remove backups."`
 	Restore    restoreCommand     `cmd:"" help:"Make a new data folder from a backup."`

@@ -161,7 +161,7 @@ func (d *database) lookInto(now fs.FileInfo) error {
 	if now.Size() == p.seen.size && now.ModTime().Equal(p.seen.changed) {
 		return nil
 	}
-	if now.Size() < p.seen.size {
+	if now.Size() < p.seen.size && !d.mayShrink() { // those that may show by their content what they are
 		p.occupied = true
 		return p.lose(d.path, "was overwritten")
 	}

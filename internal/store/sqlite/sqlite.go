@@ -156,7 +156,8 @@ func checkIdentity(query func(string) *sql.Row, k kind, newest int) (format int,
 
 // connect opens the connections; mode says whether the file may be created.
 func (d *database) connect(ctx context.Context, mode string) error {
-	const settings = "_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-16000)&_pragma=journal_size_limit(67108864)"
+	// A new file keeps note of what uses each page, so that Tidy can give free ones back; that must be said first.
+	const settings = "_pragma=auto_vacuum(2)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-16000)&_pragma=journal_size_limit(67108864)"
 	var err error
 	if d.pool, err = sql.Open("sqlite", dsnWaiting(d.path, firstLook, settings+"&"+mode)); err != nil {
 		return err
