@@ -2,7 +2,7 @@
 # others need they name when it is missing.
 SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
-.PHONY: help demo generate check test test-race simulate test-kill test-dynamodb lint build validate tools e2e e2e-build bench clean
+.PHONY: help demo generate check test test-race simulate test-browser pictures test-kill test-dynamodb lint build validate tools e2e e2e-build bench clean
 
 CACHE := .cache
 VENV := $(CACHE)/venv
@@ -54,6 +54,15 @@ lint: ## gofmt, go vet and staticcheck
 	go tool staticcheck ./...
 
 # Without -trimpath, which would have every package compiled once more beside what go test compiles.
+# The browser is $CHROMIUM, or Debian's.
+test-browser: build ## the pages in a real browser (needs Node.js 20 and Chromium)
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or newer"; exit 1; }
+	@[ -x "$${CHROMIUM:-/usr/bin/chromium}" ] || { echo "Chromium is missing: apt-get install chromium, or set CHROMIUM to one"; exit 1; }
+	cd scripts/browser && npm install --no-package-lock --no-audit --no-fund --silent && $(if $(PICTURES),PICTURES=$(PICTURES) )node --test $(if $(PICTURES),--test-name-pattern=pictures)
+
+pictures: ## take the README's pictures of the pages anew (needs what test-browser needs, and Japanese fonts)
+	$(MAKE) test-browser PICTURES=$(CURDIR)/infra/pictures
+
 build: ## build bin/gakushoku
 	@go build -o bin/gakushoku ./scripts/gakushoku
 
