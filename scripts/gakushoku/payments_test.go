@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -49,4 +50,28 @@ func TestAProviderForOtherMachinesNeedsASecret(t *testing.T) {
 	call(t, "payments", "serve", "--addr", "0.0.0.0:0").wants(t, exitUsage, "GAKUSHOKU_PAYMENT_SECRET")
 	call(t, "payments", "serve", "--addr", "nowhere").wants(t, exitUsage, "--addr takes IP:PORT")
 	call(t, "payments", "ledger", "-d", t.TempDir()).wants(t, exitFailed, "no provider's book", "payments serve")
+}
+
+// TestAWrongSecretIsSeenBeforeTheFirstPayment asks a server's health whose provider wants another secret.
+func TestAWrongSecretIsSeenBeforeTheFirstPayment(t *testing.T) {
+	t.Parallel()
+	provider := start(t, "payments", "serve", "--addr", "127.0.0.1:0", "-d", filepath.Join(t.TempDir(), "payments"), "--secret", "ours")
+	provider.eventually(t, provider.out, "payment provider on http://")
+	url := strings.Fields(strings.SplitAfter(provider.out.String(), "provider on ")[1])[0]
+	server := start(t, serving(filepath.Join(t.TempDir(), "data"), "--payment-provider", url)...)
+	address, _ := server.addresses(t)
+	response, err := http.Get(address + "/health") //nolint:noctx // a test's
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Errorf("%d, %v: a canteen that takes cash is well", response.StatusCode, err)
+	}
+	contains(t, string(body), `"name":"paymentProvider","status":"failing"`, "it answered 401: check the provider's secret")
+	for _, run := range []*running{server, provider} {
+		run.stop()
+		<-run.ended
+	}
 }

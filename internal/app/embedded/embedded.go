@@ -125,6 +125,9 @@ func OpenServer(ctx context.Context, o ServeOptions) (*Server, error) {
 		return nil, errors.Join(err, s.close())
 	}
 	s.Checkout = s.folder.Ports.Checkout(s.Commands, o.Payments)
+	if o.Payments != nil {
+		s.Health.Probes = append(s.Health.Probes, payment.Health(o.Payments))
+	}
 	s.Checkout.Wake = s.folder.Events.Appended
 	return s, nil
 }

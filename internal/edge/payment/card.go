@@ -170,6 +170,11 @@ type problem struct {
 	Reason string `json:"reason"`
 }
 
+// answer is an error that says what was answered. It holds no internals.
+type answer string
+
+func (a answer) Error() string { return string(a) }
+
 // answered returns what an answer means.
 func answered(key string, response *http.Response, raw []byte) (Receipt, error) {
 	status := response.StatusCode
@@ -180,13 +185,13 @@ func answered(key string, response *http.Response, raw []byte) (Receipt, error) 
 		return receiptIn(key, raw)
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
 		seconds, _ := strconv.ParseUint(response.Header.Get("Retry-After"), 10, 16)
-		return Receipt{}, Unavailable(fmt.Errorf("it answered %d", status), time.Duration(seconds)*time.Second)
+		return Receipt{}, Unavailable(answer(fmt.Sprintf("it answered %d", status)), time.Duration(seconds)*time.Second)
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return Receipt{}, Unavailable(fmt.Errorf("it answered %d: check the provider's secret", status), 0)
+		return Receipt{}, Unavailable(answer(fmt.Sprintf("it answered %d: check the provider's secret", status)), 0)
 	case status >= 400 && status < 500:
 		return refusedIn(status, raw)
 	}
-	return Receipt{}, Unknown(fmt.Errorf("it answered %d", status))
+	return Receipt{}, Unknown(answer(fmt.Sprintf("it answered %d", status)))
 }
 
 func receiptIn(key string, raw []byte) (Receipt, error) {
@@ -205,7 +210,7 @@ func receiptIn(key string, raw []byte) (Receipt, error) {
 func refusedIn(status int, raw []byte) (Receipt, error) {
 	var p problem
 	if err := json.Unmarshal(raw, &p); err != nil || !strings.HasPrefix(p.Code, "payment/") {
-		return Receipt{}, Unknown(fmt.Errorf("it answered %d without a code: is it the payment provider", status))
+		return Receipt{}, Unknown(answer(fmt.Sprintf("it answered %d without a code: is it the payment provider", status)))
 	}
 	if p.Code == CodeDeclined && !ValidKey(p.Reason) {
 		p.Reason = "unspecified"

@@ -17,7 +17,7 @@ import (
 // Status is the status of a part or of the whole.
 type Status string
 
-// The whole is failing if one part is.
+// The whole is failing if one part is that is no dependency.
 const (
 	OK      Status = "ok"
 	Failing Status = "failing"
@@ -32,6 +32,8 @@ type Probe struct {
 	// Check returns what it found, for people. It must return when ctx ends. An error means that the part
 	// is failing. Clients see the text of a *Problem; that of other errors is only logged.
 	Check func(ctx context.Context) (detail string, err error)
+	// Dependency says that it is outside of the system, which works without it: that it fails is reported only.
+	Dependency bool
 }
 
 // Problem is a failure whose text clients may see.
@@ -54,6 +56,7 @@ type Part struct {
 	Detail     string  `json:"detail,omitempty"`
 	DurationMs float64 `json:"durationMs,omitempty"`
 	Planned    bool    `json:"-"` // failing as intended
+	Dependency bool    `json:"-"` // outside of the system
 }
 
 // Report holds the findings of all probes, in their order.
@@ -64,7 +67,7 @@ type Report struct {
 
 // Planned reports whether every failing part is failing as intended.
 func (r Report) Planned() bool {
-	return r.Status != OK && !slices.ContainsFunc(r.Parts, func(p Part) bool { return p.Status != OK && !p.Planned })
+	return r.Status != OK && !slices.ContainsFunc(r.Parts, func(p Part) bool { return p.Status != OK && !p.Planned && !p.Dependency })
 }
 
 // Outline returns the report without internal details.
@@ -97,7 +100,7 @@ func (c *Checker) Check(ctx context.Context) Report {
 	}
 	running.Wait()
 	for _, p := range report.Parts {
-		if p.Status != OK {
+		if p.Status != OK && !p.Dependency {
 			report.Status = Failing
 		}
 	}
@@ -133,7 +136,7 @@ func (c *Checker) run(ctx context.Context, p Probe, limit time.Duration) Part {
 	if errors.Is(f.err, context.DeadlineExceeded) {
 		f.err = fmt.Errorf("%w: %w", Problemf("no answer within %s", limit), f.err)
 	}
-	part := Part{Name: p.Name, Status: OK, Detail: f.detail, DurationMs: float64(c.Now().Sub(started).Microseconds()) / 1000}
+	part := Part{Name: p.Name, Status: OK, Detail: f.detail, Dependency: p.Dependency, DurationMs: float64(c.Now().Sub(started).Microseconds()) / 1000}
 	if f.err != nil {
 		var told *Problem
 		part.Status, part.Detail, part.Planned = Failing, publicDetail(f.err), errors.As(f.err, &told) && told.Planned
@@ -147,6 +150,10 @@ func (p Part) log(ctx context.Context, err error) {
 		observe.Logger(ctx).Info().Str("part", p.Name).Str("detail", p.Detail).Msg("health:planned")
 		return
 	}
-	observe.Logger(ctx).Error().Str("part", p.Name).Float64(observe.FieldDurationMs, p.DurationMs).Str(observe.FieldResult, observe.ResultNG).
+	line := observe.Logger(ctx).Error()
+	if p.Dependency {
+		line = observe.Logger(ctx).Warn()
+	}
+	line.Str("part", p.Name).Float64(observe.FieldDurationMs, p.DurationMs).Str(observe.FieldResult, observe.ResultNG).
 		Str(observe.FieldErrorClass, string(fault.Infra)).Err(err).Msg("health:failing")
 }

@@ -26,11 +26,11 @@ func check(t *testing.T, probes ...Probe) Report {
 }
 
 func well(name string) Probe {
-	return Probe{name, func(context.Context) (string, error) { return "fine", nil }}
+	return Probe{Name: name, Check: func(context.Context) (string, error) { return "fine", nil }}
 }
 
 func failingWith(err error) Probe {
-	return Probe{"sick", func(context.Context) (string, error) { return "", err }}
+	return Probe{Name: "sick", Check: func(context.Context) (string, error) { return "", err }}
 }
 
 func TestAllPartsAreReportedInOrder(t *testing.T) {
@@ -55,7 +55,7 @@ func TestProbesRunAtOnce(t *testing.T) {
 	// Each waits for the other, so one after the other would end at the time limit.
 	a, b := make(chan struct{}), make(chan struct{})
 	meet := func(mine, theirs chan struct{}) Probe {
-		return Probe{"meeting", func(ctx context.Context) (string, error) {
+		return Probe{Name: "meeting", Check: func(ctx context.Context) (string, error) {
 			close(mine)
 			select {
 			case <-theirs:
@@ -76,9 +76,9 @@ func TestAProbeThatHangsOrPanicsFails(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
 	for want, p := range map[string]Probe{
-		"no answer with": {"deaf", func(context.Context) (string, error) { <-release; return "", nil }},
-		"within 50ms":    {"late", func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() }},
-		"see the log":    {"broken", func(context.Context) (string, error) { panic("secret") }},
+		"no answer with": {Name: "deaf", Check: func(context.Context) (string, error) { <-release; return "", nil }},
+		"within 50ms":    {Name: "late", Check: func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() }},
+		"see the log":    {Name: "broken", Check: func(context.Context) (string, error) { panic("secret") }},
 		"cannot be reac": failingWith(errors.New("secret: dial tcp 10.0.0.7")),
 	} {
 		r := check(t, p)

@@ -44,7 +44,7 @@ type Streams interface {
 
 // EventStore reads a stream that does not exist, which checks connection and permissions.
 func EventStore(streams Streams) Probe {
-	return Probe{PartEventStore, func(ctx context.Context) (string, error) {
+	return Probe{Name: PartEventStore, Check: func(ctx context.Context) (string, error) {
 		_, err := streams.Load(ctx, probeStream, 0)
 		return "", err
 	}}
@@ -53,7 +53,7 @@ func EventStore(streams Streams) Probe {
 // ReadModel does what a query does: it reads the pointers of projections and the active versions' tables. A
 // projection that was never set up passes, since its first event sets it up.
 func ReadModel(pointers projection.Pointers, browser projection.Browser, names ...string) Probe {
-	return Probe{PartReadModel, func(ctx context.Context) (string, error) {
+	return Probe{Name: PartReadModel, Check: func(ctx context.Context) (string, error) {
 		details := make([]string, len(names))
 		for i, name := range names {
 			var err error
@@ -104,7 +104,7 @@ func LogLag(limit time.Duration, lag func(context.Context) (Lag, error)) Probe {
 }
 
 func lagProbe(part, late string, limit time.Duration, lag func(context.Context) (Lag, error)) Probe {
-	return Probe{part, func(ctx context.Context) (string, error) {
+	return Probe{Name: part, Check: func(ctx context.Context) (string, error) {
 		l, err := lag(ctx)
 		if err != nil {
 			return "", err
@@ -126,7 +126,7 @@ const maxParked = 1000
 // metrics. It does not fail because of them, since the service is available: the alarm on the metric
 // notifies on-call staff.
 func Parked(pointers projection.Pointers, tables projection.Inspector, names ...string) Probe {
-	return Probe{PartParked, func(ctx context.Context) (string, error) {
+	return Probe{Name: PartParked, Check: func(ctx context.Context) (string, error) {
 		var found []string
 		for _, name := range names {
 			n, err := CountParked(ctx, pointers, tables, name)
@@ -177,7 +177,7 @@ const AuditReader = "audit"
 // does not fail because of that, since the service is available: the alarm on the metric notifies on-call
 // staff. keys returns subject.ErrLost if the keys of subjects were lost; it may be nil.
 func AuditChain(checkpoints projection.Checkpoints, keys func(context.Context) error) Probe {
-	return Probe{PartAuditChain, func(ctx context.Context) (string, error) {
+	return Probe{Name: PartAuditChain, Check: func(ctx context.Context) (string, error) {
 		if keys != nil {
 			switch err := keys(ctx); {
 			case errors.Is(err, subject.ErrLost):
@@ -202,7 +202,7 @@ func AuditChain(checkpoints projection.Checkpoints, keys func(context.Context) e
 
 // Disk fails if fewer than minFree bytes are free.
 func Disk(minFree uint64, free func() (uint64, error)) Probe {
-	return Probe{PartDisk, func(context.Context) (string, error) {
+	return Probe{Name: PartDisk, Check: func(context.Context) (string, error) {
 		n, err := free()
 		if err != nil {
 			return "", err
@@ -217,7 +217,7 @@ func Disk(minFree uint64, free func() (uint64, error)) Probe {
 // Serving fails once the server is about to stop, while it still responds, so that load balancers send
 // requests elsewhere.
 func Serving(stopping func() bool) Probe {
-	return Probe{PartServing, func(context.Context) (string, error) {
+	return Probe{Name: PartServing, Check: func(context.Context) (string, error) {
 		if stopping() {
 			return "", &Problem{Detail: "the server is stopping", Planned: true}
 		}
