@@ -32,7 +32,7 @@ func (r *Reader) Differing(ctx context.Context, store eventstore.Loader, streams
 		err = r.Trusted(ctx)
 	}
 	if err == nil {
-		err = r.partitions(ctx, head.Number, c.wanted(), c.compare)
+		err = r.EachOf(ctx, head.Number, c.wanted(), nil, c.compare)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("comparing streams with the log: %w", err)
@@ -70,7 +70,7 @@ func (c *comparison) wanted() (partitions [Partitions]bool) {
 	return partitions
 }
 
-func (c *comparison) compare(_ uint64, e *event.Event) error {
+func (c *comparison) compare(_ *Manifest, _ uint64, e *event.Event) error {
 	sums := c.stored[e.Stream]
 	if e.Version < 1 || e.Version > uint64(len(sums)) || sums[e.Version-1] == 0 || sums[e.Version-1] == c.digests.Of(e) {
 		return nil
@@ -82,11 +82,15 @@ func (c *comparison) compare(_ uint64, e *event.Event) error {
 	return nil
 }
 
-// partitions is Events for some partitions, up to a number.
-func (r *Reader) partitions(ctx context.Context, upTo uint64, wanted [Partitions]bool, f func(uint64, *event.Event) error) error {
+// EachOf calls f for the events of some partitions with numbers up to one, in the order of the log, with the
+// segment that each is in. It leaves out the segments for which skip returns true; a nil skip leaves out none.
+func (r *Reader) EachOf(ctx context.Context, upTo uint64, wanted [Partitions]bool, skip func(*Manifest) bool, f func(m *Manifest, number uint64, e *event.Event) error) error {
 	d := event.NewDecoder()
 	var buf []byte
 	return r.Manifests(ctx, 0, upTo, func(m *Manifest) error {
+		if skip != nil && skip(m) {
+			return nil
+		}
 		for _, frame := range m.Frames {
 			if !wanted[frame.Partition] {
 				continue
@@ -97,7 +101,8 @@ func (r *Reader) partitions(ctx context.Context, upTo uint64, wanted [Partitions
 			}
 			buf = lines
 			d.Reset()
-			if err := eachEvent(d, lines, frame.First, 0, upTo, f); err != nil {
+			err = eachEvent(d, lines, frame.First, 0, upTo, func(number uint64, e *event.Event) error { return f(m, number, e) })
+			if err != nil {
 				return err
 			}
 		}

@@ -12,17 +12,21 @@ import (
 	"gakushoku/internal/observe"
 )
 
-// Store is an event store that numbers its events densely from 1, in the order of appends.
+// Store is an event store that numbers its events densely from 1, in the order of appends. Where events were
+// deleted, which only happens to events of the log, numbers are missing; they are not used again.
 type Store interface {
 	// Since returns at most limit events after the one at a mark, in the order of numbers, and the mark of
-	// the last one, or m if there is none. It fails as Holds does.
+	// the last one, or m if there is none. It ends where a number is missing, so that the events have the
+	// numbers up to that of the mark. It fails as Holds does.
 	Since(ctx context.Context, m eventstore.Mark, limit int) ([]event.Event, eventstore.Mark, error)
 	// Head returns the number of the newest event.
 	Head(ctx context.Context) (uint64, error)
-	// Holds fails with eventstore.ErrOtherStore if the event at a mark is missing, or is another one.
+	// Holds fails with eventstore.ErrOtherStore if the event at a mark is another one, or comes after the
+	// newest.
 	Holds(ctx context.Context, m eventstore.Mark) error
-	// MarkAfter returns the mark of the count-th event after the one with the given number; that event must
-	// exist.
+	// MarkAfter returns the mark of the count-th number after the given one, without an id if its event was
+	// deleted. It fails with eventstore.ErrOtherStore if the store has fewer, since the caller knows that they
+	// existed.
 	MarkAfter(ctx context.Context, number uint64, count int) (eventstore.Mark, error)
 }
 
@@ -161,7 +165,7 @@ func (f *Follower) Once(ctx context.Context) (uint64, error) {
 	if err != nil || archived.Number == head {
 		return archived.Number, err
 	}
-	batch, err := f.next(ctx, archived)
+	batch, before, err := f.next(ctx, archived)
 	if err != nil {
 		return archived.Number, fmt.Errorf("reading events to archive: %w", err)
 	}
@@ -169,7 +173,7 @@ func (f *Follower) Once(ctx context.Context) (uint64, error) {
 	if err != nil {
 		return archived.Number, err
 	}
-	done, err := f.Store.MarkAfter(ctx, archived.Number, committed.Records)
+	done, err := f.Store.MarkAfter(ctx, before, committed.Records)
 	if err != nil {
 		return archived.Number, err
 	}
@@ -180,32 +184,39 @@ func (f *Follower) Once(ctx context.Context) (uint64, error) {
 	return max(done.Number, others.Number), err
 }
 
-// next reads a segment's events after a mark. A record's source is the event's number and id: when the store
-// is replaced by an older copy of itself, the same numbers come again for other events.
-func (f *Follower) next(ctx context.Context, after eventstore.Mark) ([]Record, error) {
+// next reads a segment's events after a mark, and the number before the first. A record's source is the event's
+// number and id: when the store is replaced by an older copy of itself, the same numbers come again for other
+// events. A segment ends where a number is missing, since a claim counts numbers.
+func (f *Follower) next(ctx context.Context, after eventstore.Mark) (batch []Record, before uint64, err error) {
 	maxBytes := f.Bytes
 	if maxBytes <= 0 {
 		maxBytes = DefaultSegmentBytes
 	}
-	var batch []Record
 	for size, count, from := 0, f.maxEvents(), after; len(batch) < count; {
 		limit := min(followPage, count-len(batch))
 		events, last, err := f.Store.Since(ctx, from, limit)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
+		}
+		first := last.Number - uint64(len(events)) // the number before the first of these
+		if len(batch) == 0 {
+			before = first
+		}
+		if first != before+uint64(len(batch)) {
+			return batch, before, nil
 		}
 		for i := range events {
 			e := &events[i]
-			number := after.Number + uint64(len(batch)) + 1
+			number := first + uint64(i) + 1
 			batch = append(batch, Record{Source: eventstore.Mark{Number: number, ID: e.ID}.String(), Event: *e})
 			if size += len(e.Payload) + envelopeBytes; size >= maxBytes {
-				return batch, nil
+				return batch, before, nil
 			}
 		}
 		if len(events) < limit {
-			return batch, nil
+			break
 		}
 		from = last
 	}
-	return batch, nil
+	return batch, before, nil
 }

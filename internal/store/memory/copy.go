@@ -5,15 +5,16 @@ import (
 	"slices"
 
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/event"
 )
 
 // Copy returns a copy of the store as it is now: a backup.
 func (s *Events) Copy() *Events {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	c := &Events{streams: map[string][]int{}, log: slices.Clone(s.log)}
-	for stream, positions := range s.streams {
-		c.streams[stream] = slices.Clone(positions)
+	c := &Events{streams: map[string][]event.Event{}, log: slices.Clone(s.log), numbers: maps.Clone(s.numbers), Unchecked: s.Unchecked}
+	for stream, held := range s.streams {
+		c.streams[stream] = slices.Clone(held)
 	}
 	return c
 }

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,8 +20,18 @@ const MaxEventBytes = 400_000
 // Events is an event store with its feed. Its zero value is empty and ready for use.
 type Events struct {
 	mu      sync.RWMutex
-	streams map[string][]int // positions in log of each stream's events
-	log     []event.Event    // in the order of appends
+	streams map[string][]event.Event // by version; those that were deleted are missing
+	log     []event.Event            // in the order of appends; a deleted event is the zero Event
+	numbers map[eventAt]int          // indexes in log
+	// Unchecked lets an append only fail if a version is taken, as in stores that would have to read to find out
+	// more. Set it before the store is used.
+	Unchecked bool
+}
+
+// eventAt is a place in a stream.
+type eventAt struct {
+	stream  string
+	version uint64
 }
 
 var (
@@ -46,18 +57,48 @@ func (s *Events) append(ctx context.Context, stream string, expected uint64, eve
 	if err := checkAppend(stream, events); err != nil {
 		return fmt.Errorf("appending to %q: %w", stream, err)
 	}
-	if last := uint64(len(s.streams[stream])); last != expected {
-		return fmt.Errorf("%w: %s is at version %d, not %d", eventstore.ErrConflict, stream, last, expected)
+	if err := s.checkFree(stream, expected, len(events)); err != nil {
+		return err
 	}
 	if s.streams == nil {
-		s.streams = map[string][]int{}
+		s.streams, s.numbers = map[string][]event.Event{}, map[eventAt]int{}
 	}
 	for i := range events {
 		events[i].Stream, events[i].Version = stream, expected+uint64(i)+1
-		s.streams[stream] = append(s.streams[stream], len(s.log))
-		s.log = append(s.log, cloneEvent(events[i]))
+		own := cloneEvent(events[i])
+		s.numbers[eventAt{stream, own.Version}] = len(s.log)
+		s.insert(own)
+		s.log = append(s.log, own)
 	}
 	return nil
+}
+
+// checkFree fails with eventstore.ErrConflict unless events can follow a version.
+func (s *Events) checkFree(stream string, expected uint64, count int) error {
+	last := uint64(0)
+	if held := s.streams[stream]; len(held) > 0 {
+		last = held[len(held)-1].Version
+	}
+	if !s.Unchecked && last != expected {
+		return fmt.Errorf("%w: %s is at version %d, not %d", eventstore.ErrConflict, stream, last, expected)
+	}
+	for i := range count {
+		if _, taken := s.at(stream, expected+uint64(i)+1); taken {
+			return fmt.Errorf("%w: %s is at version %d, not %d", eventstore.ErrConflict, stream, last, expected)
+		}
+	}
+	return nil
+}
+
+// at returns the index of a version among the events of a stream, and whether it is there.
+func (s *Events) at(stream string, version uint64) (int, bool) {
+	return slices.BinarySearchFunc(s.streams[stream], version, func(e event.Event, v uint64) int { return cmp.Compare(e.Version, v) })
+}
+
+func (s *Events) insert(e event.Event) {
+	if at, there := s.at(e.Stream, e.Version); !there {
+		s.streams[e.Stream] = slices.Insert(s.streams[e.Stream], at, e)
+	}
 }
 
 func checkAppend(stream string, events []event.Event) error {
@@ -94,13 +135,14 @@ func (s *Events) Load(ctx context.Context, stream string, after uint64) ([]event
 }
 
 func (s *Events) load(stream string, after uint64) []event.Event {
-	positions := s.streams[stream]
-	if after >= uint64(len(positions)) {
+	at, _ := s.at(stream, min(after, event.MaxVersion)+1)
+	held := s.streams[stream][at:]
+	if len(held) == 0 {
 		return nil
 	}
-	events := make([]event.Event, 0, uint64(len(positions))-after)
-	for _, at := range positions[after:] {
-		events = append(events, cloneEvent(s.log[at]))
+	events := make([]event.Event, len(held))
+	for i, e := range held {
+		events[i] = cloneEvent(e)
 	}
 	return events
 }

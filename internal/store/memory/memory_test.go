@@ -22,6 +22,7 @@ func TestEvents(t *testing.T) {
 	}
 	t.Run("store", func(t *testing.T) { t.Parallel(); eventstoretest.TestStore(t, events) })
 	t.Run("ranges", func(t *testing.T) { t.Parallel(); eventstoretest.TestRanges(t, events) })
+	t.Run("prune", func(t *testing.T) { t.Parallel(); eventstoretest.TestPrune(t, events) })
 }
 
 func TestTables(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 
 // eventsSchema stores each event as its envelope, a line of JSON with an empty payload, and its payload byte
 // for byte. position is dense, from 1, in the order of commits, because only one transaction at a time
-// assigns positions; it belongs to the feed, and is not the event number, which the log assigns. appended is
+// assigns positions, except for the holes that Prune leaves; it belongs to the feed, and is not the event number, which the log assigns. appended is
 // the time of the append, in milliseconds since 1970: an imported event may have occurred long before.
 const eventsSchema = `
 CREATE TABLE events (
@@ -53,7 +53,7 @@ type Events struct {
 	awake chan struct{} // closed and replaced at every commit
 
 	load, loadMany, streams, upTo, beyond *sql.Stmt // on readers
-	from, nth, head, appended, position   *sql.Stmt // on readers too
+	from, head, appended, position        *sql.Stmt // on readers too
 	lastVersion, lastPosition, insert     *sql.Stmt // on the writing connection
 	mark                                  *sql.Stmt // on it too, from the first append on
 }
@@ -121,10 +121,9 @@ func (s *Events) prepare(ctx context.Context) error {
 		&s.upTo:     eventColumn + "WHERE stream > ? AND stream <= ? ORDER BY stream, version LIMIT ?",
 		&s.beyond:   eventColumn + "WHERE stream > ? ORDER BY stream, version LIMIT ?",
 		&s.from:     numberedColumns + "WHERE position >= ? ORDER BY position LIMIT ?",
-		&s.nth:      numberedColumns + "WHERE position > ? ORDER BY position LIMIT 1 OFFSET ?",
 		&s.head:     "SELECT coalesce(max(position), 0) FROM events",
 		&s.position: "SELECT position FROM events WHERE stream = ? AND version = ?",
-		&s.appended: "SELECT appended FROM events WHERE position = ?",
+		&s.appended: "SELECT appended FROM events WHERE position >= ? ORDER BY position LIMIT 1",
 	}, statements{
 		&s.lastVersion:  "SELECT coalesce(max(version), 0) FROM events WHERE stream = ?",
 		&s.lastPosition: "SELECT coalesce(max(position), 0) FROM events",

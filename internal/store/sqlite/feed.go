@@ -19,64 +19,70 @@ func (s *Events) Read(ctx context.Context, cursor string, limit int) ([]event.Ev
 	if err != nil {
 		return nil, "", fmt.Errorf("reading the feed: %w", err)
 	}
-	events, mark, err := s.Since(ctx, mark, limit)
+	if err := checkLimit(limit); err != nil {
+		return nil, "", fmt.Errorf("reading the feed: %w", err)
+	}
+	events, at, err := s.beginningWith(ctx, mark, limit)
 	if err != nil {
 		return nil, cursor, fmt.Errorf("reading the feed: %w", err)
 	}
 	if len(events) == 0 {
 		return nil, cursor, nil
 	}
-	return events, mark.String(), nil
+	return events, markOfLast(events, at).String(), nil
 }
 
-// Since returns at most limit events after the one at a mark, in the order of their numbers, and the mark of
-// the last one, or m if there is none. It fails with eventstore.ErrOtherStore if the event at m is missing,
-// or is another one.
+// Since implements eventlog.Store.
 func (s *Events) Since(ctx context.Context, m eventstore.Mark, limit int) ([]event.Event, eventstore.Mark, error) {
 	if err := checkLimit(limit); err != nil {
 		return nil, m, fmt.Errorf("reading events: %w", err)
 	}
-	return s.beginningWith(ctx, m, limit)
+	events, at, err := s.beginningWith(ctx, m, limit)
+	if err != nil || len(events) == 0 {
+		return nil, m, err
+	}
+	dense := 1
+	for dense < len(at) && at[dense] == at[0]+uint64(dense) {
+		dense++
+	}
+	return events[:dense], markOfLast(events[:dense], at[:dense]), nil
 }
 
-// Holds fails with eventstore.ErrOtherStore if the event at a mark is missing, or is another one.
+// Holds implements eventlog.Store.
 func (s *Events) Holds(ctx context.Context, m eventstore.Mark) error {
 	_, _, err := s.beginningWith(ctx, m, 0)
 	return err
 }
 
-// beginningWith reads the event at a mark, which must be there, and up to limit events after it. It returns
-// the latter, and the mark of the last event read.
-func (s *Events) beginningWith(ctx context.Context, m eventstore.Mark, limit int) ([]event.Event, eventstore.Mark, error) {
+// beginningWith checks that the event at a mark is there, or was deleted, and reads up to limit events after
+// it with their numbers.
+func (s *Events) beginningWith(ctx context.Context, m eventstore.Mark, limit int) ([]event.Event, numbers, error) {
 	if m.Number > 0 {
 		limit++
 	}
-	rows, err := s.from.QueryContext(ctx, int64(min(m.Number, event.MaxVersion)), limit)
+	rows, err := s.from.QueryContext(ctx, int64(max(1, min(m.Number, event.MaxVersion))), limit)
 	var at numbers
 	events, err := readEvents(rows, err, 0, &at)
 	if err != nil {
-		return nil, m, s.db.failed(ctx, "reading events", err)
+		return nil, nil, s.db.failed(ctx, "reading events", err)
 	}
-	if m.Number > 0 {
-		if err := s.wantMarked(ctx, m, events, at); err != nil {
-			return nil, m, err
-		}
-		events, at = events[1:], at[1:]
+	if m.Number == 0 {
+		return events, at, nil
 	}
-	if len(events) == 0 {
-		return nil, m, nil
+	if len(at) == 0 {
+		return nil, nil, s.lacks(ctx, m)
 	}
-	return events, markOfLast(events, at), nil
+	if at[0] != m.Number { // retired: only such events are missing before the last one
+		return events[:min(len(at), limit-1)], at[:min(len(at), limit-1)], nil
+	}
+	if found := events[0].ID; m.ID != "" && m.ID != found {
+		return nil, nil, fmt.Errorf("%w: event %d of %s is %s, it was %s", eventstore.ErrOtherStore, m.Number, s.db.path, found, m.ID)
+	}
+	return events[1:], at[1:], nil
 }
 
-// wantMarked checks that the first event is that of a mark.
-func (s *Events) wantMarked(ctx context.Context, m eventstore.Mark, events []event.Event, at numbers) error {
-	if len(at) > 0 && at[0] == m.Number {
-		if found := events[0].ID; m.ID != "" && m.ID != found {
-			return fmt.Errorf("%w: event %d of %s is %s, it was %s", eventstore.ErrOtherStore, m.Number, s.db.path, found, m.ID)
-		}
-		return nil
-	}
+// lacks returns the error for a mark after the last event.
+func (s *Events) lacks(ctx context.Context, m eventstore.Mark) error {
 	head, err := s.Head(ctx)
 	if err != nil {
 		return err
@@ -84,19 +90,21 @@ func (s *Events) wantMarked(ctx context.Context, m eventstore.Mark, events []eve
 	return fmt.Errorf("%w: event %d is not in %s, which ends at event %d", eventstore.ErrOtherStore, m.Number, s.db.path, head)
 }
 
-// MarkAfter returns the mark of the count-th event after the one with the given number. If there are fewer
-// events, it fails with eventstore.ErrOtherStore, since the caller knows that they existed.
+// MarkAfter implements eventlog.Store.
 func (s *Events) MarkAfter(ctx context.Context, number uint64, count int) (eventstore.Mark, error) {
-	rows, err := s.nth.QueryContext(ctx, int64(min(number, event.MaxVersion)), count-1)
+	m := eventstore.Mark{Number: number + uint64(count)}
+	rows, err := s.from.QueryContext(ctx, int64(min(m.Number, event.MaxVersion)), 1)
 	var at numbers
 	events, err := readEvents(rows, err, 0, &at)
-	if err != nil {
-		return eventstore.Mark{}, s.db.failed(ctx, fmt.Sprintf("reading event %d after %d", count, number), err)
-	}
-	if len(events) == 0 {
+	switch {
+	case err != nil:
+		return eventstore.Mark{}, s.db.failed(ctx, fmt.Sprintf("reading event %d", m.Number), err)
+	case len(events) == 0:
 		return eventstore.Mark{}, fmt.Errorf("%w: %s has fewer than %d events after event %d", eventstore.ErrOtherStore, s.db.path, count, number)
+	case at[0] == m.Number:
+		m.ID = events[0].ID
 	}
-	return markOfLast(events, at), nil
+	return m, nil
 }
 
 func markOfLast(events []event.Event, at numbers) eventstore.Mark {
@@ -135,14 +143,14 @@ func (s *Events) Head(ctx context.Context) (uint64, error) {
 	return uint64(head), s.db.failed(ctx, "reading the number of the newest event", err)
 }
 
-// NumberOf returns the number of an event; 0 if it is not there.
+// NumberOf returns the number of an event; 0 if it is not there, or was put back and so is not in the feed.
 func (s *Events) NumberOf(ctx context.Context, stream string, version uint64) (uint64, error) {
 	var number int64
 	err := s.position.QueryRowContext(ctx, stream, int64(min(version, event.MaxVersion))).Scan(&number)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, ctx.Err()
 	}
-	return uint64(number), s.db.failed(ctx, "reading the number of an event", err)
+	return uint64(max(0, number)), s.db.failed(ctx, "reading the number of an event", err)
 }
 
 // LastOf returns the number of the newest event of all streams whose names begin with prefix; 0 if there is none.
@@ -153,7 +161,8 @@ func (s *Events) LastOf(ctx context.Context, prefix string) (uint64, error) {
 	return uint64(last), s.db.failed(ctx, "reading the number of the newest event of "+prefix, err)
 }
 
-// AppendedAt returns when the event with the given number was appended; false if there is none.
+// AppendedAt returns when the first event with the given number or a larger one was appended; false if there
+// is none.
 func (s *Events) AppendedAt(ctx context.Context, number uint64) (at time.Time, found bool, err error) {
 	var ms int64
 	err = s.appended.QueryRowContext(ctx, int64(min(number, event.MaxVersion))).Scan(&ms)

@@ -173,12 +173,13 @@ type eventWriter struct {
 	store    *Events
 	position int64
 	now      int64 // in milliseconds since 1970
+	changed  bool  // without an append
 	broken   error // why an append was only partly written
 }
 
 func (s *Events) transact(ctx context.Context, f func(*eventWriter) error) error {
 	var theirs error // error of f, returned unwrapped
-	appended, marked := false, false
+	appended, changed, marked := false, false, false
 	err := s.db.transact(ctx, func() (err error) {
 		w := &eventWriter{store: s, now: time.Now().UnixMilli()}
 		if err := s.lastPosition.QueryRow().Scan(&w.position); err != nil {
@@ -187,10 +188,11 @@ func (s *Events) transact(ctx context.Context, f func(*eventWriter) error) error
 		before := w.position
 		theirs = f(w)
 		appended = w.position > before
-		if theirs == nil && appended && s.guard != nil {
+		changed = appended || w.changed
+		if theirs == nil && changed && s.guard != nil {
 			theirs = s.guard()
 		}
-		if appended && s.belongs && theirs == nil {
+		if changed && s.belongs && theirs == nil {
 			marked, err = s.markNotWhole()
 			return err
 		}
