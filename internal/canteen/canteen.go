@@ -4,7 +4,9 @@ package canteen
 
 import (
 	"gakushoku/internal/canteen/checkout"
+	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
+	"gakushoku/internal/canteen/stock"
 	"gakushoku/internal/model"
 )
 
@@ -27,3 +29,8 @@ func Views() []model.View {
 
 // Processes returns the revisions of every process.
 func Processes() model.Processes { return model.Processes{checkout.Process()} }
+
+// Closings returns which streams are closed. Products and categories never are.
+func Closings() []model.Closing {
+	return []model.Closing{model.ClosedStates(order.Rules, order.Closed), stock.Closing()}
+}

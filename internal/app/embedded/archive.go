@@ -100,7 +100,7 @@ func (f *Folder) checkWhole(ctx context.Context, events []event.Event) error {
 		streams = append(streams, events[i].Stream)
 	}
 	slices.Sort(streams)
-	histories, err := f.Events.LoadMany(ctx, slices.Compact(streams))
+	histories, err := f.Ports.Events.LoadMany(ctx, slices.Compact(streams))
 	if err != nil {
 		return err
 	}

@@ -113,7 +113,7 @@ func OpenServer(ctx context.Context, o ServeOptions) (*Server, error) {
 	s.Commands.Cache.Later = s.later.Later
 	s.Projector, s.Archiver = s.folder.Follower(), s.folder.ArchiveFollower()
 	// An older copy of the keys may have been put back.
-	eraser := subject.Eraser{Keys: s.folder.subjects, Streams: s.folder.Events, Now: time.Now, NewID: observe.NewID}
+	eraser := subject.Eraser{Keys: s.folder.subjects, Streams: s.folder.Ports.Events, Now: time.Now, NewID: observe.NewID}
 	_, err := eraser.Honour(ctx)
 	if err == nil {
 		err = s.folder.witness().Begin(ctx)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gakushoku/internal/engine/eventlog"
@@ -56,7 +57,7 @@ func (f *Folder) wantLogged(ctx context.Context, first eventstore.Mark, last uin
 	if err != nil {
 		return err
 	}
-	if found.Number == first.Number && found.ID != first.ID {
+	if found.ID != "" && found.ID != first.ID {
 		return fmt.Errorf("%w: event %d is %s, in the log it is %s", eventstore.ErrOtherStore, first.Number, found.ID, first.ID)
 	}
 	head, err := f.Events.Head(ctx)
@@ -67,7 +68,7 @@ func (f *Folder) wantLogged(ctx context.Context, first eventstore.Mark, last uin
 }
 
 // lastLogged is logged for a last segment without a claim, as after the ledger was restored from manifests.
-// It uses the segment's events.
+// It uses the segment's events; if all are retired, it is unknown.
 func (f *Folder) lastLogged(ctx context.Context) (number uint64, known bool, err error) {
 	head, err := f.Log().Head(ctx)
 	if err != nil || head.Number == 0 {
@@ -153,20 +154,24 @@ func (f *Folder) stored(ctx context.Context, key string) (number uint64, known b
 		number, missing = max(number, at), err
 		return err
 	})
-	if missing != nil || damaged != nil {
+	if missing != nil || damaged != nil || number == 0 {
 		return 0, false, missing
 	}
 	f.lastSegment.key, f.lastSegment.number = key, number
 	return number, true, nil
 }
 
-// numberOf returns the number in the event store of an event of the log. The event must exist.
+// numberOf returns the number in the event store of an event of the log; 0 if it is retired. Otherwise it must
+// exist.
 func (f *Folder) numberOf(ctx context.Context, e *event.Event) (uint64, error) {
 	at, err := f.Events.NumberOf(ctx, e.Stream, e.Version)
 	if err != nil {
 		return 0, err
 	}
 	if at == 0 {
+		if whole, err := f.Ports.Events.LoadMany(ctx, []string{e.Stream}); err != nil || holds(whole[e.Stream], e) {
+			return 0, err
+		}
 		return 0, fmt.Errorf("%w: the log has version %d of %s, which it lacks", eventstore.ErrOtherStore, e.Version, e.Stream)
 	}
 	found, err := f.Events.MarkAfter(ctx, at-1, 1)
@@ -174,6 +179,11 @@ func (f *Folder) numberOf(ctx context.Context, e *event.Event) (uint64, error) {
 		err = fmt.Errorf("%w: version %d of %s is %s, in the log it is %s", eventstore.ErrOtherStore, e.Version, e.Stream, found.ID, e.ID)
 	}
 	return at, err
+}
+
+// holds reports whether a stream has an event.
+func holds(history []event.Event, e *event.Event) bool {
+	return slices.ContainsFunc(history, func(o event.Event) bool { return o.Version == e.Version && o.ID == e.ID })
 }
 
 // lastManifest returns the manifest at the head; nil when there is none.

@@ -30,8 +30,8 @@ func (f *Folder) checkNotBehind(ctx context.Context) error {
 	if err != nil || mark.Number == 0 {
 		return err
 	}
-	events, _, err := f.Events.Since(ctx, eventstore.Mark{Number: mark.Number - 1}, 1)
-	if err != nil || len(events) == 0 {
+	events, last, err := f.Events.Since(ctx, eventstore.Mark{Number: mark.Number - 1}, 1)
+	if err != nil || last.Number != mark.Number { // the event is retired
 		return err
 	}
 	var errs []error

@@ -18,6 +18,7 @@ import (
 	"gakushoku/internal/app/operator"
 	"gakushoku/internal/app/wiring"
 	"gakushoku/internal/engine/projection"
+	"gakushoku/internal/engine/retire"
 	"gakushoku/internal/store/files"
 	"gakushoku/internal/store/sqlite"
 )
@@ -236,6 +237,11 @@ const projectorTimeout = 2 * time.Second
 
 // lagBound is the time within which the embedded projector normally applies an event.
 const lagBound = 2 * time.Second
+
+// Transfer returns what events are imported into and exported from.
+func (f *Folder) Transfer() *retire.Transfer {
+	return &retire.Transfer{Loader: f.Ports.Events, Kept: f.Events}
+}
 
 // Follower returns the follower that brings the read models up to date as events arrive.
 func (f *Folder) Follower() *projection.Follower {

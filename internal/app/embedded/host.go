@@ -37,7 +37,7 @@ func installation(f *Folder) *operator.Installation {
 	i.Engine.Archive, i.Sweep = f.Archive, f.sweep
 	i.Models.Check = f.CheckChanges
 	if f.Events != nil && f.Ledger != nil {
-		i.LogCheck.Batch = f.batchOf
+		i.LogCheck.Batch, i.Retirer = f.batchOf, f.Ports.Retirer(0)
 	}
 	if i.Partial = f.Broken() != nil; i.Partial {
 		log := archived{f.Dir}

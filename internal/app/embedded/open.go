@@ -162,9 +162,6 @@ func (f *Folder) openLog(ctx context.Context) error {
 // build builds the engine and the installation over the open stores.
 func (f *Folder) build() {
 	f.Ports.Tables, f.Ports.Subjects = f.Tables, f.subjects
-	if f.Events != nil {
-		f.Ports.Events = f.Events
-	}
 	if f.Control != nil {
 		f.Ports.Control, f.Ports.States = f.Control, f.Control
 		f.Pointers = &projection.CachedPointers{Source: f.Control, TTL: pointerTTL, Now: time.Now}
@@ -172,6 +169,9 @@ func (f *Folder) build() {
 	if f.Ledger != nil {
 		f.Ports.Ledger, f.Ports.Blobs = f.Ledger, f.Blobs
 		f.Ports.Seals = &seal.Check{Ledger: f.Ledger, Places: []eventlog.BlobReader{f.Blobs}, Trust: trusted(f.Dir), Expected: f.expected}
+	}
+	if f.Events != nil {
+		f.Keep(f.Events)
 	}
 	f.Installation = installation(f)
 }

@@ -144,7 +144,7 @@ func (s probedStore) Load(ctx context.Context, stream string, after uint64) ([]e
 		}
 		return nil, err
 	}
-	return s.Events.Load(ctx, stream, after)
+	return s.Folder.Events.Load(ctx, stream, after)
 }
 
 // whileFit wraps a probe. It fails if rows are older than the events applied to them, or newer than the event

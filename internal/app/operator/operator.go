@@ -11,6 +11,7 @@ import (
 	"gakushoku/internal/engine/logcheck"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/rebuild"
+	"gakushoku/internal/engine/retire"
 	"gakushoku/internal/engine/seal"
 	"gakushoku/internal/engine/subject"
 	"gakushoku/internal/engine/verify"
@@ -64,6 +65,7 @@ type Installation struct {
 	Handler     *command.Handler // executes commands
 	Subjects    subject.Keys     // of who sent commands
 	Streams     subject.Streams  // the event store, for tombstones
+	Retirer     *retire.Retirer  // retires closed streams; nil where that cannot be done
 	Sweep       SweepFunc        // looks for plain text where only the host can
 	Finder      timeline.Finder  // finds operations; Timelines sets Lines and Limit
 	Partial     bool             // stores of a data folder could not be opened

@@ -14,6 +14,7 @@ import (
 	"gakushoku/internal/engine/process"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/engine/query"
+	"gakushoku/internal/engine/retire"
 	"gakushoku/internal/engine/seal"
 	"gakushoku/internal/engine/streamstate"
 	"gakushoku/internal/engine/subject"
@@ -29,7 +30,7 @@ type Tables interface {
 
 // Ports are the stores of one installation. The parts built over them may share them.
 type Ports struct {
-	Events   eventstore.Store
+	Events   eventstore.Store // sees retired events; see Keep
 	Tables   Tables
 	Control  projection.Pointers        // reads and changes pointers without a cache
 	Pointers *projection.CachedPointers // for queries and the projector
@@ -38,6 +39,24 @@ type Ports struct {
 	Subjects subject.Keys               // of who sent commands; nil: their addresses and programs are not recorded
 	States   streamstate.Store          // snapshots of long streams; nil: there are none
 	Seals    *seal.Check                // compares the log with its signed checkpoints; nil if there are none
+
+	kept retire.Store // the event store as it is
+}
+
+// Keep makes a store the installation's event store. Everything that loads events through Events sees retired
+// ones too, if there is a log. Set the ports of the log first.
+func (p *Ports) Keep(store retire.Store) {
+	p.Events, p.kept = store, store
+	if p.Ledger != nil && p.Blobs != nil {
+		p.Events = retire.Over(store, p.Log())
+	}
+}
+
+// Retirer builds what retires closed streams. hold is Retirer.Hold.
+func (p *Ports) Retirer(hold time.Duration) *retire.Retirer {
+	return &retire.Retirer{
+		Store: p.kept, Log: p.Log(), Rules: append(canteen.Closings(), audit.Closing()), Now: time.Now, NewID: observe.NewID, Hold: hold,
+	}
 }
 
 // Commands builds the handler of commands.
