@@ -8,6 +8,7 @@ import (
 	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/app/operator"
 	"gakushoku/internal/engine/logcheck"
+	"gakushoku/internal/engine/retire"
 )
 
 type archiveCommands struct {
@@ -15,6 +16,8 @@ type archiveCommands struct {
 	Stats            archiveStatsCommand   `cmd:"" help:"Show figures about the log: events, segments, bytes."`
 	Verify           archiveVerifyCommand  `cmd:"" help:"Compare the log with itself and, with --deep, with every event."`
 	RestoreManifests archiveRestoreCommand `cmd:"" help:"Bring back control records that were lost, from what lies beside the segments."`
+	Retire           retireCommand         `cmd:"" help:"Delete the events of closed streams from the event store, which the log has."`
+	Restore          unretireCommand       `cmd:"" help:"Put the retired events of one stream back into the event store."`
 	Sweep            archiveSweepCommand   `cmd:"" help:"Remove objects that never became part of the log."`
 }
 
@@ -93,7 +96,7 @@ type archiveStatsCommand struct {
 }
 
 func (archiveStatsCommand) Help() string {
-	return `The figures come from the manifests, so they are there at once; --repeats reads all segments.
+	return `The figures about the log come from the manifests, so they are there at once; --repeats reads all segments. In a data folder the event store is counted too: hot events are there, retired ones only in the log.
 
 Exit code: 0; 1 objects of the log are missing, and then nothing is read; 2 it could not be told.
 
@@ -104,21 +107,52 @@ Examples:
 }
 
 func (c *archiveStatsCommand) Run(p *program) error {
-	var stats logcheck.Stats
-	err := p.withArchive(c.awsFlag, func(log *logcheck.Log) (err error) {
-		if stats, err = log.Stats(p.ctx, c.Repeats); err != nil {
+	var stats archiveStats
+	err := p.withPartly(c.awsFlag, embedded.NumberedLog, func(i *operator.Installation) (err error) {
+		if stats.Stats, err = i.LogCheck.Stats(p.ctx, c.Repeats); err != nil {
 			return err
+		}
+		if i.Retirer != nil {
+			counted, err := i.Retirer.Stats(p.ctx)
+			if err != nil {
+				return err
+			}
+			stats.Store = &counted
 		}
 		return p.present(c.JSON, stats, func() { p.showArchiveStats(&stats) })
 	})
 	return complete(err, stats.Lost)
 }
 
-func (p *program) showArchiveStats(s *logcheck.Stats) {
+// archiveStats are the figures of a log and, in a data folder, of its event store.
+type archiveStats struct {
+	logcheck.Stats
+	Store *retire.Stats `json:"store,omitempty"`
+}
+
+func (p *program) showArchiveStats(s *archiveStats) {
 	if s.Segments == 0 {
 		p.printf("The log is empty.\n")
-		return
+	} else {
+		p.showLogStats(&s.Stats)
 	}
+	if s.Store != nil {
+		p.printf("%-10s %s\n%-10s %s\n", "hot", shareLine(&s.Store.Hot, "the oldest of"), "retired", shareLine(&s.Store.Retired, "since"))
+	}
+}
+
+func shareLine(s *retire.Share, oldest string) string {
+	text := fmt.Sprintf("%s in %s", plural(s.Events, "event"), plural(s.Streams, "stream"))
+	if s.Bytes > 0 {
+		text += ", " + plural(s.Bytes, "byte")
+	}
+	if s.Oldest != 0 {
+		text += fmt.Sprintf(", %s %s", oldest, s.Oldest)
+	}
+	return text
+}
+
+func (p *program) showLogStats(s *logcheck.Stats) {
 	lines := [][2]string{
 		{"events", fmt.Sprint(s.Events)},
 		{"segments", fmt.Sprintf("%d, the largest of %s and %s", s.Segments, plural(int64(s.LargestEvents), "event"), plural(s.LargestBytes, "byte"))},

@@ -89,7 +89,7 @@ func (p *program) importFile(i importing) (eventio.Report, error) {
 		if i.skipBad {
 			options.BadWriter = bad
 		}
-		report, err = eventio.Import(p.ctx, in, folder.Events, options)
+		report, err = eventio.Import(p.ctx, in, folder.Transfer(), options)
 		return err
 	})
 	err = errors.Join(err, bad.Close())
@@ -164,7 +164,7 @@ func (c *exportCommand) Run(p *program) error {
 			}
 			options.Progress = func(read int64) { line.step("exporting", read, int64(total), "event") }
 		}
-		_, err := eventio.Export(p.ctx, folder.Events, p.stdout, options)
+		_, err := eventio.Export(p.ctx, folder.Transfer(), p.stdout, options)
 		return err
 	})
 }
@@ -184,7 +184,7 @@ func (showCommand) Help() string {
 func (c *showCommand) Run(p *program) error {
 	return p.withParts(embedded.EventStore, func(folder *embedded.Folder) error {
 		for _, stream := range []string{c.Stream, order.Stream(c.Stream)} {
-			events, err := folder.Events.Load(p.ctx, stream, 0)
+			events, err := folder.Ports.Events.Load(p.ctx, stream, 0)
 			if err != nil {
 				return err
 			}

@@ -150,7 +150,7 @@ func (c *replayCommand) fill(p *program, lines io.Reader) (report eventio.Report
 		return report, 0, err
 	}
 	line := newProgressLine(p)
-	report, err = eventio.Import(p.ctx, lines, folder.Events, eventio.Options{MaxEventBytes: sqlite.MaxEventBytes, Stored: true, SkipBad: true, Progress: line.importing()})
+	report, err = eventio.Import(p.ctx, lines, folder.Transfer(), eventio.Options{MaxEventBytes: sqlite.MaxEventBytes, Stored: true, SkipBad: true, Progress: line.importing()})
 	line.end()
 	if err == nil && report.Imported == 0 && report.BadLines > 0 {
 		err = fmt.Errorf("none of %s could be taken, the first because of this: %s", plural(int64(report.BadLines), "event"), report.Bad[0].Reason)
