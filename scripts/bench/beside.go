@@ -88,7 +88,7 @@ type beside struct {
 func (b beside) measure(ctx context.Context, rebuilding bool, name string) (*measured, int, time.Duration, error) {
 	started := time.Now()
 	if !rebuilding {
-		m, err := measureHTTP(ctx, b.url, b.clients, "beside-"+name, b.duration)
+		m, err := measureHTTP(ctx, namedServer{url: b.url}, b.clients, "beside-"+name, b.duration)
 		return m, 0, time.Since(started), err
 	}
 	all := &measured{}
@@ -108,7 +108,7 @@ func (b beside) measure(ctx context.Context, rebuilding bool, name string) (*mea
 				ended <- nil
 			default:
 				var m *measured
-				m, failure = measureHTTP(ctx, b.url, b.clients, fmt.Sprintf("beside-%s-%d-%d", name, rebuilds, len(all.commands)), 500*time.Millisecond)
+				m, failure = measureHTTP(ctx, namedServer{url: b.url}, b.clients, fmt.Sprintf("beside-%s-%d-%d", name, rebuilds, len(all.commands)), 500*time.Millisecond)
 				all.commands, all.lags = append(all.commands, m.commands...), append(all.lags, m.lags...)
 			}
 		}

@@ -18,14 +18,16 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"gakushoku/internal/app/callers"
 	"gakushoku/internal/app/embedded"
+	"gakushoku/internal/edge/identity/devissuer"
 	"gakushoku/internal/rehearse/loadgen"
 )
 
 // runHTTP measures the embedded server over real HTTP: commands per second and their times at several numbers
 // of clients, and how long after its acknowledgement a command is visible in the read model. As a baseline, a
 // server that stores nothing shows the cost of HTTP, the client and the machine; its lag is the time of the
-// single request that reads.
+// single request that reads. A third server wants tokens, which shows what it costs to identify callers.
 func runHTTP(ctx context.Context, args []string, r *report) error {
 	flags := flag.NewFlagSet("http", flag.ContinueOnError)
 	duration := flags.Duration("for", 5*time.Second, "how long each measurement takes")
@@ -43,9 +45,14 @@ func runHTTP(ctx context.Context, args []string, r *report) error {
 		return err
 	}
 	defer server.Stop() //nolint:errcheck // the measurements are done
+	guarded, token, err := serveTokens(ctx, filepath.Join(dir, "guarded"))
+	if err != nil {
+		return err
+	}
+	defer guarded.Stop() //nolint:errcheck // likewise
 	bare := httptest.NewServer(http.HandlerFunc(answerOnly))
 	defer bare.Close()
-	return raceHTTP(ctx, []namedServer{{"embedded", server.URL}, {"storing nothing", bare.URL}}, *duration, *rounds, r)
+	return raceHTTP(ctx, []namedServer{{"embedded", server.URL, ""}, {"storing nothing", bare.URL, ""}, {"embedded, by tokens", guarded.URL, token}}, *duration, *rounds, r)
 }
 
 // serve starts the embedded server.
@@ -53,7 +60,45 @@ func serve(ctx context.Context, dir string) (*loadgen.Server, error) {
 	return loadgen.Serve(ctx, embedded.ServeOptions{Dir: dir, Addr: "127.0.0.1:0", Level: zerolog.InfoLevel}, nil)
 }
 
-type namedServer struct{ name, url string }
+// serveTokens starts the embedded server for callers with a token, and returns the token of one.
+func serveTokens(ctx context.Context, dir string) (*loadgen.Server, string, error) {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, "", err
+	}
+	key, err := devissuer.Open(dir)
+	if err != nil {
+		return nil, "", err
+	}
+	provider, err := key.Provider()
+	if err != nil {
+		return nil, "", err
+	}
+	token, err := key.Token("bench", "cashier", time.Now(), time.Hour)
+	if err != nil {
+		return nil, "", err
+	}
+	server, err := loadgen.Serve(ctx, embedded.ServeOptions{
+		Dir: filepath.Join(dir, "data"), Addr: "127.0.0.1:0", Level: zerolog.InfoLevel, Callers: callers.Options{Provider: &provider},
+	}, nil)
+	return server, token, err
+}
+
+type namedServer struct{ name, url, token string }
+
+// tokened sends a token with each request.
+type tokened struct {
+	*http.Transport
+	token string
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t tokened) RoundTrip(r *http.Request) (*http.Response, error) {
+	if t.token != "" {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer "+t.token)
+	}
+	return t.Transport.RoundTrip(r)
+}
 
 // answerOnly responds like the real server and does nothing else.
 func answerOnly(w http.ResponseWriter, q *http.Request) {
@@ -67,7 +112,7 @@ func answerOnly(w http.ResponseWriter, q *http.Request) {
 
 func raceHTTP(ctx context.Context, servers []namedServer, d time.Duration, rounds int, r *report) error {
 	for _, s := range servers { // creates files, connections and caches for both
-		if _, err := measureHTTP(ctx, s.url, clientCounts[len(clientCounts)-1], "warm-up", d); err != nil {
+		if _, err := measureHTTP(ctx, s, clientCounts[len(clientCounts)-1], "warm-up", d); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
@@ -78,7 +123,7 @@ func raceHTTP(ctx context.Context, servers []namedServer, d time.Duration, round
 		watched := make([]int, len(servers))
 		for round := range rounds {
 			for i, s := range servers {
-				m, err := measureHTTP(ctx, s.url, clients, fmt.Sprintf("b%d-%d", clients, round), d)
+				m, err := measureHTTP(ctx, s, clients, fmt.Sprintf("b%d-%d", clients, round), d)
 				if err != nil {
 					return fmt.Errorf("%s: %w", s.name, err)
 				}
@@ -108,6 +153,7 @@ func reportHTTP(r *report, clients int, beside string, command, lag []load) {
 	what := plural(clients, "client")
 	r.add(figure{what: "commands over HTTP, " + what, ours: command[0].rate, unit: "/s", baseline: beside, theirs: command[1].rate, aim: above(aimCommands)})
 	r.add(figure{what: "commands over HTTP, " + what + ": p95", ours: command[0].p95, unit: "ms", baseline: beside, theirs: command[1].p95, aim: below(aimCommandMs)})
+	r.add(figure{what: "commands over HTTP by tokens, " + what, ours: command[2].rate, unit: "/s", baseline: "without credentials", theirs: command[0].rate})
 	r.add(figure{what: "projection lag, " + what + ": p50", ours: lag[0].p50, unit: "ms", baseline: beside, theirs: lag[1].p50})
 	r.add(figure{what: "projection lag, " + what + ": p95", ours: lag[0].p95, unit: "ms", baseline: beside, theirs: lag[1].p95, aim: below(aimLagMs)})
 }
@@ -120,11 +166,11 @@ type measured struct {
 }
 
 // measureHTTP lets clients place and pay orders, whose ids begin with name, for some time.
-func measureHTTP(ctx context.Context, url string, clients int, name string, d time.Duration) (*measured, error) {
+func measureHTTP(ctx context.Context, s namedServer, clients int, name string, d time.Duration) (*measured, error) {
 	m := &measured{}
 	transport := &http.Transport{MaxIdleConnsPerHost: clients + 1}
 	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	client := &http.Client{Transport: tokened{transport, s.token}, Timeout: 10 * time.Second}
 	until := time.Now().Add(d)
 	var group sync.WaitGroup
 	for c := range clients {
@@ -132,7 +178,7 @@ func measureHTTP(ctx context.Context, url string, clients int, name string, d ti
 			for i := 0; time.Now().Before(until) && ctx.Err() == nil; i++ {
 				id := fmt.Sprintf("%s-%d-%d", name, c, i)
 				// One order in twenty is polled until it is visible, since polling costs requests too.
-				if err := m.order(client, url, id, i%20 == 0); err != nil {
+				if err := m.order(client, s.url, id, i%20 == 0); err != nil {
 					m.fail(err)
 					return
 				}
