@@ -38,18 +38,14 @@ func runLong(ctx context.Context, args []string, r *report) error {
 	table := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "store\tevents\tprocess\tp50 ms\tp95 ms\treads\tread units\t")
 	l := long{samples: *samples, most: *most, table: table, report: r}
-	if err := l.embedded(ctx); err != nil {
-		return err
-	}
-	if local, err := startDynamoLocal(ctx); err != nil {
-		r.leaveOut("long streams on DynamoDB Local", err)
+	err := l.embedded(ctx)
+	if local, missing := startDynamoLocal(ctx); missing != nil {
+		r.leaveOut("long streams on DynamoDB Local", missing)
 	} else {
 		defer local.stop()
-		if err := l.dynamo(ctx, local); err != nil {
-			return err
-		}
+		err = errors.Join(err, l.dynamo(ctx, local))
 	}
-	return table.Flush()
+	return errors.Join(err, table.Flush())
 }
 
 type long struct {

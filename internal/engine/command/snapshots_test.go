@@ -16,6 +16,8 @@ import (
 	"gakushoku/internal/canteen/stock"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/streamstate"
+	"gakushoku/internal/engine/tombstone"
+	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/store/memory"
@@ -77,6 +79,40 @@ func TestACommandFromBeforeTheSnapshotIsFoundAgain(t *testing.T) {
 			t.Errorf("the key of command %d with another command: %v", n, err)
 		}
 	}
+}
+
+// A stream whose events were retired after the snapshot: a store that loads them from the log finds the event that
+// vouches for it, and one that has only the tombstone left does not.
+func TestARetiredStreamIsLoadedWithItsSnapshotOrWhole(t *testing.T) {
+	t.Parallel()
+	s, shots := memory.NewEvents(), memory.NewControl()
+	filled(t, s, shots, 150)
+	retired := tombstone.Retired{Stream: "stock-" + shelf, Through: 150, SHA256: strings.Repeat("0", 64), Places: []tombstone.Place{{Number: 1, Count: 150}}}
+	e, err := event.New(retired)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.ID, e.CorrelationID, e.OccurredAt = "tombstone", "c", event.InstantOfMilli(1)
+	if err := s.Append(t.Context(), "stock-"+shelf, 150, []event.Event{e}); err != nil {
+		t.Fatal(err)
+	}
+	for name, streams := range map[string]command.Streams{"from the log": s, "with a hole that shows once": &holed{Events: s}} {
+		_, err := ask(t.Context(), coldWith(streams, shots, 1000), stock.SetPortions{StockID: shelf, Portions: 1}, "")
+		if err == nil || !strings.Contains(err.Error(), "150 portions are reserved") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// holed has only the tombstone after a version, and all from the beginning.
+type holed struct{ *memory.Events }
+
+func (h *holed) Load(ctx context.Context, stream string, after uint64) ([]event.Event, error) {
+	events, err := h.Events.Load(ctx, stream, after)
+	if after > 0 && len(events) > 0 {
+		events = events[len(events)-1:]
+	}
+	return events, err
 }
 
 // TestASnapshotThatIsNotOfThisStreamIsNotUsed: whatever the store of snapshots has, the outcome is that of the
