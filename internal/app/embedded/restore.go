@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"gakushoku/internal/app/operator"
@@ -34,7 +35,7 @@ var ErrNotEmpty = errors.New("the folder is not empty, and a restore never chang
 func checkFinished(dir string) error {
 	_, err := os.Stat(filepath.Join(dir, unfinishedFile))
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR): // opening it says what is wrong
 		return nil
 	case err == nil:
 		err = fmt.Errorf("%s: %w: wait for it, or repeat `gakushoku restore`, which starts anew", dir, ErrUnfinished)

@@ -66,7 +66,7 @@ const countPage = 500
 func (i *Installation) count(ctx context.Context, p *ProjectionStatus, t projection.Table) error {
 	var parked int
 	var err error
-	if counter, ok := i.Models.Tables.(projection.Counter); ok {
+	if counter, ok := i.Models.Tables.(projection.Counter); ok && i.Stack == "" {
 		var rows int
 		rows, parked, err = counter.Count(ctx, t)
 		p.Rows = &rows

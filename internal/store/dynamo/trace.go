@@ -27,6 +27,8 @@ func names(input any) []attribute.KeyValue {
 		tables = name(in.TableName)
 	case *dynamodb.PutItemInput:
 		tables = name(in.TableName)
+	case *dynamodb.DeleteItemInput:
+		tables = name(in.TableName)
 	case *dynamodb.UpdateItemInput:
 		tables = name(in.TableName)
 	case *dynamodb.QueryInput:
