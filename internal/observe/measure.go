@@ -169,6 +169,13 @@ func (m *Metrics) Archived(ctx context.Context, last uint64, late time.Duration)
 	}
 }
 
+// ReplicaBehind records how far the copy of a log is behind it, or a standby behind its primary.
+func (m *Metrics) ReplicaBehind(ctx context.Context, behind time.Duration) {
+	if m != nil {
+		m.replica.Record(ctx, int64(behind.Seconds()))
+	}
+}
+
 // AuditBroken records whether the log contradicts its signed checkpoints.
 func (m *Metrics) AuditBroken(ctx context.Context, broken bool) {
 	if m == nil {

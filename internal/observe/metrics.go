@@ -23,6 +23,7 @@ const (
 	MetricLogHead     = "gakushoku.log.head"
 	MetricLogLag      = "gakushoku.log.lag"
 	MetricAudit       = "gakushoku.audit.broken"
+	MetricReplica     = "gakushoku.replica.behind"
 	MetricPointers    = "gakushoku.pointer.reads"
 	MetricLists       = "gakushoku.list.reads"
 	MetricPlanned     = "gakushoku.rebuild.planned"
@@ -49,7 +50,7 @@ type Metrics struct {
 	conflicts, retries, repeats, appends            metric.Int64Counter
 	steps, heals, pointers, lists, folded, verified metric.Int64Counter
 	coldStarts, touched                             metric.Int64Counter
-	logHead, parked, planned, audit                 metric.Int64Gauge
+	logHead, parked, planned, audit, replica        metric.Int64Gauge
 	runs                                            metric.Int64Counter
 	stuck, overdue                                  metric.Int64Gauge
 	series                                          seriesOptions
@@ -107,6 +108,7 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 		verified:   counter(MetricVerified, "Verified rebuilds, by result"),
 		coldStarts: counter(MetricColdStarts, "Processes of a function that had their first invocation"),
 		logHead:    gauge(MetricLogHead, "Number of the newest event that this process added to the log"),
+		replica:    gauge(MetricReplica, "Seconds for which the copy of the log may lack something"),
 		audit:      gauge(MetricAudit, "1 if the log contradicts its signed checkpoints, otherwise 0"),
 		parked:     gauge(MetricParked, "Streams parked in the active version"),
 		planned:    gauge(MetricPlanned, "Events that the current rebuild has to process"),

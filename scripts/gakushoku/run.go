@@ -39,6 +39,9 @@ type commandLine struct {
 	file *configFile
 
 	Serve      serveCommand       `cmd:"" help:"Run the whole system in this process: HTTP, projector, health."`
+	Standby    standbyCommands    `cmd:"" help:"Follow another installation, and look at how far it is."`
+	Promote    promoteCommand     `cmd:"" help:"Make a standby the primary."`
+	Rejoin     rejoinCommand      `cmd:"" help:"Bring an old primary back as a standby."`
 	Keys       keysCommands       `cmd:"" help:"Make, list and end the keys of devices."`
 	Token      tokenCommand       `cmd:"" help:"Make a token for local work and tests."`
 	Authz      authzCommands      `cmd:"" help:"Explain who may do what."`

@@ -37,6 +37,9 @@ var scenes = map[string]func(*shift){
 	"failed-run.md#The log is not sound":    (*shift).withoutLedger,
 	"failed-run.md#It is over when":         (*shift).switched,
 	"lost-events.md":                        (*shift).withoutEvents,
+	"lost-region.md":                        (*shift).lostRegion,
+	"failback.md":                           (*shift).failback,
+	"replication-behind.md":                 (*shift).replicated,
 	"paid-but-unpaid.md":                    (*shift).wrongRows,
 	"paid-but-unpaid.md#It is parked":       (*shift).setAside,
 }

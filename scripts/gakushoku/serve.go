@@ -15,7 +15,15 @@ import (
 	"gakushoku/internal/observe/sink"
 )
 
+// serveCommand serves as the primary, or on its own.
 type serveCommand struct {
+	ReplicateTo string `help:"The place that the log is copied to as it grows, for standbys: DIR or s3://BUCKET/PREFIX, or none to stop that." env:"GAKUSHOKU_REPLICATE_TO" placeholder:"PLACE"`
+
+	serverFlags
+}
+
+// serverFlags is what all commands that serve have.
+type serverFlags struct {
 	Addr        string        `help:"Where to listen, as HOST:PORT. Default: ${default}." default:"127.0.0.1:8080" env:"GAKUSHOKU_ADDR" placeholder:"ADDR"`
 	OpsAddr     string        `help:"Where /metrics and the details of /health are, as HOST:PORT, or none. Default: 127.0.0.1:8081, or a free port if that one is taken." env:"GAKUSHOKU_OPS_ADDR" placeholder:"ADDR"`
 	Payments    string        `help:"The payment provider that takes card payments, as a URL. Without one the terminal at the till takes them." env:"GAKUSHOKU_PAYMENT_PROVIDER" placeholder:"URL" name:"payment-provider"`
@@ -27,6 +35,7 @@ type serveCommand struct {
 	CheckpointsTo []string `help:"Folders that signed checkpoints of the log are copied to, as where backups go." env:"GAKUSHOKU_CHECKPOINTS_TO" type:"path" placeholder:"DIR"`
 
 	callersFlags `group:"Who may do what"`
+	replicaFlags `group:"Replication"`
 }
 
 func (serveCommand) Help() string {
@@ -42,6 +51,7 @@ Examples:
     gakushoku serve --development-issuer
     gakushoku serve --addr 0.0.0.0:8080 --issuer https://login.example.com --audience canteen --role-names Kitchen-Staff=kitchen
     gakushoku serve --data /var/lib/gakushoku --addr 127.0.0.1:9000 --ops-addr 127.0.0.1:9001
+    gakushoku serve --replicate-to s3://canteen-replica/log --advertise https://canteen.example.com
     GAKUSHOKU_API_KEYS=till:cashier=6f1c,screen:kitchen=a8d2 gakushoku serve
     GAKUSHOKU_PAYMENT_SECRET=a8d2 gakushoku serve --payment-provider https://pay.example.com/v1
     OTEL_METRICS_EXPORTER=otlp,prometheus OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 gakushoku serve`
@@ -51,6 +61,11 @@ Examples:
 const defaultOpsAddr = "127.0.0.1:8081"
 
 func (c *serveCommand) Run(p *program) error {
+	return c.serve(p, func(o *embedded.ServeOptions) error { return c.replicate(o, c.ReplicateTo) })
+}
+
+// serve serves until the process is told to end. stands adds how the server stands to other installations.
+func (c *serverFlags) serve(p *program, stands func(*embedded.ServeOptions) error) error {
 	if err := c.check(); err != nil {
 		return err
 	}
@@ -65,11 +80,14 @@ func (c *serveCommand) Run(p *program) error {
 	out := sink.New(p.stdout.Writer, sink.Options{Name: "stdout", Level: p.level})
 	hurry, done := secondSignal()
 	defer done()
-	err = embedded.Serve(p.ctx, embedded.ServeOptions{
+	options := embedded.ServeOptions{
 		Dir: p.data, Addr: c.Addr, OpsAddr: c.opsAddr(), OpsAnyPort: c.OpsAddr == "", Level: p.level, Callers: accepted, Payments: payments, Log: p.logWriter(), Out: out,
 		Ready: func(url string, ops embedded.Operators) { c.announce(out, p.data, url, ops) }, Connections: c.Connections, Grace: c.StopGrace, Hurry: hurry,
 		AuditKey: c.AuditKey, CheckpointsTo: c.CheckpointsTo,
-	})
+	}
+	if err = stands(&options); err == nil {
+		err = embedded.Serve(p.ctx, options)
+	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), time.Second)
 	defer cancel()
 	out.Close(last) //nolint:errcheck // the process is about to end
@@ -77,7 +95,7 @@ func (c *serveCommand) Run(p *program) error {
 }
 
 // check refuses addresses that the network would interpret differently.
-func (c *serveCommand) check() error {
+func (c *serverFlags) check() error {
 	switch {
 	case c.Addr == "": // means any port of every address
 		return usagef("--addr is empty: give HOST:PORT, or unset GAKUSHOKU_ADDR")
@@ -90,11 +108,11 @@ func (c *serveCommand) check() error {
 	case *c.RequestsPerSecond < 0:
 		return usagef("--requests-per-second: %d is below 0", *c.RequestsPerSecond)
 	}
-	return nil
+	return c.replicaFlags.check()
 }
 
 // payments returns the payment provider, nil if there is none.
-func (c *serveCommand) payments() (payment.Provider, error) {
+func (c *serverFlags) payments() (payment.Provider, error) {
 	if c.Payments == "" {
 		return nil, nil
 	}
@@ -105,7 +123,7 @@ func (c *serveCommand) payments() (payment.Provider, error) {
 	return card, nil
 }
 
-func (c *serveCommand) opsAddr() string {
+func (c *serverFlags) opsAddr() string {
 	switch c.OpsAddr {
 	case "":
 		return defaultOpsAddr
@@ -116,7 +134,7 @@ func (c *serveCommand) opsAddr() string {
 }
 
 // announce prints the server's addresses, and whether the default one was taken.
-func (c *serveCommand) announce(out io.Writer, data, url string, ops embedded.Operators) {
+func (c *serverFlags) announce(out io.Writer, data, url string, ops embedded.Operators) {
 	text := fmt.Sprintf("gakushoku serves %s from %s\n", url, data)
 	switch {
 	case ops.Metrics:

@@ -141,7 +141,7 @@ func TestBannerMentionsMetrics(t *testing.T) {
 		{"none", embedded.Operators{}, "from data\n"},
 	} {
 		var out bytes.Buffer
-		(&serveCommand{OpsAddr: c.opsAddr}).announce(&out, "data", "http://x", c.ops)
+		(&serverFlags{OpsAddr: c.opsAddr}).announce(&out, "data", "http://x", c.ops)
 		if !strings.Contains(out.String(), c.want) {
 			t.Errorf("%+v: %s", c, &out)
 		}

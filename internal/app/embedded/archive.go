@@ -38,8 +38,12 @@ func (f *Folder) ArchiveFollower() *eventlog.Follower {
 	}
 }
 
-// Archive brings the numbered log up to date with the event store. A server may do the same concurrently.
+// Archive brings the numbered log up to date with the event store. A server may do the same concurrently. The log of
+// a standby is that of its primary.
 func (f *Folder) Archive(ctx context.Context) error {
+	if f.follows() {
+		return nil
+	}
 	if err := f.ArchiveFollower().CatchUp(ctx); err != nil {
 		return fmt.Errorf("bringing the log up to date: %w", err)
 	}

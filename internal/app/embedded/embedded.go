@@ -55,6 +55,15 @@ type ServeOptions struct {
 	// OpsAnyPort allows a free port of the same address if the port of OpsAddr is taken.
 	OpsAnyPort bool
 
+	// ReplicateTo is the place that the log is copied to, and StandbyOf the place that is followed instead of
+	// taking commands, each as place.Open takes it; at most one is set. Alone says that the folder stops replicating.
+	ReplicateTo, StandbyOf string
+	Alone                  bool
+	// ManualFencing leaves the lease out: the operator who promotes a standby states that this server is down.
+	ManualFencing bool
+	Lease         time.Duration // 0 is replica.Lease
+	Advertise     string        // URL of this server for clients of its standbys; "" is the address it listens on
+
 	// Ready is called once requests are served, with the address of the HTTP interface and those for
 	// operators. It may be nil. It must not block.
 	Ready func(url string, ops Operators)
@@ -94,6 +103,7 @@ type Server struct {
 	Checkout  *process.Worker
 
 	later    *command.Background // writes snapshots
+	duty     *duty               // nil: none
 	options  ServeOptions
 	listener net.Listener
 	ops      net.Listener // nil for none
@@ -112,13 +122,18 @@ func OpenServer(ctx context.Context, o ServeOptions) (*Server, error) {
 	s.later = command.NewBackground()
 	s.Commands.Cache.Later = s.later.Later
 	s.Projector, s.Archiver = s.folder.Follower(), s.folder.ArchiveFollower()
-	// An older copy of the keys may have been put back.
-	eraser := subject.Eraser{Keys: s.folder.subjects, Streams: s.folder.Ports.Events, Now: time.Now, NewID: observe.NewID}
-	_, err := eraser.Honour(ctx)
-	if err == nil {
-		err = s.folder.witness().Begin(ctx)
+	var err error
+	if s.duty, err = openDuty(ctx, s.folder, &s.options, "http://"+s.listener.Addr().String()); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
-	if err != nil {
+	s.Commands.Allow = s.duty.allow
+	if s.duty != nil {
+		s.Health.Probes = append(s.Health.Probes, s.duty.probe())
+	}
+	if err := s.honour(ctx); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	if err := s.folder.witness().Begin(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	if s.Rounds, err = s.folder.openRounds(ctx, cmp.Or(o.AuditKey, AuditKeyFile(o.Dir)), o.CheckpointsTo...); err != nil {
@@ -132,6 +147,16 @@ func OpenServer(ctx context.Context, o ServeOptions) (*Server, error) {
 	return s, nil
 }
 
+// honour erases again who was erased before: an older copy of the keys may have been put back.
+func (s *Server) honour(ctx context.Context) error {
+	if s.folder.follows() {
+		return nil
+	}
+	eraser := subject.Eraser{Keys: s.folder.subjects, Streams: s.folder.Ports.Events, Now: time.Now, NewID: observe.NewID}
+	_, err := eraser.Honour(ctx)
+	return err
+}
+
 // take opens the addresses first, since they leave nothing behind if opening the folder fails.
 func (s *Server) take(ctx context.Context) (err error) {
 	if err := s.listen(ctx); err != nil {
@@ -139,6 +164,14 @@ func (s *Server) take(ctx context.Context) (err error) {
 	}
 	if s.folder, err = OpenFolder(ctx, s.options.Dir); err != nil {
 		return err
+	}
+	if err := checkRole(s.folder.Role(), &s.options); err != nil {
+		return err
+	}
+	if s.options.Alone && s.folder.Role().Role != "" {
+		if err := s.folder.become(Role{}); err != nil {
+			return err
+		}
 	}
 	if err := s.folder.CheckEvents(ctx); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gakushoku/internal/app/operator"
@@ -55,6 +56,9 @@ type Folder struct {
 	alien  error       // eventstore.ErrOtherStore if stores belong to another folder
 
 	lastSegment lastSegment // see stored
+
+	role   atomic.Pointer[Role] // as it was when the folder was opened, or became since
+	taking atomic.Bool          // whether what follows a place is appending
 }
 
 // lastSegment caches what was read from the last segment of a log.
@@ -101,20 +105,13 @@ func prepareFolder(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	if !found {
+		return layOut(ctx, dir)
+	}
 	if err := os.MkdirAll(filepath.Join(dir, "readmodels"), 0o700); err != nil {
 		return fmt.Errorf("making the data folder: %w", err)
 	}
-	if found {
-		return nil
-	}
-	events, err := sqlite.OpenEvents(ctx, eventsFile(dir))
-	if err == nil {
-		err = events.Close()
-	}
-	if err != nil {
-		return err
-	}
-	return writeMarker(dir, "")
+	return nil
 }
 
 // readMarker reads the marker; false if there is none.

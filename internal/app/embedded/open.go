@@ -181,6 +181,11 @@ func (f *Folder) prepare(ctx context.Context) (err error) {
 	if f.opened, err = os.Stat(f.Dir); err != nil {
 		return fmt.Errorf("opening the data folder: %w", err)
 	}
+	role, err := ReadRole(f.Dir)
+	if err != nil {
+		return err
+	}
+	f.role.Store(&role)
 	if f.Broken() != nil {
 		return nil
 	}
@@ -188,7 +193,7 @@ func (f *Folder) prepare(ctx context.Context) (err error) {
 	if err := f.belong(ctx); err != nil {
 		return err
 	}
-	f.Events.Guard(f.othersInPlace)
+	f.Events.Guard(f.mayAppend)
 	for _, name := range canteen.Projections().Names() {
 		d, _ := canteen.Projections().Newest(name)
 		if err := projection.Ensure(ctx, f.Control, f.Tables, d); err != nil {

@@ -161,7 +161,7 @@ func (r *restoring) run(ctx context.Context, dir string) error {
 	return errors.Join(err, folder.Close())
 }
 
-// layOut makes what every data folder has.
+// layOut makes what every data folder has, the marker last.
 func layOut(ctx context.Context, dir string) error {
 	if err := os.MkdirAll(filepath.Join(dir, "readmodels"), 0o700); err != nil {
 		return fmt.Errorf("making the data folder: %w", err)

@@ -87,7 +87,6 @@ func (r *running) run(ctx context.Context) error {
 	r.follow(work, &working)
 	working.Go(func() { r.folder.watchPlace(work) })
 	working.Go(func() { r.pages.Run(ctx) }) // live pages end when the stop begins, so that it does not wait for them
-	working.Go(func() { r.sealEachHour(work) })
 	working.Go(func() { r.later.Run(work) })
 	working.Go(func() { r.maintainEachWeek(work) })
 	working.Go(func() { r.folder.bringLate(r.named(work, "projector")) })
@@ -121,7 +120,7 @@ func (r *running) open(ctx context.Context) error {
 	config := httpapi.Config{
 		Commands: r.Commands, Queries: r.Queries, Health: &checker, Logger: r.logger, Tracer: observe.TracerOf(ctx), Metrics: r.sent.Metrics(),
 		Details: detailsFor(r.listener.Addr()), Complete: r.folder.Counter().Complete, After: wiring.Inline(r.Checkout), CardProvider: r.options.Payments != nil,
-		Refused: r.folder.Recorder().Refused,
+		Refused: r.refusals(), Follows: r.duty.following,
 	}
 	if err := callers.Apply(&config, r.folder.Control, r.callers()); err != nil {
 		return err
@@ -158,19 +157,27 @@ func (r *running) open(ctx context.Context) error {
 	return errors.Join(r.sent.watch(r.folder), r.sent.Metrics().WatchConnections(r.public.Connections))
 }
 
-// follow starts the projector, the archiver and the worker of checkout.
+// follow starts the projector, and what writes events or the log, once this is not a standby any more.
 func (r *running) follow(ctx context.Context, working *sync.WaitGroup) {
-	working.Go(func() { r.Checkout.Run(r.named(ctx, "checkout")) })
-	for _, f := range []struct {
-		name, stopped string
-		run           func(context.Context) error
-	}{{"projector", "projection:stopped", r.Projector.Run}, {"archiver", "archive:stopped", r.Archiver.Run}} {
+	run := func(name, stopped string, run func(context.Context) error) {
 		working.Go(func() {
-			if err := f.run(r.named(ctx, f.name)); err != nil {
-				r.logger.Error().Err(err).Msg(f.stopped)
+			if err := run(r.named(ctx, name)); err != nil {
+				r.logger.Error().Err(err).Msg(stopped)
 			}
 		})
 	}
+	run("projector", "projection:stopped", r.Projector.Run)
+	working.Go(func() {
+		if r.folder.follows() && !r.duty.follow(r.measured(ctx, "standby")) {
+			return
+		}
+		working.Go(func() { r.Checkout.Run(r.named(ctx, "checkout")) })
+		working.Go(func() { r.sealEachHour(ctx) })
+		run("archiver", "archive:stopped", r.Archiver.Run)
+		if r.duty != nil {
+			r.duty.run(r.measured(ctx, "replicator"))
+		}
+	})
 }
 
 // named returns a context for a component of the server that has its own name in log lines.
@@ -243,7 +250,7 @@ func (r *running) drain(ctx context.Context) {
 	for _, f := range []struct {
 		name, left string
 		run        func(context.Context) error
-	}{{"projector", "projection:not-drained", r.Projector.CatchUp}, {"archiver", "archive:not-drained", r.Archiver.CatchUp}} {
+	}{{"projector", "projection:not-drained", r.Projector.CatchUp}, {"archiver", "archive:not-drained", r.archiveRest}} {
 		draining.Go(func() {
 			if err := f.run(r.named(limited, f.name)); err != nil {
 				r.notDrained(ctx, f.left, err)
@@ -251,6 +258,14 @@ func (r *running) drain(ctx context.Context) {
 		})
 	}
 	draining.Wait()
+	if r.folder.follows() {
+		return
+	}
+	if r.duty != nil {
+		if err := r.duty.last(r.named(limited, "replicator")); err != nil {
+			r.notDrained(ctx, "replica:not-drained", err)
+		}
+	}
 	r.sealLast(ctx)
 }
 

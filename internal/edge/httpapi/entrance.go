@@ -58,6 +58,7 @@ func (s *server) admit(w http.ResponseWriter, r *http.Request) (*http.Request, z
 	ctx, span := observe.StartRemote(ctx, r.Header, "HTTP", observe.Server)
 	r = r.WithContext(ctx)
 	setHeaders(w.Header(), id)
+	s.tellFollowing(w.Header())
 	logger := observe.Logger(ctx).With().Str("method", clip(r.Method)).Str("path", clip(r.URL.Path)).Logger()
 	if received != "" {
 		logger.Warn().Str("received", received).Msg("request:correlation-id-replaced")

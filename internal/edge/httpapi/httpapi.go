@@ -62,6 +62,9 @@ type Config struct {
 	CardProvider bool
 	// Refused records a refused command of a known caller, before the response. May be nil.
 	Refused func(context.Context, audit.Refusal)
+	// Follows returns how far this installation is behind the one that it follows, and false if it follows none. May
+	// be nil.
+	Follows func() (Following, bool)
 	Now     func() time.Time // nil is time.Now
 	Metrics *observe.Metrics // measures requests and what they do; nil: nothing is measured
 	Tracer  trace.Tracer     // records operations, unless a request's context has a tracer; may be nil

@@ -12,6 +12,7 @@ import (
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventstore"
 	"gakushoku/internal/engine/query"
+	"gakushoku/internal/engine/replica"
 	"gakushoku/internal/fault"
 	"gakushoku/internal/observe"
 )
@@ -104,6 +105,7 @@ var engineKinds = map[string]kind{
 	codeProtocol:    {http.StatusHTTPVersionNotSupported, "Unsupported HTTP version"},
 	codeExpectation: {http.StatusExpectationFailed, "Unsupported expectation"},
 	codeUnavailable: {http.StatusServiceUnavailable, "Service unavailable"},
+	codeNotPrimary:  {http.StatusServiceUnavailable, "Not the primary"},
 	codeInternal:    {http.StatusInternalServerError, "Internal error"},
 
 	identity.CodeNoCredentials: {http.StatusUnauthorized, "Who are you?"},
@@ -132,7 +134,10 @@ const (
 // problemOf returns what clients may know about an error, and how long to wait before a retry.
 func problemOf(err error) (problem, time.Duration) {
 	var refusal fault.DomainError
+	var elsewhere *replica.NotPrimary
 	switch {
+	case errors.As(err, &elsewhere):
+		return problem{Code: codeNotPrimary, Detail: elsewhere.Error()}, time.Second
 	case errors.As(err, &refusal):
 		p := problem{Code: refusal.DomainCode(), Detail: refusal.Error()}
 		var request *requestError

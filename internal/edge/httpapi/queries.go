@@ -28,7 +28,7 @@ func (s *server) of(p resource) query.Queries { return s.Queries.Of(p.view) }
 // one returns the route of one row.
 func (p resource) one(o operation) route {
 	return route{o, PartQueries, o.with(p.path, ifMinVersion, minVersion, ifNoneMatch), func(c *call) error {
-		row, err := c.server.of(p).Get(c.Context(), p.id(c.Request), oldest(c))
+		row, err := c.server.get(c, p)
 		if c.owner != "" {
 			err = p.checkOwner(c, row, err)
 		}

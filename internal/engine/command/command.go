@@ -38,6 +38,9 @@ type Handler struct {
 	Retries retry.Policy   // the zero value is the package's Retries
 	Cache   *Cache         // of states of long streams; nil: none
 	Entries *audit.Entries // who sent a command, for the envelopes; nil: without the origin
+	// Allow returns nil as long as this installation may acknowledge commands. It is asked before a command, and
+	// again before its success is told, also that of a repeated one. Nil: always.
+	Allow func() error
 }
 
 // Request is one command for one aggregate.
@@ -93,7 +96,23 @@ func Execute[S any, C model.Command](ctx context.Context, h *Handler, d model.De
 	}
 	ctx = observe.WithField(ctx, d.Kind.Key, r.ID)
 	p := prepared[C]{Request: r, name: r.Command.CommandName(), stream: d.Kind.Stream(r.ID), hash: hash}
-	return observed(ctx, h, p, func(ctx context.Context) (Result[S], error) { return execute(ctx, h, d, p) })
+	return observed(ctx, h, p, func(ctx context.Context) (Result[S], error) {
+		if err := h.allowed(); err != nil {
+			return Result[S]{}, err
+		}
+		result, err := execute(ctx, h, d, p)
+		if err == nil {
+			err = h.allowed() // its events may be there all the same: the caller must repeat the command
+		}
+		return result, err
+	})
+}
+
+func (h *Handler) allowed() error {
+	if h.Allow == nil {
+		return nil
+	}
+	return h.Allow()
 }
 
 // Load returns the state of one aggregate and its version, 0 if it has no events.

@@ -1,8 +1,10 @@
 package alarm
 
 import (
+	"fmt"
 	"time"
 
+	"gakushoku/internal/engine/replica"
 	"gakushoku/internal/observe"
 )
 
@@ -19,6 +21,13 @@ func log() []Condition {
 			}},
 			Compare: AtLeast, Threshold: 1, Period: 5 * time.Minute, Periods: 3, Datapoints: 3,
 			Missing: NotBreaching, Why: quiet,
+		},
+		{
+			Name: "replication-behind", Class: Critical, Runbook: "replication-behind.md",
+			Meaning: fmt.Sprintf("The place that the log is copied to lacks events, or was not reached, for more than %s. If the primary is lost now, they are lost.", replica.Bound),
+			Value:   Value{Single, []Term{{ID: "behind", Series: Series{Name: "gakushoku_replica_behind", Read: Last}}}},
+			Compare: Above, Threshold: replica.Bound.Seconds(), Period: time.Minute, Periods: 1, Datapoints: 1,
+			Missing: NotBreaching, Why: "an installation that does not replicate has no such figure",
 		},
 		late("archiver-late", Warning, "ArchiverFunction", time.Minute, "log-not-advancing.md",
 			"The archiver is more than a minute behind the event table's stream: the numbered log lacks the newest events."),

@@ -23,6 +23,7 @@ const (
 	PartParked        = "parked"
 	PartServing       = "serving"
 	PartAuditChain    = "auditChain"
+	PartReplication   = "replication"
 )
 
 // probeStream is a stream that never has events: no aggregate's name begins so.
@@ -101,6 +102,11 @@ func ProjectionLag(limit time.Duration, lag func(context.Context) (Lag, error)) 
 // LogLag fails if events reach the log later than limit.
 func LogLag(limit time.Duration, lag func(context.Context) (Lag, error)) Probe {
 	return lagProbe(PartLogLag, "events come into the log %s late, %s is the limit", limit, lag)
+}
+
+// Replication fails if copies of the log are further behind than limit.
+func Replication(limit time.Duration, lag func(context.Context) (Lag, error)) Probe {
+	return lagProbe(PartReplication, "replication is %s behind, %s is the limit", limit, lag)
 }
 
 func lagProbe(part, late string, limit time.Duration, lag func(context.Context) (Lag, error)) Probe {
