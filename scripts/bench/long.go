@@ -128,54 +128,71 @@ func (l *long) measure(ctx context.Context, store string, open func() (longStore
 	return nil
 }
 
+// kinds of processes.
+const (
+	coldWithout = "cold, no snapshots"
+	cold        = "cold"
+	warm        = "warm"
+)
+
 // size measures the three kinds of processes on one stream.
 func (l *long) size(ctx context.Context, store string, size int, open func() (longStores, error), taken func() reads) error {
-	var p95 [3]load
-	for i, process := range []string{"cold, no snapshots", "cold", "warm"} {
-		times := make([]float64, 0, l.samples)
-		s, err := open()
+	p95 := map[string]float64{}
+	for _, process := range []string{coldWithout, cold, warm} {
+		times, err := l.times(ctx, process, size, open, taken)
 		if err != nil {
 			return err
 		}
-		cache := new(command.Cache)
-		taken()
-		for n := -1; n < l.samples; n++ { // the first one only warms the machine, or the process
-			if process != "warm" && n >= 0 {
-				cache = new(command.Cache)
-				if err := s.close(); err != nil {
-					return err
-				}
-				if s, err = open(); err != nil {
-					return err
-				}
-			}
-			if i > 0 {
-				cache.Snapshots = s.states
-			}
-			if n == 0 {
-				taken()
-			}
-			started := time.Now()
-			if err := askLong(ctx, s, cache, size); err != nil {
-				return err
-			}
-			if n >= 0 {
-				times = append(times, time.Since(started).Seconds()*1000)
-			}
-		}
-		if err := s.close(); err != nil {
-			return err
-		}
-		read := taken()
-		p95[i] = loadOf(times, time.Second)
-		fmt.Fprintf(l.table, "%s\t%d\t%s\t%.2f\t%.2f\t%.1f\t%.1f\t\n", store, size, process, p95[i].p50, p95[i].p95, read.calls/float64(l.samples), read.units/float64(l.samples))
+		read, of := taken(), loadOf(times, time.Second)
+		p95[process] = of.p95
+		fmt.Fprintf(l.table, "%s\t%d\t%s\t%.2f\t%.2f\t%.1f\t%.1f\t\n", store, size, process, of.p50, of.p95, read.calls/float64(l.samples), read.units/float64(l.samples))
 	}
-	f := figure{what: fmt.Sprintf("%s, %d events, cold: p95", store, size), ours: p95[1].p95, unit: "ms", baseline: "without snapshots", theirs: p95[0].p95}
+	f := figure{what: fmt.Sprintf("%s, %d events, cold: p95", store, size), ours: p95[cold], unit: "ms", baseline: "without snapshots", theirs: p95[coldWithout]}
 	if store == "embedded" && size == 10_000 {
 		f.aim = below(5)
 	}
 	l.report.add(f)
 	return nil
+}
+
+// times returns the times of a command, in milliseconds. What is read before the first of them is not counted:
+// that only warms the machine, or the process.
+func (l *long) times(ctx context.Context, process string, size int, open func() (longStores, error), taken func() reads) ([]float64, error) {
+	var times []float64
+	s, err := open()
+	if err != nil {
+		return nil, err
+	}
+	cache := cacheOf(process, s)
+	if err := askLong(ctx, s, cache, size); err != nil {
+		return nil, err
+	}
+	taken()
+	for range l.samples {
+		if process != warm {
+			if err := s.close(); err != nil {
+				return nil, err
+			}
+			if s, err = open(); err != nil {
+				return nil, err
+			}
+			cache = cacheOf(process, s)
+		}
+		started := time.Now()
+		if err := askLong(ctx, s, cache, size); err != nil {
+			return nil, err
+		}
+		times = append(times, time.Since(started).Seconds()*1000)
+	}
+	return times, s.close()
+}
+
+// cacheOf returns the empty cache of a process.
+func cacheOf(process string, s longStores) *command.Cache {
+	if process == coldWithout {
+		return new(command.Cache)
+	}
+	return &command.Cache{Snapshots: s.states}
 }
 
 func longID(size int) string { return fmt.Sprintf("2026-11-30-dish%d", size) }
@@ -208,16 +225,12 @@ func fillLong(ctx context.Context, s longStores, size int) error {
 	}
 	cache := &command.Cache{Snapshots: s.states}
 	h := &command.Handler{Streams: s.events, Now: time.Now, NewID: observe.NewID, Cache: cache}
-	first := stock.Command(stock.SetPortions{StockID: longID(size), Portions: stock.MaxPortions})
-	if at > 1 { // events[at-1] begins or ends an order; a release of another one takes its place
-		first = stock.Release{StockID: longID(size), OrderID: "none"}
+	first, rest := stock.Command(stock.SetPortions{StockID: longID(size), Portions: stock.MaxPortions}), events[at:size-1]
+	if at > 1 { // events[at-1] begins or ends an order; the release of another one comes before it
+		first, rest = stock.Release{StockID: longID(size), OrderID: "none"}, events[at-1:size-1]
 	}
 	if _, err := command.Execute(ctx, h, stock.Rules, command.Request[stock.Command]{ID: longID(size), Command: first}); err != nil {
 		return err
-	}
-	rest := events[at : size-1]
-	if at > 1 {
-		rest = events[at-1 : size-1]
 	}
 	return appendLong(ctx, s, size, at, rest)
 }
