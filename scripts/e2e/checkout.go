@@ -11,10 +11,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"gakushoku/internal/canteen/order"
+	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/edge/payment/ledger"
 	"gakushoku/internal/fault/wait"
 	"gakushoku/internal/rehearse/loadgen"
@@ -75,14 +77,16 @@ type diner struct {
 	client *loadgen.Client
 	as     map[string]string // headers
 	orders []string
+	open   int             // payments that were not settled when they were responded
+	paid   chan<- struct{} // is told of each order that was paid, or whose payment is open
 }
 
-func newDiner(ctx context.Context, c *client) (*diner, error) {
+func newDiner(ctx context.Context, c *client, paid chan<- struct{}) (*diner, error) {
 	var begun struct{ Token string }
 	if _, err := c.app.Send(ctx, http.MethodPost, "/session", nil, nil, &begun); err != nil {
 		return nil, err
 	}
-	return &diner{client: c.app, as: map[string]string{"Authorization": "Bearer " + begun.Token}}, nil
+	return &diner{client: c.app, as: map[string]string{"Authorization": "Bearer " + begun.Token}, paid: paid}, nil
 }
 
 // stateOf is where an order and its checkout are.
@@ -100,9 +104,14 @@ func (d *diner) dine(ctx context.Context, n int) error {
 		return err
 	}
 	d.orders = append(d.orders, placed.OrderID)
-	if _, err := d.client.Send(ctx, http.MethodPost, "/orders/"+placed.OrderID+"/pay", d.as, map[string]any{"paymentMethod": "CARD"}, new(any)); err != nil {
+	var paid loadgen.Order
+	if _, err := d.client.Send(ctx, http.MethodPost, "/orders/"+placed.OrderID+"/pay", d.as, map[string]any{"paymentMethod": "CARD"}, &paid); err != nil {
 		return err
 	}
+	if paid.Status == readmodel.StatusOrdered {
+		d.open++
+	}
+	d.paid <- struct{}{}
 	if n%3 == 2 {
 		_, err := d.client.Send(ctx, http.MethodPost, "/orders/"+placed.OrderID+"/cancel", d.as, map[string]any{}, new(any))
 		return err
@@ -168,37 +177,42 @@ func checkOut(ctx context.Context, c *canteen) error {
 	return nil
 }
 
-// dineThrough lets guests order while the provider is killed and brought back.
+// dineThrough lets guests order. When half of the orders are paid, the provider is killed; it comes back a little
+// later.
 func (c *canteen) dineThrough(ctx context.Context, p *provider) ([]*diner, error) {
 	all := make([]*diner, diners)
-	errs := make([]error, diners)
-	var eating sync.WaitGroup
+	paid := make(chan struct{}, diners*meals)
+	eating, eatingCtx := errgroup.WithContext(ctx)
 	for i := range all {
 		var err error
-		if all[i], err = newDiner(ctx, c.client); err != nil {
+		if all[i], err = newDiner(ctx, c.client, paid); err != nil {
 			return nil, err
 		}
-		eating.Go(func() {
+		eating.Go(func() error {
 			for n := range meals {
-				if err := all[i].dine(ctx, i+n); err != nil {
-					errs[i] = err
-					return
+				if err := all[i].dine(eatingCtx, i+n); err != nil {
+					return err
 				}
 			}
+			return nil
 		})
 	}
-	if err := wait.For(ctx, outage); err != nil {
-		return nil, err
+	for range diners * meals / 2 {
+		select {
+		case <-paid:
+		case <-eatingCtx.Done():
+			return nil, errors.Join(eating.Wait(), ctx.Err())
+		}
 	}
 	p.kill()
 	say("   the payment provider is killed")
-	err := wait.For(ctx, outage)
-	if err == nil {
-		err = p.start(ctx)
+	err := errors.Join(wait.For(ctx, outage), eating.Wait())
+	open := 0
+	for _, d := range all {
+		open += d.open
 	}
-	say("   the payment provider is back")
-	eating.Wait()
-	return all, errors.Join(append(errs, err)...)
+	say("   the payment provider is back, %d payments were left open", open)
+	return all, errors.Join(err, p.start(ctx))
 }
 
 // settle waits until all checkouts have ended, and returns what the orders are paid with.
