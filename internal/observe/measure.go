@@ -178,14 +178,30 @@ func (m *Metrics) ReplicaBehind(ctx context.Context, behind time.Duration) {
 
 // AuditBroken records whether the log contradicts its signed checkpoints.
 func (m *Metrics) AuditBroken(ctx context.Context, broken bool) {
-	if m == nil {
-		return
+	if m != nil {
+		m.audit.Record(ctx, oneIf(broken))
 	}
-	value := int64(0)
-	if broken {
-		value = 1
+}
+
+// BackupLate records whether the newest backup is too old.
+func (m *Metrics) BackupLate(ctx context.Context, late bool) {
+	if m != nil {
+		m.backup.Record(ctx, oneIf(late))
 	}
-	m.audit.Record(ctx, value)
+}
+
+// RestoreFailed records whether the last rehearsed restore failed, or is too old.
+func (m *Metrics) RestoreFailed(ctx context.Context, failed bool) {
+	if m != nil {
+		m.rehearsed.Record(ctx, oneIf(failed))
+	}
+}
+
+func oneIf(is bool) int64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 // PointerRead counts a read of a version pointer.

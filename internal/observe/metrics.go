@@ -24,6 +24,8 @@ const (
 	MetricLogLag      = "gakushoku.log.lag"
 	MetricAudit       = "gakushoku.audit.broken"
 	MetricReplica     = "gakushoku.replica.behind"
+	MetricBackup      = "gakushoku.backup.late"
+	MetricRehearsed   = "gakushoku.backup.drill.failed"
 	MetricPointers    = "gakushoku.pointer.reads"
 	MetricLists       = "gakushoku.list.reads"
 	MetricPlanned     = "gakushoku.rebuild.planned"
@@ -52,7 +54,7 @@ type Metrics struct {
 	coldStarts, touched                             metric.Int64Counter
 	logHead, parked, planned, audit, replica        metric.Int64Gauge
 	runs                                            metric.Int64Counter
-	stuck, overdue                                  metric.Int64Gauge
+	stuck, overdue, backup, rehearsed               metric.Int64Gauge
 	series                                          seriesOptions
 }
 
@@ -110,6 +112,8 @@ func NewMetrics(meter metric.Meter) (*Metrics, error) {
 		logHead:    gauge(MetricLogHead, "Number of the newest event that this process added to the log"),
 		replica:    gauge(MetricReplica, "Seconds for which the copy of the log may lack something"),
 		audit:      gauge(MetricAudit, "1 if the log contradicts its signed checkpoints, otherwise 0"),
+		backup:     gauge(MetricBackup, "1 if the newest backup is too old, otherwise 0"),
+		rehearsed:  gauge(MetricRehearsed, "1 if the last rehearsed restore failed or is too old, otherwise 0"),
 		parked:     gauge(MetricParked, "Streams parked in the active version"),
 		planned:    gauge(MetricPlanned, "Events that the current rebuild has to process"),
 	}

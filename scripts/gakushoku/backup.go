@@ -19,6 +19,9 @@ type backupCommands struct {
 	Show   backupShowCommand   `cmd:"" help:"Show one backup."`
 	Verify backupVerifyCommand `cmd:"" help:"Check that everything that a backup needs is there."`
 	Prune  backupPruneCommand  `cmd:"" help:"Remove old backups, and what none needs any more."`
+	Drill  backupDrillCommand  `cmd:"" help:"Rehearse a restore of the newest backup, and time it."`
+
+	Schedule backupScheduleCommand `cmd:"" help:"Show when backups and drills are due, and how the last ones went."`
 }
 
 // fromFlag is the place that a command reads.

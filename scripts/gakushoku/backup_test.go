@@ -2,9 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"gakushoku/internal/engine/backup"
 )
@@ -70,4 +74,38 @@ func TestTheFilesOfABackupAreForTheUserAlone(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// A server that is told where backups go makes one at once, if there is none, rehearses a restore, and says so.
+func TestAServerMakesBackupsByItself(t *testing.T) {
+	t.Parallel()
+	skipWhenShort(t)
+	dir, place := seeded(t), filepath.Join(t.TempDir(), "place")
+	server := start(t, serving(dir, "--backup-to", place)...)
+	url, _ := server.addresses(t)
+	deadline := time.Now().Add(2 * time.Minute)
+	for call(t, "backup", "schedule", "--data", dir).code != exitDone {
+		if time.Now().After(deadline) {
+			t.Fatalf("there is no backup yet: %s", server.err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	response, err := http.Get(url + "/health")
+	if err != nil {
+		t.Fatal(err)
+	}
+	health, err := io.ReadAll(response.Body)
+	if err = errors.Join(err, response.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, string(health), `"backup"`, `"restore"`, "up to event 2")
+	server.stop()
+	if code := <-server.ended; code != exitDone {
+		t.Errorf("exit %d: %s", code, server.err)
+	}
+	contains(t, ok(t, "backup", "verify", "--from", place, "--deep"), "The backup is sound.")
+	contains(t, server.err.String(), "backup:done", "restore:done")
+	contains(t, ok(t, "backup", "drill", "--from", place), "is restored and verified in")
+	call(t, "serve", "--backup-to", "https://x", "--data", dir).wants(t, exitUsage, "--backup-to", "a place is DIR")
+	call(t, "serve", "--backup-to", place, "--backup-at", "25:00", "--data", dir).wants(t, exitUsage, "--backup-at", "no schedule")
 }

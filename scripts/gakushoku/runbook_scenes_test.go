@@ -24,6 +24,7 @@ import (
 // in which something is wrong. A section without a scene goes on where the one before it ended.
 var scenes = map[string]func(*shift){
 	"audit-broken.md":                       (*shift).forged,
+	"backup-failed.md":                      (*shift).keptElsewhere,
 	"bad-deployment.md":                     (*shift).misfolded,
 	"credentials.md":                        (*shift).keyed,
 	"switch.md":                             (*shift).wrongRow,
@@ -41,6 +42,7 @@ var scenes = map[string]func(*shift){
 	"failback.md":                           (*shift).failback,
 	"replication-behind.md":                 (*shift).replicated,
 	"paid-but-unpaid.md":                    (*shift).wrongRows,
+	"restore.md":                            (*shift).keptElsewhere,
 	"paid-but-unpaid.md#It is parked":       (*shift).setAside,
 }
 

@@ -34,6 +34,7 @@ type serverFlags struct {
 	AuditKey      string   `help:"The file of the key that checkpoints of the log are signed with, made at first use. Keep it where those who may write the data folder cannot read it. Default: audit.key in the data folder." env:"GAKUSHOKU_AUDIT_KEY" type:"path" placeholder:"FILE"`
 	CheckpointsTo []string `help:"Folders that signed checkpoints of the log are copied to, as where backups go." env:"GAKUSHOKU_CHECKPOINTS_TO" type:"path" placeholder:"DIR"`
 
+	backupFlags  `group:"Backups"`
 	callersFlags `group:"Who may do what"`
 	replicaFlags `group:"Replication"`
 }
@@ -45,9 +46,12 @@ GET /metrics on --ops-addr has the metrics for Prometheus, which "gakushoku top"
 
 Callers prove who they are by a token of an OpenID provider (--issuer, --audience), a device key ("gakushoku keys create", or --api-keys) or a guest's session (POST /session); "gakushoku authz explain" says what each role may do. Without any of the first two, everybody may do everything: that is for a loopback --addr alone, and the server says so when it starts.
 
+With --backup-to it makes a backup each night, removes those older than --keep, and rehearses a restore each week; what was due while it was down is done when it starts. /health says how the last ones went.
+
 Examples:
 
     gakushoku serve
+    gakushoku serve --backup-to /mnt/backup/canteen --keep 30d
     gakushoku serve --development-issuer
     gakushoku serve --addr 0.0.0.0:8080 --issuer https://login.example.com --audience canteen --role-names Kitchen-Staff=kitchen
     gakushoku serve --data /var/lib/gakushoku --addr 127.0.0.1:9000 --ops-addr 127.0.0.1:9001
@@ -73,6 +77,10 @@ func (c *serverFlags) serve(p *program, stands func(*embedded.ServeOptions) erro
 	if err != nil {
 		return err
 	}
+	kept, err := c.backupFlags.options()
+	if err != nil {
+		return err
+	}
 	payments, err := c.payments()
 	if err != nil {
 		return err
@@ -83,7 +91,7 @@ func (c *serverFlags) serve(p *program, stands func(*embedded.ServeOptions) erro
 	options := embedded.ServeOptions{
 		Dir: p.data, Addr: c.Addr, OpsAddr: c.opsAddr(), OpsAnyPort: c.OpsAddr == "", Level: p.level, Callers: accepted, Payments: payments, Log: p.logWriter(), Out: out,
 		Ready: func(url string, ops embedded.Operators) { c.announce(out, p.data, url, ops) }, Connections: c.Connections, Grace: c.StopGrace, Hurry: hurry,
-		AuditKey: c.AuditKey, CheckpointsTo: c.CheckpointsTo,
+		AuditKey: c.AuditKey, CheckpointsTo: c.CheckpointsTo, Backups: kept,
 	}
 	if err = stands(&options); err == nil {
 		err = embedded.Serve(p.ctx, options)

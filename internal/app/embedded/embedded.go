@@ -24,6 +24,7 @@ import (
 	"gakushoku/internal/engine/subject"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/operate/audit"
+	"gakushoku/internal/operate/backups"
 	"gakushoku/internal/operate/health"
 )
 
@@ -47,6 +48,8 @@ type ServeOptions struct {
 	AuditKey string
 	// CheckpointsTo are folders that signed checkpoints are copied to.
 	CheckpointsTo []string
+	// Backups says where and when backups are made.
+	Backups BackupOptions
 	// Payments takes card payments; nil if the terminal at the till does.
 	Payments payment.Provider
 
@@ -100,6 +103,7 @@ type Server struct {
 	Projector *projection.Follower
 	Archiver  *eventlog.Follower
 	Rounds    *audit.Rounds
+	Backups   *backups.Rounds // nil if there are none
 	Checkout  *process.Worker
 
 	later    *command.Background // writes snapshots
@@ -138,6 +142,9 @@ func OpenServer(ctx context.Context, o ServeOptions) (*Server, error) {
 	}
 	if s.Rounds, err = s.folder.openRounds(ctx, cmp.Or(o.AuditKey, AuditKeyFile(o.Dir)), o.CheckpointsTo...); err != nil {
 		return nil, errors.Join(err, s.close())
+	}
+	if s.Backups = s.folder.backupRounds(o.Backups); s.Backups != nil {
+		s.Health.Probes = append(s.Health.Probes, s.Backups.Probes()...)
 	}
 	s.Checkout = s.folder.Ports.Checkout(s.Commands, o.Payments)
 	if o.Payments != nil {

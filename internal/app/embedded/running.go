@@ -89,6 +89,9 @@ func (r *running) run(ctx context.Context) error {
 	working.Go(func() { r.pages.Run(ctx) }) // live pages end when the stop begins, so that it does not wait for them
 	working.Go(func() { r.later.Run(work) })
 	working.Go(func() { r.maintainEachWeek(work) })
+	if r.Backups != nil {
+		working.Go(func() { r.Backups.Run(observe.WithMetrics(r.named(work, "backup"), r.sent.Metrics())) })
+	}
 	working.Go(func() { r.folder.bringLate(r.named(work, "projector")) })
 	ended := make(chan error, 2)
 	for _, server := range []*httpserver.Server{r.public, r.private} {

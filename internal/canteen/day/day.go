@@ -13,6 +13,9 @@ import (
 // zone database is needed.
 const tokyo = event.Instant(9 * 60 * 60 * 1000)
 
+// Zone returns the canteen's time zone.
+func Zone() *time.Location { return time.FixedZone("Asia/Tokyo", int(tokyo/1000)) }
+
 const layout = "2006-01-02"
 
 // Len is the length of a day in bytes.

@@ -10,7 +10,7 @@ import (
 
 // All returns all conditions, those of guests first. The caller may modify the slice.
 func All() []Condition {
-	return slices.Concat(guests(), processes(), readModels(), log(), platform())
+	return slices.Concat(guests(), processes(), readModels(), log(), kept(), platform())
 }
 
 // Find returns a condition by its name.

@@ -24,6 +24,8 @@ const (
 	PartServing       = "serving"
 	PartAuditChain    = "auditChain"
 	PartReplication   = "replication"
+	PartBackup        = "backup"
+	PartRestore       = "restore" // as last rehearsed
 )
 
 // probeStream is a stream that never has events: no aggregate's name begins so.
@@ -203,6 +205,25 @@ func AuditChain(checkpoints projection.Checkpoints, keys func(context.Context) e
 			return fmt.Sprintf("%s; found at %s: see infra/runbooks/audit-broken.md", c.Cursor, c.AppliedAt), nil
 		}
 		return fmt.Sprintf("signed up to event %d at %s, looked at again at %s", c.Events, c.OccurredAt, c.AppliedAt), nil
+	}}
+}
+
+// Kept shows when something that is done by the clock was last done well, such as a backup. It does not fail when
+// that is too long ago, since the service is available: an alarm notifies on-call staff.
+func Kept(part string, checkpoints projection.Checkpoints) Probe {
+	return Probe{Name: part, Check: func(ctx context.Context) (string, error) {
+		c, err := checkpoints.Checkpoint(ctx, part)
+		switch {
+		case err != nil:
+			return "", err
+		case c.AppliedAt.IsZero() && c.Cursor == "":
+			return "none yet", nil
+		case c.AppliedAt.IsZero():
+			return "none yet: " + c.Cursor, nil
+		case c.Cursor != "":
+			return fmt.Sprintf("the last one is of %s, up to event %d; since then: %s", c.AppliedAt, c.Events, c.Cursor), nil
+		}
+		return fmt.Sprintf("the last one is of %s, up to event %d", c.AppliedAt, c.Events), nil
 	}}
 }
 

@@ -49,6 +49,8 @@ var Dimensions = map[string][][]string{
 	observe.MetricLogHead:    {{Service}},
 	observe.MetricLogLag:     {{Service}},
 	observe.MetricAudit:      {{Service}},
+	observe.MetricBackup:     {{Service}},
+	observe.MetricRehearsed:  {{Service}},
 	observe.MetricPointers:   {{Service}, {Service, Cached}},
 	observe.MetricPlanned:    {{Service}, {Service, Projection}},
 	observe.MetricFolded:     {{Service}, {Service, Projection}, {Service, Projection, Step}},

@@ -84,6 +84,8 @@ func (m *measuring) everything(ctx context.Context) {
 	m.Called(ctx, "parcels", "send", time.Second, fault.Unavailable(errors.New("x")))
 	m.Archived(ctx, 1234567, 2*time.Second)
 	m.AuditBroken(ctx, true)
+	m.BackupLate(ctx, true)
+	m.RestoreFailed(ctx, true)
 	m.PointerRead(ctx, true)
 	m.Planned(ctx, "orders", 1_000_000)
 	m.Folded(ctx, "orders", "Replay", 500)

@@ -35,6 +35,8 @@ func TestEveryMeterKeepsItsName(t *testing.T) {
 	m.Healed(ctx, "orders", 3)
 	m.Archived(ctx, 1234567, 2*time.Second)
 	m.AuditBroken(ctx, false)
+	m.BackupLate(ctx, true)
+	m.RestoreFailed(ctx, false)
 	m.Parked(ctx, "orders", 2)
 	m.ProcessStep(ctx, "chasing", "remind", 3*time.Millisecond, nil)
 	m.ProcessRun(ctx, "chasing", observe.RunCompleted)
