@@ -1,5 +1,5 @@
 // Package retire moves the events of closed streams out of the event store, where the numbered log has them
-// too, and reads them from there when they are needed. infra/decisions/0023-retired-events.md has the reasons.
+// too, and reads them from there when they are needed. infra/DESIGN.md section 20 is the specification.
 package retire
 
 import (

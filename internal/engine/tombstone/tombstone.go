@@ -1,7 +1,6 @@
 // Package tombstone defines the event that stands for the retired events of a stream: events that the event
 // store has given up, because the numbered log has them. Package retire appends it; everything that folds a
-// stream steps over it. infra/decisions/0023-retired-events.md
-// has the reasons.
+// stream steps over it. infra/DESIGN.md section 20 is the specification.
 package tombstone
 
 import (
