@@ -24,11 +24,11 @@ func Projections() model.Projections {
 
 // Views returns how readers query the projections, one view for each that is queried.
 func Views() []model.View {
-	return []model.View{readmodel.OrdersView(), readmodel.ProductsView(), readmodel.CategoriesView(), readmodel.StockView()}
+	return []model.View{readmodel.OrdersView(), readmodel.ProductsView(), readmodel.CategoriesView(), readmodel.StockView(), checkout.View()}
 }
 
 // Processes returns the revisions of every process.
-func Processes() model.Processes { return model.Processes{checkout.Process()} }
+func Processes() model.Processes { return model.Processes{checkout.ProcessV1(), checkout.Process()} }
 
 // Closings returns which streams are closed. Products and categories never are.
 func Closings() []model.Closing {

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	till "gakushoku/internal/app/counter"
 	"gakushoku/internal/app/wiring"
 	"gakushoku/internal/canteen/day"
 	"gakushoku/internal/canteen/menu"
@@ -183,7 +184,7 @@ func withCheckout(events *dynamo.Events, control *dynamo.Control, tables *dynamo
 	}
 	commands := ports.Commands()
 	return &counter{
-		commands: commands, projector: ports.Projector(), complete: ports.Counter().Complete, worker: ports.Checkout(commands, nil),
+		commands: commands, projector: ports.Projector(), complete: ports.Counter(till.DefaultLimits).Complete, worker: ports.Checkout(commands, nil),
 		place: func(id string) order.Command {
 			return order.PlaceOrder{OrderID: id, Lines: []order.Line{{ProductID: dish, Quantity: 1}}}
 		},

@@ -25,6 +25,8 @@ type callersFlags struct {
 	DevelopmentIssuer bool   `help:"Accept the tokens that \"gakushoku token\" makes on this data folder, instead of a provider's." env:"GAKUSHOKU_DEVELOPMENT_ISSUER"`
 	APIKeys           string `help:"Device keys beside those of \"gakushoku keys\", as NAME:ROLE=KEY,NAME:ROLE=KEY; a ROLE that is left out is cashier. Give them in the environment: others can see arguments." env:"GAKUSHOKU_API_KEYS" placeholder:"KEYS" name:"api-keys"`
 	GuestSessions     bool   `help:"Whether anybody may begin a session as a guest (POST /session)." default:"true" negatable:"" env:"GAKUSHOKU_GUEST_SESSIONS"`
+	GuestPortions     *int   `help:"How many portions of a product a guest may order at once; 0 for any number. Default: ${default}." default:"20" env:"GAKUSHOKU_GUEST_PORTIONS" placeholder:"N"`
+	GuestOpenOrders   *int   `help:"How many orders that are not paid a guest may have; 0 for any number. Default: ${default}." default:"5" env:"GAKUSHOKU_GUEST_OPEN_ORDERS" placeholder:"N"`
 	AllowAnonymous    bool   `help:"Let everybody do everything without credentials, on any address: for a server behind a gate of its own." env:"GAKUSHOKU_ALLOW_ANONYMOUS"`
 	RequestsPerSecond *int   `help:"How many requests a caller may send in a second on average, and twice as many at once, before 429; 0 for any number. Default: ${default}." default:"50" env:"GAKUSHOKU_REQUESTS_PER_SECOND" placeholder:"N"`
 }

@@ -156,12 +156,12 @@ func (c *keysRevokeCommand) Run(p *program) error {
 }
 
 type keysRotateCommand struct {
-	EndSessions bool `help:"End all sessions of guests at once, as after a secret has leaked. They lose sight of the orders they have placed."`
+	EndSessions bool `help:"End all sessions of guests within seconds, as after a secret has leaked. They lose sight of the orders they have placed."`
 	awsFlag
 }
 
 func (keysRotateCommand) Help() string {
-	return `The newest secret signs; sessions of older ones go on until they end by themselves, within a day.
+	return `The newest secret signs; sessions of older ones go on until they end by themselves, within a day. With --end-sessions they end when servers have read the secrets again: within a second or two on a data folder, five on AWS.
 
 Examples:
 

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"gakushoku/internal/app/counter"
 	"gakushoku/internal/app/embedded"
 	"gakushoku/internal/edge/payment"
 	"gakushoku/internal/observe/sink"
@@ -90,6 +91,7 @@ func (c *serverFlags) serve(p *program, stands func(*embedded.ServeOptions) erro
 	defer done()
 	options := embedded.ServeOptions{
 		Dir: p.data, Addr: c.Addr, OpsAddr: c.opsAddr(), OpsAnyPort: c.OpsAddr == "", Level: p.level, Callers: accepted, Payments: payments, Log: p.logWriter(), Out: out,
+		Guests: counter.Limits{Portions: *c.GuestPortions, Open: *c.GuestOpenOrders},
 		Ready: func(url string, ops embedded.Operators) { c.announce(out, p.data, url, ops) }, Connections: c.Connections, Grace: c.StopGrace, Hurry: hurry,
 		AuditKey: c.AuditKey, CheckpointsTo: c.CheckpointsTo, Backups: kept,
 	}

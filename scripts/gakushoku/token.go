@@ -27,8 +27,11 @@ func (c *tokenCommand) Run(p *program) error {
 	if err := checkRole(c.Role); err != nil {
 		return err
 	}
-	if c.Subject == "" || c.Expires <= 0 {
-		return usagef("--subject must name somebody, and --expires be longer than no time")
+	switch {
+	case c.Subject == "":
+		return usagef("--subject: it must not be empty")
+	case c.Expires <= 0:
+		return usagef("--expires: %s is no time that a token could be accepted for, give one above 0 such as 8h", c.Expires)
 	}
 	return p.withFolder(true, func(f *embedded.Folder) error {
 		key, err := devissuer.Open(f.Dir)

@@ -21,8 +21,8 @@ type Options struct {
 	NoGuests bool                      // there are no sessions of guests
 	// Everybody serves requests without credentials as callers who may do everything.
 	Everybody bool
-	// Fresh is how long the device keys that were read from the store are used, so how long a revoked one may
-	// still be accepted.
+	// Fresh is how long the device keys and the secrets of sessions that were read from the store are used, so how
+	// long a revoked one may still be accepted.
 	Fresh time.Duration
 
 	PerSecond int // how many requests a caller may send in a second on average, and twice as many at once; 0: any number
@@ -44,7 +44,7 @@ func Apply(c *httpapi.Config, store credential.Store, o Options) error {
 		}
 	}
 	if !o.NoGuests {
-		who.Sessions = identity.NewSessions(credential.Secrets{Store: store, Now: now})
+		who.Sessions = identity.NewSessions(credential.Secrets{Store: store, Now: now}, o.Fresh)
 	}
 	c.Identify, c.Sessions = who.Identify, who.Sessions
 	if o.PerSecond > 0 {

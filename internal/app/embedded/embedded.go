@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"gakushoku/internal/app/callers"
+	"gakushoku/internal/app/counter"
 	"gakushoku/internal/edge/payment"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventlog"
@@ -50,6 +51,8 @@ type ServeOptions struct {
 	CheckpointsTo []string
 	// Backups says where and when backups are made.
 	Backups BackupOptions
+	// Guests bounds what guests may hold; the zero value does not.
+	Guests counter.Limits
 	// Payments takes card payments; nil if the terminal at the till does.
 	Payments payment.Provider
 

@@ -122,7 +122,7 @@ func (r *running) open(ctx context.Context) error {
 	checker.Probes = append(slices.Clip(checker.Probes), health.Serving(r.stopping.Load))
 	config := httpapi.Config{
 		Commands: r.Commands, Queries: r.Queries, Health: &checker, Logger: r.logger, Tracer: observe.TracerOf(ctx), Metrics: r.sent.Metrics(),
-		Details: detailsFor(r.listener.Addr()), Complete: r.folder.Counter().Complete, After: wiring.Inline(r.Checkout), CardProvider: r.options.Payments != nil,
+		Details: detailsFor(r.listener.Addr()), Complete: r.folder.Counter(r.options.Guests).Complete, After: wiring.Inline(r.Checkout), CardProvider: r.options.Payments != nil,
 		Refused: r.refusals(), Follows: r.duty.following,
 	}
 	if err := callers.Apply(&config, r.folder.Control, r.callers()); err != nil {

@@ -3,10 +3,12 @@ package lambdas
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"gakushoku/internal/app/counter"
 	"gakushoku/internal/edge/payment"
 	"gakushoku/internal/observe"
 )
@@ -27,6 +29,8 @@ const (
 	EnvRoleNames      = "ROLE_NAMES"
 	EnvGuestSessions  = "GUEST_SESSIONS"
 	EnvAllowAnonymous = "ALLOW_ANONYMOUS"
+	EnvGuestPortions  = "GUEST_PORTIONS"
+	EnvGuestOpen      = "GUEST_OPEN_ORDERS"
 	EnvPaymentURL     = "PAYMENT_PROVIDER_URL"
 	EnvPaymentSecret  = "PAYMENT_PROVIDER_SECRET" //nolint:gosec // the name of a variable
 
@@ -58,6 +62,8 @@ type Config struct {
 
 	PaymentURL    string // of the payment provider; "" if there is none
 	PaymentSecret string // what the provider knows us by
+
+	Guests counter.Limits // of what guests may hold
 
 	ProjectorTimeout time.Duration // how long an invocation of the projector may last
 	StateMachineARN  string        // of rebuilds; "" in functions that do not use it
@@ -121,6 +127,14 @@ func ReadConfig(getenv func(string) string) (Config, error) {
 		}
 		if *d.into, err = time.ParseDuration(text); err != nil || *d.into < 0 || *d.into > d.limit {
 			errs = append(errs, fmt.Errorf("%s is %q: it must be a time from 0s to %s, such as 5s", d.name, text, d.limit))
+		}
+	}
+	c.Guests = counter.DefaultLimits
+	for name, into := range map[string]*int{EnvGuestPortions: &c.Guests.Portions, EnvGuestOpen: &c.Guests.Open} {
+		if text := getenv(name); text != "" {
+			if *into, err = strconv.Atoi(text); err != nil || *into < 0 {
+				errs = append(errs, fmt.Errorf("%s is %q: it must be a whole number, 0 for no bound", name, text))
+			}
 		}
 	}
 	return c, errors.Join(errs...)

@@ -7,13 +7,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
+
+	"gakushoku/internal/app/counter"
 )
 
 func TestConfigurationIsRead(t *testing.T) {
 	t.Parallel()
 	c, err := ReadConfig(Environment(EnvEventTable, "e", EnvControlTable, "c", EnvReadModelPrefix, "p-", EnvLogBucket, "b", EnvLogLevel, "debug", EnvPointerTTL, "250ms",
 		EnvProjectorTimeout, "2m", EnvStateMachineARN, "m"))
-	want := Config{EventTable: "e", ControlTable: "c", ReadModelPrefix: "p-", LogBucket: "b", LogLevel: zerolog.DebugLevel, PointerTTL: 250 * time.Millisecond, ProjectorTimeout: 2 * time.Minute, StateMachineARN: "m"}
+	want := Config{EventTable: "e", ControlTable: "c", ReadModelPrefix: "p-", LogBucket: "b", LogLevel: zerolog.DebugLevel, PointerTTL: 250 * time.Millisecond, ProjectorTimeout: 2 * time.Minute, StateMachineARN: "m", Guests: counter.DefaultLimits}
 	if diff := cmp.Diff(want, c); err != nil || diff != "" {
 		t.Error(err, diff)
 	}
@@ -25,8 +27,8 @@ func TestConfigurationIsRead(t *testing.T) {
 
 func TestEveryFaultOfTheConfigurationIsNamed(t *testing.T) {
 	t.Parallel()
-	_, err := ReadConfig(Environment(EnvControlTable, "c", EnvLogLevel, "loud", EnvPointerTTL, "an hour", EnvProjectorTimeout, "16m"))
-	for _, name := range []string{EnvEventTable, EnvReadModelPrefix, EnvLogLevel, EnvPointerTTL, EnvProjectorTimeout} {
+	_, err := ReadConfig(Environment(EnvControlTable, "c", EnvLogLevel, "loud", EnvPointerTTL, "an hour", EnvProjectorTimeout, "16m", EnvGuestOpen, "-1", EnvGuestPortions, "many"))
+	for _, name := range []string{EnvEventTable, EnvReadModelPrefix, EnvLogLevel, EnvPointerTTL, EnvProjectorTimeout, EnvGuestOpen, EnvGuestPortions} {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%v does not name %s", err, name)
 		}

@@ -3,10 +3,14 @@
 package wiring
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"gakushoku/internal/app/counter"
 	"gakushoku/internal/canteen"
+	"gakushoku/internal/canteen/checkout"
 	"gakushoku/internal/engine/audit"
 	"gakushoku/internal/engine/command"
 	"gakushoku/internal/engine/eventlog"
@@ -79,9 +83,25 @@ func (p *Ports) Recorder() *audit.Recorder {
 	return &audit.Recorder{Streams: p.Events, Entries: p.Entries(), Instance: observe.NewID(), Now: time.Now, NewID: observe.NewID}
 }
 
-// Counter builds what completes commands with what other aggregates say.
-func (p *Ports) Counter() *counter.Counter {
-	return &counter.Counter{Commands: p.Commands(), Now: time.Now, Checkout: true}
+// Counter builds what completes commands with what other aggregates say. guests bounds what guests may hold.
+func (p *Ports) Counter(guests counter.Limits) *counter.Counter {
+	own := p.Queries().Of(checkout.View())
+	return &counter.Counter{
+		Commands: p.Commands(), Now: time.Now, Checkout: true, Guests: guests,
+		Open: func(ctx context.Context, owner string) (open int, err error) {
+			page, err := own.List(ctx, query.ListRequest{Bucket: owner, Limit: query.MaxLimit})
+			for _, stored := range page.Rows {
+				var row checkout.Row
+				if err := json.Unmarshal(stored.Data, &row); err != nil {
+					return 0, fmt.Errorf("reading a checkout: %w", err)
+				}
+				if row.Open() {
+					open++
+				}
+			}
+			return open, err
+		},
+	}
 }
 
 // Queries builds the reader of the read models.

@@ -5,6 +5,7 @@
 package checkout
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 
@@ -17,7 +18,7 @@ import (
 // The name of the process and the revision of its fold. A change of what the rows hold needs a new revision.
 const (
 	Name     = "checkout"
-	Revision = 1
+	Revision = 2
 )
 
 // The steps.
@@ -43,6 +44,49 @@ func Process() model.Process {
 		},
 		Steps: []string{StepReserve, StepExpire, StepCapture, StepConfirm, StepVoid, StepRefund, StepRelease},
 	}
+}
+
+// ProcessV1 returns revision 1, which lists checkouts by day only. It fills the table versions of older
+// installations until they are rebuilt.
+func ProcessV1() model.Process {
+	v1 := Process()
+	v1.Revision = 1
+	v1.NewRow = func() model.Row { return new(rowV1) }
+	return v1
+}
+
+// rowV1 is the row of revision 1.
+type rowV1 struct{ Row }
+
+// Place implements model.Row.
+func (r *rowV1) Place() model.Place {
+	place := r.Row.Place()
+	if place.Bucket != "" {
+		place.Bucket = day.Of(r.PlacedAt)
+	}
+	return place
+}
+
+// OwnedSince is the first revision that lists checkouts by owner.
+const OwnedSince = 2
+
+// View returns how guests find their own orders: each owner is a bucket.
+func View() model.View {
+	return model.View{
+		Projection: Name, Kind: order.Rules.Kind,
+		NotFound:   &order.Error{Code: order.CodeNotFound, Detail: "there is no such order"},
+		NotReached: order.CodeVersionNotReached,
+		Queries:    model.QueryNames{Get: "GetCheckout", List: "ListOwnOrders", Total: "GetCheckouts", History: "GetCheckoutEvents"},
+	}
+}
+
+// Open reports whether the order holds portions that are not paid for.
+func (r *Row) Open() bool {
+	switch r.Checkout {
+	case order.CheckoutReserving, order.CheckoutReserved, order.CheckoutPaying:
+		return true
+	}
+	return false
 }
 
 // Item is how many portions of a product an order takes.
@@ -139,10 +183,11 @@ func (r *Row) Next() (model.Task, bool) {
 // Contributions implements model.Row.
 func (r *Row) Contributions() []model.Contribution { return nil }
 
-// Place implements model.Row: checkouts are listed under the day on which the order was placed.
+// Place implements model.Row: checkouts are listed under the order's owner, newest first; those of nobody under
+// the day on which the order was placed.
 func (r *Row) Place() model.Place {
 	if !r.Exists() {
 		return model.Place{}
 	}
-	return model.Place{Bucket: day.Of(r.PlacedAt), Sort: r.PlacedAt.String() + "#" + r.OrderID}
+	return model.Place{Bucket: cmp.Or(r.Owner, day.Of(r.PlacedAt)), Sort: r.PlacedAt.String() + "#" + r.OrderID}
 }

@@ -23,6 +23,8 @@ const (
 	CodeInvalidAmount     = "order/invalid-amount"
 	CodeTotalMismatch     = "order/total-mismatch"
 	CodeInvalidMethod     = "order/invalid-payment-method"
+	CodeTooManyPortions   = "order/too-many-portions" // a guest may not order so many at once
+	CodeTooManyOpen       = "order/too-many-open"     // a guest has so many orders that are not paid
 	CodeInvalidReason     = "order/invalid-reason"
 	CodeVersionNotReached = "order/version-not-reached" // the row is older than the reader requires
 

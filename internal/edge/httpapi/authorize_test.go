@@ -17,6 +17,7 @@ import (
 	"gakushoku/internal/edge/identity"
 	"gakushoku/internal/edge/identity/devissuer"
 	"gakushoku/internal/engine/credential"
+	"gakushoku/internal/engine/query"
 	"gakushoku/internal/observe"
 	"gakushoku/internal/store/memory"
 )
@@ -46,7 +47,7 @@ func newGated(t *testing.T, changes ...func(*Config)) *gated {
 	store := memory.NewControl()
 	g := &gated{issuer: issuer, keys: credential.Keys{Store: store, Now: now}}
 	who := &identity.Authenticator{
-		Tokens: tokens, Devices: identity.NewDevices(g.keys, 0), Sessions: identity.NewSessions(credential.Secrets{Store: store, Now: now}),
+		Tokens: tokens, Devices: identity.NewDevices(g.keys, 0), Sessions: identity.NewSessions(credential.Secrets{Store: store, Now: now}, time.Second),
 	}
 	g.canteen = newCanteen(t, append([]func(*Config){func(c *Config) { c.Identify, c.Sessions = who.Identify, who.Sessions }}, changes...)...)
 	return g
@@ -202,8 +203,16 @@ func TestAGuestSeesAndChangesOwnOrdersOnly(t *testing.T) {
 			t.Errorf("another's order differs from one that is not there:\n%s\n%s", a.body, b.body)
 		}
 	}
-	g.send("POST /orders", `{"orderId":"o1","total":1}`, bob).want(t, 409, "order/already-exists")
-	g.send("GET /orders", "", ann).want(t, 403, identity.CodeMissingScope)
+	// An id that is taken is taken: the response does not tell by whom.
+	theirs := g.send("POST /orders", `{"orderId":"o1","total":1}`, bob).want(t, 409, "order/already-exists")
+	own := g.send("POST /orders", `{"orderId":"o1","total":1}`, ann).want(t, 409, "order/already-exists")
+	if theirs.field("detail") != own.field("detail") {
+		t.Errorf("another's id is told from an own one:\n%s\n%s", theirs.body, own.body)
+	}
+	if a := g.send("GET /orders", "", bob).want(t, 200, ""); strings.Contains(a.body, "o1") {
+		t.Errorf("another's order is listed: %s", a.body)
+	}
+	g.send("GET /orders?day=2026-01-24", "", ann).want(t, 400, query.CodeInvalidBucket)
 	g.send("GET /orders/o1/events", "", ann).want(t, 403, identity.CodeMissingScope)
 	g.send("POST /orders/o1/pay", `{"paymentMethod":"CASH"}`, ann).want(t, 403, identity.CodeMissingScope)
 	g.send("POST /orders/o1/pay", `{"paymentMethod":"CARD"}`, ann).want(t, 200, "")

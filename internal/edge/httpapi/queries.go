@@ -1,15 +1,18 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	"gakushoku/internal/engine/query"
 	"gakushoku/internal/event"
+	"gakushoku/internal/fault"
 	"gakushoku/internal/model"
 )
 
@@ -21,6 +24,13 @@ type resource struct {
 	rows   string                     // the member of a list's body that has the rows
 	value  param                      // filters a list by one of the view's values; the zero param: it has no such filter
 	bucket param                      // filters a list by bucket, as value does
+	own    owned                      // how the rows of one owner are found; the zero value: lists are not for owners
+}
+
+// owned is a view whose buckets are owners, from a revision on. Its rows name the ids of other rows.
+type owned struct {
+	view  model.View
+	since int
 }
 
 func (s *server) of(p resource) query.Queries { return s.Queries.Of(p.view) }
@@ -92,9 +102,14 @@ func (p resource) list(o operation) route {
 	}
 	return route{o, PartQueries, in, func(c *call) error {
 		most, _ := strconv.Atoi(c.query.Get(limit.name)) // validated before; "" is 0, the default
-		found, err := c.server.of(p).List(c.Context(), query.ListRequest{
+		r := query.ListRequest{
 			Value: c.query.Get(p.value.name), Bucket: c.query.Get(p.bucket.name), Cursor: c.query.Get(cursor.name), Limit: most,
-		})
+		}
+		look := c.server.of(p).List
+		if c.owner != "" {
+			look = func(ctx context.Context, r query.ListRequest) (query.Page, error) { return p.ownList(ctx, c, r) }
+		}
+		found, err := look(c.Context(), r)
 		if err != nil {
 			return err
 		}
@@ -104,6 +119,45 @@ func (p resource) list(o operation) route {
 		}
 		return respond(c.w, http.StatusOK, body)
 	}}
+}
+
+// ownList returns a page of what the caller owns. It is found by its owner, then each row is read.
+func (p resource) ownList(ctx context.Context, c *call, r query.ListRequest) (query.Page, error) {
+	index := c.server.Queries.Of(p.own.view)
+	revision, err := index.Revision(ctx)
+	switch {
+	case err != nil:
+		return query.Page{}, err
+	case revision > 0 && revision < p.own.since:
+		return query.Page{}, fault.Unavailable(fmt.Errorf("the read model %s is of revision %d: rebuild it to list by owner", p.own.view.Projection, revision))
+	case r.Bucket != "":
+		return query.Page{}, &query.Error{Code: query.CodeInvalidBucket, Detail: "your own orders are listed without a " + p.bucket.name}
+	}
+	status := r.Value
+	r.Value, r.Bucket = "", c.owner
+	page, err := index.List(ctx, r)
+	if err != nil {
+		return query.Page{}, err
+	}
+	ids := make([]string, len(page.Rows))
+	for i, row := range page.Rows {
+		var named map[string]json.RawMessage
+		if err = json.Unmarshal(row.Data, &named); err == nil {
+			err = json.Unmarshal(named[p.view.Kind.Key], &ids[i])
+		}
+		if err != nil {
+			return query.Page{}, fmt.Errorf("reading the id of a row: %w", err)
+		}
+	}
+	if page.Rows, err = c.server.of(p).Many(ctx, ids); err != nil || status == "" {
+		return page, err
+	}
+	page.Rows = slices.DeleteFunc(page.Rows, func(row query.Row) bool {
+		has, matchErr := p.view.Matches(row.Data, status)
+		err = errors.Join(err, matchErr)
+		return !has
+	})
+	return page, err
 }
 
 // history returns the route of the events of one row.

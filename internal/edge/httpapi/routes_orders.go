@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 
+	"gakushoku/internal/canteen/checkout"
 	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/readmodel"
 	"gakushoku/internal/edge/identity"
@@ -22,9 +23,10 @@ func orderRoutes() []route {
 	rows := resource{
 		view: readmodel.OrdersView(), path: []param{pathID}, id: byID, rows: "orders",
 		value: param{inQuery, "status", oneOf(readmodel.Statuses...)}, bucket: param{inQuery, "day", dayLike},
+		own: owned{checkout.View(), checkout.OwnedSince},
 	}
 	buying, working := []string{identity.ScopeOrdersOwn, identity.ScopeOrdersCashier}, []string{identity.ScopeOrdersKitchen}
-	looking, serving := append(buying, identity.ScopeOrdersKitchen), []string{identity.ScopeOrdersKitchen, identity.ScopeOrdersCashier}
+	looking := append(buying, identity.ScopeOrdersKitchen)
 	return []route{
 		execute(o, operation{"placeOrder", http.MethodPost, "/orders", buying}, must(placeOrder), nil),
 		guarded(tillOnly, execute(o, operation{"payOrder", http.MethodPost, "/orders/{id}/pay", buying}, must(payOrder),
@@ -35,7 +37,7 @@ func orderRoutes() []route {
 		execute(o, operation{"startPreparing", http.MethodPost, "/orders/{id}/prepare", working}, may(object[order.StartPreparing]()), nil),
 		execute(o, operation{"markReady", http.MethodPost, "/orders/{id}/ready", working}, may(object[order.MarkReady]()), nil),
 		execute(o, operation{"pickUpOrder", http.MethodPost, "/orders/{id}/pickup", working}, may(object[order.PickUp]()), nil),
-		rows.list(operation{"listOrders", http.MethodGet, "/orders", serving}),
+		rows.list(operation{"listOrders", http.MethodGet, "/orders", looking}),
 		rows.one(operation{"getOrder", http.MethodGet, "/orders/{id}", looking}),
 		rows.history(operation{"getOrderEvents", http.MethodGet, "/orders/{id}/events", []string{identity.ScopeOpsRead}}),
 		total(rows, operation{"getSales", http.MethodGet, "/sales/{day}", []string{identity.ScopeSalesRead}}, param{inPath, "day", dayLike}, readmodel.SalesOf),
@@ -114,6 +116,8 @@ var orderKinds = map[string]kind{
 	order.CodeNotOffered:        {http.StatusConflict, "The product is not offered"},
 	order.CodeUnknownProduct:    {http.StatusUnprocessableEntity, "The product is not on the menu"},
 	order.CodeMenuOnly:          {http.StatusForbidden, "Only products of the menu"},
+	order.CodeTooManyPortions:   {http.StatusConflict, "Too many portions for a guest"},
+	order.CodeTooManyOpen:       {http.StatusConflict, "Too many orders that are not paid"},
 	order.CodeNotReserved:       {http.StatusConflict, "The portions are not reserved yet"},
 	order.CodeExpired:           {http.StatusConflict, "The order was not paid in time"},
 	order.CodePaymentOpen:       {http.StatusConflict, "A payment is under way"},

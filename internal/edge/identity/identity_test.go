@@ -28,7 +28,7 @@ func newEntrance(t *testing.T) *entrance {
 	e := &entrance{clock: c, keys: credential.Keys{Store: store, Now: c.now}, secrets: credential.Secrets{Store: store, Now: c.now}}
 	e.Authenticator = &Authenticator{
 		Tokens:  newProvider(t, "ed").tokens(t, c.now),
-		Devices: NewDevices(e.keys, time.Second), Sessions: NewSessions(e.secrets),
+		Devices: NewDevices(e.keys, time.Second), Sessions: NewSessions(e.secrets, 10*time.Second),
 		Keys: map[string]observe.Caller{credential.Digest("6f1c"): CallerWith("till", "cashier")},
 	}
 	return e

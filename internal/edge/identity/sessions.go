@@ -38,10 +38,10 @@ type Sessions struct {
 	all     *cache[[]credential.Secret]
 }
 
-// NewSessions returns the sessions that are signed with these secrets.
-func NewSessions(secrets credential.Secrets) *Sessions {
+// NewSessions returns the sessions that are signed with these secrets, which are read again after fresh.
+func NewSessions(secrets credential.Secrets, fresh time.Duration) *Sessions {
 	return &Sessions{secrets: secrets, all: newCache(&cache[[]credential.Secret]{
-		load: secrets.List, now: secrets.Now, fresh: 10 * time.Second, usable: time.Hour, pause: 100 * time.Millisecond, again: time.Second,
+		load: secrets.List, now: secrets.Now, fresh: fresh, usable: time.Hour, pause: 100 * time.Millisecond, again: time.Second,
 	})}
 }
 

@@ -35,6 +35,7 @@ type Tokens struct {
 	provider Provider
 	now      func() time.Time
 	keys     *cache[keySet]
+	verified verified
 }
 
 // accepted are the algorithms of tokens: signatures that a public key verifies, and no others. Which one a
@@ -43,8 +44,28 @@ var accepted = []jose.SignatureAlgorithm{
 	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
 }
 
-// Verify returns the caller that a token describes.
+// Verify returns the caller that a token describes. A token that was verified lately is only compared with the
+// provider's keys as they are now.
 func (t *Tokens) Verify(ctx context.Context, raw string) (observe.Caller, error) {
+	digest := sha256.Sum256([]byte(raw))
+	if known, ok := t.verified.of(digest, t.now()); ok {
+		if key, err := t.key(ctx, known.keyID); err == nil && key.is(known.key) {
+			return known.caller, nil
+		}
+	}
+	return t.verify(ctx, raw, digest)
+}
+
+// key returns a key of the provider, the zero key if there is none of this id.
+func (t *Tokens) key(ctx context.Context, id string) (pinned, error) {
+	keys, err := t.keys.get(ctx, func(keys keySet) bool { _, ok := keys[id]; return ok })
+	if err != nil {
+		return pinned{}, fmt.Errorf("reading the keys of %s: %w", t.provider.Issuer, err)
+	}
+	return keys[id], nil
+}
+
+func (t *Tokens) verify(ctx context.Context, raw string, digest [sha256.Size]byte) (observe.Caller, error) {
 	token, err := jwt.ParseSigned(raw, accepted)
 	if err != nil || len(token.Headers) != 1 {
 		return observe.Caller{}, refused("the token is not one that is signed with a provider's key")
@@ -53,12 +74,11 @@ func (t *Tokens) Verify(ctx context.Context, raw string) (observe.Caller, error)
 	if typ, ok := header.ExtraHeaders[jose.HeaderType].(string); ok && !strings.EqualFold(typ, "JWT") && !strings.EqualFold(strings.TrimPrefix(typ, "application/"), "at+jwt") {
 		return observe.Caller{}, refused("the token is of another kind: send an access token or an ID token")
 	}
-	keys, err := t.keys.get(ctx, func(keys keySet) bool { _, ok := keys[header.KeyID]; return ok })
+	key, err := t.key(ctx, header.KeyID)
 	if err != nil {
-		return observe.Caller{}, fmt.Errorf("reading the keys of %s: %w", t.provider.Issuer, err)
+		return observe.Caller{}, err
 	}
-	key, ok := keys[header.KeyID]
-	if !ok || key.algorithm != header.Algorithm {
+	if key.public == nil || key.algorithm != header.Algorithm {
 		return observe.Caller{}, refused("the provider has no such key: get a new token")
 	}
 	var claims jwt.Claims
@@ -71,6 +91,7 @@ func (t *Tokens) Verify(ctx context.Context, raw string) (observe.Caller, error)
 	}
 	caller := CallerWith(nameOf(t.provider.Issuer, claims.Subject), t.rolesIn(all)...)
 	caller.Person = personIn(all)
+	t.verified.keep(digest, verifiedToken{caller: caller, keyID: header.KeyID, key: key}, t.now(), claims.Expiry.Time())
 	return caller, nil
 }
 

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
 	"gakushoku/internal/fault"
@@ -99,6 +101,42 @@ func (s Queries) fold(ctx context.Context, d model.Projection, stream string, mi
 		return Row{}, fault.UnavailableFor(fmt.Errorf("version %d of %s cannot be applied", record.Version+1, stream), 30*time.Second)
 	}
 	return Row{}, &Error{s.View.NotReached, fmt.Sprintf("it is at version %d, not yet at %d", record.Version, minVersion)}
+}
+
+// maxMany bounds how many rows Many reads at once.
+const maxMany = 8
+
+// Many returns the rows of these ids, in their order, without those that are not there.
+func (s Queries) Many(ctx context.Context, ids []string) ([]Row, error) {
+	return answer(ctx, s, s.View.Queries.Get, func(ctx context.Context) ([]Row, error) {
+		found := make([]projection.Record, len(ids))
+		_, err := s.read(ctx, func(a active) error {
+			group, ctx := errgroup.WithContext(ctx)
+			group.SetLimit(maxMany)
+			for i, id := range ids {
+				group.Go(func() (err error) {
+					if found[i], err = s.Browser.Record(ctx, a.table, s.View.Kind.Stream(id)); errors.Is(err, projection.ErrNoRecord) {
+						err = nil
+					}
+					return err
+				})
+			}
+			return group.Wait()
+		})
+		var rows []Row
+		for i := range found {
+			if found[i].Visible() {
+				rows = append(rows, Row{Version: found[i].Version, Data: found[i].Data})
+			}
+		}
+		return rows, err
+	})
+}
+
+// Revision returns the revision of the rows that readers see, 0 if the projection is not set up yet.
+func (s Queries) Revision(ctx context.Context) (revision int, err error) {
+	_, err = s.read(ctx, func(a active) error { revision = a.revision; return nil })
+	return revision, err
 }
 
 // History is all events of one stream.

@@ -24,7 +24,7 @@ func Build(s *lambdas.System) (api.Handler, error) {
 		return nil, err
 	}
 	return api.Serve(s, httpapi.Config{
-		Parts: httpapi.PartCommands, Commands: commands, Complete: ports.Counter().Complete,
+		Parts: httpapi.PartCommands, Commands: commands, Complete: ports.Counter(s.Config.Guests).Complete,
 		After: wiring.Inline(ports.Checkout(commands, payments)), CardProvider: payments != nil, Refused: ports.Recorder().Refused,
 	})
 }
