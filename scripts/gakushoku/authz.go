@@ -53,7 +53,7 @@ func (c *authzExplainCommand) Run(p *program) error {
 	method := strings.ToUpper(c.Method)
 	operation, ok := operationOf(method, c.Path)
 	if !ok {
-		return usagef("there is no operation %s %s: see /openapi.json", method, c.Path)
+		return usagef("no operation is %s %s: paths begin with /, such as /orders/o1; \"curl http://127.0.0.1:8080/openapi.json\" shows all of a server", method, c.Path)
 	}
 	e := explain(operation, caller)
 	e.Role, e.Request = c.Role, method+" "+c.Path

@@ -38,7 +38,7 @@ func checkKept(names []string) error {
 	known := keptLists()
 	for _, n := range names {
 		if !strings.Contains(" "+strings.Join(known, " ")+" ", " "+n+" ") {
-			return usagef("no list %q is kept: choose from %s", n, strings.Join(known, ", "))
+			return usagef("there is no list %q in memory: choose from %s", n, strings.Join(known, ", "))
 		}
 	}
 	return nil
@@ -130,6 +130,11 @@ Examples:
 }
 
 func (c *cacheWarmCommand) Run(p *program) error {
+	if c.URL != "" {
+		if err := checkAddress("--url", c.URL, "http://127.0.0.1:8080"); err != nil {
+			return err
+		}
+	}
 	names := c.Entities
 	if len(names) == 0 {
 		names = keptLists()
@@ -155,7 +160,7 @@ func (p *program) readMenu(url string) error {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s returns %s", url, response.Status)
+		return fmt.Errorf("the lists are cleared, but %s returned %s: is --url the address of the server, not of its --ops-addr?", url, response.Status)
 	}
 	return nil
 }
@@ -175,6 +180,11 @@ Examples:
 }
 
 func (c *cacheStatsCommand) Run(p *program) error {
+	if c.OpsURL != "" {
+		if err := checkAddress("--ops-url", c.OpsURL, "http://127.0.0.1:8081"); err != nil {
+			return err
+		}
+	}
 	var all []generation
 	err := p.withInstallation(c.awsFlag, func(i *operator.Installation) error {
 		for _, name := range keptLists() {
@@ -227,6 +237,9 @@ func (p *program) scraped(url string) (model.Vector, error) {
 	response, err := client.Do(request)
 	if err != nil {
 		return nil, err
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, errors.Join(fmt.Errorf("%s returned %s: give the server's --ops-addr as --ops-url", url, response.Status), response.Body.Close())
 	}
 	samples, err := scrape.Parse(response.Body)
 	return samples, errors.Join(err, response.Body.Close())

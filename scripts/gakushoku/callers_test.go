@@ -160,7 +160,8 @@ func TestAuthzIsExplained(t *testing.T) {
 		want               []string
 	}{
 		{"guest", "GET", "/orders/o1", []string{"getOrder", "orders:own", "own orders", "404"}},
-		{"guest", "get", "/orders", []string{"listOrders", "403"}},
+		{"guest", "get", "/orders", []string{"listOrders", "own orders"}},
+		{"guest", "get", "/sales/2026-01-24", []string{"getSales", "403"}},
 		{"none", "POST", "/orders", []string{"placeOrder", "401"}},
 		{"none", "GET", "/health", []string{"for everybody", "without credentials"}},
 		{"kitchen", "POST", "/orders/o1/ready", []string{"markReady", "Allowed."}},

@@ -23,7 +23,7 @@ func (p *program) input(path string) (io.ReadCloser, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {
-		err = fmt.Errorf("%s is a folder: name a file of events, one JSON object a line", path)
+		err = fmt.Errorf("%s is a folder: name a file", path)
 	}
 	if err == nil {
 		err = checkBeginning(path, beginning(f))

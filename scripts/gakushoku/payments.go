@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"strings"
 	"time"
 
 	"gakushoku/internal/edge/payment"
@@ -96,6 +98,9 @@ func (paymentsLedgerCommand) Help() string {
 
 func (c *paymentsLedgerCommand) Run(p *program) error {
 	if c.URL != "" {
+		if err := checkAddress("--url", c.URL, "http://127.0.0.1:8090"); err != nil {
+			return err
+		}
 		return c.show(p, c.fromURL)
 	}
 	book, err := provider.OpenBook(p.ctx, p.bookFolder(), false)
@@ -109,9 +114,9 @@ func (c *paymentsLedgerCommand) Run(p *program) error {
 func (c *paymentsLedgerCommand) fromURL(ctx context.Context, f func(payment.Receipt) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL+"/ledger", http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+"/ledger", http.NoBody)
 	if err != nil {
-		return usagef("--url takes an address such as http://127.0.0.1:8090")
+		return usagef("--url: %v", err)
 	}
 	if c.Secret != "" {
 		request.Header.Set("Authorization", "Bearer "+c.Secret)
@@ -121,8 +126,15 @@ func (c *paymentsLedgerCommand) fromURL(ctx context.Context, f func(payment.Rece
 		return fmt.Errorf("asking the provider: %w", err)
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("asking the provider: it answered %s", response.Status)
+	switch {
+	case response.StatusCode == http.StatusUnauthorized && c.Secret == "":
+		return errors.New("asking the provider: it wants its secret: set GAKUSHOKU_PAYMENT_SECRET, or give --secret")
+	case response.StatusCode == http.StatusUnauthorized:
+		return errors.New("asking the provider: it has another secret than that of --secret or GAKUSHOKU_PAYMENT_SECRET")
+	case response.StatusCode == http.StatusNotFound:
+		return fmt.Errorf("asking the provider: %s has no ledger: is it the address that `gakushoku payments serve` has printed?", c.URL)
+	case response.StatusCode != http.StatusOK:
+		return fmt.Errorf("asking the provider: it returned %s", response.Status)
 	}
 	for lines := json.NewDecoder(response.Body); ; {
 		var r payment.Receipt
@@ -157,4 +169,12 @@ func (c *paymentsLedgerCommand) show(p *program, each func(context.Context, func
 		return err
 	}
 	return p.printf("%d yen captured, %d of them refunded\n", sums.Captured, sums.Refunded)
+}
+
+// checkAddress refuses what is no address of HTTP.
+func checkAddress(flag, text, example string) error {
+	if u, err := url.Parse(text); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return usagef("%s: %q is not an address such as %s", flag, text, example)
+	}
+	return nil
 }

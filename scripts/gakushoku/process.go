@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"gakushoku/internal/app/operator"
@@ -21,6 +22,15 @@ type processStream struct {
 	Stream string `arg:"" help:"The stream, such as order-o1, or the order's id."`
 	JSON   bool   `help:"Print JSON." name:"json"`
 	awsFlag
+}
+
+// of finds the process of the stream.
+func (s *processStream) of(p *program, i *operator.Installation) (*engine.Operator, engine.Shown, error) {
+	o, shown, err := i.Process.Of(p.ctx, s.Stream)
+	if errors.Is(err, engine.ErrNoSuch) {
+		err = usagef("no process has a stream %q: `gakushoku process list` shows those that wait for a step", s.Stream)
+	}
+	return o, shown, err
 }
 
 type processListCommand struct {
@@ -107,7 +117,7 @@ Example:
 
 func (c *processShowCommand) Run(p *program) error {
 	return p.withInstallation(c.awsFlag, func(i *operator.Installation) error {
-		_, shown, err := i.Process.Of(p.ctx, c.Stream)
+		_, shown, err := c.of(p, i)
 		if err != nil {
 			return err
 		}
@@ -145,7 +155,7 @@ Example:
 
 func (c *processRedriveCommand) Run(p *program) error {
 	return p.withInstallation(c.awsFlag, func(i *operator.Installation) error {
-		o, shown, err := i.Process.Of(p.ctx, c.Stream)
+		o, shown, err := c.of(p, i)
 		if err != nil {
 			return err
 		}
@@ -171,7 +181,7 @@ Example:
 
 func (c *processCompensateCommand) Run(p *program) error {
 	return p.withInstallation(c.awsFlag, func(i *operator.Installation) error {
-		o, shown, err := i.Process.Of(p.ctx, c.Stream)
+		o, shown, err := c.of(p, i)
 		if err != nil {
 			return err
 		}

@@ -92,7 +92,7 @@ func (c *serverFlags) serve(p *program, stands func(*embedded.ServeOptions) erro
 	options := embedded.ServeOptions{
 		Dir: p.data, Addr: c.Addr, OpsAddr: c.opsAddr(), OpsAnyPort: c.OpsAddr == "", Level: p.level, Callers: accepted, Payments: payments, Log: p.logWriter(), Out: out,
 		Guests: counter.Limits{Portions: *c.GuestPortions, Open: *c.GuestOpenOrders},
-		Ready: func(url string, ops embedded.Operators) { c.announce(out, p.data, url, ops) }, Connections: c.Connections, Grace: c.StopGrace, Hurry: hurry,
+		Ready:  func(url string, ops embedded.Operators) { c.announce(out, p.data, url, ops) }, Connections: c.Connections, Grace: c.StopGrace, Hurry: hurry,
 		AuditKey: c.AuditKey, CheckpointsTo: c.CheckpointsTo, Backups: kept,
 	}
 	if err = stands(&options); err == nil {

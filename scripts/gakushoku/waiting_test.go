@@ -21,7 +21,7 @@ func TestProcessesOfAFolderWithoutOrdersWaitForNothing(t *testing.T) {
 		t.Errorf("printed %q, want nothing", got)
 	}
 	for _, command := range []string{"show", "redrive", "compensate"} {
-		call(t, "process", command, "order-none", "-d", dir).wants(t, exitFailed, "order-none")
+		call(t, "process", command, "order-none", "-d", dir).wants(t, exitUsage, "order-none", "process list")
 	}
 }
 

@@ -87,6 +87,9 @@ const positions = 10
 func readCSV(data []byte) (m Menu, err error) {
 	r := csv.NewReader(bytes.NewReader(data))
 	head, err := r.Read()
+	if errors.Is(err, io.EOF) {
+		return m, fmt.Errorf("it is empty: the first line must name the columns, %s", strings.Join(columns, ", "))
+	}
 	if err != nil {
 		return m, fmt.Errorf("reading the names of the columns: %w", err)
 	}

@@ -46,7 +46,7 @@ type Operator struct {
 
 // Errors of an Operator's calls.
 var (
-	errNoSuch     = refusal{"process/unknown", "the process has no such stream"}
+	ErrNoSuch     = refusal{"process/unknown", "the process has no such stream"}
 	errRests      = refusal{"process/rests", "the process rests: it waits for nothing"}
 	errCannotUndo = refusal{"process/cannot-undo", "the process cannot be told to undo what it did"}
 )
@@ -117,7 +117,7 @@ func (o *Operator) Show(ctx context.Context, stream string) (Shown, error) {
 		return Shown{}, err
 	}
 	if !d.Folds(stream) || s.fold.Version == 0 {
-		return Shown{}, errNoSuch
+		return Shown{}, ErrNoSuch
 	}
 	shown := Shown{
 		Process: o.Name(), Table: t.String(), Stream: stream, Version: s.fold.Version,
@@ -140,7 +140,7 @@ func (o *Operator) Redrive(ctx context.Context, stream string) (Waiting, error) 
 		case err != nil:
 			return Waiting{}, err
 		case row.Version == 0:
-			return Waiting{}, errNoSuch
+			return Waiting{}, ErrNoSuch
 		case row.Task == nil:
 			return Waiting{}, errRests
 		}
