@@ -131,6 +131,10 @@ func (c *backupListCommand) Run(p *program) error {
 	all := make([]*backup.Catalogue, 0, len(ids))
 	for _, id := range ids {
 		found, err := backup.Find(p.ctx, from, id)
+		if errors.Is(err, backup.ErrDamaged) {
+			fmt.Fprintf(p.stderr, "gakushoku: %s\n", oneLine(err))
+			continue
+		}
 		if err != nil {
 			return err
 		}

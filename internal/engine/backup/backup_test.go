@@ -282,3 +282,22 @@ func TestAPruneKeepsWhatBackupsNeed(t *testing.T) {
 		}
 	}
 }
+
+// A damaged catalogue does not keep new backups from being made, and is not the newest one for a prune.
+func TestADamagedCatalogueIsDoesNotStopOthers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.take(5)
+	good := w.create()
+	w.now = w.now.Add(time.Hour)
+	bad := w.create()
+	w.must(w.place.Put(t.Context(), backup.CatalogueFolder+bad.ID+".json", []byte("{")))
+	w.now = w.now.Add(1000 * time.Hour)
+	p, err := backup.Prune(t.Context(), w.place, time.Hour, w.now, w.id(), false)
+	if err != nil || p.Kept != 1 || len(p.Removed) > 0 {
+		t.Errorf("%+v %v", p, err)
+	}
+	w.wantSound(good, true)
+	w.take(5)
+	w.wantSound(w.create(), true)
+}

@@ -15,7 +15,7 @@ import (
 // inventory is what a place has.
 type inventory struct {
 	sizes  map[string]int64 // bytes of segments, manifests and seals, by key
-	newest *Catalogue       // nil if there is no backup
+	newest *Catalogue       // that can be read; nil if there is none
 }
 
 func look(ctx context.Context, place eventlog.BlobReader) (*inventory, error) {
@@ -25,9 +25,12 @@ func look(ctx context.Context, place eventlog.BlobReader) (*inventory, error) {
 			return nil, err
 		}
 	}
-	var err error
-	if had.newest, err = Find(ctx, place, ""); errors.Is(err, ErrNoBackup) {
-		err = nil
+	ids, err := IDs(ctx, place)
+	for i := len(ids) - 1; err == nil && had.newest == nil && i >= 0; i-- {
+		// A damaged catalogue must not keep new backups from being made.
+		if had.newest, err = Find(ctx, place, ids[i]); errors.Is(err, ErrDamaged) {
+			err = nil
+		}
 	}
 	return had, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,30 +64,31 @@ func (p *pruning) prune(ctx context.Context, keep time.Duration, id string) (err
 	return nil
 }
 
-// catalogues removes the backups from before a time, and returns the others.
+// catalogues removes the backups from before a time, and returns the others. The newest that can be read is kept,
+// however old it is, and a damaged one is left for a person to look at.
 func (p *pruning) catalogues(ctx context.Context, before time.Time) (kept []*Catalogue, err error) {
 	ids, err := IDs(ctx, p.place)
 	if err != nil {
 		return nil, err
 	}
-	for i, id := range ids {
-		made, err := timeOf(id)
-		if err != nil {
-			return nil, err
-		}
-		if i < len(ids)-1 && made.Before(before) {
-			p.Removed = append(p.Removed, id)
-			if err := p.remove(ctx, keyOf(id)); err != nil {
-				return nil, err
-			}
+	for _, id := range slices.Backward(ids) {
+		c, err := Find(ctx, p.place, id)
+		if errors.Is(err, ErrDamaged) {
 			continue
 		}
-		c, err := Find(ctx, p.place, id)
 		if err != nil {
 			return nil, err
 		}
-		kept = append(kept, c)
+		if len(kept) == 0 || !c.CreatedAt.Time().Before(before) {
+			kept = append(kept, c)
+			continue
+		}
+		p.Removed = append(p.Removed, id)
+		if err := p.remove(ctx, keyOf(id)); err != nil {
+			return nil, err
+		}
 	}
+	slices.Reverse(p.Removed)
 	p.Kept = len(kept)
 	return kept, nil
 }
