@@ -129,7 +129,7 @@ func TestWhatAnOldPrimaryAloneHasIsToldByRejoin(t *testing.T) {
 	old := serve(t, embedded.ServeOptions{Dir: a, ReplicateTo: cut, ManualFencing: true})
 	wantOrder(t, old.url, "o1", http.StatusCreated)
 	eventually(t, "replication", func() bool {
-		found, err := filepath.Glob(filepath.Join(cut, "ledger", "*.json"))
+		found, err := filepath.Glob(filepath.Join(cut, "manifests", "*.json")) // what is written last
 		return err == nil && len(found) > 0
 	})
 	if err := os.Rename(cut, place); err != nil {

@@ -33,7 +33,8 @@ func (s *Standby) Fence(ctx context.Context, by string) (Promotion, error) {
 			return Promotion{}, fmt.Errorf("putting a fence: %w", err)
 		}
 		done := Promotion{Number: number, At: s.Now()}
-		return done, s.CatchUp(ctx)
+		_, err = s.Step(ctx) // the fence alone: what follows it is another promotion, which this one must not join
+		return done, err
 	}
 }
 
