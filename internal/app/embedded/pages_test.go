@@ -223,7 +223,7 @@ func TestLivePagesAreToldOfChangesAndOfWhatTheyMissed(t *testing.T) {
 	guest, stranger := newBrowser(t, url), newBrowser(t, url)
 	guest.until("/", "Curry &amp; rice")
 	mine := guest.sends("/", "key=k1&q:tea=1&p:tea=120", http.StatusOK)
-	page := guest.sees(mine, "data-topic")
+	page := guest.until(mine, "data-topic")
 	at := regexp.MustCompile(`data-at="([0-9]+)"`).FindStringSubmatch(page)
 	topic := "/live?topic=order:" + strings.TrimPrefix(mine, "/my/")
 	if len(at) != 2 {

@@ -111,15 +111,19 @@ func (d *duty) asked(ctx context.Context, s *replica.Standby) bool {
 	if err != nil {
 		observe.Logger(ctx).Error().Err(err).Msg("replica:not-promoted")
 		if !isInfra(err) && ctx.Err() == nil {
-			err = errors.Join(err, os.Remove(path))
+			dropRequest(ctx, path)
 		}
 		return false
 	}
 	d.lead()
+	dropRequest(ctx, path)
+	return true
+}
+
+func dropRequest(ctx context.Context, path string) {
 	if err := os.Remove(path); err != nil {
 		observe.Logger(ctx).Warn().Err(err).Msg("replica:request-left")
 	}
-	return true
 }
 
 // askServer asks the server of a folder to promote it, and waits until it has.

@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -81,6 +82,8 @@ func (s *Console) placeOrder(w http.ResponseWriter, r *http.Request) {
 		price, _ := strconv.ParseInt(r.PostForm.Get("p:"+id), 10, 64)
 		chosen[id], lines = n, append(lines, line{id, n, price})
 	}
+	// A form that is sent twice must be one request under its key, so lines have an order of their own.
+	slices.SortFunc(lines, func(a, b line) int { return strings.Compare(a.ProductID, b.ProductID) })
 	text := wordsFor(w, r)
 	if len(lines) == 0 {
 		s.showMenu(w, r, http.StatusUnprocessableEntity, text.Of("nothing-chosen"), nil)

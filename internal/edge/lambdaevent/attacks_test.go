@@ -2,7 +2,6 @@ package lambdaevent_test
 
 import (
 	"context"
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -164,7 +163,7 @@ func TestAttacksAreRefusedByBothEntrances(t *testing.T) {
 
 func publicBytes(t *testing.T, key *ecdsa.PrivateKey) []byte {
 	t.Helper()
-	public, ok := key.Public().(crypto.PublicKey).(*ecdsa.PublicKey)
+	public, ok := key.Public().(*ecdsa.PublicKey)
 	if !ok {
 		t.Fatal("no public key")
 	}
