@@ -8,7 +8,7 @@ type Command interface {
 	CommandName() string
 }
 
-// Confiding is a payload with words that people have chosen freely, which may name somebody. They are not part of
+// Confiding is a payload with words that people have chosen freely, which may name a person. They are not part of
 // the payload: who executes the command encrypts them under the key of the caller.
 type Confiding interface {
 	event.Payload
@@ -29,8 +29,8 @@ type Decider[S any, C Command] struct {
 	// Snapshots say how states are stored, so that long streams are not folded from their first event each time.
 	// It is nil for aggregates whose streams are short.
 	Snapshots *Snapshots[S]
-	// Owner returns the caller who began the aggregate, "" if nobody did. It is nil for aggregates that belong
-	// to nobody.
+	// Owner returns the caller who began the aggregate, "" if none is known. It is nil for aggregates without
+	// an owner.
 	Owner func(S) string
 }
 

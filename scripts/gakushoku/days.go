@@ -54,3 +54,16 @@ var durations = kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFun
 	target.SetInt(int64(d))
 	return nil
 }))
+
+// days is an option whose value is a duration above 0.
+type days time.Duration
+
+// UnmarshalText parses a duration such as 30d or 12h.
+func (d *days) UnmarshalText(text []byte) error {
+	value, err := parseDuration(string(text))
+	if err != nil || value <= 0 {
+		return fmt.Errorf("%q is no time span, such as 30d or 12h", text)
+	}
+	*d = days(value)
+	return nil
+}

@@ -22,7 +22,7 @@ func (p *Performer) reserve(ctx context.Context, c process.Call, row *checkout.R
 	})
 }
 
-// confirm sells the portions. It is refused only if somebody released them: then the order is rejected and the
+// confirm sells the portions. It is refused only if they were released: then the order is rejected and the
 // money goes back.
 func (p *Performer) confirm(ctx context.Context, c process.Call, row *checkout.Row) ([]event.Event, error) {
 	return p.ask(ctx, c, row, order.RecordConfirmed{}, func(stockID string, _ checkout.Item) stock.Command {

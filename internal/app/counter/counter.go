@@ -122,7 +122,7 @@ func (c *Counter) product(ctx context.Context, id string) (menu.Product, error) 
 	return p, err
 }
 
-// onMenu refuses portions of a product that is not on the menu: nobody could order them.
+// onMenu refuses portions of a product that is not on the menu: they could not be ordered.
 func (c *Counter) onMenu(ctx context.Context, s stock.SetPortions) error {
 	_, id, err := stock.Split(s.StockID)
 	if err != nil {

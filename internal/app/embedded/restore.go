@@ -217,7 +217,7 @@ func (r *restoring) honour(ctx context.Context, f *Folder) (err error) {
 
 // rebuild makes the read models and verifies each row. Streams that a fold refuses were parked before, too.
 func (r *restoring) rebuild(ctx context.Context, f *Folder) error {
-	f.Engine.Settings.LagBound, f.Engine.Settings.PointerTTL = 0, 0 // nobody else uses the folder
+	f.Engine.Settings.LagBound, f.Engine.Settings.PointerTTL = 0, 0 // no other process uses the folder
 	for _, name := range f.Models.Names() {
 		run, err := f.Rebuild(ctx, rebuild.Request{Projection: name, AllowParked: math.MaxInt32}, operator.RebuildOptions{Progress: r.Folding})
 		if err == nil {

@@ -159,7 +159,7 @@ func (i *Installation) Approval(ctx context.Context, name string) (rebuild.Appro
 	return i.Engine.Question(ctx, name, runs)
 }
 
-// Decide answers the question of a run, and stores the answer with it.
+// Decide stores the decision on the question of a run.
 func (i *Installation) Decide(ctx context.Context, a rebuild.Approval, d rebuild.Decision) error {
 	if err := i.Answer(ctx, a, d); err != nil {
 		return err

@@ -179,9 +179,9 @@ func (p *PickedUp) Decode(e *event.Event) error {
 // Cancelled means that an order will not be made.
 type Cancelled struct {
 	OrderID string `json:"orderId"`
-	// Reason is ReasonExpired, or "" if somebody cancelled it. Events of schema 1 have that one's words.
+	// Reason is ReasonExpired, or "" if a person cancelled it. Events of schema 1 have that one's words.
 	Reason string `json:"reason,omitempty"`
-	// Said is why somebody cancelled it, in their words. They may name a person, so they are no part of the payload.
+	// Said is why a person cancelled it, in their words. They may name a person, so they are no part of the payload.
 	Said string `json:"-"`
 }
 

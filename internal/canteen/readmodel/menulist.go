@@ -28,7 +28,7 @@ type MenuItem struct {
 	NameEn    string   `json:"nameEn,omitempty"`
 	Price     int64    `json:"price"` // yen
 	Allergens []string `json:"allergens"`
-	// PortionsLeft is missing if nobody has set how many there are.
+	// PortionsLeft is missing if no number was set.
 	PortionsLeft *int64 `json:"portionsLeft,omitempty"`
 }
 

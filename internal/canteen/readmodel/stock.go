@@ -40,7 +40,7 @@ func StockView() model.View {
 type Stock struct {
 	Day       string        `json:"day"`
 	ProductID string        `json:"productId"`
-	Limited   bool          `json:"limited"`  // false: nobody has set how many there are, so there are enough
+	Limited   bool          `json:"limited"`  // false: no number was set, so there are enough
 	Portions  int64         `json:"portions"` // set for the day
 	Reserved  int64         `json:"reserved"`
 	Sold      int64         `json:"sold"`

@@ -1,5 +1,5 @@
 // Package payment takes card payments through a provider outside. Provider is the port; its adapters are
-// Card, a client of a provider's HTTP interface, and package ledger. Cash needs no adapter: nobody has to be
+// Card, a client of a provider's HTTP interface, and package ledger. Cash needs no adapter: no system has to be
 // called for it.
 //
 // A payment has a key, which the caller makes. Every call of a provider may be repeated: it happens once. A

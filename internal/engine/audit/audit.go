@@ -1,6 +1,6 @@
 // Package audit records who sent which command. An accepted command is recorded in the envelopes of its
 // events (Command, Actor, Role, Route, Origin). A refused one has no events, so it becomes an event of its
-// own, in a stream of the process and the day, for which nobody contends. infra/DESIGN.md section 16 is the
+// own, in a stream of the process and the day, which no other writer appends to. infra/DESIGN.md section 16 is the
 // specification.
 package audit
 
@@ -44,7 +44,7 @@ func (r *Refused) Decode(e *event.Event) error {
 	return f.Err()
 }
 
-// SubjectOf returns the subject of a caller: who nobody knows has one a day with everybody like that.
+// SubjectOf returns the subject of a caller: unknown callers share one a day.
 func SubjectOf(actor string, at time.Time) string {
 	if actor == "" {
 		return subject.Anonymous(at)

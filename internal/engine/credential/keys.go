@@ -18,7 +18,7 @@ import (
 // KeyPrefix begins every device key, so that people and scanners of secrets recognize one.
 const KeyPrefix = "gak_"
 
-// keyBytes is the number of random bytes of a device key. So many need no slow hash: nobody can try them all.
+// keyBytes is the number of random bytes of a device key. So many need no slow hash: they cannot all be tried.
 const keyBytes = 32
 
 // Key describes a device key. The key itself is not stored, only its hash.

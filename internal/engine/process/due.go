@@ -90,7 +90,7 @@ func (w *Worker) takePage(ctx context.Context, t projection.Table, d model.Proce
 	return group.Wait()
 }
 
-// take carries out what is due of one row's stream. It skips a stream that somebody in this process drives.
+// take carries out what is due of one row's stream. It skips a stream that another caller in this process drives.
 func (w *Worker) take(ctx context.Context, t projection.Table, d model.Process, row projection.Record) (ran Ran, err error) {
 	if ctx.Err() != nil {
 		return ran, ctx.Err()

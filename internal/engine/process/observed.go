@@ -50,7 +50,7 @@ func watchStep(ctx context.Context, s *standing, c Call, now func() time.Time) (
 // rests: it may begin again with another event.
 func (w *Worker) watchEnd(ctx context.Context, before, after *standing, failure error) {
 	if failure != nil {
-		return // somebody else moved the stream on, and counts it
+		return // another caller moved the stream on, and counts it
 	}
 	m := observe.MetricsOf(ctx)
 	if before.fold.Version == before.began {

@@ -6,14 +6,14 @@ import (
 )
 
 // turns has the callers of one process take turns at a stream. Nothing depends on it: it saves attempts that
-// somebody is making already. The zero value is ready for use.
+// another caller is making already. The zero value is ready for use.
 type turns struct {
 	mu   sync.Mutex
 	held map[string]*turn
 }
 
 type turn struct {
-	full  chan struct{} // has an element while somebody has the turn
+	full  chan struct{} // has an element while a caller has the turn
 	users int           // that have it or wait for it
 }
 
@@ -29,7 +29,7 @@ func (t *turns) wait(ctx context.Context, stream string) (release func(), err er
 	}
 }
 
-// try is wait for callers that do something else if somebody has the turn.
+// try is wait for callers that do something else if another has the turn.
 func (t *turns) try(stream string) (release func(), ok bool) {
 	one := t.join(stream)
 	select {

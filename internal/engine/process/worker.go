@@ -111,7 +111,7 @@ func (w *Worker) drive(ctx context.Context, d model.Process, stream string, know
 			}
 			return s, steps, &stepFailed{c, failure}
 		}
-		// It moved on: by this attempt, or by somebody else's while this one failed.
+		// It moved on: by this attempt, or by another's while this one failed.
 		w.watchEnd(ctx, &before, s, failure)
 	}
 	return s, steps, nil

@@ -3,7 +3,7 @@
 //
 // A place has the segments and manifests of the log under the log's own keys, and the ledger of the place: one
 // entry for each segment, put under the number of its first event and only where none is. So the entries decide
-// what the log is: whoever puts one there has extended it, and nobody else can.
+// what the log is: the process that puts one there has extended it, and no other can.
 package replica
 
 import (
@@ -140,7 +140,7 @@ type About struct {
 // Lease is how long the primary acknowledges commands after its last contact.
 func (a About) Lease() time.Duration { return time.Duration(a.LeaseMs) * time.Millisecond }
 
-// ReadAbout reads who replicates to a place. A place that nobody has replicated to is eventlog.ErrNoBlob.
+// ReadAbout reads who replicates to a place. A place without a replica is eventlog.ErrNoBlob.
 func ReadAbout(ctx context.Context, place eventlog.BlobReader) (a About, err error) {
 	raw, err := place.Get(ctx, aboutKey)
 	if err == nil {

@@ -1,4 +1,4 @@
-// Package streamstate is the port to stored states of long streams. A snapshot only saves reading: whoever takes
+// Package streamstate is the port to stored states of long streams. A snapshot only saves reading: what takes
 // one checks it against its stream, and without it folds the whole stream. So any of them may be missing, old
 // or lost, and they are no part of the event store: no feed, list, export or backup has them.
 package streamstate

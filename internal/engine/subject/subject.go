@@ -110,7 +110,7 @@ type cached struct {
 	until time.Time
 }
 
-// The cache of keys: a process may use an erased key for that long, for what nobody can read any more.
+// The cache of keys: a process may use an erased key for that long, for what cannot be read any more.
 const (
 	cacheFor = time.Minute
 	cacheMax = 4096
@@ -244,5 +244,5 @@ func (b *Box) Forget(subject string) {
 	delete(b.known, subject)
 }
 
-// Anonymous returns the subject of callers who are nobody, on a day: their addresses can be erased by the day.
+// Anonymous returns the subject of callers without a name, on a day: their addresses can be erased by the day.
 func Anonymous(at time.Time) string { return "anonymous-" + at.UTC().Format("2006-01-02") }

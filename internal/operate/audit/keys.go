@@ -25,7 +25,7 @@ type Keys struct {
 	Lost   []LostKey `json:"lost,omitempty"` // the first of them
 }
 
-// LostKey is a subject whose name, address and program nobody can read any more, without an erasure that explains it.
+// LostKey is a subject whose name, address and program cannot be read any more, without an erasure that explains it.
 type LostKey struct {
 	Subject string `json:"subject"`
 	Why     string `json:"why"`

@@ -25,7 +25,7 @@ type Entry struct {
 	Command       string        `json:"command,omitempty"` // "" if it is from before there were entries
 	Result        string        `json:"result"`            // Accepted or Refused
 	Code          string        `json:"code,omitempty"`    // of the refusal
-	Caller        string        `json:"caller,omitempty"`  // the opaque subject; "" for nobody
+	Caller        string        `json:"caller,omitempty"`  // the opaque subject; "" if unknown
 	Role          string        `json:"role,omitempty"`
 	Route         string        `json:"route,omitempty"`
 	On            string        `json:"on,omitempty"` // the stream, or of a refused command the path
@@ -34,7 +34,7 @@ type Entry struct {
 	Events        int           `json:"events"`      // that the command led to
 
 	subject.Origin
-	Erased bool `json:"erased,omitempty"` // the subject was erased: nobody can read the origin any more
+	Erased bool `json:"erased,omitempty"` // the subject was erased: the origin cannot be read any more
 }
 
 // Filter selects entries; empty fields select all.

@@ -48,7 +48,7 @@ func (p *farPlace) call(writes bool, do func() error) error {
 	var err error
 	switch n := w.random.IntN(40); {
 	case writes && n == 0:
-		w.late = append(w.late, func() { do() }) //nolint:errcheck // nobody hears of it
+		w.late = append(w.late, func() { do() }) //nolint:errcheck // the caller is gone
 		return errLink
 	case n == 1:
 		return errLink

@@ -1,4 +1,4 @@
-// Package kms signs with a key that AWS KMS keeps: nobody can read it, and CloudTrail shows every use.
+// Package kms signs with a key that AWS KMS keeps: it cannot be read, and CloudTrail shows every use.
 package kms
 
 import (
