@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 
 	"gakushoku/internal/fault"
@@ -44,12 +45,13 @@ type process struct {
 	speed   float64 // its share of turns
 	ctx     context.Context
 	stop    context.CancelFunc
-	dead    bool // guarded by s.mu
-	gone    bool // the files that it has open are no longer those of the folder: every call fails
-	durable bool // it does not crash by itself
-	retired bool // it gets no further invocation
-	busy    bool // an instance of a function has one invocation at a time
-	made    int  // ids
+	dead    bool       // guarded by s.mu
+	gone    bool       // the files that it has open are no longer those of the folder: every call fails
+	durable bool       // it does not crash by itself
+	retired bool       // it gets no further invocation
+	busy    bool       // an instance of a function has one invocation at a time
+	made    int        // ids
+	chance  *rand.Rand // its own, since processes run beside one another; nil where none is needed
 }
 
 // newID makes a unique id.

@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -56,7 +57,7 @@ type shop struct {
 	working    int
 	rebuilding bool
 	operating  bool
-	orders     int // placed, or about to be
+	orders     atomic.Int64 // placed, or about to be; rebuilds read it beside guests
 	most       int
 	deeds      int // things that guests still do
 	rebuilds   int // still to be started
@@ -91,8 +92,8 @@ func newShop(s *scheduler, m ShopMutation) *shop {
 	}
 	s.faults = faults{refuse: some(0.2), loseAnswer: some(0.2), late: some(0.1), crash: some(0.05), half: some(0.05)}
 	w.actions = []action{
-		{0.5, func() bool { return w.orders < w.most }, w.placeOne},
-		{0.2, func() bool { return w.orders > 0 && w.deeds > 0 }, w.guestActs},
+		{0.5, func() bool { return w.placed() < w.most }, w.placeOne},
+		{0.2, func() bool { return w.placed() > 0 && w.deeds > 0 }, w.guestActs},
 		{0.5, func() bool { return !w.projecting.Load() && w.unread() }, w.project},
 		{0.5, func() bool { return w.working < 3 }, w.work},
 		{0.05, func() bool { return w.rebuilds > 0 && !w.rebuilding }, w.rebuild},
@@ -172,6 +173,7 @@ func (w *shop) someTime() {
 func (w *shop) start(name string, f func(ctx context.Context, p *process) error, done func(error)) {
 	p := w.s.start(fmt.Sprintf("%s-%d", name, w.s.started+1))
 	p.speed = [...]float64{1, 1, 1, 0.1, 0.02}[w.s.random.IntN(5)]
+	p.chance = rand.New(rand.NewPCG(w.s.random.Uint64(), 0))
 	p.run(func(ctx context.Context) error { return f(ctx, p) }, func(err error) {
 		w.s.forget(p)
 		w.s.history.note(p.name, "ends: %v", err)

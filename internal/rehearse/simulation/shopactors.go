@@ -15,6 +15,7 @@ import (
 	engine "gakushoku/internal/engine/process"
 	"gakushoku/internal/engine/projection"
 	"gakushoku/internal/event"
+	"gakushoku/internal/fault/wait"
 	"gakushoku/internal/model"
 	"gakushoku/internal/rehearse/faultport"
 )
@@ -33,8 +34,7 @@ func (w *shop) guestDoes(n int, name string, c order.Command) {
 }
 
 func (w *shop) placeOne() {
-	n := w.orders
-	w.orders++
+	n := int(w.orders.Add(1)) - 1
 	now := event.InstantOf(time.Now())
 	w.guestDoes(n, "place", order.PlaceOrder{
 		OrderID: orderID(n), Day: shopDay, PayBy: now + checkout.PayWithin,
@@ -45,7 +45,7 @@ func (w *shop) placeOne() {
 
 func (w *shop) guestActs() {
 	w.deeds--
-	n := w.s.random.IntN(w.orders)
+	n := w.s.random.IntN(w.placed())
 	switch w.s.random.IntN(4) {
 	case 0:
 		w.guestDoes(n, "cancel", order.CancelOrder{})
@@ -78,7 +78,7 @@ func (w *shop) workerOf(p *process, inline bool) *engine.Worker {
 			Tables: faultport.Agenda{Agenda: agenda, Gate: p}, Pointers: &projection.CachedPointers{Source: pointers, Now: time.Now},
 		},
 		Performer: &taking{performer, w, w.s.history.steps, inline}, Attempts: w.attempts, Pause: func(failed int) time.Duration { return time.Duration(failed) * time.Second },
-		Shuffle: w.s.random.Shuffle, Parallel: 1,
+		Shuffle: p.chance.Shuffle, Parallel: 1,
 	}
 }
 
@@ -159,10 +159,6 @@ func (w *shop) project() {
 }
 
 func (w *shop) redrive() {
-	streams := make([]string, w.orders)
-	for n := range streams {
-		streams[n] = orderStream(n)
-	}
 	w.operating = true
 	w.start("operator", func(ctx context.Context, p *process) error {
 		o := engine.Operator{Ports: w.workerOf(p, false).Ports, Rows: w.tablesOf(p)}
@@ -195,7 +191,9 @@ func (w *shop) rebuild() {
 			return err
 		}
 		for began := w.joined.Load(); w.projecting.Load() && w.joined.Load() == began; { // it may not know the version
-			time.Sleep(time.Second)
+			if err := wait.For(ctx, time.Second); err != nil {
+				return err
+			}
 		}
 		if err := e.Heal(ctx, d, t, w.streams()); err != nil {
 			return err
@@ -244,8 +242,10 @@ func (w *shop) edit(ctx context.Context, p *process, number int, edit func(*proj
 	return err
 }
 
+func (w *shop) placed() int { return int(w.orders.Load()) }
+
 func (w *shop) streams() []string {
-	all := make([]string, w.orders)
+	all := make([]string, w.placed())
 	for n := range all {
 		all[n] = orderStream(n)
 	}

@@ -54,7 +54,7 @@ func (w *shop) releaseAll() {
 
 // ended reports whether every order is at an end of its checkout.
 func (w *shop) ended() bool {
-	for n := range w.orders {
+	for n := range w.placed() {
 		s := w.order(n)
 		if s.Exists() && s.Checkout != order.CheckoutConfirmed && s.Checkout != order.CheckoutReleased {
 			return false
@@ -85,7 +85,7 @@ func (w *shop) check(ctx context.Context) {
 		return
 	}
 	var paid, captured, sold int64
-	for n := range w.orders {
+	for n := range w.placed() {
 		s := w.order(n)
 		switch {
 		case !s.Exists():

@@ -14,7 +14,7 @@ type Loader = eventstore.Loader
 // statesOf are the snapshots of streams as a process sees them. Some processes run an older program.
 func (w *shop) statesOf(p *process) streamstate.Store {
 	var states streamstate.Store = counting{w.control, w}
-	if w.s.random.IntN(4) == 0 {
+	if p.chance.IntN(4) == 0 {
 		states = outdated{states}
 	}
 	states = faultport.States{Store: states, Gate: p}
