@@ -41,9 +41,8 @@ var steps = map[string]func(*Performer, context.Context, process.Call, *checkout
 
 // Perform implements process.Performer.
 func (p *Performer) Perform(ctx context.Context, c process.Call) ([]event.Event, error) {
-	row, ok := c.Row.(*checkout.Row)
-	step := steps[c.Step]
-	if !ok || step == nil {
+	row, step := checkout.RowOf(c.Row), steps[c.Step]
+	if row == nil || step == nil {
 		return nil, fmt.Errorf("step %s of %s is none of checkout's", c.Step, c.Process)
 	}
 	return step(p, ctx, c, row)

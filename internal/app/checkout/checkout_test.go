@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	performer "gakushoku/internal/app/checkout"
+	"gakushoku/internal/canteen"
 	"gakushoku/internal/canteen/checkout"
 	"gakushoku/internal/canteen/order"
 	"gakushoku/internal/canteen/stock"
@@ -117,8 +118,11 @@ type till struct {
 	commands *command.Handler // of guests
 }
 
-func newTill(t testing.TB) *till {
-	s := &till{System: inmemory.NewOf(t, model.Projections{checkout.Process().Projection}), book: &ledger.Memory{}}
+func newTill(t testing.TB) *till { t.Helper(); return newTillOf(t, checkout.Process()) }
+
+// newTillOf is newTill with a revision of the process.
+func newTillOf(t testing.TB, d model.Process) *till {
+	s := &till{System: inmemory.NewOf(t, model.Projections{d.Projection}), book: &ledger.Memory{}}
 	s.commands = &command.Handler{Streams: s.Events, Now: s.Now, NewID: s.NewID}
 	l := &ledger.Ledger{Book: s.book, Declines: func(string, int64) string {
 		if s.trouble.hits(declined) {
@@ -128,7 +132,7 @@ func newTill(t testing.TB) *till {
 	}}
 	s.worker = &process.Worker{
 		Ports: process.Ports{
-			Revisions: []model.Process{checkout.Process()}, Tables: s.Tables, Streams: s.Events, Now: s.Now,
+			Revisions: []model.Process{d}, Tables: s.Tables, Streams: s.Events, Now: s.Now,
 			Pointers: &projection.CachedPointers{Source: s.Control, Now: s.Now},
 		},
 		Performer: &performer.Performer{
@@ -447,4 +451,16 @@ func TestWhateverGoesWrongTheMoneyAddsUp(t *testing.T) {
 			r.Fatal("see above")
 		}
 	})
+}
+
+// An installation from before a revision has its rows until they are rebuilt.
+func TestRowsOfEachRevisionAreCarriedOut(t *testing.T) {
+	t.Parallel()
+	for _, p := range canteen.Processes().Named(checkout.Name) {
+		s := newTillOf(t, p)
+		s.reserved("o1")
+		if at := s.state("o1").Checkout; at != order.CheckoutReserved {
+			t.Errorf("revision %d: the checkout is %q, want %q", p.Revision, at, order.CheckoutReserved)
+		}
+	}
 }

@@ -58,6 +58,17 @@ func ProcessV1() model.Process {
 // rowV1 is the row of revision 1.
 type rowV1 struct{ Row }
 
+// RowOf returns what a row of any revision says of the checkout; nil if it is the row of something else.
+func RowOf(row model.Row) *Row {
+	switch row := row.(type) {
+	case *Row:
+		return row
+	case *rowV1:
+		return &row.Row
+	}
+	return nil
+}
+
 // Place implements model.Row.
 func (r *rowV1) Place() model.Place {
 	place := r.Row.Place()
