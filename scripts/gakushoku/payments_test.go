@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -60,16 +59,8 @@ func TestAWrongSecretIsSeenBeforeTheFirstPayment(t *testing.T) {
 	url := strings.Fields(strings.SplitAfter(provider.out.String(), "provider on ")[1])[0]
 	server := start(t, serving(filepath.Join(t.TempDir(), "data"), "--payment-provider", url)...)
 	address, _ := server.addresses(t)
-	response, err := http.Get(address + "/health") //nolint:noctx // a test's
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusOK {
-		t.Errorf("%d, %v: a canteen that takes cash is well", response.StatusCode, err)
-	}
-	contains(t, string(body), `"name":"paymentProvider","status":"failing"`, "it answered 401: check the provider's secret")
+	// A canteen that takes cash is well.
+	contains(t, fetch(t, address+"/health"), `"name":"paymentProvider","status":"failing"`, "it answered 401: check the provider's secret")
 	for _, run := range []*running{server, provider} {
 		run.stop()
 		<-run.ended
