@@ -104,28 +104,22 @@ func (f *Folder) checkBeside(ctx context.Context) error {
 
 // newestBeside reads the last manifest beside the segments; nil if it is unreadable.
 func (f *Folder) newestBeside(ctx context.Context, after uint64) (*eventlog.Manifest, error) {
-	const page = 1000
-	for key := eventlog.ManifestKey(after); ; {
-		blobs, err := f.Blobs.List(ctx, eventlog.ManifestFolder, key, page)
+	key := eventlog.ManifestKey(after)
+	for b, err := range eventlog.Objects(ctx, f.Blobs, eventlog.ManifestFolder, key) {
 		if err != nil {
 			return nil, err
 		}
-		if len(blobs) > 0 {
-			key = blobs[len(blobs)-1].Key
-		}
-		if len(blobs) == page {
-			continue
-		}
-		raw, err := f.Blobs.Get(ctx, key)
-		if errors.Is(err, eventlog.ErrNoBlob) || errors.Is(err, eventlog.ErrTooLarge) {
-			return nil, nil
-		}
-		var m eventlog.Manifest
-		if err == nil && json.Unmarshal(raw, &m) != nil {
-			return nil, nil // restoring the manifests reports it
-		}
-		return &m, err
+		key = b.Key
 	}
+	raw, err := f.Blobs.Get(ctx, key)
+	if errors.Is(err, eventlog.ErrNoBlob) || errors.Is(err, eventlog.ErrTooLarge) {
+		return nil, nil
+	}
+	var m eventlog.Manifest
+	if err == nil && json.Unmarshal(raw, &m) != nil {
+		return nil, nil // restoring the manifests reports it
+	}
+	return &m, err
 }
 
 // stored returns the number in the event store of the newest event of a segment. It is unknown if the object

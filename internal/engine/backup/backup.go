@@ -167,17 +167,11 @@ const page = 1000
 
 // each calls f for each object below a prefix, in the order of keys.
 func each(ctx context.Context, place eventlog.BlobReader, prefix string, f func(eventlog.Blob)) error {
-	for after := ""; ; {
-		listed, err := place.List(ctx, prefix, after, page)
+	for b, err := range eventlog.Objects(ctx, place, prefix, "") {
 		if err != nil {
 			return err
 		}
-		for _, b := range listed {
-			f(b)
-			after = b.Key
-		}
-		if len(listed) < page {
-			return nil
-		}
+		f(b)
 	}
+	return nil
 }

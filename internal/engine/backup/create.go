@@ -214,7 +214,7 @@ func (r *creating) segment(ctx context.Context, m *eventlog.Manifest) error {
 // segmentData reads the object of a segment and checks its digest.
 func segmentData(ctx context.Context, blobs eventlog.BlobReader, m *eventlog.Manifest) ([]byte, error) {
 	data, err := blobs.Get(ctx, m.Key)
-	if err == nil && (int64(len(data)) != m.Bytes || digest(data) != m.SHA256) {
+	if err == nil && !m.Describes(data) {
 		err = fmt.Errorf("the object of segment %d, %s: %w", m.First, m.Key, ErrDamaged)
 	}
 	return data, err

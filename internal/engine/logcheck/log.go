@@ -172,19 +172,13 @@ func (l *Log) segments(ctx context.Context, after, upTo uint64, f func(m *eventl
 
 // objects calls f for each object in a folder, in the order of keys.
 func (l *Log) objects(ctx context.Context, folder string, f func(b eventlog.Blob) error) error {
-	for after := ""; ; {
-		blobs, err := l.Blobs.List(ctx, folder, after, page)
+	for b, err := range eventlog.Objects(ctx, l.Blobs, folder, "") {
+		if err == nil {
+			err = f(b)
+		}
 		if err != nil {
 			return err
 		}
-		for _, b := range blobs {
-			if err := f(b); err != nil {
-				return err
-			}
-			after = b.Key
-		}
-		if len(blobs) < page {
-			return nil
-		}
 	}
+	return nil
 }

@@ -91,8 +91,7 @@ func (o *object) look(v *verification, held *index, buf *[]byte) {
 
 // fits reports whether a manifest describes an object.
 func fits(m *eventlog.Manifest, data []byte) bool {
-	digest := sha256.Sum256(data)
-	if m.Check() != nil || int64(len(data)) != m.Bytes || hex.EncodeToString(digest[:]) != m.SHA256 {
+	if m.Check() != nil || !m.Describes(data) {
 		return false
 	}
 	var buf []byte

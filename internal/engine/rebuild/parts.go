@@ -73,18 +73,14 @@ func (e *Engine) verifyPartsOf(ctx context.Context, run *Run) ([]Progress, error
 // keys returns the keys of the blobs that begin with prefix.
 func (e *Engine) keys(ctx context.Context, prefix string) ([]string, error) {
 	var keys []string
-	for after := ""; ; {
-		const page = 1000
-		blobs, err := e.Blobs.List(ctx, prefix, after, page)
-		if err != nil && !errors.Is(err, eventlog.ErrNoBlob) {
+	for b, err := range eventlog.Objects(ctx, e.Blobs, prefix, "") {
+		if errors.Is(err, eventlog.ErrNoBlob) {
+			break
+		}
+		if err != nil {
 			return nil, fmt.Errorf("listing %s: %w", prefix, err)
 		}
-		for _, b := range blobs {
-			keys = append(keys, b.Key)
-		}
-		if len(blobs) < page {
-			return keys, nil
-		}
-		after = blobs[len(blobs)-1].Key
+		keys = append(keys, b.Key)
 	}
+	return keys, nil
 }

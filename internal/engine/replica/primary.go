@@ -159,22 +159,17 @@ func (p *Primary) resumeLocked(ctx context.Context) error {
 
 // lastEntry returns the number under which a place has its last entry; 0 if it has none.
 func lastEntry(ctx context.Context, place eventlog.BlobReader) (uint64, error) {
-	const page = 1000
-	for last := ""; ; {
-		found, err := place.List(ctx, entryFolder, last, page)
+	last := ""
+	for b, err := range eventlog.Objects(ctx, place, entryFolder, "") {
 		if err != nil {
 			return 0, err
 		}
-		if len(found) > 0 {
-			last = found[len(found)-1].Key
-		}
-		if len(found) < page {
-			if last == "" {
-				return 0, nil
-			}
-			return firstOf(last)
-		}
+		last = b.Key
 	}
+	if last == "" {
+		return 0, nil
+	}
+	return firstOf(last)
 }
 
 // End returns the number of the last event of a place's log; 0 if it has none.

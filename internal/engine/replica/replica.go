@@ -8,8 +8,6 @@ package replica
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -105,7 +103,7 @@ func readSegment(ctx context.Context, blobs eventlog.BlobReader, m *eventlog.Man
 	if err != nil {
 		return nil, err
 	}
-	if sum := sha256.Sum256(data); int64(len(data)) != m.Bytes || hex.EncodeToString(sum[:]) != m.SHA256 {
+	if !m.Describes(data) {
 		return nil, fmt.Errorf("%w: %s is not what was written, by its digest", ErrDamaged, m.Key)
 	}
 	return data, nil

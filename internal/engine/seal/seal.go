@@ -177,23 +177,16 @@ func (k Keys) read(ctx context.Context, blobs eventlog.BlobReader, key string) (
 
 // all calls f for the key of each seal, in the order of numbers.
 func all(ctx context.Context, blobs eventlog.BlobReader, after string, f func(key string) error) error {
-	const page = 500
-	for {
-		listed, err := blobs.List(ctx, Folder, after, page)
+	for b, err := range eventlog.Objects(ctx, blobs, Folder, after) {
 		if err != nil {
 			return fmt.Errorf("listing the seals: %w", err)
 		}
-		for _, b := range listed {
-			after = b.Key
-			if _, ok := numberOf(b.Key); !ok {
-				continue
-			}
-			if err := f(b.Key); err != nil {
-				return err
-			}
+		if _, ok := numberOf(b.Key); !ok {
+			continue
 		}
-		if len(listed) < page {
-			return nil
+		if err := f(b.Key); err != nil {
+			return err
 		}
 	}
+	return nil
 }
