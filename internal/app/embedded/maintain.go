@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -150,12 +149,12 @@ type maintenanceNote struct {
 // lastMaintenance returns when maintenance ended last; the zero time if it never has.
 func lastMaintenance(dir string) (time.Time, error) {
 	var note maintenanceNote
-	data, err := os.ReadFile(filepath.Join(dir, maintenanceFile))
+	data, err := readSmall(filepath.Join(dir, maintenanceFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return time.Time{}, nil
 	}
 	if err == nil && json.Unmarshal(data, &note) != nil {
-		return time.Time{}, nil // a crash cut it off; it is written again by the next run
+		return time.Time{}, nil // it is written again by the next run
 	}
 	if err != nil {
 		err = fmt.Errorf("reading when maintenance was done: %w", err)
@@ -166,7 +165,7 @@ func lastMaintenance(dir string) (time.Time, error) {
 func noteMaintenance(dir string, at time.Time) error {
 	data, err := json.Marshal(maintenanceNote{at.UTC().Truncate(time.Second)})
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, maintenanceFile), append(data, '\n'), 0o600)
+		err = writeWhole(dir, maintenanceFile, append(data, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("noting that maintenance was done: %w", err)
