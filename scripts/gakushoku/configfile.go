@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
-	kongyaml "github.com/alecthomas/kong-yaml"
 	"gopkg.in/yaml.v3"
 )
 
@@ -24,7 +22,6 @@ const defaultConfigFile = "gakushoku.yaml"
 type configFile struct {
 	path   string
 	values map[string]any
-	kong.Resolver
 }
 
 // BeforeResolve is a hook of kong: it reads the configuration file before options get their values.
@@ -53,18 +50,16 @@ func readConfigFile(path string) (*configFile, error) {
 	if err := yaml.Unmarshal(data, &c.values); err != nil {
 		return nil, usagef("the configuration file %s is not YAML with options by name: %v", path, err)
 	}
-	if c.Resolver, err = kongyaml.Loader(bytes.NewReader(data)); err != nil {
-		return nil, usagef("the configuration file %s: %v", path, err)
-	}
 	return c, nil
 }
 
 // Resolve implements kong.Resolver. The environment goes before the file.
-func (c *configFile) Resolve(ctx *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
+func (c *configFile) Resolve(_ *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
 	if _, set := inEnvironment(flag); set {
 		return nil, nil
 	}
-	return c.Resolver.Resolve(ctx, parent, flag)
+	value, _ := c.valueOf(parent.Node(), flag)
+	return value, nil
 }
 
 // inEnvironment returns the environment variable that sets an option.
