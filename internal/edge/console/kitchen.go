@@ -1,8 +1,10 @@
 package console
 
 import (
+	"cmp"
+	"fmt"
 	"net/http"
-	"sort"
+	"slices"
 	"time"
 
 	"gakushoku/internal/event"
@@ -48,7 +50,7 @@ func (s *Console) showBoard(w http.ResponseWriter, r *http.Request, status int, 
 	toMake := map[string]int64{}
 	for i := range b.Columns {
 		c := &b.Columns[i]
-		a := s.call(r, http.MethodGet, "/orders?limit=100&status="+c.Name+"&day="+s.today(), nil)
+		a := s.call(r, http.MethodGet, fmt.Sprintf("/orders?limit=%d&status=%s&day=%s", boardLimit, c.Name, s.today()), nil)
 		if a.status == http.StatusUnauthorized || a.status == http.StatusForbidden {
 			http.Redirect(w, r, "/signin", http.StatusSeeOther)
 			return
@@ -103,9 +105,8 @@ func sortedDishes(toMake map[string]int64) []dish {
 	for name, count := range toMake {
 		dishes = append(dishes, dish{name, count})
 	}
-	sort.Slice(dishes, func(i, j int) bool {
-		a, b := dishes[i], dishes[j]
-		return a.Count > b.Count || a.Count == b.Count && a.Name < b.Name
+	slices.SortFunc(dishes, func(a, b dish) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Name, b.Name))
 	})
 	return dishes
 }

@@ -3,10 +3,10 @@ package console
 import (
 	"net/http"
 	"strings"
-	"time"
 
 	"golang.org/x/text/language"
 
+	"gakushoku/internal/canteen/day"
 	"gakushoku/internal/event"
 )
 
@@ -72,10 +72,8 @@ func (w words) Clock(instant string) string {
 	if err != nil {
 		return instant
 	}
-	return at.Time().In(tokyo).Format("15:04")
+	return at.Time().In(day.Zone()).Format("15:04")
 }
-
-var tokyo = time.FixedZone("JST", 9*60*60)
 
 // problem says what went wrong in words that help. Where a code has none, the detail of the interface is shown.
 func (w words) problem(code, detail string) string {
