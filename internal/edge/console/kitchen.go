@@ -2,9 +2,10 @@ package console
 
 import (
 	"cmp"
-	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"time"
 
 	"gakushoku/internal/event"
@@ -36,8 +37,10 @@ type board struct {
 	More    bool // there are more orders than the board shows
 }
 
-// boardLimit is how many orders a column shows at most.
-const boardLimit = 100
+const (
+	boardLimit = 100 // from as many orders on, no more are looked for; also those of a page of the interface
+	boardPages = 20  // that are read for a column at most
+)
 
 // kitchen shows the board.
 func (s *Console) kitchen(w http.ResponseWriter, r *http.Request) {
@@ -50,30 +53,55 @@ func (s *Console) showBoard(w http.ResponseWriter, r *http.Request, status int, 
 	toMake := map[string]int64{}
 	for i := range b.Columns {
 		c := &b.Columns[i]
-		a := s.call(r, http.MethodGet, fmt.Sprintf("/orders?limit=%d&status=%s&day=%s", boardLimit, c.Name, s.today()), nil)
+		orders, more, a := s.waiting(r, c.Name)
 		if a.status == http.StatusUnauthorized || a.status == http.StatusForbidden {
 			http.Redirect(w, r, "/signin", http.StatusSeeOther)
 			return
 		}
-		var found struct {
-			Orders []order `json:"orders"`
-			Next   string  `json:"next"`
-		}
-		if !a.ok() || !a.read(&found) {
+		if !a.ok() {
 			code, detail := a.problem()
 			s.problem(w, r, a.status, code, detail)
 			return
 		}
-		b.More = b.More || len(found.Orders) == boardLimit
-		for k := len(found.Orders) - 1; k >= 0; k-- { // the oldest is due first
-			c.Orders = append(c.Orders, s.card(found.Orders[k], c.Name))
+		b.More = b.More || more
+		for k := len(orders) - 1; k >= 0; k-- { // the oldest is due first
+			c.Orders = append(c.Orders, s.card(orders[k], c.Name))
 		}
 		if c.Name == "PAID" || c.Name == "PREPARING" {
-			addDishes(toMake, found.Orders)
+			addDishes(toMake, orders)
 		}
 	}
 	b.Dishes = sortedDishes(toMake)
 	s.render(w, r, status, "kitchen", page{Topics: topicOrders, At: at, Problem: problem, Body: b})
+}
+
+// waiting returns today's orders with a status, newest first, and whether there are more than the board shows. A
+// page of the interface may be short although more follow, and the orders that wait longest come last, so it reads
+// on. It also returns the last answer, which has failed if the orders are not to be had.
+func (s *Console) waiting(r *http.Request, status string) (orders []order, more bool, a *answer) {
+	cursor := ""
+	for range boardPages {
+		query := url.Values{"limit": {strconv.Itoa(boardLimit)}, "status": {status}, "day": {s.today()}}
+		if cursor != "" {
+			query.Set("cursor", cursor)
+		}
+		a = s.call(r, http.MethodGet, "/orders?"+query.Encode(), nil)
+		var found struct {
+			Orders []order `json:"orders"`
+			Next   string  `json:"next"`
+		}
+		if a.ok() && !a.read(&found) {
+			a.status = http.StatusInternalServerError
+		}
+		if !a.ok() {
+			return nil, false, a
+		}
+		orders, cursor = append(orders, found.Orders...), found.Next
+		if cursor == "" || len(orders) >= boardLimit {
+			break
+		}
+	}
+	return orders, cursor != "", a
 }
 
 // card says how long an order has been in its column.
